@@ -1,0 +1,105 @@
+/**
+ * The stable codes of {@link CaptureError}.
+ *
+ * - `ERR_PERMISSION`: the process lacks a privilege; the message names it and the way to grant it.
+ * - `ERR_NO_INTERFACE`: nothing matches the selection, or no interface has that name.
+ * - `ERR_FILTER_SYNTAX`: libpcap refused the filter expression.
+ * - `ERR_FILTER_TOO_LARGE`: the compiled filter is longer than the kernel takes (4096 instructions).
+ * - `ERR_PATTERN`: an include or exclude pattern is not a valid expression.
+ * - `ERR_OPTION`: an argument or option is not what was expected, or cannot be honoured.
+ * - `ERR_CLOSED`: the capture was closed.
+ * - `ERR_RELEASED`: the chunk of this packet was released.
+ * - `ERR_NATIVE_UNAVAILABLE`: the native addon could not be loaded on this platform.
+ * - `ERR_SYSTEM`: a system call failed; see `syscall` and `errno`.
+ */
+export type CaptureErrorCode =
+  | 'ERR_PERMISSION'
+  | 'ERR_NO_INTERFACE'
+  | 'ERR_FILTER_SYNTAX'
+  | 'ERR_FILTER_TOO_LARGE'
+  | 'ERR_PATTERN'
+  | 'ERR_OPTION'
+  | 'ERR_CLOSED'
+  | 'ERR_RELEASED'
+  | 'ERR_NATIVE_UNAVAILABLE'
+  | 'ERR_SYSTEM'
+
+/** Where a {@link CaptureError} came from, as far as that is known. */
+export interface CaptureErrorDetails {
+  /** The system's error number (errno(3)), positive. */
+  errno?: number | undefined
+  /** The system call that failed. */
+  syscall?: string | undefined
+  /** The name of the interface concerned. */
+  interface?: string | undefined
+  /** The error this one was made from. */
+  cause?: unknown
+}
+
+const brand = Symbol.for('ringtap.CaptureError')
+
+/**
+ * The one error class of this library. Tell errors apart by `code`, never by the message.
+ *
+ * `instanceof` holds across the package's ESM and CommonJS builds.
+ */
+export class CaptureError extends Error {
+  /** Stable, for programs. */
+  readonly code: CaptureErrorCode
+  /** The system's error number, where a system call failed. */
+  declare readonly errno?: number
+  /** The system call that failed, where one did. */
+  declare readonly syscall?: string
+  /** The name of the interface concerned, where one is. */
+  declare readonly interface?: string
+
+  constructor(code: CaptureErrorCode, message: string, details: CaptureErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.code = code
+    if (details.errno) this.errno = details.errno
+    if (details.syscall) this.syscall = details.syscall
+    if (details.interface) this.interface = details.interface
+    Object.defineProperty(this, brand, { value: true })
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== CaptureError) return Function.prototype[Symbol.hasInstance].call(this, value)
+    return typeof value === 'object' && value !== null && brand in value
+  }
+}
+
+Object.defineProperty(CaptureError.prototype, 'name', { value: 'CaptureError', configurable: true, writable: true })
+
+/**
+ * The error for an argument that is not what was expected.
+ *
+ * @internal
+ */
+export function optionError(name: string, expected: string, got: unknown): CaptureError {
+  return new CaptureError('ERR_OPTION', `${name} must be ${expected}; got ${describe(got)}`)
+}
+
+/**
+ * A value as an error message shows it: short, and with its type.
+ *
+ * @internal
+ */
+export function describe(value: unknown): string {
+  if (value === null) return 'null'
+  switch (typeof value) {
+    case 'string':
+      return value.length > 60 ? `the string ${JSON.stringify(value.slice(0, 57))}…` : `the string ${JSON.stringify(value)}`
+    case 'undefined':
+      return 'undefined'
+    case 'number':
+    case 'boolean':
+    case 'bigint':
+      return `the ${typeof value} ${String(value)}`
+    case 'function':
+      return `a function`
+    case 'symbol':
+      return 'a symbol'
+    default:
+      return Array.isArray(value) ? 'an array' : `an object (${value.constructor?.name ?? 'no prototype'})`
+  }
+}

@@ -1,0 +1,1 @@
+export { CaptureError, type CaptureErrorCode, type CaptureErrorDetails } from './errors.js'

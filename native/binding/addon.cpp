@@ -1,0 +1,17 @@
+#include <napi.h>
+
+#include "binding/instance.h"
+#include "binding/rooms.h"
+
+namespace {
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  using namespace ringtap::binding;
+  env.SetInstanceData(new Instance);
+  initErrors(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(ringtap, init)

@@ -1,0 +1,14 @@
+// State of one environment (the main thread, or one worker): nothing native is global.
+#pragma once
+
+#include <napi.h>
+
+namespace ringtap::binding {
+
+struct Instance {
+  Napi::FunctionReference errorFactory;
+
+  static Instance& of(Napi::Env env) { return *env.GetInstanceData<Instance>(); }
+};
+
+}  // namespace ringtap::binding

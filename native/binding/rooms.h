@@ -1,0 +1,10 @@
+// What each room of the binding puts on the addon's exports.
+#pragma once
+
+#include <napi.h>
+
+namespace ringtap::binding {
+
+void initErrors(Napi::Env env, Napi::Object exports);
+
+}  // namespace ringtap::binding

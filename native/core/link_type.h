@@ -1,0 +1,19 @@
+// From the kernel's device types (ARPHRD_*, linux/if_arp.h) to link types (https://www.tcpdump.org/linktypes.html).
+#pragma once
+
+#include <cstdint>
+
+namespace ringtap {
+
+inline constexpr std::uint16_t kLinkTypeEthernet = 1;
+inline constexpr std::uint16_t kLinkTypeRaw = 101;
+// No link type fits what the device puts in front of its packets.
+inline constexpr std::uint16_t kLinkTypeUnknown = 0xffff;
+
+// The LINKTYPE_ value of what a SOCK_RAW packet socket sees on a device of this ARPHRD_ type.
+[[nodiscard]] std::uint16_t linkTypeOf(std::uint16_t hardwareType);
+
+// libpcap's own number (DLT_) for a LINKTYPE_ value: they differ for raw IP, which is 12 in memory and 101 in files.
+[[nodiscard]] int dltOf(std::uint16_t linkType);
+
+}  // namespace ringtap
