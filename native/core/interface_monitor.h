@@ -1,6 +1,10 @@
 // The interfaces of one network namespace, kept up to date over rtnetlink (rtnetlink(7)).
 //
 // One owner; not thread-safe. Opened in the namespace of the calling thread and stays with that namespace.
+//
+// What is not known: a change in another namespace that the kernel does not announce in this one. The other end of a
+// veth that leaves this namespace or comes back is followed; one that goes on from there to a third, or gets another
+// index there, is not, until something else about this end is announced.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +20,8 @@ namespace ringtap {
 class InterfaceMonitor {
  public:
   // Subscribes first, then dumps: what changes in between is seen twice rather than not at all.
-  [[nodiscard]] static Result<InterfaceMonitor> open();
+  // receiveBuffer: bytes of news the kernel may hold for us; it grants less to those without CAP_NET_ADMIN.
+  [[nodiscard]] static Result<InterfaceMonitor> open(int receiveBuffer = 8 * 1024 * 1024);
 
   InterfaceMonitor(InterfaceMonitor&&) noexcept;
   InterfaceMonitor& operator=(InterfaceMonitor&&) noexcept;
@@ -32,8 +37,8 @@ class InterfaceMonitor {
   // dumps again and appends the differences; a dump that was interrupted (NLM_F_DUMP_INTR) is repeated.
   Result<> read(std::vector<InterfaceEvent>& events);
 
-  // Asks the kernel for one index now: for a packet that came before the news of its interface. Appends to `events`
-  // like read() where this teaches something new. False: the kernel does not know the index (any more).
+  // For a packet that came before the news of its interface: reads, and asks the kernel for this one index if it is
+  // still unknown. Appends to `events` like read(). False: the kernel does not know the index (any more).
   Result<bool> query(std::uint32_t index, std::vector<InterfaceEvent>& events);
 
   // How often the socket overflowed and everything was dumped again.
