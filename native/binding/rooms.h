@@ -5,6 +5,7 @@
 
 namespace ringtap::binding {
 
+void initCapture(Napi::Env env, Napi::Object exports);
 void initErrors(Napi::Env env, Napi::Object exports);
 
 }  // namespace ringtap::binding
