@@ -10,6 +10,17 @@ export interface Native {
   setErrorFactory(
     factory: (code: CaptureErrorCode, message: string, errno: number, syscall: string, name: string) => CaptureError,
   ): void
+  Pattern: new (expression: string) => NativePattern
+}
+
+/**
+ * A compiled POSIX extended regular expression (native/core/pattern.h). Its constructor throws `ERR_PATTERN` with the
+ * bare reason.
+ *
+ * @internal
+ */
+export interface NativePattern {
+  matches(name: string): boolean
 }
 
 let ready: Native | undefined
