@@ -11,6 +11,11 @@ export interface Native {
     factory: (code: CaptureErrorCode, message: string, errno: number, syscall: string, name: string) => CaptureError,
   ): void
   Pattern: new (expression: string) => NativePattern
+  /** Error numbers, 0 for success (native/core/check.h). */
+  probePacketSocket(): { socket: number; ring: number }
+  /** Error numbers, 0 for success. Call it only where it can succeed: native/core/check.h says why. */
+  probeBpf(): { map: number; program: number }
+  libpcapVersion(): string
 }
 
 /**

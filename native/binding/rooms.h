@@ -6,6 +6,7 @@
 namespace ringtap::binding {
 
 void initErrors(Napi::Env env, Napi::Object exports);
+void initCheck(Napi::Env env, Napi::Object exports);
 void initPattern(Napi::Env env, Napi::Object exports);
 
 }  // namespace ringtap::binding
