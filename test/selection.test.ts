@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createContext, runInContext } from 'node:vm'
 import t from 'tap'
 import {
@@ -48,10 +50,13 @@ function failure(run: () => unknown): CaptureError {
 
 const names = ['eth0', 'eth7', 'eth70', 'veth7', 'ethd', 'eth)', 'eth', 'my-eth', 'a', ']', 'x', 'xx', 'xxx', 'd', '0', 'br.5', 'wlan0', 'ö0']
 
+// A file, not standard input: grep may exit, over a bad pattern, before it has read that.
+const file = join(t.testdir(), 'names')
+writeFileSync(file, names.map((name) => `${name}\n`).join(''))
+
 /** What grep -E finds among the names: the witness for what "as egrep reads it" means. */
 function grep(pattern: string): { status: number | null; lines: string[]; stderr: string } {
-  const run = spawnSync('grep', ['-E', '-e', pattern], {
-    input: names.map((name) => `${name}\n`).join(''),
+  const run = spawnSync('grep', ['-E', '-e', pattern, file], {
     encoding: 'utf8',
     env: { ...process.env, LC_ALL: 'C' },
   })
@@ -63,7 +68,7 @@ t.test('a string is read as grep -E reads it', async (t) => {
   const patterns = [
     'eth7', // searched for, not matched whole
     '^eth', 'eth$', '^eth[0-9]$', '^(eth|wlan)[0-9]+$',
-    'eth[[:digit:]]', '[]]', '[^]a]', 'eth\\d', '\\<eth', 'eth\\>', '^x{,2}$', 'eth)', 'eth|', // FIELD: silently different
+    'eth[[:digit:]]', '[]]', '[^]a]', 'eth\\d', '\\<eth', 'eth\\>', '^x{,2}$', 'eth)', 'eth|', // other dialects differ in silence
     '', 'x*', '^$', '()', '(x)\\1', '\\w\\W', 'br\\.5', '[[:upper:]]', '[a-c]', '[\\d]', '^.{3}$', 'a+?', '.',
   ]
   for (const pattern of patterns) {
