@@ -10,6 +10,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Instance);
   initErrors(env, exports);
   initCapture(env, exports);
+  initCheck(env, exports);
+  initPattern(env, exports);
   return exports;
 }
 
