@@ -8,8 +8,7 @@ namespace ringtap {
 std::uint16_t linkTypeOf(std::uint16_t hardwareType) {
   switch (hardwareType) {
     case ARPHRD_ETHER:
-    case ARPHRD_LOOPBACK:
-      return kLinkTypeEthernet;
+    case ARPHRD_LOOPBACK: return kLinkTypeEthernet;
     // Devices without a link header: tun, WireGuard, rmnet, ipip, sit, gre and their IPv6 kin.
     case ARPHRD_NONE:
     case 519:  // ARPHRD_RAWIP, Linux 4.20
@@ -20,14 +19,10 @@ std::uint16_t linkTypeOf(std::uint16_t hardwareType) {
     case ARPHRD_IP6GRE:
     case ARPHRD_PPP:  // the kernel takes the PPP header off before packet sockets see the packet
       return kLinkTypeRaw;
-    case ARPHRD_IEEE80211:
-      return 105;
-    case ARPHRD_IEEE80211_PRISM:
-      return 119;
-    case ARPHRD_IEEE80211_RADIOTAP:
-      return 127;
-    default:
-      return kLinkTypeUnknown;
+    case ARPHRD_IEEE80211: return 105;
+    case ARPHRD_IEEE80211_PRISM: return 119;
+    case ARPHRD_IEEE80211_RADIOTAP: return 127;
+    default: return kLinkTypeUnknown;
   }
 }
 
