@@ -41,12 +41,12 @@ export function native(): Native {
   if (!loaded.addon) {
     const remedy =
       process.platform === 'linux'
-        ? 'Build it with "npm rebuild ringtap --foreground-scripts" or, in the source tree, "npm run build"; ' +
+        ? 'Build it with "npm explore ringtap -- npm run build:native" or, in the source tree, "npm run build"; ' +
           'that needs a C++20 compiler, make, Python 3 and the libpcap headers (Debian: libpcap-dev, Fedora: libpcap-devel, Alpine: libpcap-dev).'
         : 'ringtap captures through AF_PACKET and runs on Linux only.'
     throw new CaptureError(
       'ERR_NATIVE_UNAVAILABLE',
-      `the native addon of ringtap could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. ${remedy} (${loaded.failure?.message ?? 'no reason known'})`,
+      `the native addon of ringtap could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. ${remedy} (${loaded.failure?.message.trim().replace(/\s+/g, ' ') ?? 'no reason known'})`,
       { cause: loaded.failure },
     )
   }
