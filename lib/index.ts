@@ -1,1 +1,5 @@
 export { CaptureError, type CaptureErrorCode, type CaptureErrorDetails } from './errors.js'
+export type { InterfaceEvent } from './interface-event.js'
+export { listInterfaces } from './list-interfaces.js'
+export type { InterfaceAddress, NetworkInterface } from './network-interface.js'
+export { watchInterfaces, type InterfaceWatcher, type WatchInterfacesOptions } from './watch-interfaces.js'
