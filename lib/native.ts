@@ -54,6 +54,95 @@ export interface Native {
   /** Error numbers, 0 for success. Call it only where it can succeed: native/core/check.h says why. */
   probeBpf(): { map: number; program: number }
   libpcapVersion(): string
+  listInterfaces(): NetworkInterface[]
+  /** `receiveBuffer`: bytes that the kernel may hold; 0 for the default. `onReady` is held until the watch is closed or collected. */
+  InterfaceWatch: new (receiveBuffer: number, maxQueue: number, onReady: () => void) => NativeInterfaceWatch
+  /**
+   * Opens a ring and the monitor of interfaces; nothing is received before `start()`. `wake` is called when there may be
+   * something new, once per burst; it is held, and holds the event loop, until the capture is closed.
+   */
+  openCapture(options: NativeCaptureOptions, wake: () => void): Promise<NativeCapture>
+  /** The LINKTYPE_ value for an ARPHRD_ one, `undefined` where none fits. */
+  linkTypeOf(hardwareType: number): number | undefined
+}
+
+/**
+ * What a capture is opened with: every value checked and settled (lib/options.ts).
+ *
+ * @internal
+ */
+export interface NativeCaptureOptions {
+  blockSize: number
+  blockCount: number
+  /** Milliseconds after which a part-filled block is handed over. */
+  retireTime: number
+  snapshotLength: number
+  /** 0 both, 1 in, 2 out. */
+  direction: number
+  hotplug: boolean
+  promiscuous: boolean
+  /** 0 auto, 1 eBPF, 2 classic. */
+  table: number
+  /** Hand out copies instead of the ring's memory. */
+  copying: boolean
+  filter: string | undefined
+}
+
+/**
+ * A capture's native side (native/binding/capture.cpp).
+ *
+ * @internal
+ */
+export interface NativeCapture {
+  readonly warnings: string[]
+  /** The interfaces at the time of opening. */
+  interfaces(): NetworkInterface[]
+  start(): void
+  /** Answers the event of that epoch; 0: the list at the start. */
+  decide(index: number, generation: number, epoch: number, selected: boolean): void
+  /** Makes the kernel follow the answers. */
+  commit(): void
+  nextEvent(): { epoch: number; event: NativeInterfaceEvent } | undefined
+  nextFault(): CaptureError | undefined
+  /** The next block and, in `meta`, what is in it; or 0: none yet, 1: take the events first, 2: no more will come. */
+  nextBlock(meta: ArrayBuffer): ArrayBuffer | 0 | 1 | 2
+  release(lease: number): void
+  stats(): NativeCaptureStats
+  stop(): void
+  /** Every packet from before the stop is in the queue. */
+  intakeEnded(): boolean
+  close(): Promise<void> | undefined
+}
+
+/** @internal */
+export interface NativeCaptureStats {
+  received: number
+  delivered: number
+  bytes: number
+  droppedByRing: number
+  unselected: number
+  truncated: number
+  malformed: number
+  queued: number
+  freezes: number
+  monitorOverflows: number
+  blockSize: number
+  blockCount: number
+  table: 'ebpf' | 'classic'
+  interfaces: {
+    index: number
+    generation: number
+    name: string
+    present: boolean
+    selected: boolean
+    received?: number
+    delivered: number
+    bytes: number
+    droppedByRing?: number
+    unselected: number
+    truncated: number
+    queued: number
+  }[]
 }
 
 /**
@@ -64,9 +153,6 @@ export interface Native {
  */
 export interface NativePattern {
   matches(name: string): boolean
-  listInterfaces(): NetworkInterface[]
-  /** `receiveBuffer`: bytes that the kernel may hold; 0 for the default. `onReady` is held until the watch is closed or collected. */
-  InterfaceWatch: new (receiveBuffer: number, maxQueue: number, onReady: () => void) => NativeInterfaceWatch
 }
 
 let ready: Native | undefined

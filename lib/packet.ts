@@ -1,6 +1,6 @@
 import { ChunkMemory } from './chunk-memory.js'
 import { CaptureError } from './errors.js'
-import { linkTypeOf } from './link-type.js'
+import { native } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
 import { Record, Status } from './record.js'
 
@@ -99,7 +99,9 @@ export class Packet {
 
   /** What {@link data} starts with: a LINKTYPE_ number (https://www.tcpdump.org/linktypes.html), `undefined` where none fits. */
   get linkType(): number | undefined {
-    return linkTypeOf(this._memory.u16[(this._offset + Record.HARDWARE) >>> 1] ?? gone())
+    const hardwareType = this._memory.u16[(this._offset + Record.HARDWARE) >>> 1] ?? gone()
+    const iface = this.interface
+    return iface.hardwareType === hardwareType ? iface.linkType : native().linkTypeOf(hardwareType)
   }
 
   /** The VLAN tag that was taken out of {@link data} by the kernel or the network card, if there was one. */

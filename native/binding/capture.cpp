@@ -1,6 +1,8 @@
 // The class behind lib/capture.ts: opens off the event loop, hands blocks over, and ends with its environment.
 #include <napi.h>
 
+#include <algorithm>
+#include <atomic>
 #include <memory>
 
 #include "binding/errors.h"
@@ -10,6 +12,7 @@
 #include "binding/rooms.h"
 #include "core/capture.h"
 #include "core/filter.h"
+#include "core/link_type.h"
 
 namespace ringtap::binding {
 
@@ -105,6 +108,7 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
             InstanceMethod<&CaptureHandle::release>("release"),
             InstanceMethod<&CaptureHandle::stats>("stats"),
             InstanceMethod<&CaptureHandle::stop>("stop"),
+            InstanceMethod<&CaptureHandle::intakeEnded>("intakeEnded"),
             InstanceMethod<&CaptureHandle::close>("close"),
         }));
   }
@@ -259,6 +263,10 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     if (Capture* capture = open(info.Env())) capture->stop();
   }
 
+  Napi::Value intakeEnded(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), !capture_ || capture_->intakeEnded());
+  }
+
   Napi::Value close(const Napi::CallbackInfo& info) {
     if (!capture_) return info.Env().Undefined();
     leases_->releaseAll(info.Env());
@@ -364,11 +372,17 @@ Napi::Value openCapture(const Napi::CallbackInfo& info) {
   return worker->promise();
 }
 
+Napi::Value linkTypeOfHardware(const Napi::CallbackInfo& info) {
+  const std::uint16_t linkType = linkTypeOf(static_cast<std::uint16_t>(info[0].As<Napi::Number>().Uint32Value()));
+  return linkType == kLinkTypeUnknown ? info.Env().Undefined() : Napi::Value(Napi::Number::New(info.Env(), linkType));
+}
+
 }  // namespace
 
 void initCapture(Napi::Env env, Napi::Object exports) {
   CaptureHandle::init(env);
   exports.Set("openCapture", Napi::Function::New(env, openCapture, "openCapture"));
+  exports.Set("linkTypeOf", Napi::Function::New(env, linkTypeOfHardware, "linkTypeOf"));
 }
 
 }  // namespace ringtap::binding

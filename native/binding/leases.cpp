@@ -11,40 +11,43 @@ std::size_t lengthOf(const Lease& lease) { return (std::size_t{lease.taken().sum
 
 }  // namespace
 
-Napi::Value Leases::copy(Napi::Env env, const Lease& lease) {
+void Leases::expire(Ticket* ticket) {
+  ticket->table->erase(ticket->number);  // ends the lease where JavaScript forgot to
+  delete ticket;
+}
+
+Napi::Value Leases::copy(Napi::Env env, const Lease& lease, Ticket* ticket) {
   const std::size_t length = lengthOf(lease);
   Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, length);
-  if (env.IsExceptionPending()) return {};
+  if (env.IsExceptionPending()) {
+    delete ticket;
+    return {};
+  }
   std::memcpy(buffer.Data(), lease.data(), length);
+  buffer.AddFinalizer([](Napi::Env, Ticket* ticket) { expire(ticket); }, ticket);
+  held_->emplace(ticket->number, Held{std::nullopt, Napi::Weak(buffer)});
   return buffer;
 }
 
 Napi::Value Leases::lend(Napi::Env env, Lease lease, std::uint32_t& number) {
-  number = 0;
-  if (copying_) return copy(env, lease);
   do ++last_;
   while (last_ == 0 || held_->contains(last_));
-  auto* ticket = new Ticket{held_, last_};
+  number = last_;
+  auto* ticket = new Ticket{held_, number};
+  if (copying_) return copy(env, lease, ticket);
   napi_value value = nullptr;
   const napi_status status = napi_create_external_arraybuffer(
-      env, lease.data(), lengthOf(lease),
-      [](napi_env, void*, void* hint) {
-        auto* ticket = static_cast<Ticket*>(hint);
-        ticket->table->erase(ticket->number);  // ends the lease where JavaScript forgot to
-        delete ticket;
-      },
+      env, lease.data(), lengthOf(lease), [](napi_env, void*, void* hint) { expire(static_cast<Ticket*>(hint)); },
       ticket, &value);
   if (status == napi_no_external_buffers_allowed) {
-    delete ticket;
     copying_ = true;
-    return copy(env, lease);
+    return copy(env, lease, ticket);
   }
   if (status != napi_ok) {
     delete ticket;
     Napi::Error::New(env).ThrowAsJavaScriptException();
     return {};
   }
-  number = last_;
   Napi::ArrayBuffer buffer(env, value);
   held_->emplace(number, Held{std::move(lease), Napi::Weak(buffer)});
   return buffer;

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 
 #include "core/chunk_queue.h"
@@ -18,8 +19,8 @@ class Leases {
   // `copying`: hand out copies, as is done anyway in embedders that refuse external ArrayBuffers.
   explicit Leases(bool copying) : copying_(copying), held_(std::make_shared<Table>()) {}
 
-  // An ArrayBuffer over the packets of the lease, and the number it is released by (0: a copy, nothing to release).
-  // Empty, with an exception pending, where none could be made.
+  // An ArrayBuffer over the packets of the lease, and the number it is released by. Empty, with an exception pending,
+  // where none could be made.
   [[nodiscard]] Napi::Value lend(Napi::Env env, Lease lease, std::uint32_t& number);
   // Detaches the ArrayBuffer: every view on it becomes empty. Then the block goes back. Unknown numbers do nothing.
   void release(Napi::Env env, std::uint32_t number);
@@ -28,7 +29,7 @@ class Leases {
  private:
   // One block in JavaScript's hands. It ends with release(), or when the garbage collector takes the ArrayBuffer.
   struct Held {
-    Lease lease;
+    std::optional<Lease> lease;  // none where the buffer is a copy
     Napi::Reference<Napi::ArrayBuffer> buffer;  // weak
   };
   using Table = std::unordered_map<std::uint32_t, Held>;
@@ -37,7 +38,8 @@ class Leases {
     std::uint32_t number;
   };
 
-  [[nodiscard]] Napi::Value copy(Napi::Env env, const Lease& lease);
+  [[nodiscard]] Napi::Value copy(Napi::Env env, const Lease& lease, Ticket* ticket);
+  static void expire(Ticket* ticket);
   void detach(Napi::Env env, Held& held);
 
   bool copying_;

@@ -65,6 +65,7 @@ class Capture {
 
   // Ends intake: when every packet accepted before this call is in the queue, the queue finishes.
   void stop();
+  [[nodiscard]] bool intakeEnded() const { return queue_.finished(); }
   // Ends the thread and closes the descriptors. What waits is dropped; leases stay readable. Idempotent.
   void close();
 

@@ -45,6 +45,11 @@ void ChunkQueue::finish() {
   wake_();
 }
 
+bool ChunkQueue::finished() const {
+  std::lock_guard lock(mutex_);
+  return finished_;
+}
+
 bool ChunkQueue::crowded() const {
   std::lock_guard lock(mutex_);
   return events_.size() >= kMostEvents;

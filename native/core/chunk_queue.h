@@ -66,6 +66,7 @@ class ChunkQueue {
   void push(QueuedEvent event);
   void push(Error fault);  // something the user should hear of; the capture goes on
   void finish();           // no block comes any more
+  [[nodiscard]] bool finished() const;
   // As many events wait as may: the loop then leaves further ones to the kernel, whose own queue ends in a resync.
   [[nodiscard]] bool crowded() const;
 

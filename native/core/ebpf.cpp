@@ -1,5 +1,7 @@
 #include "core/ebpf.h"
 
+#include <fcntl.h>
+#include <linux/capability.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -36,6 +38,19 @@ Result<UniqueFd> createMap(std::uint32_t type, std::uint32_t flags, std::uint32_
 }
 
 }  // namespace
+
+bool mayUseBpf() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3]{};
+  if (::syscall(SYS_capget, &header, data) == 0) {
+    const std::uint64_t effective = data[0].effective | std::uint64_t{data[1].effective} << 32;
+    constexpr int kCapBpf = 39;  // CAP_BPF, Linux 5.8
+    if ((effective >> kCapBpf & 1) != 0 || (effective >> CAP_SYS_ADMIN & 1) != 0) return true;
+  }
+  const UniqueFd setting(::open("/proc/sys/kernel/unprivileged_bpf_disabled", O_RDONLY | O_CLOEXEC));
+  char value = '1';
+  return setting && ::read(setting.get(), &value, 1) == 1 && value == '0';
+}
 
 Result<UniqueFd> createHashMap(std::uint32_t valueSize, std::uint32_t entries) {
   return createMap(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, valueSize, entries);

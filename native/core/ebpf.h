@@ -12,6 +12,10 @@
 
 namespace ringtap {
 
+// Whether the calling thread may expect bpf(2) to work: CAP_BPF or CAP_SYS_ADMIN, or a kernel that lets everyone. Ask
+// before trying: a strict seccomp filter (systemd's SystemCallFilter=) kills the process for the call.
+[[nodiscard]] bool mayUseBpf();
+
 // A hash map from u32 to a value of `valueSize` bytes.
 [[nodiscard]] Result<UniqueFd> createHashMap(std::uint32_t valueSize, std::uint32_t entries);
 

@@ -159,7 +159,7 @@ class EbpfFilter final : public KernelFilter {
 
 Result<std::unique_ptr<KernelFilter>> KernelFilter::attach(const FilterSpec& spec, bool acceptUnlisted, TableForm form,
                                                            std::vector<std::shared_ptr<Ring>> rings) {
-  if (form != TableForm::Classic) {
+  if (form == TableForm::Ebpf || (form == TableForm::Auto && mayUseBpf())) {
     auto ebpf = EbpfFilter::create(spec, acceptUnlisted, rings);
     if (ebpf) return std::unique_ptr<KernelFilter>(std::move(*ebpf));
     if (form == TableForm::Ebpf) return ebpf.error();

@@ -1,0 +1,187 @@
+import { checkBoolean, checkGroup, checkInteger, checkWord } from './check.js'
+import { CaptureError, optionError } from './errors.js'
+import type { NativeCaptureOptions } from './native.js'
+import { type InterfaceSelection, normaliseSelection, type Selection } from './selection.js'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+const GiB = 1024 * MiB
+
+/** The kernel's ring. */
+export interface RingOptions {
+  /**
+   * Bytes of ring memory. It is the kernel's, locked, and outside every cgroup's limit: where the kernel cannot give
+   * all of it, the capture takes less and says so with a `warning`. Default 64 MiB.
+   */
+  memory?: number | undefined
+  /**
+   * Bytes of one block: a power of two from 256 KiB to 64 MiB. A packet longer than a block would be cut; 256 KiB hold
+   * every merged TCP segment. Default 1 MiB, or less (not below 256 KiB) where `memory` is small.
+   */
+  blockSize?: number | undefined
+  /** Rings in a fanout group. Only 1 can be had in this version. */
+  count?: number | undefined
+  /**
+   * Milliseconds that JavaScript may be busy without a loss while few packets come. A block is handed over after
+   * `chunk.maxDelay` however little is in it, so the ring holds (number of blocks) × (that delay) worth of time; this
+   * option sets the block size, and the delay where that is not given, so that it is enough. Default 1000.
+   */
+  maxStall?: number | undefined
+  /**
+   * How the kernel is told which interfaces are wanted: `'ebpf'` maps, a `'classic'` BPF search tree, or `'auto'`: eBPF
+   * where the process may use it (CAP_BPF), else classic. Both select the same packets; only eBPF counts what was
+   * received per interface. Default `'auto'`.
+   */
+  table?: 'auto' | 'ebpf' | 'classic' | undefined
+}
+
+/** How packets are put together to chunks. */
+export interface ChunkOptions {
+  /** Milliseconds after which a part-filled chunk is handed over, 1 to 10000. Default 20. */
+  maxDelay?: number | undefined
+  /**
+   * Hand out copies of the ring's blocks instead of the blocks themselves: slower, for programs that must not hold
+   * kernel memory. It is done anyway where the embedder allows no external ArrayBuffers. Default false.
+   */
+  copy?: boolean | undefined
+}
+
+/** What {@link Capture.open} takes; everything is optional. */
+export interface CaptureOptions {
+  /** Which interfaces; see {@link InterfaceSelection}. Default: every interface but loopback, those present now. */
+  interfaces?: InterfaceSelection | undefined
+  /** A pcap-filter(7) expression. Default: none, every packet. */
+  filter?: string | undefined
+  /** Bytes kept of each packet, 1 to 262144. Default 262144. */
+  snapshotLength?: number | undefined
+  /** Receive also what is addressed to others, on each selected interface. Default false. */
+  promiscuous?: boolean | undefined
+  /**
+   * `'in'`: only what the interfaces receive; `'out'`: only what they send. On loopback each packet is seen twice by the
+   * kernel, and always delivered once, as incoming. Default `'both'`.
+   */
+  direction?: 'both' | 'in' | 'out' | undefined
+  /** The kernel's ring. */
+  ring?: RingOptions | undefined
+  /** How packets are put together to chunks. */
+  chunk?: ChunkOptions | undefined
+  /** Memory for blocks copied out of the ring. Not supported in this version. */
+  overflow?: { memory?: number | undefined } | undefined
+  /** Path of a network namespace to capture in. Not supported in this version. */
+  netns?: string | undefined
+  /** Where packets come from. Only `'ring'` in this version. */
+  backend?: 'ring' | 'pcap' | undefined
+  /** Aborting closes the capture; iterations reject with the signal's reason. */
+  signal?: AbortSignal | undefined
+}
+
+/** The options, checked, with every default in place. @internal */
+export interface NormalisedOptions {
+  readonly selection: Selection
+  readonly signal: AbortSignal | undefined
+  readonly native: NativeCaptureOptions
+}
+
+/**
+ * Checks what the user gave, once and for all.
+ *
+ * @throws CaptureError `ERR_OPTION`, `ERR_PATTERN`.
+ * @internal
+ */
+export function normaliseOptions(given: CaptureOptions | undefined): NormalisedOptions {
+  const options = checkGroup(given, 'options', [
+    'interfaces',
+    'filter',
+    'snapshotLength',
+    'promiscuous',
+    'direction',
+    'ring',
+    'chunk',
+    'overflow',
+    'netns',
+    'backend',
+    'signal',
+  ])
+  notYet(options.netns !== undefined, 'netns')
+  notYet(options.overflow !== undefined, 'overflow')
+  if (options.backend !== undefined) {
+    notYet(checkWord(options.backend, 'backend', ['ring', 'pcap']) === 'pcap', "backend: 'pcap'")
+  }
+  const { filter, signal } = options
+  if (filter !== undefined && typeof filter !== 'string') throw optionError('filter', 'a pcap-filter expression', filter)
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw optionError('signal', 'an AbortSignal', signal)
+  const selection = normaliseSelection(options.interfaces)
+  const ring = normaliseRing(options)
+  return {
+    selection,
+    signal,
+    native: {
+      ...ring,
+      snapshotLength: checkInteger(options.snapshotLength ?? 262144, 'snapshotLength', 1, 262144, 'bytes'),
+      direction: ['both', 'in', 'out'].indexOf(
+        checkWord(options.direction ?? 'both', 'direction', ['both', 'in', 'out']),
+      ),
+      hotplug: selection.hotplug,
+      promiscuous: checkBoolean(options.promiscuous ?? false, 'promiscuous'),
+      filter,
+    },
+  }
+}
+
+function notYet(asked: boolean, what: string): void {
+  if (asked) throw new CaptureError('ERR_OPTION', `${what} is not supported in this version of ringtap`)
+}
+
+type RingSettings = Pick<NativeCaptureOptions, 'blockSize' | 'blockCount' | 'retireTime' | 'table' | 'copying'>
+
+const fewestBlocks = 4
+const smallestBlock = 256 * KiB
+const largestBlock = 64 * MiB
+const usualBlock = MiB
+const longestDelay = 10_000
+
+function normaliseRing(options: CaptureOptions): RingSettings {
+  const ring = checkGroup(options.ring, 'ring', ['memory', 'blockSize', 'count', 'maxStall', 'table'])
+  const chunk = checkGroup(options.chunk, 'chunk', ['maxDelay', 'copy'])
+  if (ring.count !== undefined) notYet(checkInteger(ring.count, 'ring.count', 1, 64) > 1, 'ring.count above 1')
+  const memory = checkInteger(ring.memory ?? 64 * MiB, 'ring.memory', fewestBlocks * smallestBlock, 64 * GiB, 'bytes')
+  const maxStall = checkInteger(ring.maxStall ?? 1000, 'ring.maxStall', 1, 3_600_000, 'milliseconds')
+  const maxDelay = checkInteger(chunk.maxDelay ?? 20, 'chunk.maxDelay', 1, longestDelay, 'milliseconds')
+
+  let blockSize = checkInteger(ring.blockSize ?? usualBlock, 'ring.blockSize', smallestBlock, largestBlock, 'bytes')
+  if ((blockSize & (blockSize - 1)) !== 0) throw optionError('ring.blockSize', 'a power of two', blockSize)
+  // One block is always the one being filled.
+  const lasts = () => (Math.floor(memory / blockSize) - 1) * maxDelay
+  if (ring.blockSize === undefined) {
+    while (blockSize > smallestBlock && lasts() < maxStall) blockSize /= 2
+  }
+  const blockCount = Math.floor(memory / blockSize)
+  if (blockCount < fewestBlocks) {
+    throw new CaptureError(
+      'ERR_OPTION',
+      `ring.memory must hold at least ${fewestBlocks} blocks; ${memory} bytes hold ${blockCount} of ${blockSize}`,
+    )
+  }
+  let retireTime = maxDelay
+  if (lasts() < maxStall) {
+    if (chunk.maxDelay === undefined) {
+      retireTime = Math.ceil(maxStall / (blockCount - 1))
+    }
+    if (retireTime > longestDelay || (chunk.maxDelay !== undefined && ring.maxStall !== undefined)) {
+      throw new CaptureError(
+        'ERR_OPTION',
+        `ring.maxStall of ${maxStall} ms cannot be kept: ${blockCount} blocks handed over after ${maxDelay} ms each last ` +
+          `${lasts()} ms; raise ring.memory to ${(Math.ceil(maxStall / maxDelay) + 1) * blockSize} bytes, or chunk.maxDelay to ${Math.ceil(maxStall / (blockCount - 1))} ms`,
+      )
+    }
+  }
+  return {
+    blockSize,
+    blockCount,
+    retireTime,
+    table: ['auto', 'ebpf', 'classic'].indexOf(
+      checkWord(ring.table ?? 'auto', 'ring.table', ['auto', 'ebpf', 'classic']),
+    ),
+    copying: checkBoolean(chunk.copy ?? false, 'chunk.copy'),
+  }
+}

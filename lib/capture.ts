@@ -1,0 +1,382 @@
+import { EventEmitter } from 'node:events'
+import { type CaptureOptions, type NormalisedOptions, normaliseOptions } from './capture-options.js'
+import { type CaptureStats, toStats } from './capture-stats.js'
+import { Chunk } from './chunk.js'
+import { ChunkMemory } from './chunk-memory.js'
+import { CaptureError } from './errors.js'
+import { type InterfaceEvent, toInterfaceEvents } from './interface-event.js'
+import { InterfaceHistory } from './interface-history.js'
+import { type NativeCapture, type NativeInterfaceEvent, native } from './native.js'
+import type { NetworkInterface } from './network-interface.js'
+import type { Packet } from './packet.js'
+import { explainPermission } from './permission.js'
+
+/** A change of an interface, and whether the capture selects it after that. */
+export type CaptureInterfaceEvent = InterfaceEvent & {
+  /** Whether the interface is captured from here on. */
+  readonly selected: boolean
+}
+
+/** The events of a {@link Capture}. They tell of its state; packets never come as events. */
+export interface CaptureEvents {
+  /** An interface appeared, went, was renamed, set up or down, or changed. */
+  interface: [event: CaptureInterfaceEvent]
+  /** Something the user should know; the capture goes on. Where nobody listens it goes to process.emitWarning(). */
+  warning: [warning: CaptureError]
+  /**
+   * A function among the patterns threw: the interface it was asked about is not captured. Where nobody listens it is
+   * a warning.
+   */
+  error: [error: CaptureError]
+  /** The capture is closed: threads and descriptors are gone. */
+  close: []
+}
+
+/** Where native/binding/capture.cpp writes what it says of a block. */
+const META = { FIRST: 0, PACKETS: 1, BYTES: 2, EPOCH: 3, LEASE: 4, FIRST_TIMESTAMP: 5, LAST_TIMESTAMP: 6, WORDS: 7 } as const
+const EMPTY = 0
+const EVENTS_FIRST = 1
+
+/** Milliseconds for which an iteration goes on without letting timers and I/O have their turn. */
+const longestTurn = 10
+
+/**
+ * A running packet capture.
+ *
+ * ```ts
+ * await using capture = await Capture.open({ interfaces: { include: '^eth', hotplug: true }, filter: 'not port 22' })
+ * for await (const chunk of capture) console.log(chunk.packetCount)
+ * ```
+ *
+ * An open capture keeps the process running, as an open server does. Several iterations at once share the chunks: each
+ * chunk goes to one of them.
+ */
+export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterable<Chunk>, AsyncDisposable {
+  readonly #native: NativeCapture
+  readonly #options: NormalisedOptions
+  readonly #history = new InterfaceHistory()
+  readonly #selected = new Map<number, NetworkInterface>()
+  readonly #meta = new Float64Array(META.WORDS)
+  readonly #times = new BigUint64Array(this.#meta.buffer)
+  #waiting: (() => void)[] = []
+  #stopping: { promise: Promise<CaptureStats>; resolve: (stats: CaptureStats) => void } | undefined
+  #closing: Promise<void> | undefined
+  #lastStats: CaptureStats | undefined
+  #aborted: { reason: unknown } | undefined
+  #turnBegan = 0
+
+  /**
+   * Opens a capture and begins to receive.
+   *
+   * @throws CaptureError `ERR_OPTION`, `ERR_PATTERN`, `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`, `ERR_NO_INTERFACE`
+   * (nothing selected, and `hotplug` is off), `ERR_PERMISSION` (the message names what is missing and how to grant it),
+   * `ERR_NATIVE_UNAVAILABLE`, `ERR_SYSTEM`. An aborted signal's reason is thrown as it is.
+   */
+  static async open(options?: CaptureOptions): Promise<Capture> {
+    const normalised = normaliseOptions(options)
+    const { signal } = normalised
+    signal?.throwIfAborted()
+    let wake = () => {}
+    let handle: NativeCapture
+    try {
+      handle = await native().openCapture(normalised.native, () => wake())
+    } catch (error) {
+      throw explainPermission(error)
+    }
+    try {
+      signal?.throwIfAborted()
+      const capture = new Capture(handle, normalised)
+      wake = () => capture.#wake()
+      capture.#start()
+      return capture
+    } catch (error) {
+      await handle.close()
+      throw explainPermission(error)
+    }
+  }
+
+  private constructor(handle: NativeCapture, options: NormalisedOptions) {
+    super()
+    this.#native = handle
+    this.#options = options
+  }
+
+  #start(): void {
+    const { selection, signal, native: settings } = this.#options
+    const present = this.#native.interfaces()
+    for (const iface of present) {
+      const { selected } = selection.decide(iface)
+      this.#history.record(iface, 0)
+      if (selected) this.#selected.set(iface.index, iface)
+      this.#native.decide(iface.index, iface.generation, 0, selected)
+    }
+    const missing = selection.names?.filter(
+      (name) => !present.some((iface) => iface.name === name || iface.alternativeNames.includes(name)),
+    )
+    if (missing?.length) {
+      throw new CaptureError('ERR_NO_INTERFACE', `no interface has the name ${missing.join(', ')}; ${listed(present)}`, {
+        interface: missing[0],
+      })
+    }
+    if (this.#selected.size === 0 && !selection.hotplug) {
+      throw new CaptureError(
+        'ERR_NO_INTERFACE',
+        `no interface is selected, and hotplug is off; ${present.map((iface) => selection.decide(iface).text).join('; ')}`,
+      )
+    }
+    this.#native.start()
+    signal?.addEventListener('abort', this.#onAbort, { once: true })
+    // Later, when the caller has had a chance to listen.
+    setImmediate(() => {
+      for (const text of [...selection.warnings, ...this.#native.warnings]) this.#warn(new CaptureError('ERR_OPTION', text))
+      const { ring } = this.stats()
+      if (ring.blockCount < settings.blockCount) {
+        this.#warn(
+          new CaptureError(
+            'ERR_SYSTEM',
+            `the kernel had memory for ${ring.blockCount} of ${settings.blockCount} blocks: the ring has ${ring.memory} bytes`,
+          ),
+        )
+      }
+    })
+  }
+
+  /** The interfaces that are captured now, by index. */
+  get interfaces(): readonly NetworkInterface[] {
+    return [...this.#selected.values()].sort((a, b) => a.index - b.index)
+  }
+
+  /** The ledger. After `close()` it stays as it was last. */
+  stats(): CaptureStats {
+    if (!this.#closing) this.#lastStats = toStats(this.#native.stats(), this.#options.native)
+    return this.#lastStats as CaptureStats
+  }
+
+  /**
+   * Chunk after chunk. A chunk is released when the loop asks for the next one, or ends; to keep one, `chunk.retain()`.
+   * The loop ends after {@link stop}, when all packets from before it were delivered, and at once after {@link close}.
+   * Leaving the loop does not end the capture.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Chunk> {
+    let current: Chunk | undefined
+    const release = () => {
+      current?.release()
+      current = undefined
+    }
+    return {
+      next: async () => {
+        release()
+        current = await this.#next()
+        return current ? { done: false, value: current } : { done: true, value: undefined }
+      },
+      return: async () => {
+        release()
+        return { done: true, value: undefined }
+      },
+      [Symbol.asyncIterator]() {
+        return this
+      },
+    }
+  }
+
+  /**
+   * Packet after packet, for convenience: much slower than chunks. A packet is good until its chunk's last packet was
+   * asked past; to keep one, `packet.copy()`.
+   */
+  async *packets(): AsyncGenerator<Packet, void, undefined> {
+    for await (const chunk of this) yield* chunk
+  }
+
+  /**
+   * Replacing the filter of a running capture is not supported in this version.
+   *
+   * @throws CaptureError `ERR_OPTION`.
+   */
+  async setFilter(_expression: string | undefined): Promise<void> {
+    throw new CaptureError('ERR_OPTION', 'setFilter is not supported in this version of ringtap')
+  }
+
+  /**
+   * Ends the intake: iterations end after the last packet that was received before this call.
+   *
+   * @returns The ledger once the ring has handed over everything, which takes about `chunk.maxDelay`. What JavaScript
+   * has not taken yet stands in `queued`.
+   */
+  async stop(): Promise<CaptureStats> {
+    if (this.#closing) {
+      await this.#closing
+      return this.stats()
+    }
+    if (!this.#stopping) {
+      let resolve: (stats: CaptureStats) => void = () => {}
+      const promise = new Promise<CaptureStats>((done) => {
+        resolve = done
+      })
+      this.#stopping = { promise, resolve }
+      this.#native.stop()
+    }
+    return this.#stopping.promise
+  }
+
+  /**
+   * Closes the capture: chunks that are lent out are released, packets that wait are dropped, iterations end. Resolves
+   * when threads and descriptors are gone. Legal in any state, any number of times.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** As {@link close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.stats()
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    const closed = this.#native.close()
+    this.#wakeWaiting()
+    await closed
+    this.#selected.clear()
+    this.#stopping?.resolve(this.#lastStats as CaptureStats)
+    this.emit('close')
+  }
+
+  readonly #onAbort = (): void => {
+    this.#aborted = { reason: this.#options.signal?.reason }
+    void this.close()
+  }
+
+  /** The next chunk, or `undefined` when there will be none. */
+  async #next(): Promise<Chunk | undefined> {
+    for (;;) {
+      if (this.#aborted) throw this.#aborted.reason
+      if (this.#closing) return undefined
+      if (this.#turnBegan === 0) {
+        this.#turnBegan = performance.now()
+      } else if (performance.now() - this.#turnBegan > longestTurn) {
+        // Promises alone would keep everything else in the program from its turn for as long as packets come.
+        await new Promise((resolve) => setImmediate(resolve))
+        this.#turnBegan = 0
+        continue
+      }
+      const chunk = this.#pull()
+      if (chunk !== EMPTY) return chunk
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+      this.#turnBegan = 0
+    }
+  }
+
+  #pull(): Chunk | undefined | typeof EMPTY {
+    for (;;) {
+      this.#takeEvents()
+      const block = this.#native.nextBlock(this.#meta.buffer)
+      if (block === EVENTS_FIRST) continue
+      if (block === EMPTY) return EMPTY
+      return typeof block === 'number' ? undefined : this.#chunk(block)
+    }
+  }
+
+  #chunk(buffer: ArrayBuffer): Chunk {
+    const meta = this.#meta
+    const epoch = meta[META.EPOCH] as number
+    const lease = meta[META.LEASE] as number
+    return new Chunk({
+      memory: new ChunkMemory(buffer, (index) => this.#history.resolve(index, epoch)),
+      first: meta[META.FIRST] as number,
+      packetCount: meta[META.PACKETS] as number,
+      byteLength: meta[META.BYTES] as number,
+      firstTimestamp: this.#times[META.FIRST_TIMESTAMP] as bigint,
+      lastTimestamp: this.#times[META.LAST_TIMESTAMP] as bigint,
+      release: () => this.#native.release(lease),
+    })
+  }
+
+  #wake(): void {
+    if (this.#closing) return
+    this.#takeEvents()
+    this.#wakeWaiting()
+    if (this.#stopping && this.#native.intakeEnded()) this.#stopping.resolve(this.stats())
+  }
+
+  #wakeWaiting(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const resume of waiting) resume()
+  }
+
+  /** Decides on what has changed, as soon as the event loop turns: packets of unwanted interfaces cost ring space. */
+  #takeEvents(): void {
+    let changes: CaptureInterfaceEvent[] | undefined
+    for (let next = this.#native.nextEvent(); next; next = this.#native.nextEvent()) {
+      changes ??= []
+      changes.push(...this.#apply(next.event, next.epoch))
+    }
+    for (let fault = this.#native.nextFault(); fault; fault = this.#native.nextFault()) this.#warnLater(fault)
+    if (!changes) return
+    try {
+      this.#native.commit()
+    } catch (error) {
+      this.#warnLater(error as CaptureError)
+    }
+    // Emitted when the present call is over: a listener may do anything, close() included.
+    const events = changes
+    queueMicrotask(() => {
+      for (const event of events) this.emit('interface', event)
+    })
+  }
+
+  #apply(change: NativeInterfaceEvent, epoch: number): CaptureInterfaceEvent[] {
+    const { type, interface: iface } = change
+    const { index } = iface
+    let selected = this.#selected.has(index)
+    switch (type) {
+      case 'removed':
+        this.#history.gone(index)
+        this.#selected.delete(index)
+        selected = false
+        break
+      case 'added':
+      case 'renamed':
+        this.#history.record(iface, epoch)
+        if (this.#options.selection.hotplug) {
+          selected = this.#decide(iface)
+          this.#native.decide(index, iface.generation, epoch, selected)
+        } else if (type === 'added') {
+          selected = false
+        }
+        break
+      default:
+        this.#history.record(iface, epoch)
+    }
+    if (selected) this.#selected.set(index, iface)
+    else this.#selected.delete(index)
+    return toInterfaceEvents(change).map((event) => Object.freeze({ ...event, selected }))
+  }
+
+  #decide(iface: NetworkInterface): boolean {
+    try {
+      return this.#options.selection.decide(iface).selected
+    } catch (error) {
+      queueMicrotask(() => {
+        if (this.listenerCount('error') > 0) this.emit('error', error as CaptureError)
+        else this.#warn(error as CaptureError)
+      })
+      return false
+    }
+  }
+
+  #warnLater(warning: CaptureError): void {
+    queueMicrotask(() => this.#warn(warning))
+  }
+
+  #warn(warning: CaptureError): void {
+    if (this.listenerCount('warning') > 0) this.emit('warning', warning)
+    else process.emitWarning(warning.message, { type: 'CaptureWarning', code: warning.code })
+  }
+}
+
+function listed(present: readonly NetworkInterface[]): string {
+  return `there are ${present.map((iface) => iface.name).join(', ')}`
+}

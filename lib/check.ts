@@ -1,0 +1,39 @@
+import { CaptureError, optionError } from './errors.js'
+
+/** Throws `ERR_OPTION` for a key that is not known: a misspelt option must not be ignored. @internal */
+export function checkKeys(value: object, label: string, known: readonly string[]): void {
+  for (const key of Object.keys(value)) {
+    if (known.includes(key)) continue
+    throw new CaptureError('ERR_OPTION', `${label ? `${label}.` : ''}${key} is not an option; known are ${known.join(', ')}`)
+  }
+}
+
+/** The value as an object of options, `{}` where it is not given. @internal */
+export function checkGroup<T extends object>(value: T | undefined, label: string, known: readonly (keyof T & string)[]): T {
+  if (value === undefined) return {} as T
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw optionError(label, 'an object', value)
+  checkKeys(value, label, known)
+  return value
+}
+
+/** A whole number from `low` to `high`. @internal */
+export function checkInteger(value: unknown, label: string, low: number, high: number, unit = ''): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < low || value > high) {
+    throw optionError(label, `a whole number from ${low} to ${high}${unit && ` ${unit}`}`, value)
+  }
+  return value
+}
+
+/** @internal */
+export function checkBoolean(value: unknown, label: string): boolean {
+  if (typeof value !== 'boolean') throw optionError(label, 'a boolean', value)
+  return value
+}
+
+/** One of a few words. @internal */
+export function checkWord<T extends string>(value: unknown, label: string, words: readonly T[]): T {
+  if (!(words as readonly unknown[]).includes(value)) {
+    throw optionError(label, words.map((word) => `'${word}'`).join(' or '), value)
+  }
+  return value as T
+}
