@@ -13,3 +13,4 @@ export type { CaptureOptions, ChunkOptions, RingOptions } from './capture-option
 export type { CaptureStats, InterfaceStats } from './capture-stats.js'
 export { Chunk } from './chunk.js'
 export { Packet, type PacketKind, type VlanTag } from './packet.js'
+export { hexdump, type HexdumpOptions } from './hexdump.js'

@@ -1,0 +1,55 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+
+const project = dirname(createRequire(import.meta.url).resolve('ringtap/package.json'))
+const folder = join(project, 'bench', 'peers')
+const require = createRequire(join(folder, 'package.json'))
+
+/** A package that the benchmarks compare with, or the reason why it is not there. */
+export type Peer<T> =
+  | { name: string; version: string; module: T; missing?: undefined }
+  | { name: string; version: string; module?: undefined; missing: string }
+
+interface Manifest {
+  version?: string
+  dependencies?: Record<string, string>
+  optionalDependencies?: Record<string, string>
+}
+
+/**
+ * Loads a package named in bench/peers/package.json, with its version pinned there. If it is missing, the peers are
+ * installed first, which needs the package registry: load a peer once ahead of its trials.
+ *
+ * A peer that cannot be had is no exception but a result, to be shown in the table. One whose installation may fail
+ * (a native addon) belongs among the manifest's optionalDependencies, so that the others are installed all the same.
+ */
+export function loadPeer<T>(name: string): Peer<T> {
+  const { dependencies, optionalDependencies } = manifest(folder) ?? {}
+  const version = dependencies?.[name] ?? optionalDependencies?.[name]
+  if (version === undefined) throw new Error(`${name} is not in bench/peers/package.json`)
+  const installed = () => manifest(join(folder, 'node_modules', name))?.version === version
+  if (!installed()) {
+    console.log(`installing the peers of bench/peers/package.json, for ${name} ${version}`)
+    const flags = ['--no-save', '--no-audit', '--no-fund', '--no-package-lock', '--prefix', folder]
+    const run = spawnSync('npm', ['install', ...flags], { encoding: 'utf8' })
+    if (!installed()) {
+      const errors = run.error?.message ?? run.stderr.match(/^npm error .*/gm)?.join('; ')
+      return { name, version, missing: `cannot be installed: ${errors ?? 'npm install left it out'}` }
+    }
+  }
+  try {
+    return { name, version, module: require(name) as T }
+  } catch (error) {
+    return { name, version, missing: `does not load: ${String(error).split('\n')[0]}` }
+  }
+}
+
+function manifest(directory: string): Manifest | undefined {
+  try {
+    return JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest
+  } catch {
+    return undefined
+  }
+}

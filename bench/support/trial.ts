@@ -1,0 +1,39 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+
+/**
+ * Runs a module in a Node process of its own and resolves to what it prints on its last line, as JSON. The module
+ * finds the argument in `process.argv[2]`; see {@link trialArgument}.
+ *
+ * @throws Error if the process fails, with the end of what it wrote to its standard error.
+ */
+export async function runTrial<T>(module: URL, argument: unknown, nodeOptions: string[] = []): Promise<T> {
+  const child = spawn(process.execPath, [...nodeOptions, fileURLToPath(module), JSON.stringify(argument)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [printed, errors, [status, signal]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>,
+  ])
+  if (status !== 0) {
+    const why = errors.match(/^(?:\w*Error|FATAL ERROR).*/m)?.[0] ?? errors.trim().split('\n').at(-1)
+    throw new Error(`${signal ?? `exit code ${status}`}: ${why ?? ''}`)
+  }
+  return JSON.parse(printed.trim().split('\n').at(-1) ?? '') as T
+}
+
+/** In the module of a trial: the argument it was started with. */
+export function trialArgument<T>(): T {
+  return JSON.parse(process.argv[2] ?? 'null') as T
+}
+
+/** The middle one of the samples; of an even number the mean of the middle two. */
+export function median(samples: readonly number[]): number {
+  const sorted = [...samples].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  const upper = sorted[middle] ?? NaN
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2
+}
