@@ -1,0 +1,106 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { readlinkSync, writeFileSync, writeSync } from 'node:fs'
+import { constants } from 'node:os'
+import { fileURLToPath } from 'node:url'
+
+/** In the environment of a process inside: the identity of the network namespace that it was started from. */
+const outsideKey = 'RINGTAP_LIVE_OUTSIDE'
+
+const ownNamespace = () => readlinkSync('/proc/self/ns/net')
+
+/**
+ * Whether this process runs in a network namespace of the live tests.
+ */
+export function isInside(): boolean {
+  const outside = process.env[outsideKey]
+  return outside !== undefined && outside !== ownNamespace()
+}
+
+/**
+ * Throws unless {@link isInside}: whatever changes interfaces asks this first, so that no test ever touches the
+ * namespace of the machine.
+ */
+export function assertInside(): void {
+  if (!isInside()) throw new Error('this is not a network namespace of the live tests: call inNamespace() first')
+}
+
+/**
+ * Resolves inside a fresh network namespace: the first statement of a live test, ahead of the import of tap (or use
+ * `support/live.ts`, which does both).
+ *
+ * Outside, it runs the same script again inside one and never resolves: this process only passes on output, exit code,
+ * signals and tap's messages. As root, or as another user by way of a user namespace, where the test sees itself as
+ * root. The namespace has loopback up and IPv6 off, so that the kernel sends nothing of its own, and goes with the test.
+ *
+ * Where no namespace can be made, the test is skipped, loudly and counted; with `CI` or `RINGTAP_REQUIRE_LIVE` set (not
+ * to `0`, `false` or nothing), it fails.
+ *
+ * @param url `import.meta.url` of the test script
+ */
+export async function inNamespace(url: string): Promise<void> {
+  if (isInside()) {
+    quiet()
+    return
+  }
+  const enter = entrance()
+  if (typeof enter === 'string') refuse(enter)
+  await new Promise<never>(() => runInside(enter, fileURLToPath(url)))
+}
+
+/** The command, to be followed by another, that enters a fresh namespace; or why there is none. */
+function entrance(): string[] | string {
+  const reasons: string[] = []
+  // If this process is killed, so must be the test: it would keep its namespace and tap's pipe open for ever.
+  const follow = spawnSync('setpriv', ['--pdeathsig', 'KILL', 'true']).status === 0 ? ['setpriv', '--pdeathsig', 'KILL'] : []
+  for (const option of process.getuid?.() === 0 ? ['-n', '-rn'] : ['-rn']) {
+    const enter = ['unshare', option, ...follow]
+    const [command = '', ...rest] = [...enter, 'true']
+    const probe = spawnSync(command, rest, { encoding: 'utf8' })
+    if (probe.status === 0) return enter
+    reasons.push(`unshare ${option}: ${(probe.error?.message ?? probe.stderr).trim()}`)
+  }
+  return reasons.join('; ')
+}
+
+function runInside(enter: string[], script: string): void {
+  const [command = '', ...rest] = [...enter, process.execPath, ...process.execArgv, script, ...process.argv.slice(2)]
+  // tap talks to a test over an IPC channel (time-outs); it is handed through.
+  const stdio = process.send ? (['inherit', 'inherit', 'inherit', 'ipc'] as const) : 'inherit'
+  const child = spawn(command, rest, {
+    stdio: stdio === 'inherit' ? stdio : [...stdio],
+    env: { ...process.env, [outsideKey]: ownNamespace() },
+  })
+  if (process.send) {
+    process.on('message', (message) => child.connected && child.send(message as object))
+    child.on('message', (message) => process.send?.(message))
+    process.channel?.unref()
+  }
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGALRM', 'SIGUSR2'] as const) {
+    process.on(signal, () => child.kill(signal))
+  }
+  child.on('error', (error) => refuse(`${command}: ${error.message}`))
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + (signal ? constants.signals[signal] : 0)))
+}
+
+/** Ends the process: the test cannot run here. */
+function refuse(reason: string): never {
+  const demanded = [process.env['CI'], process.env['RINGTAP_REQUIRE_LIVE']].some(
+    (value) => value !== undefined && !['', '0', 'false'].includes(value),
+  )
+  const what = `live test, no network namespace can be made (${reason.replaceAll(/[#\n]/g, ' ')})`
+  writeSync(2, `\n*** ${demanded ? 'FAILED' : 'NOT RUN'}: ${what}\n\n`)
+  writeSync(1, demanded ? `TAP version 14\n1..1\nnot ok 1 - ${what}\n` : `TAP version 14\n1..0 # SKIP ${what}\n`)
+  process.exit(demanded ? 1 : 0)
+}
+
+/** Silences the kernel in this namespace: packet counts are exact only if nobody else sends. */
+function quiet(): void {
+  for (const scope of ['all', 'default']) {
+    try {
+      writeFileSync(`/proc/sys/net/ipv6/conf/${scope}/disable_ipv6`, '1')
+    } catch {
+      // No IPv6, or /proc/sys is read-only in a container: tests tell their packets by the marker anyway.
+    }
+  }
+  spawnSync('ip', ['link', 'set', 'lo', 'up'])
+}

@@ -1,0 +1,87 @@
+import { execFile, spawnSync } from 'node:child_process'
+import type { FrameOptions } from './frame.js'
+import { assertInside } from './namespace.js'
+import { commandIn, tool } from './tools.js'
+
+export { expectedFrame, labelOf, sequenceOf, type FrameOptions } from './frame.js'
+
+/** A run of the program `send`; its usage says more. */
+export interface SendOptions extends FrameOptions {
+  /** Where to: one name, or several, served round robin. */
+  interface: string | readonly string[]
+  /** How many frames. */
+  count: number
+  /** Number of the first frame. Default 0. */
+  start?: number
+  /** Frames a second, evenly paced; 0: as fast as it goes. Default 0. */
+  rate?: number
+  /** Most frames in one system call. Default 64. */
+  burst?: number
+  /** Faster, and taps on the sending interface do not see the frames. Default false. */
+  bypass?: boolean
+  /** Repeat refused frames until they are sent. Default true. */
+  keepGoing?: boolean
+  /** Accept that the sending device dropped frames after it had taken them. Default false: an error. */
+  mayDrop?: boolean
+  /** pid of a process in the network namespace to send in. Default: this one's. */
+  namespace?: number | undefined
+}
+
+/** What was done. */
+export interface Sent {
+  /** Frames that the kernel took. */
+  sent: number
+  seconds: number
+  packetsPerSecond: number
+  /** How often the kernel refused one. */
+  refused: number
+  /** Frames that the sending devices took and dropped (a veth: the backlog of the receiving CPU was full). */
+  dropped: number
+}
+
+function commandLine(options: SendOptions): [string, string[]] {
+  assertInside()
+  const { interface: interfaces, namespace, keepGoing = true, mayDrop: _, ...rest } = options
+  const args = ['--interface', [interfaces].flat().join(',')]
+  if (keepGoing) args.push('--keep-going')
+  for (const [name, value] of Object.entries(rest)) {
+    if (value === true) args.push(`--${name}`)
+    else if (value !== undefined && value !== false) args.push(`--${name}`, String(value))
+  }
+  return commandIn(namespace, tool('send'), args)
+}
+
+function outcome(options: SendOptions, status: number | string | null, stdout: string, stderr: string): Sent {
+  if (status !== 0) throw new Error(`send failed (${status}): ${stderr.trim() || stdout.trim()}`)
+  const sent = JSON.parse(stdout) as Sent
+  if (sent.dropped > 0 && !options.mayDrop) {
+    throw new Error(`${sent.dropped} of ${sent.sent} frames were dropped by the sending device and reached nobody`)
+  }
+  return sent
+}
+
+/**
+ * Sends numbered frames ({@link expectedFrame}) from a process of its own.
+ *
+ * @returns when the kernel has taken all of them; a receiver may still have to wait a moment
+ * @throws Error unless every frame was sent, and none dropped on its way (see `mayDrop`)
+ */
+export function send(options: SendOptions): Promise<Sent> {
+  const [command, args] = commandLine(options)
+  return new Promise((resolve, reject) => {
+    execFile(command, args, (error, stdout, stderr) => {
+      try {
+        resolve(outcome(options, error ? (error.code ?? error.signal ?? 1) : 0, stdout, stderr))
+      } catch (failure) {
+        reject(failure)
+      }
+    })
+  })
+}
+
+/** As {@link send}, while JavaScript stands still. */
+export function sendSync(options: SendOptions): Sent {
+  const [command, args] = commandLine(options)
+  const { status, signal, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' })
+  return outcome(options, status ?? signal, stdout, error?.message ?? stderr)
+}

@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { createInterface } from 'node:readline'
+import type { FrameOptions } from './frame.js'
+import { assertInside } from './namespace.js'
+import { ip, up } from './network.js'
+import type { Sent } from './send.js'
+import { tool } from './tools.js'
+
+/** Numbered packets for a tun device. */
+export interface TunWrite extends Pick<FrameOptions, 'size' | 'port' | 'flows' | 'label'> {
+  count: number
+  /** Number of the first packet. Default 0. */
+  start?: number
+  /** Packets a second, evenly paced; 0: as fast as it goes. Default 0. */
+  rate?: number
+}
+
+/** A tun device that is up, with a carrier. Packets sent out of it (`send` with `raw: true`) are discarded. */
+export interface Tun {
+  readonly name: string
+  /**
+   * Writes numbered packets (`expectedFrame` with `raw: true`) into the kernel: it receives them on this device.
+   * One at a time.
+   */
+  write(packets: TunWrite): Promise<Sent>
+  /** Removes the device. */
+  close(): Promise<void>
+}
+
+/** Whether tun devices can be made here; /dev/net/tun may be root's alone, or missing. */
+export function tunAvailable(): boolean {
+  try {
+    accessSync('/dev/net/tun', constants.R_OK | constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Makes a tun device: raw IP, no Ethernet header. It is gone when the test is, at the latest. */
+export async function openTun(name: string): Promise<Tun> {
+  assertInside()
+  const child = spawn(tool('tun_hold'), [name], { stdio: ['pipe', 'pipe', 'pipe'] })
+  let said = ''
+  child.stderr.on('data', (text: Buffer) => (said += text.toString()))
+  const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
+  // A line of its output each; none any more once it has ended.
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  // It keeps the test from ending only while an answer is awaited.
+  const handles = [child, child.stdin, child.stdout, child.stderr] as unknown as { ref(): void; unref(): void }[]
+  const answer = async () => {
+    for (const handle of handles) handle.ref()
+    try {
+      const { value, done } = await lines.next()
+      if (!done) return JSON.parse(value) as unknown
+      await ended
+      throw new Error(`tun device ${name}: ${said.trim() || 'the program that holds it has ended'}`)
+    } finally {
+      for (const handle of handles) handle.unref()
+    }
+  }
+  await answer()
+  // What is sent out of it waits for a reader of its own: more room than the default of 500 packets, which then drops.
+  ip('link', 'set', 'dev', name, 'txqueuelen', '50000')
+  up(name)
+  return {
+    name,
+    async write({ count, start = 0, size = 64, rate = 0, label = 0, port = 9, flows = 1 }) {
+      child.stdin.write(`write ${start} ${count} ${size} ${rate} ${label} ${port} ${flows}\n`)
+      const sent = (await answer()) as Sent
+      if (sent.sent !== count) {
+        await ended
+        throw new Error(`tun device ${name}: ${sent.sent} of ${count} packets written: ${said.trim()}`)
+      }
+      return sent
+    },
+    async close() {
+      child.ref()
+      child.stdin.end()
+      await ended
+    },
+  }
+}
