@@ -88,7 +88,9 @@ export function describe(value: unknown): string {
   if (value === null) return 'null'
   switch (typeof value) {
     case 'string':
-      return value.length > 60 ? `the string ${JSON.stringify(value.slice(0, 57))}…` : `the string ${JSON.stringify(value)}`
+      return value.length > 60
+        ? `the string ${JSON.stringify(value.slice(0, 57))}…`
+        : `the string ${JSON.stringify(value)}`
     case 'undefined':
       return 'undefined'
     case 'number':

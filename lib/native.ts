@@ -48,6 +48,22 @@ export interface Native {
   setErrorFactory(
     factory: (code: CaptureErrorCode, message: string, errno: number, syscall: string, name: string) => CaptureError,
   ): void
+  Pattern: new (expression: string) => NativePattern
+  /** Error numbers, 0 for success (native/core/check.h). */
+  probePacketSocket(): { socket: number; ring: number }
+  /** Error numbers, 0 for success. Call it only where it can succeed: native/core/check.h says why. */
+  probeBpf(): { map: number; program: number }
+  libpcapVersion(): string
+}
+
+/**
+ * A compiled POSIX extended regular expression (native/core/pattern.h). Its constructor throws `ERR_PATTERN` with the
+ * bare reason.
+ *
+ * @internal
+ */
+export interface NativePattern {
+  matches(name: string): boolean
   listInterfaces(): NetworkInterface[]
   /** `receiveBuffer`: bytes that the kernel may hold; 0 for the default. `onReady` is held until the watch is closed or collected. */
   InterfaceWatch: new (receiveBuffer: number, maxQueue: number, onReady: () => void) => NativeInterfaceWatch
@@ -66,12 +82,12 @@ export function native(): Native {
   if (!loaded.addon) {
     const remedy =
       process.platform === 'linux'
-        ? 'Build it with "npm rebuild ringtap --foreground-scripts" or, in the source tree, "npm run build"; ' +
+        ? 'Build it with "npm explore ringtap -- npm run build:native" or, in the source tree, "npm run build"; ' +
           'that needs a C++20 compiler, make, Python 3 and the libpcap headers (Debian: libpcap-dev, Fedora: libpcap-devel, Alpine: libpcap-dev).'
         : 'ringtap captures through AF_PACKET and runs on Linux only.'
     throw new CaptureError(
       'ERR_NATIVE_UNAVAILABLE',
-      `the native addon of ringtap could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. ${remedy} (${loaded.failure?.message ?? 'no reason known'})`,
+      `the native addon of ringtap could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. ${remedy} (${loaded.failure?.message.trim().replace(/\s+/g, ' ') ?? 'no reason known'})`,
       { cause: loaded.failure },
     )
   }

@@ -24,8 +24,8 @@ const char* codeName(Code code) {
 
 void initErrors(Napi::Env env, Napi::Object exports) {
   exports.Set("setErrorFactory", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
-    Instance::of(info.Env()).errorFactory = Napi::Persistent(info[0].As<Napi::Function>());
-  }));
+                Instance::of(info.Env()).errorFactory = Napi::Persistent(info[0].As<Napi::Function>());
+              }));
 }
 
 Napi::Value toJs(Napi::Env env, const Error& error) {

@@ -10,22 +10,22 @@ namespace ringtap {
 
 // The stable codes of CaptureError (lib/errors.ts spells them ERR_…; binding/errors.cpp maps them).
 enum class Code {
-  System,         // a system call failed for a reason of no class of its own
-  Permission,     // the process lacks a privilege
-  NoInterface,    // no interface of that name or index
-  FilterSyntax,   // libpcap refused the expression
-  FilterTooLarge, // more instructions than the kernel takes
-  Pattern,        // regcomp refused the pattern
-  Option,         // an option's value cannot be honoured
-  Closed,         // the handle is closed
+  System,          // a system call failed for a reason of no class of its own
+  Permission,      // the process lacks a privilege
+  NoInterface,     // no interface of that name or index
+  FilterSyntax,    // libpcap refused the expression
+  FilterTooLarge,  // more instructions than the kernel takes
+  Pattern,         // regcomp refused the pattern
+  Option,          // an option's value cannot be honoured
+  Closed,          // the handle is closed
 };
 
 struct Error {
   Code code = Code::System;
-  std::string message;       // for people; complete without the other fields
-  int number = 0;            // errno, 0 where none applies
-  const char* syscall = "";  // a string literal, "" where none applies
-  std::string interface{};   // the interface concerned, "" where none
+  std::string message;         // for people; complete without the other fields
+  int number = 0;              // errno, 0 where none applies
+  const char* syscall = "";    // a string literal, "" where none applies
+  std::string interface = {};  // the interface concerned, "" where none
 
   // Takes errno first of all, before anything else can change it.
   [[nodiscard]] static Error fromErrno(const char* syscall, std::string message = {}, Code code = Code::System);
@@ -38,9 +38,7 @@ class [[nodiscard]] Result {
  public:
   Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
-  Result()
-    requires std::is_same_v<T, Unit>
-      : state_(std::in_place_index<0>) {}
+  Result() requires std::is_same_v<T, Unit> : state_(std::in_place_index<0>) {}
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }

@@ -1,0 +1,54 @@
+// Builds the addon with node-gyp into build/Release: first the prerequisites, then quietly (make's list of commands is
+// shown with --verbose only; warnings and errors always), and with the Node headers that came with this Node where
+// there are some, so that nothing is downloaded.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { checkBuild, describeMissing } from './check-build.mjs'
+
+const verbose = process.argv.includes('--verbose')
+const check = checkBuild()
+const message = describeMissing(check)
+if (message) {
+  console.error(message)
+  process.exit(1)
+}
+
+const env = { ...process.env, RINGTAP_FORCE_BUILD: '1' }
+if (!env.CXX && check.compiler !== 'g++') {
+  env.CXX = check.compiler
+  if (!env.CC && check.compiler === 'clang++') env.CC = 'clang'
+}
+
+const args = ['configure', 'build', '--jobs', 'max', '--loglevel', verbose ? 'info' : 'error']
+const headers = localHeaders()
+if (headers && !env.npm_config_nodedir) args.push('--nodedir', headers)
+
+const result = spawnSync('node-gyp', args, {
+  cwd: fileURLToPath(new URL('..', import.meta.url)),
+  env,
+  stdio: ['ignore', verbose ? 'inherit' : 'ignore', 'inherit'],
+})
+if (result.error) {
+  const reason =
+    result.error.code === 'ENOENT'
+      ? 'node-gyp is not on the PATH: start this with "npm run build:native"'
+      : result.error.message
+  console.error(`ringtap: the native addon was not built: ${reason}`)
+  process.exitCode = 1
+} else if (result.status !== 0) {
+  console.error('ringtap: the native addon was not built; "npm run build:native -- --verbose" shows every step.')
+  process.exitCode = 1
+}
+
+/** The prefix of this Node's installation, if its headers are there and of this very version. */
+function localHeaders() {
+  const prefix = path.resolve(path.dirname(process.execPath), '..')
+  const directory = path.join(prefix, 'include', 'node')
+  if (!existsSync(path.join(directory, 'common.gypi')) || !existsSync(path.join(directory, 'node_api.h')))
+    return undefined
+  const text = readFileSync(path.join(directory, 'node_version.h'), 'utf8')
+  const part = (name) => new RegExp(`#define NODE_${name}_VERSION (\\d+)`).exec(text)?.[1]
+  return `v${part('MAJOR')}.${part('MINOR')}.${part('PATCH')}` === process.version ? prefix : undefined
+}
