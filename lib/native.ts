@@ -10,6 +10,22 @@ export interface Native {
   setErrorFactory(
     factory: (code: CaptureErrorCode, message: string, errno: number, syscall: string, name: string) => CaptureError,
   ): void
+  Pattern: new (expression: string) => NativePattern
+  /** Error numbers, 0 for success (native/core/check.h). */
+  probePacketSocket(): { socket: number; ring: number }
+  /** Error numbers, 0 for success. Call it only where it can succeed: native/core/check.h says why. */
+  probeBpf(): { map: number; program: number }
+  libpcapVersion(): string
+}
+
+/**
+ * A compiled POSIX extended regular expression (native/core/pattern.h). Its constructor throws `ERR_PATTERN` with the
+ * bare reason.
+ *
+ * @internal
+ */
+export interface NativePattern {
+  matches(name: string): boolean
 }
 
 let ready: Native | undefined

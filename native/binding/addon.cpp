@@ -9,6 +9,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   using namespace ringtap::binding;
   env.SetInstanceData(new Instance);
   initErrors(env, exports);
+  initCapture(env, exports);
+  initCheck(env, exports);
+  initPattern(env, exports);
   return exports;
 }
 

@@ -7,6 +7,7 @@ namespace ringtap::binding {
 
 struct Instance {
   Napi::FunctionReference errorFactory;
+  Napi::FunctionReference capture;  // the class behind lib/capture.ts
 
   static Instance& of(Napi::Env env) { return *env.GetInstanceData<Instance>(); }
 };

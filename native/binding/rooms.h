@@ -5,6 +5,9 @@
 
 namespace ringtap::binding {
 
+void initCapture(Napi::Env env, Napi::Object exports);
 void initErrors(Napi::Env env, Napi::Object exports);
+void initCheck(Napi::Env env, Napi::Object exports);
+void initPattern(Napi::Env env, Napi::Object exports);
 
 }  // namespace ringtap::binding

@@ -3,28 +3,54 @@
 #include <linux/if_arp.h>
 #include <pcap/dlt.h>
 
+#include <array>
+#include <iterator>
+
 namespace ringtap {
 
-std::uint16_t linkTypeOf(std::uint16_t hardwareType) {
-  switch (hardwareType) {
-    case ARPHRD_ETHER:
-    case ARPHRD_LOOPBACK: return kLinkTypeEthernet;
+namespace {
+
+struct Known {
+  std::uint16_t hardwareType;
+  std::uint16_t linkType;
+};
+
+constexpr std::uint16_t kArphrdRawIp = 519;  // ARPHRD_RAWIP, Linux 4.20
+
+constexpr Known kKnown[] = {
+    {ARPHRD_ETHER, kLinkTypeEthernet},
+    {ARPHRD_LOOPBACK, kLinkTypeEthernet},
     // Devices without a link header: tun, WireGuard, rmnet, ipip, sit, gre and their IPv6 kin.
-    case ARPHRD_NONE:
-    case 519:  // ARPHRD_RAWIP, Linux 4.20
-    case ARPHRD_TUNNEL:
-    case ARPHRD_TUNNEL6:
-    case ARPHRD_SIT:
-    case ARPHRD_IPGRE:
-    case ARPHRD_IP6GRE:
-    case ARPHRD_PPP:  // the kernel takes the PPP header off before packet sockets see the packet
-      return kLinkTypeRaw;
-    case ARPHRD_IEEE80211: return 105;
-    case ARPHRD_IEEE80211_PRISM: return 119;
-    case ARPHRD_IEEE80211_RADIOTAP: return 127;
-    default: return kLinkTypeUnknown;
+    {ARPHRD_NONE, kLinkTypeRaw},
+    {kArphrdRawIp, kLinkTypeRaw},
+    {ARPHRD_TUNNEL, kLinkTypeRaw},
+    {ARPHRD_TUNNEL6, kLinkTypeRaw},
+    {ARPHRD_SIT, kLinkTypeRaw},
+    {ARPHRD_IPGRE, kLinkTypeRaw},
+    {ARPHRD_IP6GRE, kLinkTypeRaw},
+    // The kernel takes the PPP header off before packet sockets see the packet.
+    {ARPHRD_PPP, kLinkTypeRaw},
+    {ARPHRD_IEEE80211, 105},
+    {ARPHRD_IEEE80211_PRISM, 119},
+    {ARPHRD_IEEE80211_RADIOTAP, 127},
+};
+
+constexpr auto kHardwareTypes = [] {
+  std::array<std::uint16_t, std::size(kKnown)> types{};
+  for (std::size_t i = 0; i < types.size(); ++i) types[i] = kKnown[i].hardwareType;
+  return types;
+}();
+
+}  // namespace
+
+std::uint16_t linkTypeOf(std::uint16_t hardwareType) {
+  for (const Known& known : kKnown) {
+    if (known.hardwareType == hardwareType) return known.linkType;
   }
+  return kLinkTypeUnknown;
 }
+
+std::span<const std::uint16_t> knownHardwareTypes() { return kHardwareTypes; }
 
 int dltOf(std::uint16_t linkType) { return linkType == kLinkTypeRaw ? DLT_RAW : linkType; }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 namespace ringtap {
 
@@ -12,6 +13,9 @@ inline constexpr std::uint16_t kLinkTypeUnknown = 0xffff;
 
 // The LINKTYPE_ value of what a SOCK_RAW packet socket sees on a device of this ARPHRD_ type.
 [[nodiscard]] std::uint16_t linkTypeOf(std::uint16_t hardwareType);
+
+// Every ARPHRD_ type that has a link type here.
+[[nodiscard]] std::span<const std::uint16_t> knownHardwareTypes();
 
 // libpcap's own number (DLT_) for a LINKTYPE_ value: they differ for raw IP, which is 12 in memory and 101 in files.
 [[nodiscard]] int dltOf(std::uint16_t linkType);

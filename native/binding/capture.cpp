@@ -1,0 +1,374 @@
+// The class behind lib/capture.ts: opens off the event loop, hands blocks over, and ends with its environment.
+#include <napi.h>
+
+#include <memory>
+
+#include "binding/errors.h"
+#include "binding/instance.h"
+#include "binding/interface_object.h"
+#include "binding/leases.h"
+#include "binding/rooms.h"
+#include "core/capture.h"
+#include "core/filter.h"
+
+namespace ringtap::binding {
+
+namespace {
+
+// What nextBlock() tells of the block it returns, in a Float64Array and a BigUint64Array over one ArrayBuffer.
+enum Meta { kFirst, kPackets, kBytes, kEpoch, kLease, kFirstTimestamp, kLastTimestamp };
+
+struct OpenRequest {
+  CaptureConfig config;
+  std::string expression;
+  bool copying = false;
+};
+
+// Wakes JavaScript from the capture's thread. The thread-safe function is released by the capture's owner, after the
+// thread is gone; where the environment ends first, the call says so and is not made again.
+class Waker {
+ public:
+  Waker(Napi::Env env, Napi::Function callback)
+      : function_(Napi::ThreadSafeFunction::New(env, callback, "ringtap", 0, 1)) {}
+  void operator()() {
+    if (dead_) return;
+    const napi_status status = function_.NonBlockingCall();
+    if (status == napi_closing) dead_ = true;
+  }
+  void release() {
+    if (!std::exchange(released_, true) && !dead_) function_.Release();
+  }
+
+ private:
+  Napi::ThreadSafeFunction function_;
+  std::atomic<bool> dead_{false};
+  bool released_ = false;
+};
+
+Napi::Object figuresToJs(Napi::Env env, const Capture& capture, const CaptureFigures& figures) {
+  const auto set = [env](Napi::Object& object, const char* name, std::uint64_t value) {
+    object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
+  };
+  Napi::Object object = Napi::Object::New(env);
+  set(object, "received", figures.received);
+  set(object, "droppedByRing", figures.ring.drops);
+  set(object, "freezes", figures.ring.freezes);
+  set(object, "delivered", figures.table.delivered);
+  set(object, "bytes", figures.table.bytes);
+  set(object, "unselected", figures.table.unselected);
+  set(object, "truncated", figures.table.truncated);
+  set(object, "malformed", figures.table.malformed);
+  set(object, "queued", figures.table.queued);
+  set(object, "monitorOverflows", figures.monitorOverflows);
+  set(object, "blockSize", capture.ring().blockSize());
+  set(object, "blockCount", capture.ring().blockCount());
+  object.Set("table", Napi::String::New(env, capture.form() == TableForm::Ebpf ? "ebpf" : "classic"));
+  Napi::Array interfaces = Napi::Array::New(env, figures.table.interfaces.size());
+  for (std::uint32_t i = 0; i < figures.table.interfaces.size(); ++i) {
+    const InterfaceFigures& one = figures.table.interfaces[i];
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("name", Napi::String::New(env, one.name));
+    set(entry, "index", one.index);
+    set(entry, "generation", one.generation);
+    entry.Set("present", Napi::Boolean::New(env, one.present));
+    entry.Set("selected", Napi::Boolean::New(env, one.selected));
+    set(entry, "delivered", one.delivered);
+    set(entry, "bytes", one.bytes);
+    set(entry, "unselected", one.unselected);
+    set(entry, "truncated", one.truncated);
+    set(entry, "queued", one.queued);
+    if (one.received) {
+      set(entry, "received", *one.received);
+      // Without a loss in the ring, what is not taken yet is still in it.
+      const bool lossy = figures.ring.drops > 0 && *one.received > one.taken;
+      set(entry, "droppedByRing", lossy ? *one.received - one.taken : 0);
+    }
+    interfaces.Set(i, entry);
+  }
+  object.Set("interfaces", interfaces);
+  return object;
+}
+
+class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
+ public:
+  static void init(Napi::Env env) {
+    Instance::of(env).capture = Napi::Persistent(DefineClass(
+        env, "Capture",
+        {
+            InstanceMethod<&CaptureHandle::interfaces>("interfaces"),
+            InstanceMethod<&CaptureHandle::start>("start"),
+            InstanceMethod<&CaptureHandle::decide>("decide"),
+            InstanceMethod<&CaptureHandle::commit>("commit"),
+            InstanceMethod<&CaptureHandle::nextEvent>("nextEvent"),
+            InstanceMethod<&CaptureHandle::nextFault>("nextFault"),
+            InstanceMethod<&CaptureHandle::nextBlock>("nextBlock"),
+            InstanceMethod<&CaptureHandle::release>("release"),
+            InstanceMethod<&CaptureHandle::stats>("stats"),
+            InstanceMethod<&CaptureHandle::stop>("stop"),
+            InstanceMethod<&CaptureHandle::close>("close"),
+        }));
+  }
+
+  explicit CaptureHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<CaptureHandle>(info), env_(info.Env()) {}
+
+  ~CaptureHandle() override {
+    if (capture_) {
+      if (hooked_) napi_remove_env_cleanup_hook(env_, &CaptureHandle::cleanup, this);
+      cleanup(this);
+    }
+  }
+
+  // The object cannot be made by JavaScript: it is given its capture right after construction.
+  static Napi::Object wrap(Napi::Env env, std::unique_ptr<Capture> capture, std::shared_ptr<Waker> waker, bool copying,
+                           const std::vector<std::string>& warnings) {
+    Napi::Object object = Instance::of(env).capture.New({});
+    CaptureHandle* self = Unwrap(object);
+    self->capture_ = std::move(capture);
+    self->waker_ = std::move(waker);
+    self->leases_ = std::make_unique<Leases>(copying);
+    napi_add_env_cleanup_hook(env, &CaptureHandle::cleanup, self);
+    self->hooked_ = true;
+    Napi::Array list = Napi::Array::New(env, warnings.size());
+    for (std::uint32_t i = 0; i < warnings.size(); ++i) list.Set(i, Napi::String::New(env, warnings[i]));
+    object.Set("warnings", list);
+    return object;
+  }
+
+ private:
+  class CloseWorker final : public Napi::AsyncWorker {
+   public:
+    CloseWorker(Napi::Env env, std::unique_ptr<Capture> capture, std::shared_ptr<Waker> waker)
+        : Napi::AsyncWorker(env, "ringtap close"),
+          deferred_(Napi::Promise::Deferred::New(env)),
+          capture_(std::move(capture)),
+          waker_(std::move(waker)) {}
+    Napi::Promise promise() { return deferred_.Promise(); }
+
+   private:
+    void Execute() override { capture_.reset(); }
+    void OnOK() override {
+      waker_->release();
+      deferred_.Resolve(Env().Undefined());
+    }
+
+    Napi::Promise::Deferred deferred_;
+    std::unique_ptr<Capture> capture_;
+    std::shared_ptr<Waker> waker_;
+  };
+
+  // The environment ends, or nobody refers to the capture any more.
+  static void cleanup(void* data) {
+    auto* self = static_cast<CaptureHandle*>(data);
+    self->hooked_ = false;
+    if (!self->capture_) return;
+    self->capture_.reset();
+    self->waker_->release();
+  }
+
+  // Throws ERR_CLOSED and returns null once the capture is closed.
+  Capture* open(Napi::Env env) {
+    if (!capture_) throwError(env, Error{Code::Closed, "the capture is closed"});
+    return capture_.get();
+  }
+
+  Napi::Value interfaces(const Napi::CallbackInfo& info) {
+    Capture* capture = open(info.Env());
+    if (capture == nullptr) return {};
+    const auto& known = capture->initialInterfaces();
+    Napi::Array list = Napi::Array::New(info.Env(), known.size());
+    std::uint32_t position = 0;
+    for (const auto& [index, interface] : known) list.Set(position++, toJs(info.Env(), interface));
+    return list;
+  }
+
+  void start(const Napi::CallbackInfo& info) {
+    Capture* capture = open(info.Env());
+    if (capture == nullptr) return;
+    if (auto started = capture->start(); !started) throwError(info.Env(), started.error());
+  }
+
+  void decide(const Napi::CallbackInfo& info) {
+    Capture* capture = open(info.Env());
+    if (capture == nullptr) return;
+    capture->decide(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value(),
+                    static_cast<std::uint64_t>(info[2].As<Napi::Number>().DoubleValue()),
+                    info[3].As<Napi::Boolean>().Value());
+  }
+
+  void commit(const Napi::CallbackInfo& info) {
+    Capture* capture = open(info.Env());
+    if (capture == nullptr) return;
+    if (auto committed = capture->commit(); !committed) throwError(info.Env(), committed.error());
+  }
+
+  Napi::Value nextEvent(const Napi::CallbackInfo& info) {
+    if (!capture_) return info.Env().Undefined();
+    const auto queued = capture_->nextEvent();
+    if (!queued) return info.Env().Undefined();
+    Napi::Object object = Napi::Object::New(info.Env());
+    object.Set("epoch", Napi::Number::New(info.Env(), static_cast<double>(queued->epoch)));
+    object.Set("event", toJs(info.Env(), queued->event));
+    return object;
+  }
+
+  Napi::Value nextFault(const Napi::CallbackInfo& info) {
+    if (!capture_) return info.Env().Undefined();
+    const auto fault = capture_->nextFault();
+    return fault ? toJs(info.Env(), *fault) : info.Env().Undefined();
+  }
+
+  // nextBlock(meta: ArrayBuffer): ArrayBuffer, or 0: none yet, a wake-up will come; 1: events first; 2: no more.
+  Napi::Value nextBlock(const Napi::CallbackInfo& info) {
+    Capture* capture = open(info.Env());
+    if (capture == nullptr) return {};
+    std::optional<Lease> lease;
+    switch (capture->nextBlock(lease)) {
+      case ChunkQueue::Next::Empty: return Napi::Number::New(info.Env(), 0);
+      case ChunkQueue::Next::EventsFirst: return Napi::Number::New(info.Env(), 1);
+      case ChunkQueue::Next::Finished: return Napi::Number::New(info.Env(), 2);
+      case ChunkQueue::Next::Block: break;
+    }
+    const BlockSummary summary = lease->taken().summary;
+    const std::uint64_t epoch = lease->taken().epoch;
+    std::uint32_t number = 0;
+    const Napi::Value buffer = leases_->lend(info.Env(), std::move(*lease), number);
+    void* memory = info[0].As<Napi::ArrayBuffer>().Data();
+    auto* meta = static_cast<double*>(memory);
+    auto* times = static_cast<std::uint64_t*>(memory);
+    meta[kFirst] = summary.first;
+    meta[kPackets] = summary.packets;
+    meta[kBytes] = static_cast<double>(summary.bytes);
+    meta[kEpoch] = static_cast<double>(epoch);
+    meta[kLease] = number;
+    times[kFirstTimestamp] = summary.firstTimestamp;
+    times[kLastTimestamp] = summary.lastTimestamp;
+    return buffer;
+  }
+
+  void release(const Napi::CallbackInfo& info) {
+    leases_->release(info.Env(), info[0].As<Napi::Number>().Uint32Value());
+  }
+
+  Napi::Value stats(const Napi::CallbackInfo& info) {
+    Capture* capture = open(info.Env());
+    if (capture == nullptr) return {};
+    return figuresToJs(info.Env(), *capture, capture->figures());
+  }
+
+  void stop(const Napi::CallbackInfo& info) {
+    if (Capture* capture = open(info.Env())) capture->stop();
+  }
+
+  Napi::Value close(const Napi::CallbackInfo& info) {
+    if (!capture_) return info.Env().Undefined();
+    leases_->releaseAll(info.Env());
+    napi_remove_env_cleanup_hook(env_, &CaptureHandle::cleanup, this);
+    hooked_ = false;
+    auto* worker = new CloseWorker(info.Env(), std::move(capture_), waker_);
+    worker->Queue();
+    return worker->promise();
+  }
+
+  Napi::Env env_;
+  std::unique_ptr<Capture> capture_;
+  std::shared_ptr<Waker> waker_;
+  std::unique_ptr<Leases> leases_;
+  bool hooked_ = false;
+};
+
+class OpenWorker final : public Napi::AsyncWorker {
+ public:
+  OpenWorker(Napi::Env env, OpenRequest request, std::shared_ptr<Waker> waker)
+      : Napi::AsyncWorker(env, "ringtap open"),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        request_(std::move(request)),
+        waker_(std::move(waker)) {}
+  Napi::Promise promise() { return deferred_.Promise(); }
+
+ private:
+  void Execute() override {
+    auto capture = open();
+    if (capture) capture_ = std::move(*capture);
+    else error_ = std::move(capture.error());
+  }
+
+  Result<std::unique_ptr<Capture>> open() {
+    auto monitor = InterfaceMonitor::open();
+    if (!monitor) return monitor.error();
+    if (request_.config.filter.filtered) {
+      if (auto compiled = compile(*monitor); !compiled) return compiled.error();
+    }
+    const auto waker = waker_;
+    return Capture::open(request_.config, std::move(*monitor), [waker] { (*waker)(); });
+  }
+
+  Result<> compile(const InterfaceMonitor& monitor) {
+    // The two link types that may appear at any time, and whatever else is there now.
+    std::vector<std::uint16_t> linkTypes(std::begin(kUsualLinkTypes), std::end(kUsualLinkTypes));
+    for (const auto& [index, info] : monitor.interfaces()) {
+      const std::uint16_t linkType = linkTypeOf(info.hardwareType);
+      const bool listed = std::find(linkTypes.begin(), linkTypes.end(), linkType) != linkTypes.end();
+      if (linkType != kLinkTypeUnknown && !listed) linkTypes.push_back(linkType);
+    }
+    auto compiled = compileForLinkTypes(request_.expression, request_.config.filter.snapshotLength,
+                                        FilterExtensions::Kernel, linkTypes);
+    if (!compiled) return compiled.error();
+    request_.config.filter.programs = std::move(compiled->filters);
+    if (compiled->extensionsMissing) {
+      warnings_.push_back("the filter asks for VLAN tags, but no Ethernet device of the namespace is up: it will not "
+                          "match tags that the kernel has taken out of the packets");
+    }
+    return {};
+  }
+
+  void OnOK() override {
+    if (capture_) {
+      deferred_.Resolve(CaptureHandle::wrap(Env(), std::move(capture_), waker_, request_.copying, warnings_));
+    } else {
+      waker_->release();
+      deferred_.Reject(toJs(Env(), error_));
+    }
+  }
+
+  Napi::Promise::Deferred deferred_;
+  OpenRequest request_;
+  std::shared_ptr<Waker> waker_;
+  std::unique_ptr<Capture> capture_;
+  Error error_;
+  std::vector<std::string> warnings_;
+};
+
+// openCapture(options: NativeCaptureOptions, wake: () => void): Promise<NativeCapture>
+Napi::Value openCapture(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto options = info[0].As<Napi::Object>();
+  const auto number = [&](const char* name) { return options.Get(name).As<Napi::Number>().Uint32Value(); };
+  const auto flag = [&](const char* name) { return options.Get(name).As<Napi::Boolean>().Value(); };
+  OpenRequest request;
+  request.config.ring.blockSize = number("blockSize");
+  request.config.ring.blockCount = number("blockCount");
+  request.config.ring.retireMilliseconds = number("retireTime");
+  request.config.filter.snapshotLength = number("snapshotLength");
+  request.config.filter.direction = static_cast<Direction>(number("direction"));
+  request.config.hotplug = flag("hotplug");
+  request.config.promiscuous = flag("promiscuous");
+  request.config.form = static_cast<TableForm>(number("table"));
+  request.copying = flag("copying");
+  if (const Napi::Value filter = options.Get("filter"); filter.IsString()) {
+    request.expression = filter.As<Napi::String>().Utf8Value();
+    request.config.filter.filtered = true;
+  }
+  auto waker = std::make_shared<Waker>(env, info[1].As<Napi::Function>());
+  auto* worker = new OpenWorker(env, std::move(request), std::move(waker));
+  worker->Queue();
+  return worker->promise();
+}
+
+}  // namespace
+
+void initCapture(Napi::Env env, Napi::Object exports) {
+  CaptureHandle::init(env);
+  exports.Set("openCapture", Napi::Function::New(env, openCapture, "openCapture"));
+}
+
+}  // namespace ringtap::binding

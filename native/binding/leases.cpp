@@ -1,0 +1,71 @@
+#include "binding/leases.h"
+
+#include <cstring>
+
+namespace ringtap::binding {
+
+namespace {
+
+// Up to the end of the last packet, in whole 64-bit words: lib/chunk.ts reads the block through typed arrays.
+std::size_t lengthOf(const Lease& lease) { return (std::size_t{lease.taken().summary.length} + 7) / 8 * 8; }
+
+}  // namespace
+
+Napi::Value Leases::copy(Napi::Env env, const Lease& lease) {
+  const std::size_t length = lengthOf(lease);
+  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, length);
+  if (env.IsExceptionPending()) return {};
+  std::memcpy(buffer.Data(), lease.data(), length);
+  return buffer;
+}
+
+Napi::Value Leases::lend(Napi::Env env, Lease lease, std::uint32_t& number) {
+  number = 0;
+  if (copying_) return copy(env, lease);
+  do ++last_;
+  while (last_ == 0 || held_->contains(last_));
+  auto* ticket = new Ticket{held_, last_};
+  napi_value value = nullptr;
+  const napi_status status = napi_create_external_arraybuffer(
+      env, lease.data(), lengthOf(lease),
+      [](napi_env, void*, void* hint) {
+        auto* ticket = static_cast<Ticket*>(hint);
+        ticket->table->erase(ticket->number);  // ends the lease where JavaScript forgot to
+        delete ticket;
+      },
+      ticket, &value);
+  if (status == napi_no_external_buffers_allowed) {
+    delete ticket;
+    copying_ = true;
+    return copy(env, lease);
+  }
+  if (status != napi_ok) {
+    delete ticket;
+    Napi::Error::New(env).ThrowAsJavaScriptException();
+    return {};
+  }
+  number = last_;
+  Napi::ArrayBuffer buffer(env, value);
+  held_->emplace(number, Held{std::move(lease), Napi::Weak(buffer)});
+  return buffer;
+}
+
+void Leases::detach(Napi::Env env, Held& held) {
+  const Napi::HandleScope scope(env);
+  Napi::ArrayBuffer buffer = held.buffer.Value();
+  if (!buffer.IsEmpty()) buffer.Detach();
+}
+
+void Leases::release(Napi::Env env, std::uint32_t number) {
+  const auto found = held_->find(number);
+  if (found == held_->end()) return;
+  detach(env, found->second);
+  held_->erase(found);
+}
+
+void Leases::releaseAll(Napi::Env env) {
+  for (auto& [number, held] : *held_) detach(env, held);
+  held_->clear();
+}
+
+}  // namespace ringtap::binding

@@ -1,0 +1,93 @@
+// What waits between the capture loop and JavaScript: interface events, and blocks in the order they were taken.
+//
+// Thread-safe: the loop pushes, JavaScript's thread pulls. A block is only given out once every event that came before
+// it has been taken, so that its interfaces are known and decided.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "core/interface_info.h"
+#include "core/result.h"
+#include "core/ring.h"
+#include "core/selection_table.h"
+
+namespace ringtap {
+
+// The right to read one block. The block goes back to its ring when the lease ends, and the ring's memory stays mapped
+// at least as long.
+class Lease {
+ public:
+  Lease(std::shared_ptr<Ring> ring, std::uint32_t index, TakenBlock taken)
+      : ring_(std::move(ring)), index_(index), taken_(std::move(taken)) {}
+  Lease(Lease&& other) noexcept = default;
+  Lease& operator=(Lease&& other) noexcept {
+    if (this != &other) {
+      end();
+      ring_ = std::move(other.ring_);
+      index_ = other.index_;
+      taken_ = std::move(other.taken_);
+    }
+    return *this;
+  }
+  ~Lease() { end(); }
+
+  [[nodiscard]] std::byte* data() const { return ring_->block(index_); }
+  [[nodiscard]] TakenBlock& taken() { return taken_; }
+  [[nodiscard]] const TakenBlock& taken() const { return taken_; }
+
+ private:
+  void end() {
+    if (ring_) ring_->giveBack(index_);
+    ring_.reset();
+  }
+
+  std::shared_ptr<Ring> ring_;
+  std::uint32_t index_ = 0;
+  TakenBlock taken_;
+};
+
+struct QueuedEvent {
+  std::uint64_t epoch = 0;  // the epoch this event began
+  InterfaceEvent event;
+};
+
+class ChunkQueue {
+ public:
+  // `wake` is called from the loop's thread, without a lock held, when JavaScript should look: once per burst.
+  explicit ChunkQueue(std::function<void()> wake) : wake_(std::move(wake)) {}
+
+  // The loop's side.
+  void push(Lease lease);
+  void push(QueuedEvent event);
+  void push(Error fault);  // something the user should hear of; the capture goes on
+  void finish();           // no block comes any more
+  // As many events wait as may: the loop then leaves further ones to the kernel, whose own queue ends in a resync.
+  [[nodiscard]] bool crowded() const;
+
+  // JavaScript's side.
+  [[nodiscard]] std::optional<QueuedEvent> nextEvent();
+  [[nodiscard]] std::optional<Error> nextFault();
+  enum class Next { Block, EventsFirst, Empty, Finished };
+  // With Empty, the wake-up is armed: the next block calls `wake`.
+  Next nextBlock(std::optional<Lease>& out);
+  // Gives all that waits back.
+  void clear();
+
+ private:
+  mutable std::mutex mutex_;
+  std::function<void()> wake_;
+  std::deque<QueuedEvent> events_;
+  std::deque<Error> faults_;
+  std::deque<Lease> blocks_;
+  std::uint64_t seenEpoch_ = 0;  // of the last event JavaScript took
+  bool armed_ = false;           // JavaScript waits for a block
+  bool told_ = false;            // it was woken for events and has not come yet
+  bool finished_ = false;
+};
+
+}  // namespace ringtap

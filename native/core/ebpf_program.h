@@ -1,0 +1,43 @@
+// The socket filter in its eBPF form: the interfaces in maps that change while it runs, the user's classic program
+// translated. Assembled here, instruction by instruction: no compiler and no libbpf at run time.
+#pragma once
+
+#include <linux/bpf.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "core/filter_program.h"
+#include "core/result.h"
+
+namespace ringtap {
+
+// One entry of the slot array: the verdict on an interface, and how many of its packets were accepted.
+struct Slot {
+  std::uint32_t flags;
+  std::uint32_t reserved;
+  std::uint64_t accepted;
+};
+
+inline constexpr std::uint32_t kSlotRefused = 1;   // nothing passes
+inline constexpr std::uint32_t kSlotLoopback = 2;  // packets that leave are dropped: they come back
+// Bits 8 to 15: which of FilterSpec::programs applies, counted from 1; 0: none matches, nothing passes (only where the
+// spec is filtered).
+inline constexpr std::uint32_t kSlotProgramShift = 8;
+
+struct EbpfMaps {
+  int slotOf;   // hash: ifindex → u32 index into `slots`
+  int slots;    // array of Slot
+  int strangers;  // hash: ifindex → u64 packets accepted from an interface without a slot
+};
+
+// A packet of an interface without a slot is accepted as it is, without the user's filter (eBPF cannot see a device's
+// type), and counted in `strangers`; or refused where acceptUnlisted is false.
+[[nodiscard]] Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUnlisted,
+                                                         const EbpfMaps& maps);
+
+// Appends the translation of a classic program: with the context in R6 and uses R0, R7, R8 is kept, and the stack from
+// -64 to -1. Every `ret` becomes: the value in R0, then a jump to the end of what was appended.
+[[nodiscard]] Result<> translateClassic(std::span<const FilterInstruction> program, std::vector<bpf_insn>& out);
+
+}  // namespace ringtap

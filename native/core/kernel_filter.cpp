@@ -1,0 +1,172 @@
+#include "core/kernel_filter.h"
+
+#include <linux/if_arp.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <set>
+
+#include "core/ebpf.h"
+#include "core/ebpf_program.h"
+#include "core/link_type.h"
+
+namespace ringtap {
+
+namespace {
+
+class ClassicFilter final : public KernelFilter {
+ public:
+  ClassicFilter(FilterSpec spec, bool acceptUnlisted, std::vector<std::shared_ptr<Ring>> rings)
+      : spec_(std::move(spec)), acceptUnlisted_(acceptUnlisted), rings_(std::move(rings)) {}
+
+  void accept(std::uint32_t index, std::uint16_t) override { list(index, !acceptUnlisted_); }
+  void refuse(std::uint32_t index, std::uint16_t) override { list(index, acceptUnlisted_); }
+  void forget(std::uint32_t index) override { list(index, false); }
+
+  Result<> commit() override {
+    if (!dirty_) return {};
+    auto program = assembleClassic(spec_, {acceptUnlisted_, {listed_.begin(), listed_.end()}});
+    if (!program) return program.error();
+    for (const auto& ring : rings_) {
+      if (auto attached = ring->attach(*program); !attached) return attached;
+    }
+    dirty_ = false;
+    return {};
+  }
+
+  std::optional<std::uint64_t> accepted(std::uint32_t) const override { return std::nullopt; }
+  bool unlistedPassUnfiltered() const override { return false; }
+  TableForm form() const override { return TableForm::Classic; }
+
+ private:
+  void list(std::uint32_t index, bool present) {
+    const bool changed = present ? listed_.insert(index).second : listed_.erase(index) > 0;
+    dirty_ = dirty_ || changed;
+  }
+
+  FilterSpec spec_;
+  bool acceptUnlisted_;
+  std::vector<std::shared_ptr<Ring>> rings_;
+  std::set<std::uint32_t> listed_;
+  bool dirty_ = true;
+};
+
+constexpr std::uint32_t kSlots = 16384;
+constexpr std::uint32_t kStrangers = 16384;
+
+class EbpfFilter final : public KernelFilter {
+ public:
+  static Result<std::unique_ptr<EbpfFilter>> create(FilterSpec spec, bool acceptUnlisted,
+                                                    std::vector<std::shared_ptr<Ring>> rings) {
+    std::unique_ptr<EbpfFilter> self(new EbpfFilter(std::move(spec), acceptUnlisted));
+    auto slotOf = createHashMap(sizeof(std::uint32_t), kSlots);
+    if (!slotOf) return slotOf.error();
+    auto strangers = createHashMap(sizeof(std::uint64_t), kStrangers);
+    if (!strangers) return strangers.error();
+    auto slots = createMappableArray(sizeof(Slot), kSlots);
+    if (!slots) return slots.error();
+    self->slotOf_ = std::move(*slotOf);
+    self->strangers_ = std::move(*strangers);
+    void* memory = ::mmap(nullptr, mappedLength(sizeof(Slot), kSlots), PROT_READ | PROT_WRITE, MAP_SHARED,
+                          slots->get(), 0);
+    if (memory == MAP_FAILED) return Error::fromErrno("mmap", "the eBPF table of interfaces could not be mapped");
+    self->slots_ = static_cast<Slot*>(memory);
+    auto code = assembleEbpf(self->spec_, acceptUnlisted, {self->slotOf_.get(), slots->get(), self->strangers_.get()});
+    if (!code) return code.error();
+    auto program = loadSocketFilter(*code);
+    if (!program) return program.error();
+    for (const auto& ring : rings) {
+      if (auto attached = ring->attach(program->get()); !attached) return attached.error();
+    }
+    return self;  // socket and mapping keep program and maps alive
+  }
+
+  ~EbpfFilter() override {
+    if (slots_ != nullptr) ::munmap(slots_, mappedLength(sizeof(Slot), kSlots));
+  }
+
+  void accept(std::uint32_t index, std::uint16_t hardwareType) override { set(index, flagsFor(hardwareType)); }
+  void refuse(std::uint32_t index, std::uint16_t hardwareType) override {
+    set(index, flagsFor(hardwareType) | kSlotRefused);
+  }
+
+  void forget(std::uint32_t index) override {
+    (void)mapDelete(strangers_.get(), index);
+    const auto found = slotByIndex_.find(index);
+    if (found == slotByIndex_.end()) return;
+    (void)mapDelete(slotOf_.get(), index);
+    free_.push_back(found->second);
+    slotByIndex_.erase(found);
+  }
+
+  Result<> commit() override { return {}; }
+
+  std::optional<std::uint64_t> accepted(std::uint32_t index) const override {
+    std::uint64_t count = 0;
+    (void)mapLookup(strangers_.get(), index, &count);
+    if (const auto found = slotByIndex_.find(index); found != slotByIndex_.end()) {
+      count += __atomic_load_n(&slots_[found->second].accepted, __ATOMIC_RELAXED) - baseline_[found->second];
+    }
+    return count;
+  }
+  bool unlistedPassUnfiltered() const override { return true; }
+  TableForm form() const override { return TableForm::Ebpf; }
+
+ private:
+  EbpfFilter(FilterSpec spec, bool acceptUnlisted)
+      : spec_(std::move(spec)), acceptUnlisted_(acceptUnlisted), baseline_(kSlots, 0) {}
+
+  std::uint32_t flagsFor(std::uint16_t hardwareType) const {
+    std::uint32_t flags = hardwareType == ARPHRD_LOOPBACK ? kSlotLoopback : 0;
+    if (const LinkTypeFilter* program = programFor(spec_, linkTypeOf(hardwareType))) {
+      flags |= static_cast<std::uint32_t>(program - spec_.programs.data() + 1) << kSlotProgramShift;
+    }
+    return flags;
+  }
+
+  void set(std::uint32_t index, std::uint32_t flags) {
+    if (const auto found = slotByIndex_.find(index); found != slotByIndex_.end()) {
+      __atomic_store_n(&slots_[found->second].flags, flags, __ATOMIC_RELEASE);
+      return;
+    }
+    std::uint32_t slot;
+    if (!free_.empty()) {
+      slot = free_.front();  // the one that has been free longest: a late packet may still count on it
+      free_.erase(free_.begin());
+    } else if (used_ < kSlots) {
+      slot = used_++;
+    } else {
+      return;  // as many as there are slots: this one stays unlisted, and its packets are judged when they are read
+    }
+    baseline_[slot] = __atomic_load_n(&slots_[slot].accepted, __ATOMIC_RELAXED);
+    __atomic_store_n(&slots_[slot].flags, flags, __ATOMIC_RELEASE);
+    if (mapUpdate(slotOf_.get(), index, &slot)) slotByIndex_.emplace(index, slot);
+    else free_.push_back(slot);
+  }
+
+  FilterSpec spec_;
+  bool acceptUnlisted_;
+  UniqueFd slotOf_;
+  UniqueFd strangers_;
+  Slot* slots_ = nullptr;
+  std::uint32_t used_ = 0;
+  std::vector<std::uint32_t> free_;
+  std::vector<std::uint64_t> baseline_;  // what a slot had counted before its present interface
+  std::map<std::uint32_t, std::uint32_t> slotByIndex_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<KernelFilter>> KernelFilter::attach(const FilterSpec& spec, bool acceptUnlisted, TableForm form,
+                                                           std::vector<std::shared_ptr<Ring>> rings) {
+  if (form != TableForm::Classic) {
+    auto ebpf = EbpfFilter::create(spec, acceptUnlisted, rings);
+    if (ebpf) return std::unique_ptr<KernelFilter>(std::move(*ebpf));
+    if (form == TableForm::Ebpf) return ebpf.error();
+  }
+  auto classic = std::make_unique<ClassicFilter>(spec, acceptUnlisted, std::move(rings));
+  if (auto attached = classic->commit(); !attached) return attached.error();
+  return std::unique_ptr<KernelFilter>(std::move(classic));
+}
+
+}  // namespace ringtap

@@ -1,0 +1,46 @@
+// The verdicts on interfaces, as the kernel's socket filter applies them: in eBPF maps where the process may use eBPF,
+// else in a classic program that is replaced at each change. Behind this header both behave alike, except that only the
+// eBPF form counts packets per interface.
+//
+// Not thread-safe: SelectionTable calls it under its lock.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/filter_program.h"
+#include "core/result.h"
+#include "core/ring.h"
+
+namespace ringtap {
+
+enum class TableForm { Auto, Ebpf, Classic };
+
+class KernelFilter {
+ public:
+  // Attaches the filter to the rings, which must not be bound yet. `acceptUnlisted`: packets of an interface without a
+  // verdict pass. TableForm::Auto takes eBPF where that works, else classic; the other two take what they say or fail.
+  [[nodiscard]] static Result<std::unique_ptr<KernelFilter>> attach(const FilterSpec& spec, bool acceptUnlisted,
+                                                                    TableForm form,
+                                                                    std::vector<std::shared_ptr<Ring>> rings);
+  virtual ~KernelFilter() = default;
+
+  // The verdict on one interface: in force when this returns in the eBPF form, with commit() in the classic one.
+  virtual void accept(std::uint32_t index, std::uint16_t hardwareType) = 0;
+  virtual void refuse(std::uint32_t index, std::uint16_t hardwareType) = 0;
+  // No verdict any more: for an index whose device is gone.
+  virtual void forget(std::uint32_t index) = 0;
+  virtual Result<> commit() = 0;
+
+  // Packets accepted from this interface since attach() or the last forget(); nothing in the classic form.
+  [[nodiscard]] virtual std::optional<std::uint64_t> accepted(std::uint32_t index) const = 0;
+
+  // Packets of an interface without a verdict pass without the user's filter: whoever reads them must apply it.
+  [[nodiscard]] virtual bool unlistedPassUnfiltered() const = 0;
+  [[nodiscard]] virtual TableForm form() const = 0;
+};
+
+}  // namespace ringtap

@@ -1,0 +1,289 @@
+#include "core/selection_table.h"
+
+#include <arpa/inet.h>
+#include <linux/if_arp.h>
+#include <linux/if_packet.h>
+
+#include <algorithm>
+#include <array>
+
+#include "core/filter_interpreter.h"
+#include "core/link_type.h"
+
+namespace ringtap {
+
+namespace {
+
+constexpr std::size_t kMostGone = 1024;
+constexpr std::size_t kMostDecisions = 64;  // of a device that is renamed all the time; blocks wait for fewer
+
+// Finds the share of an index fast: packets of one interface come in runs, and of few interfaces at a time.
+class ShareFinder {
+ public:
+  explicit ShareFinder(std::vector<BlockShare>& shares) : shares_(shares) {}
+
+  BlockShare* find(std::uint32_t index) {
+    std::uint32_t& position = cache_[index % cache_.size()];
+    if (position < shares_.size() && shares_[position].interface->info.index == index) return &shares_[position];
+    for (std::uint32_t i = 0; i < shares_.size(); ++i) {
+      if (shares_[i].interface->info.index != index) continue;
+      position = i;
+      return &shares_[i];
+    }
+    return nullptr;
+  }
+
+ private:
+  std::vector<BlockShare>& shares_;
+  std::array<std::uint32_t, 256> cache_{};
+};
+
+}  // namespace
+
+Verdict TrackedInterface::at(std::uint64_t epoch) const {
+  Verdict verdict = decisions.front().verdict;
+  for (const Decision& decision : decisions) {
+    if (decision.epoch > epoch) break;
+    verdict = decision.verdict;
+  }
+  return verdict;
+}
+
+void SelectionTable::use(std::unique_ptr<KernelFilter> kernel) {
+  std::lock_guard lock(mutex_);
+  kernel_ = std::move(kernel);
+  for (const auto& [index, tracked] : byIndex_) tellKernel(*tracked);
+}
+
+void SelectionTable::tellKernel(const TrackedInterface& tracked) {
+  if (!kernel_) return;
+  const bool refused = tracked.now() == Verdict::Unselected;
+  if (refused) kernel_->refuse(tracked.info.index, tracked.info.hardwareType);
+  else kernel_->accept(tracked.info.index, tracked.info.hardwareType);
+}
+
+std::shared_ptr<TrackedInterface> SelectionTable::find(std::uint32_t index) {
+  const auto found = byIndex_.find(index);
+  return found == byIndex_.end() ? nullptr : found->second;
+}
+
+void SelectionTable::track(const InterfaceInfo& info, Verdict verdict, std::uint64_t refilterUntil) {
+  auto tracked = std::make_shared<TrackedInterface>();
+  tracked->info = info;
+  tracked->decisions.push_back({epoch_, verdict});
+  tracked->refilterUntil = refilterUntil;
+  byIndex_[info.index] = tracked;
+  tellKernel(*tracked);
+}
+
+void SelectionTable::add(const InterfaceInfo& info) {
+  std::lock_guard lock(mutex_);
+  track(info, Verdict::Pending, 0);
+}
+
+void SelectionTable::retire(TrackedInterface& tracked) {
+  if (!tracked.present) return;
+  tracked.present = false;
+  if (kernel_) {
+    tracked.receivedBefore = kernel_->accepted(tracked.info.index).value_or(0);
+    kernel_->forget(tracked.info.index);
+  }
+  gone_.push_back(find(tracked.info.index));
+  if (gone_.size() <= kMostGone) return;
+  const auto oldest = gone_.front();
+  gone_.erase(gone_.begin());
+  if (find(oldest->info.index) == oldest) byIndex_.erase(oldest->info.index);
+}
+
+void SelectionTable::apply(const std::vector<InterfaceEvent>& events, std::uint64_t horizon) {
+  std::lock_guard lock(mutex_);
+  for (const InterfaceEvent& event : events) {
+    ++epoch_;
+    const std::uint32_t index = event.current.index;
+    const auto tracked = find(index);
+    switch (event.change) {
+      case InterfaceChange::Added:
+        if (tracked) retire(*tracked);
+        track(event.current, hotplug_ ? Verdict::Pending : Verdict::Unselected, horizon);
+        break;
+      case InterfaceChange::Removed:
+        if (tracked && tracked->info.generation == event.current.generation) retire(*tracked);
+        break;
+      case InterfaceChange::Renamed:
+      case InterfaceChange::Changed:
+        if (!tracked) break;
+        if (tracked->info.hardwareType != event.current.hardwareType) tracked->refilterUntil = horizon;
+        tracked->info = event.current;
+        if (event.change == InterfaceChange::Renamed && hotplug_) {
+          tracked->decisions.push_back({epoch_, Verdict::Pending});
+          if (tracked->decisions.size() > kMostDecisions) tracked->decisions.erase(tracked->decisions.begin());
+        }
+        tellKernel(*tracked);
+        break;
+    }
+  }
+  // Where the kernel refuses a new program, the old one stands and JavaScript hears of it from its own commit().
+  if (kernel_) (void)kernel_->commit();
+}
+
+std::uint64_t SelectionTable::epoch() const {
+  std::lock_guard lock(mutex_);
+  return epoch_;
+}
+
+bool SelectionTable::decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected) {
+  std::lock_guard lock(mutex_);
+  const auto tracked = find(index);
+  if (!tracked || tracked->info.generation != generation) return false;
+  const Verdict verdict = selected ? Verdict::Selected : Verdict::Unselected;
+  for (auto& decision : tracked->decisions) {
+    if (decision.epoch == epoch) decision.verdict = verdict;
+  }
+  if (tracked->present) tellKernel(*tracked);
+  return true;
+}
+
+Result<> SelectionTable::commit() {
+  std::lock_guard lock(mutex_);
+  return kernel_ ? kernel_->commit() : Result<>{};
+}
+
+bool SelectionTable::accepts(const Record& record) const {
+  const sockaddr_ll& from = record.from();
+  const bool leaving = from.sll_pkttype == PACKET_OUTGOING;
+  if (leaving && (from.sll_hatype == ARPHRD_LOOPBACK || spec_.direction == Direction::In)) return false;
+  if (!leaving && spec_.direction == Direction::Out) return false;
+  if (!spec_.filtered) return true;
+  const LinkTypeFilter* program = programFor(spec_, linkTypeOf(from.sll_hatype));
+  if (program == nullptr) return false;
+  PacketMetadata metadata;
+  metadata.packetType = from.sll_pkttype;
+  metadata.interfaceIndex = static_cast<std::uint32_t>(from.sll_ifindex);
+  metadata.protocol = ntohs(from.sll_protocol);
+  metadata.hardwareType = from.sll_hatype;
+  metadata.networkOffset = static_cast<std::uint32_t>(record.header->tp_net - record.header->tp_mac);
+  metadata.vlanPresent = (record.header->tp_status & TP_STATUS_VLAN_VALID) != 0;
+  metadata.vlanTci = static_cast<std::uint16_t>(record.header->hv1.tp_vlan_tci);
+  metadata.vlanTpid = record.header->hv1.tp_vlan_tpid;
+  return runFilter(program->instructions, {record.data(), record.header->tp_snaplen}, record.header->tp_len,
+                   metadata) != 0;
+}
+
+TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint64_t number,
+                                const std::function<void(std::uint32_t)>& stranger) {
+  TakenBlock taken;
+  ShareFinder finder(taken.shares);
+  std::unique_lock lock(mutex_);
+  const auto shareOf = [&](std::uint32_t index) -> BlockShare* {
+    auto tracked = find(index);
+    if (!tracked) {
+      lock.unlock();
+      stranger(index);
+      lock.lock();
+      tracked = find(index);
+      if (!tracked) return nullptr;
+    }
+    BlockShare share;
+    share.verdict = tracked->now();
+    share.refilter = number <= tracked->refilterUntil && kernel_->unlistedPassUnfiltered();
+    share.interface = std::move(tracked);
+    taken.shares.push_back(std::move(share));
+    return &taken.shares.back();
+  };
+  std::uint64_t seen = 0;
+  taken.summary = walkBlock(block, size, [&](Record& record) {
+    ++seen;
+    const auto index = static_cast<std::uint32_t>(record.from().sll_ifindex);
+    BlockShare* share = finder.find(index);
+    if (share == nullptr && (share = shareOf(index)) == nullptr) return false;
+    TrackedInterface& tracked = *share->interface;
+    if (share->refilter && !accepts(record)) {
+      ++tracked.lateRefused;
+      ++totals_.lateRefused;
+      return false;
+    }
+    ++tracked.figures.taken;
+    if (share->verdict == Verdict::Unselected) {
+      ++tracked.figures.unselected;
+      ++totals_.unselected;
+      return false;
+    }
+    ++share->packets;
+    share->truncated += record.truncated() ? 1 : 0;
+    share->bytes += record.header->tp_snaplen;
+    return true;
+  });
+  totals_.taken += seen + taken.summary.malformed;
+  totals_.malformed += taken.summary.malformed;
+  totals_.queued += taken.summary.packets;
+  for (BlockShare& share : taken.shares) {
+    // A rename that was read in the middle of this block: the block counts as taken after it.
+    if (share.verdict == Verdict::Selected && share.interface->now() == Verdict::Pending) {
+      share.verdict = Verdict::Pending;
+    }
+    taken.pending = taken.pending || share.verdict == Verdict::Pending;
+    share.interface->figures.queued += share.packets;
+  }
+  taken.epoch = epoch_;
+  return taken;
+}
+
+void SelectionTable::handOut(std::byte* block, TakenBlock& taken) {
+  std::lock_guard lock(mutex_);
+  totals_.queued -= taken.summary.packets;
+  if (taken.pending) {
+    for (BlockShare& share : taken.shares) {
+      if (share.verdict != Verdict::Pending) continue;
+      // Whatever has no answer by now has none to come: delivering it loses nothing.
+      const Verdict verdict = share.interface->at(taken.epoch);
+      share.verdict = verdict == Verdict::Unselected ? Verdict::Unselected : Verdict::Selected;
+    }
+    ShareFinder finder(taken.shares);
+    const std::uint32_t length = taken.summary.length;
+    taken.summary = walkRecords(block, length, taken.summary.first, taken.summary.packets, [&](Record& record) {
+      const BlockShare* share = finder.find(static_cast<std::uint32_t>(record.from().sll_ifindex));
+      return share != nullptr && share->verdict != Verdict::Unselected;
+    });
+  }
+  for (const BlockShare& share : taken.shares) {
+    InterfaceFigures& figures = share.interface->figures;
+    figures.queued -= share.packets;
+    if (share.verdict == Verdict::Unselected) {
+      figures.unselected += share.packets;
+      totals_.unselected += share.packets;
+      continue;
+    }
+    figures.delivered += share.packets;
+    figures.bytes += share.bytes;
+    figures.truncated += share.truncated;
+    totals_.delivered += share.packets;
+    totals_.bytes += share.bytes;
+    totals_.truncated += share.truncated;
+  }
+}
+
+SelectionTable::Figures SelectionTable::figures() {
+  std::lock_guard lock(mutex_);
+  Figures figures = totals_;
+  const auto add = [&](const TrackedInterface& tracked) {
+    InterfaceFigures one = tracked.figures;
+    one.index = tracked.info.index;
+    one.generation = tracked.info.generation;
+    one.name = tracked.info.name;
+    one.present = tracked.present;
+    one.selected = tracked.now() == Verdict::Selected;
+    if (kernel_ && kernel_->form() == TableForm::Ebpf) {
+      const std::uint64_t accepted =
+          tracked.present ? kernel_->accepted(tracked.info.index).value_or(0) : tracked.receivedBefore;
+      one.received = accepted > tracked.lateRefused ? accepted - tracked.lateRefused : 0;
+    }
+    figures.interfaces.push_back(std::move(one));
+  };
+  for (const auto& tracked : gone_) add(*tracked);
+  for (const auto& [index, tracked] : byIndex_) {
+    if (tracked->present) add(*tracked);
+  }
+  return figures;
+}
+
+}  // namespace ringtap

@@ -1,0 +1,137 @@
+// Every interface a capture has met, the verdicts on it over time, and its part of the ledger.
+//
+// Epochs order it all: the epoch counts the interface events so far. A block carries the epoch at which it was taken,
+// a verdict the epoch of the event it answers; so a packet is judged by what was decided about the interface as it was
+// when the packet was taken, however late JavaScript comes to decide.
+//
+// Thread-safe. The capture loop reports events and blocks; JavaScript decides and asks for figures.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "core/block.h"
+#include "core/interface_info.h"
+#include "core/kernel_filter.h"
+#include "core/result.h"
+
+namespace ringtap {
+
+// What happened to the packets of one interface; delivered and unselected are settled when a block is handed out.
+struct InterfaceFigures {
+  std::uint32_t index = 0;
+  std::uint32_t generation = 0;
+  std::string name;
+  bool present = true;
+  bool selected = false;
+  std::optional<std::uint64_t> received;  // accepted by the filter; only the eBPF form knows
+  std::uint64_t taken = 0;                // found in blocks, before any decision
+  std::uint64_t delivered = 0;
+  std::uint64_t bytes = 0;  // captured bytes of the delivered ones
+  std::uint64_t unselected = 0;
+  std::uint64_t truncated = 0;
+  std::uint64_t queued = 0;  // taken, not yet handed out
+};
+
+enum class Verdict : std::uint8_t { Pending, Selected, Unselected };
+
+// One device of one generation.
+struct TrackedInterface {
+  InterfaceInfo info;
+  bool present = true;
+  struct Decision {
+    std::uint64_t epoch;
+    Verdict verdict;
+  };
+  std::vector<Decision> decisions;  // ascending epochs, never empty
+  std::uint64_t refilterUntil = 0;  // blocks up to this number may hold packets that the user's filter has not seen
+  std::uint64_t lateRefused = 0;    // of the packets the kernel counted as accepted: refused by the filter here
+  std::uint64_t receivedBefore = 0; // the kernel's count when the device went
+  InterfaceFigures figures;
+
+  [[nodiscard]] Verdict now() const { return decisions.back().verdict; }
+  [[nodiscard]] Verdict at(std::uint64_t epoch) const;
+};
+
+// The packets of one interface in one block.
+struct BlockShare {
+  std::shared_ptr<TrackedInterface> interface;
+  std::uint32_t packets = 0;
+  std::uint32_t truncated = 0;
+  std::uint64_t bytes = 0;
+  Verdict verdict = Verdict::Pending;  // pending: to be settled when the block is handed out
+  bool refilter = false;               // the user's filter has to be applied here
+};
+
+// A block as it waits to be handed out.
+struct TakenBlock {
+  BlockSummary summary;
+  std::uint64_t epoch = 0;
+  bool pending = false;  // some share is
+  std::vector<BlockShare> shares;
+};
+
+class SelectionTable {
+ public:
+  // `hotplug`: interfaces that come later, and renamed ones, wait for a decision; otherwise they are unselected, and
+  // stay what they were.
+  SelectionTable(FilterSpec spec, bool hotplug) : spec_(std::move(spec)), hotplug_(hotplug) {}
+
+  // From here on verdicts reach the kernel.
+  void use(std::unique_ptr<KernelFilter> kernel);
+  [[nodiscard]] TableForm form() const { return kernel_->form(); }
+
+  // An interface that was there before the capture started. Pending until decide().
+  void add(const InterfaceInfo& info);
+
+  // The events of one read of the monitor: each raises the epoch by one. Blocks up to number `horizon` may hold packets
+  // from before now.
+  void apply(const std::vector<InterfaceEvent>& events, std::uint64_t horizon);
+  [[nodiscard]] std::uint64_t epoch() const;
+
+  // The answer to the event of that epoch (0: to the list at the start). False where the device is not known any more.
+  bool decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected);
+  // Brings the kernel's filter up to date with the decisions since the last call.
+  Result<> commit();
+
+  // Judges the packets of a block that the kernel handed over, number `number` of all blocks. `stranger(index)` is
+  // called, without the lock, for an index not known yet: it learns about the device and calls apply() before it
+  // returns, with a nameless one where the kernel does not know it any more.
+  TakenBlock take(std::byte* block, std::size_t size, std::uint64_t number,
+                  const std::function<void(std::uint32_t index)>& stranger);
+  // Settles what was pending and what the ledger says, as the block leaves the queue. The last step before delivery.
+  void handOut(std::byte* block, TakenBlock& taken);
+
+  struct Figures {
+    std::uint64_t delivered = 0, bytes = 0, unselected = 0, truncated = 0, queued = 0, lateRefused = 0, malformed = 0;
+    std::uint64_t taken = 0;
+    std::vector<InterfaceFigures> interfaces;
+  };
+  [[nodiscard]] Figures figures();
+
+  [[nodiscard]] const FilterSpec& spec() const { return spec_; }
+
+ private:
+  std::shared_ptr<TrackedInterface> find(std::uint32_t index);
+  void track(const InterfaceInfo& info, Verdict verdict, std::uint64_t refilterUntil);
+  void retire(TrackedInterface& tracked);
+  void tellKernel(const TrackedInterface& tracked);
+  [[nodiscard]] bool accepts(const Record& record) const;
+
+  mutable std::mutex mutex_;
+  FilterSpec spec_;
+  bool hotplug_;
+  std::unique_ptr<KernelFilter> kernel_;
+  std::uint64_t epoch_ = 0;
+  // The latest device of each index, also after it went: its last packets may still be in the ring.
+  std::unordered_map<std::uint32_t, std::shared_ptr<TrackedInterface>> byIndex_;
+  std::vector<std::shared_ptr<TrackedInterface>> gone_;  // oldest first, a bounded number
+  Figures totals_;                                       // interfaces left empty
+};
+
+}  // namespace ringtap
