@@ -1,5 +1,43 @@
 import loaded from './addon.cjs'
 import { CaptureError, type CaptureErrorCode } from './errors.js'
+import type { NetworkInterface } from './network-interface.js'
+
+/**
+ * What happened to an interface, as the core tells it.
+ *
+ * @internal
+ */
+export interface NativeInterfaceEvent {
+  type: 'added' | 'removed' | 'renamed' | 'changed'
+  interface: NetworkInterface
+  /** With `renamed` and `changed`. */
+  previous?: NetworkInterface
+}
+
+/**
+ * What a watch has gathered (native/core/interface_watch.h).
+ *
+ * @internal
+ */
+export interface NativeInterfaceBatch {
+  events: NativeInterfaceEvent[]
+  /** More happened than was to be queued: instead of events, what there is now. */
+  resync?: NetworkInterface[]
+  /** Nothing more will come. */
+  error?: CaptureError
+}
+
+/** @internal */
+export interface NativeInterfaceWatch {
+  /** What was there when the watch began. */
+  interfaces(): NetworkInterface[]
+  /** At most `limit` events; `undefined` where there is nothing, and then `onReady` is called once when there is. */
+  take(limit: number): NativeInterfaceBatch | undefined
+  /** Holds the event loop, or not (the state at the start). */
+  ref(): void
+  unref(): void
+  close(): Promise<void>
+}
 
 /**
  * What the addon exports. Each room of the binding (native/binding/) adds its part here.
@@ -26,6 +64,9 @@ export interface Native {
  */
 export interface NativePattern {
   matches(name: string): boolean
+  listInterfaces(): NetworkInterface[]
+  /** `receiveBuffer`: bytes that the kernel may hold; 0 for the default. `onReady` is held until the watch is closed or collected. */
+  InterfaceWatch: new (receiveBuffer: number, maxQueue: number, onReady: () => void) => NativeInterfaceWatch
 }
 
 let ready: Native | undefined

@@ -9,5 +9,6 @@ void initCapture(Napi::Env env, Napi::Object exports);
 void initErrors(Napi::Env env, Napi::Object exports);
 void initCheck(Napi::Env env, Napi::Object exports);
 void initPattern(Napi::Env env, Napi::Object exports);
+void initInterfaces(Napi::Env env, Napi::Object exports);
 
 }  // namespace ringtap::binding

@@ -2,9 +2,10 @@
 //
 // One owner; not thread-safe. Opened in the namespace of the calling thread and stays with that namespace.
 //
-// What is not known: a change in another namespace that the kernel does not announce in this one. The other end of a
-// veth that leaves this namespace or comes back is followed; one that goes on from there to a third, or gets another
-// index there, is not, until something else about this end is announced.
+// What the kernel does not announce is known only with the next news of the same device:
+// - alternative names given to a device that is down (netdev_state_change(), net/core/dev.c);
+// - where the other end of a veth goes once it is in another namespace. That it leaves this one, or comes back, is
+//   followed.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,160 @@
+import { ChunkMemory } from './chunk-memory.js'
+import { CaptureError, optionError } from './errors.js'
+import { Packet } from './packet.js'
+import { Record } from './record.js'
+
+/** What a chunk is made of. @internal */
+export interface ChunkParts {
+  readonly memory: ChunkMemory
+  /** Where the first record stands in the memory. */
+  readonly first: number
+  readonly packetCount: number
+  readonly byteLength: number
+  readonly firstTimestamp: bigint
+  readonly lastTimestamp: bigint
+  /** Gives the memory back. */
+  readonly release: () => void
+}
+
+/**
+ * Packets in the order they were captured, from any number of interfaces: one block of the kernel's ring, lent out.
+ *
+ * The memory goes back to the kernel with {@link release}; the loop `for await (const chunk of capture)` does that when
+ * it asks for the next chunk. Every view on it is empty from then on. A chunk held for long holds up the ring: for
+ * keeping, there is {@link retain}.
+ */
+export class Chunk implements Iterable<Packet> {
+  /** Number of packets. */
+  readonly packetCount: number
+  /** Captured bytes of all packets together. */
+  readonly byteLength: number
+  /** Time of the first packet, nanoseconds since 1970-01-01 UTC. */
+  readonly firstTimestamp: bigint
+  /** Time of the last packet. Packets may be out of order by a little: it need not be the latest. */
+  readonly lastTimestamp: bigint
+  readonly #memory: ChunkMemory
+  readonly #first: number
+  readonly #release: () => void
+
+  /** @internal */
+  constructor(parts: ChunkParts) {
+    this.packetCount = parts.packetCount
+    this.byteLength = parts.byteLength
+    this.firstTimestamp = parts.firstTimestamp
+    this.lastTimestamp = parts.lastTimestamp
+    this.#memory = parts.memory
+    this.#first = parts.first
+    this.#release = parts.release
+  }
+
+  /** Whether the memory has been given back. */
+  get released(): boolean {
+    return this.#memory.released
+  }
+
+  /**
+   * Calls `visit` for each packet. The fastest way: one Packet object is moved along, so `visit` must not keep it.
+   *
+   * Ends early if `visit` releases the chunk.
+   *
+   * @throws CaptureError `ERR_RELEASED` if the chunk was released before.
+   */
+  forEach(visit: (packet: Packet, index: number) => void): void {
+    if (typeof visit !== 'function') throw optionError('visit', 'a function', visit)
+    this.#check()
+    const { u32 } = this.#memory
+    const cursor = new Packet(this.#memory, this.#first)
+    let offset = this.#first
+    for (let index = 0; index < this.packetCount; index++) {
+      cursor._move(offset)
+      // Read ahead of the call: afterwards the memory may be gone.
+      const next = u32[(offset + Record.NEXT) >>> 2]
+      if (next === undefined) return
+      visit(cursor, index)
+      offset += next
+    }
+  }
+
+  /**
+   * Every packet, an object each.
+   *
+   * @throws CaptureError `ERR_RELEASED` if the chunk was released before. Released in the middle, the iteration ends.
+   */
+  [Symbol.iterator](): IterableIterator<Packet> {
+    this.#check()
+    return new PacketIterator(this.#memory, this.#first, this.packetCount)
+  }
+
+  /**
+   * A copy of the chunk that belongs to JavaScript alone and lives as long as anyone refers to it.
+   *
+   * @throws CaptureError `ERR_RELEASED` if the chunk was released before.
+   */
+  retain(): Chunk {
+    this.#check()
+    // The interfaces by what their index means now: the capture forgets what no chunk of its own needs any more.
+    const interfaces = new Map<number, Packet['interface']>()
+    this.forEach((packet) => interfaces.set(packet.interface.index, packet.interface))
+    const memory = new ChunkMemory(
+      this.#memory.buffer.slice(0),
+      (index) => interfaces.get(index) as Packet['interface'],
+    )
+    return new Chunk({
+      memory,
+      first: this.#first,
+      packetCount: this.packetCount,
+      byteLength: this.byteLength,
+      firstTimestamp: this.firstTimestamp,
+      lastTimestamp: this.lastTimestamp,
+      release: () => structuredClone(memory.buffer, { transfer: [memory.buffer] }),
+    })
+  }
+
+  /**
+   * Gives the memory back. Views on it become empty, its packets unreadable. Calling it again does nothing.
+   *
+   * A chunk that is forgotten is released when the garbage collector finds it; until then it holds up the ring.
+   */
+  release(): void {
+    if (!this.#memory.released) this.#release()
+  }
+
+  /** As {@link release}, for `using`. */
+  [Symbol.dispose](): void {
+    this.release()
+  }
+
+  #check(): void {
+    if (!this.#memory.released) return
+    throw new CaptureError('ERR_RELEASED', 'the chunk was released; to keep one, take chunk.retain() before that')
+  }
+}
+
+class PacketIterator implements IterableIterator<Packet> {
+  readonly #memory: ChunkMemory
+  #offset: number
+  #left: number
+
+  constructor(memory: ChunkMemory, offset: number, left: number) {
+    this.#memory = memory
+    this.#offset = offset
+    this.#left = left
+  }
+
+  next(): IteratorResult<Packet, undefined> {
+    const offset = this.#offset
+    if (this.#left-- > 0) {
+      const next = this.#memory.u32[(offset + Record.NEXT) >>> 2]
+      if (next !== undefined) {
+        this.#offset = offset + next
+        return { done: false, value: new Packet(this.#memory, offset) }
+      }
+    }
+    this.#left = 0
+    return { done: true, value: undefined }
+  }
+
+  [Symbol.iterator](): this {
+    return this
+  }
+}

@@ -1,0 +1,72 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { NativeInterfaceEvent } from './native.js'
+import type { NetworkInterface } from './network-interface.js'
+
+/**
+ * A change of the network interfaces.
+ *
+ * - `added`: it came into being, or into this network namespace.
+ * - `removed`: it is gone, or moved to another namespace; `interface` is how it was last known.
+ * - `renamed`: it has another name.
+ * - `up`, `down`: it was set up or down (`NetworkInterface.up`; for the carrier see `running`).
+ * - `changed`: something else about it changed.
+ *
+ * Where one change is both a new name and up or down, there are two events, `renamed` first, with the same `interface`
+ * and `previous`. Whatever else changed at the same time has no event of its own: compare `previous` with `interface`.
+ */
+export type InterfaceEvent =
+  | {
+      readonly type: 'added' | 'removed'
+      /** The interface. */
+      readonly interface: NetworkInterface
+      readonly previous?: undefined
+    }
+  | {
+      readonly type: 'renamed' | 'up' | 'down' | 'changed'
+      /** The interface as it is after the change. */
+      readonly interface: NetworkInterface
+      /** The interface as it was before. */
+      readonly previous: NetworkInterface
+    }
+
+/**
+ * The events, one or two, for one change that the core tells of.
+ *
+ * @internal
+ */
+export function toInterfaceEvents(change: NativeInterfaceEvent): InterfaceEvent[] {
+  const { type, interface: current, previous } = change
+  if (type === 'added' || type === 'removed') return [Object.freeze({ type, interface: current })]
+  return previous ? transition(previous, current) : []
+}
+
+/**
+ * The events that lead from one set of interfaces to another: what is gone, then the rest by index.
+ *
+ * @internal
+ */
+export function difference(before: Iterable<NetworkInterface>, after: Iterable<NetworkInterface>): InterfaceEvent[] {
+  const events: InterfaceEvent[] = []
+  const now = new Map<number, NetworkInterface>()
+  for (const current of after) now.set(current.index, current)
+
+  const staying = new Map<number, NetworkInterface>()
+  for (const previous of before) {
+    if (now.get(previous.index)?.generation === previous.generation) staying.set(previous.index, previous)
+    else events.push(Object.freeze({ type: 'removed', interface: previous }))
+  }
+  for (const current of now.values()) {
+    const previous = staying.get(current.index)
+    if (!previous) events.push(Object.freeze({ type: 'added', interface: current }))
+    else if (!isDeepStrictEqual(previous, current)) events.push(...transition(previous, current))
+  }
+  return events
+}
+
+function transition(previous: NetworkInterface, current: NetworkInterface): InterfaceEvent[] {
+  const types: ('renamed' | 'up' | 'down' | 'changed')[] = []
+  if (previous.name !== current.name) types.push('renamed')
+  if (previous.up !== current.up) types.push(current.up ? 'up' : 'down')
+  if (types.length === 0) types.push('changed')
+  return types.map((type) => Object.freeze({ type, interface: current, previous }))
+}

@@ -1,0 +1,159 @@
+import { ChunkMemory } from './chunk-memory.js'
+import { CaptureError } from './errors.js'
+import { linkTypeOf } from './link-type.js'
+import type { NetworkInterface } from './network-interface.js'
+import { Record, Status } from './record.js'
+
+/** The VLAN tag that the kernel took out of a packet (IEEE 802.1Q). */
+export interface VlanTag {
+  /** VLAN identifier, 0 to 4095. */
+  readonly id: number
+  /** Priority code point, 0 to 7. */
+  readonly priority: number
+  /** Drop eligible indicator. */
+  readonly dropEligible: boolean
+  /** The EtherType of the tag: 0x8100 (802.1Q) or 0x88a8 (802.1ad). */
+  readonly protocol: number
+}
+
+/** How a packet came to the interface, or that it leaves (packet(7), sll_pkttype). */
+export type PacketKind = 'host' | 'broadcast' | 'multicast' | 'other-host' | 'outgoing'
+
+const kinds: readonly PacketKind[] = ['host', 'broadcast', 'multicast', 'other-host', 'outgoing']
+const OUTGOING = 4
+
+/**
+ * One captured packet: a view on its chunk's memory, read when a property is asked for.
+ *
+ * A packet lives as long as its chunk. After the chunk was released `data` is empty, and the other properties throw
+ * `ERR_RELEASED`; they never show another packet. What has to last longer: {@link Packet.copy}, or `chunk.retain()`.
+ *
+ * In `chunk.forEach` the same object is moved from packet to packet.
+ */
+export class Packet {
+  /** @internal */
+  _memory: ChunkMemory
+  /** Of the record in the memory, in bytes. @internal */
+  _offset: number
+  #data: Uint8Array | undefined
+
+  /** @internal */
+  constructor(memory: ChunkMemory, offset: number) {
+    this._memory = memory
+    this._offset = offset
+  }
+
+  /** Points a cursor at another record. @internal */
+  _move(offset: number): void {
+    this._offset = offset
+    this.#data = undefined
+  }
+
+  /**
+   * The captured bytes, from the link-layer header on (from the IP header where {@link linkType} is raw IP). A view
+   * without a copy: empty once the chunk is released.
+   */
+  get data(): Uint8Array {
+    const known = this.#data
+    if (known !== undefined) return known
+    const memory = this._memory
+    const offset = this._offset
+    const start = memory.u16[(offset + Record.DATA) >>> 1]
+    if (start === undefined) return new Uint8Array(0)
+    const length = memory.u32[(offset + Record.CAPTURED) >>> 2] as number
+    const data = new Uint8Array(memory.buffer, offset + start, length)
+    this.#data = data
+    return data
+  }
+
+  /** Bytes captured; less than {@link originalLength} where the snapshot length cut the packet. */
+  get capturedLength(): number {
+    return this._memory.u32[(this._offset + Record.CAPTURED) >>> 2] ?? gone()
+  }
+
+  /** Bytes of the packet as the kernel saw it, without a VLAN tag that it took out. */
+  get originalLength(): number {
+    return this._memory.u32[(this._offset + Record.ORIGINAL) >>> 2] ?? gone()
+  }
+
+  /** When the kernel took the packet: nanoseconds since 1970-01-01 UTC. Neighbours may step back by a little. */
+  get timestamp(): bigint {
+    return this._memory.u64[(this._offset + Record.TIMESTAMP) >>> 3] ?? gone()
+  }
+
+  /** The interface, as it was when the packet was taken. */
+  get interface(): NetworkInterface {
+    const memory = this._memory
+    return memory.interfaceOf(memory.u32[(this._offset + Record.INTERFACE) >>> 2] ?? gone())
+  }
+
+  /** `'out'` for what this host sends (or forwards) through the interface, `'in'` for everything else. */
+  get direction(): 'in' | 'out' {
+    return (this._memory.u8[this._offset + Record.PACKET_TYPE] ?? gone()) === OUTGOING ? 'out' : 'in'
+  }
+
+  /** To whom the link layer addressed it. */
+  get kind(): PacketKind {
+    return kinds[this._memory.u8[this._offset + Record.PACKET_TYPE] ?? gone()] ?? 'other-host'
+  }
+
+  /** What {@link data} starts with: a LINKTYPE_ number (https://www.tcpdump.org/linktypes.html), `undefined` where none fits. */
+  get linkType(): number | undefined {
+    return linkTypeOf(this._memory.u16[(this._offset + Record.HARDWARE) >>> 1] ?? gone())
+  }
+
+  /** The VLAN tag that was taken out of {@link data} by the kernel or the network card, if there was one. */
+  get vlan(): VlanTag | undefined {
+    const { u32, u16 } = this._memory
+    const status = u32[(this._offset + Record.STATUS) >>> 2] ?? gone()
+    if ((status & Status.VLAN_VALID) === 0) return undefined
+    const tci = u32[(this._offset + Record.VLAN_TCI) >>> 2] as number
+    const tpid = u16[(this._offset + Record.VLAN_TPID) >>> 1] as number
+    return {
+      id: tci & 0xfff,
+      priority: (tci >>> 13) & 7,
+      dropEligible: (tci & 0x1000) !== 0,
+      protocol: (status & Status.VLAN_TPID_VALID) !== 0 ? tpid : 0x8100,
+    }
+  }
+
+  /** The kernel or the network card has found the transport checksum to be right. False says nothing against it. */
+  get checksumVerified(): boolean {
+    return (this.#status() & Status.CHECKSUM_VALID) !== 0
+  }
+
+  /** The transport checksum is not filled in yet: the packet was sent by this host, and the network card is to do it. */
+  get checksumPending(): boolean {
+    return (this.#status() & Status.CHECKSUM_NOT_READY) !== 0
+  }
+
+  /** A packet of its own, with a copy of the bytes, that outlives the chunk. */
+  copy(): Packet {
+    const { u32, u8 } = this._memory
+    const captured = u32[(this._offset + Record.CAPTURED) >>> 2] ?? gone()
+    const start = this._memory.u16[(this._offset + Record.DATA) >>> 1] as number
+    const buffer = new ArrayBuffer((start + captured + 7) & ~7)
+    new Uint8Array(buffer).set(u8.subarray(this._offset, this._offset + start + captured))
+    const iface = this.interface
+    return new Packet(new ChunkMemory(buffer, () => iface), 0)
+  }
+
+  /** For util.inspect and console.log. @internal */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    if (this._memory.released) return 'Packet (released)'
+    const { interface: iface, direction, capturedLength, originalLength, timestamp } = this
+    const length = capturedLength === originalLength ? `${capturedLength}` : `${capturedLength} of ${originalLength}`
+    return `Packet ${iface.name} ${direction} ${length} bytes at ${timestamp}`
+  }
+
+  #status(): number {
+    return this._memory.u32[(this._offset + Record.STATUS) >>> 2] ?? gone()
+  }
+}
+
+function gone(): never {
+  throw new CaptureError(
+    'ERR_RELEASED',
+    'the chunk of this packet was released; to keep a packet, take packet.copy() or chunk.retain() before that',
+  )
+}

@@ -1,0 +1,28 @@
+/**
+ * Where the parts of a packet's record stand in a chunk's memory, in bytes from its start: the kernel's tpacket3_hdr and
+ * sockaddr_ll (linux/if_packet.h), as native/core/block.h describes them. Numbers are in the machine's own byte order.
+ *
+ * @internal
+ */
+export const Record = {
+  NEXT: 0, // u32, distance to the next record
+  CAPTURED: 12, // u32
+  ORIGINAL: 16, // u32
+  STATUS: 20, // u32, TP_STATUS_*
+  DATA: 24, // u16, where the bytes start
+  VLAN_TCI: 32, // u32
+  VLAN_TPID: 36, // u16
+  TIMESTAMP: 40, // u64, nanoseconds since the epoch
+  PROTOCOL: 50, // u16, in network byte order
+  INTERFACE: 52, // i32
+  HARDWARE: 56, // u16, ARPHRD_*
+  PACKET_TYPE: 58, // u8, PACKET_*
+} as const
+
+/** TP_STATUS_* of linux/if_packet.h. @internal */
+export const Status = {
+  CHECKSUM_NOT_READY: 1 << 3,
+  VLAN_VALID: 1 << 4,
+  VLAN_TPID_VALID: 1 << 6,
+  CHECKSUM_VALID: 1 << 7,
+} as const
