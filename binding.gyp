@@ -1,5 +1,9 @@
 {
-  "variables": { "needs_build": "<!(node scripts/needs-build.cjs)" },
+  "variables": {
+    "needs_build": "<!(node scripts/needs-build.cjs)",
+    # Where scripts/static-libpcap put a libpcap.a for prebuilt addons; empty: the system's shared library.
+    "static_pcap": "<!(node -p \"process.env.RINGTAP_STATIC_PCAP || ''\")"
+  },
   "targets": [
     {
       "target_name": "ringtap",
@@ -8,7 +12,12 @@
           "sources": ["<!@(node -p \"require('fs').readFileSync('native/sources.txt','utf8').trim()\")"],
           "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
           "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
-          "libraries": ["-lpcap"],
+          "conditions": [
+            ["static_pcap != ''", {
+              "include_dirs": ["<(static_pcap)/include"],
+              "libraries": ["<(static_pcap)/lib/libpcap.a", "-Wl,--exclude-libs,ALL"]
+            }, { "libraries": ["-lpcap"] }]
+          ],
           "cflags!": ["-fno-exceptions"],
           "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
           "cflags_cc": ["-std=c++20", "-fno-exceptions", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-missing-field-initializers", "-O2"],
