@@ -1,0 +1,55 @@
+import { Capture, type CaptureOptions, type Packet } from 'ringtap'
+import { labelOf, sequenceOf } from './send.js'
+
+/** What a test keeps of a packet. */
+export interface Seen {
+  readonly interface: string
+  readonly index: number
+  readonly direction: 'in' | 'out'
+  readonly number: number | undefined
+  readonly label: number | undefined
+  readonly data: Uint8Array
+  readonly capturedLength: number
+  readonly originalLength: number
+  readonly timestamp: bigint
+}
+
+export function seen(packet: Packet): Seen {
+  const data = Uint8Array.from(packet.data)
+  return {
+    interface: packet.interface.name,
+    index: packet.interface.index,
+    direction: packet.direction,
+    number: sequenceOf(data),
+    label: labelOf(data),
+    data,
+    capturedLength: packet.capturedLength,
+    originalLength: packet.originalLength,
+    timestamp: packet.timestamp,
+  }
+}
+
+/** Holds up the event loop, as a busy program does. */
+export function block(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
+}
+
+/** Everything a capture sees while `traffic` runs: it is stopped when that is done, drained, and closed. */
+export async function captureDuring(
+  options: CaptureOptions,
+  traffic: (capture: Capture) => unknown,
+): Promise<{ packets: Seen[]; stats: Awaited<ReturnType<Capture['stop']>> }> {
+  const capture = await Capture.open(options)
+  try {
+    const packets: Seen[] = []
+    const reading = (async () => {
+      for await (const chunk of capture) for (const packet of chunk) packets.push(seen(packet))
+    })()
+    await traffic(capture)
+    await capture.stop()
+    await reading
+    return { packets, stats: capture.stats() }
+  } finally {
+    await capture.close()
+  }
+}
