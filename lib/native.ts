@@ -10,6 +10,20 @@ export interface Native {
   setErrorFactory(
     factory: (code: CaptureErrorCode, message: string, errno: number, syscall: string, name: string) => CaptureError,
   ): void
+
+  compileFilter(expression: string, linkType: number, snapshotLength: number): Promise<FilterHandle>
+  filterInstructions(handle: FilterHandle): ArrayBuffer
+  filterListing(handle: FilterHandle): string
+  filterMatches(handle: FilterHandle, bytes: Uint8Array, originalLength: number): boolean
+}
+
+/**
+ * A compiled filter in native memory.
+ *
+ * @internal
+ */
+export interface FilterHandle {
+  readonly filterHandle: unique symbol
 }
 
 let ready: Native | undefined

@@ -9,6 +9,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   using namespace ringtap::binding;
   env.SetInstanceData(new Instance);
   initErrors(env, exports);
+  initFilter(env, exports);
   return exports;
 }
 

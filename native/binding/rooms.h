@@ -6,5 +6,6 @@
 namespace ringtap::binding {
 
 void initErrors(Napi::Env env, Napi::Object exports);
+void initFilter(Napi::Env env, Napi::Object exports);
 
 }  // namespace ringtap::binding
