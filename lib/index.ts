@@ -1,3 +1,10 @@
+export {
+  type CompiledFilter,
+  compileFilter,
+  type CompileFilterOptions,
+  type FilterFormat,
+  type FilterInstruction,
+} from './compile-filter.js'
 export { CaptureError, type CaptureErrorCode, type CaptureErrorDetails } from './errors.js'
 export type { InterfacePattern } from './pattern.js'
 export { explainSelection, type InterfaceRules, type InterfaceSelection, type SelectionExplanation } from './selection.js'
@@ -14,3 +21,4 @@ export type { CaptureStats, InterfaceStats } from './capture-stats.js'
 export { Chunk } from './chunk.js'
 export { Packet, type PacketKind, type VlanTag } from './packet.js'
 export { hexdump, type HexdumpOptions } from './hexdump.js'
+export { LinkType } from './link-type.js'

@@ -153,6 +153,20 @@ export interface NativeCaptureStats {
  */
 export interface NativePattern {
   matches(name: string): boolean
+
+  compileFilter(expression: string, linkType: number, snapshotLength: number): Promise<FilterHandle>
+  filterInstructions(handle: FilterHandle): ArrayBuffer
+  filterListing(handle: FilterHandle): string
+  filterMatches(handle: FilterHandle, bytes: Uint8Array, originalLength: number): boolean
+}
+
+/**
+ * A compiled filter in native memory.
+ *
+ * @internal
+ */
+export interface FilterHandle {
+  readonly filterHandle: unique symbol
 }
 
 let ready: Native | undefined

@@ -28,7 +28,7 @@ bool isKnownAncillary(std::uint32_t k) {
   }
 }
 
-// Why an instruction cannot run; nullptr when it can. `last`: how many instructions follow it.
+// Why an instruction cannot run; nullptr when it can. `following`: how many instructions come after it.
 const char* flaw(const FilterInstruction& instruction, std::size_t following) {
   switch (instruction.code) {
     case BPF_LD | BPF_W | BPF_ABS:
