@@ -1,5 +1,6 @@
 import { types } from 'node:util'
 
+import { checkGroup, checkInteger } from './check.js'
 import { optionError } from './errors.js'
 import { LinkType } from './link-type.js'
 import { type FilterHandle, native } from './native.js'
@@ -85,13 +86,7 @@ export class CompiledFilter {
   matches(bytes: Uint8Array, originalLength?: number): boolean {
     if (!types.isUint8Array(bytes)) throw optionError('bytes', 'a Uint8Array', bytes)
     if (originalLength === undefined) return native().filterMatches(this.#handle, bytes, bytes.length)
-    if (!isIntegerIn(originalLength, bytes.length, maxLength)) {
-      throw optionError(
-        'originalLength',
-        `an integer from ${bytes.length} (the length of bytes) to ${maxLength}`,
-        originalLength,
-      )
-    }
+    checkInteger(originalLength, 'originalLength', bytes.length, maxLength, '(the length of bytes is the least)')
     return native().filterMatches(this.#handle, bytes, originalLength)
   }
 
@@ -146,28 +141,18 @@ export class CompiledFilter {
  *
  * @param expression - As pcap-filter(7) describes it. Empty or white space: every packet matches. The network's mask is
  *   not known, so `ip broadcast` is refused.
- * @returns A promise of the filter. It rejects with a CaptureError: `ERR_FILTER_SYNTAX` where libpcap refuses the
- *   expression, also because no packet of this link type could match, with libpcap's own words (pcap_compile(3PCAP)),
- *   and for `protochain`, which needs a loop that the kernel does not run;
- *   `ERR_FILTER_TOO_LARGE` where the program has more than 4096 instructions; `ERR_OPTION` where libpcap does not know
- *   the link type.
- * @throws CaptureError `ERR_OPTION` for a wrong argument, at once; `ERR_NATIVE_UNAVAILABLE`.
+ * @throws CaptureError (the promise rejects) `ERR_FILTER_SYNTAX` where libpcap refuses the expression, also because no
+ *   packet of this link type could match, with libpcap's own words (pcap_compile(3PCAP)), and for `protochain`, which
+ *   needs a loop that the kernel does not run; `ERR_FILTER_TOO_LARGE` where the program has more than 4096 instructions;
+ *   `ERR_OPTION` for a wrong argument and where libpcap does not know the link type; `ERR_NATIVE_UNAVAILABLE`.
  */
-export function compileFilter(expression: string, options: CompileFilterOptions = {}): Promise<CompiledFilter> {
+export async function compileFilter(expression: string, options?: CompileFilterOptions): Promise<CompiledFilter> {
   if (typeof expression !== 'string') throw optionError('expression', 'a string', expression)
-  if (typeof options !== 'object' || options === null) throw optionError('options', 'an object', options)
-  const { linkType = LinkType.ETHERNET, snapshotLength = maxSnapshotLength } = options
-  if (!isIntegerIn(linkType, 0, 0xffff)) throw optionError('linkType', 'an integer from 0 to 65535', linkType)
-  if (!isIntegerIn(snapshotLength, 1, maxSnapshotLength)) {
-    throw optionError('snapshotLength', `an integer from 1 to ${maxSnapshotLength}`, snapshotLength)
-  }
-  return native()
-    .compileFilter(expression, linkType, snapshotLength)
-    .then((handle) => new CompiledFilter(handle, expression, linkType, snapshotLength))
-}
-
-function isIntegerIn(value: unknown, least: number, most: number): value is number {
-  return Number.isInteger(value) && (value as number) >= least && (value as number) <= most
+  const given = checkGroup(options, 'options', ['linkType', 'snapshotLength'])
+  const linkType = checkInteger(given.linkType ?? LinkType.ETHERNET, 'linkType', 0, 0xffff)
+  const snapshotLength = checkInteger(given.snapshotLength ?? maxSnapshotLength, 'snapshotLength', 1, maxSnapshotLength)
+  const handle = await native().compileFilter(expression, linkType, snapshotLength)
+  return new CompiledFilter(handle, expression, linkType, snapshotLength)
 }
 
 function decode(program: ArrayBuffer): readonly FilterInstruction[] {
