@@ -56,7 +56,11 @@ export interface Native {
   libpcapVersion(): string
   listInterfaces(): NetworkInterface[]
   /** `receiveBuffer`: bytes that the kernel may hold; 0 for the default. `onReady` is held until the watch is closed or collected. */
-  InterfaceWatch: new (receiveBuffer: number, maxQueue: number, onReady: () => void) => NativeInterfaceWatch
+  InterfaceWatch: new (
+    receiveBuffer: number,
+    maxQueue: number,
+    onReady: () => void,
+  ) => NativeInterfaceWatch
   /**
    * Opens a ring and the monitor of interfaces; nothing is received before `start()`. `wake` is called when there may be
    * something new, once per burst; it is held, and holds the event loop, until the capture is closed.
