@@ -61,6 +61,11 @@ export interface Native {
   filterInstructions(handle: FilterHandle): ArrayBuffer
   filterListing(handle: FilterHandle): string
   filterMatches(handle: FilterHandle, bytes: Uint8Array, originalLength: number): boolean
+  InterfaceWatch: new (
+    receiveBuffer: number,
+    maxQueue: number,
+    onReady: () => void,
+  ) => NativeInterfaceWatch
   /**
    * Opens a ring and the monitor of interfaces; nothing is received before `start()`. `wake` is called when there may be
    * something new, once per burst; it is held, and holds the event loop, until the capture is closed.
