@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { sequenceOf } from './frame.js'
 import { assertInside } from './namespace.js'
 import { type FilePacket, parsePcap } from './pcap-file.js'
-import { commandIn } from './tools.js'
+import { commandIn, diesWithParent } from './tools.js'
 import { waitUntil, waitUntilStable } from './wait.js'
 
 export { difference, packetKey, tally } from './multiset.js'
@@ -61,7 +61,7 @@ export async function startTcpdump(options: WitnessOptions): Promise<Witness> {
   const { interface: name, filter, direction = 'both', snapLength = 2048, namespace } = options
   const args = ['-i', name, '-w', '-', '-U', '-n', '--immediate-mode', '-B', '65536', '-s', String(snapLength)]
   args.push('--time-stamp-precision=nano', '-Q', direction === 'both' ? 'inout' : direction)
-  // In a user namespace there is nobody else to become.
+  // Root stays root: some builds become another user, who may not exist.
   args.push('-Z', 'root')
   if (name === 'any') args.push('-y', 'LINUX_SLL2')
   if (filter) args.push('--', filter)
@@ -71,8 +71,9 @@ export async function startTcpdump(options: WitnessOptions): Promise<Witness> {
   const file = openSync(join(folder, 'pcap'), 'w+')
   rmSync(folder, { recursive: true })
 
-  const [command, rest] = commandIn(namespace, 'tcpdump', args)
-  const child = spawn(command, rest, { stdio: ['ignore', file, 'pipe'] })
+  const [command = '', ...tcpdump] = [...diesWithParent(), 'tcpdump', ...args]
+  const [program, rest] = commandIn(namespace, command, tcpdump)
+  const child = spawn(program, rest, { stdio: ['ignore', file, 'pipe'] })
   let said = ''
   let ended = false
   child.stderr?.on('data', (text: Buffer) => (said += text.toString()))
@@ -81,8 +82,8 @@ export async function startTcpdump(options: WitnessOptions): Promise<Witness> {
     ended = true
   })
   child.on('close', () => (ended = true))
-  const follow = () => child.kill('SIGKILL')
-  process.once('exit', follow)
+  const abandon = () => child.kill('SIGKILL')
+  process.once('exit', abandon)
   await waitUntil(() => ended || said.includes('listening on '), 'tcpdump to listen', 20_000, () => said)
   if (ended) throw new Error(`tcpdump on ${name} has ended: ${said.trim()}`)
   child.unref()
@@ -110,7 +111,7 @@ export async function startTcpdump(options: WitnessOptions): Promise<Witness> {
       if (!ended) await waitUntilStable(size, `the file of tcpdump on ${name}`)
       child.kill('SIGINT')
       await waitUntil(() => ended, 'tcpdump to end', 20_000, () => said)
-      process.removeListener('exit', follow)
+      process.removeListener('exit', abandon)
       try {
         const all = packets(false)
         const figure = (what: string) => Number(new RegExp(`^(\\d+) packets? ${what}`, 'm').exec(said)?.[1] ?? Number.NaN)
