@@ -399,7 +399,8 @@ function layoutOf(options: HexdumpOptions): Layout {
     }
   }
   const { style = 'canonical' } = options
-  if (style !== 'canonical' && style !== 'tcpdump') throw optionError('options.style', `'canonical' or 'tcpdump'`, style)
+  if (style !== 'canonical' && style !== 'tcpdump')
+    throw optionError('options.style', `'canonical' or 'tcpdump'`, style)
   const tcpdump = style === 'tcpdump'
   const squeeze = boolean('squeeze', options.squeeze, !tcpdump)
   if (squeeze && tcpdump) throw optionError('options.squeeze', `false with style 'tcpdump'`, squeeze)

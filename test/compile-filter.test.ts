@@ -218,7 +218,10 @@ t.test('a wrong argument', async (t) => {
     [['ip', { snapshotLength: 96n }], /^snapshotLength must be/],
   ]
   for (const [args, message] of wrong) {
-    await t.rejects((compileFilter as (...args: unknown[]) => Promise<unknown>)(...args), { code: 'ERR_OPTION', message })
+    await t.rejects((compileFilter as (...args: unknown[]) => Promise<unknown>)(...args), {
+      code: 'ERR_OPTION',
+      message,
+    })
   }
   t.ok(await compileFilter('ip', { linkType: undefined, snapshotLength: undefined }))
 })

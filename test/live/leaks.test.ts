@@ -1,6 +1,6 @@
-import t from './support/live.js'
 import { readFileSync } from 'node:fs'
 import { Capture, type Chunk } from 'ringtap'
+import t from './support/live.js'
 import { addVeth } from './support/network.js'
 import { descriptors, residentBytes, settle } from './support/process.js'
 import { sendSync } from './support/send.js'

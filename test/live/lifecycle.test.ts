@@ -1,7 +1,7 @@
-import t from './support/live.js'
 import { Worker } from 'node:worker_threads'
 import { Capture, type CaptureError, type Chunk, type Packet } from 'ringtap'
 import { captureDuring } from './support/collect.js'
+import t from './support/live.js'
 import { addVeth } from './support/network.js'
 import { descriptors, holdings, settle } from './support/process.js'
 import { sendSync, sequenceOf } from './support/send.js'
@@ -12,7 +12,13 @@ addVeth('eth0', 'far0')
 async function held() {
   const { threads, rings } = await settle()
   // Not files: a worker that ends while it loads modules leaves some open (Node's own).
-  return { threads, rings, descriptors: descriptors().filter((what) => !what.startsWith('/')).sort() }
+  return {
+    threads,
+    rings,
+    descriptors: descriptors()
+      .filter((what) => !what.startsWith('/'))
+      .sort(),
+  }
 }
 
 async function oneChunk(capture: Capture, count = 3): Promise<Chunk> {
@@ -41,7 +47,18 @@ for (const copy of [false, true]) {
     t.equal(packet.data.length, 0)
     t.equal(unread.data.length, 0, 'and one asked for later')
     t.equal(chunk.released, true)
-    for (const name of ['timestamp', 'interface', 'capturedLength', 'originalLength', 'direction', 'vlan', 'kind', 'linkType', 'checksumPending', 'checksumVerified'] as const) {
+    for (const name of [
+      'timestamp',
+      'interface',
+      'capturedLength',
+      'originalLength',
+      'direction',
+      'vlan',
+      'kind',
+      'linkType',
+      'checksumPending',
+      'checksumVerified',
+    ] as const) {
       t.throws(() => packet[name], { code: 'ERR_RELEASED' }, name)
     }
     t.throws(() => packet.copy(), { code: 'ERR_RELEASED' })
@@ -59,7 +76,11 @@ for (const copy of [false, true]) {
     t.equal(sequenceOf(owned.data), 0, 'a copy stays')
     t.equal(owned.interface.name, 'eth0')
     t.equal(owned.direction, 'out')
-    t.same([...retained].map((one) => sequenceOf(one.data)), [0, 1, 2], 'what was retained stays')
+    t.same(
+      [...retained].map((one) => sequenceOf(one.data)),
+      [0, 1, 2],
+      'what was retained stays',
+    )
     t.equal(retained.packetCount, 3)
     retained.release()
     t.equal(retained.released, true)
@@ -170,7 +191,9 @@ t.test('a worker survives terminate() in the middle of a capture', async (t) => 
     const capture = await Capture.open({ interfaces: { include: '^eth', hotplug: true }, ring: { memory: 1 << 20 } })
     parentPort.postMessage('open')
     for await (const chunk of capture) { globalThis.held = [...chunk.retain(), ...chunk]; parentPort.postMessage('chunk') }`
-  const url = new URL(`data:text/javascript,${encodeURIComponent(code.replace("'ringtap'", `'${import.meta.resolve('ringtap')}'`))}`)
+  const url = new URL(
+    `data:text/javascript,${encodeURIComponent(code.replace("'ringtap'", `'${import.meta.resolve('ringtap')}'`))}`,
+  )
   let before: unknown
   for (let i = 0; i < 20; i++) {
     if (i === 1) before = await held() // the first one has set up what Node keeps for workers

@@ -34,7 +34,8 @@ const packetOutgoing = 4
  */
 export function parsePcap(file: Buffer, { endsMidway = false } = {}): PcapFile {
   const magic = file.length >= 24 ? file.readUInt32LE(0) : 0
-  if (magic !== 0xa1b2c3d4 && magic !== 0xa1b23c4d) throw new Error(`not a pcap file: ${file.length} bytes, magic ${magic.toString(16)}`)
+  if (magic !== 0xa1b2c3d4 && magic !== 0xa1b23c4d)
+    throw new Error(`not a pcap file: ${file.length} bytes, magic ${magic.toString(16)}`)
   const fraction = magic === 0xa1b23c4d ? 1n : 1000n
   const linkType = file.readUInt32LE(20) & 0xffff
   const packets: FilePacket[] = []

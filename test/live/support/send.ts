@@ -3,7 +3,7 @@ import type { FrameOptions } from './frame.js'
 import { assertInside } from './namespace.js'
 import { commandIn, tool } from './tools.js'
 
-export { expectedFrame, labelOf, sequenceOf, type FrameOptions } from './frame.js'
+export { expectedFrame, type FrameOptions, labelOf, sequenceOf } from './frame.js'
 
 /** A run of the program `send`; its usage says more. */
 export interface SendOptions extends FrameOptions {

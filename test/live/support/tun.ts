@@ -56,7 +56,9 @@ export async function openTun(name: string): Promise<Tun> {
       const sent = (done ? { sent: 0 } : JSON.parse(value)) as Sent
       if (!done && sent.sent === count) return sent
       await ended
-      throw new Error(`tun device ${name}: ${said.trim() || 'the program that holds it has ended'}; written: ${sent.sent}`)
+      throw new Error(
+        `tun device ${name}: ${said.trim() || 'the program that holds it has ended'}; written: ${sent.sent}`,
+      )
     } finally {
       for (const handle of handles) handle.unref()
     }

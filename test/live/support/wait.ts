@@ -36,7 +36,12 @@ export async function waitUntil<T>(
  * @returns its last value
  * @throws Error if it never comes to rest.
  */
-export async function waitUntilStable<T>(measure: () => T | Promise<T>, what: string, quietMs = 150, ms = 20_000): Promise<T> {
+export async function waitUntilStable<T>(
+  measure: () => T | Promise<T>,
+  what: string,
+  quietMs = 150,
+  ms = 20_000,
+): Promise<T> {
   let value = await measure()
   let since = performance.now()
   await waitUntil(

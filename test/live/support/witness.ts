@@ -84,7 +84,12 @@ export async function startTcpdump(options: WitnessOptions): Promise<Witness> {
   child.on('close', () => (ended = true))
   const abandon = () => child.kill('SIGKILL')
   process.once('exit', abandon)
-  await waitUntil(() => ended || said.includes('listening on '), 'tcpdump to listen', 20_000, () => said)
+  await waitUntil(
+    () => ended || said.includes('listening on '),
+    'tcpdump to listen',
+    20_000,
+    () => said,
+  )
   if (ended) throw new Error(`tcpdump on ${name} has ended: ${said.trim()}`)
   child.unref()
   ;(child.stderr as unknown as { unref?(): void }).unref?.()
@@ -110,18 +115,26 @@ export async function startTcpdump(options: WitnessOptions): Promise<Witness> {
       // It stops reading at the signal: what is in its ring by then is lost to it.
       if (!ended) await waitUntilStable(size, `the file of tcpdump on ${name}`)
       child.kill('SIGINT')
-      await waitUntil(() => ended, 'tcpdump to end', 20_000, () => said)
+      await waitUntil(
+        () => ended,
+        'tcpdump to end',
+        20_000,
+        () => said,
+      )
       process.removeListener('exit', abandon)
       try {
         const all = packets(false)
-        const figure = (what: string) => Number(new RegExp(`^(\\d+) packets? ${what}`, 'm').exec(said)?.[1] ?? Number.NaN)
+        const figure = (what: string) =>
+          Number(new RegExp(`^(\\d+) packets? ${what}`, 'm').exec(said)?.[1] ?? Number.NaN)
         const written = figure('captured')
         // libpcap counts here what it discards itself: the other direction, and loopback's double.
         const received = figure('received by filter')
         const discarded = all.filter(({ interfaceIndex }) => name === 'lo' || interfaceIndex === loopbackIndex).length
         const complete = direction === 'both' ? received === written + discarded : received >= written
         if (figure('dropped by kernel') !== 0 || !complete || written !== all.length) {
-          throw new Error(`tcpdump on ${name} is no witness: ${all.length} packets in its file; it says: ${said.trim()}`)
+          throw new Error(
+            `tcpdump on ${name} is no witness: ${all.length} packets in its file; it says: ${said.trim()}`,
+          )
         }
         return all
       } finally {
