@@ -1,4 +1,6 @@
 // The class behind lib/capture.ts: opens off the event loop, hands blocks over, and ends with its environment.
+#include "core/capture.h"
+
 #include <napi.h>
 
 #include <algorithm>
@@ -10,7 +12,6 @@
 #include "binding/interface_object.h"
 #include "binding/leases.h"
 #include "binding/rooms.h"
-#include "core/capture.h"
 #include "core/filter.h"
 #include "core/link_type.h"
 
@@ -95,22 +96,22 @@ Napi::Object figuresToJs(Napi::Env env, const Capture& capture, const CaptureFig
 class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
  public:
   static void init(Napi::Env env) {
-    Instance::of(env).capture = Napi::Persistent(DefineClass(
-        env, "Capture",
-        {
-            InstanceMethod<&CaptureHandle::interfaces>("interfaces"),
-            InstanceMethod<&CaptureHandle::start>("start"),
-            InstanceMethod<&CaptureHandle::decide>("decide"),
-            InstanceMethod<&CaptureHandle::commit>("commit"),
-            InstanceMethod<&CaptureHandle::nextEvent>("nextEvent"),
-            InstanceMethod<&CaptureHandle::nextFault>("nextFault"),
-            InstanceMethod<&CaptureHandle::nextBlock>("nextBlock"),
-            InstanceMethod<&CaptureHandle::release>("release"),
-            InstanceMethod<&CaptureHandle::stats>("stats"),
-            InstanceMethod<&CaptureHandle::stop>("stop"),
-            InstanceMethod<&CaptureHandle::intakeEnded>("intakeEnded"),
-            InstanceMethod<&CaptureHandle::close>("close"),
-        }));
+    Instance::of(env).capture =
+        Napi::Persistent(DefineClass(env, "Capture",
+                                     {
+                                         InstanceMethod<&CaptureHandle::interfaces>("interfaces"),
+                                         InstanceMethod<&CaptureHandle::start>("start"),
+                                         InstanceMethod<&CaptureHandle::decide>("decide"),
+                                         InstanceMethod<&CaptureHandle::commit>("commit"),
+                                         InstanceMethod<&CaptureHandle::nextEvent>("nextEvent"),
+                                         InstanceMethod<&CaptureHandle::nextFault>("nextFault"),
+                                         InstanceMethod<&CaptureHandle::nextBlock>("nextBlock"),
+                                         InstanceMethod<&CaptureHandle::release>("release"),
+                                         InstanceMethod<&CaptureHandle::stats>("stats"),
+                                         InstanceMethod<&CaptureHandle::stop>("stop"),
+                                         InstanceMethod<&CaptureHandle::intakeEnded>("intakeEnded"),
+                                         InstanceMethod<&CaptureHandle::close>("close"),
+                                     }));
   }
 
   explicit CaptureHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<CaptureHandle>(info), env_(info.Env()) {}
@@ -338,8 +339,9 @@ class OpenWorker final : public Napi::AsyncWorker {
     }
     request_.config.filter.programs = std::move(compiled->filters);
     if (compiled->extensionsMissing) {
-      warnings_.push_back("the filter asks for VLAN tags, but no Ethernet device of the namespace is up: it will not "
-                          "match tags that the kernel has taken out of the packets");
+      warnings_.push_back(
+          "the filter asks for VLAN tags, but no Ethernet device of the namespace is up: it will not "
+          "match tags that the kernel has taken out of the packets");
     }
     return {};
   }

@@ -1,4 +1,6 @@
 // Filters: compiled on libuv's thread pool, because that can take minutes, and run on packets in JavaScript's hands.
+#include "core/filter.h"
+
 #include <napi.h>
 
 #include <cstring>
@@ -7,7 +9,6 @@
 
 #include "binding/errors.h"
 #include "binding/rooms.h"
-#include "core/filter.h"
 #include "core/filter_interpreter.h"
 
 namespace ringtap::binding {
@@ -80,8 +81,8 @@ Napi::Value listing(const Napi::CallbackInfo& info) {
 // filterMatches(handle, bytes, originalLength): boolean
 Napi::Value matches(const Napi::CallbackInfo& info) {
   const auto bytes = info[1].As<Napi::Uint8Array>();
-  const std::uint32_t kept = runFilter(programOf(info[0]), {bytes.Data(), bytes.ByteLength()},
-                                       info[2].As<Napi::Number>().Uint32Value());
+  const std::uint32_t kept =
+      runFilter(programOf(info[0]), {bytes.Data(), bytes.ByteLength()}, info[2].As<Napi::Number>().Uint32Value());
   return Napi::Boolean::New(info.Env(), kept != 0);
 }
 

@@ -63,9 +63,9 @@ struct LinkTypeFilters {
 inline constexpr std::uint16_t kUsualLinkTypes[] = {kLinkTypeEthernet, kLinkTypeRaw};
 
 // The same expression for devices of several link types. An expression counts as valid when one of them can express it;
-// for the others it matches nothing; so it does for a link type that libpcap does not know (kLinkTypeUnknown). When none
-// can, the error is that of the first: put Ethernet there. FilterTooLarge of any one is an error of the whole. Takes as
-// long as the link types take one after another.
+// for the others it matches nothing; so it does for a link type that libpcap does not know (kLinkTypeUnknown). When
+// none can, the error is that of the first: put Ethernet there. FilterTooLarge of any one is an error of the whole.
+// Takes as long as the link types take one after another.
 Result<LinkTypeFilters> compileForLinkTypes(const std::string& expression, std::uint32_t snapshotLength,
                                             FilterExtensions extensions,
                                             std::span<const std::uint16_t> linkTypes = kUsualLinkTypes);

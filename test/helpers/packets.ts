@@ -94,7 +94,10 @@ export function ethernetPackets(): MadePacket[] {
   let noise = 1
   for (let i = 0; i < 40; i++) {
     const bytes = Buffer.alloc(i * 3)
-    for (let j = 0; j < bytes.length; j++) bytes[j] = (noise = (noise * 48271) % 0x7fffffff) & 0xff
+    for (let j = 0; j < bytes.length; j++) {
+      noise = (noise * 48271) % 0x7fffffff
+      bytes[j] = noise & 0xff
+    }
     frames.push(bytes)
   }
   return withCutOnes(frames.map((bytes) => ({ bytes })))

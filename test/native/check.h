@@ -24,18 +24,18 @@ struct Registration {
 
 }  // namespace check
 
-#define TEST(name)                                                                            \
-  static void name();                                                                         \
-  static const check::Registration register_##name(#name, name);                              \
+#define TEST(name)                                               \
+  static void name();                                            \
+  static const check::Registration register_##name(#name, name); \
   static void name()
 
 // Reports and goes on, so that one run shows all that is wrong.
-#define CHECK(...)                                                                            \
-  do {                                                                                        \
-    if (!(__VA_ARGS__)) {                                                                     \
-      check::failing = true;                                                                  \
-      std::fprintf(stderr, "%s:%d: CHECK(%s) failed\n", __FILE__, __LINE__, #__VA_ARGS__);    \
-    }                                                                                         \
+#define CHECK(...)                                                                         \
+  do {                                                                                     \
+    if (!(__VA_ARGS__)) {                                                                  \
+      check::failing = true;                                                               \
+      std::fprintf(stderr, "%s:%d: CHECK(%s) failed\n", __FILE__, __LINE__, #__VA_ARGS__); \
+    }                                                                                      \
   } while (false)
 
 int main() {

@@ -39,8 +39,8 @@ std::uint32_t result(Program program, const Bytes& bytes = {}, const PacketMetad
 }
 
 std::uint32_t alu(int operation, std::uint32_t a, std::uint32_t b) {
-  const std::uint32_t byX = result({op(BPF_LD | BPF_IMM, b), op(BPF_MISC | BPF_TAX), op(BPF_LD | BPF_IMM, a),
-                                    op(BPF_ALU | operation | BPF_X)});
+  const std::uint32_t byX = result(
+      {op(BPF_LD | BPF_IMM, b), op(BPF_MISC | BPF_TAX), op(BPF_LD | BPF_IMM, a), op(BPF_ALU | operation | BPF_X)});
   const Program byK{op(BPF_LD | BPF_IMM, a), op(BPF_ALU | operation | BPF_K, b), kReturnA};
   if (valid(byK)) CHECK(runFilter(byK, {}, 0) == byX);
   return byX;
@@ -116,7 +116,7 @@ TEST(ancillaryLoadsOfAnyWidth) {
   metadata.interfaceIndex = 70000;
   metadata.rxHash = 0xdeadbeef;
   const std::pair<int, std::uint32_t> expected[] = {
-      {SKF_AD_PKTTYPE, 4},      {SKF_AD_VLAN_TAG_PRESENT, 1}, {SKF_AD_VLAN_TAG, 0xe005}, {SKF_AD_VLAN_TPID, 0x8100},
+      {SKF_AD_PKTTYPE, 4},       {SKF_AD_VLAN_TAG_PRESENT, 1}, {SKF_AD_VLAN_TAG, 0xe005}, {SKF_AD_VLAN_TPID, 0x8100},
       {SKF_AD_PROTOCOL, 0x86dd}, {SKF_AD_HATYPE, 772},         {SKF_AD_IFINDEX, 70000},   {SKF_AD_RXHASH, 0xdeadbeef},
   };
   for (const auto& [which, value] : expected) {
@@ -230,16 +230,46 @@ int kernelVerdict(const Program& program, const Bytes& bytes) {
 }
 
 Program randomProgram(std::mt19937& random) {
-  static const int codes[] = {
-      BPF_LD | BPF_W | BPF_ABS, BPF_LD | BPF_H | BPF_ABS, BPF_LD | BPF_B | BPF_ABS, BPF_LD | BPF_W | BPF_IND,
-      BPF_LD | BPF_H | BPF_IND, BPF_LD | BPF_B | BPF_IND, BPF_LDX | BPF_B | BPF_MSH, BPF_LD | BPF_IMM, BPF_LDX | BPF_IMM,
-      BPF_LD | BPF_W | BPF_LEN, BPF_LDX | BPF_W | BPF_LEN, BPF_ST, BPF_STX, BPF_LD | BPF_MEM, BPF_LDX | BPF_MEM,
-      BPF_ALU | BPF_ADD | BPF_K, BPF_ALU | BPF_SUB | BPF_X, BPF_ALU | BPF_MUL | BPF_X, BPF_ALU | BPF_DIV | BPF_K,
-      BPF_ALU | BPF_DIV | BPF_X, BPF_ALU | BPF_MOD | BPF_X, BPF_ALU | BPF_MOD | BPF_K, BPF_ALU | BPF_AND | BPF_K,
-      BPF_ALU | BPF_OR | BPF_X, BPF_ALU | BPF_XOR | BPF_X, BPF_ALU | BPF_LSH | BPF_X, BPF_ALU | BPF_RSH | BPF_X,
-      BPF_ALU | BPF_LSH | BPF_K, BPF_ALU | BPF_RSH | BPF_K, BPF_ALU | BPF_NEG, BPF_MISC | BPF_TAX, BPF_MISC | BPF_TXA,
-      BPF_JMP | BPF_JEQ | BPF_K, BPF_JMP | BPF_JGT | BPF_X, BPF_JMP | BPF_JGE | BPF_K, BPF_JMP | BPF_JSET | BPF_X,
-      BPF_JMP | BPF_JGT | BPF_K, BPF_JMP | BPF_JSET | BPF_K, BPF_JMP | BPF_JEQ | BPF_X, BPF_JMP | BPF_JA};
+  static const int codes[] = {BPF_LD | BPF_W | BPF_ABS,
+                              BPF_LD | BPF_H | BPF_ABS,
+                              BPF_LD | BPF_B | BPF_ABS,
+                              BPF_LD | BPF_W | BPF_IND,
+                              BPF_LD | BPF_H | BPF_IND,
+                              BPF_LD | BPF_B | BPF_IND,
+                              BPF_LDX | BPF_B | BPF_MSH,
+                              BPF_LD | BPF_IMM,
+                              BPF_LDX | BPF_IMM,
+                              BPF_LD | BPF_W | BPF_LEN,
+                              BPF_LDX | BPF_W | BPF_LEN,
+                              BPF_ST,
+                              BPF_STX,
+                              BPF_LD | BPF_MEM,
+                              BPF_LDX | BPF_MEM,
+                              BPF_ALU | BPF_ADD | BPF_K,
+                              BPF_ALU | BPF_SUB | BPF_X,
+                              BPF_ALU | BPF_MUL | BPF_X,
+                              BPF_ALU | BPF_DIV | BPF_K,
+                              BPF_ALU | BPF_DIV | BPF_X,
+                              BPF_ALU | BPF_MOD | BPF_X,
+                              BPF_ALU | BPF_MOD | BPF_K,
+                              BPF_ALU | BPF_AND | BPF_K,
+                              BPF_ALU | BPF_OR | BPF_X,
+                              BPF_ALU | BPF_XOR | BPF_X,
+                              BPF_ALU | BPF_LSH | BPF_X,
+                              BPF_ALU | BPF_RSH | BPF_X,
+                              BPF_ALU | BPF_LSH | BPF_K,
+                              BPF_ALU | BPF_RSH | BPF_K,
+                              BPF_ALU | BPF_NEG,
+                              BPF_MISC | BPF_TAX,
+                              BPF_MISC | BPF_TXA,
+                              BPF_JMP | BPF_JEQ | BPF_K,
+                              BPF_JMP | BPF_JGT | BPF_X,
+                              BPF_JMP | BPF_JGE | BPF_K,
+                              BPF_JMP | BPF_JSET | BPF_X,
+                              BPF_JMP | BPF_JGT | BPF_K,
+                              BPF_JMP | BPF_JSET | BPF_K,
+                              BPF_JMP | BPF_JEQ | BPF_X,
+                              BPF_JMP | BPF_JA};
   const auto below = [&](std::uint32_t bound) { return static_cast<std::uint32_t>(random() % bound); };
   const std::uint32_t body = 2 + below(14);
   // The kernel wants memory stored before it is read: store it all.

@@ -229,8 +229,8 @@ int main(int argc, char** argv) {
   int failure = 0;
   const Pacer pacer(options.rate);
   while (done < options.count && failure == 0) {
-    const auto length = static_cast<std::size_t>(
-        pacer.due(done, std::min<std::uint64_t>(options.burst, options.count - done)));
+    const auto length =
+        static_cast<std::size_t>(pacer.due(done, std::min<std::uint64_t>(options.burst, options.count - done)));
     burst.fill(done, length);
     for (std::size_t slot = 0; slot < length;) {
       const int taken = sendmmsg(socket, burst.from(slot), static_cast<unsigned>(length - slot), 0);
@@ -240,7 +240,8 @@ int main(int argc, char** argv) {
         sent += static_cast<std::uint64_t>(taken);
         continue;
       }
-      // sendmmsg reports an error only for its first message; one later in the burst comes back first with the next call.
+      // sendmmsg reports an error only for its first message; one later in the burst comes back first with the next
+      // call.
       const int number = taken == 0 ? EAGAIN : errno;
       if (number == EINTR) continue;
       if (!isRefusal(number)) {

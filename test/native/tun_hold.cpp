@@ -80,7 +80,9 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "tun_hold: making %s: %s\n", argv[1], std::strerror(errno));
     return 1;
   }
-  std::printf(R"({"ready":true,"interface":"%s","sent":0})" "\n", request.ifr_name);
+  std::printf(R"({"ready":true,"interface":"%s","sent":0})"
+              "\n",
+              request.ifr_name);
   std::fflush(stdout);
 
   // Without a reader the device's queue would fill and the kernel would drop what is sent out of it.
