@@ -19,7 +19,7 @@ import {
   up,
 } from './support/network.js'
 import { descriptors, holdings, settle } from './support/process.js'
-import { canInject, expectedFrame, labelOf, send, sendSync, sequenceOf, type FrameOptions } from './support/send.js'
+import { canInject, expectedFrame, type FrameOptions, labelOf, send, sendSync, sequenceOf } from './support/send.js'
 import { tool } from './support/tools.js'
 import { waitUntil } from './support/wait.js'
 import { difference, packetKey, startTcpdump } from './support/witness.js'
@@ -32,7 +32,11 @@ const range = (from: number, count: number, step = 1) => Array.from({ length: co
 
 t.test('the namespace is a new and quiet one', async (t) => {
   t.ok(isInside())
-  t.same(links().filter(({ ifname }) => ifname !== 'lo'), [], 'no interface but loopback')
+  t.same(
+    links().filter(({ ifname }) => ifname !== 'lo'),
+    [],
+    'no interface but loopback',
+  )
   t.ok(link('lo').flags.includes('UP'))
 })
 
@@ -50,7 +54,10 @@ t.test('frames over three veths arrive once each, byte for byte, from both witne
     const packets = await witness.stop()
     const expected = frames(range(start + i, count / 3, 3), { size: 200, label: 40 + i, flows: 5 })
     t.same(difference(bytes(packets), bytes(expected)), none, `interface ${i}`)
-    for (const [end, direction] of [[pairs[i]?.name, 'out'], [pairs[i]?.peer, 'in']] as const) {
+    for (const [end, direction] of [
+      [pairs[i]?.name, 'out'],
+      [pairs[i]?.peer, 'in'],
+    ] as const) {
       const index = link(end ?? '').ifindex
       cooked.push(...expected.map(({ data }) => packetKey(index, direction, data.subarray(14))))
     }
@@ -106,18 +113,26 @@ t.test('a rate is kept on the average', async (t) => {
   del('near')
 })
 
-t.test('injected frames are like any others', { skip: canInject() ? false : 'an XDP test run is not allowed here' }, async (t) => {
-  addVeth('near', 'far')
-  for (const kind of [{ size: 60, start: 0xfff0 }, { size: 1511, flows: 300, label: 9 }, { size: 64, vlan: 5 }]) {
-    const witness = await startTcpdump({ interface: 'far', direction: 'in' })
-    await send({ interface: 'far', count: 5000, rate: 50_000, inject: true, ...kind })
-    const expected = frames(range('start' in kind ? (kind.start ?? 0) : 0, 5000), kind)
-    t.same(difference(bytes(await witness.stop()), bytes(expected)), none, JSON.stringify(kind))
-  }
-  const { packetsPerSecond } = await send({ interface: 'far', count: 1_000_000, inject: true })
-  t.comment(`${packetsPerSecond} packets/s injected, nobody listening`)
-  del('near')
-})
+t.test(
+  'injected frames are like any others',
+  { skip: canInject() ? false : 'an XDP test run is not allowed here' },
+  async (t) => {
+    addVeth('near', 'far')
+    for (const kind of [
+      { size: 60, start: 0xfff0 },
+      { size: 1511, flows: 300, label: 9 },
+      { size: 64, vlan: 5 },
+    ]) {
+      const witness = await startTcpdump({ interface: 'far', direction: 'in' })
+      await send({ interface: 'far', count: 5000, rate: 50_000, inject: true, ...kind })
+      const expected = frames(range('start' in kind ? (kind.start ?? 0) : 0, 5000), kind)
+      t.same(difference(bytes(await witness.stop()), bytes(expected)), none, JSON.stringify(kind))
+    }
+    const { packetsPerSecond } = await send({ interface: 'far', count: 1_000_000, inject: true })
+    t.comment(`${packetsPerSecond} packets/s injected, nobody listening`)
+    del('near')
+  },
+)
 
 t.test('a second namespace', async (t) => {
   const other = await addNamespace()
@@ -125,7 +140,12 @@ t.test('a second namespace', async (t) => {
   addVeth('lone', 'moved')
   moveTo(other.pid, 'moved')
   up('moved', { namespace: other.pid })
-  t.same(links({ namespace: other.pid }).map(({ ifname }) => ifname).sort(), ['lo', 'moved', 'there'])
+  t.same(
+    links({ namespace: other.pid })
+      .map(({ ifname }) => ifname)
+      .sort(),
+    ['lo', 'moved', 'there'],
+  )
   const here = await startTcpdump({ interface: 'here' })
   const moved = await startTcpdump({ interface: 'moved', namespace: other.pid })
   await send({ interface: 'there', namespace: other.pid, count: 50 })
@@ -143,7 +163,10 @@ t.test('a tun device', { skip: tunAvailable() ? false : '/dev/net/tun cannot be 
   const sent = await startTcpdump({ interface: 'tun9', direction: 'out' })
   t.match(await tun.write({ count: 500, start: 7, size: 90, label: 3 }), { sent: 500, refused: 0 })
   await send({ interface: 'tun9', raw: true, count: 400, size: 46 })
-  t.same(difference(bytes(await received.stop()), bytes(frames(range(7, 500), { raw: true, size: 90, label: 3 }))), none)
+  t.same(
+    difference(bytes(await received.stop()), bytes(frames(range(7, 500), { raw: true, size: 90, label: 3 }))),
+    none,
+  )
   t.same(difference(bytes(await sent.stop()), bytes(frames(range(0, 400), { raw: true, size: 46 }))), none)
   down('tun9')
   await t.rejects(tun.write({ count: 1 }), /tun9/)
@@ -181,9 +204,18 @@ t.test('faults are reported', async (t) => {
   await t.rejects(startTcpdump({ interface: 'far', filter: 'this is no filter' }), /tcpdump on far/)
   down('near')
   t.throws(() => sendSync({ interface: 'near', count: 3 }), /frame 0 to near: Network is down/)
-  await t.rejects(waitUntil(() => false, 'godot', 20), /in vain for godot/)
-  for (const args of [[], ['--interface', 'near'], ['--interface', 'near', '--count', '1x'], ['--what'],
-    ['--interface', 'near', '--count', '1', '--size', '59'], ['--interface', 'near', '--count', '1', '--source', '1:2']]) {
+  await t.rejects(
+    waitUntil(() => false, 'godot', 20),
+    /in vain for godot/,
+  )
+  for (const args of [
+    [],
+    ['--interface', 'near'],
+    ['--interface', 'near', '--count', '1x'],
+    ['--what'],
+    ['--interface', 'near', '--count', '1', '--size', '59'],
+    ['--interface', 'near', '--count', '1', '--source', '1:2'],
+  ]) {
     const { status, stderr } = spawnSync(tool('send'), args, { encoding: 'utf8' })
     t.equal(status, 2, args.join(' '))
     t.match(stderr, /usage: send/)
@@ -201,4 +233,3 @@ t.test('what a process holds is counted', async (t) => {
   await new Promise((resolve) => child.on('close', resolve))
   t.equal((await settle()).descriptors, before.descriptors)
 })
-

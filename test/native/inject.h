@@ -110,7 +110,9 @@ class Injector {
   static constexpr std::uint32_t loopbackIndex = 1;  // in every network namespace
 
   template <typename T>
-  static std::uint64_t address(const T* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); }
+  static std::uint64_t address(const T* pointer) {
+    return reinterpret_cast<std::uintptr_t>(pointer);
+  }
 
   int call(int command, bpf_attr& attributes) {
     const long result = syscall(SYS_bpf, command, &attributes, sizeof attributes);
@@ -155,7 +157,8 @@ class Injector {
     add(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
     add(BPF_LD | BPF_DW | BPF_IMM, 1, BPF_PSEUDO_MAP_VALUE, 0, map_);
     add(0, 0, 0, 0, 0);
-    // All that is the same in each frame, too: a page comes back as the network stack left it (with a VLAN tag removed).
+    // All that is the same in each frame, too: a page comes back as the network stack left it (with a VLAN tag
+    // removed).
     const int from = payload + static_cast<int>(frames::payloadFixed);
     for (int at = 0; at < from; at += 2) {
       std::uint16_t bytes;
@@ -184,8 +187,10 @@ class Injector {
     add(BPF_ALU64 | BPF_AND | BPF_K, 7, 0, 0, 0xff);
     add(BPF_ALU64 | BPF_ADD | BPF_X, 1, 7, 0, 0);
     for (int at = from, left = static_cast<int>(shape_.size) - from; left > 0;) {
-      const auto [width, bytes] = left >= 8 ? std::pair{BPF_DW, 8} : left >= 4 ? std::pair{BPF_W, 4}
-                                : left >= 2 ? std::pair{BPF_H, 2} : std::pair{BPF_B, 1};
+      const auto [width, bytes] = left >= 8   ? std::pair{BPF_DW, 8}
+                                  : left >= 4 ? std::pair{BPF_W, 4}
+                                  : left >= 2 ? std::pair{BPF_H, 2}
+                                              : std::pair{BPF_B, 1};
       add(static_cast<unsigned>(BPF_LDX | BPF_MEM | width), 0, 1, static_cast<int>(rampAt) + at - from, 0);
       add(static_cast<unsigned>(BPF_STX | BPF_MEM | width), 2, 0, at, 0);
       at += bytes;
