@@ -221,7 +221,7 @@ void Capture::meetStranger(std::uint32_t index) {
 }
 
 void Capture::takeBlocks() {
-  while (ring_->ready(cursor_)) {
+  while (ring_->ready(cursor_, blocksTaken_ + 1)) {
     const std::uint32_t index = cursor_;
     cursor_ = (cursor_ + 1) % ring_->blockCount();
     ++blocksTaken_;

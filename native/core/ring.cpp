@@ -112,8 +112,11 @@ void Ring::shut() {
   socket_.reset();
 }
 
-bool Ring::ready(std::uint32_t index) const {
-  return (__atomic_load_n(statusOf(block(index)), __ATOMIC_ACQUIRE) & TP_STATUS_USER) != 0;
+bool Ring::ready(std::uint32_t index, std::uint64_t sequence) const {
+  if ((__atomic_load_n(statusOf(block(index)), __ATOMIC_ACQUIRE) & TP_STATUS_USER) == 0) return false;
+  // A block that is held has the same status as a new one. The kernel numbers the blocks as it opens them (af_packet.c,
+  // prb_open_block), so the number tells them apart, whatever giveBack() does meanwhile.
+  return reinterpret_cast<const tpacket_block_desc*>(block(index))->hdr.bh1.seq_num == sequence;
 }
 
 void Ring::giveBack(std::uint32_t index) {
