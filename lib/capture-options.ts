@@ -19,7 +19,11 @@ export interface RingOptions {
    * every merged TCP segment. Default 1 MiB, or less (not below 256 KiB) where `memory` is small.
    */
   blockSize?: number | undefined
-  /** Rings in a fanout group. Only 1 can be had in this version. */
+  /**
+   * Rings that share the traffic, a thread each: for more than one processor core can take in. Each packet is in exactly
+   * one ring, both directions of a flow in the same (PACKET_FANOUT_HASH). `memory` is divided among them. 1 to 64,
+   * default 1.
+   */
   count?: number | undefined
   /**
    * Milliseconds that JavaScript may be busy without a loss while few packets come. A block is handed over after
@@ -46,6 +50,16 @@ export interface ChunkOptions {
   copy?: boolean | undefined
 }
 
+/** Memory for blocks copied out of the ring. */
+export interface OverflowOptions {
+  /**
+   * Bytes for blocks that the kernel is about to need while they wait for JavaScript, or while JavaScript holds them. It
+   * is taken as needed, and what a block really contains counts: at a low rate it lasts for a long time. 0: none.
+   * Default 64 MiB.
+   */
+  memory?: number | undefined
+}
+
 /** What {@link Capture.open} takes; everything is optional. */
 export interface CaptureOptions {
   /** Which interfaces; see {@link InterfaceSelection}. Default: every interface but loopback, those present now. */
@@ -65,8 +79,8 @@ export interface CaptureOptions {
   ring?: RingOptions | undefined
   /** How packets are put together to chunks. */
   chunk?: ChunkOptions | undefined
-  /** Memory for blocks copied out of the ring. Not supported in this version. */
-  overflow?: { memory?: number | undefined } | undefined
+  /** Memory beside the ring. */
+  overflow?: OverflowOptions | undefined
   /** Path of a network namespace to capture in. Not supported in this version. */
   netns?: string | undefined
   /** Where packets come from. Only `'ring'` in this version. */
@@ -103,7 +117,6 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
     'signal',
   ])
   notYet(options.netns !== undefined, 'netns')
-  notYet(options.overflow !== undefined, 'overflow')
   if (options.backend !== undefined) {
     notYet(checkWord(options.backend, 'backend', ['ring', 'pcap']) === 'pcap', "backend: 'pcap'")
   }
@@ -133,7 +146,10 @@ function notYet(asked: boolean, what: string): void {
   if (asked) throw new CaptureError('ERR_OPTION', `${what} is not supported in this version of ringtap`)
 }
 
-type RingSettings = Pick<NativeCaptureOptions, 'blockSize' | 'blockCount' | 'retireTime' | 'table' | 'copying'>
+type RingSettings = Pick<
+  NativeCaptureOptions,
+  'blockSize' | 'blockCount' | 'ringCount' | 'overflowMemory' | 'retireTime' | 'table' | 'copying'
+>
 
 const fewestBlocks = 4
 const smallestBlock = 256 * KiB
@@ -144,8 +160,16 @@ const longestDelay = 10_000
 function normaliseRing(options: CaptureOptions): RingSettings {
   const ring = checkGroup(options.ring, 'ring', ['memory', 'blockSize', 'count', 'maxStall', 'table'])
   const chunk = checkGroup(options.chunk, 'chunk', ['maxDelay', 'copy'])
-  if (ring.count !== undefined) notYet(checkInteger(ring.count, 'ring.count', 1, 64) > 1, 'ring.count above 1')
-  const memory = checkInteger(ring.memory ?? 64 * MiB, 'ring.memory', fewestBlocks * smallestBlock, 64 * GiB, 'bytes')
+  const overflow = checkGroup(options.overflow, 'overflow', ['memory'])
+  const ringCount = checkInteger(ring.count ?? 1, 'ring.count', 1, 64)
+  const allMemory = checkInteger(
+    ring.memory ?? 64 * MiB,
+    'ring.memory',
+    fewestBlocks * smallestBlock * ringCount,
+    64 * GiB,
+    'bytes',
+  )
+  const memory = Math.floor(allMemory / ringCount)
   const maxStall = checkInteger(ring.maxStall ?? 1000, 'ring.maxStall', 1, 3_600_000, 'milliseconds')
   const maxDelay = checkInteger(chunk.maxDelay ?? 20, 'chunk.maxDelay', 1, longestDelay, 'milliseconds')
 
@@ -160,7 +184,7 @@ function normaliseRing(options: CaptureOptions): RingSettings {
   if (blockCount < fewestBlocks) {
     throw new CaptureError(
       'ERR_OPTION',
-      `ring.memory must hold at least ${fewestBlocks} blocks; ${memory} bytes hold ${blockCount} of ${blockSize}`,
+      `ring.memory must hold at least ${fewestBlocks} blocks for each ring; ${memory} bytes hold ${blockCount} of ${blockSize}`,
     )
   }
   let retireTime = maxDelay
@@ -172,13 +196,15 @@ function normaliseRing(options: CaptureOptions): RingSettings {
       throw new CaptureError(
         'ERR_OPTION',
         `ring.maxStall of ${maxStall} ms cannot be kept: ${blockCount} blocks handed over after ${maxDelay} ms each last ` +
-          `${lasts()} ms; raise ring.memory to ${(Math.ceil(maxStall / maxDelay) + 1) * blockSize} bytes, or chunk.maxDelay to ${Math.ceil(maxStall / (blockCount - 1))} ms`,
+          `${lasts()} ms; raise ring.memory to ${(Math.ceil(maxStall / maxDelay) + 1) * blockSize * ringCount} bytes, or chunk.maxDelay to ${Math.ceil(maxStall / (blockCount - 1))} ms`,
       )
     }
   }
   return {
     blockSize,
     blockCount,
+    ringCount,
+    overflowMemory: checkInteger(overflow.memory ?? 64 * MiB, 'overflow.memory', 0, 64 * GiB, 'bytes'),
     retireTime,
     table: ['auto', 'ebpf', 'classic'].indexOf(
       checkWord(ring.table ?? 'auto', 'ring.table', ['auto', 'ebpf', 'classic']),

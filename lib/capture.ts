@@ -144,11 +144,12 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       for (const text of [...selection.warnings, ...this.#native.warnings])
         this.#warn(new CaptureError('ERR_OPTION', text))
       const { ring } = this.stats()
-      if (ring.blockCount < settings.blockCount) {
+      const wanted = settings.blockCount * settings.ringCount
+      if (ring.blockCount < wanted) {
         this.#warn(
           new CaptureError(
             'ERR_SYSTEM',
-            `the kernel had memory for ${ring.blockCount} of ${settings.blockCount} blocks: the ring has ${ring.memory} bytes`,
+            `the kernel had memory for ${ring.blockCount} of ${wanted} blocks: the ring has ${ring.memory} bytes`,
           ),
         )
       }

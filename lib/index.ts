@@ -1,5 +1,5 @@
 export { Capture, type CaptureEvents, type CaptureInterfaceEvent } from './capture.js'
-export type { CaptureOptions, ChunkOptions, RingOptions } from './capture-options.js'
+export type { CaptureOptions, ChunkOptions, OverflowOptions, RingOptions } from './capture-options.js'
 export type { CaptureStats, InterfaceStats } from './capture-stats.js'
 export { type CaptureCheck, type CaptureProblem, checkCapture } from './check-capture.js'
 export { Chunk } from './chunk.js'

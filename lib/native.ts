@@ -81,7 +81,10 @@ export interface Native {
  */
 export interface NativeCaptureOptions {
   blockSize: number
+  /** Of each ring. */
   blockCount: number
+  ringCount: number
+  overflowMemory: number
   /** Milliseconds after which a part-filled block is handed over. */
   retireTime: number
   snapshotLength: number
@@ -128,13 +131,15 @@ export interface NativeCaptureStats {
   delivered: number
   bytes: number
   droppedByRing: number
+  droppedByOverflow: number
   unselected: number
   truncated: number
   malformed: number
   queued: number
   freezes: number
+  evicted: number
+  overflowUsed: number
   monitorOverflows: number
-  blockSize: number
   blockCount: number
   table: 'ebpf' | 'classic'
   interfaces: {
@@ -146,7 +151,7 @@ export interface NativeCaptureStats {
     received?: number
     delivered: number
     bytes: number
-    droppedByRing?: number
+    dropped?: number
     unselected: number
     truncated: number
     queued: number

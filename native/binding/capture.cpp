@@ -55,8 +55,11 @@ Napi::Object figuresToJs(Napi::Env env, const Capture& capture, const CaptureFig
   };
   Napi::Object object = Napi::Object::New(env);
   set(object, "received", figures.received);
-  set(object, "droppedByRing", figures.ring.drops);
-  set(object, "freezes", figures.ring.freezes);
+  set(object, "droppedByRing", figures.loops.ringDrops);
+  set(object, "droppedByOverflow", figures.loops.overflowDrops);
+  set(object, "freezes", figures.loops.freezes);
+  set(object, "evicted", figures.loops.evicted);
+  set(object, "overflowUsed", figures.overflowUsed);
   set(object, "delivered", figures.table.delivered);
   set(object, "bytes", figures.table.bytes);
   set(object, "unselected", figures.table.unselected);
@@ -64,8 +67,7 @@ Napi::Object figuresToJs(Napi::Env env, const Capture& capture, const CaptureFig
   set(object, "malformed", figures.table.malformed);
   set(object, "queued", figures.table.queued);
   set(object, "monitorOverflows", figures.monitorOverflows);
-  set(object, "blockSize", capture.ring().blockSize());
-  set(object, "blockCount", capture.ring().blockCount());
+  set(object, "blockCount", capture.blockCount());
   object.Set("table", Napi::String::New(env, capture.form() == TableForm::Ebpf ? "ebpf" : "classic"));
   Napi::Array interfaces = Napi::Array::New(env, figures.table.interfaces.size());
   for (std::uint32_t i = 0; i < figures.table.interfaces.size(); ++i) {
@@ -84,8 +86,8 @@ Napi::Object figuresToJs(Napi::Env env, const Capture& capture, const CaptureFig
     if (one.received) {
       set(entry, "received", *one.received);
       // Without a loss in the ring, what is not taken yet is still in it.
-      const bool lossy = figures.ring.drops > 0 && *one.received > one.taken;
-      set(entry, "droppedByRing", lossy ? *one.received - one.taken : 0);
+      const bool lossy = figures.loops.ringDrops + figures.loops.overflowDrops > 0 && *one.received > one.taken;
+      set(entry, "dropped", lossy ? *one.received - one.taken : 0);
     }
     interfaces.Set(i, entry);
   }
@@ -266,7 +268,7 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
   }
 
   void stop(const Napi::CallbackInfo& info) {
-    if (Capture* capture = open(info.Env())) capture->stop();
+    if (Capture* capture = open(info.Env())) capture->drain();
   }
 
   Napi::Value intakeEnded(const Napi::CallbackInfo& info) {
@@ -376,6 +378,8 @@ Napi::Value openCapture(const Napi::CallbackInfo& info) {
   request.config.ring.retireMilliseconds = number("retireTime");
   request.config.filter.snapshotLength = number("snapshotLength");
   request.config.filter.direction = static_cast<Direction>(number("direction"));
+  request.config.ringCount = number("ringCount");
+  request.config.overflowMemory = static_cast<std::size_t>(options.Get("overflowMemory").As<Napi::Number>().DoubleValue());
   request.config.hotplug = flag("hotplug");
   request.config.promiscuous = flag("promiscuous");
   request.config.form = static_cast<TableForm>(number("table"));

@@ -16,14 +16,14 @@ void Leases::expire(Ticket* ticket) {
   delete ticket;
 }
 
-Napi::Value Leases::copy(Napi::Env env, const Lease& lease, Ticket* ticket) {
+Napi::Value Leases::copy(Napi::Env env, Lease& lease, Ticket* ticket) {
   const std::size_t length = lengthOf(lease);
   Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, length);
   if (env.IsExceptionPending()) {
     delete ticket;
     return {};
   }
-  std::memcpy(buffer.Data(), lease.data(), length);
+  std::memcpy(buffer.Data(), lease.lend(), length);
   buffer.AddFinalizer([](Napi::Env, Ticket* ticket) { expire(ticket); }, ticket);
   held_->emplace(ticket->number, Held{std::nullopt, Napi::Weak(buffer)});
   return buffer;
@@ -37,7 +37,7 @@ Napi::Value Leases::lend(Napi::Env env, Lease lease, std::uint32_t& number) {
   if (copying_) return copy(env, lease, ticket);
   napi_value value = nullptr;
   const napi_status status = napi_create_external_arraybuffer(
-      env, lease.data(), lengthOf(lease), [](napi_env, void*, void* hint) { expire(static_cast<Ticket*>(hint)); },
+      env, lease.lend(), lengthOf(lease), [](napi_env, void*, void* hint) { expire(static_cast<Ticket*>(hint)); },
       ticket, &value);
   if (status == napi_no_external_buffers_allowed) {
     copying_ = true;

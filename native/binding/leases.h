@@ -38,7 +38,7 @@ class Leases {
     std::uint32_t number;
   };
 
-  [[nodiscard]] Napi::Value copy(Napi::Env env, const Lease& lease, Ticket* ticket);
+  [[nodiscard]] Napi::Value copy(Napi::Env env, Lease& lease, Ticket* ticket);
   static void expire(Ticket* ticket);
   void detach(Napi::Env env, Held& held);
 

@@ -12,44 +12,10 @@
 #include <optional>
 
 #include "core/interface_info.h"
+#include "core/lease.h"
 #include "core/result.h"
-#include "core/ring.h"
-#include "core/selection_table.h"
 
 namespace ringtap {
-
-// The right to read one block. The block goes back to its ring when the lease ends, and the ring's memory stays mapped
-// at least as long.
-class Lease {
- public:
-  Lease(std::shared_ptr<Ring> ring, std::uint32_t index, TakenBlock taken)
-      : ring_(std::move(ring)), index_(index), taken_(std::move(taken)) {}
-  Lease(Lease&& other) noexcept = default;
-  Lease& operator=(Lease&& other) noexcept {
-    if (this != &other) {
-      end();
-      ring_ = std::move(other.ring_);
-      index_ = other.index_;
-      taken_ = std::move(other.taken_);
-    }
-    return *this;
-  }
-  ~Lease() { end(); }
-
-  [[nodiscard]] std::byte* data() const { return ring_->block(index_); }
-  [[nodiscard]] TakenBlock& taken() { return taken_; }
-  [[nodiscard]] const TakenBlock& taken() const { return taken_; }
-
- private:
-  void end() {
-    if (ring_) ring_->giveBack(index_);
-    ring_.reset();
-  }
-
-  std::shared_ptr<Ring> ring_;
-  std::uint32_t index_ = 0;
-  TakenBlock taken_;
-};
 
 struct QueuedEvent {
   std::uint64_t epoch = 0;  // the epoch this event began

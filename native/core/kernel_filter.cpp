@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "core/ebpf.h"
 #include "core/ebpf_program.h"
@@ -25,11 +26,17 @@ class ClassicFilter final : public KernelFilter {
 
   Result<> commit() override {
     if (!dirty_) return {};
-    auto program = assembleClassic(spec_, {acceptUnlisted_, {listed_.begin(), listed_.end()}});
-    if (!program) return program.error();
-    for (const auto& ring : rings_) {
-      if (auto attached = ring->attach(*program); !attached) return attached;
+    if (auto attached = attachAll(spec_); !attached) return attached;
+    dirty_ = false;
+    return {};
+  }
+
+  Result<> replace(const FilterSpec& spec) override {
+    if (auto attached = attachAll(spec); !attached) {
+      (void)attachAll(spec_);  // those rings that took the new one
+      return attached;
     }
+    spec_ = spec;
     dirty_ = false;
     return {};
   }
@@ -39,6 +46,15 @@ class ClassicFilter final : public KernelFilter {
   TableForm form() const override { return TableForm::Classic; }
 
  private:
+  Result<> attachAll(const FilterSpec& spec) {
+    auto program = assembleClassic(spec, {acceptUnlisted_, {listed_.begin(), listed_.end()}});
+    if (!program) return program.error();
+    for (const auto& ring : rings_) {
+      if (auto attached = ring->attach(*program); !attached) return attached;
+    }
+    return {};
+  }
+
   void list(std::uint32_t index, bool present) {
     const bool changed = present ? listed_.insert(index).second : listed_.erase(index) > 0;
     dirty_ = dirty_ || changed;
@@ -58,7 +74,7 @@ class EbpfFilter final : public KernelFilter {
  public:
   static Result<std::unique_ptr<EbpfFilter>> create(FilterSpec spec, bool acceptUnlisted,
                                                     std::vector<std::shared_ptr<Ring>> rings) {
-    std::unique_ptr<EbpfFilter> self(new EbpfFilter(std::move(spec), acceptUnlisted));
+    std::unique_ptr<EbpfFilter> self(new EbpfFilter(std::move(spec), acceptUnlisted, std::move(rings)));
     auto slotOf = createHashMap(sizeof(std::uint32_t), kSlots);
     if (!slotOf) return slotOf.error();
     auto strangers = createHashMap(sizeof(std::uint64_t), kStrangers);
@@ -71,23 +87,18 @@ class EbpfFilter final : public KernelFilter {
         ::mmap(nullptr, mappedLength(sizeof(Slot), kSlots), PROT_READ | PROT_WRITE, MAP_SHARED, slots->get(), 0);
     if (memory == MAP_FAILED) return Error::fromErrno("mmap", "the eBPF table of interfaces could not be mapped");
     self->slots_ = static_cast<Slot*>(memory);
-    auto code = assembleEbpf(self->spec_, acceptUnlisted, {self->slotOf_.get(), slots->get(), self->strangers_.get()});
-    if (!code) return code.error();
-    auto program = loadSocketFilter(*code);
-    if (!program) return program.error();
-    for (const auto& ring : rings) {
-      if (auto attached = ring->attach(program->get()); !attached) return attached.error();
-    }
-    return self;  // socket and mapping keep program and maps alive
+    self->slotArray_ = std::move(*slots);
+    if (auto attached = self->attachAll(self->spec_); !attached) return attached.error();
+    return self;
   }
 
   ~EbpfFilter() override {
     if (slots_ != nullptr) ::munmap(slots_, mappedLength(sizeof(Slot), kSlots));
   }
 
-  void accept(std::uint32_t index, std::uint16_t hardwareType) override { set(index, flagsFor(hardwareType)); }
+  void accept(std::uint32_t index, std::uint16_t hardwareType) override { set(index, hardwareType, 0); }
   void refuse(std::uint32_t index, std::uint16_t hardwareType) override {
-    set(index, flagsFor(hardwareType) | kSlotRefused);
+    set(index, hardwareType, kSlotRefused);
   }
 
   void forget(std::uint32_t index) override {
@@ -101,6 +112,21 @@ class EbpfFilter final : public KernelFilter {
 
   Result<> commit() override { return {}; }
 
+  Result<> replace(const FilterSpec& spec) override {
+    const FilterSpec before = std::exchange(spec_, spec);
+    // The slots first: where the old program looks at them at all, they mean the same to both.
+    for (const auto& [index, slot] : slotByIndex_) {
+      const std::uint32_t refused = __atomic_load_n(&slots_[slot].flags, __ATOMIC_RELAXED) & kSlotRefused;
+      __atomic_store_n(&slots_[slot].flags, flagsFor(hardwareTypes_[slot]) | refused, __ATOMIC_RELEASE);
+    }
+    auto attached = attachAll(spec);
+    if (!attached) {
+      spec_ = before;
+      (void)attachAll(before);
+    }
+    return attached;
+  }
+
   std::optional<std::uint64_t> accepted(std::uint32_t index) const override {
     std::uint64_t count = 0;
     (void)mapLookup(strangers_.get(), index, &count);
@@ -113,8 +139,23 @@ class EbpfFilter final : public KernelFilter {
   TableForm form() const override { return TableForm::Ebpf; }
 
  private:
-  EbpfFilter(FilterSpec spec, bool acceptUnlisted)
-      : spec_(std::move(spec)), acceptUnlisted_(acceptUnlisted), baseline_(kSlots, 0) {}
+  EbpfFilter(FilterSpec spec, bool acceptUnlisted, std::vector<std::shared_ptr<Ring>> rings)
+      : spec_(std::move(spec)),
+        acceptUnlisted_(acceptUnlisted),
+        rings_(std::move(rings)),
+        baseline_(kSlots, 0),
+        hardwareTypes_(kSlots, 0) {}
+
+  Result<> attachAll(const FilterSpec& spec) {
+    auto code = assembleEbpf(spec, acceptUnlisted_, {slotOf_.get(), slotArray_.get(), strangers_.get()});
+    if (!code) return code.error();
+    auto program = loadSocketFilter(*code);  // the sockets keep it from here on
+    if (!program) return program.error();
+    for (const auto& ring : rings_) {
+      if (auto attached = ring->attach(program->get()); !attached) return attached;
+    }
+    return {};
+  }
 
   std::uint32_t flagsFor(std::uint16_t hardwareType) const {
     std::uint32_t flags = hardwareType == ARPHRD_LOOPBACK ? kSlotLoopback : 0;
@@ -124,8 +165,10 @@ class EbpfFilter final : public KernelFilter {
     return flags;
   }
 
-  void set(std::uint32_t index, std::uint32_t flags) {
+  void set(std::uint32_t index, std::uint16_t hardwareType, std::uint32_t refused) {
+    const std::uint32_t flags = flagsFor(hardwareType) | refused;
     if (const auto found = slotByIndex_.find(index); found != slotByIndex_.end()) {
+      hardwareTypes_[found->second] = hardwareType;
       __atomic_store_n(&slots_[found->second].flags, flags, __ATOMIC_RELEASE);
       return;
     }
@@ -138,6 +181,7 @@ class EbpfFilter final : public KernelFilter {
     } else {
       return;  // as many as there are slots: this one stays unlisted, and its packets are judged when they are read
     }
+    hardwareTypes_[slot] = hardwareType;
     baseline_[slot] = __atomic_load_n(&slots_[slot].accepted, __ATOMIC_RELAXED);
     __atomic_store_n(&slots_[slot].flags, flags, __ATOMIC_RELEASE);
     if (mapUpdate(slotOf_.get(), index, &slot)) slotByIndex_.emplace(index, slot);
@@ -146,12 +190,15 @@ class EbpfFilter final : public KernelFilter {
 
   FilterSpec spec_;
   bool acceptUnlisted_;
+  std::vector<std::shared_ptr<Ring>> rings_;
   UniqueFd slotOf_;
+  UniqueFd slotArray_;
   UniqueFd strangers_;
   Slot* slots_ = nullptr;
   std::uint32_t used_ = 0;
   std::vector<std::uint32_t> free_;
   std::vector<std::uint64_t> baseline_;  // what a slot had counted before its present interface
+  std::vector<std::uint16_t> hardwareTypes_;
   std::map<std::uint32_t, std::uint32_t> slotByIndex_;
 };
 

@@ -35,6 +35,9 @@ class KernelFilter {
   virtual void forget(std::uint32_t index) = 0;
   virtual Result<> commit() = 0;
 
+  // Replaces the user's part, atomically for each ring. After an error the old one is in force everywhere.
+  virtual Result<> replace(const FilterSpec& spec) = 0;
+
   // Packets accepted from this interface since attach() or the last forget(); nothing in the classic form.
   [[nodiscard]] virtual std::optional<std::uint64_t> accepted(std::uint32_t index) const = 0;
 

@@ -50,17 +50,27 @@ Result<std::shared_ptr<Ring>> Ring::open(const RingOptions& options) {
     }
     blocks = std::max(kFewestBlocks, blocks - std::max(1u, blocks / 8));
   }
-  const std::size_t length = std::size_t{request.tp_block_size} * request.tp_block_nr;
-  void* memory = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (memory == MAP_FAILED) return Error::fromErrno("mmap", "the ring could not be mapped");
-  ring->memory_ = static_cast<std::byte*>(memory);
   ring->blockSize_ = request.tp_block_size;
   ring->blockCount_ = request.tp_block_nr;
+  if (auto mapped = ring->renewView(); !mapped) return mapped.error();
   return ring;
 }
 
-Ring::~Ring() {
-  if (memory_ != nullptr) ::munmap(memory_, std::size_t{blockSize_} * blockCount_);
+RingView::~RingView() { ::munmap(memory_, blockSize_ * blockCount_); }
+
+std::shared_ptr<RingView> Ring::view() const {
+  std::lock_guard lock(viewMutex_);
+  return view_;
+}
+
+Result<> Ring::renewView() {
+  const std::size_t length = std::size_t{blockSize_} * blockCount_;
+  void* memory = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd(), 0);
+  if (memory == MAP_FAILED) return Error::fromErrno("mmap", "the ring could not be mapped");
+  auto view = std::make_shared<RingView>(static_cast<std::byte*>(memory), blockSize_, blockCount_);
+  std::lock_guard lock(viewMutex_);
+  view_ = std::move(view);
+  return {};
 }
 
 Result<> Ring::attach(std::span<const FilterInstruction> program) {
@@ -93,6 +103,17 @@ Result<> Ring::bind(std::uint32_t interface) {
   return Error::fromErrno("bind", "the packet socket could not be bound");
 }
 
+Result<std::uint16_t> Ring::joinFanout(std::uint16_t group) {
+  // The hash is that of the flow with its two ends in a fixed order (__skb_get_hash_symmetric, net/core/flow_dissector.c).
+  const int type = PACKET_FANOUT_HASH | (group == 0 ? PACKET_FANOUT_FLAG_UNIQUEID : 0);
+  const int request = group | type << 16;
+  if (!setOption(fd(), PACKET_FANOUT, request)) return Error::fromErrno("setsockopt", "the rings could not be grouped");
+  int granted = 0;
+  socklen_t length = sizeof granted;
+  if (::getsockopt(fd(), SOL_PACKET, PACKET_FANOUT, &granted, &length) != 0) return Error::fromErrno("getsockopt");
+  return static_cast<std::uint16_t>(granted & 0xffff);
+}
+
 Result<> Ring::setPromiscuous(std::uint32_t interface, bool on) {
   packet_mreq request{};
   request.mr_ifindex = static_cast<int>(interface);
@@ -113,10 +134,11 @@ void Ring::shut() {
 }
 
 bool Ring::ready(std::uint32_t index, std::uint64_t sequence) const {
-  if ((__atomic_load_n(statusOf(block(index)), __ATOMIC_ACQUIRE) & TP_STATUS_USER) == 0) return false;
-  // A block that is held has the same status as a new one. The kernel numbers the blocks as it opens them (af_packet.c,
-  // prb_open_block), so the number tells them apart, whatever giveBack() does meanwhile.
-  return reinterpret_cast<const tpacket_block_desc*>(block(index))->hdr.bh1.seq_num == sequence;
+  std::byte* memory = block(index);
+  if ((__atomic_load_n(statusOf(memory), __ATOMIC_ACQUIRE) & TP_STATUS_USER) == 0) return false;
+  // A block that came round while we hold it has the same status as a new one, and may go back at any moment. The kernel
+  // numbers the blocks as it opens them (af_packet.c, prb_open_block): the number tells them apart.
+  return reinterpret_cast<const tpacket_block_desc*>(memory)->hdr.bh1.seq_num == sequence;
 }
 
 void Ring::giveBack(std::uint32_t index) {

@@ -1,8 +1,8 @@
 // One packet socket with its TPACKET_V3 ring (packet(7), Documentation/networking/packet_mmap.rst).
 //
-// Owner: the Capture that opened it, and every lease on one of its blocks (shared_ptr): the memory is unmapped when the
-// last of them is gone. Which thread does what: open() to bind() run on the opening thread; ready() belongs to the
-// capture loop; giveBack(), attach() and statistics() may be called from any thread.
+// Owner: the Capture that opened it, and every block in somebody's hands (shared_ptr): the memory is unmapped when the
+// last of them is gone. Which thread does what: open() to bind() run on the opening thread; ready() and renewView()
+// belong to the capture loop; the rest may be called from any thread.
 #pragma once
 
 #include <cstddef>
@@ -29,12 +29,28 @@ struct RingStatistics {
   std::uint64_t freezes = 0;  // how often the ring came to a block that was still held
 };
 
+// One mapping of a ring's memory, unmapped with its last reference.
+class RingView {
+ public:
+  RingView(std::byte* memory, std::size_t blockSize, std::size_t blockCount)
+      : memory_(memory), blockSize_(blockSize), blockCount_(blockCount) {}
+  ~RingView();
+  RingView(const RingView&) = delete;
+  RingView& operator=(const RingView&) = delete;
+
+  [[nodiscard]] std::byte* block(std::uint32_t index) const { return memory_ + index * blockSize_; }
+
+ private:
+  std::byte* memory_;
+  std::size_t blockSize_;
+  std::size_t blockCount_;
+};
+
 class Ring {
  public:
   // Opens the socket for no protocol, so that nothing is received before the filter stands, and maps the ring. Where
   // the kernel has no memory for all the blocks, takes fewer: blockCount() tells.
   [[nodiscard]] static Result<std::shared_ptr<Ring>> open(const RingOptions& options);
-  ~Ring();
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
 
@@ -43,6 +59,9 @@ class Ring {
   Result<> attach(int ebpfProgram);
   // Starts reception from `interface`, or from every interface of the namespace where it is 0.
   Result<> bind(std::uint32_t interface);
+  // Shares the packets of the namespace with the other rings of the group, each packet to one of them, both directions
+  // of a flow to the same. The first one makes the group (0) and is told its number. After bind().
+  Result<std::uint16_t> joinFanout(std::uint16_t group);
   // A promiscuous membership for one interface; the kernel drops it with the socket or the device.
   Result<> setPromiscuous(std::uint32_t interface, bool on);
   // Ends reception and closes the socket; the memory stays as long as leases need it.
@@ -51,7 +70,11 @@ class Ring {
   [[nodiscard]] int fd() const { return socket_.get(); }
   [[nodiscard]] std::uint32_t blockSize() const { return blockSize_; }
   [[nodiscard]] std::uint32_t blockCount() const { return blockCount_; }
-  [[nodiscard]] std::byte* block(std::uint32_t index) const { return memory_ + std::size_t{index} * blockSize_; }
+  // The present mapping, whole: parts of older ones may have been exchanged for copies (lease.h).
+  [[nodiscard]] std::shared_ptr<RingView> view() const;
+  [[nodiscard]] std::byte* block(std::uint32_t index) const { return view()->block(index); }
+  // Maps the ring once more and goes on with that.
+  Result<> renewView();
 
   // The kernel has handed the block over as its `sequence`th (from 1); what it wrote is visible after this returned
   // true. False for a block that was taken before and has not been given back since.
@@ -66,7 +89,8 @@ class Ring {
   Ring() = default;
 
   UniqueFd socket_;
-  std::byte* memory_ = nullptr;
+  mutable std::mutex viewMutex_;
+  std::shared_ptr<RingView> view_;
   std::uint32_t blockSize_ = 0;
   std::uint32_t blockCount_ = 0;
   std::mutex statisticsMutex_;

@@ -67,18 +67,18 @@ std::shared_ptr<TrackedInterface> SelectionTable::find(std::uint32_t index) {
   return found == byIndex_.end() ? nullptr : found->second;
 }
 
-void SelectionTable::track(const InterfaceInfo& info, Verdict verdict, std::uint64_t refilterUntil) {
+void SelectionTable::track(const InterfaceInfo& info, Verdict verdict, Horizon refilterUntil) {
   auto tracked = std::make_shared<TrackedInterface>();
   tracked->info = info;
   tracked->decisions.push_back({epoch_, verdict});
-  tracked->refilterUntil = refilterUntil;
+  tracked->refilterUntil = std::move(refilterUntil);
   byIndex_[info.index] = tracked;
   tellKernel(*tracked);
 }
 
 void SelectionTable::add(const InterfaceInfo& info) {
   std::lock_guard lock(mutex_);
-  track(info, Verdict::Pending, 0);
+  track(info, Verdict::Pending, {});
 }
 
 void SelectionTable::retire(TrackedInterface& tracked) {
@@ -95,7 +95,7 @@ void SelectionTable::retire(TrackedInterface& tracked) {
   if (find(oldest->info.index) == oldest) byIndex_.erase(oldest->info.index);
 }
 
-void SelectionTable::apply(const std::vector<InterfaceEvent>& events, std::uint64_t horizon) {
+void SelectionTable::apply(const std::vector<InterfaceEvent>& events, const Horizon& horizon) {
   std::lock_guard lock(mutex_);
   for (const InterfaceEvent& event : events) {
     ++epoch_;
@@ -123,12 +123,17 @@ void SelectionTable::apply(const std::vector<InterfaceEvent>& events, std::uint6
     }
   }
   // Where the kernel refuses a new program, the old one stands and JavaScript hears of it from its own commit().
-  if (kernel_) (void)kernel_->commit();
+  if (kernel_ && !closed_) (void)kernel_->commit();
 }
 
 std::uint64_t SelectionTable::epoch() const {
   std::lock_guard lock(mutex_);
   return epoch_;
+}
+
+bool SelectionTable::knows(std::uint32_t index) const {
+  std::lock_guard lock(mutex_);
+  return byIndex_.contains(index);
 }
 
 bool SelectionTable::decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected) {
@@ -145,7 +150,13 @@ bool SelectionTable::decide(std::uint32_t index, std::uint32_t generation, std::
 
 Result<> SelectionTable::commit() {
   std::lock_guard lock(mutex_);
-  return kernel_ ? kernel_->commit() : Result<>{};
+  return kernel_ && !closed_ ? kernel_->commit() : Result<>{};
+}
+
+Result<> SelectionTable::close(const std::function<Result<>()>& refuseAll) {
+  std::lock_guard lock(mutex_);
+  closed_ = true;
+  return refuseAll();
 }
 
 bool SelectionTable::accepts(const Record& record) const {
@@ -169,7 +180,7 @@ bool SelectionTable::accepts(const Record& record) const {
                    metadata) != 0;
 }
 
-TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint64_t number,
+TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_t ring, std::uint64_t number,
                                 const std::function<void(std::uint32_t)>& stranger) {
   TakenBlock taken;
   ShareFinder finder(taken.shares);
@@ -185,14 +196,14 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint64_
     }
     BlockShare share;
     share.verdict = tracked->now();
-    share.refilter = number <= tracked->refilterUntil && kernel_->unlistedPassUnfiltered();
+    const Horizon& until = tracked->refilterUntil;
+    share.refilter = ring < until.size() && number <= until[ring] && kernel_->unlistedPassUnfiltered();
     share.interface = std::move(tracked);
     taken.shares.push_back(std::move(share));
     return &taken.shares.back();
   };
-  std::uint64_t seen = 0;
   taken.summary = walkBlock(block, size, [&](Record& record) {
-    ++seen;
+    ++taken.records;
     const auto index = static_cast<std::uint32_t>(record.from().sll_ifindex);
     BlockShare* share = finder.find(index);
     if (share == nullptr && (share = shareOf(index)) == nullptr) return false;
@@ -213,7 +224,7 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint64_
     share->bytes += record.header->tp_snaplen;
     return true;
   });
-  totals_.taken += seen + taken.summary.malformed;
+  taken.records += taken.summary.malformed;
   totals_.malformed += taken.summary.malformed;
   totals_.queued += taken.summary.packets;
   for (BlockShare& share : taken.shares) {

@@ -38,6 +38,9 @@ struct InterfaceFigures {
   std::uint64_t queued = 0;  // taken, not yet handed out
 };
 
+// A point in the stream of blocks: for each ring, the number of its last block before it.
+using Horizon = std::vector<std::uint64_t>;
+
 enum class Verdict : std::uint8_t { Pending, Selected, Unselected };
 
 // One device of one generation.
@@ -49,7 +52,7 @@ struct TrackedInterface {
     Verdict verdict;
   };
   std::vector<Decision> decisions;   // ascending epochs, never empty
-  std::uint64_t refilterUntil = 0;   // blocks up to this number may hold packets that the user's filter has not seen
+  Horizon refilterUntil;            // blocks up to here may hold packets that the user's filter has not seen
   std::uint64_t lateRefused = 0;     // of the packets the kernel counted as accepted: refused by the filter here
   std::uint64_t receivedBefore = 0;  // the kernel's count when the device went
   InterfaceFigures figures;
@@ -71,6 +74,7 @@ struct BlockShare {
 // A block as it waits to be handed out.
 struct TakenBlock {
   BlockSummary summary;
+  std::uint64_t records = 0;  // packets the kernel had put in
   std::uint64_t epoch = 0;
   bool pending = false;  // some share is
   std::vector<BlockShare> shares;
@@ -89,27 +93,31 @@ class SelectionTable {
   // An interface that was there before the capture started. Pending until decide().
   void add(const InterfaceInfo& info);
 
-  // The events of one read of the monitor: each raises the epoch by one. Blocks up to number `horizon` may hold packets
-  // from before now.
-  void apply(const std::vector<InterfaceEvent>& events, std::uint64_t horizon);
+  // The events of one read of the monitor: each raises the epoch by one. Blocks up to `horizon` may hold packets from
+  // before now.
+  void apply(const std::vector<InterfaceEvent>& events, const Horizon& horizon);
   [[nodiscard]] std::uint64_t epoch() const;
+  // Whether a device of this index was ever met.
+  [[nodiscard]] bool knows(std::uint32_t index) const;
 
   // The answer to the event of that epoch (0: to the list at the start). False where the device is not known any more.
   bool decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected);
   // Brings the kernel's filter up to date with the decisions since the last call.
   Result<> commit();
 
-  // Judges the packets of a block that the kernel handed over, number `number` of all blocks. `stranger(index)` is
+  // No verdict reaches the kernel from here on; `refuseAll` makes the rings refuse everything instead.
+  Result<> close(const std::function<Result<>()>& refuseAll);
+
+  // Judges the packets of a block that the kernel handed over, number `number` of ring `ring`. `stranger(index)` is
   // called, without the lock, for an index not known yet: it learns about the device and calls apply() before it
   // returns, with a nameless one where the kernel does not know it any more.
-  TakenBlock take(std::byte* block, std::size_t size, std::uint64_t number,
+  TakenBlock take(std::byte* block, std::size_t size, std::uint32_t ring, std::uint64_t number,
                   const std::function<void(std::uint32_t index)>& stranger);
   // Settles what was pending and what the ledger says, as the block leaves the queue. The last step before delivery.
   void handOut(std::byte* block, TakenBlock& taken);
 
   struct Figures {
     std::uint64_t delivered = 0, bytes = 0, unselected = 0, truncated = 0, queued = 0, lateRefused = 0, malformed = 0;
-    std::uint64_t taken = 0;
     std::vector<InterfaceFigures> interfaces;
   };
   [[nodiscard]] Figures figures();
@@ -118,7 +126,7 @@ class SelectionTable {
 
  private:
   std::shared_ptr<TrackedInterface> find(std::uint32_t index);
-  void track(const InterfaceInfo& info, Verdict verdict, std::uint64_t refilterUntil);
+  void track(const InterfaceInfo& info, Verdict verdict, Horizon refilterUntil);
   void retire(TrackedInterface& tracked);
   void tellKernel(const TrackedInterface& tracked);
   [[nodiscard]] bool accepts(const Record& record) const;
@@ -127,6 +135,7 @@ class SelectionTable {
   FilterSpec spec_;
   bool hotplug_;
   std::unique_ptr<KernelFilter> kernel_;
+  bool closed_ = false;
   std::uint64_t epoch_ = 0;
   // The latest device of each index, also after it went: its last packets may still be in the ring.
   std::unordered_map<std::uint32_t, std::shared_ptr<TrackedInterface>> byIndex_;

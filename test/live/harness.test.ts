@@ -19,7 +19,7 @@ import {
   up,
 } from './support/network.js'
 import { descriptors, holdings, settle } from './support/process.js'
-import { expectedFrame, type FrameOptions, labelOf, send, sendSync, sequenceOf } from './support/send.js'
+import { canInject, expectedFrame, type FrameOptions, labelOf, send, sendSync, sequenceOf } from './support/send.js'
 import { tool } from './support/tools.js'
 import { waitUntil } from './support/wait.js'
 import { difference, packetKey, startTcpdump } from './support/witness.js'
@@ -112,6 +112,27 @@ t.test('a rate is kept on the average', async (t) => {
   t.comment(`${fast.packetsPerSecond} packets/s at full speed, with a witness`)
   del('near')
 })
+
+t.test(
+  'injected frames are like any others',
+  { skip: canInject() ? false : 'an XDP test run is not allowed here' },
+  async (t) => {
+    addVeth('near', 'far')
+    for (const kind of [
+      { size: 60, start: 0xfff0 },
+      { size: 1511, flows: 300, label: 9 },
+      { size: 64, vlan: 5 },
+    ]) {
+      const witness = await startTcpdump({ interface: 'far', direction: 'in' })
+      await send({ interface: 'far', count: 5000, rate: 50_000, inject: true, ...kind })
+      const expected = frames(range('start' in kind ? (kind.start ?? 0) : 0, 5000), kind)
+      t.same(difference(bytes(await witness.stop()), bytes(expected)), none, JSON.stringify(kind))
+    }
+    const { packetsPerSecond } = await send({ interface: 'far', count: 1_000_000, inject: true })
+    t.comment(`${packetsPerSecond} packets/s injected, nobody listening`)
+    del('near')
+  },
+)
 
 t.test('a second namespace', async (t) => {
   const other = await addNamespace()

@@ -1,11 +1,11 @@
-import { spawnSync } from 'node:child_process'
 import { LinkType } from 'ringtap'
 import { captureDuring, type Seen } from './support/collect.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
-import { addVeth, ip, openTun, type Tun, tunAvailable } from './support/network.js'
+import { addVeth, ip, link, openTun, sysctl, type Tun, tunAvailable } from './support/network.js'
 import { expectedFrame, sendSync } from './support/send.js'
 import { tables } from './support/tables.js'
+import { sleep } from './support/wait.js'
 
 const noTun = tunAvailable() ? false : 'no access to /dev/net/tun: raw IP cannot be tried'
 
@@ -17,13 +17,6 @@ const tally = (packets: readonly Seen[]) => {
     counts[`${name} ${direction}`] = (counts[`${name} ${direction}`] ?? 0) + 1
   }
   return counts
-}
-
-/** An ARP request and an ICMP echo leave eth0, an echo leaves the tun device. */
-function chatter(tun: string): void {
-  ip('address', 'replace', '192.0.2.1/24', 'dev', 'eth0')
-  ip('neigh', 'replace', '192.0.2.2', 'lladdr', '02:00:00:00:00:02', 'dev', 'eth0', 'nud', 'permanent')
-  ip('address', 'replace', '198.51.100.1/24', 'dev', tun)
 }
 
 /** The packets of one capture: 30 UDP frames to port 9 and 20 to port 5000 from eth0, the same into the tun device. */
@@ -103,23 +96,30 @@ for (const { table, skip } of tables) {
 
   t.test(`arp and icmp beside raw IP, ${table}`, { skip: skip || noTun }, async (t) => {
     const tun = await openTun('tun0')
-    chatter(tun.name)
-    const ping = (address: string) => spawnSync('ping', ['-c1', '-W1', address])
-    const counts = async (filter: string) =>
-      tally(
-        (
-          await captureDuring({ filter, ring: { table }, direction: 'out' }, () => {
-            ping('192.0.2.2')
-            ping('192.0.2.3')
-            ping('198.51.100.2')
-          })
-        ).packets,
-      )
-    const arp = await counts('arp')
-    t.ok((arp['eth0 out'] ?? 0) > 0, 'someone asks for 192.0.2.3')
-    t.same(Object.keys(arp), ['eth0 out'], 'arp is of Ethernet')
-    t.same(await counts('icmp'), { 'eth0 out': 1, 'tun0 out': 1 })
+    // Whoever has the address the numbered frames are for answers them: nobody listens on that port. On Ethernet he
+    // has to ask for the sender's address first.
+    const answers = async (filter: string, neighbour: boolean) => {
+      const { packets, stats } = await captureDuring({ filter, ring: { table }, direction: 'out' }, async () => {
+        ip('address', 'add', '198.18.0.2/24', 'dev', 'far0')
+        if (neighbour) ip('neigh', 'replace', '198.18.0.1', 'lladdr', '02:00:00:00:00:01', 'dev', 'far0')
+        sendSync({ interface: 'eth0', count: 1, destination: link('far0').address })
+        await sleep(50)
+        ip('address', 'flush', 'dev', 'far0')
+        ip('address', 'add', '198.18.0.2/24', 'dev', 'tun0')
+        await tun.write({ count: 1 })
+        await sleep(50)
+        ip('address', 'flush', 'dev', 'tun0')
+      })
+      t.same(imbalances(stats), [])
+      return packets
+    }
+    sysctl('net/ipv4/icmp_ratelimit', 0)
+    const arp = await answers('arp', false)
+    t.same([...new Set(arp.map(({ interface: name }) => name))], ['far0'], 'arp is of Ethernet')
+    for (const { data } of arp) t.equal(Buffer.from(data).readUInt16BE(12), 0x0806)
+    const icmp = await answers('icmp', true)
+    t.same(tally(icmp), { 'far0 out': 1, 'tun0 out': 1 })
+    for (const { data, interface: name } of icmp) t.equal(data[name === 'far0' ? 14 + 9 : 9], 1)
     await tun.close()
-    ip('address', 'flush', 'dev', 'eth0')
   })
 }

@@ -17,13 +17,13 @@ export function imbalances(stats: CaptureStats): string[] {
   for (const one of interfaces) equal(`${one.name} has nothing queued`, one.queued, 0)
   if (stats.ring.table === 'ebpf') {
     equal('sum of received', sum((one) => one.received ?? Number.NaN), received)
-    equal('sum of droppedByRing', sum((one) => one.droppedByRing ?? Number.NaN), droppedByRing)
+    equal('sum of dropped', sum((one) => one.dropped ?? Number.NaN), droppedByRing + droppedByOverflow)
     for (const one of interfaces) {
-      equal(`received of ${one.name}`, one.received ?? Number.NaN, one.delivered + (one.droppedByRing ?? 0) + one.unselected)
+      equal(`received of ${one.name}`, one.received ?? Number.NaN, one.delivered + (one.dropped ?? 0) + one.unselected)
     }
   } else {
     for (const one of interfaces) {
-      if (one.received !== undefined || one.droppedByRing !== undefined) wrong.push(`${one.name}: a guess of ${one.received}`)
+      if (one.received !== undefined || one.dropped !== undefined) wrong.push(`${one.name}: a guess of ${one.received}`)
     }
   }
   return wrong

@@ -1,0 +1,42 @@
+#include "core/interface_feed.h"
+
+namespace ringtap {
+
+void InterfaceFeed::publish(std::vector<InterfaceEvent>& events) {
+  overflows_ = monitor_.overflows();
+  if (events.empty()) return;
+  std::uint64_t epoch = table_.epoch();
+  table_.apply(events, horizon_());
+  for (InterfaceEvent& event : events) queue_.push(QueuedEvent{++epoch, std::move(event)});
+}
+
+bool InterfaceFeed::read() {
+  std::lock_guard lock(mutex_);
+  if (queue_.crowded()) {
+    paused_ = true;
+    return false;
+  }
+  std::vector<InterfaceEvent> events;
+  if (auto read = monitor_.read(events); !read) queue_.push(std::move(read.error()));
+  publish(events);
+  return true;
+}
+
+void InterfaceFeed::meet(std::uint32_t index) {
+  std::lock_guard lock(mutex_);
+  if (table_.knows(index)) return;  // another ring's loop was faster
+  std::vector<InterfaceEvent> events;
+  auto asked = monitor_.query(index, events);  // reads what waits first: most likely the news is there
+  bool known = asked && *asked && monitor_.interfaces().contains(index);
+  for (const InterfaceEvent& event : events) known = known || event.current.index == index;
+  if (!known) {
+    // It came and went between two looks. Its packets are real: they are judged as those of a nameless device.
+    InterfaceEvent nameless;
+    nameless.change = InterfaceChange::Added;
+    nameless.current.index = index;
+    events.push_back(std::move(nameless));
+  }
+  publish(events);
+}
+
+}  // namespace ringtap

@@ -1,0 +1,109 @@
+#include "core/lease.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <new>
+
+namespace ringtap {
+
+namespace {
+
+// What a block costs besides its bytes, counted so that many small ones are bounded too.
+constexpr std::size_t kOverhead = 512;
+
+std::size_t wholePages(std::size_t length) {
+  static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return (length + page - 1) / page * page;
+}
+
+}  // namespace
+
+HeldBlock::HeldBlock(std::shared_ptr<Ring> ring, std::uint32_t index, TakenBlock taken,
+                     std::shared_ptr<OverflowMemory> overflow)
+    : ring_(std::move(ring)),
+      view_(ring_->view()),
+      index_(index),
+      taken_(std::move(taken)),
+      overflow_(std::move(overflow)),
+      data_(view_->block(index)) {}
+
+HeldBlock::~HeldBlock() { end(); }
+
+bool HeldBlock::home() const {
+  std::lock_guard lock(mutex_);
+  return home_;
+}
+
+std::byte* HeldBlock::lend() {
+  std::lock_guard lock(mutex_);
+  lent_ = true;
+  return data_;
+}
+
+Result<bool> HeldBlock::evict() {
+  std::lock_guard lock(mutex_);
+  if (home_) return true;
+  const std::size_t size = lent_ ? wholePages(length()) : length();
+  if (!overflow_->take(size + kOverhead)) return false;
+  if (!lent_) {
+    std::unique_ptr<std::byte[]> copy(new (std::nothrow) std::byte[size]);
+    if (!copy) {
+      overflow_->giveBack(size + kOverhead);
+      return Error{Code::System, "no memory to copy a block out of the ring", ENOMEM, "malloc"};
+    }
+    std::memcpy(copy.get(), data_, size);
+    copy_ = std::move(copy);
+    data_ = copy_.get();
+  } else {
+    // JavaScript has the address. The pages behind it are exchanged for a copy in one step (mremap(2) takes the place of
+    // what was mapped there): a reader finds the same bytes before and after. The ring goes on in a mapping of its own.
+    if (ring_->view() == view_) {
+      if (auto renewed = ring_->renewView(); !renewed) {
+        overflow_->giveBack(size + kOverhead);
+        return renewed.error();
+      }
+    }
+    void* pages = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) {
+      Error error = Error::fromErrno("mmap", "no memory to copy a block out of the ring");
+      overflow_->giveBack(size + kOverhead);
+      return error;
+    }
+    std::memcpy(pages, data_, length());
+    if (::mremap(pages, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, data_) == MAP_FAILED) {
+      Error error = Error::fromErrno("mremap", "a block that is being read could not be exchanged for a copy");
+      ::munmap(pages, size);
+      overflow_->giveBack(size + kOverhead);
+      return error;
+    }
+  }
+  charged_ = size + kOverhead;
+  home_ = true;
+  ring_->giveBack(index_);
+  return true;
+}
+
+void HeldBlock::end() {
+  std::size_t charged = 0;
+  std::shared_ptr<RingView> view;
+  {
+    std::lock_guard lock(mutex_);
+    if (ended_) return;
+    ended_ = true;
+    if (!home_) {
+      home_ = true;
+      ring_->giveBack(index_);
+    }
+    if (charged_ > 0) {
+      charged = charged_;
+      if (copy_) copy_.reset();
+      else ::madvise(data_, wholePages(length()), MADV_DONTNEED);  // the address range stays until the view goes
+    }
+    view = std::move(view_);
+  }
+  if (charged > 0) overflow_->giveBack(charged);
+}
+
+}  // namespace ringtap
