@@ -3,7 +3,7 @@ import { captureDuring, seen } from './support/collect.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
 import { addVeths } from './support/network.js'
-import { sendSync } from './support/send.js'
+import { expectedFrame, send, sendSync, sequenceOf } from './support/send.js'
 import { tables } from './support/tables.js'
 import { waitUntil } from './support/wait.js'
 
@@ -113,3 +113,66 @@ t.test('stop delivers what the full ring holds', async (t) => {
   t.equal(packets.length, count - stats.droppedByRing)
   t.same(imbalances(stats), [])
 })
+
+for (const { table, skip } of tables) {
+  t.test(`overflow memory takes what the ring cannot hold, ${table}`, { skip }, async (t) => {
+    const count = 20_000
+    const { packets, stats } = await captureDuring(
+      { interfaces: 'eth0', direction: 'out', ring: { table, memory: 4 << 20 } },
+      () => {
+        // JavaScript stands still all the time; 400 bytes each, paced so that blocks can be copied out in time.
+        sendSync({ interface: 'eth0', count, size: 300, rate: 20_000 })
+      },
+    )
+    t.same(
+      packets.map(({ number }) => number),
+      Array.from({ length: count }, (_, i) => i),
+      'every one, in order',
+    )
+    for (const { number, data } of packets) {
+      if (Buffer.compare(data, expectedFrame(number as number, { size: 300 })) !== 0) t.fail(`the bytes of ${number}`)
+    }
+    t.ok(stats.evicted > 0, `${stats.evicted} blocks copied out`)
+    t.equal(stats.droppedByRing + stats.droppedByOverflow, 0)
+    t.same(imbalances(stats), [])
+  })
+
+  t.test(`a chunk held for ever costs nothing while the overflow memory lasts, ${table}`, { skip }, async (t) => {
+    await using capture = await Capture.open({ interfaces: 'eth0', direction: 'out', ring: { table, memory: 4 << 20 } })
+    sendSync({ interface: 'eth0', count: 3 })
+    const { value: held } = await capture[Symbol.asyncIterator]().next()
+    const views: Uint8Array[] = [...held].map((packet) => packet.data)
+    const numbers: number[] = []
+    const reading = (async () => {
+      for await (const chunk of capture) for (const packet of chunk) numbers.push(sequenceOf(packet.data) as number)
+    })()
+    // The ring comes round several times.
+    await send({ interface: 'eth0', count: 60_000, start: 3, size: 300, rate: 40_000 })
+    await capture.stop()
+    await reading
+    t.same(numbers, Array.from({ length: 60_000 }, (_, i) => i + 3), 'every packet')
+    t.ok(capture.stats().evicted > 0)
+    views.forEach((view, i) => {
+      t.ok(Buffer.from(view).equals(expectedFrame(i)), 'what is held stays what it was')
+    })
+    held.release()
+    t.equal(views[0]?.length, 0)
+    t.equal(capture.stats().overflow.used, 0, 'the memory comes back')
+    t.same(imbalances(capture.stats()), [])
+  })
+
+  t.test(`when the overflow memory is used up, too, ${table}`, { skip }, async (t) => {
+    const count = 20_000
+    const { packets, stats } = await captureDuring(
+      { interfaces: 'eth0', direction: 'out', ring: { table, memory: 1 << 20 }, overflow: { memory: 1 << 20 } },
+      () => {
+        sendSync({ interface: 'eth0', count, size: 400, rate: 20_000 })
+      },
+    )
+    t.ok(stats.droppedByOverflow > 0, `${stats.droppedByOverflow} for want of overflow memory, ${stats.droppedByRing} of ring`)
+    t.equal(packets.length + stats.droppedByOverflow + stats.droppedByRing, count, 'the gaps, to the packet')
+    t.equal(new Set(packets.map(({ number }) => number)).size, packets.length, 'none twice')
+    t.equal(stats.overflow.used, 0)
+    t.same(imbalances(stats), [])
+  })
+}
