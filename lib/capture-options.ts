@@ -72,7 +72,7 @@ export interface CaptureOptions {
   promiscuous?: boolean | undefined
   /**
    * `'in'`: only what the interfaces receive; `'out'`: only what they send. On loopback each packet is seen twice by the
-   * kernel, and always delivered once, as incoming. Default `'both'`.
+   * kernel, and delivered once, as incoming: with `'out'` loopback has none. Default `'both'`.
    */
   direction?: 'both' | 'in' | 'out' | undefined
   /** The kernel's ring. */

@@ -133,8 +133,12 @@ void Ring::shut() {
   socket_.reset();
 }
 
-bool Ring::ready(std::uint32_t index) const {
-  return (__atomic_load_n(statusOf(block(index)), __ATOMIC_ACQUIRE) & TP_STATUS_USER) != 0;
+bool Ring::ready(std::uint32_t index, std::uint64_t sequence) const {
+  std::byte* memory = block(index);
+  if ((__atomic_load_n(statusOf(memory), __ATOMIC_ACQUIRE) & TP_STATUS_USER) == 0) return false;
+  // A block that came round while we hold it has the same status as a new one, and may go back at any moment. The kernel
+  // numbers the blocks as it opens them (af_packet.c, prb_open_block): the number tells them apart.
+  return reinterpret_cast<const tpacket_block_desc*>(memory)->hdr.bh1.seq_num == sequence;
 }
 
 void Ring::giveBack(std::uint32_t index) {

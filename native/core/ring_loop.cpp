@@ -122,12 +122,8 @@ bool RingLoop::isDrained() {
 }
 
 void RingLoop::takeBlocks() {
-  for (;;) {
+  while (ring_->ready(cursor_, blocksTaken_ + 1)) {
     const std::uint32_t index = cursor_;
-    // A block that we hold, and that came round, is not a new one: the kernel is stuck at it. Asked before the status is
-    // read: the other way round, a block given back in between would be taken again, while the kernel fills it.
-    if (HeldBlock* before = inHand_[index].get(); before != nullptr && !before->home()) return;
-    if (!ring_->ready(index)) return;
     cursor_ = (cursor_ + 1) % ring_->blockCount();
     const std::uint64_t number = ++blocksTaken_;
     TakenBlock taken = rooms_.table.take(ring_->block(index), ring_->blockSize(), number_, number,

@@ -138,13 +138,21 @@ bool SelectionTable::knows(std::uint32_t index) const {
 
 bool SelectionTable::decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected) {
   std::lock_guard lock(mutex_);
-  const auto tracked = find(index);
-  if (!tracked || tracked->info.generation != generation) return false;
+  auto tracked = find(index);
+  if (!tracked || tracked->info.generation != generation) {
+    // The index may have a new device by now; the packets of the old one still wait for its answer.
+    const auto before = std::find_if(gone_.rbegin(), gone_.rend(), [&](const auto& one) {
+      return one->info.index == index && one->info.generation == generation;
+    });
+    if (before == gone_.rend()) return false;
+    tracked = *before;
+  }
   const Verdict verdict = selected ? Verdict::Selected : Verdict::Unselected;
   for (auto& decision : tracked->decisions) {
     if (decision.epoch == epoch) decision.verdict = verdict;
   }
-  if (tracked->present) tellKernel(*tracked);
+  if (!tracked->present) return false;
+  tellKernel(*tracked);
   return true;
 }
 

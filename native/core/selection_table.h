@@ -100,7 +100,7 @@ class SelectionTable {
   // Whether a device of this index was ever met.
   [[nodiscard]] bool knows(std::uint32_t index) const;
 
-  // The answer to the event of that epoch (0: to the list at the start). False where the device is not known any more.
+  // The answer to the event of that epoch (0: to the list at the start). False where the device is gone.
   bool decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected);
   // Brings the kernel's filter up to date with the decisions since the last call.
   Result<> commit();
