@@ -108,7 +108,8 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
     notYet(checkWord(options.backend, 'backend', ['ring', 'pcap']) === 'pcap', "backend: 'pcap'")
   }
   const { filter, signal } = options
-  if (filter !== undefined && typeof filter !== 'string') throw optionError('filter', 'a pcap-filter expression', filter)
+  if (filter !== undefined && typeof filter !== 'string')
+    throw optionError('filter', 'a pcap-filter expression', filter)
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw optionError('signal', 'an AbortSignal', signal)
   const selection = normaliseSelection(options.interfaces)
   const ring = normaliseRing(options)

@@ -33,7 +33,16 @@ export interface CaptureEvents {
 }
 
 /** Where native/binding/capture.cpp writes what it says of a block. */
-const META = { FIRST: 0, PACKETS: 1, BYTES: 2, EPOCH: 3, LEASE: 4, FIRST_TIMESTAMP: 5, LAST_TIMESTAMP: 6, WORDS: 7 } as const
+const META = {
+  FIRST: 0,
+  PACKETS: 1,
+  BYTES: 2,
+  EPOCH: 3,
+  LEASE: 4,
+  FIRST_TIMESTAMP: 5,
+  LAST_TIMESTAMP: 6,
+  WORDS: 7,
+} as const
 const EMPTY = 0
 const EVENTS_FIRST = 1
 
@@ -114,9 +123,13 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       (name) => !present.some((iface) => iface.name === name || iface.alternativeNames.includes(name)),
     )
     if (missing?.length) {
-      throw new CaptureError('ERR_NO_INTERFACE', `no interface has the name ${missing.join(', ')}; ${listed(present)}`, {
-        interface: missing[0],
-      })
+      throw new CaptureError(
+        'ERR_NO_INTERFACE',
+        `no interface has the name ${missing.join(', ')}; ${listed(present)}`,
+        {
+          interface: missing[0],
+        },
+      )
     }
     if (this.#selected.size === 0 && !selection.hotplug) {
       throw new CaptureError(
@@ -128,7 +141,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     signal?.addEventListener('abort', this.#onAbort, { once: true })
     // Later, when the caller has had a chance to listen.
     setImmediate(() => {
-      for (const text of [...selection.warnings, ...this.#native.warnings]) this.#warn(new CaptureError('ERR_OPTION', text))
+      for (const text of [...selection.warnings, ...this.#native.warnings])
+        this.#warn(new CaptureError('ERR_OPTION', text))
       const { ring } = this.stats()
       if (ring.blockCount < settings.blockCount) {
         this.#warn(

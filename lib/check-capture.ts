@@ -3,7 +3,7 @@ import { release } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import { CaptureError, type CaptureErrorCode } from './errors.js'
 import { type Native, native } from './native.js'
-import { permissionAdvice, type PermissionReason } from './permission.js'
+import { type PermissionReason, permissionAdvice } from './permission.js'
 import { has, readPrivilege } from './privilege.js'
 
 /** Something that keeps this process from capturing. */
@@ -114,7 +114,9 @@ export function checkCapture(): CaptureCheck {
         : capabilities.bpf || capabilities.sysAdmin
           ? 'bpf(2) is refused by seccomp, a security module or the kernel'
           : 'CAP_BPF is missing'
-      limits.push(`No eBPF filter (${why}): the classic one is used, and what the ring drops is counted in total, not per interface.`)
+      limits.push(
+        `No eBPF filter (${why}): the classic one is used, and what the ring drops is counted in total, not per interface.`,
+      )
     }
     if (!capabilities.sysAdmin) limits.push('No CAP_SYS_ADMIN: the option "netns" cannot be used.')
   }

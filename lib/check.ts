@@ -4,12 +4,19 @@ import { CaptureError, optionError } from './errors.js'
 export function checkKeys(value: object, label: string, known: readonly string[]): void {
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue
-    throw new CaptureError('ERR_OPTION', `${label ? `${label}.` : ''}${key} is not an option; known are ${known.join(', ')}`)
+    throw new CaptureError(
+      'ERR_OPTION',
+      `${label ? `${label}.` : ''}${key} is not an option; known are ${known.join(', ')}`,
+    )
   }
 }
 
 /** The value as an object of options, `{}` where it is not given. @internal */
-export function checkGroup<T extends object>(value: T | undefined, label: string, known: readonly (keyof T & string)[]): T {
+export function checkGroup<T extends object>(
+  value: T | undefined,
+  label: string,
+  known: readonly (keyof T & string)[],
+): T {
   if (value === undefined) return {} as T
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw optionError(label, 'an object', value)
   checkKeys(value, label, known)

@@ -318,7 +318,10 @@ function line(bytes: Uint8Array, at: number, count: number, p: number, layout: L
   let last = 0
   for (let i = 0; i < count; i++) {
     const byte = bytes[at + i]!
-    if (color && last !== kinds[byte]!) q = paint(q, (last = kinds[byte]!))
+    if (color && last !== kinds[byte]!) {
+      last = kinds[byte]!
+      q = paint(q, last)
+    }
     view.setInt32(q, blank(cell[byte]!), true)
     if (tcpdump) q += i & 1 ? 3 : 2
     else q += (i & 7) === 7 ? 4 : 3
@@ -329,7 +332,10 @@ function line(bytes: Uint8Array, at: number, count: number, p: number, layout: L
   last = 0
   for (let i = 0; i < count; i++) {
     const byte = bytes[at + i]!
-    if (color && last !== kinds[byte]!) q = paint(q, (last = kinds[byte]!))
+    if (color && last !== kinds[byte]!) {
+      last = kinds[byte]!
+      q = paint(q, last)
+    }
     scratch[q++] = cell[byte]! >>> 24
   }
   if (color) q = paint(q, 0)
@@ -399,7 +405,8 @@ function layoutOf(options: HexdumpOptions): Layout {
     }
   }
   const { style = 'canonical' } = options
-  if (style !== 'canonical' && style !== 'tcpdump') throw optionError('options.style', `'canonical' or 'tcpdump'`, style)
+  if (style !== 'canonical' && style !== 'tcpdump')
+    throw optionError('options.style', `'canonical' or 'tcpdump'`, style)
   const tcpdump = style === 'tcpdump'
   const squeeze = boolean('squeeze', options.squeeze, !tcpdump)
   if (squeeze && tcpdump) throw optionError('options.squeeze', `false with style 'tcpdump'`, squeeze)

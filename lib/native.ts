@@ -56,7 +56,15 @@ export interface Native {
   libpcapVersion(): string
   listInterfaces(): NetworkInterface[]
   /** `receiveBuffer`: bytes that the kernel may hold; 0 for the default. `onReady` is held until the watch is closed or collected. */
-  InterfaceWatch: new (receiveBuffer: number, maxQueue: number, onReady: () => void) => NativeInterfaceWatch
+  InterfaceWatch: new (
+    receiveBuffer: number,
+    maxQueue: number,
+    onReady: () => void,
+  ) => NativeInterfaceWatch
+  compileFilter(expression: string, linkType: number, snapshotLength: number): Promise<FilterHandle>
+  filterInstructions(handle: FilterHandle): ArrayBuffer
+  filterListing(handle: FilterHandle): string
+  filterMatches(handle: FilterHandle, bytes: Uint8Array, originalLength: number): boolean
   /**
    * Opens a ring and the monitor of interfaces; nothing is received before `start()`. `wake` is called when there may be
    * something new, once per burst; it is held, and holds the event loop, until the capture is closed.
@@ -153,6 +161,15 @@ export interface NativeCaptureStats {
  */
 export interface NativePattern {
   matches(name: string): boolean
+}
+
+/**
+ * A compiled filter in native memory.
+ *
+ * @internal
+ */
+export interface FilterHandle {
+  readonly filterHandle: unique symbol
 }
 
 let ready: Native | undefined

@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 import { CaptureError } from './errors.js'
-import { has, readPrivilege, type CapabilityName, type Privilege } from './privilege.js'
+import { type CapabilityName, has, type Privilege, readPrivilege } from './privilege.js'
 
 /**
  * Why a capture is refused:
@@ -102,7 +102,9 @@ export function permissionAdvice(privilege: Privilege | undefined, question: Per
           'without --network=host), or run it outside the user namespace.',
       }
     }
-    const suspects = privilege.seccomp ? 'a seccomp filter (one is installed) or a security module' : 'a security module'
+    const suspects = privilege.seccomp
+      ? 'a seccomp filter (one is installed) or a security module'
+      : 'a security module'
     const allow =
       capability === 'NET_RAW'
         ? '; an SELinux policy must allow packet_socket, an AppArmor profile needs "network packet,", a seccomp ' +
@@ -129,8 +131,7 @@ export function permissionAdvice(privilege: Privilege | undefined, question: Per
     return {
       reason: 'dropped',
       problem: `${doing} needs ${name}; ${who}, and has given ${name} up`,
-      remedy:
-        `Start it in a way that keeps ${name}: look for capsh, setpriv, securebits or capset(2) where it is started.`,
+      remedy: `Start it in a way that keeps ${name}: look for capsh, setpriv, securebits or capset(2) where it is started.`,
     }
   }
 

@@ -138,7 +138,11 @@ function byNames(list: readonly unknown[], label: string): Compiled {
     const where = isOne ? label : `${label}[${index}]`
     if (typeof name !== 'string' || name === '') {
       const patternLike = types.isRegExp(name) || typeof name === 'function'
-      throw optionError(where, `the exact name of an interface${patternLike ? ' (patterns go into { include: … })' : ''}`, name)
+      throw optionError(
+        where,
+        `the exact name of an interface${patternLike ? ' (patterns go into { include: … })' : ''}`,
+        name,
+      )
     }
     if (/[\^$*|\\?[\]()]/.test(name)) {
       warnings.push(
@@ -157,10 +161,21 @@ function byNames(list: readonly unknown[], label: string): Compiled {
           return verdict(iface, true, 'names', 'it is named in the selection', name)
         }
         if (iface.alternativeNames.includes(name)) {
-          return verdict(iface, true, 'names', `its alternative name ${JSON.stringify(name)} is named in the selection`, name)
+          return verdict(
+            iface,
+            true,
+            'names',
+            `its alternative name ${JSON.stringify(name)} is named in the selection`,
+            name,
+          )
         }
       }
-      return verdict(iface, false, 'names', `the selection names ${enumerate(names.map((name) => JSON.stringify(name)))} alone`)
+      return verdict(
+        iface,
+        false,
+        'names',
+        `the selection names ${enumerate(names.map((name) => JSON.stringify(name)))} alone`,
+      )
     },
   }
 }
@@ -201,7 +216,10 @@ function byRules(rules: Readonly<Record<string, unknown>>, label: string): Compi
         return verdict(iface, false, 'exclude', `${excluding.shown} in the exclude list matches it`, excluding.pattern)
       }
       if (include.length === 0) {
-        const why = exclude.length === 0 ? 'the selection has no lists' : 'there is no include list, and nothing in the exclude list matches it'
+        const why =
+          exclude.length === 0
+            ? 'the selection has no lists'
+            : 'there is no include list, and nothing in the exclude list matches it'
         return verdict(iface, true, 'default', why)
       }
       const including = hit(include)
@@ -241,7 +259,5 @@ function verdict(
 // A long list would bury the sentence it stands in.
 function enumerate(items: readonly string[]): string {
   const most = 5
-  return items.length <= most
-    ? items.join(', ')
-    : `${items.slice(0, most).join(', ')} and ${items.length - most} more`
+  return items.length <= most ? items.join(', ') : `${items.slice(0, most).join(', ')} and ${items.length - most} more`
 }

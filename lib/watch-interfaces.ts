@@ -1,6 +1,6 @@
 import { CaptureError, optionError } from './errors.js'
-import { difference, toInterfaceEvents, type InterfaceEvent } from './interface-event.js'
-import { native, type NativeInterfaceWatch } from './native.js'
+import { difference, type InterfaceEvent, toInterfaceEvents } from './interface-event.js'
+import { type NativeInterfaceWatch, native } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
 
 /** Options of {@link watchInterfaces}. */
@@ -104,7 +104,10 @@ function normalise(options: WatchInterfacesOptions): Settings {
   }
   const { signal, initial = false, maxQueue = 65536, receiveBuffer = 0 } = options
   // Not instanceof: signals of other realms and of polyfills are as good.
-  if (signal !== undefined && !(typeof signal === 'object' && signal !== null && 'aborted' in signal && 'addEventListener' in signal)) {
+  if (
+    signal !== undefined &&
+    !(typeof signal === 'object' && signal !== null && 'aborted' in signal && 'addEventListener' in signal)
+  ) {
     throw optionError('options.signal', 'an AbortSignal', signal)
   }
   if (typeof initial !== 'boolean') throw optionError('options.initial', 'a boolean', initial)

@@ -9,7 +9,9 @@ const target = fileURLToPath(new URL('../build/tools/', import.meta.url))
 const flags = ['-std=c++20', '-O2', '-Wall', '-Wextra', '-pthread']
 
 const changed = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
-const headers = readdirSync(sources).filter((name) => name.endsWith('.h')).map((name) => changed(sources + name))
+const headers = readdirSync(sources)
+  .filter((name) => name.endsWith('.h'))
+  .map((name) => changed(sources + name))
 
 mkdirSync(target, { recursive: true })
 for (const tool of tools) {
@@ -20,7 +22,9 @@ for (const tool of tools) {
   const compilers = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++']
   const compiler = compilers.find((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0)
   if (!compiler) {
-    console.error(`The test tools need a C++20 compiler; none of these runs: ${compilers.join(', ')}. Set CXX to one that does.`)
+    console.error(
+      `The test tools need a C++20 compiler; none of these runs: ${compilers.join(', ')}. Set CXX to one that does.`,
+    )
     process.exit(1)
   }
   const { status } = spawnSync(compiler, [...flags, '-o', fresh, source], { stdio: 'inherit' })

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
+import { type CaptureCheck, CaptureError, checkCapture, type PermissionReason } from 'ringtap'
 import t from 'tap'
-import { CaptureError, type CaptureCheck, checkCapture, type PermissionReason } from 'ringtap'
 
 interface Privilege {
   uid: number
@@ -63,7 +63,8 @@ t.test('permissionAdvice', async (t) => {
       privilege: user,
       reason: 'unprivileged',
       problem: /^capturing needs CAP_NET_RAW; the process runs as uid 1000 without it$/,
-      remedy: /as root;.*setpriv .*--inh-caps \+net_raw --ambient-caps \+net_raw.*AmbientCapabilities=CAP_NET_RAW.*"setcap cap_net_raw\+ep \/opt\/node".*ignores NODE_OPTIONS/,
+      remedy:
+        /as root;.*setpriv .*--inh-caps \+net_raw --ambient-caps \+net_raw.*AmbientCapabilities=CAP_NET_RAW.*"setcap cap_net_raw\+ep \/opt\/node".*ignores NODE_OPTIONS/,
       not: /no_new_privs|--cap-add/,
     },
     {
@@ -85,7 +86,8 @@ t.test('permissionAdvice', async (t) => {
       privilege: { ...root, effective: docker & ~NET_RAW, permitted: docker & ~NET_RAW, bounding: docker & ~NET_RAW },
       reason: 'bounding-set',
       problem: /runs as root, and its bounding set lacks CAP_NET_RAW/,
-      remedy: /--cap-add NET_RAW\. Kubernetes: securityContext\.capabilities\.add: \["NET_RAW"\].*CapabilityBoundingSet=/,
+      remedy:
+        /--cap-add NET_RAW\. Kubernetes: securityContext\.capabilities\.add: \["NET_RAW"\].*CapabilityBoundingSet=/,
       not: /setpriv/,
     },
     {
@@ -163,8 +165,21 @@ t.test('permissionAdvice', async (t) => {
       problem: /AF_PACKET/,
       remedy: /CONFIG_PACKET/,
     },
-    { what: 'no /proc', privilege: undefined, reason: 'unknown', problem: /\/proc is not mounted/, remedy: /grant CAP_NET_RAW/ },
-    { what: 'something else', privilege: root, errno: EMFILE, reason: 'unknown', problem: /error number 24/, remedy: /./ },
+    {
+      what: 'no /proc',
+      privilege: undefined,
+      reason: 'unknown',
+      problem: /\/proc is not mounted/,
+      remedy: /grant CAP_NET_RAW/,
+    },
+    {
+      what: 'something else',
+      privilege: root,
+      errno: EMFILE,
+      reason: 'unknown',
+      problem: /error number 24/,
+      remedy: /./,
+    },
     {
       what: 'entering a namespace with NET_RAW alone',
       privilege: { ...user, effective: NET_RAW, permitted: NET_RAW, ambient: NET_RAW },
@@ -207,7 +222,11 @@ t.test('permissionAdvice', async (t) => {
     t.match(advice.remedy, /\.$/, 'is a sentence')
   }
   t.match(permissionAdvice(user, { errno: 1 }).remedy, process.execPath, 'the program is this node')
-  t.match(permissionAdvice(user, { errno: 1, program: "/o p/it's" }).remedy, `+ep '/o p/it'\\''s'"`, 'quoted for the shell')
+  t.match(
+    permissionAdvice(user, { errno: 1, program: "/o p/it's" }).remedy,
+    `+ep '/o p/it'\\''s'"`,
+    'quoted for the shell',
+  )
 })
 
 t.test('explainPermission', async (t) => {
@@ -226,7 +245,8 @@ t.test('explainPermission', async (t) => {
 })
 
 t.test('the status file', async (t) => {
-  const status = 'Name:\tnode\nUid:\t1000\t1001\t1002\t1003\nCapInh:\t0000000000000001\nCapPrm:\t0000000000002000\nCapEff:\t0000000000002400\nCapBnd:\t000001ffffffffff\nCapAmb:\t0000000000000400\nNoNewPrivs:\t1\nSeccomp:\t2\n'
+  const status =
+    'Name:\tnode\nUid:\t1000\t1001\t1002\t1003\nCapInh:\t0000000000000001\nCapPrm:\t0000000000002000\nCapEff:\t0000000000002400\nCapBnd:\t000001ffffffffff\nCapAmb:\t0000000000000400\nNoNewPrivs:\t1\nSeccomp:\t2\n'
   t.strictSame(parsePrivilege(status, true), {
     uid: 1001,
     effective: 0x2400n,
@@ -237,7 +257,13 @@ t.test('the status file', async (t) => {
     seccomp: true,
     userNamespace: true,
   })
-  t.match(parsePrivilege('Uid:\t5\t5\t5\t5\n', false), { uid: 5, effective: 0n, bounding: 0n, noNewPrivileges: false, seccomp: false })
+  t.match(parsePrivilege('Uid:\t5\t5\t5\t5\n', false), {
+    uid: 5,
+    effective: 0n,
+    bounding: 0n,
+    noNewPrivileges: false,
+    seccomp: false,
+  })
 })
 
 t.test('checkCapture here', async (t) => {
@@ -247,15 +273,23 @@ t.test('checkCapture here', async (t) => {
   t.equal(check.uid, process.geteuid?.())
   t.match(check.libpcap, /^\d+\.\d+/)
   t.equal(check.kernel, readFileSync('/proc/sys/kernel/osrelease', 'latin1').trim())
-  t.match(check.text, check.ok ? /^This process can capture \(Linux / : /^This process cannot capture .*\nProblem: .*\nRemedy: /)
+  t.match(
+    check.text,
+    check.ok ? /^This process can capture \(Linux / : /^This process cannot capture .*\nProblem: .*\nRemedy: /,
+  )
 
   const open = () => readdirSync('/proc/self/fd').length
   const before = open()
   for (let i = 0; i < 10; i++) checkCapture()
   t.equal(open(), before, 'no descriptor stays behind')
 
-  const worker = new Worker(`require('node:worker_threads').parentPort.postMessage(require('ringtap').checkCapture())`, { eval: true })
-  const inWorker = await new Promise<CaptureCheck>((resolve, reject) => worker.once('message', resolve).once('error', reject))
+  const worker = new Worker(
+    `require('node:worker_threads').parentPort.postMessage(require('ringtap').checkCapture())`,
+    { eval: true },
+  )
+  const inWorker = await new Promise<CaptureCheck>((resolve, reject) =>
+    worker.once('message', resolve).once('error', reject),
+  )
   t.strictSame(inWorker, check, 'and the same in a worker')
 })
 
@@ -283,14 +317,24 @@ const asMapped = works('unshare', '-rn', 'true') && works('unshare', '-Un', '--k
 function live(
   what: string,
   way: { when: boolean; why: string; prefix: readonly string[] },
-  expected: { ok: boolean; ebpf?: boolean; reason?: PermissionReason; text: RegExp; root?: boolean; userNamespace?: boolean },
+  expected: {
+    ok: boolean
+    ebpf?: boolean
+    reason?: PermissionReason
+    text: RegExp
+    root?: boolean
+    userNamespace?: boolean
+  },
 ) {
   t.test(`${what}: ${way.prefix.join(' ')}`, { skip: way.when ? false : `CANNOT RUN HERE: ${way.why}` }, async (t) => {
     const check = run(way.prefix)
     t.equal(check.ok, expected.ok)
     t.equal(check.packetSocket, expected.ok)
     t.match(check.text, expected.text)
-    t.strictSame(check.problems.map(({ code, reason }) => ({ code, reason })), expected.reason ? [{ code: 'ERR_PERMISSION', reason: expected.reason }] : [])
+    t.strictSame(
+      check.problems.map(({ code, reason }) => ({ code, reason })),
+      expected.reason ? [{ code: 'ERR_PERMISSION', reason: expected.reason }] : [],
+    )
     if (expected.ebpf !== undefined) t.equal(check.ebpf, expected.ebpf, 'eBPF')
     if (expected.root !== undefined) t.equal(check.uid === 0, expected.root, 'uid')
     if (expected.userNamespace !== undefined) t.equal(check.userNamespace, expected.userNamespace, 'user namespace')
@@ -298,24 +342,46 @@ function live(
 }
 
 /** As root in earnest where we are root, and always in a user namespace, which needs no root. */
-const real = (when: boolean, ...prefix: string[]) => ({ when, why: 'needs root, and a project that others can read', prefix })
-const mapped = (...prefix: string[]) => ({ when: asMapped, why: 'unshare(1) is not allowed to make user namespaces', prefix })
-function both(what: string, ways: { real: readonly string[]; mapped: readonly string[] }, expected: Parameters<typeof live>[2], asNobody = true) {
+const real = (when: boolean, ...prefix: string[]) => ({
+  when,
+  why: 'needs root, and a project that others can read',
+  prefix,
+})
+const mapped = (...prefix: string[]) => ({
+  when: asMapped,
+  why: 'unshare(1) is not allowed to make user namespaces',
+  prefix,
+})
+function both(
+  what: string,
+  ways: { real: readonly string[]; mapped: readonly string[] },
+  expected: Parameters<typeof live>[2],
+  asNobody = true,
+) {
   // Without root the user namespace alone does the same job, so that nothing is left out.
   if (asNobody ? asOther : isRoot) live(what, real(true, ...ways.real), expected)
   else t.comment(`${what}: not root (or the project is closed to others): in a user namespace only`)
   live(what, mapped(...ways.mapped), { ...expected, ...(expected.ok ? { ebpf: false } : {}), userNamespace: true })
 }
 
-both('root', { real: ['env'], mapped: ['unshare', '-rn'] }, { ok: true, root: true, text: /^This process can capture/ }, false)
+both(
+  'root',
+  { real: ['env'], mapped: ['unshare', '-rn'] },
+  { ok: true, root: true, text: /^This process can capture/ },
+  false,
+)
 
-both('a plain user', { real: nobody, mapped: ['unshare', '-Un'] }, {
-  ok: false,
-  reason: 'unprivileged',
-  root: false,
-  ebpf: false,
-  text: /Problem: capturing needs CAP_NET_RAW; the process runs as uid 65534 without it\.\nRemedy: .*setpriv/,
-})
+both(
+  'a plain user',
+  { real: nobody, mapped: ['unshare', '-Un'] },
+  {
+    ok: false,
+    reason: 'unprivileged',
+    root: false,
+    ebpf: false,
+    text: /Problem: capturing needs CAP_NET_RAW; the process runs as uid 65534 without it\.\nRemedy: .*setpriv/,
+  },
+)
 
 both(
   'ambient NET_RAW',
@@ -340,7 +406,15 @@ both(
   'NET_RAW in a small bounding set, not root, as in a container',
   {
     real: [...nobody, '--bounding-set=-all,+net_raw'],
-    mapped: ['unshare', '-Un', '--keep-caps', 'setpriv', '--bounding-set=-all,+net_raw', '--ambient-caps=-all', '--inh-caps=-all'],
+    mapped: [
+      'unshare',
+      '-Un',
+      '--keep-caps',
+      'setpriv',
+      '--bounding-set=-all,+net_raw',
+      '--ambient-caps=-all',
+      '--inh-caps=-all',
+    ],
   },
   { ok: false, reason: 'container', root: false, text: /--cap-add alone does not help/ },
 )

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes, randomInt } from 'node:crypto'
 import { createRequire } from 'node:module'
-import { CaptureError, hexdump, type HexdumpOptions } from 'ringtap'
+import { CaptureError, type HexdumpOptions, hexdump } from 'ringtap'
 import { test } from 'tap'
 
 /** What a program prints to its standard output. A missing program is a failure, not a skip. */
@@ -27,11 +27,7 @@ function canonicalFormat(width: number): string[] {
     // Of a format that is repeated, hexdump drops the last repetition's trailing space.
     groups.push(count === 1 ? '1/1 "%02x"' : `${count}/1 "%02x "`)
   }
-  return [
-    '-e', '"%08.8_Ax\n"',
-    '-e', `"%08.8_ax  " ${groups.join(' "  " ')}`,
-    '-e', `"  |" ${width}/1 "%_p" "|\n"`,
-  ]
+  return ['-e', '"%08.8_Ax\n"', '-e', `"%08.8_ax  " ${groups.join(' "  " ')}`, '-e', `"  |" ${width}/1 "%_p" "|\n"`]
 }
 
 /** Bytes in which lines repeat, at the start, in the middle and at the end. */
@@ -80,7 +76,11 @@ test('canonical is hexdump -C for random sizes and repeating lines', async (t) =
     const length = randomInt(100_000)
     for (const data of [randomBytes(length), repetitive(length)]) {
       t.equal(firstDifference(hexdump(data), program(data, '-C')), '', `${length} bytes`)
-      t.equal(firstDifference(hexdump(data, { squeeze: false }), program(data, '-Cv')), '', `${length} bytes, not squeezed`)
+      t.equal(
+        firstDifference(hexdump(data, { squeeze: false }), program(data, '-Cv')),
+        '',
+        `${length} bytes, not squeezed`,
+      )
     }
   }
 })

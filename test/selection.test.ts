@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createContext, runInContext } from 'node:vm'
-import t from 'tap'
 import {
   CaptureError,
   explainSelection,
@@ -10,6 +9,7 @@ import {
   type InterfaceSelection,
   type NetworkInterface,
 } from 'ringtap'
+import t from 'tap'
 
 function iface(name: string, more: Partial<NetworkInterface> = {}): NetworkInterface {
   return {
@@ -48,7 +48,26 @@ function failure(run: () => unknown): CaptureError {
   throw new Error('it did not throw')
 }
 
-const names = ['eth0', 'eth7', 'eth70', 'veth7', 'ethd', 'eth)', 'eth', 'my-eth', 'a', ']', 'x', 'xx', 'xxx', 'd', '0', 'br.5', 'wlan0', 'ö0']
+const names = [
+  'eth0',
+  'eth7',
+  'eth70',
+  'veth7',
+  'ethd',
+  'eth)',
+  'eth',
+  'my-eth',
+  'a',
+  ']',
+  'x',
+  'xx',
+  'xxx',
+  'd',
+  '0',
+  'br.5',
+  'wlan0',
+  'ö0',
+]
 
 // A file, not standard input: grep may exit, over a bad pattern, before it has read that.
 const file = join(t.testdir(), 'names')
@@ -67,9 +86,32 @@ function grep(pattern: string): { status: number | null; lines: string[]; stderr
 t.test('a string is read as grep -E reads it', async (t) => {
   const patterns = [
     'eth7', // searched for, not matched whole
-    '^eth', 'eth$', '^eth[0-9]$', '^(eth|wlan)[0-9]+$',
-    'eth[[:digit:]]', '[]]', '[^]a]', 'eth\\d', '\\<eth', 'eth\\>', '^x{,2}$', 'eth)', 'eth|', // other dialects differ in silence
-    '', 'x*', '^$', '()', '(x)\\1', '\\w\\W', 'br\\.5', '[[:upper:]]', '[a-c]', '[\\d]', '^.{3}$', 'a+?', '.',
+    '^eth',
+    'eth$',
+    '^eth[0-9]$',
+    '^(eth|wlan)[0-9]+$',
+    'eth[[:digit:]]',
+    '[]]',
+    '[^]a]',
+    'eth\\d',
+    '\\<eth',
+    'eth\\>',
+    '^x{,2}$',
+    'eth)',
+    'eth|', // other dialects differ in silence
+    '',
+    'x*',
+    '^$',
+    '()',
+    '(x)\\1',
+    '\\w\\W',
+    'br\\.5',
+    '[[:upper:]]',
+    '[a-c]',
+    '[\\d]',
+    '^.{3}$',
+    'a+?',
+    '.',
   ]
   for (const pattern of patterns) {
     const witness = grep(pattern)
@@ -102,17 +144,35 @@ t.test('bad patterns name the list, the pattern and the reason', async (t) => {
   // What grep refuses too, or takes with a warning and a guess.
   for (const pattern of ['[[:foo:]]', 'eth[', 'eth(', 'eth\\', '[z-a]', 'x{2,1}', '*eth', '(?:eth)', '{1}a']) {
     const witness = grep(pattern)
-    t.ok(witness.status === 2 || witness.stderr.includes('at start of expression'), `grep is not content with ${pattern}`)
+    t.ok(
+      witness.status === 2 || witness.stderr.includes('at start of expression'),
+      `grep is not content with ${pattern}`,
+    )
     const error = failure(() => explainSelection('eth0', { include: ['^ok', pattern] }))
     t.equal(error.code, 'ERR_PATTERN')
-    t.ok(error.message.startsWith(`selection.include[1]: ${JSON.stringify(pattern)} is not a valid extended regular expression: `), error.message)
+    t.ok(
+      error.message.startsWith(
+        `selection.include[1]: ${JSON.stringify(pattern)} is not a valid extended regular expression: `,
+      ),
+      error.message,
+    )
     t.type(error.cause, CaptureError)
   }
-  t.match(failure(() => explainSelection('eth0', { exclude: '[[:foo:]]' })).message, /^selection\.exclude: "\[\[:foo:\]\]" .*: \S+/)
+  t.match(
+    failure(() => explainSelection('eth0', { exclude: '[[:foo:]]' })).message,
+    /^selection\.exclude: "\[\[:foo:\]\]" .*: \S+/,
+  )
   t.match(failure(() => explainSelection('eth0', { exclude: '(?:eth)' })).message, /give a RegExp/)
-  t.equal(new RegExp('(?:eth)').test('eth0'), true, 'legal in JavaScript')
-  t.equal(failure(() => explainSelection('eth0', { include: 'a\0b' })).message, 'selection.include: "a\\u0000b" is not a valid extended regular expression: It contains a NUL character')
-  t.match(failure(() => explainSelection('eth0', { exclude: '^eth\n' })).message, /"\^eth\\n" .* newline/, 'grep would read it as "or"')
+  t.equal(/(?:eth)/.test('eth0'), true, 'legal in JavaScript')
+  t.equal(
+    failure(() => explainSelection('eth0', { include: 'a\0b' })).message,
+    'selection.include: "a\\u0000b" is not a valid extended regular expression: It contains a NUL character',
+  )
+  t.match(
+    failure(() => explainSelection('eth0', { exclude: '^eth\n' })).message,
+    /"\^eth\\n" .* newline/,
+    'grep would read it as "or"',
+  )
 })
 
 t.test('a lone ) is itself, where JavaScript refuses it', async (t) => {
@@ -164,7 +224,16 @@ t.test('a function gets the interface', async (t) => {
   })
 
   const boom = new Error('boom')
-  const thrown = failure(() => explainSelection(given, { include: ['^a', () => { throw boom }] }))
+  const thrown = failure(() =>
+    explainSelection(given, {
+      include: [
+        '^a',
+        () => {
+          throw boom
+        },
+      ],
+    }),
+  )
   t.match(thrown, { code: 'ERR_PATTERN', interface: 'eth0' })
   t.equal(thrown.cause, boom)
   t.equal(thrown.message, 'selection.include[1]: the function threw for interface eth0: boom')
@@ -172,13 +241,20 @@ t.test('a function gets the interface', async (t) => {
   for (const wrong of [undefined, 1, 'yes', null, Promise.resolve(true)]) {
     const error = failure(() => explainSelection(given, { exclude: (() => wrong) as never }))
     t.equal(error.code, 'ERR_PATTERN')
-    t.match(error.message, /^selection\.exclude: the function exclude must return a boolean; for interface eth0 it returned /)
+    t.match(
+      error.message,
+      /^selection\.exclude: the function exclude must return a boolean; for interface eth0 it returned /,
+    )
   }
 
-  t.match(failure(() => explainSelection('eth0', { include: isVeth })), {
-    code: 'ERR_OPTION',
-    message: 'interface must be a NetworkInterface where the function isVeth of the selection decides; got the string "eth0"',
-  })
+  t.match(
+    failure(() => explainSelection('eth0', { include: isVeth })),
+    {
+      code: 'ERR_OPTION',
+      message:
+        'interface must be a NetworkInterface where the function isVeth of the selection decides; got the string "eth0"',
+    },
+  )
   t.equal(selected('eth0', { include: ['^eth', isVeth] }), true, 'a bare name does while no function is reached')
 })
 
@@ -191,7 +267,10 @@ t.test('the rules', async (t) => {
   })
   t.test('include is the union', async (t) => {
     const selection = { include: ['^eth', /^ens\d/] }
-    t.strictSame(['eth0', 'ens3', 'ensx', 'wlan0'].map((name) => selected(name, selection)), [true, true, false, false])
+    t.strictSame(
+      ['eth0', 'ens3', 'ensx', 'wlan0'].map((name) => selected(name, selection)),
+      [true, true, false, false],
+    )
     t.strictSame(explainSelection('ens3', selection), {
       selected: true,
       list: 'include',
@@ -206,14 +285,20 @@ t.test('the rules', async (t) => {
   })
   t.test('exclude wins', async (t) => {
     const selection = { include: 'eth7', exclude: ['^br', '^veth'] }
-    t.strictSame(['eth7', 'veth7', 'eth70'].map((name) => selected(name, selection)), [true, false, true])
+    t.strictSame(
+      ['eth7', 'veth7', 'eth70'].map((name) => selected(name, selection)),
+      [true, false, true],
+    )
     t.strictSame(explainSelection('veth7', selection), {
       selected: false,
       list: 'exclude',
       pattern: '^veth',
       text: 'veth7 is not selected: "^veth" in the exclude list matches it',
     })
-    t.equal(explainSelection('eth0', { exclude: '^veth' }).text, 'eth0 is selected: there is no include list, and nothing in the exclude list matches it')
+    t.equal(
+      explainSelection('eth0', { exclude: '^veth' }).text,
+      'eth0 is selected: there is no include list, and nothing in the exclude list matches it',
+    )
   })
   t.test('loopback goes by the flag', async (t) => {
     t.strictSame(explainSelection(iface('lo', { loopback: true }), { include: '^lo$' }), {
@@ -250,7 +335,10 @@ t.test('exact names', async (t) => {
     pattern: 'uplink',
     text: 'enp1s0 is selected: its alternative name "uplink" is named in the selection',
   })
-  t.equal(explainSelection('a', ['b', 'c', 'd', 'e', 'f', 'g', 'h']).text, 'a is not selected: the selection names "b", "c", "d", "e", "f" and 2 more alone')
+  t.equal(
+    explainSelection('a', ['b', 'c', 'd', 'e', 'f', 'g', 'h']).text,
+    'a is not selected: the selection names "b", "c", "d", "e", "f" and 2 more alone',
+  )
 })
 
 t.test('wrong arguments say what was expected and what came', async (t) => {
@@ -259,9 +347,15 @@ t.test('wrong arguments say what was expected and what came', async (t) => {
     t.equal(error.code, 'ERR_OPTION')
     return error.message
   }
-  t.equal(message({ includes: '^eth' }), 'selection.includes is not an option; known are include, exclude, loopback, hotplug')
+  t.equal(
+    message({ includes: '^eth' }),
+    'selection.includes is not an option; known are include, exclude, loopback, hotplug',
+  )
   t.match(message(/eth/), /got a RegExp: write \{ include: … \}/)
-  t.match(message(() => true), /got a function: write \{ include/)
+  t.match(
+    message(() => true),
+    /got a function: write \{ include/,
+  )
   t.match(message(null), /^selection must be a name, a list of names or .*; got null/)
   t.match(message(5), /got the number 5/)
   t.match(message(''), /^selection must be the exact name of an interface; got the string ""/)
@@ -275,7 +369,10 @@ t.test('wrong arguments say what was expected and what came', async (t) => {
   t.match(message({ loopback: 'yes' }), /^selection\.loopback must be a boolean; got the string "yes"/)
   t.match(message({ hotplug: 1 }), /^selection\.hotplug must be a boolean/)
   for (const wrong of ['', 5, null, undefined, {}]) {
-    t.match(failure(() => explainSelection(wrong as never, {})).message, /^interface must be a NetworkInterface or the name of one; got /)
+    t.match(
+      failure(() => explainSelection(wrong as never, {})).message,
+      /^interface must be a NetworkInterface or the name of one; got /,
+    )
   }
 })
 
@@ -300,8 +397,12 @@ t.test('what the capture is handed', async (t) => {
     'interfaces.include[1]: "eth|" matches the empty string, and with it every interface',
     'interfaces.exclude[0]: /x*/ matches the empty string, and with it every interface',
   ])
-  t.strictSame(warnings({ exclude: '^$' }), ['interfaces.exclude: "^$" matches the empty string, which is no interface\'s name'])
-  t.strictSame(warnings({ include: '' }), ['interfaces.include: "" matches the empty string, and with it every interface'])
+  t.strictSame(warnings({ exclude: '^$' }), [
+    'interfaces.exclude: "^$" matches the empty string, which is no interface\'s name',
+  ])
+  t.strictSame(warnings({ include: '' }), [
+    'interfaces.include: "" matches the empty string, and with it every interface',
+  ])
   t.strictSame(warnings({ exclude: 'eth\\d' }), [
     'interfaces.exclude: "eth\\\\d" is an extended regular expression, in which \\d is the letter d; for JavaScript\'s dialect give a RegExp',
   ])
@@ -312,5 +413,7 @@ t.test('what the capture is handed', async (t) => {
   }
   t.strictSame(warnings({ include: /eth\d/ }), [])
   t.strictSame(warnings(['eth0.5', 'wl-a_b+c']), [])
-  t.strictSame(warnings('^eth'), ['interfaces: "^eth" is taken as an exact name; for a pattern write { include: "^eth" }'])
+  t.strictSame(warnings('^eth'), [
+    'interfaces: "^eth" is taken as an exact name; for a pattern write { include: "^eth" }',
+  ])
 })

@@ -13,6 +13,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   initCheck(env, exports);
   initPattern(env, exports);
   initInterfaces(env, exports);
+  initFilter(env, exports);
   return exports;
 }
 

@@ -1,4 +1,6 @@
 // The class behind lib/capture.ts: opens off the event loop, hands blocks over, and ends with its environment.
+#include "core/capture.h"
+
 #include <napi.h>
 
 #include <algorithm>
@@ -10,7 +12,6 @@
 #include "binding/interface_object.h"
 #include "binding/leases.h"
 #include "binding/rooms.h"
-#include "core/capture.h"
 #include "core/filter.h"
 #include "core/link_type.h"
 
@@ -95,22 +96,22 @@ Napi::Object figuresToJs(Napi::Env env, const Capture& capture, const CaptureFig
 class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
  public:
   static void init(Napi::Env env) {
-    Instance::of(env).capture = Napi::Persistent(DefineClass(
-        env, "Capture",
-        {
-            InstanceMethod<&CaptureHandle::interfaces>("interfaces"),
-            InstanceMethod<&CaptureHandle::start>("start"),
-            InstanceMethod<&CaptureHandle::decide>("decide"),
-            InstanceMethod<&CaptureHandle::commit>("commit"),
-            InstanceMethod<&CaptureHandle::nextEvent>("nextEvent"),
-            InstanceMethod<&CaptureHandle::nextFault>("nextFault"),
-            InstanceMethod<&CaptureHandle::nextBlock>("nextBlock"),
-            InstanceMethod<&CaptureHandle::release>("release"),
-            InstanceMethod<&CaptureHandle::stats>("stats"),
-            InstanceMethod<&CaptureHandle::stop>("stop"),
-            InstanceMethod<&CaptureHandle::intakeEnded>("intakeEnded"),
-            InstanceMethod<&CaptureHandle::close>("close"),
-        }));
+    Instance::of(env).capture =
+        Napi::Persistent(DefineClass(env, "Capture",
+                                     {
+                                         InstanceMethod<&CaptureHandle::interfaces>("interfaces"),
+                                         InstanceMethod<&CaptureHandle::start>("start"),
+                                         InstanceMethod<&CaptureHandle::decide>("decide"),
+                                         InstanceMethod<&CaptureHandle::commit>("commit"),
+                                         InstanceMethod<&CaptureHandle::nextEvent>("nextEvent"),
+                                         InstanceMethod<&CaptureHandle::nextFault>("nextFault"),
+                                         InstanceMethod<&CaptureHandle::nextBlock>("nextBlock"),
+                                         InstanceMethod<&CaptureHandle::release>("release"),
+                                         InstanceMethod<&CaptureHandle::stats>("stats"),
+                                         InstanceMethod<&CaptureHandle::stop>("stop"),
+                                         InstanceMethod<&CaptureHandle::intakeEnded>("intakeEnded"),
+                                         InstanceMethod<&CaptureHandle::close>("close"),
+                                     }));
   }
 
   explicit CaptureHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<CaptureHandle>(info), env_(info.Env()) {}
@@ -126,6 +127,11 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
   static Napi::Object wrap(Napi::Env env, std::unique_ptr<Capture> capture, std::shared_ptr<Waker> waker, bool copying,
                            const std::vector<std::string>& warnings) {
     Napi::Object object = Instance::of(env).capture.New({});
+    if (object.IsEmpty()) {  // a worker that is being terminated runs no JavaScript any more
+      capture.reset();
+      waker->release();
+      return object;
+    }
     CaptureHandle* self = Unwrap(object);
     self->capture_ = std::move(capture);
     self->waker_ = std::move(waker);
@@ -313,7 +319,8 @@ class OpenWorker final : public Napi::AsyncWorker {
   Result<> compile(const InterfaceMonitor& monitor) {
     // The two link types that may appear at any time, and whatever else is there now.
     std::vector<std::uint16_t> linkTypes(std::begin(kUsualLinkTypes), std::end(kUsualLinkTypes));
-    for (const auto& [index, info] : monitor.interfaces()) {
+    const auto& known = monitor.interfaces();
+    for (const auto& [index, info] : known) {
       const std::uint16_t linkType = linkTypeOf(info.hardwareType);
       const bool listed = std::find(linkTypes.begin(), linkTypes.end(), linkType) != linkTypes.end();
       if (linkType != kLinkTypeUnknown && !listed) linkTypes.push_back(linkType);
@@ -321,17 +328,28 @@ class OpenWorker final : public Napi::AsyncWorker {
     auto compiled = compileForLinkTypes(request_.expression, request_.config.filter.snapshotLength,
                                         FilterExtensions::Kernel, linkTypes);
     if (!compiled) return compiled.error();
+    for (const LinkTypeFilter& filter : compiled->filters) {
+      // Only worth a word where such a device is: the usual link types are compiled in advance.
+      const bool present = std::any_of(known.begin(), known.end(), [&](const auto& entry) {
+        return linkTypeOf(entry.second.hardwareType) == filter.linkType;
+      });
+      if (filter.refusal.empty() || !present) continue;
+      warnings_.push_back("the filter cannot be applied to devices of link type " + std::to_string(filter.linkType) +
+                          ", nothing is captured on them: " + filter.refusal);
+    }
     request_.config.filter.programs = std::move(compiled->filters);
     if (compiled->extensionsMissing) {
-      warnings_.push_back("the filter asks for VLAN tags, but no Ethernet device of the namespace is up: it will not "
-                          "match tags that the kernel has taken out of the packets");
+      warnings_.push_back(
+          "the filter asks for VLAN tags, but no Ethernet device of the namespace is up: it will not "
+          "match tags that the kernel has taken out of the packets");
     }
     return {};
   }
 
   void OnOK() override {
     if (capture_) {
-      deferred_.Resolve(CaptureHandle::wrap(Env(), std::move(capture_), waker_, request_.copying, warnings_));
+      const Napi::Object handle = CaptureHandle::wrap(Env(), std::move(capture_), waker_, request_.copying, warnings_);
+      if (!handle.IsEmpty()) deferred_.Resolve(handle);
     } else {
       waker_->release();
       deferred_.Reject(toJs(Env(), error_));

@@ -29,7 +29,7 @@ class Leases {
  private:
   // One block in JavaScript's hands. It ends with release(), or when the garbage collector takes the ArrayBuffer.
   struct Held {
-    std::optional<Lease> lease;  // none where the buffer is a copy
+    std::optional<Lease> lease;                 // none where the buffer is a copy
     Napi::Reference<Napi::ArrayBuffer> buffer;  // weak
   };
   using Table = std::unordered_map<std::uint32_t, Held>;

@@ -84,7 +84,8 @@ void onFunctionGone(napi_env env, void* data, void* /*hint*/) {
   if (std::exchange(shared.hooked, false)) napi_remove_env_cleanup_hook(shared.env, onEnvironmentEnd, &shared);
   // In an environment that is ending this fails, and nobody waits any more.
   napi_value nothing;
-  if (napi_deferred closing = std::exchange(shared.closing, nullptr); closing && napi_get_undefined(env, &nothing) == napi_ok) {
+  if (napi_deferred closing = std::exchange(shared.closing, nullptr);
+      closing && napi_get_undefined(env, &nothing) == napi_ok) {
     (void)napi_resolve_deferred(env, closing, nothing);
   }
 }
@@ -116,9 +117,9 @@ class WatchObject : public Napi::ObjectWrap<WatchObject> {
     };
     shared_->env = env;
     auto* holder = new std::shared_ptr<Shared>(shared_);
-    const napi_status status = napi_create_threadsafe_function(
-        env, info[2], nullptr, Napi::String::New(env, "ringtap:interfaces"), 0, 1, holder, onFunctionGone, nullptr,
-        callReady, &shared_->function);
+    const napi_status status =
+        napi_create_threadsafe_function(env, info[2], nullptr, Napi::String::New(env, "ringtap:interfaces"), 0, 1,
+                                        holder, onFunctionGone, nullptr, callReady, &shared_->function);
     if (status != napi_ok) {
       delete holder;
       throwError(env, Error{.code = Code::System, .message = "cannot create a thread-safe function"});
@@ -173,7 +174,8 @@ class WatchObject : public Napi::ObjectWrap<WatchObject> {
     if (!shared_->closed && !shared_->ended) (void)napi_unref_threadsafe_function(info.Env(), shared_->function);
   }
 
-  // A promise that resolves when thread and descriptors are gone. The caller keeps it: a second call gets a resolved one.
+  // A promise that resolves when thread and descriptors are gone. The caller keeps it: a second call gets a resolved
+  // one.
   Napi::Value close(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     napi_value promise;

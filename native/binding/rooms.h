@@ -10,5 +10,6 @@ void initErrors(Napi::Env env, Napi::Object exports);
 void initCheck(Napi::Env env, Napi::Object exports);
 void initPattern(Napi::Env env, Napi::Object exports);
 void initInterfaces(Napi::Env env, Napi::Object exports);
+void initFilter(Napi::Env env, Napi::Object exports);
 
 }  // namespace ringtap::binding

@@ -81,9 +81,7 @@ class Assembler {
   std::vector<bpf_insn>& out_;
 };
 
-Error tooFar() {
-  return Error{Code::FilterTooLarge, "the filter is too long for the jumps of its eBPF form"};
-}
+Error tooFar() { return Error{Code::FilterTooLarge, "the filter is too long for the jumps of its eBPF form"}; }
 
 Error noTranslation(const FilterInstruction& instruction) {
   return Error{Code::FilterSyntax, "the filter has an instruction without an eBPF form (code " +
@@ -124,9 +122,9 @@ Result<> translateClassic(std::span<const FilterInstruction> program, std::vecto
   // A is R0, where the kernel's packet loads (BPF_LD_ABS, BPF_LD_IND) leave their result; X is R7, which they keep. A
   // load beyond the packet ends the whole program with 0, as in classic BPF.
   Assembler out(code);
-  std::vector<std::size_t> starts;                              // where each classic instruction begins
-  std::vector<std::pair<std::size_t, std::size_t>> jumps;       // (from, classic target)
-  std::vector<std::size_t> ends;                                // jumps to behind the program
+  std::vector<std::size_t> starts;                         // where each classic instruction begins
+  std::vector<std::pair<std::size_t, std::size_t>> jumps;  // (from, classic target)
+  std::vector<std::size_t> ends;                           // jumps to behind the program
   const auto jumpTo = [&](std::size_t at, std::size_t target) { jumps.emplace_back(at, target); };
   const auto finish = [&] { ends.push_back(out.jumpAlways()); };
 

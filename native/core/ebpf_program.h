@@ -26,8 +26,8 @@ inline constexpr std::uint32_t kSlotLoopback = 2;  // packets that leave are dro
 inline constexpr std::uint32_t kSlotProgramShift = 8;
 
 struct EbpfMaps {
-  int slotOf;   // hash: ifindex → u32 index into `slots`
-  int slots;    // array of Slot
+  int slotOf;     // hash: ifindex → u32 index into `slots`
+  int slots;      // array of Slot
   int strangers;  // hash: ifindex → u64 packets accepted from an interface without a slot
 };
 

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "core/filter_interpreter.h"
 #include "core/unique_fd.h"
 
 namespace ringtap {
@@ -90,7 +91,7 @@ std::string shortened(const std::string& expression) {
   return text;
 }
 
-Error refused(const std::string& expression, const char* reason) {
+Error refused(const std::string& expression, const std::string& reason) {
   return {Code::FilterSyntax, "filter \"" + shortened(expression) + "\": " + reason};
 }
 
@@ -196,7 +197,12 @@ Result<FilterProgram> compileOn(pcap_t* handle, const std::string& expression) {
   if (program.size() > kMaxFilterInstructions) {
     return tooLarge(expression, std::to_string(program.size()) + " instructions");
   }
-  return program.copy();
+  FilterProgram instructions = program.copy();
+  // libpcap makes a loop for `protochain`, and a program with a jump back is none for the kernel or for runFilter.
+  if (const auto valid = validateFilter(instructions); !valid.ok()) {
+    return refused(expression, "the kernel cannot run it, for protochain needs a loop (" + valid.error().message + ")");
+  }
+  return instructions;
 }
 
 bool isKnown(std::uint16_t linkType) { return pcap_datalink_val_to_name(dltOf(linkType)) != nullptr; }

@@ -1,7 +1,7 @@
 // From pcap-filter(7) expressions to classic BPF, through libpcap's compiler.
 //
-// All functions here are thread-safe (pcap_compile is since libpcap 1.8) and can be slow: names in an expression are looked up
-// in the DNS, and the optimiser takes 15 s for 600 hosts or 400 ports. Call them where waiting is allowed.
+// All functions here are thread-safe (pcap_compile is since libpcap 1.8) and can be slow: names in an expression are
+// looked up in the DNS, and the optimiser takes 15 s for 600 hosts or 400 ports. Call them where waiting is allowed.
 #pragma once
 
 #include <cstdint>
@@ -34,13 +34,14 @@ struct CompiledFilter {
   bool extensionsMissing = false;
 };
 
-// Compiles for one LINKTYPE_ value. The program returns `snapshotLength` for a match and 0 otherwise. An expression of
-// white space only matches everything, whatever the link type.
+// Compiles for one LINKTYPE_ value. The program returns `snapshotLength` for a match and 0 otherwise, and has passed
+// validateFilter (core/filter_interpreter.h). An expression of white space only matches everything, whatever the link
+// type.
 //
 // Netmasks are not known here: `ip broadcast` is refused rather than compiled into a test that never holds.
 //
 // FilterSyntax: libpcap refuses it, with its own words: a syntax error, an unknown host name, an expression that fits
-//   no packet of this link type, …
+//   no packet of this link type, …; or it is `protochain`, which needs a loop that the kernel does not run.
 // FilterTooLarge: more than kMaxFilterInstructions, or so much that compiling could only end there, after hours.
 // Option: snapshotLength is 0 or above kMaxSnapshotLength, or libpcap does not know the link type.
 Result<CompiledFilter> compileFilter(const std::string& expression, std::uint16_t linkType,
@@ -62,8 +63,9 @@ struct LinkTypeFilters {
 inline constexpr std::uint16_t kUsualLinkTypes[] = {kLinkTypeEthernet, kLinkTypeRaw};
 
 // The same expression for devices of several link types. An expression counts as valid when one of them can express it;
-// for the others it matches nothing. When none can, the error is that of the first: put Ethernet there. FilterTooLarge
-// of any one is an error of the whole. A link type libpcap does not know (kLinkTypeUnknown) counts as one that cannot. Takes as long as the link types take one after another.
+// for the others it matches nothing; so it does for a link type that libpcap does not know (kLinkTypeUnknown). When
+// none can, the error is that of the first: put Ethernet there. FilterTooLarge of any one is an error of the whole.
+// Takes as long as the link types take one after another.
 Result<LinkTypeFilters> compileForLinkTypes(const std::string& expression, std::uint32_t snapshotLength,
                                             FilterExtensions extensions,
                                             std::span<const std::uint16_t> linkTypes = kUsualLinkTypes);

@@ -21,14 +21,12 @@ bool isKnownAncillary(std::uint32_t k) {
     case ancillary(SKF_AD_ALU_XOR_X):
     case ancillary(SKF_AD_VLAN_TAG):
     case ancillary(SKF_AD_VLAN_TAG_PRESENT):
-    case ancillary(SKF_AD_VLAN_TPID):
-      return true;
-    default:
-      return false;
+    case ancillary(SKF_AD_VLAN_TPID): return true;
+    default: return false;
   }
 }
 
-// Why an instruction cannot run; nullptr when it can. `last`: how many instructions follow it.
+// Why an instruction cannot run; nullptr when it can. `following`: how many instructions come after it.
 const char* flaw(const FilterInstruction& instruction, std::size_t following) {
   switch (instruction.code) {
     case BPF_LD | BPF_W | BPF_ABS:
@@ -66,21 +64,16 @@ const char* flaw(const FilterInstruction& instruction, std::size_t following) {
     case BPF_MISC | BPF_TAX:
     case BPF_MISC | BPF_TXA:
     case BPF_RET | BPF_K:
-    case BPF_RET | BPF_A:
-      return nullptr;
+    case BPF_RET | BPF_A: return nullptr;
     case BPF_ALU | BPF_DIV | BPF_K:
-    case BPF_ALU | BPF_MOD | BPF_K:
-      return instruction.k == 0 ? "a division by the constant 0" : nullptr;
+    case BPF_ALU | BPF_MOD | BPF_K: return instruction.k == 0 ? "a division by the constant 0" : nullptr;
     case BPF_ALU | BPF_LSH | BPF_K:
-    case BPF_ALU | BPF_RSH | BPF_K:
-      return instruction.k >= 32 ? "a shift by more than 31" : nullptr;
+    case BPF_ALU | BPF_RSH | BPF_K: return instruction.k >= 32 ? "a shift by more than 31" : nullptr;
     case BPF_LD | BPF_MEM:
     case BPF_LDX | BPF_MEM:
     case BPF_ST:
-    case BPF_STX:
-      return instruction.k >= BPF_MEMWORDS ? "a memory word that does not exist" : nullptr;
-    case BPF_JMP | BPF_JA:
-      return instruction.k >= following ? "a jump out of the program" : nullptr;
+    case BPF_STX: return instruction.k >= BPF_MEMWORDS ? "a memory word that does not exist" : nullptr;
+    case BPF_JMP | BPF_JA: return instruction.k >= following ? "a jump out of the program" : nullptr;
     case BPF_JMP | BPF_JEQ | BPF_K:
     case BPF_JMP | BPF_JEQ | BPF_X:
     case BPF_JMP | BPF_JGT | BPF_K:
@@ -90,8 +83,7 @@ const char* flaw(const FilterInstruction& instruction, std::size_t following) {
     case BPF_JMP | BPF_JSET | BPF_K:
     case BPF_JMP | BPF_JSET | BPF_X:
       return instruction.jt >= following || instruction.jf >= following ? "a jump out of the program" : nullptr;
-    default:
-      return "an unknown instruction";
+    default: return "an unknown instruction";
   }
 }
 

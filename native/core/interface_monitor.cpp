@@ -70,8 +70,7 @@ struct InterfaceMonitor::State {
       case RTM_DELADDR:
         if (const auto address = netlink::parseAddress(message.payload)) table.addressGone(*address, events);
         return {};
-      default:
-        return {};
+      default: return {};
     }
   }
 
@@ -81,8 +80,7 @@ struct InterfaceMonitor::State {
       auto received = news.receive();
       if (!received) return std::move(received.error());
       switch (received->state) {
-        case netlink::Received::State::Nothing:
-          return {};
+        case netlink::Received::State::Nothing: return {};
         case netlink::Received::State::Overflow:
         case netlink::Received::State::Truncated:
           // The kernel sends nothing more until the queue is empty (netlink_overrun(), net/netlink/af_netlink.c): what
@@ -90,8 +88,7 @@ struct InterfaceMonitor::State {
           ++overflows;
           stale = true;
           continue;
-        case netlink::Received::State::Bytes:
-          break;
+        case netlink::Received::State::Bytes: break;
       }
       netlink::Bytes rest = received->bytes;
       while (!stale) {

@@ -25,8 +25,7 @@ bool sameEntry(const netlink::AddressNews& a, const netlink::AddressNews& b) {
 }
 
 std::vector<InterfaceAddress> shown(std::vector<netlink::AddressNews>& entries) {
-  std::sort(entries.begin(), entries.end(),
-            [](const auto& a, const auto& b) { return orderOf(a) < orderOf(b); });
+  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return orderOf(a) < orderOf(b); });
   std::vector<InterfaceAddress> addresses;
   for (const auto& entry : entries) {
     if (std::find(addresses.begin(), addresses.end(), entry.address) == addresses.end()) {
@@ -133,7 +132,8 @@ void InterfaceTable::updateAddresses(std::uint32_t index, Events& events) {
 void InterfaceTable::address(const netlink::AddressNews& news, Events& events) {
   if (!find(news.index)) return;
   auto& entries = addresses_[news.index];
-  const auto at = std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return sameEntry(entry, news); });
+  const auto at =
+      std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return sameEntry(entry, news); });
   if (at == entries.end()) {
     entries.push_back(news);
   } else {

@@ -47,9 +47,9 @@ class InterfaceTable {
   // Two addresses may differ in their peers only; InterfaceInfo does not show that, but the removal of one needs it.
   std::map<std::uint32_t, std::vector<netlink::AddressNews>> addresses_;
   std::uint32_t lastGeneration_ = 0;
-  std::set<std::uint32_t> departed_;     // since the last takeDoubts()
-  std::set<std::uint32_t> reappeared_;   // likewise
-  std::set<std::uint32_t> longDeparted_; // lately; bounded
+  std::set<std::uint32_t> departed_;      // since the last takeDoubts()
+  std::set<std::uint32_t> reappeared_;    // likewise
+  std::set<std::uint32_t> longDeparted_;  // lately; bounded
 };
 
 }  // namespace ringtap

@@ -20,8 +20,8 @@ namespace ringtap {
 class InterfaceWatch {
  public:
   struct Options {
-    int receiveBuffer = 0;      // bytes; 0: InterfaceMonitor's default
-    std::size_t maxQueue = 1;   // events that wait at most
+    int receiveBuffer = 0;     // bytes; 0: InterfaceMonitor's default
+    std::size_t maxQueue = 1;  // events that wait at most
   };
 
   // Called on the thread of the watch.

@@ -67,8 +67,8 @@ class EbpfFilter final : public KernelFilter {
     if (!slots) return slots.error();
     self->slotOf_ = std::move(*slotOf);
     self->strangers_ = std::move(*strangers);
-    void* memory = ::mmap(nullptr, mappedLength(sizeof(Slot), kSlots), PROT_READ | PROT_WRITE, MAP_SHARED,
-                          slots->get(), 0);
+    void* memory =
+        ::mmap(nullptr, mappedLength(sizeof(Slot), kSlots), PROT_READ | PROT_WRITE, MAP_SHARED, slots->get(), 0);
     if (memory == MAP_FAILED) return Error::fromErrno("mmap", "the eBPF table of interfaces could not be mapped");
     self->slots_ = static_cast<Slot*>(memory);
     auto code = assembleEbpf(self->spec_, acceptUnlisted, {self->slotOf_.get(), slots->get(), self->strangers_.get()});

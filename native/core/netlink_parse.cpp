@@ -88,24 +88,15 @@ std::optional<LinkNews> parseLink(Bytes payload) {
   bool wireless = false;
   const bool sound = forEachAttribute(after(payload, aligned(sizeof(header))), [&](int type, Bytes data) {
     switch (type) {
-      case IFLA_IFNAME:
-        info.name = readString(data);
-        return true;
-      case IFLA_MTU:
-        hasMtu = true;
-        return readAt(data, 0, info.mtu);
-      case IFLA_ADDRESS:
-        info.address.assign(data.begin(), data.end());
-        return true;
-      case IFLA_MASTER:
-        return readAt(data, 0, info.master);
-      case IFLA_LINK:
-        return readAt(data, 0, info.peerIndex);
-      case IFLA_LINK_NETNSID:
-        return readAt(data, 0, info.peerNetnsId);
+      case IFLA_IFNAME: info.name = readString(data); return true;
+      case IFLA_MTU: hasMtu = true; return readAt(data, 0, info.mtu);
+      case IFLA_ADDRESS: info.address.assign(data.begin(), data.end()); return true;
+      case IFLA_MASTER: return readAt(data, 0, info.master);
+      case IFLA_LINK: return readAt(data, 0, info.peerIndex);
+      case IFLA_LINK_NETNSID: return readAt(data, 0, info.peerNetnsId);
       case IFLA_PROMISCUITY: {
-        // ifi_flags has IFF_PROMISC only where someone set the flag by hand (dev_get_flags(), net/core/dev.c); the count
-        // knows of packet sockets and bridges too.
+        // ifi_flags has IFF_PROMISC only where someone set the flag by hand (dev_get_flags(), net/core/dev.c); the
+        // count knows of packet sockets and bridges too.
         std::uint32_t holders = 0;
         if (!readAt(data, 0, holders)) return false;
         if (holders > 0) info.flags |= IFF_PROMISC;
@@ -121,11 +112,8 @@ std::optional<LinkNews> parseLink(Bytes payload) {
           if (nested == IFLA_ALT_IFNAME) info.alternativeNames.push_back(readString(value));
           return true;
         });
-      case IFLA_WIRELESS:
-        wireless = true;
-        return true;
-      default:
-        return true;
+      case IFLA_WIRELESS: wireless = true; return true;
+      default: return true;
     }
   });
   // Name and MTU are in every description that rtnl_fill_ifinfo() makes (net/core/rtnetlink.c).
@@ -158,14 +146,9 @@ std::optional<AddressNews> parseAddress(Bytes payload) {
   bool hasAddress = false;
   const bool sound = forEachAttribute(after(payload, aligned(sizeof(header))), [&](int type, Bytes data) {
     switch (type) {
-      case IFA_LOCAL:
-        hasLocal = true;
-        return readBytes(data, header.ifa_family, news.address.bytes);
-      case IFA_ADDRESS:
-        hasAddress = true;
-        return readBytes(data, header.ifa_family, news.peer);
-      default:
-        return true;
+      case IFA_LOCAL: hasLocal = true; return readBytes(data, header.ifa_family, news.address.bytes);
+      case IFA_ADDRESS: hasAddress = true; return readBytes(data, header.ifa_family, news.peer);
+      default: return true;
     }
   });
   if (!sound || (!hasLocal && !hasAddress)) return std::nullopt;

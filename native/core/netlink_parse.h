@@ -1,6 +1,6 @@
-// Reads rtnetlink messages (rtnetlink(7), netlink(7)) from memory. Pure functions: no descriptor, no state; whatever the
-// lengths in the bytes claim, nothing outside the span is read. A message that contradicts itself is not half believed:
-// it parses to nothing.
+// Reads rtnetlink messages (rtnetlink(7), netlink(7)) from memory. Pure functions: no descriptor, no state; whatever
+// the lengths in the bytes claim, nothing outside the span is read. A message that contradicts itself is not half
+// believed: it parses to nothing.
 #pragma once
 
 #include <array>
@@ -21,7 +21,8 @@ struct Message {
   Bytes payload;               // what follows the nlmsghdr
 };
 
-// Takes one message off the front of `rest`. Nothing: the end, or bytes that cannot be a message (`rest` is empty then).
+// Takes one message off the front of `rest`. Nothing: the end, or bytes that cannot be a message (`rest` is empty
+// then).
 [[nodiscard]] std::optional<Message> nextMessage(Bytes& rest);
 
 struct LinkNews {
@@ -29,12 +30,12 @@ struct LinkNews {
 };
 
 // RTM_NEWLINK: the device's full description. Nothing where the message is malformed, or does not describe the device:
-// a bridge speaks of its ports in messages of family AF_BRIDGE (net/bridge/br_netlink.c), wireless extensions put events
-// into messages of their own (net/wireless/wext-core.c), and both omit most of what a description has.
+// a bridge speaks of its ports in messages of family AF_BRIDGE (net/bridge/br_netlink.c), wireless extensions put
+// events into messages of their own (net/wireless/wext-core.c), and both omit most of what a description has.
 [[nodiscard]] std::optional<LinkNews> parseLink(Bytes payload);
 
-// RTM_DELLINK: the index of the device that is gone from this namespace. Nothing where the message is malformed, or where
-// it says something else: with family AF_BRIDGE, that a port has left its bridge.
+// RTM_DELLINK: the index of the device that is gone from this namespace. Nothing where the message is malformed, or
+// where it says something else: with family AF_BRIDGE, that a port has left its bridge.
 [[nodiscard]] std::optional<std::uint32_t> parseLinkRemoval(Bytes payload);
 
 struct AddressNews {

@@ -1,7 +1,7 @@
 // A POSIX extended regular expression over interface names, compiled once (regex(7), regcomp(3)).
 //
-// Read as egrep reads it: searched for anywhere in the name, not matched whole; `\<`, `\w` and back-references are the C
-// library's extensions. Where regcomp is stricter than grep -E (a leading `*`, `a{x`), the pattern is refused rather
+// Read as egrep reads it: searched for anywhere in the name, not matched whole; `\<`, `\w` and back-references are the
+// C library's extensions. Where regcomp is stricter than grep -E (a leading `*`, `a{x`), the pattern is refused rather
 // than read in one of two ways.
 //
 // The locale: regcomp and regexec follow LC_CTYPE and LC_COLLATE of the calling thread. Node itself never calls

@@ -98,7 +98,8 @@ Result<> Ring::setPromiscuous(std::uint32_t interface, bool on) {
   request.mr_ifindex = static_cast<int>(interface);
   request.mr_type = PACKET_MR_PROMISC;
   if (setOption(fd(), on ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP, request)) return {};
-  return Error::fromErrno("setsockopt", on ? "promiscuous mode could not be set" : "promiscuous mode could not be left");
+  return Error::fromErrno("setsockopt",
+                          on ? "promiscuous mode could not be set" : "promiscuous mode could not be left");
 }
 
 void Ring::shut() {

@@ -48,10 +48,10 @@ struct TrackedInterface {
     std::uint64_t epoch;
     Verdict verdict;
   };
-  std::vector<Decision> decisions;  // ascending epochs, never empty
-  std::uint64_t refilterUntil = 0;  // blocks up to this number may hold packets that the user's filter has not seen
-  std::uint64_t lateRefused = 0;    // of the packets the kernel counted as accepted: refused by the filter here
-  std::uint64_t receivedBefore = 0; // the kernel's count when the device went
+  std::vector<Decision> decisions;   // ascending epochs, never empty
+  std::uint64_t refilterUntil = 0;   // blocks up to this number may hold packets that the user's filter has not seen
+  std::uint64_t lateRefused = 0;     // of the packets the kernel counted as accepted: refused by the filter here
+  std::uint64_t receivedBefore = 0;  // the kernel's count when the device went
   InterfaceFigures figures;
 
   [[nodiscard]] Verdict now() const { return decisions.back().verdict; }

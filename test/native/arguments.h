@@ -19,14 +19,16 @@ namespace arguments {
 }
 
 // A whole number, decimal or 0x…, at most `most`.
-inline std::uint64_t wholeNumber(std::string_view option, std::string_view text, std::uint64_t most, const char* usage) {
+inline std::uint64_t wholeNumber(std::string_view option, std::string_view text, std::uint64_t most,
+                                 const char* usage) {
   const bool hexadecimal = text.starts_with("0x");
   const std::string_view digits = hexadecimal ? text.substr(2) : text;
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, hexadecimal ? 16 : 10);
   if (error != std::errc{} || end != digits.data() + digits.size() || digits.empty() || value > most) {
     wrong(std::string(option) + " must be a whole number of at most " + std::to_string(most) + "; got \"" +
-              std::string(text) + "\"", usage);
+              std::string(text) + "\"",
+          usage);
   }
   return value;
 }
@@ -47,7 +49,8 @@ inline void checkShape(const frames::Shape& shape, const char* usage) {
   if (shape.raw && shape.vlan) wrong("--raw and --vlan exclude each other", usage);
   if (shape.size < frames::minimumSize(shape) || shape.size > frames::maximumSize) {
     wrong("--size must be from " + std::to_string(frames::minimumSize(shape)) + " to " +
-              std::to_string(frames::maximumSize) + " for these frames; got " + std::to_string(shape.size), usage);
+              std::to_string(frames::maximumSize) + " for these frames; got " + std::to_string(shape.size),
+          usage);
   }
   if (shape.flows == 0 || shape.port + shape.flows - 1 > 65535) {
     wrong("--flows must be at least 1 and leave --port + --flows - 1 within 65535", usage);

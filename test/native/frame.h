@@ -24,8 +24,8 @@ struct Shape {
   std::optional<std::uint16_t> vlan{};
   Mac source{2, 0, 0, 0, 0, 1};
   Mac destination{2, 0, 0, 0, 0, 2};
-  std::uint16_t port = 9;    // of both ends
-  std::uint32_t flows = 1;   // the source port is port + number % flows
+  std::uint16_t port = 9;   // of both ends
+  std::uint32_t flows = 1;  // the source port is port + number % flows
 };
 
 inline constexpr std::uint8_t magic[8] = {'R', 'I', 'N', 'G', 'T', 'A', 'P', 0};
@@ -87,7 +87,8 @@ inline void number(std::uint8_t* at, const Shape& shape, std::uint64_t value, st
 
 // Prints the line that both programs end a run with.
 inline void report(std::uint64_t sent, double seconds, std::uint64_t refused, std::uint64_t dropped) {
-  std::printf(R"({"sent":%llu,"seconds":%.6f,"packetsPerSecond":%.0f,"refused":%llu,"dropped":%llu})" "\n",
+  std::printf(R"({"sent":%llu,"seconds":%.6f,"packetsPerSecond":%.0f,"refused":%llu,"dropped":%llu})"
+              "\n",
               static_cast<unsigned long long>(sent), seconds, seconds > 0 ? static_cast<double>(sent) / seconds : 0.0,
               static_cast<unsigned long long>(refused), static_cast<unsigned long long>(dropped));
   std::fflush(stdout);

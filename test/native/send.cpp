@@ -1,7 +1,8 @@
 // Sends numbered frames (frame.h) through AF_PACKET, for the live tests and the benchmarks.
 //
 // Frame i goes to interface i modulo their number. Many frames go with one system call, whatever the interfaces: the
-// socket is bound to none, and each message of a sendmmsg names its device.
+// socket is bound to none, and each message of a sendmmsg names its device. (A TPACKET TX ring was measured: within 5 %
+// of this, and it cannot tell which frames were refused.)
 
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
@@ -23,6 +24,7 @@
 
 #include "arguments.h"
 #include "frame.h"
+#include "inject.h"
 #include "pacer.h"
 
 namespace {
@@ -44,6 +46,9 @@ constexpr const char* usage = R"(usage: send --interface NAME[,NAME…] --count 
   --flows N           source ports in turn, from --port on (1)
   --bypass            past the queueing discipline (PACKET_QDISC_BYPASS): faster, and taps on the sending interface do
                       not see the frames
+  --inject            do not send but let the (one) interface receive the frames, through an XDP test run: the highest
+                      rate; needs CAP_BPF and kernel 5.18, frames of at most 3300 bytes; bursts as large as due; the
+                      counters of the interface do not count them
   --keep-going        repeat a frame that was refused (ENOBUFS, EAGAIN) until it is sent
 
 Prints {"sent","seconds","packetsPerSecond","refused","dropped"}: "refused" counts refusals by the kernel, "dropped" what
@@ -60,6 +65,7 @@ struct Options {
   std::uint16_t label = 0;
   bool bypass = false;
   bool keepGoing = false;
+  bool inject = false;
   frames::Shape shape;
 };
 
@@ -108,6 +114,8 @@ Options parse(int argc, char** argv) {
       options.shape.flows = static_cast<std::uint32_t>(number(65535));
     } else if (option == "--bypass") {
       options.bypass = true;
+    } else if (option == "--inject") {
+      options.inject = true;
     } else if (option == "--keep-going") {
       options.keepGoing = true;
     } else {
@@ -119,6 +127,10 @@ Options parse(int argc, char** argv) {
   if (options.burst == 0) arguments::wrong("--burst must be at least 1", usage);
   if (options.label + options.interfaces.size() - 1 > 65535) arguments::wrong("--label is too large", usage);
   arguments::checkShape(options.shape, usage);
+  if (options.inject && (options.interfaces.size() != 1 || options.shape.raw || options.bypass ||
+                         options.shape.size > inject::maximumSize)) {
+    arguments::wrong("--inject takes one interface and no --raw, --bypass or frames above 3300 bytes", usage);
+  }
   return options;
 }
 
@@ -193,6 +205,19 @@ class Burst {
 
 bool isRefusal(int number) { return number == ENOBUFS || number == EAGAIN || number == ENOMEM; }
 
+int runInjector(const Options& options, unsigned index) {
+  inject::Injector injector(index, options.shape, options.start, options.label);
+  if (options.rate != 0) injector.hold();
+  std::uint64_t done = 0;
+  const Pacer pacer(options.rate);
+  while (done < options.count && injector.failure() == 0) done += injector.run(pacer.due(done, options.count - done));
+  frames::report(done, pacer.seconds(), 0, 0);
+  if (done == options.count) return 0;
+  std::fprintf(stderr, "send: --inject into %s: %s\n", options.interfaces.front().c_str(),
+               std::strerror(injector.failure()));
+  return 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -207,6 +232,8 @@ int main(int argc, char** argv) {
     }
     indexes.push_back(index);
   }
+  if (options.inject) return runInjector(options, indexes.front());
+
   // Protocol 0: this socket receives nothing.
   const int socket = ::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
   if (socket < 0) {
@@ -229,8 +256,8 @@ int main(int argc, char** argv) {
   int failure = 0;
   const Pacer pacer(options.rate);
   while (done < options.count && failure == 0) {
-    const auto length = static_cast<std::size_t>(
-        pacer.due(done, std::min<std::uint64_t>(options.burst, options.count - done)));
+    const auto length =
+        static_cast<std::size_t>(pacer.due(done, std::min<std::uint64_t>(options.burst, options.count - done)));
     burst.fill(done, length);
     for (std::size_t slot = 0; slot < length;) {
       const int taken = sendmmsg(socket, burst.from(slot), static_cast<unsigned>(length - slot), 0);
@@ -240,7 +267,8 @@ int main(int argc, char** argv) {
         sent += static_cast<std::uint64_t>(taken);
         continue;
       }
-      // sendmmsg reports an error only for its first message; one later in the burst comes back first with the next call.
+      // sendmmsg reports an error only for its first message; one later in the burst comes back first with the next
+      // call.
       const int number = taken == 0 ? EAGAIN : errno;
       if (number == EINTR) continue;
       if (!isRefusal(number)) {

@@ -1,7 +1,7 @@
 // Holds a tun device open, so that it has a carrier, and writes numbered IP packets (frame.h) into the kernel, which
 // then counts them as received on that device. Packets that the kernel sends out of the device are read and discarded.
 //
-// Prints {"ready":true,"interface":NAME}; then reads one command a line from standard input until its end:
+// Prints {"ready":true,"interface":NAME,"sent":0}; then reads one command a line from standard input until its end:
 //   write START COUNT SIZE RATE LABEL PORT FLOWS   answers as `send` does (the device must be up)
 // The device is gone with this process.
 
@@ -80,7 +80,9 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "tun_hold: making %s: %s\n", argv[1], std::strerror(errno));
     return 1;
   }
-  std::printf(R"({"ready":true,"interface":"%s"})" "\n", request.ifr_name);
+  std::printf(R"({"ready":true,"interface":"%s","sent":0})"
+              "\n",
+              request.ifr_name);
   std::fflush(stdout);
 
   // Without a reader the device's queue would fill and the kernel would drop what is sent out of it.

@@ -34,15 +34,15 @@ export async function addNamespace(): Promise<HeldNamespace> {
   const first = await Promise.race([once(child.stdout, 'data'), ended])
   if (String(first[0]).trim() !== 'ready') throw new Error(`no second network namespace: ${said.trim()}`)
   // It must not keep the test from ending.
-  child.unref()
-  for (const stream of [child.stdin, child.stdout, child.stderr]) (stream as unknown as { unref(): void }).unref()
+  const handles = [child, child.stdin, child.stdout, child.stderr] as unknown as { ref(): void; unref(): void }[]
+  for (const handle of handles) handle.unref()
   const pid = child.pid as number
   return {
     pid,
     path: netnsPath(pid),
     async close() {
       if (child.exitCode === null && child.signalCode === null) {
-        child.ref()
+        for (const handle of handles) handle.ref()
         child.stdin.end()
         await ended
       }

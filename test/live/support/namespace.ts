@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { readlinkSync, writeFileSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { diesWithParent } from './tools.js'
 
 /** In the environment of a process inside: the identity of the network namespace that it was started from. */
 const outsideKey = 'RINGTAP_LIVE_OUTSIDE'
@@ -29,8 +30,9 @@ export function assertInside(): void {
  * `support/live.ts`, which does both).
  *
  * Outside, it runs the same script again inside one and never resolves: this process only passes on output, exit code,
- * signals and tap's messages. As root, or as another user by way of a user namespace, where the test sees itself as
- * root. The namespace has loopback up and IPv6 off, so that the kernel sends nothing of its own, and goes with the test.
+ * signals and tap's messages. As another user than root by way of a user namespace: the test keeps its user and has all
+ * capabilities over the network namespace, but none over the machine. The namespace has loopback up and IPv6 off, so
+ * that the kernel sends nothing of its own, and goes with the test.
  *
  * Where no namespace can be made, the test is skipped, loudly and counted; with `CI` or `RINGTAP_REQUIRE_LIVE` set (not
  * to `0`, `false` or nothing), it fails.
@@ -51,13 +53,16 @@ export async function inNamespace(url: string): Promise<void> {
 function entrance(): string[] | string {
   const reasons: string[] = []
   // If this process is killed, so must be the test: it would keep its namespace and tap's pipe open for ever.
-  const follow = spawnSync('setpriv', ['--pdeathsig', 'KILL', 'true']).status === 0 ? ['setpriv', '--pdeathsig', 'KILL'] : []
-  for (const option of process.getuid?.() === 0 ? ['-n', '-rn'] : ['-rn']) {
-    const enter = ['unshare', option, ...follow]
-    const [command = '', ...rest] = [...enter, 'true']
-    const probe = spawnSync(command, rest, { encoding: 'utf8' })
+  const follow = diesWithParent()
+  const ways = [['-rn']]
+  // Better than to become root inside: tcpdump, once it is root, wants to drop that, which a user namespace forbids.
+  if (process.getuid?.() !== 0) ways.unshift(['--map-current-user', '--keep-caps', '-n'])
+  else ways.unshift(['-n'])
+  for (const way of ways) {
+    const enter = ['unshare', ...way, ...follow]
+    const probe = spawnSync('unshare', [...enter.slice(1), 'ip', 'link', 'set', 'lo', 'up'], { encoding: 'utf8' })
     if (probe.status === 0) return enter
-    reasons.push(`unshare ${option}: ${(probe.error?.message ?? probe.stderr).trim()}`)
+    reasons.push(`unshare ${way.join(' ')}: ${(probe.error?.message ?? probe.stderr).trim()}`)
   }
   return reasons.join('; ')
 }

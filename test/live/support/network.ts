@@ -3,8 +3,8 @@ import { writeFileSync } from 'node:fs'
 import { assertInside } from './namespace.js'
 import { commandIn } from './tools.js'
 
-export { addNamespace, netnsPath, type HeldNamespace } from './held-namespace.js'
-export { openTun, tunAvailable, type Tun, type TunWrite } from './tun.js'
+export { addNamespace, type HeldNamespace, netnsPath } from './held-namespace.js'
+export { openTun, type Tun, type TunWrite, tunAvailable } from './tun.js'
 
 /** Where an `ip` command runs: pid of a process in that network namespace. Default: this process's own. */
 export interface Where {
@@ -20,7 +20,8 @@ function run(args: readonly string[], { namespace }: Where, input?: string): str
     ...(input !== undefined && { input }),
   })
   if (error) throw new Error(`${command} cannot be run: ${error.message} (the live tests need iproute2)`)
-  if (status !== 0) throw new Error(`"${[command, ...rest].join(' ')}" failed: ${stderr.trim() || `exit code ${status}`}`)
+  if (status !== 0)
+    throw new Error(`"${[command, ...rest].join(' ')}" failed: ${stderr.trim() || `exit code ${status}`}`)
   return stdout
 }
 
@@ -84,11 +85,19 @@ export function addVeth(name: string, peer: string, options: VethOptions = {}): 
  *
  * @returns the names, index by index
  */
-export function addVeths(count: number, prefix: string, peerPrefix: string, options: VethOptions = {}): { name: string; peer: string }[] {
+export function addVeths(
+  count: number,
+  prefix: string,
+  peerPrefix: string,
+  options: VethOptions = {},
+): { name: string; peer: string }[] {
   const pairs = Array.from({ length: count }, (_, i) => ({ name: `${prefix}${i}`, peer: `${peerPrefix}${i}` }))
   ipBatch(pairs.flatMap(({ name, peer }) => vethCommands(name, peer, options)))
   if (options.peerNamespace !== undefined && options.up !== false) {
-    up(pairs.map(({ peer }) => peer), { namespace: options.peerNamespace })
+    up(
+      pairs.map(({ peer }) => peer),
+      { namespace: options.peerNamespace },
+    )
   }
   return pairs
 }
@@ -104,17 +113,26 @@ export function addBridge(name: string, ports: readonly string[] = []): void {
 
 /** Sets interfaces up. */
 export function up(names: string | readonly string[], where: Where = {}): void {
-  ipBatch([names].flat().map((name) => `link set dev ${name} up`), where)
+  ipBatch(
+    [names].flat().map((name) => `link set dev ${name} up`),
+    where,
+  )
 }
 
 /** Sets interfaces down. */
 export function down(names: string | readonly string[], where: Where = {}): void {
-  ipBatch([names].flat().map((name) => `link set dev ${name} down`), where)
+  ipBatch(
+    [names].flat().map((name) => `link set dev ${name} down`),
+    where,
+  )
 }
 
 /** Removes interfaces (the peer of a veth goes with it: name one end only). */
 export function del(names: string | readonly string[], where: Where = {}): void {
-  ipBatch([names].flat().map((name) => `link del dev ${name}`), where)
+  ipBatch(
+    [names].flat().map((name) => `link del dev ${name}`),
+    where,
+  )
 }
 
 /** Renames an interface, up or down (kernels before 6.3 refuse it while up). */

@@ -3,7 +3,7 @@ import type { FrameOptions } from './frame.js'
 import { assertInside } from './namespace.js'
 import { commandIn, tool } from './tools.js'
 
-export { expectedFrame, labelOf, sequenceOf, type FrameOptions } from './frame.js'
+export { expectedFrame, type FrameOptions, labelOf, sequenceOf } from './frame.js'
 
 /** A run of the program `send`; its usage says more. */
 export interface SendOptions extends FrameOptions {
@@ -19,6 +19,11 @@ export interface SendOptions extends FrameOptions {
   burst?: number
   /** Faster, and taps on the sending interface do not see the frames. Default false. */
   bypass?: boolean
+  /**
+   * Do not send, but let the one interface receive the frames: several times faster. Needs root outside any user
+   * namespace ({@link canInject}); at most 3300 bytes a frame. Default false.
+   */
+  inject?: boolean
   /** Repeat refused frames until they are sent. Default true. */
   keepGoing?: boolean
   /** Accept that the sending device dropped frames after it had taken them. Default false: an error. */
@@ -58,6 +63,12 @@ function outcome(options: SendOptions, status: number | string | null, stdout: s
     throw new Error(`${sent.dropped} of ${sent.sent} frames were dropped by the sending device and reached nobody`)
   }
   return sent
+}
+
+/** Whether `inject` works here; asks the kernel for one frame on loopback. */
+export function canInject(): boolean {
+  const [command, args] = commandLine({ interface: 'lo', count: 1, inject: true })
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0
 }
 
 /**

@@ -29,3 +29,15 @@ export function commandIn(namespace: number | undefined, command: string, args: 
   if (namespace === undefined) return [command, [...args]]
   return ['nsenter', [`--net=/proc/${namespace}/ns/net`, '--', command, ...args]]
 }
+
+let prefix: string[] | undefined
+
+/**
+ * The beginning of a command line whose process is killed when this one ends, however it ends; empty where util-linux
+ * has no such means.
+ */
+export function diesWithParent(): string[] {
+  const words = ['setpriv', '--pdeathsig', 'KILL']
+  prefix ??= spawnSync('setpriv', [...words.slice(1), 'true']).status === 0 ? words : []
+  return prefix
+}

@@ -49,18 +49,21 @@ export async function openTun(name: string): Promise<Tun> {
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   // It keeps the test from ending only while an answer is awaited.
   const handles = [child, child.stdin, child.stdout, child.stderr] as unknown as { ref(): void; unref(): void }[]
-  const answer = async () => {
+  const answer = async (count: number) => {
     for (const handle of handles) handle.ref()
     try {
       const { value, done } = await lines.next()
-      if (!done) return JSON.parse(value) as unknown
+      const sent = (done ? { sent: 0 } : JSON.parse(value)) as Sent
+      if (!done && sent.sent === count) return sent
       await ended
-      throw new Error(`tun device ${name}: ${said.trim() || 'the program that holds it has ended'}`)
+      throw new Error(
+        `tun device ${name}: ${said.trim() || 'the program that holds it has ended'}; written: ${sent.sent}`,
+      )
     } finally {
       for (const handle of handles) handle.unref()
     }
   }
-  await answer()
+  await answer(0)
   // What is sent out of it waits for a reader of its own: more room than the default of 500 packets, which then drops.
   ip('link', 'set', 'dev', name, 'txqueuelen', '50000')
   up(name)
@@ -68,15 +71,10 @@ export async function openTun(name: string): Promise<Tun> {
     name,
     async write({ count, start = 0, size = 64, rate = 0, label = 0, port = 9, flows = 1 }) {
       child.stdin.write(`write ${start} ${count} ${size} ${rate} ${label} ${port} ${flows}\n`)
-      const sent = (await answer()) as Sent
-      if (sent.sent !== count) {
-        await ended
-        throw new Error(`tun device ${name}: ${sent.sent} of ${count} packets written: ${said.trim()}`)
-      }
-      return sent
+      return await answer(count)
     },
     async close() {
-      child.ref()
+      for (const handle of handles) handle.ref()
       child.stdin.end()
       await ended
     },

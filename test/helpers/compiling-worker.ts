@@ -1,0 +1,9 @@
+// Compiles `workerData` again and again, and says so once the first compilation is under way.
+import { parentPort, workerData } from 'node:worker_threads'
+
+import { compileFilter } from 'ringtap'
+
+const expressions = workerData as string[]
+const compiling = Promise.all(expressions.map((expression) => compileFilter(expression)))
+parentPort?.postMessage('compiling')
+parentPort?.postMessage((await compiling).map((filter) => filter.listing))

@@ -1,0 +1,30 @@
+/** How often each key occurs. */
+export function tally(keys: Iterable<string>): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1)
+  return counts
+}
+
+/** In what two multisets differ; both empty when they are equal. A key may occur several times. */
+export interface Difference {
+  missing: string[]
+  surplus: string[]
+}
+
+/** Compares two multisets of keys; `t.same(difference(actual, expected), { missing: [], surplus: [] })`. */
+export function difference(actual: Iterable<string>, expected: Iterable<string>): Difference {
+  const counts = tally(expected)
+  const surplus: string[] = []
+  for (const key of actual) {
+    const left = counts.get(key) ?? 0
+    if (left > 0) counts.set(key, left - 1)
+    else surplus.push(key)
+  }
+  const missing = [...counts].flatMap(([key, left]) => Array.from({ length: left }, () => key))
+  return { missing, surplus }
+}
+
+/** A packet as a key: where it was seen, which way it went, and all of its bytes. */
+export function packetKey(interfaceName: string | number, direction: string | undefined, data: Uint8Array): string {
+  return `${interfaceName} ${direction ?? '?'} ${Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex')}`
+}
