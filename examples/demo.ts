@@ -112,7 +112,10 @@ async function demo(): Promise<void> {
   console.log(comparison(rows))
 
   const wrong = mistakes(rows, stats, seen)
-  for (const [name, kind] of [['eth0', 'icmp'], ['eth1', 'tcp']] as const) {
+  for (const [name, kind] of [
+    ['eth0', 'icmp'],
+    ['eth1', 'tcp'],
+  ] as const) {
     if (tally.on(name, kind) === 0) wrong.push(`no packet of ${kind} was captured on ${name}`)
   }
   const carried = ['eth0', 'eth1', 'eth2'].reduce((sum, name) => sum + on(name), 0)

@@ -19,10 +19,12 @@ const capture = await Capture.open({ interfaces: { include: pattern, hotplug: tr
 stopOnSignal(capture)
 showWarnings(capture)
 capture.on('interface', (event) => {
-  if (event.selected || event.type === 'removed') console.log(`${now()}  ${eventText(event)}`)
+  if (event.selected && event.type !== 'changed') console.log(`${now()}  ${eventText(event)}`)
 })
 
-console.log(`capturing on ${capture.interfaces.map(interfaceText).join(', ') || `nothing yet: no name matches ${pattern}`}`)
+console.log(
+  `capturing on ${capture.interfaces.map(interfaceText).join(', ') || `nothing yet: no name matches ${pattern}`}`,
+)
 for await (const chunk of capture) console.log(chunkLine(chunk))
 
 console.log(`\n${ledger(capture.stats())}`)

@@ -10,7 +10,7 @@
 import { parseArgs } from 'node:util'
 import { Capture, hexdump } from 'ringtap'
 import { fail, showWarnings, stopOnSignal } from './support/command.js'
-import { eventText, now, packetLine } from './support/format.js'
+import { eventText, now, packetLine, plural } from './support/format.js'
 import { ledger } from './support/ledger.js'
 import { color } from './support/style.js'
 
@@ -28,7 +28,9 @@ const key = ({ index, generation }: { index: number; generation: number }) => `$
 const shown = new Map<string, number>()
 if (onlyNew) for (const iface of capture.interfaces) shown.set(key(iface), most)
 
-console.log(`the first ${most} packets of ${onlyNew ? 'every new interface' : 'every interface'}; Ctrl-C ends`)
+console.log(
+  `the first ${plural(most, 'packet')} of ${onlyNew ? 'every new interface' : 'every interface'}; Ctrl-C ends`,
+)
 for await (const chunk of capture) {
   for (const packet of chunk) {
     const id = key(packet.interface)

@@ -1,5 +1,5 @@
 // What every command-line program wants: errors as one message, and an end that loses nothing.
-import { CaptureError, type Capture } from 'ringtap'
+import { type Capture, CaptureError } from 'ringtap'
 
 // Output into `head` or a pager that was left: nobody reads on.
 process.stdout.on('error', () => process.exit(0))

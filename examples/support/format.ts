@@ -26,7 +26,9 @@ export function now(): string {
 /** `12:34:56.789012    3 packets       270 bytes  eth0 ×2, eth1 ×1`: the time is that of the first packet. */
 export function chunkLine(chunk: Chunk): string {
   const packets = new Map<string, number>()
-  chunk.forEach(({ interface: { name } }) => packets.set(name, (packets.get(name) ?? 0) + 1))
+  chunk.forEach(({ interface: { name } }) => {
+    packets.set(name, (packets.get(name) ?? 0) + 1)
+  })
   const where = [...packets].map(([name, n]) => `${name} ×${count(n)}`).join(', ')
   const size = `${plural(chunk.packetCount, 'packet').padStart(14)}  ${plural(chunk.byteLength, 'byte').padStart(16)}`
   return `${time(chunk.firstTimestamp)}  ${size}  ${where}`

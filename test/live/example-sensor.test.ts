@@ -1,6 +1,7 @@
 // examples/sensor.ts: every setting does what it says.
+
+import { chunksIn, Example, ledgerLine, packetsIn, type Test } from './support/example.js'
 import t from './support/live.js'
-import { chunksIn, Example, ledgerLine, packetsIn } from './support/example.js'
 import { addVeth, del, rename } from './support/network.js'
 import { send } from './support/send.js'
 
@@ -8,8 +9,8 @@ const count = 5
 const numbers = Array.from({ length: count }, (_, i) => i)
 const packets = (...ends: string[]) => ends.flatMap((end) => numbers.map((n) => `${end} ${n}`)).sort()
 
-async function sensor(settings: Record<string, string>): Promise<Example> {
-  const program = new Example('sensor', [], { OSSENSOR_DEBUG: '5', ...settings })
+async function sensor(t: Test, settings: Record<string, string>): Promise<Example> {
+  const program = new Example(t, 'sensor', [], { OSSENSOR_DEBUG: '5', ...settings })
   await program.said(/capturing on .*debug level/)
   return program
 }
@@ -75,14 +76,15 @@ const cases: { name: string; settings: Record<string, string>; seen: string[] }[
 ]
 for (const { name, settings, seen } of cases) {
   t.test(name, async (t) => {
-    const program = await sensor(settings)
+    const program = await sensor(t, settings)
     await send({ interface: 'eth0', count })
     await send({ interface: 'eth0', count, start: 100, port: 10, size: 77 })
     await send({ interface: 'eth7', count })
     await send({ interface: 'wan0', count })
     await send({ interface: 'lo', count })
     // Without a filter, those with the other port come on top where eth0 is captured.
-    const more = 'BPF' in settings ? [] : seen.filter((one) => /^p?eth0 /.test(one)).map((one) => one.replace(/(\d)$/, '10$1'))
+    const more =
+      'BPF' in settings ? [] : seen.filter((one) => /^p?eth0 /.test(one)).map((one) => one.replace(/(\d)$/, '10$1'))
     const expected = [...seen, ...more].sort()
     const { code, stdout, stderr } = await after(program, expected.length)
     t.strictSame(packetsIn(stdout), expected)
@@ -94,7 +96,7 @@ for (const { name, settings, seen } of cases) {
 }
 
 t.test('interfaces that come later are judged by the same lists', async (t) => {
-  const program = await sensor({ NETWORK_DEVICE_INCLUDELIST: '^new', NETWORK_DEVICE_EXCLUDELIST: '7' })
+  const program = await sensor(t, { NETWORK_DEVICE_INCLUDELIST: '^new', NETWORK_DEVICE_EXCLUDELIST: '7' })
   t.match(program.stdout, /capturing on nothing until an interface matches/)
   for (const name of ['new0', 'new7', 'other0']) {
     addVeth(name, `p${name}`)
@@ -117,18 +119,22 @@ t.test('interfaces that come later are judged by the same lists', async (t) => {
 
 t.test('each level adds to those below', async (t) => {
   for (const level of ['', '0', '1', '2', '3', '4', '5']) {
-    const program = await sensor({
+    const program = await sensor(t, {
       NETWORK_DEVICE_INCLUDELIST: '^eth0$',
       OSSENSOR_DEBUG: level,
       OSSENSOR_STATISTICS: '1',
     })
     await send({ interface: 'eth0', count, size: 100 })
-    if (level !== '0') await program.said(/statistics: 5 packets received, 5 delivered \(500 bytes\), 0 lost, 0 queued, 1 interface\n/)
+    if (level !== '0')
+      await program.said(/statistics: 5 packets received, 5 delivered \(500 bytes\), 0 lost, 0 queued, 1 interface\n/)
     const { stdout } = await program.stop()
     const shown = level === '' ? 1 : Number(level)
     t.match(stdout, /eth0 is selected: .*\n(.*\n)*.*eth7 is not selected: /, 'interfaces')
     t.equal(/statistics/.test(stdout), shown >= 1, `statistics at level "${level}"`)
-    t.strictSame(chunksIn(stdout.replace(/^.*statistics.*$/gm, '')), shown >= 4 ? { packets: 5, bytes: 500 } : { packets: 0, bytes: 0 })
+    t.strictSame(
+      chunksIn(stdout.replace(/^.*statistics.*$/gm, '')),
+      shown >= 4 ? { packets: 5, bytes: 500 } : { packets: 0, bytes: 0 },
+    )
     t.strictSame(packetsIn(stdout), shown >= 5 ? packets('eth0 out') : [])
     t.match(ledgerLine(stdout, 'eth0'), { delivered: 5, bytes: 500 })
   }
@@ -136,7 +142,10 @@ t.test('each level adds to those below', async (t) => {
 
 t.test('mistakes: one message, no stack trace', async (t) => {
   const mistakes: [Record<string, string>, RegExp][] = [
-    [{ NETWORK_DEVICE_INCLUDELIST: '^eth (' }, /NETWORK_DEVICE_INCLUDELIST\[1\]: "\(" is not a valid extended regular expression/],
+    [
+      { NETWORK_DEVICE_INCLUDELIST: '^eth (' },
+      /NETWORK_DEVICE_INCLUDELIST\[1\]: "\(" is not a valid extended regular expression/,
+    ],
     [{ NETWORK_DEVICE_EXCLUDELIST: '[[:foo:]]' }, /NETWORK_DEVICE_EXCLUDELIST\[0\]: "\[\[:foo:\]\]" is not/],
     [{ BPF: 'prot 80' }, /BPF: .*prot 80/],
     [{ OSSENSOR_DEBUG: '6' }, /OSSENSOR_DEBUG must be a whole number from 0 to 5; it is "6"/],
@@ -144,14 +153,14 @@ t.test('mistakes: one message, no stack trace', async (t) => {
     [{ NETWORK_DEVICE_ANY: 'yes' }, /NETWORK_DEVICE_ANY must be a whole number from 0 to 1; it is "yes"/],
   ]
   for (const [settings, message] of mistakes) {
-    const { code, stdout, stderr } = await new Example('sensor', [], settings).ended()
+    const { code, stdout, stderr } = await new Example(t, 'sensor', [], settings).ended()
     t.equal(code, 2, Object.entries(settings).join())
     t.match(stderr, message)
     t.match(stderr, /^error: .*\n$/, 'one line')
     t.equal(stdout, '')
   }
   const drop = ['setpriv', '--inh-caps', '-net_raw', '--bounding-set', '-net_raw']
-  const { code, stderr } = await new Example('sensor', [], {}, drop).ended()
+  const { code, stderr } = await new Example(t, 'sensor', [], {}, drop).ended()
   t.equal(code, 1)
   t.match(stderr, /^error: .*CAP_NET_RAW.*\n$/)
 })

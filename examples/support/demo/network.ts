@@ -4,7 +4,10 @@ import { readFileSync } from 'node:fs'
 
 /** Runs commands of ip(8), one a line. */
 export function ip(lines: readonly string[]): void {
-  const { status, stderr, error } = spawnSync('ip', ['-batch', '-'], { input: `${lines.join('\n')}\n`, encoding: 'utf8' })
+  const { status, stderr, error } = spawnSync('ip', ['-batch', '-'], {
+    input: `${lines.join('\n')}\n`,
+    encoding: 'utf8',
+  })
   if (error) throw new Error(`ip cannot be run, it is part of iproute2: ${error.message}`)
   if (status !== 0) throw new Error(`ip: ${stderr.trim()}`)
 }

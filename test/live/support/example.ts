@@ -13,6 +13,11 @@ export interface Ended {
   readonly stderr: string
 }
 
+/** What is needed of tap's test. */
+export interface Test {
+  teardown(end: () => void): unknown
+}
+
 /** A running program of examples/. */
 export class Example {
   readonly #child: ChildProcessByStdio<null, Readable, Readable>
@@ -21,11 +26,18 @@ export class Example {
   stderr = ''
 
   /**
+   * @param t the test: with it the program ends, at the latest
    * @param name of the example
    * @param environment variables, on top of this process's own
    * @param wrapper a command that runs it, such as setpriv
    */
-  constructor(name: string, args: string[] = [], environment: Record<string, string> = {}, wrapper: string[] = []) {
+  constructor(
+    t: Test,
+    name: string,
+    args: string[] = [],
+    environment: Record<string, string> = {},
+    wrapper: string[] = [],
+  ) {
     const script = fileURLToPath(new URL(`../../../examples/${name}.js`, import.meta.url))
     // Programs of the project run without tap's loaders; settings of the caller's shell are none of the test's.
     const { NODE_OPTIONS: _, BPF: _bpf, ...rest } = process.env
@@ -38,6 +50,7 @@ export class Example {
     this.#child.stdout.setEncoding('utf8').on('data', (text: string) => (this.stdout += text))
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => (this.stderr += text))
     this.#closed = once(this.#child, 'close')
+    t.teardown(() => this.kill('SIGKILL'))
   }
 
   /** Until its output fits; an error if it ends before, or says nothing of the kind for 20 seconds. */
@@ -94,8 +107,13 @@ export function chunksIn(stdout: string): { packets: number; bytes: number } {
 }
 
 /** The figures of a line of the ledger; `undefined` where there is none. */
-export function ledgerLine(stdout: string, name: string): { delivered: number; unselected: number; bytes: number } | undefined {
-  const line = new RegExp(`^ {2}${name}(?: \\(gone\\))? +(.*)$`, 'm').exec(stdout.slice(stdout.lastIndexOf('  interface ')))
+export function ledgerLine(
+  stdout: string,
+  name: string,
+): { delivered: number; unselected: number; bytes: number } | undefined {
+  const line = new RegExp(`^ {2}${name}(?: \\(gone\\))? +(.*)$`, 'm').exec(
+    stdout.slice(stdout.lastIndexOf('  interface ')),
+  )
   const [, delivered, , unselected, , bytes] = line?.[1]?.split(/ +/) ?? []
   return line ? { delivered: number(delivered), unselected: number(unselected), bytes: number(bytes) } : undefined
 }
