@@ -106,7 +106,7 @@ void RingLoop::run() {
     if (!drainSince) drainSince = Clock::now();
     // A packet that passed the old filter on another processor may not be counted yet: one retire time covers it.
     const auto waited = Clock::now() - *drainSince;
-    if (waited >= retire && isDrained()) {
+    if (waited >= retire && taken() == entered()) {
       drained = true;
     } else if (waited >= 100 * retire + std::chrono::seconds(1)) {
       drained = true;
@@ -116,9 +116,9 @@ void RingLoop::run() {
   }
 }
 
-bool RingLoop::isDrained() {
+std::uint64_t RingLoop::entered() const {
   const RingStatistics ring = ring_->statistics();
-  return recordsTaken_ == ring.packets - ring.drops;
+  return ring.packets - ring.drops;
 }
 
 void RingLoop::takeBlocks() {
@@ -148,8 +148,8 @@ HeldBlock* RingLoop::held(std::uint32_t ahead) {
   return block.get();
 }
 
-// The kernel fills blocks in order and stops at one that is still held, however many are free behind it. So a run of free
-// blocks is kept ahead of it: what stands there is copied out, oldest first.
+// The kernel fills blocks in order and stops at one that is still held, however many are free behind it. So a run of
+// free blocks is kept ahead of it: what stands there is copied out, oldest first.
 void RingLoop::makeRoom() {
   const std::uint32_t wanted = std::max(2u, ring_->blockCount() / 4);
   for (std::uint32_t ahead = 0; ahead < wanted; ++ahead) {
