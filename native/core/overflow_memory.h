@@ -25,15 +25,14 @@ class OverflowMemory {
     return true;
   }
   void giveBack(std::size_t bytes) {
-    std::unique_lock lock(mutex_);
+    std::lock_guard lock(mutex_);
     used_ -= bytes;
     if (!wanted_) return;
     wanted_ = false;
-    const auto onRoom = onRoom_;
-    lock.unlock();
-    if (onRoom) onRoom();
+    if (onRoom_) onRoom_();
   }
-  // Called, without a lock held, when memory came back after a refusal.
+  // Called when memory came back after a refusal; under the lock, so that an old callback is not running any more when
+  // this returns: it must not come back here.
   void onRoom(std::function<void()> callback) {
     std::lock_guard lock(mutex_);
     onRoom_ = std::move(callback);
