@@ -6,20 +6,21 @@ const absent = '-'
 
 /** The ledger as a table: a line per interface that was captured or seen, the total, and the equation. */
 export function ledger(stats: CaptureStats): string {
-  const head = ['interface', 'received', 'delivered', 'ring full', 'unselected', 'truncated', 'bytes']
+  const head = ['interface', 'received', 'delivered', 'dropped', 'unselected', 'truncated', 'bytes']
   const rows = stats.interfaces
     .filter((one) => one.selected || one.delivered > 0 || one.unselected > 0 || (one.received ?? 0) > 0)
     .map((one) => [
       `${one.name || `index ${one.index}`}${one.present ? '' : ' (gone)'}`,
       optional(one.received),
       count(one.delivered),
-      optional(one.droppedByRing),
+      optional(one.dropped),
       count(one.unselected),
       count(one.truncated),
       count(one.bytes),
     ])
-  const { received, delivered, droppedByRing, unselected, truncated, bytes } = stats
-  const total = ['total', ...[received, delivered, droppedByRing, unselected, truncated, bytes].map(count)]
+  const { received, delivered, unselected, truncated, bytes } = stats
+  const dropped = stats.droppedByRing + stats.droppedByOverflow
+  const total = ['total', ...[received, delivered, dropped, unselected, truncated, bytes].map(count)]
   const lines = table([head, ...rows, total]).split('\n')
   const first = paint('bold', lines[0] ?? '')
   const last = paint('bold', lines.at(-1) ?? '')

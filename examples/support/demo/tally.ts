@@ -74,8 +74,8 @@ export function mistakes(rows: readonly Row[], stats: CaptureStats, seen: number
     })
   if (!balanced(stats)) found.push(`the ledger does not balance: ${equation(stats)}`)
   if (stats.delivered !== seen) found.push(`${count(stats.delivered)} delivered, ${count(seen)} seen in the chunks`)
-  for (const { name, received, delivered, droppedByRing, unselected } of stats.interfaces) {
-    if (received !== undefined && received !== delivered + (droppedByRing ?? 0) + unselected) {
+  for (const { name, received, delivered, dropped, unselected } of stats.interfaces) {
+    if (received !== undefined && received !== delivered + (dropped ?? 0) + unselected) {
       found.push(`the ledger of ${name} does not balance`)
     }
   }
