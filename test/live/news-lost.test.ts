@@ -6,7 +6,7 @@ import { Capture, type CaptureStats } from 'ringtap'
 import { block } from './support/collect.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
-import { addVeths, del, links } from './support/network.js'
+import { addVeths, del, ipBatch, links } from './support/network.js'
 import { send, sendSync } from './support/send.js'
 import { waitUntil, within } from './support/wait.js'
 
@@ -36,16 +36,16 @@ t.test('news of interfaces is lost in the kernel: a program that stood still for
   await within(once(child, 'message'), 'the program to start')
   child.kill('SIGSTOP')
   await waitUntil(() => stopped(child.pid as number), 'it to stand still')
-  // Far more news than its socket holds.
-  const pairs = addVeths(300, 'hot', 'away')
-  const names = pairs.map(({ name }) => name)
-  await send({ interface: names, count: 300 * 5, rate: 20_000 })
-  del(names.slice(0, 200))
-  addVeths(50, 'hot', 'away')
-  await send({ interface: names.slice(0, 50), count: 50 * 5, start: 10_000, rate: 20_000 })
+  const names = addVeths(100, 'hot', 'away').map(({ name }) => name)
+  await send({ interface: names, count: 100 * 5, rate: 20_000 })
+  // Far more news than its socket holds; what follows is lost to it.
+  ipBatch(Array.from({ length: 20_000 }, (_, i) => `link set dev hot${i % 100} mtu ${1400 + (Math.floor(i / 100) % 2)}`))
+  del(names.slice(0, 60))
+  addVeths(20, 'hot', 'away')
+  await send({ interface: names.slice(0, 20), count: 20 * 5, start: 10_000, rate: 20_000 })
   child.kill('SIGCONT')
   const expected = present()
-  t.equal(expected.length, 150)
+  t.equal(expected.length, 60)
   let report = await ask(child, 'report')
   await waitUntil(
     async () => (report = await ask(child, 'report')).interfaces.length === expected.length,
@@ -73,8 +73,8 @@ t.test('news of interfaces is lost in the kernel: a program that stood still for
   report = await ask(child, 'stop')
   await once(child, 'exit')
   const wanted = names.flatMap((name, i) => {
-    if (i < 50) return Array.from({ length: 5 }, (_, n) => `${name} ${10_000 + i + 50 * n}`)
-    return i >= 200 ? Array.from({ length: 5 }, (_, n) => `${name} ${i + 300 * n}`) : []
+    if (i < 20) return Array.from({ length: 5 }, (_, n) => `${name} ${10_000 + i + 20 * n}`)
+    return i >= 60 ? Array.from({ length: 5 }, (_, n) => `${name} ${i + 100 * n}`) : []
   })
   const got = new Set(report.packets)
   t.equal(got.size, report.packets.length, 'none twice')
@@ -91,7 +91,7 @@ t.test('news of interfaces is lost in the kernel: a program that stood still for
   del(expected.map((key) => key.split(' ')[0] as string))
 })
 
-t.test('hundreds of interfaces come and go while JavaScript stands still', async (t) => {
+t.test('many interfaces come and go while JavaScript stands still', async (t) => {
   await using capture = await Capture.open({ interfaces: { include: '^hot', hotplug: true } })
   const state = new Map<number, string>()
   capture.on('interface', ({ type, interface: { index, name }, selected }) => {
@@ -100,7 +100,7 @@ t.test('hundreds of interfaces come and go while JavaScript stands still', async
     else state.delete(index)
   })
   for (let round = 0; round < 2; round++) {
-    const names = addVeths(200, 'hot', 'away').map(({ name }) => name)
+    const names = addVeths(100, 'hot', 'away').map(({ name }) => name)
     sendSync({ interface: names, count: 400, rate: 20_000 })
     if (round === 0) del(names)
     block(50)
@@ -114,7 +114,7 @@ t.test('hundreds of interfaces come and go while JavaScript stands still', async
   const packets: string[] = []
   for await (const packet of capture.packets()) packets.push(packet.interface.name)
   t.equal(packets.length, 800, 'the packets of all of them')
-  t.equal(new Set(packets).size, 200)
+  t.equal(new Set(packets).size, 100)
   t.same(imbalances(capture.stats()), [])
   del(expected.map((key) => key.split(' ')[0] as string))
 })
