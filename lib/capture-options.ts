@@ -178,7 +178,13 @@ function normaliseRing(options: CaptureOptions): RingSettings {
   const maxStall = checkInteger(orElse(ring.maxStall, 1000), 'ring.maxStall', 1, 3_600_000, 'milliseconds')
   const maxDelay = checkInteger(orElse(chunk.maxDelay, 20), 'chunk.maxDelay', 1, longestDelay, 'milliseconds')
 
-  let blockSize = checkInteger(orElse(ring.blockSize, usualBlock), 'ring.blockSize', smallestBlock, largestBlock, 'bytes')
+  let blockSize = checkInteger(
+    orElse(ring.blockSize, usualBlock),
+    'ring.blockSize',
+    smallestBlock,
+    largestBlock,
+    'bytes',
+  )
   if ((blockSize & (blockSize - 1)) !== 0) throw optionError('ring.blockSize', 'a power of two', blockSize)
   // One block is always the one being filled.
   const lasts = () => (Math.floor(memory / blockSize) - 1) * maxDelay

@@ -1,5 +1,5 @@
-import t from 'tap'
 import { Capture, CaptureError, type CaptureOptions } from 'ringtap'
+import t from 'tap'
 
 /** Opening fails on the options before anything is asked of the kernel: no privilege is needed. */
 async function refused(options: unknown, code = 'ERR_OPTION'): Promise<string> {
@@ -55,19 +55,31 @@ t.test('a value of the wrong kind: what was expected and what came', async (t) =
     [{ overflow: { memory: null } }, /^overflow\.memory must be .*; got null$/],
     [{ ring: 5 }, 'ring must be an object; got the number 5'],
     [{ ring: null }, 'ring must be an object; got null'],
-    [{ ring: { memory: MiB - 1 } }, /^ring\.memory must be a whole number from 1048576 to \d+ bytes; got the number 1048575$/],
+    [
+      { ring: { memory: MiB - 1 } },
+      /^ring\.memory must be a whole number from 1048576 to \d+ bytes; got the number 1048575$/,
+    ],
     [{ ring: { memory: '64' } }, /^ring\.memory must be .*; got the string "64"$/],
     [{ ring: { memory: 64n } }, /; got the bigint 64$/],
-    [{ ring: { blockSize: 65_536 } }, /^ring\.blockSize must be a whole number from 262144 to .* bytes; got the number 65536$/],
+    [
+      { ring: { blockSize: 65_536 } },
+      /^ring\.blockSize must be a whole number from 262144 to .* bytes; got the number 65536$/,
+    ],
     [{ ring: { blockSize: 300_000 } }, 'ring.blockSize must be a power of two; got the number 300000'],
-    [{ ring: { memory: 2 * MiB, blockSize: MiB } }, /^ring\.memory must hold at least 4 blocks.*; 2097152 bytes hold 2 of 1048576$/],
+    [
+      { ring: { memory: 2 * MiB, blockSize: MiB } },
+      /^ring\.memory must hold at least 4 blocks.*; 2097152 bytes hold 2 of 1048576$/,
+    ],
     [{ ring: { count: 0 } }, /^ring\.count must be a whole number from 1 to 64; got the number 0$/],
     [{ ring: { count: 65 } }, /^ring\.count/],
     [{ ring: { maxStall: 0 } }, /^ring\.maxStall must be .* milliseconds; got the number 0$/],
     [{ ring: { maxStall: Number.POSITIVE_INFINITY } }, /; got the number Infinity$/],
     [{ ring: { table: 'bpf' } }, "ring.table must be 'auto' or 'ebpf' or 'classic'; got the string \"bpf\""],
     [{ chunk: [] }, 'chunk must be an object; got an array'],
-    [{ chunk: { maxDelay: 0 } }, 'chunk.maxDelay must be a whole number from 1 to 10000 milliseconds; got the number 0'],
+    [
+      { chunk: { maxDelay: 0 } },
+      'chunk.maxDelay must be a whole number from 1 to 10000 milliseconds; got the number 0',
+    ],
     [{ chunk: { maxDelay: 10_001 } }, /; got the number 10001$/],
     [{ chunk: { copy: 'yes' } }, 'chunk.copy must be a boolean; got the string "yes"'],
     [{ overflow: true }, 'overflow must be an object; got the boolean true'],
@@ -84,7 +96,10 @@ t.test('a key that is not an option, at every level', async (t) => {
   t.match(await refused({ ring: { size: 5 } }), /^ring\.size is not an option; known are memory, blockSize, /)
   t.match(await refused({ chunk: { delay: 5 } }), /^chunk\.delay is not an option; known are maxDelay, copy$/)
   t.match(await refused({ overflow: { size: 5 } }), /^overflow\.size is not an option; known are memory$/)
-  t.match(await refused({ interfaces: { includes: 'eth' } }), /^interfaces\.includes is not an option; known are include, /)
+  t.match(
+    await refused({ interfaces: { includes: 'eth' } }),
+    /^interfaces\.includes is not an option; known are include, /,
+  )
 })
 
 t.test('a stall that cannot be kept says what would do', async (t) => {

@@ -52,7 +52,7 @@ struct TrackedInterface {
     Verdict verdict;
   };
   std::vector<Decision> decisions;   // ascending epochs, never empty
-  Horizon refilterUntil;            // blocks up to here may hold packets that the user's filter has not seen
+  Horizon refilterUntil;             // blocks up to here may hold packets that the user's filter has not seen
   std::uint64_t lateRefused = 0;     // of the packets the kernel counted as accepted: refused by the filter here
   std::uint64_t receivedBefore = 0;  // the kernel's count when the device went
   InterfaceFigures figures;

@@ -53,7 +53,10 @@ for (const copy of [false, true]) {
       visited.push(index)
     })
     t.equal(visited.length, 50)
-    t.throws(() => chunk.forEach(5 as unknown as () => void), { code: 'ERR_OPTION', message: /visit must be a function/ })
+    t.throws(() => chunk.forEach(5 as unknown as () => void), {
+      code: 'ERR_OPTION',
+      message: /visit must be a function/,
+    })
 
     const retained = chunk.retain()
     {
@@ -69,7 +72,9 @@ for (const copy of [false, true]) {
     t.equal(retained.firstTimestamp, chunk.firstTimestamp)
     t.equal(retained.lastTimestamp, chunk.lastTimestamp)
     t.same(
-      [...retained].map(({ data }) => Buffer.from(data).equals(expectedFrame(sequenceOf(data) as number, { size: 100 }))),
+      [...retained].map(({ data }) =>
+        Buffer.from(data).equals(expectedFrame(sequenceOf(data) as number, { size: 100 })),
+      ),
       Array.from({ length: 50 }, () => true),
     )
   })
@@ -105,7 +110,15 @@ t.test('what a packet says of itself', async (t) => {
   chunk.release()
   t.equal(inspect(packet), 'Packet (released)')
   t.doesNotThrow(() => inspect({ chunk, packet }, { depth: 5 }))
-  for (const name of ['capturedLength', 'originalLength', 'direction', 'kind', 'linkType', 'interface', 'vlan'] as const) {
+  for (const name of [
+    'capturedLength',
+    'originalLength',
+    'direction',
+    'kind',
+    'linkType',
+    'interface',
+    'vlan',
+  ] as const) {
     t.throws(() => packet[name], { code: 'ERR_RELEASED' })
   }
   t.equal(copy.direction, 'out')
@@ -146,7 +159,10 @@ t.test('ESM and CommonJS share errors and native code', async (t) => {
       return error
     }
   }
-  for (const error of [await from((options) => Capture.open(options)), await from((options) => cjs.Capture.open(options))]) {
+  for (const error of [
+    await from((options) => Capture.open(options)),
+    await from((options) => cjs.Capture.open(options)),
+  ]) {
     t.match(error, { code: 'ERR_NO_INTERFACE', name: 'CaptureError', interface: 'nowhere0' })
     t.ok(error instanceof CaptureError)
     t.ok(error instanceof cjs.CaptureError)

@@ -44,7 +44,9 @@ for (const { table, skip } of tables) {
       }
       t.equal(witnessed.length, sizes.length * each * near.length * 2, 'tcpdump saw all that was sent')
       t.equal(theirs.size, witnessed.length, 'which differ')
-      const ours = packets.map((packet) => packetKey(packet.interface, packet.direction, packet.data.subarray(ethernet)))
+      const ours = packets.map((packet) =>
+        packetKey(packet.interface, packet.direction, packet.data.subarray(ethernet)),
+      )
       t.same(difference(ours, theirs.keys()), { missing: [], surplus: [] }, 'the same packets on the same interfaces')
 
       let furthest = 0n
@@ -99,7 +101,10 @@ for (const { table, skip } of tables) {
       t.same(imbalances(stats), [], 'the ledger balances')
       t.equal(stats.received, witnessed.length)
       t.equal(stats.delivered, witnessed.length)
-      t.equal(stats.bytes, packets.reduce((sum, { data }) => sum + data.length, 0))
+      t.equal(
+        stats.bytes,
+        packets.reduce((sum, { data }) => sum + data.length, 0),
+      )
       for (const one of stats.interfaces.filter(({ selected }) => selected)) {
         t.equal(one.delivered, each * sizes.length, `${one.name} in the ledger`)
       }

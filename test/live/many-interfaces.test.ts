@@ -16,7 +16,10 @@ for (const { table, skip } of tables) {
   for (const exclude of [undefined, '[13579]$']) {
     t.test(`250 interfaces, ${table}, exclude ${exclude}`, { skip }, async (t) => {
       const before = await settle()
-      const capture = await Capture.open({ interfaces: { ...(exclude && { exclude }), hotplug: true }, ring: { table } })
+      const capture = await Capture.open({
+        interfaces: { ...(exclude && { exclude }), hotplug: true },
+        ring: { table },
+      })
       const wanted = all.filter((name) => !exclude || !/[13579]$/.test(name))
       t.equal(capture.interfaces.length, wanted.length)
 

@@ -39,7 +39,9 @@ t.test('news of interfaces is lost in the kernel: a program that stood still for
   const names = addVeths(100, 'hot', 'away').map(({ name }) => name)
   await send({ interface: names, count: 100 * 5, rate: 20_000 })
   // Far more news than its socket holds; what follows is lost to it.
-  ipBatch(Array.from({ length: 20_000 }, (_, i) => `link set dev hot${i % 100} mtu ${1400 + (Math.floor(i / 100) % 2)}`))
+  ipBatch(
+    Array.from({ length: 20_000 }, (_, i) => `link set dev hot${i % 100} mtu ${1400 + (Math.floor(i / 100) % 2)}`),
+  )
   del(names.slice(0, 60))
   addVeths(20, 'hot', 'away')
   await send({ interface: names.slice(0, 20), count: 20 * 5, start: 10_000, rate: 20_000 })
@@ -48,7 +50,10 @@ t.test('news of interfaces is lost in the kernel: a program that stood still for
   t.equal(expected.length, 60)
   let report = await ask(child, 'report')
   await waitUntil(
-    async () => (report = await ask(child, 'report')).interfaces.length === expected.length,
+    async () => {
+      report = await ask(child, 'report')
+      return report.interfaces.length === expected.length
+    },
     'the right number of interfaces',
     20_000,
     () => report.interfaces.length,
@@ -109,7 +114,11 @@ t.test('many interfaces come and go while JavaScript stands still', async (t) =>
   const now = () => capture.interfaces.map(({ name, index }) => `${name} ${index}`)
   await waitUntil(() => JSON.stringify(now()) === JSON.stringify(expected), 'the right interfaces', 20_000, now)
   await new Promise((resolve) => setImmediate(resolve))
-  t.same([...state].sort(([a], [b]) => a - b).map(([index, name]) => `${name} ${index}`), expected, 'so say the events')
+  t.same(
+    [...state].sort(([a], [b]) => a - b).map(([index, name]) => `${name} ${index}`),
+    expected,
+    'so say the events',
+  )
   await capture.stop()
   const packets: string[] = []
   for await (const packet of capture.packets()) packets.push(packet.interface.name)

@@ -1,6 +1,6 @@
-import t from './support/live.js'
 import { Capture, type CaptureOptions, type Chunk, type Packet } from 'ringtap'
 import { block } from './support/collect.js'
+import t from './support/live.js'
 import { addVeth } from './support/network.js'
 import { send, sendSync, sequenceOf } from './support/send.js'
 import { sleep } from './support/wait.js'
@@ -52,7 +52,10 @@ for (const copy of [false, true]) {
     }
     t.same(seen, count(0, 61_000), 'every packet once, in order')
     t.equal(held.released, false)
-    t.ok(views.every((view, i) => Buffer.compare(view, bytes[i] as Buffer) === 0), 'the held chunk is untouched')
+    t.ok(
+      views.every((view, i) => Buffer.compare(view, bytes[i] as Buffer) === 0),
+      'the held chunk is untouched',
+    )
     t.same(numbers(held), count(0, kept.length))
     if (!copy) t.ok(capture.stats().evicted > 0, 'by eviction')
     t.ok(capture.stats().droppedByRing + capture.stats().droppedByOverflow === 0)
@@ -131,7 +134,10 @@ t.test('after a loss the capture goes on', async (t) => {
   sendSync({ interface: 'eth0', count: 100, start: 30_000 })
   await capture.stop()
   const seen = await drain(capture)
-  t.same(seen.filter((number) => number >= 30_000), count(30_000, 30_100))
+  t.same(
+    seen.filter((number) => number >= 30_000),
+    count(30_000, 30_100),
+  )
 })
 
 for (const ringCount of [2, 4]) {

@@ -69,7 +69,12 @@ for (const { table, skip } of tables) {
   }
 
   t.test(`one chunk held for ever, ${table}`, { skip }, async (t) => {
-    await using capture = await Capture.open({ interfaces: 'eth0', direction: 'out', ring: { table, memory: 1 << 20 }, overflow: { memory: 0 } })
+    await using capture = await Capture.open({
+      interfaces: 'eth0',
+      direction: 'out',
+      ring: { table, memory: 1 << 20 },
+      overflow: { memory: 0 },
+    })
     sendSync({ interface: 'eth0', count: 1 })
     const { value: held } = await capture[Symbol.asyncIterator]().next()
     t.equal(held.packetCount, 1)
@@ -105,9 +110,12 @@ for (const { table, skip } of tables) {
 
 t.test('stop delivers what the full ring holds', async (t) => {
   const count = 16_000
-  const { packets, stats } = await captureDuring({ interfaces: 'eth0', ring: { memory: 1 << 20 }, overflow: { memory: 0 } }, () => {
-    sendSync({ interface: 'eth0', count, size: 256 })
-  })
+  const { packets, stats } = await captureDuring(
+    { interfaces: 'eth0', ring: { memory: 1 << 20 }, overflow: { memory: 0 } },
+    () => {
+      sendSync({ interface: 'eth0', count, size: 256 })
+    },
+  )
   t.equal(stats.received, count)
   t.ok(stats.droppedByRing > 0)
   t.equal(packets.length, count - stats.droppedByRing)
@@ -150,7 +158,11 @@ for (const { table, skip } of tables) {
     await send({ interface: 'eth0', count: 60_000, start: 3, size: 300, rate: 40_000 })
     await capture.stop()
     await reading
-    t.same(numbers, Array.from({ length: 60_000 }, (_, i) => i + 3), 'every packet')
+    t.same(
+      numbers,
+      Array.from({ length: 60_000 }, (_, i) => i + 3),
+      'every packet',
+    )
     t.ok(capture.stats().evicted > 0)
     views.forEach((view, i) => {
       t.ok(Buffer.from(view).equals(expectedFrame(i)), 'what is held stays what it was')
@@ -169,7 +181,10 @@ for (const { table, skip } of tables) {
         sendSync({ interface: 'eth0', count, size: 400, rate: 20_000 })
       },
     )
-    t.ok(stats.droppedByOverflow > 0, `${stats.droppedByOverflow} for want of overflow memory, ${stats.droppedByRing} of ring`)
+    t.ok(
+      stats.droppedByOverflow > 0,
+      `${stats.droppedByOverflow} for want of overflow memory, ${stats.droppedByRing} of ring`,
+    )
     t.equal(packets.length + stats.droppedByOverflow + stats.droppedByRing, count, 'the gaps, to the packet')
     t.equal(new Set(packets.map(({ number }) => number)).size, packets.length, 'none twice')
     t.equal(stats.overflow.used, 0)

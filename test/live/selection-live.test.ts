@@ -1,9 +1,9 @@
 import { Capture, type CaptureInterfaceEvent, explainSelection, type InterfaceSelection, listInterfaces } from 'ringtap'
 import { block, type Seen, seen } from './support/collect.js'
+import { addNamespace } from './support/held-namespace.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
 import { addVeth, addVeths, del, down, ip, link, moveTo, rename, up } from './support/network.js'
-import { addNamespace } from './support/held-namespace.js'
 import { send, sendSync } from './support/send.js'
 import { tables } from './support/tables.js'
 import { waitUntil } from './support/wait.js'
@@ -84,7 +84,11 @@ for (const { table, skip } of tables) {
       await using running = await Running.open({ interfaces, ring })
       t.same(running.names.sort(), [...names].sort())
       for (const iface of await listInterfaces()) {
-        t.equal(explainSelection(iface, interfaces).selected, names.includes(iface.name), `explainSelection of ${iface.name}`)
+        t.equal(
+          explainSelection(iface, interfaces).selected,
+          names.includes(iface.name),
+          `explainSelection of ${iface.name}`,
+        )
       }
       sendSync({ interface: ['eth0', 'eth1'], count: 20 })
       const packets = await running.stop()
@@ -202,7 +206,14 @@ for (const { table, skip } of tables) {
     const packets = await running.stop()
     t.same(numbersOn(packets, 'hot0'), range(0, 30))
     t.same(numbersOn(packets, 'eth0'), range(0, 20), 'the others are not disturbed')
-    t.same([...new Set(packets.filter(({ number }) => (number as number) < 20 && (number as number) >= 10).map(({ index }) => index))].sort(), [link('eth0').ifindex, first].sort())
+    t.same(
+      [
+        ...new Set(
+          packets.filter(({ number }) => (number as number) < 20 && (number as number) >= 10).map(({ index }) => index),
+        ),
+      ].sort(),
+      [link('eth0').ifindex, first].sort(),
+    )
     const ledger = running.capture.stats().interfaces.filter(({ name }) => name === 'hot0')
     t.same(
       ledger.map(({ present, delivered }) => ({ present, delivered })),
@@ -235,7 +246,11 @@ for (const { table, skip } of tables) {
       sendSync({ interface: 'hot0', count: 10, start: 10 })
       const packets = await running.stop()
       const later = typeof interfaces !== 'string'
-      t.same(numbersOn(packets, 'hot0'), range(0, later ? 20 : 10), later ? 'a new one of that name' : 'without hotplug')
+      t.same(
+        numbersOn(packets, 'hot0'),
+        range(0, later ? 20 : 10),
+        later ? 'a new one of that name' : 'without hotplug',
+      )
       t.same(imbalances(running.capture.stats()), [])
     }
     del('hot0')

@@ -54,7 +54,8 @@ for (const { table, skip } of tables) {
     )
     del('late0')
     t.equal(packets.length, 40)
-    for (const { capturedLength, originalLength, data } of packets) t.same([capturedLength, originalLength, data.length], [50, 300, 50])
+    for (const { capturedLength, originalLength, data } of packets)
+      t.same([capturedLength, originalLength, data.length], [50, 300, 50])
   })
 }
 

@@ -9,7 +9,9 @@ try {
     if (packet.direction !== 'in' || --left === 0) break
   }
   const { delivered, ring, interfaces } = capture.stats()
-  console.log(JSON.stringify({ delivered, table: ring.table, received: interfaces.map(({ received }) => received ?? null) }))
+  console.log(
+    JSON.stringify({ delivered, table: ring.table, received: interfaces.map(({ received }) => received ?? null) }),
+  )
 } catch (error) {
   if (!(error instanceof CaptureError)) throw error
   const { code, message, syscall, errno } = error

@@ -47,7 +47,10 @@ async function numbersDuring(
   return await drain(capture, visit)
 }
 
-const all = [...tags.flatMap(({ start }) => Array.from({ length: 10 }, (_, i) => start + i)), ...Array.from({ length: 10 }, (_, i) => 1000 + i)]
+const all = [
+  ...tags.flatMap(({ start }) => Array.from({ length: 10 }, (_, i) => start + i)),
+  ...Array.from({ length: 10 }, (_, i) => 1000 + i),
+]
 
 for (const { table, skip } of tables) {
   t.test(`tags are taken out of the bytes and told, ${table}`, { skip }, async (t) => {
@@ -61,7 +64,10 @@ for (const { table, skip } of tables) {
         const { vlan } = packet
         // Sent with the tag in the bytes: the tap on the sender sees it there, the receiver's kernel takes it out.
         if (interfaces === 'eth0' && vlan === undefined) {
-          t.ok(Buffer.from(packet.data).equals(expectedFrame(number, { vlan: tci, size: 100 })), `${number} with its tag`)
+          t.ok(
+            Buffer.from(packet.data).equals(expectedFrame(number, { vlan: tci, size: 100 })),
+            `${number} with its tag`,
+          )
           return
         }
         t.same(
