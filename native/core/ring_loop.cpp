@@ -150,8 +150,12 @@ HeldBlock* RingLoop::held(std::uint32_t ahead) {
 
 // The kernel fills blocks in order and stops at one that is still held, however many are free behind it. So a run of
 // free blocks is kept ahead of it: what stands there is copied out, oldest first.
+//
+// A quarter of the ring is not enough. Before it takes a packet the kernel looks, without the lock, whether the block a
+// quarter of the ring ahead is free or else the present one (af_packet.c, __packet_rcv_has_room). The present one is
+// not free for the moment in which another processor closes it: packets are dropped then, and no freeze is counted.
 void RingLoop::makeRoom() {
-  const std::uint32_t wanted = std::max(2u, ring_->blockCount() / 4);
+  const std::uint32_t wanted = ring_->blockCount() / 4 + std::max(1u, ring_->blockCount() / 8);
   for (std::uint32_t ahead = 0; ahead < wanted; ++ahead) {
     HeldBlock* block = held(ahead);
     if (block == nullptr) continue;
