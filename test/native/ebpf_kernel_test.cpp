@@ -82,7 +82,7 @@ TEST(theKernelAgreesWithTheReference) {
   if (!makeTables()) SKIP("the kernel makes no eBPF maps for this process");
   for (std::uint32_t i = 0; i < kDevices; ++i) {
     const std::string index = std::to_string(kFirstDevice + i);
-    support::ip("link add dev dummy" + index + " index " + index + " up type dummy");
+    support::ip("link add dev near" + index + " index " + index + " type veth peer name far" + index);
   }
   Choices choices(21);
   int loaded = 0;
