@@ -8,24 +8,21 @@
 
 #include <algorithm>
 #include <cstring>
-#include <random>
 #include <vector>
 
 #include "check.h"
+#include "support/random_filter.h"
 
 using namespace ringtap;
 
 namespace {
 
+using support::jump;
+using support::kAncillary;
+using support::op;
 using Program = std::vector<FilterInstruction>;
 using Bytes = std::vector<std::uint8_t>;
 
-constexpr std::uint32_t kAncillary = static_cast<std::uint32_t>(SKF_AD_OFF);
-
-FilterInstruction op(int code, std::uint32_t k = 0) { return {static_cast<std::uint16_t>(code), 0, 0, k}; }
-FilterInstruction jump(int code, std::uint32_t k, int jt, int jf) {
-  return {static_cast<std::uint16_t>(BPF_JMP | code), static_cast<std::uint8_t>(jt), static_cast<std::uint8_t>(jf), k};
-}
 const FilterInstruction kReturnA = op(BPF_RET | BPF_A);
 
 bool valid(const Program& program) { return validateFilter(program).ok(); }
@@ -229,79 +226,14 @@ int kernelVerdict(const Program& program, const Bytes& bytes) {
   return verdict;
 }
 
-Program randomProgram(std::mt19937& random) {
-  static const int codes[] = {BPF_LD | BPF_W | BPF_ABS,
-                              BPF_LD | BPF_H | BPF_ABS,
-                              BPF_LD | BPF_B | BPF_ABS,
-                              BPF_LD | BPF_W | BPF_IND,
-                              BPF_LD | BPF_H | BPF_IND,
-                              BPF_LD | BPF_B | BPF_IND,
-                              BPF_LDX | BPF_B | BPF_MSH,
-                              BPF_LD | BPF_IMM,
-                              BPF_LDX | BPF_IMM,
-                              BPF_LD | BPF_W | BPF_LEN,
-                              BPF_LDX | BPF_W | BPF_LEN,
-                              BPF_ST,
-                              BPF_STX,
-                              BPF_LD | BPF_MEM,
-                              BPF_LDX | BPF_MEM,
-                              BPF_ALU | BPF_ADD | BPF_K,
-                              BPF_ALU | BPF_SUB | BPF_X,
-                              BPF_ALU | BPF_MUL | BPF_X,
-                              BPF_ALU | BPF_DIV | BPF_K,
-                              BPF_ALU | BPF_DIV | BPF_X,
-                              BPF_ALU | BPF_MOD | BPF_X,
-                              BPF_ALU | BPF_MOD | BPF_K,
-                              BPF_ALU | BPF_AND | BPF_K,
-                              BPF_ALU | BPF_OR | BPF_X,
-                              BPF_ALU | BPF_XOR | BPF_X,
-                              BPF_ALU | BPF_LSH | BPF_X,
-                              BPF_ALU | BPF_RSH | BPF_X,
-                              BPF_ALU | BPF_LSH | BPF_K,
-                              BPF_ALU | BPF_RSH | BPF_K,
-                              BPF_ALU | BPF_NEG,
-                              BPF_MISC | BPF_TAX,
-                              BPF_MISC | BPF_TXA,
-                              BPF_JMP | BPF_JEQ | BPF_K,
-                              BPF_JMP | BPF_JGT | BPF_X,
-                              BPF_JMP | BPF_JGE | BPF_K,
-                              BPF_JMP | BPF_JSET | BPF_X,
-                              BPF_JMP | BPF_JGT | BPF_K,
-                              BPF_JMP | BPF_JSET | BPF_K,
-                              BPF_JMP | BPF_JEQ | BPF_X,
-                              BPF_JMP | BPF_JA};
-  const auto below = [&](std::uint32_t bound) { return static_cast<std::uint32_t>(random() % bound); };
-  const std::uint32_t body = 2 + below(14);
-  // The kernel wants memory stored before it is read: store it all.
-  Program program;
-  for (std::uint32_t i = 0; i < BPF_MEMWORDS; ++i) program.push_back(op(BPF_ST, i));
-  for (std::uint32_t i = 0; i < body; ++i) {
-    const std::uint32_t k = below(4) == 0 ? static_cast<std::uint32_t>(random()) : below(40);
-    FilterInstruction each = op(codes[below(std::size(codes))], k);
-    const std::uint32_t rest = body - i;
-    if (BPF_CLASS(each.code) == BPF_JMP) {
-      each.jt = static_cast<std::uint8_t>(below(rest));
-      each.jf = static_cast<std::uint8_t>(below(rest));
-      if (BPF_OP(each.code) == BPF_JA) each.k = below(rest);
-    }
-    if (each.code == BPF_ST || each.code == BPF_STX || BPF_MODE(each.code) == BPF_MEM) {
-      if (BPF_CLASS(each.code) != BPF_JMP && BPF_CLASS(each.code) != BPF_ALU) each.k %= BPF_MEMWORDS;
-    }
-    program.push_back(each);
-  }
-  program.push_back(below(3) == 0 ? op(BPF_RET, 100) : kReturnA);
-  return program;
-}
-
 }  // namespace
 
 TEST(randomProgramsAsTheKernelRunsThem) {
-  std::mt19937 random(20261121);
+  support::Choices choices(20261121);
   int compared = 0;
   for (int round = 0; round < 4000; ++round) {
-    const Program program = randomProgram(random);
-    Bytes bytes(1 + random() % 60);
-    for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random() % 3 == 0 ? random() : random() % 8);
+    const Program program = support::randomProgram(choices);
+    const Bytes bytes = choices.bytes(1 + choices.below(60));
     const int kernel = kernelVerdict(program, bytes);
     // The kernel's own check is the judge of ours, too (but for the loads that only it can answer).
     if (!valid(program)) continue;

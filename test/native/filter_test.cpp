@@ -130,8 +130,8 @@ TEST(vlanMatchesStrippedTagsWithExtensionsOnly) {
     CHECK(asksKernel(program) == !live.value().extensionsMissing);
     CHECK(matches(program, tagged) && !matches(program, arpFrame()));
     if (live.value().extensionsMissing) {
-      std::fprintf(stderr, "NOT TESTED: no device can be activated here (CAP_NET_RAW and a device that is up)\n");
       CHECK(program == dead.value().instructions);
+      SKIP("no device can be activated here (CAP_NET_RAW and a device that is up)");
     } else {
       CHECK(matches(program, arpFrame(), stripped));
       stripped.vlanTci = 6;

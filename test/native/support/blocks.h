@@ -1,0 +1,88 @@
+// Blocks as the kernel would fill them, or as it never would.
+#pragma once
+
+#include <arpa/inet.h>
+#include <linux/if_arp.h>
+#include <linux/if_packet.h>
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "core/block.h"
+
+namespace support {
+
+struct MadeRecord {
+  std::uint32_t index = 1;
+  std::vector<std::uint8_t> bytes = {1, 2, 3, 4};
+  std::uint32_t originalLength = 0;  // 0: that of `bytes`
+  std::uint8_t packetType = PACKET_HOST;
+  std::uint16_t hardwareType = ARPHRD_ETHER;
+  std::uint32_t seconds = 1'700'000'000;
+  std::uint32_t nanoseconds = 5;
+};
+
+// Memory of exactly its size, on the heap: the address sanitizer sees the byte behind it.
+class Block {
+ public:
+  explicit Block(std::size_t size) : size_(size), memory_(new std::uint64_t[size / 8]()) {}
+  // As fill() leaves it, with room for exactly these records.
+  static Block of(const std::vector<MadeRecord>& records) {
+    std::size_t size = kFirst;
+    for (const MadeRecord& record : records) size += lengthOf(record);
+    Block block(size);
+    block.fill(records);
+    return block;
+  }
+
+  static constexpr std::uint32_t kFirst = 48;  // sizeof(tpacket_block_desc), aligned
+  static std::uint32_t lengthOf(const MadeRecord& record) {
+    return static_cast<std::uint32_t>((ringtap::kRecordHeader + record.bytes.size() + 7) / 8 * 8);
+  }
+
+  void fill(const std::vector<MadeRecord>& records) {
+    std::uint32_t offset = kFirst;
+    offsets_.clear();
+    for (const MadeRecord& made : records) {
+      auto& header = *reinterpret_cast<tpacket3_hdr*>(data() + offset);
+      header.tp_next_offset = &made == &records.back() ? 0 : lengthOf(made);  // as prb_close_block() leaves the last
+      header.tp_sec = made.seconds;
+      header.tp_nsec = made.nanoseconds;
+      header.tp_snaplen = static_cast<std::uint32_t>(made.bytes.size());
+      header.tp_len = made.originalLength != 0 ? made.originalLength : header.tp_snaplen;
+      header.tp_mac = ringtap::kRecordHeader;
+      header.tp_net = static_cast<std::uint16_t>(header.tp_mac + 14);
+      auto& from = *reinterpret_cast<sockaddr_ll*>(data() + offset + ringtap::kRecordAddress);
+      from.sll_family = AF_PACKET;
+      from.sll_ifindex = static_cast<int>(made.index);
+      from.sll_pkttype = made.packetType;
+      from.sll_hatype = made.hardwareType;
+      from.sll_protocol = htons(0x0800);
+      std::memcpy(data() + offset + header.tp_mac, made.bytes.data(), made.bytes.size());
+      offsets_.push_back(offset);
+      offset += lengthOf(made);
+    }
+    auto& description = head();
+    description.num_pkts = static_cast<std::uint32_t>(records.size());
+    description.offset_to_first_pkt = kFirst;
+    description.blk_len = offset;
+    description.block_status = TP_STATUS_USER;
+  }
+
+  [[nodiscard]] std::byte* data() { return reinterpret_cast<std::byte*>(memory_.get()); }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] tpacket_hdr_v1& head() { return reinterpret_cast<tpacket_block_desc*>(data())->hdr.bh1; }
+  [[nodiscard]] std::uint32_t offset(std::size_t record) const { return offsets_[record]; }
+  [[nodiscard]] tpacket3_hdr& record(std::size_t number) {
+    return *reinterpret_cast<tpacket3_hdr*>(data() + offsets_[number]);
+  }
+
+ private:
+  std::size_t size_;
+  std::unique_ptr<std::uint64_t[]> memory_;
+  std::vector<std::uint32_t> offsets_;
+};
+
+}  // namespace support

@@ -1,0 +1,38 @@
+// What becomes of a packet, said plainly: the reference that both assembled forms of the socket filter are held to.
+#pragma once
+
+#include <linux/if_arp.h>
+#include <linux/if_packet.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+
+#include "core/filter_interpreter.h"
+#include "core/filter_program.h"
+#include "core/link_type.h"
+
+namespace support {
+
+// The direction, the loopback rule and the user's filter.
+inline std::uint32_t tailVerdict(const ringtap::FilterSpec& spec, std::span<const std::uint8_t> bytes,
+                                 std::uint32_t length, const ringtap::PacketMetadata& metadata) {
+  const bool leaving = metadata.packetType == PACKET_OUTGOING;
+  if (leaving && metadata.hardwareType == ARPHRD_LOOPBACK) return 0;
+  if (spec.direction == ringtap::Direction::In && leaving) return 0;
+  if (spec.direction == ringtap::Direction::Out && !leaving) return 0;
+  if (!spec.filtered) return spec.snapshotLength;
+  const std::uint16_t linkType = ringtap::linkTypeOf(metadata.hardwareType);
+  if (linkType == ringtap::kLinkTypeUnknown) return 0;
+  for (const ringtap::LinkTypeFilter& each : spec.programs) {
+    if (each.linkType == linkType) return ringtap::runFilter(each.instructions, bytes, length, metadata);
+  }
+  return 0;
+}
+
+inline bool passesTable(const ringtap::IndexTable& table, std::uint32_t index) {
+  const bool listed = std::find(table.listed.begin(), table.listed.end(), index) != table.listed.end();
+  return listed != table.acceptUnlisted;
+}
+
+}  // namespace support
