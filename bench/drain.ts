@@ -76,7 +76,13 @@ printTable(
       figure(middle(name, 'held')),
       figure(middle(name, 'rate') / 1e6),
       figure(middle(name, 'rate') / rateOf(fields ? 'C loop, byte' : 'C loop, lengths')),
-      figure(middle(name, 'rate') / middle(everybody.find((one) => one.name.startsWith('pcap') && one.name.includes('byte') === fields)?.name ?? '', 'rate')),
+      figure(
+        middle(name, 'rate') /
+          middle(
+            everybody.find((one) => one.name.startsWith('pcap') && one.name.includes('byte') === fields)?.name ?? '',
+            'rate',
+          ),
+      ),
       figure(middle(name, 'cpu')),
       notes.get(name) ?? '',
     ]

@@ -67,7 +67,11 @@ const middle = (name: string, load: number, of: keyof Sample) =>
 loads.forEach(({ rate }, load) => {
   const sent = median(everybody.map(({ name }) => middle(name, load, 'rate')).filter(Number.isFinite))
   const yardstick = (fields: boolean) =>
-    middle(everybody.find(({ name }) => name.startsWith('pcap') && name.includes('byte') === fields)?.name ?? '', load, 'cpu')
+    middle(
+      everybody.find(({ name }) => name.startsWith('pcap') && name.includes('byte') === fields)?.name ?? '',
+      load,
+      'cpu',
+    )
   printTable(
     `Load: ${rate === 0 ? `the sender's full rate, about ${figure(sent / 1000)} 000` : figure(rate)} frames of 64 bytes ` +
       `a second; median of ${options.trials} processes`,

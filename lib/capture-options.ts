@@ -1,4 +1,4 @@
-import { checkBoolean, checkGroup, checkInteger, checkWord } from './check.js'
+import { checkBoolean, checkGroup, checkInteger, checkNetns, checkWord } from './check.js'
 import { CaptureError, optionError } from './errors.js'
 import type { NativeCaptureOptions } from './native.js'
 import { type InterfaceSelection, normaliseSelection, type Selection } from './selection.js'
@@ -81,7 +81,10 @@ export interface CaptureOptions {
   chunk?: ChunkOptions | undefined
   /** Memory beside the ring. */
   overflow?: OverflowOptions | undefined
-  /** Path of a network namespace to capture in. Not supported in this version. */
+  /**
+   * Path of a network namespace to capture in, such as `/run/netns/blue` or `/proc/4711/ns/net`. Needs CAP_SYS_ADMIN.
+   * Interfaces and their indexes are those of that namespace. Default: that of this process.
+   */
   netns?: string | undefined
   /** Where packets come from. Only `'ring'` in this version. */
   backend?: 'ring' | 'pcap' | undefined
@@ -116,7 +119,6 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
     'backend',
     'signal',
   ])
-  notYet(options.netns !== undefined, 'netns')
   if (options.backend !== undefined) {
     notYet(checkWord(options.backend, 'backend', ['ring', 'pcap']) === 'pcap', "backend: 'pcap'")
   }
@@ -138,6 +140,7 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
       hotplug: selection.hotplug,
       promiscuous: checkBoolean(orElse(options.promiscuous, false), 'promiscuous'),
       filter,
+      netns: checkNetns(options.netns, 'netns'),
     },
   }
 }

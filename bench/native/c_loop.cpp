@@ -1,6 +1,8 @@
-// The yardstick of the benchmarks: what a C program needs to walk a TPACKET_V3 ring, with the settings that ringtap uses.
+// The yardstick of the benchmarks: what a C program needs to walk a TPACKET_V3 ring, with the settings that ringtap
+// uses.
 //
-// Speaks the protocol of bench/support/consumer-process.ts: commands as lines on standard input, an answer in JSON each.
+// Speaks the protocol of bench/support/consumer-process.ts: commands as lines on standard input, an answer in JSON
+// each.
 
 #include <arpa/inet.h>
 #include <linux/filter.h>
@@ -75,8 +77,7 @@ class Ring {
     request.tp_frame_nr = blockCount * (blockSize / 2048);
     request.tp_retire_blk_tov = retire;
     if (setsockopt(socket_, SOL_PACKET, PACKET_RX_RING, &request, sizeof request) < 0) fail("PACKET_RX_RING");
-    void* memory =
-        mmap(nullptr, std::size_t{blockSize} * blockCount, PROT_READ | PROT_WRITE, MAP_SHARED, socket_, 0);
+    void* memory = mmap(nullptr, std::size_t{blockSize} * blockCount, PROT_READ | PROT_WRITE, MAP_SHARED, socket_, 0);
     if (memory == MAP_FAILED) fail("mmap");
     memory_ = static_cast<std::uint8_t*>(memory);
     sockaddr_ll address{};
@@ -149,9 +150,8 @@ class Consumer {
           totals_.sum += names_[static_cast<unsigned>(from.sll_ifindex) % 4096].size();
         });
       } else {
-        ring->drain(totals_, [this](const tpacket3_hdr& packet, const std::uint8_t*) {
-          totals_.bytes += packet.tp_snaplen;
-        });
+        ring->drain(totals_,
+                    [this](const tpacket3_hdr& packet, const std::uint8_t*) { totals_.bytes += packet.tp_snaplen; });
       }
     }
   }

@@ -106,7 +106,7 @@ void RingLoop::run() {
     if (!drainSince) drainSince = Clock::now();
     // A packet that passed the old filter on another processor may not be counted yet: one retire time covers it.
     const auto waited = Clock::now() - *drainSince;
-    if (waited >= retire && isDrained()) {
+    if (waited >= retire && taken() == entered()) {
       drained = true;
     } else if (waited >= 100 * retire + std::chrono::seconds(1)) {
       drained = true;
@@ -116,9 +116,9 @@ void RingLoop::run() {
   }
 }
 
-bool RingLoop::isDrained() {
+std::uint64_t RingLoop::entered() const {
   const RingStatistics ring = ring_->statistics();
-  return recordsTaken_ == ring.packets - ring.drops;
+  return ring.packets - ring.drops;
 }
 
 void RingLoop::takeBlocks() {
