@@ -41,6 +41,7 @@ async function trial({ who }: Contestant): Promise<Sample> {
         // The last block is handed over after the retire time.
         await sleep(retire + 50)
       })
+      if (packets > count) throw new Error(`${packets} packets delivered of ${count} sent`)
       if (packets === 0 || bytes !== packets * 64) throw new Error(`${bytes} bytes in ${packets} packets`)
       if (i >= warmUp) samples.push({ rate, cpu: (cpu / packets) * 1e9, held: packets })
     }
@@ -76,7 +77,13 @@ printTable(
       figure(middle(name, 'held')),
       figure(middle(name, 'rate') / 1e6),
       figure(middle(name, 'rate') / rateOf(fields ? 'C loop, byte' : 'C loop, lengths')),
-      figure(middle(name, 'rate') / middle(everybody.find((one) => one.name.startsWith('pcap') && one.name.includes('byte') === fields)?.name ?? '', 'rate')),
+      figure(
+        middle(name, 'rate') /
+          middle(
+            everybody.find((one) => one.name.startsWith('pcap') && one.name.includes('byte') === fields)?.name ?? '',
+            'rate',
+          ),
+      ),
       figure(middle(name, 'cpu')),
       notes.get(name) ?? '',
     ]

@@ -37,6 +37,7 @@ async function trial({ who }: Contestant): Promise<Sample[]> {
       const { arrived, packetsPerSecond } = await wire.send(count, rate)
       await sleep(200)
       const { packets, cpu } = await consumer.report()
+      if (packets > arrived) throw new Error(`${packets} packets delivered of ${arrived} that arrived`)
       return { cpu: (cpu / packets) * 1e6, loss: (1 - packets / arrived) * 100, rate: packetsPerSecond }
     }
     await run(warmUp, 200_000)
@@ -67,7 +68,11 @@ const middle = (name: string, load: number, of: keyof Sample) =>
 loads.forEach(({ rate }, load) => {
   const sent = median(everybody.map(({ name }) => middle(name, load, 'rate')).filter(Number.isFinite))
   const yardstick = (fields: boolean) =>
-    middle(everybody.find(({ name }) => name.startsWith('pcap') && name.includes('byte') === fields)?.name ?? '', load, 'cpu')
+    middle(
+      everybody.find(({ name }) => name.startsWith('pcap') && name.includes('byte') === fields)?.name ?? '',
+      load,
+      'cpu',
+    )
   printTable(
     `Load: ${rate === 0 ? `the sender's full rate, about ${figure(sent / 1000)} 000` : figure(rate)} frames of 64 bytes ` +
       `a second; median of ${options.trials} processes`,

@@ -42,7 +42,11 @@ const peer = loadPeer('pcap')
 const everybody: { name: string; who: Who; missing?: string | undefined }[] = [
   { name: 'ringtap, one ring', who: { spec: { who: 'ringtap', visit: 'lengths' } } },
   { name: 'C, a ring for each', who: { loop: 'sockets' } },
-  { name: `pcap ${peer.version}, a session for each`, who: { spec: { who: 'pcap', visit: 'lengths' } }, missing: peer.missing },
+  {
+    name: `pcap ${peer.version}, a session for each`,
+    who: { spec: { who: 'pcap', visit: 'lengths' } },
+    missing: peer.missing,
+  },
 ]
 const rows: { name: string; who: Who; count: number; samples: Sample[]; note: string }[] = [1, 250].flatMap((count) =>
   everybody.map(({ missing, ...one }) => ({ ...one, count, samples: [], note: missing ? `MISSING: ${missing}` : '' })),

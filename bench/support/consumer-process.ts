@@ -7,7 +7,9 @@ import { type ConsumerSpec, settings } from './consumer.js'
 import { builtTool } from './tools.js'
 
 /** The C program, in one of its modes (bench/native/c_loop.cpp), or a library in Node. */
-export type Who = { loop: 'lengths' | 'fields' | 'sockets'; spec?: never } | { loop?: never; spec: Pick<ConsumerSpec, 'who' | 'visit'> }
+export type Who =
+  | { loop: 'lengths' | 'fields' | 'sockets'; spec?: never }
+  | { loop?: never; spec: Pick<ConsumerSpec, 'who' | 'visit'> }
 
 /** What a consumer says of itself. */
 export interface Reading {

@@ -36,7 +36,15 @@ export function loadPeer<T>(name: string): Peer<T> {
   if (!installed() && process.env[triedKey] !== undefined) return { name, version, missing: process.env[triedKey] }
   if (!installed()) {
     console.error(`installing the peers of bench/peers/package.json, for ${name} ${version}`)
-    const flags = ['--no-save', '--no-audit', '--no-fund', '--no-package-lock', '--foreground-scripts', '--prefix', folder]
+    const flags = [
+      '--no-save',
+      '--no-audit',
+      '--no-fund',
+      '--no-package-lock',
+      '--foreground-scripts',
+      '--prefix',
+      folder,
+    ]
     const run = spawnSync('npm', ['install', ...flags], { encoding: 'utf8' })
     const errors = run.error?.message ?? run.stderr.match(/^npm error .*/gm)?.join('; ')
     process.env[triedKey] = `cannot be installed: ${errors ?? 'npm install left it out'}`
