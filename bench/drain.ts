@@ -41,6 +41,7 @@ async function trial({ who }: Contestant): Promise<Sample> {
         // The last block is handed over after the retire time.
         await sleep(retire + 50)
       })
+      if (packets > count) throw new Error(`${packets} packets delivered of ${count} sent`)
       if (packets === 0 || bytes !== packets * 64) throw new Error(`${bytes} bytes in ${packets} packets`)
       if (i >= warmUp) samples.push({ rate, cpu: (cpu / packets) * 1e9, held: packets })
     }

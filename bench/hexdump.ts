@@ -17,7 +17,7 @@ import { median, runTrial } from './support/trial.js'
 
 const { trials } = options
 const peers = ['hexer', 'hexy'] as const
-const size = 64 * 2 ** 20
+const size = 32 * 2 ** 20
 
 /** Hex digits and text of a dump whose full lines are `offset: 0123 4567 89ab cdef 0123 4567 89ab cdef  text`. */
 function columns(dump: string): [digits: string, text: string] {
@@ -77,7 +77,7 @@ try {
   }
 
   const cases = [
-    ['64 MiB at once, written to /dev/null', 0],
+    ['32 MiB at once, written to /dev/null', 0],
     ['packets of 1500 bytes, to strings', 1500],
     ['packets of 64 bytes, to strings', 64],
   ] as const

@@ -37,6 +37,7 @@ async function trial({ who }: Contestant): Promise<Sample[]> {
       const { arrived, packetsPerSecond } = await wire.send(count, rate)
       await sleep(200)
       const { packets, cpu } = await consumer.report()
+      if (packets > arrived) throw new Error(`${packets} packets delivered of ${arrived} that arrived`)
       return { cpu: (cpu / packets) * 1e6, loss: (1 - packets / arrived) * 100, rate: packetsPerSecond }
     }
     await run(warmUp, 200_000)
