@@ -1,0 +1,166 @@
+// A consumer of a Capture, on a thread of its own, that does what JavaScript does: answers events, takes blocks, reads
+// their packets and gives them back.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "check.h"
+#include "core/block.h"
+#include "core/capture.h"
+#include "support/traffic.h"
+
+namespace support {
+
+// What the wake-up of a capture rings.
+class Bell {
+ public:
+  void ring() {
+    std::lock_guard lock(mutex_);
+    rung_ = true;
+    changed_.notify_one();
+  }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return rung_; });
+    rung_ = false;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool rung_ = false;
+};
+
+// Walks a block the way lib/chunk.ts does, by the summary alone.
+template <typename Visit>
+void eachPacket(ringtap::Lease& lease, Visit visit) {
+  std::byte* data = lease.lend();
+  const ringtap::BlockSummary summary = lease.taken().summary;
+  std::uint32_t offset = summary.first;
+  for (std::uint32_t i = 0; i < summary.packets; ++i) {
+    const ringtap::Record record{reinterpret_cast<tpacket3_hdr*>(data + offset), offset};
+    visit(record);
+    offset += record.header->tp_next_offset;
+  }
+}
+
+struct ConsumerOptions {
+  std::function<bool(const ringtap::InterfaceInfo&)> wants = [](const auto&) { return true; };
+  std::size_t hold = 0;        // blocks kept in hand before the oldest is read and given back
+  bool holdToTheEnd = false;   // nothing is read before the intake has ended
+  std::function<void()> pace;  // called ahead of each block
+};
+
+class Consumer {
+ public:
+  using Options = ConsumerOptions;
+
+  // Opens and starts a capture in the test's namespace, and begins to consume.
+  Consumer(const ringtap::CaptureConfig& config, Options options = {}) : options_(std::move(options)) {
+    auto monitor = ringtap::InterfaceMonitor::open();
+    CHECK(monitor.ok());
+    if (!monitor.ok()) return;
+    auto opened = ringtap::Capture::open(config, std::move(*monitor), [this] { bell_.ring(); });
+    CHECK(opened.ok());
+    if (!opened.ok()) {
+      std::fprintf(stderr, "open: %s\n", opened.error().message.c_str());
+      return;
+    }
+    capture_ = std::move(*opened);
+    for (const auto& [index, info] : capture_->initialInterfaces()) {
+      capture_->decide(index, info.generation, 0, options_.wants(info));
+    }
+    const auto started = capture_->start();
+    CHECK(started.ok());
+    if (!started.ok()) std::fprintf(stderr, "start: %s\n", started.error().message.c_str());
+    thread_ = std::thread([this] { run(); });
+  }
+  ~Consumer() { finish(); }
+
+  // Ends the intake and waits until everything was consumed.
+  void finish() {
+    if (!thread_.joinable()) return;
+    capture_->drain();
+    bell_.ring();
+    thread_.join();
+  }
+  // Does not wait for what is still on its way: the consumer goes, and the capture is closed under the leases held.
+  void abandon() {
+    if (!thread_.joinable()) return;
+    abandoned_ = true;
+    bell_.ring();
+    thread_.join();
+  }
+
+  [[nodiscard]] bool running() const { return thread_.joinable(); }
+  [[nodiscard]] ringtap::Capture& capture() { return *capture_; }
+  std::unique_ptr<ringtap::Capture> takeCapture() { return std::move(capture_); }
+  [[nodiscard]] std::deque<ringtap::Lease>& held() { return held_; }
+  // After finish().
+  [[nodiscard]] const Tally& tally() const { return tally_; }
+  [[nodiscard]] std::uint64_t packets() const { return packets_; }
+  [[nodiscard]] std::uint64_t faults() const { return faults_; }
+
+ private:
+  void run() {
+    while (!abandoned_) {
+      while (auto fault = capture_->nextFault()) {
+        ++faults_;
+        std::fprintf(stderr, "fault: %s\n", fault->message.c_str());
+      }
+      bool decided = false;
+      while (auto event = capture_->nextEvent()) {
+        using ringtap::InterfaceChange;
+        const auto& [epoch, news] = *event;
+        if (news.change != InterfaceChange::Added && news.change != InterfaceChange::Renamed) continue;
+        capture_->decide(news.current.index, news.current.generation, epoch, options_.wants(news.current));
+        decided = true;
+      }
+      if (decided) CHECK(capture_->commit().ok());
+      std::optional<ringtap::Lease> lease;
+      switch (capture_->nextBlock(lease)) {
+        case ringtap::ChunkQueue::Next::Block: take(std::move(*lease)); break;
+        case ringtap::ChunkQueue::Next::EventsFirst: std::this_thread::yield(); break;
+        case ringtap::ChunkQueue::Next::Empty: bell_.wait(); break;
+        case ringtap::ChunkQueue::Next::Finished:
+          while (!held_.empty()) readOldest();
+          return;
+      }
+    }
+  }
+
+  void take(ringtap::Lease lease) {
+    if (options_.pace) options_.pace();
+    (void)lease.lend();  // from here on its address is JavaScript's
+    held_.push_back(std::move(lease));
+    while (!options_.holdToTheEnd && held_.size() > options_.hold) readOldest();
+  }
+
+  void readOldest() {
+    eachPacket(held_.front(), [this](const ringtap::Record& record) {
+      ++packets_;
+      const sockaddr_ll& from = record.from();
+      if (const auto stamp = stampOf(record.data(), record.header->tp_snaplen)) {
+        tally_.add(static_cast<std::uint32_t>(from.sll_ifindex), from.sll_pkttype == PACKET_OUTGOING, *stamp);
+      }
+    });
+    held_.pop_front();
+  }
+
+  Options options_;
+  Bell bell_;
+  std::unique_ptr<ringtap::Capture> capture_;
+  std::thread thread_;
+  std::atomic<bool> abandoned_{false};
+  std::deque<ringtap::Lease> held_;
+  Tally tally_;
+  std::uint64_t packets_ = 0;
+  std::uint64_t faults_ = 0;
+};
+
+}  // namespace support
