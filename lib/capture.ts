@@ -10,7 +10,7 @@ import { InterfaceHistory } from './interface-history.js'
 import { type NativeCapture, type NativeInterfaceEvent, native } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
 import type { Packet } from './packet.js'
-import { explainPermission } from './permission.js'
+import { explainOpening } from './permission.js'
 
 /** A change of an interface, and whether the capture selects it after that. */
 export type CaptureInterfaceEvent = InterfaceEvent & {
@@ -415,11 +415,6 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     if (this.listenerCount('warning') > 0) this.emit('warning', warning)
     else process.emitWarning(warning.message, { type: 'CaptureWarning', code: warning.code })
   }
-}
-
-function explainOpening(error: unknown): unknown {
-  const entering = error instanceof CaptureError && error.syscall === 'setns'
-  return explainPermission(error, entering ? 'SYS_ADMIN' : 'NET_RAW')
 }
 
 function listed(present: readonly NetworkInterface[]): string {

@@ -1,7 +1,7 @@
 import { checkGroup, checkNetns } from './check.js'
 import { native } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
-import { explainPermission } from './permission.js'
+import { explainOpening } from './permission.js'
 
 /** Options of {@link listInterfaces}. */
 export interface ListInterfacesOptions {
@@ -25,6 +25,6 @@ export function listInterfaces(options?: ListInterfacesOptions): NetworkInterfac
   try {
     return native().listInterfaces(checkNetns(netns, 'options.netns'))
   } catch (error) {
-    throw explainPermission(error, 'SYS_ADMIN')
+    throw explainOpening(error)
   }
 }

@@ -202,3 +202,14 @@ export function explainPermission(error: unknown, capability: CapabilityName = '
     cause: error,
   })
 }
+
+/**
+ * As {@link explainPermission}, for an error of opening sockets, possibly in another network namespace.
+ *
+ * @internal
+ */
+export function explainOpening(error: unknown): unknown {
+  // A namespace's file that this user may not open has nothing to do with capturing: the message says it all.
+  if (!(error instanceof CaptureError) || error.syscall === 'open') return error
+  return explainPermission(error, error.syscall === 'setns' ? 'SYS_ADMIN' : 'NET_RAW')
+}

@@ -3,7 +3,7 @@ import { CaptureError, optionError } from './errors.js'
 import { difference, type InterfaceEvent, toInterfaceEvents } from './interface-event.js'
 import { type NativeInterfaceWatch, native } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
-import { explainPermission } from './permission.js'
+import { explainOpening } from './permission.js'
 
 /** Options of {@link watchInterfaces}. */
 export interface WatchInterfacesOptions {
@@ -156,7 +156,7 @@ class Watcher implements InterfaceWatcher {
     try {
       this.#watch = new (native().InterfaceWatch)(receiveBuffer, maxQueue, callThrough(this.#link), netns)
     } catch (error) {
-      throw explainPermission(error, 'SYS_ADMIN')
+      throw explainOpening(error)
     }
     for (const one of this.#watch.interfaces()) this.#delivered.set(one.index, one)
     if (initial) this.#batch = difference([], this.#delivered.values())

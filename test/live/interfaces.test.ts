@@ -431,7 +431,8 @@ t.test('arguments', async (t) => {
     [{ maxQueue: '7' }, /options.maxQueue/],
     [{ initial: 1 }, /options.initial must be a boolean; got the number 1/],
     [{ signal: {} }, /options.signal must be an AbortSignal/],
-    [{ netns: '/run/netns/x' }, /netns is not supported yet/],
+    [{ netns: '/run/netns/none-such' }, /netns .* cannot be opened/],
+    [{ netns: 5 }, /netns must be the path/],
     [{ maxqueue: 7 }, /no option "maxqueue"/],
   ]
   for (const [options, message] of refused) {

@@ -8,13 +8,16 @@ import { within } from './support/wait.js'
 
 addVeth('eth0', 'far0')
 
+// Without what tap adds to the environment of every child: another user may not write where its reports go.
+const node = ['env', '-i', `PATH=${process.env['PATH']}`, process.execPath]
+
 const script = fileURLToPath(new URL('unprivileged-child.js', import.meta.url))
 
 /** Why this way to run another program cannot be gone, or false. */
 function unable(words: readonly string[]): string | false {
   const { status, stderr, error } = spawnSync(
     'setpriv',
-    [...words, process.execPath, '-e', `require('fs').readFileSync(${JSON.stringify(script)})`],
+    [...words, ...node, '-e', `require('fs').readFileSync(${JSON.stringify(script)})`],
     { encoding: 'utf8' },
   )
   return status === 0 ? false : `setpriv ${words.join(' ')}: ${(error?.message ?? stderr).trim().split('\n')[0]}`
@@ -28,7 +31,7 @@ for (const [who, words] of [
   ['a root that has no capabilities', none],
 ] as const) {
   t.test(`${who} is told what is missing, and how to grant it`, { skip: unable(words) }, async (t) => {
-    const { stdout, stderr } = spawnSync('setpriv', [...words, process.execPath, script], { encoding: 'utf8' })
+    const { stdout, stderr } = spawnSync('setpriv', [...words, ...node, script], { encoding: 'utf8' })
     t.equal(stderr, '')
     const error = JSON.parse(stdout) as Record<string, unknown>
     t.equal(error['code'], 'ERR_PERMISSION')
@@ -43,7 +46,9 @@ for (const [who, words] of [
 const raw = [...nobody, '--inh-caps=-all,+net_raw', '--ambient-caps=-all,+net_raw']
 
 t.test('CAP_NET_RAW alone is enough', { skip: unable(raw) }, async (t) => {
-  const child = spawn('setpriv', [...raw, process.execPath, script, '10'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn('setpriv', [...raw, ...node, script, '10'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   t.equal((await within(lines.next(), 'the capture to open')).value, 'open')
   sendSync({ interface: 'far0', count: 10 })
