@@ -1,6 +1,6 @@
 // hexdump() against the program hexdump(1) and the most used hex dumpers of npm.
 //
-//   node dist/work/bench/hexdump.js [trials]
+//   node dist/work/bench/hexdump.js [--trials N] [--markdown]
 //
 // Every figure is the median of at least three trials, each in a process of its own, those of a row's dumpers in turn.
 import { execFileSync } from 'node:child_process'
@@ -10,13 +10,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hexdump } from 'ringtap'
 import { dumper, type HexdumpTrial } from './hexdump.trial.js'
+import { options } from './support/options.js'
 import { loadPeer } from './support/peers.js'
 import { figure, printTable } from './support/table.js'
 import { median, runTrial } from './support/trial.js'
 
-const trials = Math.max(3, Number(process.argv[2] ?? 3))
+const { trials } = options
 const peers = ['hexer', 'hexy'] as const
-const size = 64 * 2 ** 20
+const size = 32 * 2 ** 20
 
 /** Hex digits and text of a dump whose full lines are `offset: 0123 4567 89ab cdef 0123 4567 89ab cdef  text`. */
 function columns(dump: string): [digits: string, text: string] {
@@ -76,7 +77,7 @@ try {
   }
 
   const cases = [
-    ['64 MiB at once, written to /dev/null', 0],
+    ['32 MiB at once, written to /dev/null', 0],
     ['packets of 1500 bytes, to strings', 1500],
     ['packets of 64 bytes, to strings', 64],
   ] as const

@@ -1,4 +1,4 @@
-import { checkBoolean, checkGroup, checkInteger, checkWord } from './check.js'
+import { checkBoolean, checkGroup, checkInteger, checkNetns, checkWord } from './check.js'
 import { CaptureError, optionError } from './errors.js'
 import type { NativeCaptureOptions } from './native.js'
 import { type InterfaceSelection, normaliseSelection, type Selection } from './selection.js'
@@ -72,7 +72,7 @@ export interface CaptureOptions {
   promiscuous?: boolean | undefined
   /**
    * `'in'`: only what the interfaces receive; `'out'`: only what they send. On loopback each packet is seen twice by the
-   * kernel, and always delivered once, as incoming. Default `'both'`.
+   * kernel, and delivered once, as incoming: with `'out'` loopback has none. Default `'both'`.
    */
   direction?: 'both' | 'in' | 'out' | undefined
   /** The kernel's ring. */
@@ -81,7 +81,10 @@ export interface CaptureOptions {
   chunk?: ChunkOptions | undefined
   /** Memory beside the ring. */
   overflow?: OverflowOptions | undefined
-  /** Path of a network namespace to capture in. Not supported in this version. */
+  /**
+   * Path of a network namespace to capture in, such as `/run/netns/blue` or `/proc/4711/ns/net`. Needs CAP_SYS_ADMIN.
+   * Interfaces and their indexes are those of that namespace. Default: that of this process.
+   */
   netns?: string | undefined
   /** Where packets come from. Only `'ring'` in this version. */
   backend?: 'ring' | 'pcap' | undefined
@@ -116,7 +119,6 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
     'backend',
     'signal',
   ])
-  notYet(options.netns !== undefined, 'netns')
   if (options.backend !== undefined) {
     notYet(checkWord(options.backend, 'backend', ['ring', 'pcap']) === 'pcap', "backend: 'pcap'")
   }
@@ -131,15 +133,21 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
     signal,
     native: {
       ...ring,
-      snapshotLength: checkInteger(options.snapshotLength ?? 262144, 'snapshotLength', 1, 262144, 'bytes'),
+      snapshotLength: checkInteger(orElse(options.snapshotLength, 262144), 'snapshotLength', 1, 262144, 'bytes'),
       direction: ['both', 'in', 'out'].indexOf(
-        checkWord(options.direction ?? 'both', 'direction', ['both', 'in', 'out']),
+        checkWord(orElse(options.direction, 'both'), 'direction', ['both', 'in', 'out']),
       ),
       hotplug: selection.hotplug,
-      promiscuous: checkBoolean(options.promiscuous ?? false, 'promiscuous'),
+      promiscuous: checkBoolean(orElse(options.promiscuous, false), 'promiscuous'),
       filter,
+      netns: checkNetns(options.netns, 'netns'),
     },
   }
+}
+
+/** The default where an option is not given. Not for null: that is a wrong value, and refused like any other. */
+function orElse<T>(value: T | undefined, fallback: T): T {
+  return value === undefined ? fallback : value
 }
 
 function notYet(asked: boolean, what: string): void {
@@ -161,19 +169,25 @@ function normaliseRing(options: CaptureOptions): RingSettings {
   const ring = checkGroup(options.ring, 'ring', ['memory', 'blockSize', 'count', 'maxStall', 'table'])
   const chunk = checkGroup(options.chunk, 'chunk', ['maxDelay', 'copy'])
   const overflow = checkGroup(options.overflow, 'overflow', ['memory'])
-  const ringCount = checkInteger(ring.count ?? 1, 'ring.count', 1, 64)
+  const ringCount = checkInteger(orElse(ring.count, 1), 'ring.count', 1, 64)
   const allMemory = checkInteger(
-    ring.memory ?? 64 * MiB,
+    orElse(ring.memory, 64 * MiB),
     'ring.memory',
     fewestBlocks * smallestBlock * ringCount,
     64 * GiB,
     'bytes',
   )
   const memory = Math.floor(allMemory / ringCount)
-  const maxStall = checkInteger(ring.maxStall ?? 1000, 'ring.maxStall', 1, 3_600_000, 'milliseconds')
-  const maxDelay = checkInteger(chunk.maxDelay ?? 20, 'chunk.maxDelay', 1, longestDelay, 'milliseconds')
+  const maxStall = checkInteger(orElse(ring.maxStall, 1000), 'ring.maxStall', 1, 3_600_000, 'milliseconds')
+  const maxDelay = checkInteger(orElse(chunk.maxDelay, 20), 'chunk.maxDelay', 1, longestDelay, 'milliseconds')
 
-  let blockSize = checkInteger(ring.blockSize ?? usualBlock, 'ring.blockSize', smallestBlock, largestBlock, 'bytes')
+  let blockSize = checkInteger(
+    orElse(ring.blockSize, usualBlock),
+    'ring.blockSize',
+    smallestBlock,
+    largestBlock,
+    'bytes',
+  )
   if ((blockSize & (blockSize - 1)) !== 0) throw optionError('ring.blockSize', 'a power of two', blockSize)
   // One block is always the one being filled.
   const lasts = () => (Math.floor(memory / blockSize) - 1) * maxDelay
@@ -204,11 +218,11 @@ function normaliseRing(options: CaptureOptions): RingSettings {
     blockSize,
     blockCount,
     ringCount,
-    overflowMemory: checkInteger(overflow.memory ?? 64 * MiB, 'overflow.memory', 0, 64 * GiB, 'bytes'),
+    overflowMemory: checkInteger(orElse(overflow.memory, 64 * MiB), 'overflow.memory', 0, 64 * GiB, 'bytes'),
     retireTime,
     table: ['auto', 'ebpf', 'classic'].indexOf(
-      checkWord(ring.table ?? 'auto', 'ring.table', ['auto', 'ebpf', 'classic']),
+      checkWord(orElse(ring.table, 'auto'), 'ring.table', ['auto', 'ebpf', 'classic']),
     ),
-    copying: checkBoolean(chunk.copy ?? false, 'chunk.copy'),
+    copying: checkBoolean(orElse(chunk.copy, false), 'chunk.copy'),
   }
 }

@@ -1,9 +1,10 @@
 import { EventEmitter } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type CaptureOptions, type NormalisedOptions, normaliseOptions } from './capture-options.js'
 import { type CaptureStats, toStats } from './capture-stats.js'
 import { Chunk } from './chunk.js'
 import { ChunkMemory } from './chunk-memory.js'
-import { CaptureError } from './errors.js'
+import { CaptureError, optionError } from './errors.js'
 import { type InterfaceEvent, toInterfaceEvents } from './interface-event.js'
 import { InterfaceHistory } from './interface-history.js'
 import { type NativeCapture, type NativeInterfaceEvent, native } from './native.js'
@@ -68,6 +69,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   readonly #meta = new Float64Array(META.WORDS)
   readonly #times = new BigUint64Array(this.#meta.buffer)
   #waiting: (() => void)[] = []
+  /** One change of the filter after another. */
+  #filtering: Promise<void> = Promise.resolve()
   #stopping: { promise: Promise<CaptureStats>; resolve: (stats: CaptureStats) => void } | undefined
   #closing: Promise<void> | undefined
   #lastStats: CaptureStats | undefined
@@ -90,7 +93,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     try {
       handle = await native().openCapture(normalised.native, () => wake())
     } catch (error) {
-      throw explainPermission(error)
+      throw explainOpening(error)
     }
     try {
       signal?.throwIfAborted()
@@ -100,7 +103,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       return capture
     } catch (error) {
       await handle.close()
-      throw explainPermission(error)
+      throw explainOpening(error)
     }
   }
 
@@ -203,12 +206,34 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 
   /**
-   * Replacing the filter of a running capture is not supported in this version.
+   * Replaces the filter while the capture runs; `undefined` for none. No packet that both filters accept is lost, and
+   * after the promise has resolved every chunk holds only what the new filter accepts.
    *
-   * @throws CaptureError `ERR_OPTION`.
+   * It takes a moment: the expression is compiled off the event loop, and what came before the change is delivered under
+   * the old filter as long as an iteration takes it in time. What is not taken within some 100 ms is held to the new
+   * one, so that a loop may await this call in its own body.
+   *
+   * @throws CaptureError (the promise rejects) `ERR_OPTION`, `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`, `ERR_CLOSED`;
+   * the old filter stays in force.
    */
-  async setFilter(_expression: string | undefined): Promise<void> {
-    throw new CaptureError('ERR_OPTION', 'setFilter is not supported in this version of ringtap')
+  setFilter(expression: string | undefined): Promise<void> {
+    const done = this.#filtering.then(() => this.#setFilter(expression))
+    this.#filtering = done.catch(() => {})
+    return done
+  }
+
+  async #setFilter(expression: string | undefined): Promise<void> {
+    if (expression !== undefined && typeof expression !== 'string') {
+      throw optionError('expression', 'a pcap-filter expression, or undefined for none', expression)
+    }
+    if (this.#closing) throw new CaptureError('ERR_CLOSED', 'the capture is closed')
+    const warnings = await this.#native.setFilter(expression)
+    for (const text of warnings) this.#warn(new CaptureError('ERR_OPTION', text))
+    const deadline = performance.now() + 2 * this.#options.native.retireTime + 100
+    do {
+      await sleep(Math.min(5, this.#options.native.retireTime))
+    } while (!this.#native.filterSettled() && performance.now() < deadline)
+    this.#native.enforceFilter()
   }
 
   /**
@@ -390,6 +415,11 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     if (this.listenerCount('warning') > 0) this.emit('warning', warning)
     else process.emitWarning(warning.message, { type: 'CaptureWarning', code: warning.code })
   }
+}
+
+function explainOpening(error: unknown): unknown {
+  const entering = error instanceof CaptureError && error.syscall === 'setns'
+  return explainPermission(error, entering ? 'SYS_ADMIN' : 'NET_RAW')
 }
 
 function listed(present: readonly NetworkInterface[]): string {

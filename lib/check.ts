@@ -44,3 +44,12 @@ export function checkWord<T extends string>(value: unknown, label: string, words
   }
   return value as T
 }
+
+/** The path of a network namespace, or none. @internal */
+export function checkNetns(value: unknown, label: string): string | undefined {
+  if (value === undefined) return undefined
+  if (typeof value !== 'string' || value === '' || value.includes('\0')) {
+    throw optionError(label, 'the path of a network namespace', value)
+  }
+  return value
+}

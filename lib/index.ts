@@ -14,7 +14,7 @@ export { CaptureError, type CaptureErrorCode, type CaptureErrorDetails } from '.
 export { type HexdumpOptions, hexdump } from './hexdump.js'
 export type { InterfaceEvent } from './interface-event.js'
 export { LinkType } from './link-type.js'
-export { listInterfaces } from './list-interfaces.js'
+export { type ListInterfacesOptions, listInterfaces } from './list-interfaces.js'
 export type { InterfaceAddress, NetworkInterface } from './network-interface.js'
 export { Packet, type PacketKind, type VlanTag } from './packet.js'
 export type { InterfacePattern } from './pattern.js'

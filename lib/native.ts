@@ -54,12 +54,13 @@ export interface Native {
   /** Error numbers, 0 for success. Call it only where it can succeed: native/core/check.h says why. */
   probeBpf(): { map: number; program: number }
   libpcapVersion(): string
-  listInterfaces(): NetworkInterface[]
+  listInterfaces(netns: string | undefined): NetworkInterface[]
   /** `receiveBuffer`: bytes that the kernel may hold; 0 for the default. `onReady` is held until the watch is closed or collected. */
   InterfaceWatch: new (
     receiveBuffer: number,
     maxQueue: number,
     onReady: () => void,
+    netns: string | undefined,
   ) => NativeInterfaceWatch
   compileFilter(expression: string, linkType: number, snapshotLength: number): Promise<FilterHandle>
   filterInstructions(handle: FilterHandle): ArrayBuffer
@@ -97,6 +98,7 @@ export interface NativeCaptureOptions {
   /** Hand out copies instead of the ring's memory. */
   copying: boolean
   filter: string | undefined
+  netns: string | undefined
 }
 
 /**
@@ -118,6 +120,12 @@ export interface NativeCapture {
   /** The next block and, in `meta`, what is in it; or 0: none yet, 1: take the events first, 2: no more will come. */
   nextBlock(meta: ArrayBuffer): ArrayBuffer | 0 | 1 | 2
   release(lease: number): void
+  /** Compiles and replaces; resolves to warnings. */
+  setFilter(expression: string | undefined): Promise<string[]>
+  /** All that an earlier filter accepted was given out. */
+  filterSettled(): boolean
+  /** Applies the present filter to what is not given out yet. */
+  enforceFilter(): void
   stats(): NativeCaptureStats
   stop(): void
   /** Every packet from before the stop is in the queue. */

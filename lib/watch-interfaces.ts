@@ -1,7 +1,9 @@
+import { checkNetns } from './check.js'
 import { CaptureError, optionError } from './errors.js'
 import { difference, type InterfaceEvent, toInterfaceEvents } from './interface-event.js'
 import { type NativeInterfaceWatch, native } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
+import { explainPermission } from './permission.js'
 
 /** Options of {@link watchInterfaces}. */
 export interface WatchInterfacesOptions {
@@ -21,6 +23,8 @@ export interface WatchInterfacesOptions {
    * @default 65536
    */
   maxQueue?: number | undefined
+  /** Path of a network namespace, such as `/run/netns/blue`; needs CAP_SYS_ADMIN. Default: that of this process. */
+  netns?: string | undefined
   /**
    * Bytes of news that the kernel may hold for the watcher.
    *
@@ -62,7 +66,7 @@ export interface InterfaceWatcher extends AsyncIterable<InterfaceEvent>, AsyncDi
 }
 
 /**
- * Watches the network interfaces of this process's network namespace. Needs no privilege.
+ * Watches the network interfaces of this process's network namespace (which needs no privilege), or of another.
  *
  * The kernel keeps silent about alternative names given to an interface that is down, and about a veth's other end that
  * moves on once it is in another namespace: such changes come to light with the next event of the same interface.
@@ -85,20 +89,18 @@ interface Settings {
   initial: boolean
   maxQueue: number
   receiveBuffer: number
+  netns: string | undefined
 }
 
-const known = ['signal', 'initial', 'maxQueue']
+const known = ['signal', 'initial', 'maxQueue', 'netns']
 const maxMaxQueue = 2 ** 24
 // Events turned into JavaScript objects at a time; the others wait in the core, where they are counted.
 const batchSize = 256
 
 function normalise(options: WatchInterfacesOptions): Settings {
   if (typeof options !== 'object' || options === null) throw optionError('options', 'an object', options)
-  if ('netns' in options && options.netns !== undefined) {
-    throw new CaptureError('ERR_OPTION', 'options.netns is not supported yet: a watcher sees its own network namespace')
-  }
   for (const name of Object.keys(options)) {
-    if (!known.includes(name) && name !== 'receiveBuffer' && name !== 'netns') {
+    if (!known.includes(name) && name !== 'receiveBuffer') {
       throw new CaptureError('ERR_OPTION', `watchInterfaces() has no option "${name}"; it takes ${known.join(', ')}`)
     }
   }
@@ -117,7 +119,7 @@ function normalise(options: WatchInterfacesOptions): Settings {
   if (!Number.isInteger(receiveBuffer) || receiveBuffer < 0 || receiveBuffer > 2 ** 30) {
     throw optionError('options.receiveBuffer', 'a number of bytes up to 1 GiB', receiveBuffer)
   }
-  return { signal, initial, maxQueue, receiveBuffer }
+  return { signal, initial, maxQueue, receiveBuffer, netns: checkNetns(options.netns, 'options.netns') }
 }
 
 // The addon holds its callback, and so the link; the link holds the watcher only while someone waits on it. So a watcher
@@ -149,9 +151,13 @@ class Watcher implements InterfaceWatcher {
   #failure: { reason: unknown } | undefined
   #closing: Promise<void> | undefined
 
-  constructor({ signal, initial, maxQueue, receiveBuffer }: Settings) {
+  constructor({ signal, initial, maxQueue, receiveBuffer, netns }: Settings) {
     if (signal?.aborted) throw signal.reason
-    this.#watch = new (native().InterfaceWatch)(receiveBuffer, maxQueue, callThrough(this.#link))
+    try {
+      this.#watch = new (native().InterfaceWatch)(receiveBuffer, maxQueue, callThrough(this.#link), netns)
+    } catch (error) {
+      throw explainPermission(error, 'SYS_ADMIN')
+    }
     for (const one of this.#watch.interfaces()) this.#delivered.set(one.index, one)
     if (initial) this.#batch = difference([], this.#delivered.values())
 

@@ -7,6 +7,9 @@ const project = dirname(createRequire(import.meta.url).resolve('ringtap/package.
 const folder = join(project, 'bench', 'peers')
 const require = createRequire(join(folder, 'package.json'))
 
+/** In the environment once an installation was tried: what failed is not tried again, least of all without a network. */
+const triedKey = 'RINGTAP_BENCH_PEERS_TRIED'
+
 /** A package that the benchmarks compare with, or the reason why it is not there. */
 export type Peer<T> =
   | { name: string; version: string; module: T; missing?: undefined }
@@ -30,14 +33,22 @@ export function loadPeer<T>(name: string): Peer<T> {
   const version = dependencies?.[name] ?? optionalDependencies?.[name]
   if (version === undefined) throw new Error(`${name} is not in bench/peers/package.json`)
   const installed = () => manifest(join(folder, 'node_modules', name))?.version === version
+  if (!installed() && process.env[triedKey] !== undefined) return { name, version, missing: process.env[triedKey] }
   if (!installed()) {
-    console.log(`installing the peers of bench/peers/package.json, for ${name} ${version}`)
-    const flags = ['--no-save', '--no-audit', '--no-fund', '--no-package-lock', '--prefix', folder]
+    console.error(`installing the peers of bench/peers/package.json, for ${name} ${version}`)
+    const flags = [
+      '--no-save',
+      '--no-audit',
+      '--no-fund',
+      '--no-package-lock',
+      '--foreground-scripts',
+      '--prefix',
+      folder,
+    ]
     const run = spawnSync('npm', ['install', ...flags], { encoding: 'utf8' })
-    if (!installed()) {
-      const errors = run.error?.message ?? run.stderr.match(/^npm error .*/gm)?.join('; ')
-      return { name, version, missing: `cannot be installed: ${errors ?? 'npm install left it out'}` }
-    }
+    const errors = run.error?.message ?? run.stderr.match(/^npm error .*/gm)?.join('; ')
+    process.env[triedKey] = `cannot be installed: ${errors ?? 'npm install left it out'}`
+    if (!installed()) return { name, version, missing: process.env[triedKey] }
   }
   try {
     return { name, version, module: require(name) as T }

@@ -25,9 +25,10 @@ export async function runTrial<T>(module: URL, argument: unknown, nodeOptions: s
   return JSON.parse(printed.trim().split('\n').at(-1) ?? '') as T
 }
 
-/** In the module of a trial: the argument it was started with. */
+/** In the module of a trial: the argument, an object, it was started with; null where something else imports it. */
 export function trialArgument<T>(): T {
-  return JSON.parse(process.argv[2] ?? 'null') as T
+  const argument = process.argv[2]
+  return JSON.parse(argument?.startsWith('{') ? argument : 'null') as T
 }
 
 /** The middle one of the samples; of an even number the mean of the middle two. */

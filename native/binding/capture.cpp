@@ -3,17 +3,18 @@
 
 #include <napi.h>
 
-#include <algorithm>
 #include <atomic>
 #include <memory>
 
+#include "binding/capture_figures.h"
 #include "binding/errors.h"
 #include "binding/instance.h"
 #include "binding/interface_object.h"
 #include "binding/leases.h"
 #include "binding/rooms.h"
-#include "core/filter.h"
+#include "core/filter_request.h"
 #include "core/link_type.h"
+#include "core/netns.h"
 
 namespace ringtap::binding {
 
@@ -22,9 +23,22 @@ namespace {
 // What nextBlock() tells of the block it returns, in a Float64Array and a BigUint64Array over one ArrayBuffer.
 enum Meta { kFirst, kPackets, kBytes, kEpoch, kLease, kFirstTimestamp, kLastTimestamp };
 
+Napi::Array textList(Napi::Env env, const std::vector<std::string>& texts) {
+  Napi::Array list = Napi::Array::New(env, texts.size());
+  for (std::uint32_t i = 0; i < texts.size(); ++i) list.Set(i, Napi::String::New(env, texts[i]));
+  return list;
+}
+
+// An expression, or none.
+std::optional<std::string> textOf(Napi::Value value) {
+  if (!value.IsString()) return std::nullopt;
+  return value.As<Napi::String>().Utf8Value();
+}
+
 struct OpenRequest {
   CaptureConfig config;
-  std::string expression;
+  FilterRequest filter;
+  std::string netns;  // "": the caller's
   bool copying = false;
 };
 
@@ -49,52 +63,6 @@ class Waker {
   bool released_ = false;
 };
 
-Napi::Object figuresToJs(Napi::Env env, const Capture& capture, const CaptureFigures& figures) {
-  const auto set = [env](Napi::Object& object, const char* name, std::uint64_t value) {
-    object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
-  };
-  Napi::Object object = Napi::Object::New(env);
-  set(object, "received", figures.received);
-  set(object, "droppedByRing", figures.loops.ringDrops);
-  set(object, "droppedByOverflow", figures.loops.overflowDrops);
-  set(object, "freezes", figures.loops.freezes);
-  set(object, "evicted", figures.loops.evicted);
-  set(object, "overflowUsed", figures.overflowUsed);
-  set(object, "delivered", figures.table.delivered);
-  set(object, "bytes", figures.table.bytes);
-  set(object, "unselected", figures.table.unselected);
-  set(object, "truncated", figures.table.truncated);
-  set(object, "malformed", figures.table.malformed);
-  set(object, "queued", figures.table.queued);
-  set(object, "monitorOverflows", figures.monitorOverflows);
-  set(object, "blockCount", capture.blockCount());
-  object.Set("table", Napi::String::New(env, capture.form() == TableForm::Ebpf ? "ebpf" : "classic"));
-  Napi::Array interfaces = Napi::Array::New(env, figures.table.interfaces.size());
-  for (std::uint32_t i = 0; i < figures.table.interfaces.size(); ++i) {
-    const InterfaceFigures& one = figures.table.interfaces[i];
-    Napi::Object entry = Napi::Object::New(env);
-    entry.Set("name", Napi::String::New(env, one.name));
-    set(entry, "index", one.index);
-    set(entry, "generation", one.generation);
-    entry.Set("present", Napi::Boolean::New(env, one.present));
-    entry.Set("selected", Napi::Boolean::New(env, one.selected));
-    set(entry, "delivered", one.delivered);
-    set(entry, "bytes", one.bytes);
-    set(entry, "unselected", one.unselected);
-    set(entry, "truncated", one.truncated);
-    set(entry, "queued", one.queued);
-    if (one.received) {
-      set(entry, "received", *one.received);
-      // Without a loss in the ring, what is not taken yet is still in it.
-      const bool lossy = figures.loops.ringDrops + figures.loops.overflowDrops > 0 && *one.received > one.taken;
-      set(entry, "dropped", lossy ? *one.received - one.taken : 0);
-    }
-    interfaces.Set(i, entry);
-  }
-  object.Set("interfaces", interfaces);
-  return object;
-}
-
 class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
  public:
   static void init(Napi::Env env) {
@@ -109,6 +77,9 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
                                          InstanceMethod<&CaptureHandle::nextFault>("nextFault"),
                                          InstanceMethod<&CaptureHandle::nextBlock>("nextBlock"),
                                          InstanceMethod<&CaptureHandle::release>("release"),
+                                         InstanceMethod<&CaptureHandle::setFilter>("setFilter"),
+                                         InstanceMethod<&CaptureHandle::filterSettled>("filterSettled"),
+                                         InstanceMethod<&CaptureHandle::enforceFilter>("enforceFilter"),
                                          InstanceMethod<&CaptureHandle::stats>("stats"),
                                          InstanceMethod<&CaptureHandle::stop>("stop"),
                                          InstanceMethod<&CaptureHandle::intakeEnded>("intakeEnded"),
@@ -126,8 +97,8 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
   }
 
   // The object cannot be made by JavaScript: it is given its capture right after construction.
-  static Napi::Object wrap(Napi::Env env, std::unique_ptr<Capture> capture, std::shared_ptr<Waker> waker, bool copying,
-                           const std::vector<std::string>& warnings) {
+  static Napi::Object wrap(Napi::Env env, std::unique_ptr<Capture> capture, std::shared_ptr<Waker> waker,
+                           const OpenRequest& request) {
     Napi::Object object = Instance::of(env).capture.New({});
     if (object.IsEmpty()) {  // a worker that is being terminated runs no JavaScript any more
       capture.reset();
@@ -137,12 +108,13 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     CaptureHandle* self = Unwrap(object);
     self->capture_ = std::move(capture);
     self->waker_ = std::move(waker);
-    self->leases_ = std::make_unique<Leases>(copying);
+    self->leases_ = std::make_unique<Leases>(request.copying);
+    self->netns_ = request.netns;
+    self->snapshotLength_ = request.config.filter.snapshotLength;
+    self->direction_ = request.config.filter.direction;
     napi_add_env_cleanup_hook(env, &CaptureHandle::cleanup, self);
     self->hooked_ = true;
-    Napi::Array list = Napi::Array::New(env, warnings.size());
-    for (std::uint32_t i = 0; i < warnings.size(); ++i) list.Set(i, Napi::String::New(env, warnings[i]));
-    object.Set("warnings", list);
+    object.Set("warnings", textList(env, request.filter.warnings));
     return object;
   }
 
@@ -166,6 +138,44 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     Napi::Promise::Deferred deferred_;
     std::unique_ptr<Capture> capture_;
     std::shared_ptr<Waker> waker_;
+  };
+
+  // Compiles, then replaces the filter; nothing is replaced where the capture was closed in the meantime.
+  class FilterWorker final : public Napi::AsyncWorker {
+   public:
+    FilterWorker(CaptureHandle& handle, FilterRequest request)
+        : Napi::AsyncWorker(handle.Env(), "ringtap filter"),
+          deferred_(Napi::Promise::Deferred::New(handle.Env())),
+          handle_(handle),
+          hold_(Napi::Persistent(handle.Value())),
+          netns_(handle.netns_),
+          request_(std::move(request)) {}
+    Napi::Promise promise() { return deferred_.Promise(); }
+
+   private:
+    void Execute() override {
+      auto compiled = inNamespace(netns_, [this]() -> Result<> {
+        auto monitor = InterfaceMonitor::open();
+        if (!monitor) return monitor.error();
+        return compile(request_, *monitor);
+      });
+      if (!compiled) error_ = std::move(compiled.error());
+    }
+    void OnOK() override {
+      if (!error_ && !handle_.capture_) error_ = Error{Code::Closed, "the capture is closed"};
+      if (!error_) {
+        if (auto set = handle_.capture_->setFilter(request_.spec); !set) error_ = std::move(set.error());
+      }
+      if (error_) deferred_.Reject(toJs(Env(), *error_));
+      else deferred_.Resolve(textList(Env(), request_.warnings));
+    }
+
+    Napi::Promise::Deferred deferred_;
+    CaptureHandle& handle_;
+    Napi::ObjectReference hold_;
+    std::string netns_;
+    FilterRequest request_;
+    std::optional<Error> error_;
   };
 
   // The environment ends, or nobody refers to the capture any more.
@@ -261,10 +271,30 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     leases_->release(info.Env(), info[0].As<Napi::Number>().Uint32Value());
   }
 
+  // setFilter(expression: string | undefined): Promise<string[]>, of warnings
+  Napi::Value setFilter(const Napi::CallbackInfo& info) {
+    if (open(info.Env()) == nullptr) return {};
+    FilterRequest request;
+    request.expression = textOf(info[0]);
+    request.spec.snapshotLength = snapshotLength_;
+    request.spec.direction = direction_;
+    auto* worker = new FilterWorker(*this, std::move(request));
+    worker->Queue();
+    return worker->promise();
+  }
+
+  Napi::Value filterSettled(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), !capture_ || capture_->filterSettled());
+  }
+
+  void enforceFilter(const Napi::CallbackInfo&) {
+    if (capture_) capture_->enforceFilter();
+  }
+
   Napi::Value stats(const Napi::CallbackInfo& info) {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
-    return figuresToJs(info.Env(), *capture, capture->figures());
+    return toJs(info.Env(), *capture, capture->figures());
   }
 
   void stop(const Napi::CallbackInfo& info) {
@@ -289,6 +319,9 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
   std::unique_ptr<Capture> capture_;
   std::shared_ptr<Waker> waker_;
   std::unique_ptr<Leases> leases_;
+  std::string netns_;
+  std::uint32_t snapshotLength_ = 0;
+  Direction direction_ = Direction::Both;
   bool hooked_ = false;
 };
 
@@ -303,7 +336,7 @@ class OpenWorker final : public Napi::AsyncWorker {
 
  private:
   void Execute() override {
-    auto capture = open();
+    auto capture = inNamespace(request_.netns, [this] { return open(); });
     if (capture) capture_ = std::move(*capture);
     else error_ = std::move(capture.error());
   }
@@ -311,46 +344,15 @@ class OpenWorker final : public Napi::AsyncWorker {
   Result<std::unique_ptr<Capture>> open() {
     auto monitor = InterfaceMonitor::open();
     if (!monitor) return monitor.error();
-    if (request_.config.filter.filtered) {
-      if (auto compiled = compile(*monitor); !compiled) return compiled.error();
-    }
+    if (auto compiled = compile(request_.filter, *monitor); !compiled) return compiled.error();
+    request_.config.filter = std::move(request_.filter.spec);
     const auto waker = waker_;
     return Capture::open(request_.config, std::move(*monitor), [waker] { (*waker)(); });
   }
 
-  Result<> compile(const InterfaceMonitor& monitor) {
-    // The two link types that may appear at any time, and whatever else is there now.
-    std::vector<std::uint16_t> linkTypes(std::begin(kUsualLinkTypes), std::end(kUsualLinkTypes));
-    const auto& known = monitor.interfaces();
-    for (const auto& [index, info] : known) {
-      const std::uint16_t linkType = linkTypeOf(info.hardwareType);
-      const bool listed = std::find(linkTypes.begin(), linkTypes.end(), linkType) != linkTypes.end();
-      if (linkType != kLinkTypeUnknown && !listed) linkTypes.push_back(linkType);
-    }
-    auto compiled = compileForLinkTypes(request_.expression, request_.config.filter.snapshotLength,
-                                        FilterExtensions::Kernel, linkTypes);
-    if (!compiled) return compiled.error();
-    for (const LinkTypeFilter& filter : compiled->filters) {
-      // Only worth a word where such a device is: the usual link types are compiled in advance.
-      const bool present = std::any_of(known.begin(), known.end(), [&](const auto& entry) {
-        return linkTypeOf(entry.second.hardwareType) == filter.linkType;
-      });
-      if (filter.refusal.empty() || !present) continue;
-      warnings_.push_back("the filter cannot be applied to devices of link type " + std::to_string(filter.linkType) +
-                          ", nothing is captured on them: " + filter.refusal);
-    }
-    request_.config.filter.programs = std::move(compiled->filters);
-    if (compiled->extensionsMissing) {
-      warnings_.push_back(
-          "the filter asks for VLAN tags, but no Ethernet device of the namespace is up: it will not "
-          "match tags that the kernel has taken out of the packets");
-    }
-    return {};
-  }
-
   void OnOK() override {
     if (capture_) {
-      const Napi::Object handle = CaptureHandle::wrap(Env(), std::move(capture_), waker_, request_.copying, warnings_);
+      const Napi::Object handle = CaptureHandle::wrap(Env(), std::move(capture_), waker_, request_);
       if (!handle.IsEmpty()) deferred_.Resolve(handle);
     } else {
       waker_->release();
@@ -363,7 +365,6 @@ class OpenWorker final : public Napi::AsyncWorker {
   std::shared_ptr<Waker> waker_;
   std::unique_ptr<Capture> capture_;
   Error error_;
-  std::vector<std::string> warnings_;
 };
 
 // openCapture(options: NativeCaptureOptions, wake: () => void): Promise<NativeCapture>
@@ -376,18 +377,17 @@ Napi::Value openCapture(const Napi::CallbackInfo& info) {
   request.config.ring.blockSize = number("blockSize");
   request.config.ring.blockCount = number("blockCount");
   request.config.ring.retireMilliseconds = number("retireTime");
-  request.config.filter.snapshotLength = number("snapshotLength");
-  request.config.filter.direction = static_cast<Direction>(number("direction"));
+  request.filter.spec.snapshotLength = number("snapshotLength");
+  request.filter.spec.direction = static_cast<Direction>(number("direction"));
   request.config.ringCount = number("ringCount");
-  request.config.overflowMemory = static_cast<std::size_t>(options.Get("overflowMemory").As<Napi::Number>().DoubleValue());
+  request.config.overflowMemory =
+      static_cast<std::size_t>(options.Get("overflowMemory").As<Napi::Number>().DoubleValue());
   request.config.hotplug = flag("hotplug");
   request.config.promiscuous = flag("promiscuous");
   request.config.form = static_cast<TableForm>(number("table"));
   request.copying = flag("copying");
-  if (const Napi::Value filter = options.Get("filter"); filter.IsString()) {
-    request.expression = filter.As<Napi::String>().Utf8Value();
-    request.config.filter.filtered = true;
-  }
+  request.filter.expression = textOf(options.Get("filter"));
+  request.netns = textOf(options.Get("netns")).value_or("");
   auto waker = std::make_shared<Waker>(env, info[1].As<Napi::Function>());
   auto* worker = new OpenWorker(env, std::move(request), std::move(waker));
   worker->Queue();

@@ -15,6 +15,7 @@
 #include "binding/interface_object.h"
 #include "binding/rooms.h"
 #include "core/interface_watch.h"
+#include "core/netns.h"
 
 namespace ringtap::binding {
 
@@ -26,9 +27,13 @@ Napi::Array toArray(Napi::Env env, const std::vector<InterfaceInfo>& list) {
   return array;
 }
 
+// A path, or undefined for the namespace of this process.
+std::string namespaceOf(Napi::Value path) { return path.IsString() ? path.As<Napi::String>().Utf8Value() : ""; }
+
+// listInterfaces(netns?: string)
 Napi::Value listInterfaces(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  auto monitor = InterfaceMonitor::open();
+  auto monitor = inNamespace(namespaceOf(info[0]), [] { return InterfaceMonitor::open(); });
   if (!monitor) {
     throwError(env, monitor.error());
     return env.Undefined();
@@ -103,7 +108,7 @@ class WatchObject : public Napi::ObjectWrap<WatchObject> {
                        });
   }
 
-  // (receiveBuffer: number, maxQueue: number, onReady: () => void)
+  // (receiveBuffer: number, maxQueue: number, onReady: () => void, netns?: string)
   explicit WatchObject(const Napi::CallbackInfo& info)
       : Napi::ObjectWrap<WatchObject>(info), shared_(std::make_shared<Shared>()) {
     const Napi::Env env = info.Env();
@@ -128,7 +133,8 @@ class WatchObject : public Napi::ObjectWrap<WatchObject> {
     // Whoever waits for events holds the event loop (ref()); the watch alone does not.
     (void)napi_unref_threadsafe_function(env, shared_->function);
 
-    auto watch = InterfaceWatch::start(options, {.ready = onReady, .ended = onEnded, .context = shared_.get()});
+    const InterfaceWatch::Listener listener{.ready = onReady, .ended = onEnded, .context = shared_.get()};
+    auto watch = inNamespace(namespaceOf(info[3]), [&] { return InterfaceWatch::start(options, listener); });
     if (!watch) {
       (void)napi_release_threadsafe_function(shared_->function, napi_tsfn_abort);
       shared_->closed = true;

@@ -99,6 +99,24 @@ Result<> Capture::refuseAll() {
   return {};
 }
 
+Result<> Capture::setFilter(const FilterSpec& spec) {
+  if (auto replaced = table_.replaceFilter(spec); !replaced) return replaced;
+  oldInRings_.clear();
+  oldInQueue_.reset();
+  for (const auto& loop : loops_) oldInRings_.push_back(loop->entered());
+  return {};
+}
+
+bool Capture::filterSettled() {
+  if (!oldInQueue_) {
+    for (std::size_t i = 0; i < oldInRings_.size(); ++i) {
+      if (loops_[i]->taken() < oldInRings_[i]) return false;
+    }
+    oldInQueue_ = queue_.pushed();
+  }
+  return queue_.givenOut() >= *oldInQueue_;
+}
+
 void Capture::drain() {
   if (draining_.exchange(true)) return;
   undrained_ = static_cast<std::uint32_t>(loops_.size());

@@ -65,6 +65,12 @@ class Capture {
   // decisions is passed over.
   ChunkQueue::Next nextBlock(std::optional<Lease>& out);
 
+  // Replaces the filter: from here on the kernel applies the new one. What it accepted before is in the rings and in
+  // the queue; filterSettled() says when all of that was given out. enforceFilter() applies the new one to the rest.
+  Result<> setFilter(const FilterSpec& spec);
+  [[nodiscard]] bool filterSettled();
+  void enforceFilter() { table_.enforceFilter(horizon()); }
+
   // Ends intake: when every packet accepted before this call is in the queue, the queue finishes.
   void drain();
   [[nodiscard]] bool intakeEnded() const { return queue_.finished(); }
@@ -89,6 +95,9 @@ class Capture {
   std::shared_ptr<OverflowMemory> overflow_;
   std::vector<std::shared_ptr<Ring>> rings_;
   std::vector<std::unique_ptr<RingLoop>> loops_;
+  // JavaScript's thread's: how much must have left each ring, and then the queue, for the filter to be settled.
+  std::vector<std::uint64_t> oldInRings_;
+  std::optional<std::uint64_t> oldInQueue_;
   std::atomic<std::uint32_t> undrained_{0};
   std::atomic<bool> draining_{false};
   std::atomic<bool> closed_{false};

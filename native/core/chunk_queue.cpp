@@ -12,6 +12,7 @@ constexpr std::size_t kMostFaults = 64;
 void ChunkQueue::push(Lease lease) {
   std::unique_lock lock(mutex_);
   blocks_.push_back(std::move(lease));
+  ++pushed_;
   if (!armed_) return;
   armed_ = false;
   lock.unlock();
@@ -85,6 +86,16 @@ ChunkQueue::Next ChunkQueue::nextBlock(std::optional<Lease>& out) {
   out.emplace(std::move(blocks_.front()));
   blocks_.pop_front();
   return Next::Block;
+}
+
+std::uint64_t ChunkQueue::pushed() const {
+  std::lock_guard lock(mutex_);
+  return pushed_;
+}
+
+std::uint64_t ChunkQueue::givenOut() const {
+  std::lock_guard lock(mutex_);
+  return pushed_ - blocks_.size();
 }
 
 void ChunkQueue::clear() {

@@ -42,6 +42,9 @@ class ChunkQueue {
   enum class Next { Block, EventsFirst, Empty, Finished };
   // With Empty, the wake-up is armed: the next block calls `wake`.
   Next nextBlock(std::optional<Lease>& out);
+  // Blocks pushed, and blocks given out, so far.
+  [[nodiscard]] std::uint64_t pushed() const;
+  [[nodiscard]] std::uint64_t givenOut() const;
   // Gives all that waits back.
   void clear();
 
@@ -55,6 +58,7 @@ class ChunkQueue {
   bool armed_ = false;           // JavaScript waits for a block
   bool told_ = false;            // it was woken for events and has not come yet
   bool finished_ = false;
+  std::uint64_t pushed_ = 0;
 };
 
 }  // namespace ringtap

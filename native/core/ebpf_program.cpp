@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <limits>
 
+#include "core/link_type.h"
+
 namespace ringtap {
 
 namespace {
@@ -276,10 +278,10 @@ Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUn
 
   std::vector<std::size_t> decided;
   if (spec.filtered) {
-    out.emit(BPF_ALU | BPF_RSH | BPF_K, R1, 0, 0, kSlotProgramShift);
-    for (std::size_t i = 0; i < spec.programs.size(); ++i) {
-      const std::size_t other = out.jump32(BPF_JNE, R1, static_cast<std::int32_t>(i + 1));
-      if (auto translated = translateClassic(spec.programs[i].instructions, code); !translated) {
+    out.emit(BPF_ALU | BPF_RSH | BPF_K, R1, 0, 0, kSlotLinkTypeShift);
+    for (const LinkTypeFilter& link : spec.programs) {
+      const std::size_t other = out.jump32(BPF_JNE, R1, linkTypeOrdinal(link.linkType));
+      if (auto translated = translateClassic(link.instructions, code); !translated) {
         return translated.error();
       }
       decided.push_back(out.jumpAlways());

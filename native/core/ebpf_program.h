@@ -21,9 +21,9 @@ struct Slot {
 
 inline constexpr std::uint32_t kSlotRefused = 1;   // nothing passes
 inline constexpr std::uint32_t kSlotLoopback = 2;  // packets that leave are dropped: they come back
-// Bits 8 to 15: which of FilterSpec::programs applies, counted from 1; 0: none matches, nothing passes (only where the
-// spec is filtered).
-inline constexpr std::uint32_t kSlotProgramShift = 8;
+// Bits 8 to 15: the ordinal of the device's link type (linkTypeOrdinal), by which a filtered program dispatches. It
+// says nothing about the filter: slots stay as they are when that is replaced.
+inline constexpr std::uint32_t kSlotLinkTypeShift = 8;
 
 struct EbpfMaps {
   int slotOf;     // hash: ifindex → u32 index into `slots`

@@ -97,9 +97,7 @@ class EbpfFilter final : public KernelFilter {
   }
 
   void accept(std::uint32_t index, std::uint16_t hardwareType) override { set(index, hardwareType, 0); }
-  void refuse(std::uint32_t index, std::uint16_t hardwareType) override {
-    set(index, hardwareType, kSlotRefused);
-  }
+  void refuse(std::uint32_t index, std::uint16_t hardwareType) override { set(index, hardwareType, kSlotRefused); }
 
   void forget(std::uint32_t index) override {
     (void)mapDelete(strangers_.get(), index);
@@ -114,11 +112,6 @@ class EbpfFilter final : public KernelFilter {
 
   Result<> replace(const FilterSpec& spec) override {
     const FilterSpec before = std::exchange(spec_, spec);
-    // The slots first: where the old program looks at them at all, they mean the same to both.
-    for (const auto& [index, slot] : slotByIndex_) {
-      const std::uint32_t refused = __atomic_load_n(&slots_[slot].flags, __ATOMIC_RELAXED) & kSlotRefused;
-      __atomic_store_n(&slots_[slot].flags, flagsFor(hardwareTypes_[slot]) | refused, __ATOMIC_RELEASE);
-    }
     auto attached = attachAll(spec);
     if (!attached) {
       spec_ = before;
@@ -140,11 +133,7 @@ class EbpfFilter final : public KernelFilter {
 
  private:
   EbpfFilter(FilterSpec spec, bool acceptUnlisted, std::vector<std::shared_ptr<Ring>> rings)
-      : spec_(std::move(spec)),
-        acceptUnlisted_(acceptUnlisted),
-        rings_(std::move(rings)),
-        baseline_(kSlots, 0),
-        hardwareTypes_(kSlots, 0) {}
+      : spec_(std::move(spec)), acceptUnlisted_(acceptUnlisted), rings_(std::move(rings)), baseline_(kSlots, 0) {}
 
   Result<> attachAll(const FilterSpec& spec) {
     auto code = assembleEbpf(spec, acceptUnlisted_, {slotOf_.get(), slotArray_.get(), strangers_.get()});
@@ -157,18 +146,14 @@ class EbpfFilter final : public KernelFilter {
     return {};
   }
 
-  std::uint32_t flagsFor(std::uint16_t hardwareType) const {
-    std::uint32_t flags = hardwareType == ARPHRD_LOOPBACK ? kSlotLoopback : 0;
-    if (const LinkTypeFilter* program = programFor(spec_, linkTypeOf(hardwareType))) {
-      flags |= static_cast<std::uint32_t>(program - spec_.programs.data() + 1) << kSlotProgramShift;
-    }
-    return flags;
+  static std::uint32_t flagsFor(std::uint16_t hardwareType) {
+    const std::uint32_t flags = hardwareType == ARPHRD_LOOPBACK ? kSlotLoopback : 0;
+    return flags | std::uint32_t{linkTypeOrdinal(linkTypeOf(hardwareType))} << kSlotLinkTypeShift;
   }
 
   void set(std::uint32_t index, std::uint16_t hardwareType, std::uint32_t refused) {
     const std::uint32_t flags = flagsFor(hardwareType) | refused;
     if (const auto found = slotByIndex_.find(index); found != slotByIndex_.end()) {
-      hardwareTypes_[found->second] = hardwareType;
       __atomic_store_n(&slots_[found->second].flags, flags, __ATOMIC_RELEASE);
       return;
     }
@@ -181,7 +166,6 @@ class EbpfFilter final : public KernelFilter {
     } else {
       return;  // as many as there are slots: this one stays unlisted, and its packets are judged when they are read
     }
-    hardwareTypes_[slot] = hardwareType;
     baseline_[slot] = __atomic_load_n(&slots_[slot].accepted, __ATOMIC_RELAXED);
     __atomic_store_n(&slots_[slot].flags, flags, __ATOMIC_RELEASE);
     if (mapUpdate(slotOf_.get(), index, &slot)) slotByIndex_.emplace(index, slot);
@@ -198,7 +182,6 @@ class EbpfFilter final : public KernelFilter {
   std::uint32_t used_ = 0;
   std::vector<std::uint32_t> free_;
   std::vector<std::uint64_t> baseline_;  // what a slot had counted before its present interface
-  std::vector<std::uint16_t> hardwareTypes_;
   std::map<std::uint32_t, std::uint32_t> slotByIndex_;
 };
 

@@ -57,8 +57,9 @@ Result<bool> HeldBlock::evict() {
     copy_ = std::move(copy);
     data_ = copy_.get();
   } else {
-    // JavaScript has the address. The pages behind it are exchanged for a copy in one step (mremap(2) takes the place of
-    // what was mapped there): a reader finds the same bytes before and after. The ring goes on in a mapping of its own.
+    // JavaScript has the address. The pages behind it are exchanged for a copy in one step (mremap(2) takes the place
+    // of what was mapped there): a reader finds the same bytes before and after. The ring goes on in a mapping of its
+    // own.
     if (ring_->view() == view_) {
       if (auto renewed = ring_->renewView(); !renewed) {
         overflow_->giveBack(size + kOverhead);

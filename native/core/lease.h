@@ -1,7 +1,8 @@
 // A block in our hands: from the moment the loop takes it until JavaScript is done with it.
 //
-// The block holds up the ring once the kernel has come round to it. So the loop can evict it: what is in it is copied to
-// overflow memory and the block goes back, while whoever reads it goes on reading the same bytes at the same address.
+// The block holds up the ring once the kernel has come round to it. So the loop can evict it: what is in it is copied
+// to overflow memory and the block goes back, while whoever reads it goes on reading the same bytes at the same
+// address.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +20,8 @@ namespace ringtap {
 class HeldBlock {
  public:
   // Of the block `index` as the ring maps it now.
-  HeldBlock(std::shared_ptr<Ring> ring, std::uint32_t index, TakenBlock taken, std::shared_ptr<OverflowMemory> overflow);
+  HeldBlock(std::shared_ptr<Ring> ring, std::uint32_t index, TakenBlock taken,
+            std::shared_ptr<OverflowMemory> overflow);
   ~HeldBlock();
   HeldBlock(const HeldBlock&) = delete;
   HeldBlock& operator=(const HeldBlock&) = delete;

@@ -52,6 +52,14 @@ std::uint16_t linkTypeOf(std::uint16_t hardwareType) {
 
 std::span<const std::uint16_t> knownHardwareTypes() { return kHardwareTypes; }
 
+std::uint8_t linkTypeOrdinal(std::uint16_t linkType) {
+  constexpr std::uint16_t kOrder[] = {kLinkTypeEthernet, kLinkTypeRaw, 105, 119, 127};
+  for (std::uint8_t i = 0; i < std::size(kOrder); ++i) {
+    if (kOrder[i] == linkType) return i + 1;
+  }
+  return 0;
+}
+
 int dltOf(std::uint16_t linkType) { return linkType == kLinkTypeRaw ? DLT_RAW : linkType; }
 
 }  // namespace ringtap

@@ -17,6 +17,9 @@ inline constexpr std::uint16_t kLinkTypeUnknown = 0xffff;
 // Every ARPHRD_ type that has a link type here.
 [[nodiscard]] std::span<const std::uint16_t> knownHardwareTypes();
 
+// A small number for each link type that a device can have here, from 1; 0 for any other.
+[[nodiscard]] std::uint8_t linkTypeOrdinal(std::uint16_t linkType);
+
 // libpcap's own number (DLT_) for a LINKTYPE_ value: they differ for raw IP, which is 12 in memory and 101 in files.
 [[nodiscard]] int dltOf(std::uint16_t linkType);
 

@@ -104,7 +104,8 @@ Result<> Ring::bind(std::uint32_t interface) {
 }
 
 Result<std::uint16_t> Ring::joinFanout(std::uint16_t group) {
-  // The hash is that of the flow with its two ends in a fixed order (__skb_get_hash_symmetric, net/core/flow_dissector.c).
+  // The hash is that of the flow with its two ends in a fixed order (__skb_get_hash_symmetric,
+  // net/core/flow_dissector.c).
   const int type = PACKET_FANOUT_HASH | (group == 0 ? PACKET_FANOUT_FLAG_UNIQUEID : 0);
   const int request = group | type << 16;
   if (!setOption(fd(), PACKET_FANOUT, request)) return Error::fromErrno("setsockopt", "the rings could not be grouped");
@@ -133,8 +134,12 @@ void Ring::shut() {
   socket_.reset();
 }
 
-bool Ring::ready(std::uint32_t index) const {
-  return (__atomic_load_n(statusOf(block(index)), __ATOMIC_ACQUIRE) & TP_STATUS_USER) != 0;
+bool Ring::ready(std::uint32_t index, std::uint64_t sequence) const {
+  std::byte* memory = block(index);
+  if ((__atomic_load_n(statusOf(memory), __ATOMIC_ACQUIRE) & TP_STATUS_USER) == 0) return false;
+  // A block that came round while we hold it has the same status as a new one, and may go back at any moment. The
+  // kernel numbers the blocks as it opens them (af_packet.c, prb_open_block): the number tells them apart.
+  return reinterpret_cast<const tpacket_block_desc*>(memory)->hdr.bh1.seq_num == sequence;
 }
 
 void Ring::giveBack(std::uint32_t index) {

@@ -76,8 +76,9 @@ class Ring {
   // Maps the ring once more and goes on with that.
   Result<> renewView();
 
-  // The kernel has handed the block over; what it wrote is visible after this returned true.
-  [[nodiscard]] bool ready(std::uint32_t index) const;
+  // The kernel has handed the block over as its `sequence`th (from 1); what it wrote is visible after this returned
+  // true. False for a block that was taken before and has not been given back since.
+  [[nodiscard]] bool ready(std::uint32_t index, std::uint64_t sequence) const;
   void giveBack(std::uint32_t index);
 
   // Sums since the ring was opened. The kernel's counters are 32 bits wide and start again at each read; this is the

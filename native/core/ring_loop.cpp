@@ -106,7 +106,7 @@ void RingLoop::run() {
     if (!drainSince) drainSince = Clock::now();
     // A packet that passed the old filter on another processor may not be counted yet: one retire time covers it.
     const auto waited = Clock::now() - *drainSince;
-    if (waited >= retire && isDrained()) {
+    if (waited >= retire && taken() == entered()) {
       drained = true;
     } else if (waited >= 100 * retire + std::chrono::seconds(1)) {
       drained = true;
@@ -116,18 +116,14 @@ void RingLoop::run() {
   }
 }
 
-bool RingLoop::isDrained() {
+std::uint64_t RingLoop::entered() const {
   const RingStatistics ring = ring_->statistics();
-  return recordsTaken_ == ring.packets - ring.drops;
+  return ring.packets - ring.drops;
 }
 
 void RingLoop::takeBlocks() {
-  for (;;) {
+  while (ring_->ready(cursor_, blocksTaken_ + 1)) {
     const std::uint32_t index = cursor_;
-    // A block that we hold, and that came round, is not a new one: the kernel is stuck at it. Asked before the status is
-    // read: the other way round, a block given back in between would be taken again, while the kernel fills it.
-    if (HeldBlock* before = inHand_[index].get(); before != nullptr && !before->home()) return;
-    if (!ring_->ready(index)) return;
     cursor_ = (cursor_ + 1) % ring_->blockCount();
     const std::uint64_t number = ++blocksTaken_;
     TakenBlock taken = rooms_.table.take(ring_->block(index), ring_->blockSize(), number_, number,
@@ -152,10 +148,14 @@ HeldBlock* RingLoop::held(std::uint32_t ahead) {
   return block.get();
 }
 
-// The kernel fills blocks in order and stops at one that is still held, however many are free behind it. So a run of free
-// blocks is kept ahead of it: what stands there is copied out, oldest first.
+// The kernel fills blocks in order and stops at one that is still held, however many are free behind it. So a run of
+// free blocks is kept ahead of it: what stands there is copied out, oldest first.
+//
+// A quarter of the ring is not enough. Before it takes a packet the kernel looks, without the lock, whether the block a
+// quarter of the ring ahead is free or else the present one (af_packet.c, __packet_rcv_has_room). The present one is
+// not free for the moment in which another processor closes it: packets are dropped then, and no freeze is counted.
 void RingLoop::makeRoom() {
-  const std::uint32_t wanted = std::max(2u, ring_->blockCount() / 4);
+  const std::uint32_t wanted = ring_->blockCount() / 4 + std::max(1u, ring_->blockCount() / 8);
   for (std::uint32_t ahead = 0; ahead < wanted; ++ahead) {
     HeldBlock* block = held(ahead);
     if (block == nullptr) continue;

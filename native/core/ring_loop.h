@@ -54,6 +54,9 @@ class RingLoop {
 
   // The number of the last block that may hold packets from before now.
   [[nodiscard]] std::uint64_t horizon() const { return blocksTaken_ + ring_->blockCount() + 1; }
+  // Packets that are in the ring or have been, and packets taken out of it.
+  [[nodiscard]] std::uint64_t entered() const;
+  [[nodiscard]] std::uint64_t taken() const { return recordsTaken_; }
   [[nodiscard]] LoopFigures figures();
 
  private:
@@ -62,7 +65,6 @@ class RingLoop {
   void makeRoom();
   bool setStarved(bool starved);  // true where that is a change
   void reportSocketError();
-  [[nodiscard]] bool isDrained();
   [[nodiscard]] HeldBlock* held(std::uint32_t ahead);
 
   const std::uint32_t number_;
@@ -77,10 +79,10 @@ class RingLoop {
   // The thread's own.
   std::uint32_t cursor_ = 0;                        // the block to be taken next
   std::vector<std::shared_ptr<HeldBlock>> inHand_;  // by block
-  std::uint64_t recordsTaken_ = 0;
-  bool newsWaits_ = false;  // left unread because too many events wait
+  bool newsWaits_ = false;                          // left unread because too many events wait
 
   std::atomic<std::uint64_t> blocksTaken_{0};
+  std::atomic<std::uint64_t> recordsTaken_{0};
   std::atomic<std::uint64_t> evicted_{0};
   std::atomic<bool> ending_{false};
   std::atomic<bool> draining_{false};

@@ -138,19 +138,41 @@ bool SelectionTable::knows(std::uint32_t index) const {
 
 bool SelectionTable::decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected) {
   std::lock_guard lock(mutex_);
-  const auto tracked = find(index);
-  if (!tracked || tracked->info.generation != generation) return false;
+  auto tracked = find(index);
+  if (!tracked || tracked->info.generation != generation) {
+    // The index may have a new device by now; the packets of the old one still wait for its answer.
+    const auto before = std::find_if(gone_.rbegin(), gone_.rend(), [&](const auto& one) {
+      return one->info.index == index && one->info.generation == generation;
+    });
+    if (before == gone_.rend()) return false;
+    tracked = *before;
+  }
   const Verdict verdict = selected ? Verdict::Selected : Verdict::Unselected;
   for (auto& decision : tracked->decisions) {
     if (decision.epoch == epoch) decision.verdict = verdict;
   }
-  if (tracked->present) tellKernel(*tracked);
+  if (!tracked->present) return false;
+  tellKernel(*tracked);
   return true;
 }
 
 Result<> SelectionTable::commit() {
   std::lock_guard lock(mutex_);
   return kernel_ && !closed_ ? kernel_->commit() : Result<>{};
+}
+
+Result<> SelectionTable::replaceFilter(const FilterSpec& spec) {
+  std::lock_guard lock(mutex_);
+  if (kernel_ && !closed_) {
+    if (auto replaced = kernel_->replace(spec); !replaced) return replaced;
+  }
+  spec_ = spec;
+  return {};
+}
+
+void SelectionTable::enforceFilter(const Horizon& horizon) {
+  std::lock_guard lock(mutex_);
+  enforceUntil_ = horizon;
 }
 
 Result<> SelectionTable::close(const std::function<Result<>()>& refuseAll) {
@@ -183,6 +205,8 @@ bool SelectionTable::accepts(const Record& record) const {
 TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_t ring, std::uint64_t number,
                                 const std::function<void(std::uint32_t)>& stranger) {
   TakenBlock taken;
+  taken.ring = ring;
+  taken.number = number;
   ShareFinder finder(taken.shares);
   std::unique_lock lock(mutex_);
   const auto shareOf = [&](std::uint32_t index) -> BlockShare* {
@@ -239,9 +263,29 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_
   return taken;
 }
 
+void SelectionTable::filterAgain(std::byte* block, TakenBlock& taken) {
+  ShareFinder finder(taken.shares);
+  const BlockSummary before = taken.summary;
+  taken.summary = walkRecords(block, before.length, before.first, before.packets, [&](Record& record) {
+    if (accepts(record)) return true;
+    if (BlockShare* share = finder.find(static_cast<std::uint32_t>(record.from().sll_ifindex))) {
+      --share->packets;
+      share->bytes -= record.header->tp_snaplen;
+      share->truncated -= record.truncated() ? 1 : 0;
+      TrackedInterface& tracked = *share->interface;
+      --tracked.figures.queued;
+      --tracked.figures.taken;
+      ++tracked.lateRefused;
+    }
+    ++totals_.lateRefused;
+    return false;
+  });
+}
+
 void SelectionTable::handOut(std::byte* block, TakenBlock& taken) {
   std::lock_guard lock(mutex_);
   totals_.queued -= taken.summary.packets;
+  if (taken.ring < enforceUntil_.size() && taken.number <= enforceUntil_[taken.ring]) filterAgain(block, taken);
   if (taken.pending) {
     for (BlockShare& share : taken.shares) {
       if (share.verdict != Verdict::Pending) continue;

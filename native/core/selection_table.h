@@ -52,7 +52,7 @@ struct TrackedInterface {
     Verdict verdict;
   };
   std::vector<Decision> decisions;   // ascending epochs, never empty
-  Horizon refilterUntil;            // blocks up to here may hold packets that the user's filter has not seen
+  Horizon refilterUntil;             // blocks up to here may hold packets that the user's filter has not seen
   std::uint64_t lateRefused = 0;     // of the packets the kernel counted as accepted: refused by the filter here
   std::uint64_t receivedBefore = 0;  // the kernel's count when the device went
   InterfaceFigures figures;
@@ -74,6 +74,8 @@ struct BlockShare {
 // A block as it waits to be handed out.
 struct TakenBlock {
   BlockSummary summary;
+  std::uint32_t ring = 0;     // which ring it is of,
+  std::uint64_t number = 0;   // and the how manieth of that, from 1
   std::uint64_t records = 0;  // packets the kernel had put in
   std::uint64_t epoch = 0;
   bool pending = false;  // some share is
@@ -100,10 +102,16 @@ class SelectionTable {
   // Whether a device of this index was ever met.
   [[nodiscard]] bool knows(std::uint32_t index) const;
 
-  // The answer to the event of that epoch (0: to the list at the start). False where the device is not known any more.
+  // The answer to the event of that epoch (0: to the list at the start). False where the device is gone.
   bool decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected);
   // Brings the kernel's filter up to date with the decisions since the last call.
   Result<> commit();
+
+  // Puts another filter in force, in the kernel and for what is judged here. After an error the old one stands.
+  Result<> replaceFilter(const FilterSpec& spec);
+  // Applies the filter that is in force now also to blocks up to `horizon`, taken under another, as they are handed
+  // out.
+  void enforceFilter(const Horizon& horizon);
 
   // No verdict reaches the kernel from here on; `refuseAll` makes the rings refuse everything instead.
   Result<> close(const std::function<Result<>()>& refuseAll);
@@ -122,20 +130,20 @@ class SelectionTable {
   };
   [[nodiscard]] Figures figures();
 
-  [[nodiscard]] const FilterSpec& spec() const { return spec_; }
-
  private:
   std::shared_ptr<TrackedInterface> find(std::uint32_t index);
   void track(const InterfaceInfo& info, Verdict verdict, Horizon refilterUntil);
   void retire(TrackedInterface& tracked);
   void tellKernel(const TrackedInterface& tracked);
   [[nodiscard]] bool accepts(const Record& record) const;
+  void filterAgain(std::byte* block, TakenBlock& taken);
 
   mutable std::mutex mutex_;
   FilterSpec spec_;
   bool hotplug_;
   std::unique_ptr<KernelFilter> kernel_;
   bool closed_ = false;
+  Horizon enforceUntil_;
   std::uint64_t epoch_ = 0;
   // The latest device of each index, also after it went: its last packets may still be in the ring.
   std::unordered_map<std::uint32_t, std::shared_ptr<TrackedInterface>> byIndex_;

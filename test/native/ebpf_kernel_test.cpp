@@ -117,9 +117,7 @@ TEST(theKernelAgreesWithTheReference) {
     for (std::uint32_t i = 0; i < 3; ++i) {
       Slot slot{};
       slot.flags = i == 1 ? kSlotRefused : 0;
-      if (const auto* chosen = programFor(spec, linkTypeOf(hardwareTypes[i]))) {
-        slot.flags |= static_cast<std::uint32_t>(chosen - spec.programs.data() + 1) << kSlotProgramShift;
-      }
+      slot.flags |= std::uint32_t{linkTypeOrdinal(linkTypeOf(hardwareTypes[i]))} << kSlotLinkTypeShift;
       CHECK(mapUpdate(tables->slots.get(), i, &slot));
       CHECK(mapUpdate(tables->slotOf.get(), kFirstDevice + i, &i));
     }

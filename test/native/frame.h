@@ -22,6 +22,7 @@ struct Shape {
   std::uint32_t size = 64;  // bytes of the whole frame, tag included, without the check sequence
   bool raw = false;         // begin with the IP header
   std::optional<std::uint16_t> vlan{};
+  std::uint16_t tpid = 0x8100;  // EtherType of the tag
   Mac source{2, 0, 0, 0, 0, 1};
   Mac destination{2, 0, 0, 0, 0, 2};
   std::uint16_t port = 9;   // of both ends
@@ -50,7 +51,7 @@ inline void prepare(std::uint8_t* at, const Shape& shape) {
     std::memcpy(at, shape.destination.data(), 6);
     std::memcpy(at + 6, shape.source.data(), 6);
     if (shape.vlan) {
-      put16(at + 12, 0x8100);
+      put16(at + 12, shape.tpid);
       put16(at + 14, *shape.vlan);
     }
     put16(ip - 2, 0x0800);

@@ -39,6 +39,7 @@ constexpr const char* usage = R"(usage: send --interface NAME[,NAME…] --count 
   --burst N           most frames in one system call (64)
   --label N           the label in the first interface's frames; the next one's is one more (0)
   --vlan TCI          insert an 802.1Q tag with this TCI
+  --tpid NUMBER       with this EtherType (33024: 0x8100; 34984, 0x88a8: 802.1ad)
   --raw               IP packets without an Ethernet header, for tun devices
   --source MAC        (02:00:00:00:00:01)
   --destination MAC   (02:00:00:00:00:02)
@@ -102,6 +103,8 @@ Options parse(int argc, char** argv) {
       options.label = static_cast<std::uint16_t>(number(65535));
     } else if (option == "--vlan") {
       options.shape.vlan = static_cast<std::uint16_t>(number(65535));
+    } else if (option == "--tpid") {
+      options.shape.tpid = static_cast<std::uint16_t>(number(65535));
     } else if (option == "--raw") {
       options.shape.raw = true;
     } else if (option == "--source") {
@@ -167,7 +170,7 @@ class Burst {
     for (const unsigned index : indexes) {
       sockaddr_ll address{};
       address.sll_family = AF_PACKET;
-      address.sll_protocol = htons(options.shape.vlan ? ETH_P_8021Q : ETH_P_IP);
+      address.sll_protocol = htons(options.shape.vlan ? options.shape.tpid : ETH_P_IP);
       address.sll_ifindex = static_cast<int>(index);
       address.sll_halen = options.shape.raw ? 0 : 6;
       std::memcpy(address.sll_addr, options.shape.destination.data(), 6);

@@ -12,6 +12,7 @@ export interface Seen {
   readonly capturedLength: number
   readonly originalLength: number
   readonly timestamp: bigint
+  readonly linkType: number | undefined
 }
 
 export function seen(packet: Packet): Seen {
@@ -26,6 +27,7 @@ export function seen(packet: Packet): Seen {
     capturedLength: packet.capturedLength,
     originalLength: packet.originalLength,
     timestamp: packet.timestamp,
+    linkType: packet.linkType,
   }
 }
 

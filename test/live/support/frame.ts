@@ -6,6 +6,8 @@ export interface FrameOptions {
   raw?: boolean
   /** TCI of an 802.1Q tag. Default: no tag. */
   vlan?: number
+  /** EtherType of the tag. Default 0x8100. */
+  tpid?: number
   /** MAC. Default `02:00:00:00:00:01`. */
   source?: string
   /** MAC. Default `02:00:00:00:00:02`, which is nobody's. */
@@ -29,13 +31,13 @@ const payloadFixed = 18
  *   kernel has taken the VLAN tag out of the bytes.
  */
 export function expectedFrame(number: number, options: FrameOptions & { stripped?: boolean } = {}): Uint8Array {
-  const { size = 64, raw = false, vlan, port = 9, flows = 1, label = 0 } = options
+  const { size = 64, raw = false, vlan, tpid = 0x8100, port = 9, flows = 1, label = 0 } = options
   const link = raw ? 0 : vlan === undefined ? 14 : 18
   const frame = Buffer.alloc(size)
   if (!raw) {
     frame.write((options.destination ?? '02:00:00:00:00:02').replaceAll(':', ''), 0, 'hex')
     frame.write((options.source ?? '02:00:00:00:00:01').replaceAll(':', ''), 6, 'hex')
-    if (vlan !== undefined) frame.writeUInt32BE(0x81000000 + vlan, 12)
+    if (vlan !== undefined) frame.writeUInt32BE(tpid * 0x10000 + vlan, 12)
     frame.writeUInt16BE(0x0800, link - 2)
   }
   const ip = frame.subarray(link)

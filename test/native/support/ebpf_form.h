@@ -27,9 +27,8 @@ class EbpfForm {
     ringtap::Slot entry{};
     if (refused) entry.flags |= ringtap::kSlotRefused;
     if (hardwareType == ARPHRD_LOOPBACK) entry.flags |= ringtap::kSlotLoopback;
-    if (const auto* program = ringtap::programFor(spec_, ringtap::linkTypeOf(hardwareType))) {
-      entry.flags |= static_cast<std::uint32_t>(program - spec_.programs.data() + 1) << ringtap::kSlotProgramShift;
-    }
+    const std::uint32_t ordinal = ringtap::linkTypeOrdinal(ringtap::linkTypeOf(hardwareType));
+    entry.flags |= ordinal << ringtap::kSlotLinkTypeShift;
     std::memcpy(machine.maps[kSlots].find(slot), &entry, sizeof entry);
     auto& value = machine.maps[kSlotOf].values[index];
     value.resize(4);

@@ -1,0 +1,23 @@
+// npm run bench [-- [drain|load|hexdump|open]… [--trials N] [--markdown]]
+//
+// Runs the parts one after another, each in a process of its own; bench/README.md tells how they measure.
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { machine } from './support/machine.js'
+import { options } from './support/options.js'
+
+const parts = ['drain', 'load', 'hexdump', 'open']
+const unknown = options.parts.filter((part) => !parts.includes(part))
+if (unknown.length > 0) {
+  console.error(`There is no part ${unknown.join(', ')}. The parts are: ${parts.join(', ')}.`)
+  process.exit(2)
+}
+console.log(`Machine: ${machine()}`)
+const flags = process.argv.slice(2).filter((argument) => !parts.includes(argument))
+for (const part of options.parts.length > 0 ? options.parts : parts) {
+  const script = fileURLToPath(new URL(`./${part}.js`, import.meta.url))
+  const { status, signal } = spawnSync(process.execPath, [script, ...flags], { stdio: 'inherit' })
+  if (status === 0) continue
+  console.log(`\n${part} FAILED: ${signal ?? `exit code ${status}`}`)
+  process.exitCode = 1
+}

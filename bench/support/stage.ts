@@ -1,0 +1,68 @@
+import { inNamespace, isInside } from '../../test/live/support/namespace.js'
+import { addNamespace, addVeth, up } from '../../test/live/support/network.js'
+import { type Sent, send } from '../../test/live/support/send.js'
+import type { Who } from './consumer-process.js'
+import { options } from './options.js'
+import { loadPeer } from './peers.js'
+import { buildSender, builtTool } from './tools.js'
+
+/** A column of the tables: how a consumer is called, and what it is. */
+export interface Contestant {
+  name: string
+  who: Who
+  /** Why it cannot take part. */
+  missing?: string | undefined
+}
+
+/** Everybody who takes part in the comparison, peers that could not be installed included. */
+export function contestants(): Contestant[] {
+  const peer = (name: 'pcap' | 'cap', visit: 'lengths' | 'fields', work: string): Contestant => {
+    const { version, missing } = loadPeer(name)
+    return { name: `${name} ${version}, ${work}`, who: { spec: { who: name, visit } }, missing }
+  }
+  const all = [
+    { name: 'C loop, lengths', who: { loop: 'lengths' } },
+    { name: 'ringtap forEach, lengths', who: { spec: { who: 'ringtap', visit: 'lengths' } } },
+    peer('pcap', 'lengths', 'lengths'),
+    peer('cap', 'lengths', 'lengths'),
+    { name: 'C loop, byte + time + interface', who: { loop: 'fields' } },
+    { name: 'ringtap for…of, byte + time + interface', who: { spec: { who: 'ringtap', visit: 'fields' } } },
+    peer('pcap', 'fields', 'byte + time'),
+  ] satisfies Contestant[]
+  return all.filter(({ name }) => name.includes(options.only))
+}
+
+/**
+ * Builds and installs what is needed, and resolves inside a network namespace of the benchmark's own; the first statement
+ * of every part that captures. Outside, it starts the part again inside and never resolves.
+ */
+export async function enterStage(url: string): Promise<void> {
+  if (!isInside()) {
+    buildSender()
+    builtTool('c_loop')
+    // There is no network inside.
+    loadPeer('pcap')
+    loadPeer('cap')
+  }
+  await inNamespace(url)
+}
+
+/** A veth pair: the near end is here, to be captured on; the far end in a namespace of its own, to be sent into. */
+export interface Wire {
+  near: string
+  /** Sends frames of 64 bytes into the far end; resolves to what was sent, and how many of it arrived at the near end. */
+  send(count: number, rate: number): Promise<Sent & { arrived: number }>
+}
+
+export async function addWire(): Promise<Wire> {
+  const { pid } = await addNamespace()
+  addVeth('near', 'far', { peerNamespace: pid })
+  up('near')
+  return {
+    near: 'near',
+    async send(count, rate) {
+      const sent = await send({ interface: 'far', count, rate, size: 64, namespace: pid, mayDrop: true })
+      return { ...sent, arrived: sent.sent - sent.dropped }
+    },
+  }
+}

@@ -1,0 +1,30 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, statSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+/** The root of the source tree, seen from dist/work/bench/support. */
+const root = new URL('../../../../', import.meta.url)
+const changed = (path: string) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+
+/**
+ * The path of a program of bench/native, built into build/tools where it is out of date.
+ *
+ * @throws Error with the compiler's words where it cannot be built.
+ */
+export function builtTool(name: 'c_loop'): string {
+  const source = fileURLToPath(new URL(`bench/native/${name}.cpp`, root))
+  const target = fileURLToPath(new URL(`build/tools/${name}`, root))
+  if (changed(target) > changed(source)) return target
+  mkdirSync(new URL('build/tools/', root), { recursive: true })
+  const args = ['-std=c++20', '-O2', '-Wall', '-Wextra', '-o', target, source]
+  const { status, error, stderr } = spawnSync(process.env['CXX'] ?? 'c++', args, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`bench/native/${name}.cpp cannot be built: ${error?.message ?? stderr}`)
+  return target
+}
+
+/** Builds the sender, which belongs to the live tests, where it is out of date. */
+export function buildSender(): void {
+  const script = fileURLToPath(new URL('scripts/build-test-tools.mjs', root))
+  const { status } = spawnSync(process.execPath, [script], { stdio: 'inherit' })
+  if (status !== 0) throw new Error('the sender cannot be built')
+}

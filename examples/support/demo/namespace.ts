@@ -1,0 +1,62 @@
+// A network namespace of the program's own.
+import { spawn, spawnSync } from 'node:child_process'
+import { readlinkSync, writeFileSync } from 'node:fs'
+
+/** In the environment of the program inside: the namespace it was started from. */
+const outsideKey = 'RINGTAP_DEMO_OUTSIDE'
+
+const ownNamespace = () => readlinkSync('/proc/self/ns/net')
+
+/** Whether this process runs in a namespace that {@link runInNamespace} made. */
+export function isInside(): boolean {
+  const outside = process.env[outsideKey]
+  return outside !== undefined && outside !== ownNamespace()
+}
+
+/**
+ * Runs a script of ours in a fresh network namespace, as root or, where this is another user, as root of a fresh user
+ * namespace. It ends when this process ends, however that comes about; the namespace goes with it.
+ *
+ * @returns its exit code
+ */
+export async function runInNamespace(script: string): Promise<number> {
+  const reasons: string[] = []
+  const ways = process.getuid?.() === 0 ? ['-n', '-rn'] : ['-rn']
+  const way = ways.find((option) => {
+    const probe = spawnSync('unshare', [option, 'true'], { encoding: 'utf8' })
+    if (probe.status !== 0) reasons.push(`unshare ${option}: ${(probe.error?.message ?? probe.stderr).trim()}`)
+    return probe.status === 0
+  })
+  if (way === undefined) {
+    console.error(
+      [
+        'The demo needs a network namespace of its own, and cannot make one:',
+        ...reasons.map((reason) => `  ${reason}`),
+        'Run it as root; or allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone,',
+        'kernel.apparmor_restrict_unprivileged_userns); in a container: --cap-add SYS_ADMIN, or --privileged.',
+        'unshare is part of util-linux.',
+      ].join('\n'),
+    )
+    return 1
+  }
+  const child = spawn('unshare', [way, process.execPath, ...process.execArgv, script], {
+    // The channel tells the program inside when this one is gone.
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, [outsideKey]: ownNamespace() },
+  })
+  // Ctrl-C reaches the program inside from the terminal.
+  process.on('SIGINT', () => {})
+  process.on('SIGTERM', () => child.kill('SIGTERM'))
+  return new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)))
+}
+
+/** Turns IPv6 off for interfaces made from now on: the kernel would send packets of its own. */
+export function withoutIpv6(): void {
+  for (const scope of ['all', 'default']) {
+    try {
+      writeFileSync(`/proc/sys/net/ipv6/conf/${scope}/disable_ipv6`, '1')
+    } catch {
+      // There is no IPv6, or /proc/sys is read-only: then a few packets more are captured, and counted.
+    }
+  }
+}

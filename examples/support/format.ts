@@ -1,0 +1,63 @@
+// What the examples print of chunks, packets and interfaces, in lines.
+import type { CaptureInterfaceEvent, Chunk, InterfaceEvent, NetworkInterface, Packet } from 'ringtap'
+
+/** A number with its thousands set apart. */
+export function count(value: number): string {
+  return value.toLocaleString('en-US')
+}
+
+/** `3 packets`, `1 packet`. */
+export function plural(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`
+}
+
+/** Nanoseconds since 1970 as local time of day, to the microsecond. */
+export function time(nanoseconds: bigint): string {
+  const date = new Date(Number(nanoseconds / 1_000_000n))
+  const micro = String((nanoseconds / 1000n) % 1_000_000n).padStart(6, '0')
+  return `${date.toTimeString().slice(0, 8)}.${micro}`
+}
+
+/** This moment to the millisecond, as wide as {@link time} writes it. */
+export function now(): string {
+  return time(BigInt(Date.now()) * 1_000_000n).replace(/000$/, '   ')
+}
+
+/** `12:34:56.789012    3 packets       270 bytes  eth0 ×2, eth1 ×1`: the time is that of the first packet. */
+export function chunkLine(chunk: Chunk): string {
+  const packets = new Map<string, number>()
+  chunk.forEach(({ interface: { name } }) => {
+    packets.set(name, (packets.get(name) ?? 0) + 1)
+  })
+  const where = [...packets].map(([name, n]) => `${name} ×${count(n)}`).join(', ')
+  const size = `${plural(chunk.packetCount, 'packet').padStart(14)}  ${plural(chunk.byteLength, 'byte').padStart(16)}`
+  return `${time(chunk.firstTimestamp)}  ${size}  ${where}`
+}
+
+/** `12:34:56.789012  eth0 out  1514 bytes`, and what was cut off or taken out. */
+export function packetLine(packet: Packet): string {
+  const { capturedLength, originalLength, vlan } = packet
+  const cut = capturedLength < originalLength ? `, ${capturedLength} captured` : ''
+  const tag = vlan ? `, vlan ${vlan.id}` : ''
+  const { name } = packet.interface
+  return `${time(packet.timestamp)}  ${name} ${packet.direction}  ${plural(originalLength, 'byte')}${cut}${tag}`
+}
+
+/** `eth0 (veth, Ethernet, up, 192.0.2.1/24)`. */
+export function interfaceText(iface: NetworkInterface): string {
+  const facts = [
+    iface.loopback ? 'loopback' : (iface.kind ?? 'device'),
+    iface.address ?? 'no link-layer address',
+    iface.up ? (iface.running ? 'up' : 'up, no carrier') : 'down',
+    ...iface.addresses.map(({ address, prefixLength }) => `${address}/${prefixLength}`),
+  ]
+  return `${iface.name} (${facts.join(', ')})`
+}
+
+/** `eth0 added`, `eth0 renamed, it was eth7`, and, of a capture's event, what it means for the capture. */
+export function eventText(event: InterfaceEvent | CaptureInterfaceEvent): string {
+  const { type, interface: iface, previous } = event
+  const was = type === 'renamed' ? `, it was ${previous.name}` : ''
+  const captured = 'selected' in event && type !== 'removed' ? (event.selected ? ', captured' : ', not captured') : ''
+  return `${iface.name} ${type}${was}${captured}`
+}

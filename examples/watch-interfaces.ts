@@ -1,0 +1,39 @@
+/**
+ * Shows the network interfaces, and every change of them as it happens. Needs no privilege.
+ *
+ *   node dist/work/examples/watch-interfaces.js
+ */
+import { type NetworkInterface, watchInterfaces } from 'ringtap'
+import { fail } from './support/command.js'
+import { eventText, interfaceText, now } from './support/format.js'
+
+const watcher = start()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void watcher.close())
+
+for (const iface of watcher.interfaces) console.log(`${now()}  ${iface.index}: ${interfaceText(iface)}`)
+for await (const event of watcher) {
+  const details = event.type === 'changed' ? `: ${difference(event.previous, event.interface)}` : ''
+  console.log(`${now()}  ${event.interface.index}: ${eventText(event)}${details}`)
+}
+
+function start() {
+  try {
+    return watchInterfaces()
+  } catch (error) {
+    fail(error)
+  }
+}
+
+/** What is not as it was: `mtu 1500 > 1400`. */
+function difference(before: NetworkInterface, after: NetworkInterface): string {
+  const changes: string[] = []
+  for (const key of Object.keys(after) as (keyof NetworkInterface)[]) {
+    const [old, now] = [text(before[key]), text(after[key])]
+    if (old !== now) changes.push(`${key} ${old} > ${now}`)
+  }
+  return changes.join(', ')
+}
+
+function text(value: unknown): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}

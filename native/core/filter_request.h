@@ -1,0 +1,24 @@
+// A filter on its way from an expression to a capture.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/filter_program.h"
+#include "core/interface_monitor.h"
+#include "core/result.h"
+
+namespace ringtap {
+
+struct FilterRequest {
+  std::optional<std::string> expression;  // none: everything matches
+  FilterSpec spec;                        // snapshot length and direction are given
+  std::vector<std::string> warnings;
+};
+
+// Compiles the expression into the spec, for the link types that may appear at any time and whatever else is there now.
+// Slow; belongs in the capture's network namespace.
+Result<> compile(FilterRequest& request, const InterfaceMonitor& monitor);
+
+}  // namespace ringtap

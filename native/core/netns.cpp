@@ -1,0 +1,21 @@
+#include "core/netns.h"
+
+#include <fcntl.h>
+#include <sched.h>
+
+#include "core/unique_fd.h"
+
+namespace ringtap {
+
+Result<> enterNamespace(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) {
+    const Code code = errno == ENOENT || errno == ENOTDIR ? Code::Option : Code::System;
+    return Error::fromErrno("open", "netns " + path + " cannot be opened", code);
+  }
+  if (::setns(fd.get(), CLONE_NEWNET) == 0) return {};
+  if (errno == EINVAL) return Error::fromErrno("setns", "netns " + path + " is not a network namespace", Code::Option);
+  return Error::fromErrno("setns", "netns " + path + " cannot be entered");
+}
+
+}  // namespace ringtap

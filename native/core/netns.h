@@ -1,0 +1,29 @@
+// Work in another network namespace (setns(2), network_namespaces(7)): sockets opened there stay there.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <thread>
+
+#include "core/result.h"
+
+namespace ringtap {
+
+// Enters the namespace that `path` names (/run/netns/NAME, /proc/PID/ns/net). Only on a thread of its own that ends
+// soon: the thread stays there. Option: no such file, or it is no network namespace; Permission: CAP_SYS_ADMIN is
+// missing.
+Result<> enterNamespace(const std::string& path);
+
+// Runs `work` in that namespace, on a thread of its own, and waits for it; where the path is empty, right here.
+template <typename Work>
+auto inNamespace(const std::string& path, Work&& work) -> decltype(work()) {
+  if (path.empty()) return work();
+  decltype(work()) result = Error{};
+  std::thread([&] {
+    if (auto entered = enterNamespace(path); !entered) result = std::move(entered.error());
+    else result = work();
+  }).join();
+  return result;
+}
+
+}  // namespace ringtap

@@ -1,0 +1,107 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import type { CaptureOptions } from 'ringtap'
+import { captureDuring, type Seen } from './support/collect.js'
+import { imbalances } from './support/ledger.js'
+import t from './support/live.js'
+import { addVeth, del } from './support/network.js'
+import { sendSync } from './support/send.js'
+import { tables } from './support/tables.js'
+import { startTcpdump } from './support/witness.js'
+
+addVeth('eth0', 'far0')
+
+const summary = (packets: readonly Seen[]) =>
+  packets.map(({ interface: name, direction, number }) => `${name} ${direction} ${number}`).sort()
+
+/** `count` datagrams over 127.0.0.1, each with its number as its text. */
+async function overLoopback(count: number): Promise<void> {
+  const receiver = createSocket('udp4')
+  receiver.bind(0, '127.0.0.1')
+  await once(receiver, 'listening')
+  const sender = createSocket('udp4')
+  let arrived = 0
+  const all = new Promise<void>((resolve) => receiver.on('message', () => ++arrived === count && resolve()))
+  for (let i = 0; i < count; i++) {
+    await new Promise((resolve) => sender.send(String(i), receiver.address().port, '127.0.0.1', resolve))
+  }
+  await all
+  sender.close()
+  receiver.close()
+}
+
+for (const { table, skip } of tables) {
+  for (const direction of ['both', 'in', 'out'] as const) {
+    // Interfaces that come later and, in the eBPF form, the user's filter take other ways through the code.
+    for (const late of [false, true]) {
+      for (const filter of [undefined, 'udp'] as const) {
+        const title = `direction ${direction}, ${table}, ${late ? 'hot-plugged' : 'present'}, filter ${filter}`
+        t.test(title, { skip }, async (t) => {
+          const options: CaptureOptions = {
+            interfaces: late ? { include: '^(late|tale)', hotplug: true } : ['eth0', 'far0'],
+            direction,
+            filter,
+            ring: { table },
+          }
+          const [a, b] = late ? ['late0', 'tale0'] : ['eth0', 'far0']
+          const { packets, stats } = await captureDuring(options, () => {
+            if (late) addVeth(a as string, b as string)
+            sendSync({ interface: a as string, count: 50 })
+            sendSync({ interface: b as string, count: 50, start: 50 })
+          })
+          if (late) del(a as string)
+          const numbers = Array.from({ length: 100 }, (_, i) => i)
+          t.same(
+            summary(packets),
+            [
+              ...(direction === 'in' ? [] : numbers.map((i) => `${i < 50 ? a : b} out ${i}`)),
+              ...(direction === 'out' ? [] : numbers.map((i) => `${i < 50 ? b : a} in ${i}`)),
+            ].sort(),
+          )
+          t.same(imbalances(stats), [])
+          t.equal(stats.received, packets.length)
+        })
+      }
+    }
+
+    t.test(`loopback: each packet once, direction ${direction}, ${table}`, { skip }, async (t) => {
+      for (const filter of [undefined, 'udp']) {
+        const witness = await startTcpdump({ interface: 'lo' })
+        const { packets, stats } = await captureDuring(
+          { interfaces: { include: '^lo$', loopback: true }, direction, filter, ring: { table } },
+          () => overLoopback(200),
+        )
+        const seen = (await witness.stop()).map(({ data }) => Buffer.from(data).toString('hex'))
+        t.equal(seen.length, 200, 'tcpdump shows each once')
+        t.same(
+          packets.map(({ data }) => Buffer.from(data).toString('hex')),
+          direction === 'out' ? [] : seen,
+          direction === 'out' ? 'loopback has incoming packets only' : 'the same, in the same order',
+        )
+        t.same([...new Set(packets.map((packet) => packet.direction))], direction === 'out' ? [] : ['in'])
+        t.same(imbalances(stats), [])
+      }
+    })
+  }
+
+  t.test(`loopback beside others, ${table}`, { skip }, async (t) => {
+    const { packets, stats } = await captureDuring({ interfaces: { loopback: true }, ring: { table } }, async () => {
+      await overLoopback(20)
+      sendSync({ interface: 'eth0', count: 20 })
+    })
+    t.equal(packets.filter(({ interface: name }) => name === 'lo').length, 20)
+    t.equal(packets.filter(({ interface: name }) => name === 'eth0').length, 20)
+    t.equal(packets.filter(({ interface: name }) => name === 'far0').length, 20)
+    t.same(imbalances(stats), [])
+  })
+
+  t.test(`loopback is out unless asked for, ${table}`, { skip }, async (t) => {
+    for (const interfaces of [undefined, { include: '' }, { hotplug: true }, { include: 'lo', hotplug: true }]) {
+      const { packets, stats } = await captureDuring({ interfaces, ring: { table } }, () => overLoopback(20))
+      t.same(summary(packets), [], JSON.stringify(interfaces))
+      t.equal(stats.interfaces.find(({ name }) => name === 'lo')?.selected, false)
+    }
+    const named = await captureDuring({ interfaces: 'lo', ring: { table } }, () => overLoopback(20))
+    t.equal(named.packets.length, 20, 'by name it is')
+  })
+}

@@ -1,0 +1,131 @@
+// The programs of examples/, as their users run them, over real traffic.
+
+import { hexdump, type Packet } from 'ringtap'
+import { addressPair, findPair } from '../../examples/support/ip.js'
+import { chunksIn, Example, ledgerLine } from './support/example.js'
+import { expectedFrame } from './support/frame.js'
+import t from './support/live.js'
+import { addVeth, del, ip, openTun, tunAvailable } from './support/network.js'
+import { send } from './support/send.js'
+
+t.test('eth: pattern and filter; lines and ledger agree with what was sent', async (t) => {
+  addVeth('eth0', 'far0')
+  for (const args of [[], ['^eth', 'udp dst port 9'], ['--filter', 'udp dst port 9']]) {
+    const eth = new Example(t, 'eth', args)
+    await eth.said(/capturing on eth0 \(veth/)
+    await send({ interface: ['eth0', 'far0'], count: 20, size: 100 })
+    await send({ interface: 'eth0', count: 5, size: 60, port: 10 })
+    addVeth('eth1', 'far1')
+    await send({ interface: 'eth1', count: 3, size: 100 })
+    await eth.said((stdout) => chunksIn(stdout).packets >= (args.length > 0 ? 23 : 28))
+    const { code, stdout, stderr } = await eth.stop('SIGINT')
+    const other = args.length > 0 ? 0 : 5
+    t.equal(code, 0)
+    t.equal(stderr, '')
+    t.strictSame(chunksIn(stdout), { packets: 23 + other, bytes: 2300 + 60 * other })
+    t.match(ledgerLine(stdout, 'eth0'), { delivered: 20 + other, bytes: 2000 + 60 * other })
+    t.match(ledgerLine(stdout, 'eth1'), { delivered: 3, bytes: 300 })
+    t.match(stdout, new RegExp(`received = ${23 + other} delivered \\+ 0 lost, ring full \\+ 0 lost`))
+    t.match(stdout, /eth1 added, captured/)
+    // The other end may have been heard before it was judged (unselected), but none of it is delivered.
+    t.notMatch(stdout, /far\d ×|far\d (added|up)/)
+    del('eth1')
+  }
+  const wrong = await new Example(t, 'eth', ['--nonsense']).ended()
+  t.equal(wrong.code, 2)
+  t.match(wrong.stderr, /^error: Unknown option '--nonsense'.*\n$/)
+  del('eth0')
+})
+
+t.test('first-packets: the first packets of each interface, from its very first', async (t) => {
+  addVeth('old0', 'far0')
+  const dumps = (numbers: number[], label: number) =>
+    numbers.map((n) => hexdump(expectedFrame(n, { label, size: 90 }), { indent: 2 }))
+  for (const onlyNew of [false, true]) {
+    const program = new Example(t, 'first-packets', ['--count', '2', ...(onlyNew ? ['--new'] : []), '^(old|new)'])
+    await program.said(/Ctrl-C ends/)
+    await send({ interface: 'old0', count: 4, size: 90, label: 1 })
+    addVeth('new0', 'far1')
+    await send({ interface: 'new0', count: 4, size: 90, label: 2 })
+    await program.said(/new0 out .*number 2\n(.*\n){7}/)
+    const { code, stdout, stderr } = await program.stop()
+    t.equal(code, 0)
+    t.equal(stderr, '')
+    for (const dump of dumps([0, 1], 2)) t.ok(stdout.includes(dump), 'new0')
+    for (const dump of dumps([0, 1], 1)) t.equal(stdout.includes(dump), !onlyNew, 'old0')
+    for (const label of [1, 2])
+      for (const dump of dumps([2, 3], label)) t.notOk(stdout.includes(dump), 'no more than 2')
+    t.match(ledgerLine(stdout, 'new0'), { delivered: 4 })
+    del('new0')
+  }
+  del('old0')
+})
+
+t.test('top-talkers: bytes by pair, over Ethernet, VLAN and raw IP', async (t) => {
+  addVeth('eth0', 'far0')
+  const tun = tunAvailable() ? await openTun('tun0') : undefined
+  const program = new Example(t, 'top-talkers', ['^(eth|tun)'])
+  await program.said(/Ctrl-C/)
+  await send({ interface: 'eth0', count: 10, size: 1000 })
+  await send({ interface: 'eth0', count: 10, size: 200, vlan: 5 })
+  await tun?.write({ count: 10, size: 300 })
+  await program.said((stdout) => talk(stdout).packets >= (tun ? 30 : 20))
+  const { code, stdout, stderr } = await program.stop()
+  t.equal(code, 0)
+  t.equal(stderr, '')
+  // On the way out the tag may or may not be among the bytes still.
+  const { packets, bytes } = talk(stdout)
+  t.equal(packets, tun ? 30 : 20)
+  const least = 10 * 1000 + 10 * 196 + (tun ? 3000 : 0)
+  t.ok(bytes === least || bytes === least + 40, `${bytes} bytes`)
+  t.match(stdout, /; 0 not IP$/m)
+  await tun?.close()
+  del('eth0')
+
+  const pairOf = (hex: string, linkType: number) => {
+    const pair = findPair({ data: Buffer.from(hex.replaceAll(' ', ''), 'hex'), linkType } as unknown as Packet)
+    return pair === undefined ? undefined : addressPair(pair)
+  }
+  const ethernet = '020000000001 020000000002'
+  const ip6 = `60000000 0000 3b40 20010db8000000000000000000000001 fe800000000000000123456789abcdef`
+  const pair6 = '2001:db8::1 > fe80::123:4567:89ab:cdef'
+  t.equal(pairOf(`${ethernet} 86dd ${ip6}`, 1), pair6)
+  t.equal(pairOf(`${ethernet} 88a80002 81000005 86dd ${ip6}`, 1), pair6)
+  t.equal(pairOf(ip6, 101), pair6)
+  t.equal(pairOf(`${ethernet} 86dd ${ip6.slice(0, -2)}`, 1), undefined, 'cut short')
+  t.equal(pairOf(`${ethernet} 0806 ${ip6}`, 1), undefined, 'not IP')
+  t.equal(pairOf('', 1), undefined)
+})
+
+/** The sum over the seconds of the one pair that the sender's frames have. */
+function talk(stdout: string): { packets: number; bytes: number } {
+  const sum = { packets: 0, bytes: 0 }
+  for (const line of stdout.matchAll(/^ +([\d,]+) +([\d,]+) {2}198\.18\.0\.1 > 198\.18\.0\.2$/gm)) {
+    sum.bytes += Number(line[1]?.replaceAll(',', ''))
+    sum.packets += Number(line[2])
+  }
+  return sum
+}
+
+t.test('watch-interfaces', async (t) => {
+  const program = new Example(t, 'watch-interfaces')
+  await program.said(/lo \(loopback/)
+  addVeth('eth0', 'far0')
+  ip('link', 'set', 'eth0', 'mtu', '1400')
+  ip('link', 'set', 'eth0', 'name', 'wan0')
+  del('wan0')
+  await program.said(/wan0 removed/)
+  const { code, stdout, stderr } = await program.stop('SIGINT')
+  t.equal(code, 0)
+  t.equal(stderr, '')
+  const lines = stdout.split('\n').map((line) => line.replace(/^\S+ +\d+: /, ''))
+  for (const line of [
+    'eth0 added',
+    'eth0 up',
+    'eth0 changed: mtu 1500 > 1400',
+    'wan0 renamed, it was eth0',
+    'far0 removed',
+  ]) {
+    t.ok(lines.includes(line), line)
+  }
+})

@@ -1,0 +1,26 @@
+/**
+ * The two ends of a TCP transfer, each run in a process and a network namespace of its own.
+ *
+ * Arguments: `receive PORT`, or `send ADDRESS PORT BYTES`. Prints a line when it listens, and one when it is done, with
+ * the number of bytes.
+ */
+import { connect, createServer } from 'node:net'
+
+const [role, ...rest] = process.argv.slice(2)
+
+if (role === 'receive') {
+  const server = createServer((socket) => {
+    let bytes = 0
+    socket.on('data', (data) => {
+      bytes += data.length
+    })
+    socket.on('end', () => {
+      console.log(String(bytes))
+      server.close()
+    })
+  })
+  server.listen(Number(rest[0]), '0.0.0.0', () => console.log('listening'))
+} else {
+  const [address, port, bytes] = rest
+  const socket = connect(Number(port), address as string, () => socket.end(Buffer.alloc(Number(bytes), 'ringtap ')))
+}

@@ -1,0 +1,85 @@
+import { Capture, listInterfaces, watchInterfaces } from 'ringtap'
+import { captureDuring } from './support/collect.js'
+import t from './support/live.js'
+import { addNamespace, addVeth, ip, ipIn, up } from './support/network.js'
+import { send, sendSync } from './support/send.js'
+import { waitUntil } from './support/wait.js'
+
+const one = await addNamespace()
+const two = await addNamespace()
+addVeth('eth0', 'inside1', { peerNamespace: one.pid })
+addVeth('eth1', 'inside2', { peerNamespace: two.pid })
+t.teardown(async () => {
+  await one.close()
+  await two.close()
+})
+
+t.test('lists and watches another namespace', async (t) => {
+  t.same(
+    listInterfaces({ netns: one.path }).map(({ name }) => name),
+    ['lo', 'inside1'],
+  )
+  t.same(
+    listInterfaces().map(({ name }) => name),
+    ['lo', 'eth0', 'eth1'],
+  )
+  await using watcher = watchInterfaces({ netns: two.path })
+  t.same(
+    watcher.interfaces.map(({ name }) => name),
+    ['lo', 'inside2'],
+  )
+  ip('link', 'add', 'here', 'type', 'bridge')
+  ipIn(two.pid, 'link', 'add', 'there', 'type', 'bridge')
+  const { value } = await watcher[Symbol.asyncIterator]().next()
+  t.match(value, { type: 'added', interface: { name: 'there' } }, 'and nothing of this one')
+  ip('link', 'del', 'here')
+})
+
+t.test('captures in several namespaces in one process, hot-plug included', async (t) => {
+  const interfaces = { include: '.', hotplug: true }
+  const captures = await Promise.all([
+    Capture.open({ netns: one.path, interfaces }),
+    Capture.open({ netns: two.path, interfaces, filter: 'udp or vlan 5' }),
+    Capture.open({ interfaces }),
+  ])
+  ipIn(two.pid, 'link', 'add', 'hot', 'type', 'veth', 'peer', 'name', 'hotpeer')
+  up(['hotpeer', 'hot'], { namespace: two.pid })
+  await send({ interface: 'hot', count: 30, namespace: two.pid })
+  sendSync({ interface: 'eth0', count: 10 })
+  sendSync({ interface: 'eth1', count: 20 })
+  await Promise.all(captures.map((capture) => capture.stop()))
+  const counts = captures.map(async (capture) => {
+    const count: Record<string, number> = {}
+    for await (const chunk of capture) {
+      for (const packet of chunk) count[packet.interface.name] = (count[packet.interface.name] ?? 0) + 1
+    }
+    await capture.close()
+    return count
+  })
+  t.same(await Promise.all(counts), [{ inside1: 10 }, { inside2: 20, hot: 30, hotpeer: 30 }, { eth0: 10, eth1: 20 }])
+})
+
+t.test('what is no namespace', async (t) => {
+  await t.rejects(Capture.open({ netns: '/run/netns/none-such' }), { code: 'ERR_OPTION', syscall: 'open' })
+  await t.rejects(Capture.open({ netns: '/etc/passwd' }), { code: 'ERR_OPTION', message: /not a network namespace/ })
+  t.throws(() => listInterfaces({ netns: '/etc/passwd' }), { code: 'ERR_OPTION' })
+  t.throws(() => watchInterfaces({ netns: '/run/netns/none-such' }), { code: 'ERR_OPTION' })
+  await t.rejects(Capture.open({ netns: 4 as never }), { code: 'ERR_OPTION', message: /^netns must be the path/ })
+})
+
+t.test('a device that moves is followed by its namespace', async (t) => {
+  ip('link', 'add', 'nomad', 'type', 'veth', 'peer', 'name', 'nomadpeer')
+  up(['nomad', 'nomadpeer'])
+  const { packets } = await captureDuring({ interfaces: { include: '^nomad$', hotplug: true } }, async (capture) => {
+    sendSync({ interface: 'nomad', count: 3 })
+    ip('link', 'set', 'nomad', 'netns', String(one.pid))
+    await waitUntil(() => capture.interfaces.length === 0, 'it is gone')
+    ipIn(one.pid, 'link', 'set', 'nomad', 'netns', String(process.pid))
+    up('nomad')
+    sendSync({ interface: 'nomad', count: 3, start: 3 })
+  })
+  t.same(
+    packets.map(({ number }) => number),
+    [0, 1, 2, 3, 4, 5],
+  )
+})

@@ -1,0 +1,123 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { sequenceOf } from './frame.js'
+
+/** How a program ended, and all it said. */
+export interface Ended {
+  /** Exit code, or the signal's name. */
+  readonly code: number | string | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** What is needed of tap's test. */
+export interface Test {
+  teardown(end: () => void): unknown
+}
+
+/** A running program of examples/. */
+export class Example {
+  readonly #child: ChildProcessByStdio<null, Readable, Readable>
+  readonly #closed: Promise<unknown[]>
+  stdout = ''
+  stderr = ''
+
+  /**
+   * @param t the test: with it the program ends, at the latest
+   * @param name of the example
+   * @param environment variables, on top of this process's own
+   * @param wrapper a command that runs it, such as setpriv
+   */
+  constructor(
+    t: Test,
+    name: string,
+    args: string[] = [],
+    environment: Record<string, string> = {},
+    wrapper: string[] = [],
+  ) {
+    const script = fileURLToPath(new URL(`../../../examples/${name}.js`, import.meta.url))
+    // Programs of the project run without tap's loaders; settings of the caller's shell are none of the test's.
+    const { NODE_OPTIONS: _, BPF: _bpf, ...rest } = process.env
+    const settings = Object.entries(rest).filter(([key]) => !/^(OSSENSOR|NETWORK_DEVICE)_/.test(key))
+    const [command = '', ...words] = [...wrapper, process.execPath, script, ...args]
+    this.#child = spawn(command, words, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...Object.fromEntries(settings), ...environment },
+    })
+    this.#child.stdout.setEncoding('utf8').on('data', (text: string) => (this.stdout += text))
+    this.#child.stderr.setEncoding('utf8').on('data', (text: string) => (this.stderr += text))
+    this.#closed = once(this.#child, 'close')
+    t.teardown(() => this.kill('SIGKILL'))
+  }
+
+  /** Until its output fits; an error if it ends before, or says nothing of the kind for 20 seconds. */
+  async said(what: RegExp | ((stdout: string) => boolean)): Promise<void> {
+    const fits = () => (typeof what === 'function' ? what(this.stdout) : what.test(this.stdout))
+    for (const deadline = Date.now() + 20_000; !fits(); ) {
+      const over = this.#child.exitCode !== null || this.#child.signalCode !== null
+      if (over) await this.#closed
+      if (fits()) return
+      if (over || Date.now() > deadline) {
+        throw new Error(`${over ? 'ended' : 'waited in vain'} before ${what}:\n${this.stdout}\n${this.stderr}`)
+      }
+      await sleep(10)
+    }
+  }
+
+  /** Sends a signal. */
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
+  }
+
+  /** Its end. */
+  async ended(): Promise<Ended> {
+    const [code, signal] = await this.#closed
+    return { code: (signal ?? code) as number | string | null, stdout: this.stdout, stderr: this.stderr }
+  }
+
+  /** Tells it to stop, and waits for the end. */
+  stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Ended> {
+    this.kill(signal)
+    return this.ended()
+  }
+}
+
+/** A packet as the sensor prints it at level 5: `eth0 out 3` for the third numbered frame. */
+export function packetsIn(stdout: string): string[] {
+  const packets: string[] = []
+  for (const part of stdout.split(/^packet /m).slice(1)) {
+    const [, name, direction] = /^\S+ {2}(\S+) (in|out) /.exec(part) ?? []
+    const hex = [...part.matchAll(/^ {2}[0-9a-f]{8} {2}(.{48}) {2}\|/gm)].map((line) => line[1]).join('')
+    packets.push(`${name} ${direction} ${sequenceOf(Buffer.from(hex.replaceAll(' ', ''), 'hex'))}`)
+  }
+  return packets.sort()
+}
+
+/** Packets and bytes of all chunk lines together. */
+export function chunksIn(stdout: string): { packets: number; bytes: number } {
+  const sum = { packets: 0, bytes: 0 }
+  for (const line of stdout.matchAll(/ ([\d,]+) packets? +([\d,]+) bytes? /g)) {
+    sum.packets += number(line[1])
+    sum.bytes += number(line[2])
+  }
+  return sum
+}
+
+/** The figures of a line of the ledger; `undefined` where there is none. */
+export function ledgerLine(
+  stdout: string,
+  name: string,
+): { delivered: number; unselected: number; bytes: number } | undefined {
+  const line = new RegExp(`^ {2}${name}(?: \\(gone\\))? +(.*)$`, 'm').exec(
+    stdout.slice(stdout.lastIndexOf('  interface ')),
+  )
+  const [, delivered, , unselected, , bytes] = line?.[1]?.split(/ +/) ?? []
+  return line ? { delivered: number(delivered), unselected: number(unselected), bytes: number(bytes) } : undefined
+}
+
+function number(text: string | undefined): number {
+  return Number((text ?? 'nothing').replaceAll(',', ''))
+}

@@ -1,0 +1,55 @@
+import type { CaptureStats } from 'ringtap'
+
+/** What does not add up in a ledger, in words; nothing when it balances. For a quiet moment only. */
+export function imbalances(stats: CaptureStats): string[] {
+  const wrong: string[] = []
+  const equal = (what: string, left: number, right: number) => {
+    if (left !== right) wrong.push(`${what}: ${left} is not ${right}`)
+  }
+  const { received, delivered, droppedByRing, droppedByOverflow, unselected, interfaces } = stats
+  equal('nothing is queued', stats.queued, 0)
+  equal('received', received, delivered + droppedByRing + droppedByOverflow + unselected)
+  const sum = (of: (one: CaptureStats['interfaces'][number]) => number) =>
+    interfaces.reduce((all, one) => all + of(one), 0)
+  equal(
+    'sum of delivered',
+    sum((one) => one.delivered),
+    delivered,
+  )
+  equal(
+    'sum of bytes',
+    sum((one) => one.bytes),
+    stats.bytes,
+  )
+  equal(
+    'sum of unselected',
+    sum((one) => one.unselected),
+    unselected,
+  )
+  equal(
+    'sum of truncated',
+    sum((one) => one.truncated),
+    stats.truncated,
+  )
+  for (const one of interfaces) equal(`${one.name} has nothing queued`, one.queued, 0)
+  if (stats.ring.table === 'ebpf') {
+    equal(
+      'sum of received',
+      sum((one) => one.received ?? Number.NaN),
+      received,
+    )
+    equal(
+      'sum of dropped',
+      sum((one) => one.dropped ?? Number.NaN),
+      droppedByRing + droppedByOverflow,
+    )
+    for (const one of interfaces) {
+      equal(`received of ${one.name}`, one.received ?? Number.NaN, one.delivered + (one.dropped ?? 0) + one.unselected)
+    }
+  } else {
+    for (const one of interfaces) {
+      if (one.received !== undefined || one.dropped !== undefined) wrong.push(`${one.name}: a guess of ${one.received}`)
+    }
+  }
+  return wrong
+}
