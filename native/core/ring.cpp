@@ -136,10 +136,13 @@ void Ring::shut() {
 
 bool Ring::ready(std::uint32_t index, std::uint64_t sequence) const {
   std::byte* memory = block(index);
-  if ((__atomic_load_n(statusOf(memory), __ATOMIC_ACQUIRE) & TP_STATUS_USER) == 0) return false;
   // A block that came round while we hold it has the same status as a new one, and may go back at any moment. The
-  // kernel numbers the blocks as it opens them (af_packet.c, prb_open_block): the number tells them apart.
-  return reinterpret_cast<const tpacket_block_desc*>(memory)->hdr.bh1.seq_num == sequence;
+  // kernel numbers the blocks as it opens them (af_packet.c, prb_open_block): the number tells them apart. It is read
+  // first: the other way round, the status could be that of the block as we held it, and the number that of the same
+  // block given back since and now being filled.
+  const auto* number = &reinterpret_cast<const tpacket_block_desc*>(memory)->hdr.bh1.seq_num;
+  if (__atomic_load_n(number, __ATOMIC_ACQUIRE) != sequence) return false;
+  return (__atomic_load_n(statusOf(memory), __ATOMIC_ACQUIRE) & TP_STATUS_USER) != 0;
 }
 
 void Ring::giveBack(std::uint32_t index) {

@@ -24,23 +24,26 @@
 namespace support {
 
 // A fresh veth swallows what is sent on it until the kernel's link watch has given it a queue (linkwatch_do_dev(),
-// net/core/link_watch.c: first it says that the link runs, then it does so, under the lock that SIOCSIFFLAGS takes).
+// net/core/link_watch.c: first it says that the link is up, then it does so, under the lock that SIOCSIFFLAGS takes).
+// IFF_RUNNING does not tell: it is set before the link watch has looked at the device at all.
 inline void waitUntilItSends(const std::string& name) {
+  while (!shell("ip link show dev " + name + " | grep -q 'state UP'")) {
+    if (::if_nametoindex(name.c_str()) == 0) return;
+  }
   const ringtap::UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq request{};
   std::strncpy(request.ifr_name, name.c_str(), IFNAMSIZ - 1);
-  do {
-    if (::ioctl(socket.get(), SIOCGIFFLAGS, &request) != 0) return;
-  } while ((request.ifr_flags & IFF_RUNNING) == 0);
-  (void)::ioctl(socket.get(), SIOCSIFFLAGS, &request);
+  if (::ioctl(socket.get(), SIOCGIFFLAGS, &request) == 0) (void)::ioctl(socket.get(), SIOCSIFFLAGS, &request);
 }
 
 inline std::uint32_t indexOf(const std::string& name) { return ::if_nametoindex(name.c_str()); }
 
-// A veth pair, `near` and `far`, both up: what far sends, near receives.
+// A veth pair, `near` and `far`, up from this very moment: what far sends, near receives.
 inline void addPair(const std::string& near, const std::string& far) {
   ip("link add dev " + near + " up type veth peer name " + far);
   ip("link set dev " + far + " up");
+  waitUntilItSends(near);
+  waitUntilItSends(far);
 }
 
 class Sender {
@@ -54,7 +57,6 @@ class Sender {
     to.sll_family = AF_PACKET;
     to.sll_ifindex = static_cast<int>(indexOf(name));
     CHECK(to.sll_ifindex != 0);
-    waitUntilItSends(name);
     std::vector<std::uint8_t> frame(shape.size);
     frames::prepare(frame.data(), shape);
     for (std::uint64_t number = first; number < first + count; ++number) {

@@ -1,0 +1,301 @@
+// Verdicts over time on blocks that no kernel has filled: who is delivered, who is not, and that the ledger balances.
+#include "core/selection_table.h"
+
+#include <linux/filter.h>
+
+#include <map>
+
+#include "check.h"
+#include "support/blocks.h"
+#include "support/random_filter.h"
+
+using namespace ringtap;
+using support::Block;
+using support::MadeRecord;
+
+namespace {
+
+using Indexes = std::vector<std::uint32_t>;
+
+// Takes what it is told and counts nothing.
+class FakeKernel final : public KernelFilter {
+ public:
+  explicit FakeKernel(bool unlistedPassUnfiltered) : unfiltered_(unlistedPassUnfiltered) {}
+  void accept(std::uint32_t index, std::uint16_t) override { verdicts[index] = true; }
+  void refuse(std::uint32_t index, std::uint16_t) override { verdicts[index] = false; }
+  void forget(std::uint32_t index) override { verdicts.erase(index); }
+  Result<> commit() override { return {}; }
+  Result<> replace(const FilterSpec&) override { return {}; }
+  std::optional<std::uint64_t> accepted(std::uint32_t) const override { return std::nullopt; }
+  bool unlistedPassUnfiltered() const override { return unfiltered_; }
+  TableForm form() const override { return TableForm::Classic; }
+
+  std::map<std::uint32_t, bool> verdicts;
+
+ private:
+  bool unfiltered_;
+};
+
+InterfaceInfo device(std::uint32_t index, std::uint32_t generation, const std::string& name = "eth") {
+  InterfaceInfo info;
+  info.index = index;
+  info.generation = generation;
+  info.name = name;
+  info.hardwareType = 1;
+  return info;
+}
+
+InterfaceEvent event(InterfaceChange change, const InterfaceInfo& current) { return {change, current, {}}; }
+
+struct Bench {
+  explicit Bench(bool hotplug = true, FilterSpec spec = {}, bool unfiltered = false) : table(std::move(spec), hotplug) {
+    auto fake = std::make_unique<FakeKernel>(unfiltered);
+    kernel = fake.get();
+    table.use(std::move(fake));
+  }
+
+  TakenBlock take(Block& block, std::uint64_t number = 1) {
+    return table.take(block.data(), block.size(), 0, number, [this](std::uint32_t index) {
+      strangers.push_back(index);
+      table.apply({event(InterfaceChange::Added, device(index, nextGeneration++))}, horizon);
+    });
+  }
+  // Hands out and reads, as JavaScript would.
+  Indexes handOut(Block& block, TakenBlock& taken) {
+    table.handOut(block.data(), taken);
+    Indexes indexes;
+    std::uint32_t offset = taken.summary.first;
+    for (std::uint32_t i = 0; i < taken.summary.packets; ++i) {
+      const Record record{reinterpret_cast<tpacket3_hdr*>(block.data() + offset), offset};
+      indexes.push_back(static_cast<std::uint32_t>(record.from().sll_ifindex));
+      offset += record.header->tp_next_offset;
+    }
+    return indexes;
+  }
+  void checkBalance(std::uint64_t received) {
+    const auto figures = table.figures();
+    CHECK(figures.delivered + figures.unselected + figures.lateRefused + figures.malformed + figures.queued ==
+          received);
+    std::uint64_t delivered = 0, unselected = 0, queued = 0;
+    for (const InterfaceFigures& one : figures.interfaces) {
+      CHECK(one.taken == one.delivered + one.unselected + one.queued);
+      delivered += one.delivered;
+      unselected += one.unselected;
+      queued += one.queued;
+    }
+    CHECK(delivered == figures.delivered && unselected == figures.unselected && queued == figures.queued);
+  }
+
+  SelectionTable table;
+  FakeKernel* kernel = nullptr;
+  Indexes strangers;
+  std::uint32_t nextGeneration = 100;
+  Horizon horizon{1000};
+};
+
+Block packetsOf(const Indexes& indexes) {
+  std::vector<MadeRecord> records;
+  for (const std::uint32_t index : indexes) {
+    MadeRecord record;
+    record.index = index;
+    records.push_back(record);
+  }
+  return Block::of(records);
+}
+
+}  // namespace
+
+TEST(decidedBeforeTheStart) {
+  Bench bench;
+  bench.table.add(device(1, 1));
+  bench.table.add(device(2, 2));
+  CHECK(bench.table.decide(1, 1, 0, true) && bench.table.decide(2, 2, 0, false));
+  CHECK(bench.kernel->verdicts.at(1) && !bench.kernel->verdicts.at(2));
+  Block block = packetsOf({1, 2, 1, 2, 2});
+  TakenBlock taken = bench.take(block);
+  CHECK(taken.summary.packets == 2 && !taken.pending && taken.epoch == 0 && taken.records == 5);
+  bench.checkBalance(5);
+  CHECK(bench.handOut(block, taken) == Indexes({1, 1}));
+  bench.checkBalance(5);
+  CHECK(bench.strangers.empty());
+}
+
+TEST(aStrangerWaitsForItsAnswer) {
+  for (const bool selected : {true, false}) {
+    Bench bench;
+    bench.table.add(device(1, 1));
+    bench.table.decide(1, 1, 0, true);
+    Block block = packetsOf({7, 1, 7, 8, 1, 7});
+    TakenBlock taken = bench.take(block);
+    CHECK(bench.strangers == Indexes({7, 8}) && taken.pending && taken.epoch == 2 && taken.summary.packets == 6);
+    CHECK(bench.table.figures().queued == 6);
+    CHECK(bench.table.decide(7, 100, 1, selected) && bench.table.decide(8, 101, 2, !selected));
+    CHECK(bench.handOut(block, taken) == (selected ? Indexes({7, 1, 7, 1, 7}) : Indexes({1, 8, 1})));
+    bench.checkBalance(6);
+    CHECK(bench.kernel->verdicts.at(7) == selected && bench.kernel->verdicts.at(8) != selected);
+  }
+}
+
+TEST(withoutHotplugLatecomersAreUnselected) {
+  Bench bench(false);
+  Block block = packetsOf({7, 7});
+  TakenBlock taken = bench.take(block);
+  CHECK(!taken.pending && taken.summary.packets == 0 && bench.handOut(block, taken).empty());
+  bench.checkBalance(2);
+}
+
+TEST(anAnswerHoldsForTheTimeOfItsQuestion) {
+  Bench bench;
+  bench.table.add(device(1, 1, "eth0"));
+  bench.table.decide(1, 1, 0, true);
+  Block before = packetsOf({1});
+  TakenBlock early = bench.take(before, 1);
+  bench.table.apply({event(InterfaceChange::Renamed, device(1, 1, "veth0"))}, {1});
+  Block between = packetsOf({1, 1});
+  TakenBlock middle = bench.take(between, 2);
+  bench.table.apply({event(InterfaceChange::Renamed, device(1, 1, "eth0"))}, {2});
+  Block after = packetsOf({1, 1, 1});
+  TakenBlock late = bench.take(after, 3);
+  CHECK(early.epoch == 0 && middle.epoch == 1 && late.epoch == 2 && middle.pending && late.pending);
+  // As veth0 it is not wanted; the answers come late and in one go.
+  bench.table.decide(1, 1, 1, false);
+  bench.table.decide(1, 1, 2, true);
+  CHECK(bench.handOut(before, early).size() == 1);
+  CHECK(bench.handOut(between, middle).empty());
+  CHECK(bench.handOut(after, late).size() == 3);
+  bench.checkBalance(6);
+  CHECK(bench.table.figures().delivered == 4 && bench.table.figures().unselected == 2);
+}
+
+TEST(aRenameInTheMiddleOfABlock) {
+  Bench bench;
+  bench.table.add(device(1, 1));
+  bench.table.decide(1, 1, 0, true);
+  Block block = packetsOf({1, 7, 1});
+  TakenBlock taken = bench.table.take(block.data(), block.size(), 0, 1, [&](std::uint32_t) {
+    bench.table.apply(
+        {event(InterfaceChange::Renamed, device(1, 1, "other")), event(InterfaceChange::Added, device(7, 2))}, {1});
+  });
+  CHECK(taken.pending && taken.epoch == 2);
+  bench.table.decide(1, 1, 1, false);
+  bench.table.decide(7, 2, 2, true);
+  CHECK(bench.handOut(block, taken) == Indexes{7});
+  bench.checkBalance(3);
+}
+
+TEST(packetsOfADeviceThatIsGone) {
+  Bench bench;
+  bench.table.add(device(1, 1));
+  bench.table.decide(1, 1, 0, true);
+  bench.table.apply({event(InterfaceChange::Removed, device(1, 1))}, {1});
+  CHECK(!bench.kernel->verdicts.contains(1));
+  Block block = packetsOf({1, 1});
+  TakenBlock taken = bench.take(block);
+  CHECK(bench.strangers.empty() && bench.handOut(block, taken).size() == 2);
+  // Its successor has a ledger and a verdict of its own.
+  bench.table.apply({event(InterfaceChange::Added, device(1, 2))}, {1});
+  CHECK(!bench.table.decide(1, 1, 0, true));
+  CHECK(bench.table.decide(1, 2, bench.table.epoch(), false));
+  Block next = packetsOf({1});
+  TakenBlock second = bench.take(next);
+  CHECK(bench.handOut(next, second).empty());
+  bench.checkBalance(3);
+  const auto figures = bench.table.figures();
+  CHECK(figures.interfaces.size() == 2 && !figures.interfaces[0].present && figures.interfaces[0].delivered == 2);
+  CHECK(figures.interfaces[1].unselected == 1);
+}
+
+TEST(aLateRemovalDoesNotHitTheSuccessor) {
+  Bench bench;
+  bench.table.apply({event(InterfaceChange::Added, device(1, 1)), event(InterfaceChange::Added, device(1, 2)),
+                     event(InterfaceChange::Removed, device(1, 1))},
+                    {1});
+  CHECK(bench.kernel->verdicts.contains(1) && bench.table.decide(1, 2, 2, true));
+}
+
+TEST(theFilterIsAppliedToWhatTheKernelLetPass) {
+  FilterSpec spec;
+  spec.filtered = true;
+  spec.programs.push_back({kLinkTypeEthernet,
+                           {support::op(BPF_LD | BPF_B | BPF_ABS, 0), support::jump(BPF_JEQ | BPF_K, 9, 0, 1),
+                            support::op(BPF_RET, 100), support::op(BPF_RET, 0)},
+                           {}});
+  for (const bool unfiltered : {true, false}) {
+    Bench bench(true, spec, unfiltered);
+    bench.horizon = {5};
+    std::vector<MadeRecord> records(4);
+    for (auto& record : records) record.index = 7;
+    records[1].bytes = {9};
+    records[2].bytes = {};  // shorter than the load
+    records[3].hardwareType = 0xffff;
+    Block block = Block::of(records);
+    TakenBlock taken = bench.take(block, 5);
+    bench.table.decide(7, 100, 1, true);
+    CHECK(bench.handOut(block, taken).size() == (unfiltered ? 1 : 4));
+    CHECK(bench.table.figures().lateRefused == (unfiltered ? 3 : 0));
+    bench.checkBalance(4);
+    // Behind the horizon, the kernel has seen to it.
+    Block later = Block::of(records);
+    TakenBlock second = bench.take(later, 6);
+    CHECK(bench.handOut(later, second).size() == 4);
+    bench.checkBalance(8);
+  }
+}
+
+TEST(aNewFilterCanReachBackIntoTheQueue) {
+  Bench bench;
+  bench.table.add(device(1, 1));
+  bench.table.decide(1, 1, 0, true);
+  Block first = packetsOf({1, 1});
+  Block second = packetsOf({1, 1, 1});
+  TakenBlock one = bench.take(first, 1);
+  TakenBlock two = bench.take(second, 2);
+  FilterSpec nothing;
+  nothing.filtered = true;
+  CHECK(bench.table.replaceFilter(nothing).ok());
+  bench.table.enforceFilter({1});
+  CHECK(bench.handOut(first, one).empty());
+  CHECK(bench.handOut(second, two).size() == 3);
+  CHECK(bench.table.figures().lateRefused == 2);
+  bench.checkBalance(5);
+}
+
+TEST(malformedRecordsAreInTheLedger) {
+  Bench bench;
+  bench.table.add(device(1, 1));
+  bench.table.decide(1, 1, 0, true);
+  Block block = packetsOf({1, 1, 1});
+  block.record(1).tp_mac = 0;
+  TakenBlock taken = bench.take(block);
+  CHECK(taken.records == 3 && bench.handOut(block, taken).size() == 1);
+  CHECK(bench.table.figures().malformed == 2);
+  bench.checkBalance(3);
+}
+
+TEST(manyInterfacesInAnyOrder) {
+  support::Choices choices(41);
+  Bench bench;
+  std::map<std::uint32_t, bool> wanted;
+  std::uint64_t received = 0;
+  std::map<std::uint32_t, std::uint64_t> delivered, expected;
+  for (int round = 0; round < 300; ++round) {
+    Indexes indexes;
+    for (std::uint32_t i = choices.below(30); i > 0; --i) indexes.push_back(choices.below(600));
+    Block block = packetsOf(indexes);
+    bench.strangers.clear();
+    const std::uint64_t epoch = bench.table.epoch();
+    TakenBlock taken = bench.take(block);
+    for (std::size_t i = 0; i < bench.strangers.size(); ++i) {
+      const std::uint32_t index = bench.strangers[i];
+      CHECK(wanted.emplace(index, choices.oneIn(2)).second);
+      const auto generation = static_cast<std::uint32_t>(bench.nextGeneration - bench.strangers.size() + i);
+      CHECK(bench.table.decide(index, generation, epoch + 1 + i, wanted[index]));
+    }
+    for (const std::uint32_t index : indexes) expected[index] += wanted[index] ? 1 : 0;
+    for (const std::uint32_t index : bench.handOut(block, taken)) ++delivered[index];
+    received += indexes.size();
+  }
+  std::erase_if(expected, [](const auto& entry) { return entry.second == 0; });
+  CHECK(delivered == expected);
+  bench.checkBalance(received);
+}
