@@ -3,9 +3,6 @@ import { CaptureError, optionError } from './errors.js'
 import { Packet } from './packet.js'
 import { Record } from './record.js'
 
-/** Records between the one that forEach is at and the one it fetches from memory. */
-const READ_AHEAD = 8
-
 /** What a chunk is made of. @internal */
 export interface ChunkParts {
   readonly memory: ChunkMemory
@@ -38,8 +35,6 @@ export class Chunk implements Iterable<Packet> {
   readonly #memory: ChunkMemory
   readonly #first: number
   readonly #release: () => void
-  /** Where forEach leaves what it read ahead, so that reading it is not optimised away. @internal */
-  _touched = 0
 
   /** @internal */
   constructor(parts: ChunkParts) {
@@ -70,20 +65,14 @@ export class Chunk implements Iterable<Packet> {
     const { u32 } = this.#memory
     const cursor = new Packet(this.#memory, this.#first)
     let offset = this.#first
-    let touched = 0
     for (let index = 0; index < this.packetCount; index++) {
       cursor._move(offset)
       // Read before the call: afterwards the memory may be gone.
       const next = u32[(offset + Record.NEXT) >>> 2]
       if (next === undefined) return
-      // Each record says where the next one is, so that the processor waits for every one of them. Records of a size come
-      // in runs: touching the place of one further on has it on its way from memory meanwhile.
-      const ahead = (offset + READ_AHEAD * next) >>> 2
-      if (ahead < u32.length) touched |= u32[ahead] as number
       visit(cursor, index)
       offset += next
     }
-    this._touched = touched
   }
 
   /**

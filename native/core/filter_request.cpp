@@ -16,8 +16,8 @@ Result<> compile(FilterRequest& request, const InterfaceMonitor& monitor) {
     const bool listed = std::find(linkTypes.begin(), linkTypes.end(), linkType) != linkTypes.end();
     if (linkType != kLinkTypeUnknown && !listed) linkTypes.push_back(linkType);
   }
-  auto compiled = compileForLinkTypes(*request.expression, request.spec.snapshotLength, FilterExtensions::Kernel,
-                                      linkTypes);
+  auto compiled =
+      compileForLinkTypes(*request.expression, request.spec.snapshotLength, FilterExtensions::Kernel, linkTypes);
   if (!compiled) return compiled.error();
   for (const LinkTypeFilter& filter : compiled->filters) {
     // Only worth a word where such a device is: the usual link types are compiled in advance.
@@ -31,8 +31,9 @@ Result<> compile(FilterRequest& request, const InterfaceMonitor& monitor) {
   request.spec.filtered = true;
   request.spec.programs = std::move(compiled->filters);
   if (compiled->extensionsMissing) {
-    request.warnings.push_back("the filter asks for VLAN tags, but no Ethernet device of the namespace is up: it will "
-                               "not match tags that the kernel has taken out of the packets");
+    request.warnings.push_back(
+        "the filter asks for VLAN tags, but no Ethernet device of the namespace is up: it will "
+        "not match tags that the kernel has taken out of the packets");
   }
   return {};
 }
