@@ -14,7 +14,7 @@ namespace support {
 
 class EbpfForm {
  public:
-  EbpfForm(const ringtap::FilterSpec& spec, bool acceptUnlisted) : spec_(spec) {
+  EbpfForm(const ringtap::FilterSpec& spec, bool acceptUnlisted) {
     machine.maps[kSlotOf] = {.valueSize = 4, .entries = 64};
     machine.maps[kSlots] = {.array = true, .valueSize = sizeof(ringtap::Slot), .entries = 64};
     machine.maps[kStrangers] = {.valueSize = 8, .entries = 64};
@@ -55,7 +55,6 @@ class EbpfForm {
 
  private:
   static constexpr int kSlotOf = 3, kSlots = 4, kStrangers = 5;
-  const ringtap::FilterSpec& spec_;
 };
 
 }  // namespace support

@@ -1,0 +1,91 @@
+// The walk over a block of any content, twice, and the table that judges its packets. The first byte says which records
+// are refused; the rest is the block.
+#include <linux/filter.h>
+
+#include <cstring>
+#include <memory>
+
+#include "core/block.h"
+#include "core/selection_table.h"
+#include "fuzz.h"
+
+using namespace ringtap;
+
+namespace {
+
+// Follows the chain by the summary alone, as JavaScript does.
+void read(std::byte* block, std::size_t size, const BlockSummary& summary) {
+  std::uint64_t offset = summary.first;
+  std::uint64_t bytes = 0;
+  for (std::uint32_t i = 0; i < summary.packets; ++i) {
+    EXPECT(offset % 8 == 0 && offset + kRecordHeader <= summary.length && summary.length <= size);
+    const Record record{reinterpret_cast<tpacket3_hdr*>(block + offset), static_cast<std::uint32_t>(offset)};
+    EXPECT(offset + record.header->tp_mac + record.header->tp_snaplen <= summary.length);
+    bytes += record.header->tp_snaplen;
+    volatile std::uint8_t sink = 0;
+    for (std::uint32_t at = 0; at < record.header->tp_snaplen; ++at) sink = sink + record.data()[at];
+    offset += record.header->tp_next_offset;
+  }
+  EXPECT(bytes == summary.bytes);
+}
+
+FilterSpec someFilter() {
+  FilterSpec spec;
+  spec.filtered = true;
+  spec.programs.push_back(
+      {kLinkTypeEthernet,
+       {{BPF_LD | BPF_B | BPF_ABS, 0, 0, static_cast<std::uint32_t>(SKF_NET_OFF)}, {BPF_RET | BPF_A, 0, 0, 0}},
+       {}});
+  return spec;
+}
+
+class Unfiltered final : public KernelFilter {
+  void accept(std::uint32_t, std::uint16_t) override {}
+  void refuse(std::uint32_t, std::uint16_t) override {}
+  void forget(std::uint32_t) override {}
+  Result<> commit() override { return {}; }
+  Result<> replace(const FilterSpec&) override { return {}; }
+  std::optional<std::uint64_t> accepted(std::uint32_t) const override { return std::nullopt; }
+  bool unlistedPassUnfiltered() const override { return true; }
+  TableForm form() const override { return TableForm::Classic; }
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size < 1 + sizeof(tpacket_block_desc)) return 0;
+  const std::uint8_t refuse = *data++;
+  const std::size_t length = --size / 8 * 8;
+  const std::unique_ptr<std::uint64_t[]> memory(new std::uint64_t[length / 8]);
+  auto* block = reinterpret_cast<std::byte*>(memory.get());
+
+  std::memcpy(block, data, length);
+  const std::uint32_t announced = reinterpret_cast<tpacket_block_desc*>(block)->hdr.bh1.num_pkts;
+  std::uint32_t seen = 0;
+  const BlockSummary first = walkBlock(block, length, [&](Record&) { return (refuse >> (seen++ % 8) & 1) == 0; });
+  EXPECT(seen + first.malformed == announced && first.packets <= seen);
+  read(block, length, first);
+  const BlockSummary second =
+      walkRecords(block, first.length, first.first, first.packets, [](Record&) { return true; });
+  EXPECT(second.packets == first.packets && second.malformed == 0 && second.bytes == first.bytes);
+  read(block, length, second);
+
+  std::memcpy(block, data, length);
+  SelectionTable table(someFilter(), true);
+  table.use(std::make_unique<Unfiltered>());
+  std::uint32_t generation = 0;
+  TakenBlock taken = table.take(block, length, 0, 1, [&](std::uint32_t index) {
+    InterfaceInfo info;
+    info.index = index;
+    info.generation = ++generation;
+    table.apply({{InterfaceChange::Added, info, {}}}, {1});
+    if ((index & 1) == 0) table.decide(index, generation, table.epoch(), (refuse & 1) != 0);
+  });
+  EXPECT(taken.records == announced);
+  table.handOut(block, taken);
+  read(block, length, taken.summary);
+  const auto figures = table.figures();
+  EXPECT(figures.delivered == taken.summary.packets && figures.queued == 0);
+  EXPECT(figures.delivered + figures.unselected + figures.lateRefused + figures.malformed == announced);
+  return 0;
+}

@@ -1,0 +1,96 @@
+// Writes the seeds of the fuzzers into a directory: make_corpus test/fuzz/corpus. They are made by the same builders as
+// the unit tests' data, so there is nothing to check in.
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "support/blocks.h"
+#include "support/choices.h"
+#include "support/netlink.h"
+
+namespace {
+
+using support::attribute;
+using support::bytesOf;
+using support::operator+;
+using Bytes = std::vector<std::uint8_t>;
+
+std::filesystem::path root;
+
+void write(const std::string& fuzzer, const std::string& name, const Bytes& bytes) {
+  std::filesystem::create_directories(root / fuzzer);
+  std::ofstream(root / fuzzer / name, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+}
+
+Bytes blockOf(std::uint8_t refuse, std::uint32_t count) {
+  std::vector<support::MadeRecord> records(count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    records[i].index = i % 3 + 1;
+    records[i].bytes.assign(i * 5, static_cast<std::uint8_t>(i));
+  }
+  support::Block block = support::Block::of(records);
+  Bytes bytes{refuse};
+  const auto* data = reinterpret_cast<const std::uint8_t*>(block.data());
+  bytes.insert(bytes.end(), data, data + block.size());
+  return bytes;
+}
+
+void blocks() {
+  for (const std::uint32_t count : {0u, 1u, 3u, 8u}) {
+    for (const std::uint8_t refuse : {0x00, 0x01, 0xaa, 0xff}) {
+      write("block_fuzz", std::to_string(count) + "-" + std::to_string(refuse), blockOf(refuse, count));
+    }
+  }
+}
+
+void news() {
+  const auto veth = [](int index, std::uint32_t peer) {
+    return support::link(index, "veth" + std::to_string(index)) + attribute(IFLA_LINK, bytesOf(peer)) +
+           attribute(IFLA_LINKINFO, attribute(IFLA_INFO_KIND, support::text("veth")));
+  };
+  const auto address = support::addressHeader(2, AF_INET, 24) + attribute(IFA_LOCAL, {10, 0, 0, 1});
+  const auto address6 = support::addressHeader(2, AF_INET6, 64) + attribute(IFA_ADDRESS, Bytes(16, 1));
+  write("netlink_fuzz", "pair",
+        support::message(RTM_NEWLINK, veth(2, 0)) + support::message(RTM_NEWLINK, veth(3, 2)) +
+            support::message(RTM_NEWADDR, address) + support::message(RTM_NEWADDR, address6) +
+            support::message(RTM_DELADDR, address) + support::message(RTM_DELLINK, support::linkHeader(3)) +
+            support::message(NLMSG_NOOP, {}) + support::message(RTM_NEWLINK, veth(3, 2)));
+  write("netlink_fuzz", "dump",
+        support::message(RTM_NEWLINK, veth(2, 3), NLM_F_MULTI) +
+            support::message(RTM_NEWLINK, veth(3, 2), NLM_F_MULTI) +
+            support::message(RTM_NEWADDR, address, NLM_F_MULTI) + support::message(NLMSG_DONE, bytesOf(0)) +
+            support::message(RTM_NEWLINK, support::link(2, "renamed")) + support::message(NLMSG_DONE, bytesOf(0)));
+  write("netlink_fuzz", "bridge",
+        support::message(RTM_NEWLINK, support::link(2, "port", AF_BRIDGE)) +
+            support::message(RTM_DELLINK, support::linkHeader(2, AF_BRIDGE)) +
+            support::message(NLMSG_ERROR, bytesOf(-19)));
+}
+
+void filters() {
+  support::Choices choices(1);
+  for (int i = 0; i < 16; ++i) {
+    Bytes bytes(64u << (i % 6));
+    for (auto& byte : bytes) byte = static_cast<std::uint8_t>(choices.any());
+    write("filter_program_fuzz", std::to_string(i), bytes);
+    write("filter_interpreter_fuzz", std::to_string(i), bytes);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: make_corpus DIRECTORY\n");
+    return 2;
+  }
+  root = argv[1];
+  blocks();
+  news();
+  filters();
+  return 0;
+}

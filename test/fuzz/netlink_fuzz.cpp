@@ -1,0 +1,93 @@
+// Any bytes as news from rtnetlink, into the table of interfaces: what it tells must agree with what it holds.
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "core/interface_table.h"
+#include "core/netlink_parse.h"
+#include "fuzz.h"
+
+using namespace ringtap;
+
+namespace {
+
+// A listener's picture, from the events alone.
+class Picture {
+ public:
+  void apply(const std::vector<InterfaceEvent>& events) {
+    for (const InterfaceEvent& event : events) {
+      const std::uint32_t index = event.current.index;
+      const auto at = known_.find(index);
+      switch (event.change) {
+        case InterfaceChange::Added:
+          EXPECT(at == known_.end() && event.current.generation > newest_);
+          newest_ = event.current.generation;
+          known_[index] = event.current;
+          break;
+        case InterfaceChange::Removed:
+          EXPECT(at != known_.end() && at->second == event.current);
+          known_.erase(at);
+          break;
+        case InterfaceChange::Renamed:
+        case InterfaceChange::Changed:
+          EXPECT(at != known_.end() && at->second == event.previous && event.previous != event.current);
+          EXPECT((event.change == InterfaceChange::Renamed) == (event.previous.name != event.current.name));
+          EXPECT(event.previous.generation == event.current.generation);
+          at->second = event.current;
+          break;
+      }
+    }
+  }
+  [[nodiscard]] const std::map<std::uint32_t, InterfaceInfo>& known() const { return known_; }
+
+ private:
+  std::map<std::uint32_t, InterfaceInfo> known_;
+  std::uint32_t newest_ = 0;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  // A copy of its own: the sanitizer sees the byte behind it.
+  const std::vector<std::uint8_t> bytes(data, data + size);
+  netlink::Bytes rest = bytes;
+  InterfaceTable table;
+  Picture picture;
+  std::vector<InterfaceInfo> dumped;
+  std::vector<netlink::AddressNews> addresses;
+  while (const auto message = netlink::nextMessage(rest)) {
+    std::vector<InterfaceEvent> events;
+    (void)netlink::parseStatus(message->payload);
+    const auto link = netlink::parseLink(message->payload);
+    const auto address = netlink::parseAddress(message->payload);
+    switch (message->type) {
+      case RTM_NEWLINK:
+        if (!link) break;
+        (void)table.wantsPeer(link->info);
+        if ((message->flags & NLM_F_MULTI) != 0) dumped.push_back(link->info);
+        else table.link(link->info, events);
+        break;
+      case RTM_DELLINK:
+        if (const auto index = netlink::parseLinkRemoval(message->payload)) table.linkGone(*index, events);
+        break;
+      case RTM_NEWADDR:
+        if (!address) break;
+        if ((message->flags & NLM_F_MULTI) != 0) addresses.push_back(*address);
+        else table.address(*address, events);
+        break;
+      case RTM_DELADDR:
+        if (address) table.addressGone(*address, events);
+        break;
+      case NLMSG_DONE: table.replace(std::exchange(dumped, {}), std::exchange(addresses, {}), events); break;
+      case NLMSG_NOOP:
+        for (const std::uint32_t index : table.takeDoubts()) table.peer(index, index ^ 1, -1, events);
+        break;
+    }
+    picture.apply(events);
+    EXPECT(picture.known() == table.interfaces());
+  }
+  return 0;
+}
