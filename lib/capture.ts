@@ -374,7 +374,6 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     switch (type) {
       case 'removed':
         this.#history.gone(index)
-        this.#selected.delete(index)
         selected = false
         break
       case 'added':

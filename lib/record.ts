@@ -13,7 +13,6 @@ export const Record = {
   VLAN_TCI: 32, // u32
   VLAN_TPID: 36, // u16
   TIMESTAMP: 40, // u64, nanoseconds since the epoch
-  PROTOCOL: 50, // u16, in network byte order
   INTERFACE: 52, // i32
   HARDWARE: 56, // u16, ARPHRD_*
   PACKET_TYPE: 58, // u8, PACKET_*

@@ -1,4 +1,5 @@
 import { types } from 'node:util'
+import { checkBoolean, checkKeys } from './check.js'
 import { CaptureError, describe, optionError } from './errors.js'
 import type { NetworkInterface } from './network-interface.js'
 import { compilePattern, type InterfacePattern, type Matcher } from './pattern.js'
@@ -181,15 +182,11 @@ function byNames(list: readonly unknown[], label: string): Compiled {
 }
 
 function byRules(rules: Readonly<Record<string, unknown>>, label: string): Compiled {
-  for (const key of Object.keys(rules)) {
-    if (!(keys as readonly string[]).includes(key)) {
-      throw new CaptureError('ERR_OPTION', `${label}.${key} is not an option; known are ${keys.join(', ')}`)
-    }
-  }
+  checkKeys(rules, label, keys)
   const include = matchers(rules['include'], `${label}.include`)
   const exclude = matchers(rules['exclude'], `${label}.exclude`)
-  const loopback = flag(rules['loopback'], `${label}.loopback`)
-  const hotplug = flag(rules['hotplug'], `${label}.hotplug`)
+  const loopback = rules['loopback'] !== undefined && checkBoolean(rules['loopback'], `${label}.loopback`)
+  const hotplug = rules['hotplug'] !== undefined && checkBoolean(rules['hotplug'], `${label}.hotplug`)
 
   return {
     hotplug,
@@ -237,12 +234,6 @@ function matchers(value: unknown, label: string): readonly Matcher[] {
   if (!Array.isArray(value)) return [compilePattern(value, label)]
   // Not map(): it would pass over the holes of a sparse array.
   return Array.from(value as unknown[], (pattern, index) => compilePattern(pattern, `${label}[${index}]`))
-}
-
-function flag(value: unknown, label: string): boolean {
-  if (value === undefined) return false
-  if (typeof value !== 'boolean') throw optionError(label, 'a boolean', value)
-  return value
 }
 
 function verdict(
