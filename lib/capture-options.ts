@@ -15,8 +15,10 @@ export interface RingOptions {
    */
   memory?: number | undefined
   /**
-   * Bytes of one block: a power of two from 256 KiB to 64 MiB. A packet longer than a block would be cut; 256 KiB hold
-   * every merged TCP segment. Default 1 MiB, or less (not below 256 KiB) where `memory` is small.
+   * Bytes of one block: a power of two from 256 KiB to 4 MiB. A packet longer than a block would be cut; 256 KiB hold
+   * every merged TCP segment of 64 KiB, 1 MiB those of BIG TCP. A twentieth of it is for the index of its packets; in
+   * blocks above 1 MiB each packet takes 64 (2 MiB) or 192 bytes (4 MiB) more instead. Default 1 MiB, or less (not below
+   * 256 KiB) where `memory` is small.
    */
   blockSize?: number | undefined
   /**
@@ -161,7 +163,7 @@ type RingSettings = Pick<
 
 const fewestBlocks = 4
 const smallestBlock = 256 * KiB
-const largestBlock = 64 * MiB
+const largestBlock = 4 * MiB
 const usualBlock = MiB
 const longestDelay = 10_000
 

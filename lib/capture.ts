@@ -35,14 +35,13 @@ export interface CaptureEvents {
 
 /** Where native/binding/capture.cpp writes what it says of a block. */
 const META = {
-  FIRST: 0,
-  PACKETS: 1,
-  BYTES: 2,
-  EPOCH: 3,
-  LEASE: 4,
-  FIRST_TIMESTAMP: 5,
-  LAST_TIMESTAMP: 6,
-  WORDS: 7,
+  PACKETS: 0,
+  BYTES: 1,
+  EPOCH: 2,
+  LEASE: 3,
+  FIRST_TIMESTAMP: 4,
+  LAST_TIMESTAMP: 5,
+  WORDS: 6,
 } as const
 const EMPTY = 0
 const EVENTS_FIRST = 1
@@ -324,7 +323,6 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     const lease = meta[META.LEASE] as number
     return new Chunk({
       memory: new ChunkMemory(buffer, (index) => this.#history.resolve(index, epoch)),
-      first: meta[META.FIRST] as number,
       packetCount: meta[META.PACKETS] as number,
       byteLength: meta[META.BYTES] as number,
       firstTimestamp: this.#times[META.FIRST_TIMESTAMP] as bigint,

@@ -1,13 +1,11 @@
 import { ChunkMemory } from './chunk-memory.js'
 import { CaptureError, optionError } from './errors.js'
 import { Packet } from './packet.js'
-import { Record } from './record.js'
+import { Index } from './record.js'
 
 /** What a chunk is made of. @internal */
 export interface ChunkParts {
   readonly memory: ChunkMemory
-  /** Where the first record stands in the memory. */
-  readonly first: number
   readonly packetCount: number
   readonly byteLength: number
   readonly firstTimestamp: bigint
@@ -33,7 +31,6 @@ export class Chunk implements Iterable<Packet> {
   /** Time of the last packet. Packets may be out of order by a little: it need not be the latest. */
   readonly lastTimestamp: bigint
   readonly #memory: ChunkMemory
-  readonly #first: number
   readonly #release: () => void
 
   /** @internal */
@@ -43,7 +40,6 @@ export class Chunk implements Iterable<Packet> {
     this.firstTimestamp = parts.firstTimestamp
     this.lastTimestamp = parts.lastTimestamp
     this.#memory = parts.memory
-    this.#first = parts.first
     this.#release = parts.release
   }
 
@@ -63,15 +59,12 @@ export class Chunk implements Iterable<Packet> {
     if (typeof visit !== 'function') throw optionError('visit', 'a function', visit)
     this.#check()
     const { u32 } = this.#memory
-    const cursor = new Packet(this.#memory, this.#first)
-    let offset = this.#first
+    const cursor = new Packet(this.#memory, 0)
     for (let index = 0; index < this.packetCount; index++) {
-      cursor._move(offset)
-      // Read before the call: afterwards the memory may be gone.
-      const next = u32[(offset + Record.NEXT) >>> 2]
-      if (next === undefined) return
+      const entry = u32[Index.FIRST + index]
+      if (entry === undefined) return
+      cursor._move(entry)
       visit(cursor, index)
-      offset += next
     }
   }
 
@@ -82,7 +75,7 @@ export class Chunk implements Iterable<Packet> {
    */
   [Symbol.iterator](): IterableIterator<Packet> {
     this.#check()
-    return new PacketIterator(this.#memory, this.#first, this.packetCount)
+    return new PacketIterator(this.#memory, this.packetCount)
   }
 
   /**
@@ -101,7 +94,6 @@ export class Chunk implements Iterable<Packet> {
     )
     return new Chunk({
       memory,
-      first: this.#first,
       packetCount: this.packetCount,
       byteLength: this.byteLength,
       firstTimestamp: this.firstTimestamp,
@@ -132,25 +124,20 @@ export class Chunk implements Iterable<Packet> {
 
 class PacketIterator implements IterableIterator<Packet> {
   readonly #memory: ChunkMemory
-  #offset: number
-  #left: number
+  readonly #end: number
+  #at: number = Index.FIRST
 
-  constructor(memory: ChunkMemory, offset: number, left: number) {
+  constructor(memory: ChunkMemory, packetCount: number) {
     this.#memory = memory
-    this.#offset = offset
-    this.#left = left
+    this.#end = Index.FIRST + packetCount
   }
 
   next(): IteratorResult<Packet, undefined> {
-    const offset = this.#offset
-    if (this.#left-- > 0) {
-      const next = this.#memory.u32[(offset + Record.NEXT) >>> 2]
-      if (next !== undefined) {
-        this.#offset = offset + next
-        return { done: false, value: new Packet(this.#memory, offset) }
-      }
+    if (this.#at < this.#end) {
+      const entry = this.#memory.u32[this.#at++]
+      if (entry !== undefined) return { done: false, value: new Packet(this.#memory, entry) }
+      this.#at = this.#end
     }
-    this.#left = 0
     return { done: true, value: undefined }
   }
 

@@ -2,7 +2,7 @@ import { ChunkMemory } from './chunk-memory.js'
 import { CaptureError } from './errors.js'
 import { native } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
-import { Record, Status } from './record.js'
+import { Index, Record, Status } from './record.js'
 
 /** The VLAN tag that the kernel took out of a packet (IEEE 802.1Q). */
 export interface VlanTag {
@@ -33,21 +33,21 @@ const OUTGOING = 4
 export class Packet {
   /** @internal */
   _memory: ChunkMemory
-  /** Of the record in the memory, in bytes. @internal */
-  _offset: number
+  /** The packet's entry in the index of the memory. @internal */
+  _entry: number
   // Not #private: the check of a private name at each access costs a quarter of forEach's speed (bench, drain).
   /** The view, once it was asked for. @internal */
   _data: Uint8Array | undefined
 
   /** @internal */
-  constructor(memory: ChunkMemory, offset: number) {
+  constructor(memory: ChunkMemory, entry: number) {
     this._memory = memory
-    this._offset = offset
+    this._entry = entry
   }
 
-  /** Points a cursor at another record. @internal */
-  _move(offset: number): void {
-    this._offset = offset
+  /** Points a cursor at another packet. @internal */
+  _move(entry: number): void {
+    this._entry = entry
     this._data = undefined
   }
 
@@ -59,49 +59,52 @@ export class Packet {
     const known = this._data
     if (known !== undefined) return known
     const memory = this._memory
-    const offset = this._offset
+    const offset = offsetOf(this._entry)
     const start = memory.u16[(offset + Record.DATA) >>> 1]
     if (start === undefined) return new Uint8Array(0)
-    const length = memory.u32[(offset + Record.CAPTURED) >>> 2] as number
-    const data = new Uint8Array(memory.buffer, offset + start, length)
+    const data = new Uint8Array(memory.buffer, offset + start, this.capturedLength)
     this._data = data
     return data
   }
 
   /** Bytes captured; less than {@link originalLength} where the snapshot length cut the packet. */
   get capturedLength(): number {
-    return this._memory.u32[(this._offset + Record.CAPTURED) >>> 2] ?? gone()
+    const length = this._entry & Index.MOST_LENGTH
+    if (length === Index.MOST_LENGTH || this._memory.released) {
+      return this._memory.u32[(offsetOf(this._entry) + Record.CAPTURED) >>> 2] ?? gone()
+    }
+    return length
   }
 
   /** Bytes of the packet as the kernel saw it, without a VLAN tag that it took out. */
   get originalLength(): number {
-    return this._memory.u32[(this._offset + Record.ORIGINAL) >>> 2] ?? gone()
+    return this._memory.u32[(offsetOf(this._entry) + Record.ORIGINAL) >>> 2] ?? gone()
   }
 
   /** When the kernel took the packet: nanoseconds since 1970-01-01 UTC. Neighbours may step back by a little. */
   get timestamp(): bigint {
-    return this._memory.u64[(this._offset + Record.TIMESTAMP) >>> 3] ?? gone()
+    return this._memory.u64[(offsetOf(this._entry) + Record.TIMESTAMP) >>> 3] ?? gone()
   }
 
   /** The interface, as it was when the chunk was taken: a rename counts from one chunk to the next, not inside of one. */
   get interface(): NetworkInterface {
     const memory = this._memory
-    return memory.interfaceOf(memory.u32[(this._offset + Record.INTERFACE) >>> 2] ?? gone())
+    return memory.interfaceOf(memory.u32[(offsetOf(this._entry) + Record.INTERFACE) >>> 2] ?? gone())
   }
 
   /** `'out'` for what this host sends (or forwards) through the interface, `'in'` for everything else. */
   get direction(): 'in' | 'out' {
-    return (this._memory.u8[this._offset + Record.PACKET_TYPE] ?? gone()) === OUTGOING ? 'out' : 'in'
+    return (this._memory.u8[offsetOf(this._entry) + Record.PACKET_TYPE] ?? gone()) === OUTGOING ? 'out' : 'in'
   }
 
   /** To whom the link layer addressed it. */
   get kind(): PacketKind {
-    return kinds[this._memory.u8[this._offset + Record.PACKET_TYPE] ?? gone()] ?? 'other-host'
+    return kinds[this._memory.u8[offsetOf(this._entry) + Record.PACKET_TYPE] ?? gone()] ?? 'other-host'
   }
 
   /** What {@link data} starts with: a LINKTYPE_ number (https://www.tcpdump.org/linktypes.html), `undefined` where none fits. */
   get linkType(): number | undefined {
-    const hardwareType = this._memory.u16[(this._offset + Record.HARDWARE) >>> 1] ?? gone()
+    const hardwareType = this._memory.u16[(offsetOf(this._entry) + Record.HARDWARE) >>> 1] ?? gone()
     const iface = this.interface
     return iface.hardwareType === hardwareType ? iface.linkType : native().linkTypeOf(hardwareType)
   }
@@ -109,10 +112,10 @@ export class Packet {
   /** The VLAN tag that was taken out of {@link data} by the kernel or the network card, if there was one. */
   get vlan(): VlanTag | undefined {
     const { u32, u16 } = this._memory
-    const status = u32[(this._offset + Record.STATUS) >>> 2] ?? gone()
+    const status = u32[(offsetOf(this._entry) + Record.STATUS) >>> 2] ?? gone()
     if ((status & Status.VLAN_VALID) === 0) return undefined
-    const tci = u32[(this._offset + Record.VLAN_TCI) >>> 2] as number
-    const tpid = u16[(this._offset + Record.VLAN_TPID) >>> 1] as number
+    const tci = u32[(offsetOf(this._entry) + Record.VLAN_TCI) >>> 2] as number
+    const tpid = u16[(offsetOf(this._entry) + Record.VLAN_TPID) >>> 1] as number
     return {
       id: tci & 0xfff,
       priority: (tci >>> 13) & 7,
@@ -133,13 +136,14 @@ export class Packet {
 
   /** A packet of its own, with a copy of the bytes, that outlives the chunk. */
   copy(): Packet {
-    const { u32, u8 } = this._memory
-    const captured = u32[(this._offset + Record.CAPTURED) >>> 2] ?? gone()
-    const start = this._memory.u16[(this._offset + Record.DATA) >>> 1] as number
-    const buffer = new ArrayBuffer((start + captured + 7) & ~7)
-    new Uint8Array(buffer).set(u8.subarray(this._offset, this._offset + start + captured))
+    const captured = this.capturedLength
+    const offset = offsetOf(this._entry)
+    const length = (this._memory.u16[(offset + Record.DATA) >>> 1] as number) + captured
+    const buffer = new ArrayBuffer((length + 7) & ~7)
+    new Uint8Array(buffer).set(this._memory.u8.subarray(offset, offset + length))
     const iface = this.interface
-    return new Packet(new ChunkMemory(buffer, () => iface), 0)
+    // The record stands at the start of a memory of its own.
+    return new Packet(new ChunkMemory(buffer, () => iface), this._entry & Index.MOST_LENGTH)
   }
 
   /** For util.inspect and console.log. @internal */
@@ -151,8 +155,12 @@ export class Packet {
   }
 
   #status(): number {
-    return this._memory.u32[(this._offset + Record.STATUS) >>> 2] ?? gone()
+    return this._memory.u32[(offsetOf(this._entry) + Record.STATUS) >>> 2] ?? gone()
   }
+}
+
+function offsetOf(entry: number): number {
+  return (entry >>> Index.LENGTH_BITS) << Index.UNIT
 }
 
 function gone(): never {

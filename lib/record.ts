@@ -5,7 +5,6 @@
  * @internal
  */
 export const Record = {
-  NEXT: 0, // u32, distance to the next record
   CAPTURED: 12, // u32
   ORIGINAL: 16, // u32
   STATUS: 20, // u32, TP_STATUS_*
@@ -24,4 +23,20 @@ export const Status = {
   VLAN_VALID: 1 << 4,
   VLAN_TPID_VALID: 1 << 6,
   CHECKSUM_VALID: 1 << 7,
+} as const
+
+/**
+ * The index at the start of a chunk's memory, as native/core/block.h describes it: an entry for each packet, of 32 bits.
+ * It stands close together, where the records are far apart: what it tells need not be fetched from them.
+ *
+ * @internal
+ */
+export const Index = {
+  /** Of the first entry, in entries. */
+  FIRST: 12,
+  /** An entry's lower bits are the captured length; all of them set: at least that much. */
+  LENGTH_BITS: 13,
+  MOST_LENGTH: (1 << 13) - 1,
+  /** log2 of the unit in which an entry's upper bits say where the record stands. */
+  UNIT: 3,
 } as const

@@ -21,7 +21,7 @@ namespace ringtap::binding {
 namespace {
 
 // What nextBlock() tells of the block it returns, in a Float64Array and a BigUint64Array over one ArrayBuffer.
-enum Meta { kFirst, kPackets, kBytes, kEpoch, kLease, kFirstTimestamp, kLastTimestamp };
+enum Meta { kPackets, kBytes, kEpoch, kLease, kFirstTimestamp, kLastTimestamp };
 
 Napi::Array textList(Napi::Env env, const std::vector<std::string>& texts) {
   Napi::Array list = Napi::Array::New(env, texts.size());
@@ -257,7 +257,6 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     void* memory = info[0].As<Napi::ArrayBuffer>().Data();
     auto* meta = static_cast<double*>(memory);
     auto* times = static_cast<std::uint64_t*>(memory);
-    meta[kFirst] = summary.first;
     meta[kPackets] = summary.packets;
     meta[kBytes] = static_cast<double>(summary.bytes);
     meta[kEpoch] = static_cast<double>(epoch);

@@ -1,10 +1,13 @@
 // The layout of a block of packets, and the walk over it.
 //
-// A block is what TPACKET_V3 hands over (Documentation/networking/packet_mmap.rst): a tpacket_block_desc, then records,
-// each a tpacket3_hdr, a sockaddr_ll behind it and the packet's bytes at tp_mac. Every source of packets fills blocks
-// of this layout, and lib/chunk.ts reads it in place.
+// A block is what TPACKET_V3 hands over (Documentation/networking/packet_mmap.rst): a tpacket_block_desc, room for an
+// index, then records, each a tpacket3_hdr, a sockaddr_ll behind it and the packet's bytes at tp_mac. The kernel leaves
+// the room for us (tp_sizeof_priv); the walk writes an entry there for each packet that is kept. Readers go by the
+// index: the records lie some hundred bytes apart, and to follow the chain from one to the next is to wait for memory
+// at each. Every source of packets fills blocks of this layout, and lib/chunk.ts reads it in place.
 //
-// All functions here are pure over memory and trust nothing they read: counts, offsets and lengths may be hostile.
+// All functions here are pure over memory and trust nothing of what a source wrote: counts, offsets and lengths may be
+// hostile.
 #pragma once
 
 #include <linux/if_packet.h>
@@ -24,6 +27,38 @@ inline constexpr std::size_t kRecordHeader = kRecordAddress + sizeof(sockaddr_ll
 inline constexpr std::size_t kRecordTimestamp = offsetof(tpacket3_hdr, tp_padding);
 static_assert(kRecordTimestamp % 8 == 0 && sizeof(tpacket3_hdr{}.tp_padding) == 8);
 
+// The index: 32-bit entries, where the record stands (in units of its alignment) above the captured length, of which
+// there is as much as fits.
+inline constexpr std::size_t kIndexStart = sizeof(tpacket_block_desc);
+inline constexpr unsigned kIndexLengthBits = 13;
+inline constexpr std::uint32_t kIndexMostLength = (1u << kIndexLengthBits) - 1;  // "at least this: see the record"
+inline constexpr std::size_t kLargestBlock = kRecordAlignment << (32 - kIndexLengthBits);
+static_assert(kIndexStart % kRecordAlignment == 0 && kLargestBlock == std::size_t{4} << 20);
+
+constexpr std::uint32_t indexEntry(std::uint32_t offset, std::uint32_t captured) {
+  return static_cast<std::uint32_t>(offset / kRecordAlignment) << kIndexLengthBits |
+         (captured < kIndexMostLength ? captured : kIndexMostLength);
+}
+constexpr std::uint32_t indexedOffset(std::uint32_t entry) {
+  return static_cast<std::uint32_t>((entry >> kIndexLengthBits) * kRecordAlignment);
+}
+
+// How a source divides a block: bytes for the index, and bytes that each record has to be longer than it need be. With
+// both, the index has room for whatever the block has.
+struct BlockDivision {
+  std::uint32_t index = 0;
+  std::uint32_t padding = 0;
+};
+constexpr BlockDivision divide(std::size_t blockSize) {
+  constexpr std::size_t smallest = (kRecordHeader + 1 + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
+  // The kernel keeps tp_sizeof_priv in 16 bits (tpacket_kbdq_core, net/packet/internal.h).
+  constexpr std::size_t most = 65'528;
+  const std::size_t wanted = (blockSize - kIndexStart) / (smallest + 4) * 4 + 4;
+  if (wanted <= most) return {static_cast<std::uint32_t>((wanted + 7) / 8 * 8), 0};
+  const std::size_t record = (blockSize - kIndexStart - most) / (most / 4) + 1;
+  return {most, static_cast<std::uint32_t>((record - smallest + 15) / 16 * 16)};
+}
+
 struct Record {
   tpacket3_hdr* header;
   std::uint32_t offset;  // of the header in its block
@@ -40,67 +75,84 @@ struct Record {
   }
 };
 
-// What is left of a block after a walk: the chain of the packets that were kept.
+// What is left of a block after a walk: the packets in the index.
 struct BlockSummary {
-  std::uint32_t first = 0;    // offset of the first record kept
-  std::uint32_t packets = 0;  // records kept
+  std::uint32_t packets = 0;  // records kept, entries of the index
   std::uint32_t length = 0;   // bytes of the block in use, from its start
   std::uint64_t bytes = 0;    // captured bytes of the packets kept
   std::uint64_t firstTimestamp = 0;
   std::uint64_t lastTimestamp = 0;
   std::uint32_t malformed = 0;  // records announced by the header that could not be read
+
+  void add(const Record& record, std::uint64_t timestamp) {
+    if (packets++ == 0) firstTimestamp = timestamp;
+    lastTimestamp = timestamp;
+    bytes += record.header->tp_snaplen;
+    length = record.offset + record.header->tp_mac + record.header->tp_snaplen;
+  }
 };
 
-// Walks the records from `first`, `count` of them, within the first `size` bytes at `block` (8-byte aligned), asks
-// keep(Record&) for each, and takes those it refuses out of the chain by joining their neighbours, so that a later
-// reader sees only what was kept. Stops at the first record that does not lie within the block as a whole.
+// Walks the records of a block of `size` bytes (8-byte aligned) as its source wrote it, asks keep(Record&) for each,
+// and writes the index of those it keeps. Stops at the first record that does not lie within the block as a whole, or
+// has no room in the index.
 template <typename Keep>
-[[nodiscard]] BlockSummary walkRecords(std::byte* block, std::size_t size, std::uint32_t first, std::uint32_t count,
-                                       Keep&& keep) {
+[[nodiscard]] BlockSummary walkBlock(std::byte* block, std::size_t size, Keep&& keep) {
+  const auto& description = reinterpret_cast<const tpacket_block_desc*>(block)->hdr.bh1;
+  const std::size_t used = description.blk_len < size ? description.blk_len : size;
+  const std::uint32_t first = description.offset_to_first_pkt;
+  const std::uint32_t count = description.num_pkts;
   BlockSummary summary;
-  summary.first = first;
   std::uint64_t offset = first;
-  tpacket3_hdr* previous = nullptr;
   for (std::uint32_t seen = 0; seen < count; ++seen) {
-    if (offset % kRecordAlignment != 0 || offset + kRecordHeader > size) {
+    const std::size_t entry = kIndexStart + std::size_t{summary.packets} * sizeof(std::uint32_t);
+    if (offset % kRecordAlignment != 0 || offset + kRecordHeader > used || entry + sizeof(std::uint32_t) > first) {
       summary.malformed = count - seen;
       break;
     }
     auto* header = reinterpret_cast<tpacket3_hdr*>(block + offset);
     const bool last = seen + 1 == count;
-    const std::uint64_t room = last ? size - offset : header->tp_next_offset;
+    const std::uint64_t room = last ? used - offset : header->tp_next_offset;
     const std::uint64_t end = std::uint64_t{header->tp_mac} + header->tp_snaplen;
-    if (header->tp_mac < kRecordHeader || end > room || offset + room > size || (!last && room < kRecordHeader)) {
+    if (header->tp_mac < kRecordHeader || end > room || offset + room > used || (!last && room < kRecordHeader)) {
       summary.malformed = count - seen;
       break;
     }
     Record record{header, static_cast<std::uint32_t>(offset)};
     const std::uint64_t timestamp = record.timestamp();
     std::memcpy(header->tp_padding, &timestamp, sizeof timestamp);
-    const std::uint32_t next = header->tp_next_offset;
-    if (keep(record)) {
-      if (summary.packets++ == 0) {
-        summary.first = static_cast<std::uint32_t>(offset);
-        summary.firstTimestamp = timestamp;
-      }
-      summary.lastTimestamp = timestamp;
-      summary.bytes += header->tp_snaplen;
-      summary.length = static_cast<std::uint32_t>(offset + end);
-      previous = header;
-    } else if (previous != nullptr) {
-      previous->tp_next_offset += next;
-    }
-    offset += next;
+    offset += room;
+    if (!keep(record)) continue;
+    const std::uint32_t written = indexEntry(record.offset, header->tp_snaplen);
+    std::memcpy(block + entry, &written, sizeof written);
+    summary.add(record, timestamp);
   }
   return summary;
 }
 
-// The same over a whole block of `size` bytes as the kernel wrote it.
+// Walks the first `packets` of the index that walkBlock() wrote.
+template <typename Visit>
+void walkIndex(std::byte* block, std::uint32_t packets, Visit&& visit) {
+  for (std::uint32_t i = 0; i < packets; ++i) {
+    std::uint32_t entry;
+    std::memcpy(&entry, block + kIndexStart + std::size_t{i} * sizeof entry, sizeof entry);
+    const std::uint32_t offset = indexedOffset(entry);
+    Record record{reinterpret_cast<tpacket3_hdr*>(block + offset), offset};
+    visit(record);
+  }
+}
+
+// Takes those that keep(Record&) refuses out of the index.
 template <typename Keep>
-[[nodiscard]] BlockSummary walkBlock(std::byte* block, std::size_t size, Keep&& keep) {
-  const auto& header = reinterpret_cast<const tpacket_block_desc*>(block)->hdr.bh1;
-  const std::size_t used = header.blk_len < size ? header.blk_len : size;
-  return walkRecords(block, used, header.offset_to_first_pkt, header.num_pkts, static_cast<Keep&&>(keep));
+[[nodiscard]] BlockSummary thinIndex(std::byte* block, const BlockSummary& before, Keep&& keep) {
+  BlockSummary summary;
+  summary.malformed = before.malformed;
+  walkIndex(block, before.packets, [&](Record& record) {
+    if (!keep(record)) return;
+    const std::uint32_t entry = indexEntry(record.offset, record.header->tp_snaplen);
+    std::memcpy(block + kIndexStart + std::size_t{summary.packets} * sizeof entry, &entry, sizeof entry);
+    summary.add(record, record.timestamp());
+  });
+  return summary;
 }
 
 }  // namespace ringtap

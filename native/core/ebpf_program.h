@@ -36,8 +36,8 @@ struct EbpfMaps {
 [[nodiscard]] Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUnlisted,
                                                          const EbpfMaps& maps);
 
-// Appends the translation of a classic program. The context is in R6; R8 is kept, the other registers and the stack from
-// -64 to -1 are used. Every `ret` becomes: the value in R0, then a jump to the end of what was appended.
+// Appends the translation of a classic program. The context is in R6; R8 is kept, the other registers and the stack
+// from -64 to -1 are used. Every `ret` becomes: the value in R0, then a jump to the end of what was appended.
 [[nodiscard]] Result<> translateClassic(std::span<const FilterInstruction> program, std::vector<bpf_insn>& out);
 
 }  // namespace ringtap

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 
+#include "core/block.h"
+
 namespace ringtap {
 
 namespace {
@@ -35,8 +37,13 @@ Result<std::shared_ptr<Ring>> Ring::open(const RingOptions& options) {
   if (!setOption(fd, PACKET_VERSION, int{TPACKET_V3})) {
     return Error::fromErrno("setsockopt", "the kernel has no TPACKET_V3 rings");
   }
+  const BlockDivision division = divide(options.blockSize);
+  if (division.padding > 0 && !setOption(fd, PACKET_RESERVE, division.padding)) {
+    return Error::fromErrno("setsockopt", "the kernel refused to leave room in the ring's records");
+  }
   tpacket_req3 request{};
   request.tp_block_size = options.blockSize;
+  request.tp_sizeof_priv = division.index;
   request.tp_frame_size = kFrameSize;
   request.tp_retire_blk_tov = options.retireMilliseconds;
   // Ring memory is not reclaimable: where it is short, take what there is, in small steps down.

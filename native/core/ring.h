@@ -18,7 +18,7 @@
 namespace ringtap {
 
 struct RingOptions {
-  std::uint32_t blockSize = 1u << 20;  // bytes; a power of two times the page size
+  std::uint32_t blockSize = 1u << 20;  // bytes; a power of two times the page size, kLargestBlock (block.h) at most
   std::uint32_t blockCount = 64;
   std::uint32_t retireMilliseconds = 20;  // after which a part-filled block is handed over
 };

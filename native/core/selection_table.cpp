@@ -265,8 +265,7 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_
 
 void SelectionTable::filterAgain(std::byte* block, TakenBlock& taken) {
   ShareFinder finder(taken.shares);
-  const BlockSummary before = taken.summary;
-  taken.summary = walkRecords(block, before.length, before.first, before.packets, [&](Record& record) {
+  taken.summary = thinIndex(block, taken.summary, [&](Record& record) {
     if (accepts(record)) return true;
     if (BlockShare* share = finder.find(static_cast<std::uint32_t>(record.from().sll_ifindex))) {
       --share->packets;
@@ -294,8 +293,7 @@ void SelectionTable::handOut(std::byte* block, TakenBlock& taken) {
       share.verdict = verdict == Verdict::Unselected ? Verdict::Unselected : Verdict::Selected;
     }
     ShareFinder finder(taken.shares);
-    const std::uint32_t length = taken.summary.length;
-    taken.summary = walkRecords(block, length, taken.summary.first, taken.summary.packets, [&](Record& record) {
+    taken.summary = thinIndex(block, taken.summary, [&](Record& record) {
       const BlockShare* share = finder.find(static_cast<std::uint32_t>(record.from().sll_ifindex));
       return share != nullptr && share->verdict != Verdict::Unselected;
     });

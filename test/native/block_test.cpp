@@ -21,19 +21,22 @@ BlockSummary walkAll(Block& block) {
   return walkBlock(block.data(), block.size(), [](Record&) { return true; });
 }
 
-// A reader as lib/chunk.ts is one: `packets` records from `first`, each found through the one before.
-std::vector<std::uint32_t> chain(Block& block, const BlockSummary& summary) {
+// A reader as lib/chunk.ts is one: `packets` records, by the index.
+std::vector<std::uint32_t> indexed(Block& block, const BlockSummary& summary) {
   std::vector<std::uint32_t> indexes;
-  std::uint32_t offset = summary.first;
-  for (std::uint32_t i = 0; i < summary.packets; ++i) {
-    CHECK(offset % 8 == 0 && offset + kRecordHeader <= summary.length);
-    if (offset + kRecordHeader > block.size()) break;
-    Record record{reinterpret_cast<tpacket3_hdr*>(block.data() + offset), offset};
-    CHECK(offset + record.header->tp_mac + record.header->tp_snaplen <= summary.length);
+  std::uint32_t before = 0;
+  walkIndex(block.data(), summary.packets, [&](Record& record) {
+    CHECK(record.offset % 8 == 0 && record.offset > before && record.offset + kRecordHeader <= summary.length);
+    before = record.offset;
+    if (record.offset + kRecordHeader > block.size()) return;
+    CHECK(record.offset + record.header->tp_mac + record.header->tp_snaplen <= summary.length);
     indexes.push_back(static_cast<std::uint32_t>(record.from().sll_ifindex));
-    offset += record.header->tp_next_offset;
-  }
+  });
   return indexes;
+}
+
+BlockSummary thinNothing(Block& block, const BlockSummary& summary) {
+  return thinIndex(block.data(), summary, [](Record&) { return true; });
 }
 
 std::vector<MadeRecord> numbered(std::uint32_t count) {
@@ -65,7 +68,7 @@ TEST(aSoundBlockIsReadAsAWhole) {
   });
   CHECK(indexes == std::vector<std::uint32_t>{1, 2, 3, 4, 5});
   CHECK(truncated == 1);
-  CHECK(summary.packets == 5 && summary.malformed == 0 && summary.first == Block::kFirst);
+  CHECK(summary.packets == 5 && summary.malformed == 0);
   CHECK(summary.bytes == 1 + 4 + 7 + 10 + 13);
   CHECK(summary.length == block.offset(4) + kRecordHeader + 13);
   CHECK(summary.firstTimestamp == 1'700'000'000'000'000'000u && summary.lastTimestamp == summary.firstTimestamp + 4);
@@ -85,6 +88,44 @@ TEST(timestampsStandWhereJavaScriptReadsThem) {
   }
 }
 
+TEST(theIndexTellsWhereAndHowLong) {
+  auto records = numbered(3);
+  records[0].bytes.assign(kIndexMostLength - 1, 1);
+  records[1].bytes.assign(kIndexMostLength, 2);
+  records[2].bytes.assign(100'000, 3);
+  Block block = Block::of(records);
+  const BlockSummary summary = walkAll(block);
+  CHECK(summary.packets == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    std::uint32_t entry;
+    std::memcpy(&entry, block.data() + kIndexStart + 4 * i, sizeof entry);
+    CHECK(indexedOffset(entry) == block.offset(i));
+    CHECK((entry & kIndexMostLength) == (i == 0 ? kIndexMostLength - 1 : kIndexMostLength));
+  }
+  CHECK(indexedOffset(indexEntry(kLargestBlock - 8, 1)) == kLargestBlock - 8);
+}
+
+TEST(aBlockHasRoomForTheIndexOfWhateverIsInIt) {
+  for (std::size_t size = 256 << 10; size <= kLargestBlock; size *= 2) {
+    const BlockDivision division = divide(size);
+    CHECK(division.index % 8 == 0 && division.index <= 65'528 && division.padding % 16 == 0);
+    // A header, the padding and one byte, aligned: there is no smaller record.
+    const std::size_t smallest = (kRecordHeader + division.padding + 1 + 7) / 8 * 8;
+    CHECK((size - kIndexStart - division.index) / smallest <= division.index / 4);
+    CHECK(division.index < size / 16);
+  }
+}
+
+TEST(aRecordWithoutRoomInTheIndexIsMalformed) {
+  Block block = Block::of(numbered(4));
+  // As if there were room for two: what stands there is not a record.
+  block.head().offset_to_first_pkt = Block::firstOf(2);
+  std::memmove(block.data() + Block::firstOf(2), block.data() + Block::firstOf(4), block.size() - Block::firstOf(4));
+  const BlockSummary summary = walkAll(block);
+  CHECK(summary.packets == 2 && summary.malformed == 2);
+  CHECK(indexed(block, summary) == std::vector<std::uint32_t>({1, 2}));
+}
+
 TEST(anEmptyBlockIsEmpty) {
   Block block(4096);
   block.fill({});
@@ -92,7 +133,7 @@ TEST(anEmptyBlockIsEmpty) {
   CHECK(summary.packets == 0 && summary.malformed == 0 && summary.length == 0 && summary.bytes == 0);
 }
 
-TEST(whateverIsRefusedTheRestStaysInOneChain) {
+TEST(whateverIsRefusedTheRestIsInTheIndex) {
   // Every subset of seven: the first, the last, neighbours, all and none of them.
   for (unsigned mask = 0; mask < 128; ++mask) {
     Block block = Block::of(numbered(7));
@@ -105,19 +146,17 @@ TEST(whateverIsRefusedTheRestStaysInOneChain) {
     }
     const BlockSummary summary = walkBlock(block.data(), block.size(), kept);
     CHECK(summary.packets == expected.size() && summary.malformed == 0);
-    CHECK(chain(block, summary) == expected);
-    if (!expected.empty()) CHECK(summary.first == block.offset(expected.front() - 1));
+    CHECK(indexed(block, summary) == expected);
 
     // A later walk sees only those, and can take out more.
-    const auto every =
-        walkRecords(block.data(), summary.length, summary.first, summary.packets, [](Record&) { return true; });
+    const auto every = thinNothing(block, summary);
     CHECK(every.packets == expected.size() && every.malformed == 0 && every.bytes == summary.bytes);
     CHECK(every.length == summary.length && every.firstTimestamp == summary.firstTimestamp);
     std::erase_if(expected, [](std::uint32_t each) { return each % 2 == 0; });
-    const auto odd = walkRecords(block.data(), summary.length, summary.first, summary.packets,
-                                 [](Record& record) { return record.from().sll_ifindex % 2 != 0; });
+    const auto odd =
+        thinIndex(block.data(), summary, [](Record& record) { return record.from().sll_ifindex % 2 != 0; });
     CHECK(odd.packets == expected.size() && odd.malformed == 0);
-    CHECK(chain(block, odd) == expected);
+    CHECK(indexed(block, odd) == expected);
   }
 }
 
@@ -128,12 +167,12 @@ TEST(aCountBeyondWhatIsThereIsMalformed) {
     const BlockSummary summary = walkAll(block);
     // The third has no next: it cannot be told from a record that is followed by itself.
     CHECK(summary.packets == 2 && summary.malformed == count - 2);
-    CHECK(chain(block, summary).size() == 2);
+    CHECK(indexed(block, summary).size() == 2);
   }
 }
 
 TEST(aFirstOffsetThatCannotBe) {
-  for (const std::uint32_t first : {1u, 4u, Block::kFirst + 4, kMost, kMost - 7, 0x80000000u}) {
+  for (const std::uint32_t first : {0u, 1u, 4u, 48u, Block::firstOf(2) + 4, kMost, kMost - 7, 0x80000000u}) {
     Block block = Block::of(numbered(2));
     block.head().offset_to_first_pkt = first;
     const BlockSummary summary = walkAll(block);
@@ -156,7 +195,7 @@ TEST(aNextOffsetThatCannotBe) {
     const BlockSummary summary = walkAll(block);
     CHECK(summary.packets <= 2 && summary.packets >= 1);
     CHECK(summary.packets + summary.malformed == 3);
-    (void)chain(block, summary);
+    (void)indexed(block, summary);
   }
 }
 
@@ -168,10 +207,8 @@ TEST(theLastRecordsNextIsOfNoInterest) {
     // Refused, it must not spoil its neighbour's either: a third walk may still come.
     const auto summary =
         walkBlock(block.data(), block.size(), [](Record& record) { return record.from().sll_ifindex != 3; });
-    CHECK(chain(block, summary) == std::vector<std::uint32_t>({1, 2}));
-    CHECK(walkRecords(block.data(), summary.length, summary.first, summary.packets, [](Record&) {
-            return true;
-          }).packets == 2);
+    CHECK(indexed(block, summary) == std::vector<std::uint32_t>({1, 2}));
+    CHECK(thinNothing(block, summary).packets == 2);
   }
 }
 
@@ -204,7 +241,7 @@ TEST(theLengthOfABlockIsNeverMoreThanItsSize) {
   // A shorter length counts, too.
   block.head().blk_len = block.offset(2);
   CHECK(walkAll(block).packets == 2 && walkAll(block).malformed == 1);
-  for (const std::uint32_t length : {0u, 1u, 8u, Block::kFirst}) {
+  for (const std::uint32_t length : {0u, 1u, 8u, Block::firstOf(3)}) {
     block.head().blk_len = length;
     CHECK(walkAll(block).malformed == 3);
   }
@@ -228,9 +265,8 @@ TEST(noiseLeadsNowhere) {
       return yes;
     });
     CHECK(seen + summary.malformed == announced && kept == summary.packets);
-    CHECK(chain(block, summary).size() == summary.packets);
-    const BlockSummary again =
-        walkRecords(block.data(), summary.length, summary.first, summary.packets, [](Record&) { return true; });
-    CHECK(again.packets == summary.packets && again.malformed == 0 && again.bytes == summary.bytes);
+    CHECK(indexed(block, summary).size() == summary.packets);
+    const BlockSummary again = thinNothing(block, summary);
+    CHECK(again.packets == summary.packets && again.bytes == summary.bytes && again.length == summary.length);
   }
 }

@@ -64,12 +64,8 @@ struct Bench {
   Indexes handOut(Block& block, TakenBlock& taken) {
     table.handOut(block.data(), taken);
     Indexes indexes;
-    std::uint32_t offset = taken.summary.first;
-    for (std::uint32_t i = 0; i < taken.summary.packets; ++i) {
-      const Record record{reinterpret_cast<tpacket3_hdr*>(block.data() + offset), offset};
-      indexes.push_back(static_cast<std::uint32_t>(record.from().sll_ifindex));
-      offset += record.header->tp_next_offset;
-    }
+    walkIndex(block.data(), taken.summary.packets,
+              [&](const Record& record) { indexes.push_back(static_cast<std::uint32_t>(record.from().sll_ifindex)); });
     return indexes;
   }
   void checkBalance(std::uint64_t received) {

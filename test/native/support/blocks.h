@@ -28,22 +28,26 @@ struct MadeRecord {
 class Block {
  public:
   explicit Block(std::size_t size) : size_(size), memory_(new std::uint64_t[size / 8]()) {}
-  // As fill() leaves it, with room for exactly these records.
+  // As fill() leaves it, with room for exactly these records and their index.
   static Block of(const std::vector<MadeRecord>& records) {
-    std::size_t size = kFirst;
+    std::size_t size = firstOf(records.size());
     for (const MadeRecord& record : records) size += lengthOf(record);
     Block block(size);
     block.fill(records);
     return block;
   }
 
-  static constexpr std::uint32_t kFirst = 48;  // sizeof(tpacket_block_desc), aligned
+  // Where the first of so many records stands: behind the index.
+  static std::uint32_t firstOf(std::size_t records) {
+    return static_cast<std::uint32_t>(ringtap::kIndexStart + (records * 4 + 7) / 8 * 8);
+  }
   static std::uint32_t lengthOf(const MadeRecord& record) {
     return static_cast<std::uint32_t>((ringtap::kRecordHeader + record.bytes.size() + 7) / 8 * 8);
   }
 
   void fill(const std::vector<MadeRecord>& records) {
-    std::uint32_t offset = kFirst;
+    const std::uint32_t first = firstOf(records.size());
+    std::uint32_t offset = first;
     offsets_.clear();
     for (const MadeRecord& made : records) {
       auto& header = *reinterpret_cast<tpacket3_hdr*>(data() + offset);
@@ -66,7 +70,7 @@ class Block {
     }
     auto& description = head();
     description.num_pkts = static_cast<std::uint32_t>(records.size());
-    description.offset_to_first_pkt = kFirst;
+    description.offset_to_first_pkt = first;
     description.blk_len = offset;
     description.block_status = TP_STATUS_USER;
   }

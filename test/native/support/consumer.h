@@ -36,17 +36,11 @@ class Bell {
   bool rung_ = false;
 };
 
-// Walks a block the way lib/chunk.ts does, by the summary alone.
+// Walks a block the way lib/chunk.ts does, by its index.
 template <typename Visit>
 void eachPacket(ringtap::Lease& lease, Visit visit) {
   std::byte* data = lease.lend();
-  const ringtap::BlockSummary summary = lease.taken().summary;
-  std::uint32_t offset = summary.first;
-  for (std::uint32_t i = 0; i < summary.packets; ++i) {
-    const ringtap::Record record{reinterpret_cast<tpacket3_hdr*>(data + offset), offset};
-    visit(record);
-    offset += record.header->tp_next_offset;
-  }
+  ringtap::walkIndex(data, lease.taken().summary.packets, visit);
 }
 
 struct ConsumerOptions {
