@@ -7,7 +7,7 @@ import { ChunkMemory } from './chunk-memory.js'
 import { CaptureError, optionError } from './errors.js'
 import { type InterfaceEvent, toInterfaceEvents } from './interface-event.js'
 import { InterfaceHistory } from './interface-history.js'
-import { type NativeCapture, type NativeInterfaceEvent, native } from './native.js'
+import { type NativeCapture, type NativeQueuedEvent, native } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
 import type { Packet } from './packet.js'
 import { explainOpening } from './permission.js'
@@ -43,6 +43,8 @@ const META = {
   LAST_TIMESTAMP: 5,
   WORDS: 6,
 } as const
+/** Nanoseconds by which a packet in a chunk may be older than the first one. */
+const outOfOrder = 1_000_000_000n
 const EMPTY = 0
 const EVENTS_FIRST = 1
 
@@ -117,7 +119,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     const present = this.#native.interfaces()
     for (const iface of present) {
       const { selected } = selection.decide(iface)
-      this.#history.record(iface, 0)
+      this.#history.record(iface, 0, 0n)
       if (selected) this.#selected.set(iface.index, iface)
       this.#native.decide(iface.index, iface.generation, 0, selected)
     }
@@ -321,11 +323,13 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     const meta = this.#meta
     const epoch = meta[META.EPOCH] as number
     const lease = meta[META.LEASE] as number
+    const firstTimestamp = this.#times[META.FIRST_TIMESTAMP] as bigint
+    const steady = firstTimestamp - outOfOrder > this.#history.latest
     return new Chunk({
-      memory: new ChunkMemory(buffer, (index) => this.#history.resolve(index, epoch)),
+      memory: new ChunkMemory(buffer, (index, timestamp) => this.#history.resolve(index, epoch, timestamp), steady),
       packetCount: meta[META.PACKETS] as number,
       byteLength: meta[META.BYTES] as number,
-      firstTimestamp: this.#times[META.FIRST_TIMESTAMP] as bigint,
+      firstTimestamp,
       lastTimestamp: this.#times[META.LAST_TIMESTAMP] as bigint,
       release: () => this.#native.release(lease),
     })
@@ -349,7 +353,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     let changes: CaptureInterfaceEvent[] | undefined
     for (let next = this.#native.nextEvent(); next; next = this.#native.nextEvent()) {
       changes ??= []
-      changes.push(...this.#apply(next.event, next.epoch))
+      changes.push(...this.#apply(next))
     }
     for (let fault = this.#native.nextFault(); fault; fault = this.#native.nextFault()) this.#warnLater(fault)
     if (!changes) return
@@ -365,7 +369,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     })
   }
 
-  #apply(change: NativeInterfaceEvent, epoch: number): CaptureInterfaceEvent[] {
+  #apply({ event: change, epoch, time }: NativeQueuedEvent): CaptureInterfaceEvent[] {
     const { type, interface: iface } = change
     const { index } = iface
     let selected = this.#selected.has(index)
@@ -376,7 +380,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
         break
       case 'added':
       case 'renamed':
-        this.#history.record(iface, epoch)
+        this.#history.record(iface, epoch, time)
         if (this.#options.selection.hotplug) {
           selected = this.#decide(iface)
           this.#native.decide(index, iface.generation, epoch, selected)
@@ -385,7 +389,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
         }
         break
       default:
-        this.#history.record(iface, epoch)
+        this.#history.record(iface, epoch, time)
     }
     if (selected) this.#selected.set(index, iface)
     else this.#selected.delete(index)

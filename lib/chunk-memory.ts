@@ -1,7 +1,8 @@
 import type { NetworkInterface } from './network-interface.js'
+import { Record } from './record.js'
 
-/** What an interface index meant when the packets were taken. @internal */
-export type InterfaceResolver = (index: number) => NetworkInterface
+/** What an interface index meant when the packet of that time was taken. @internal */
+export type InterfaceResolver = (index: number, timestamp: bigint) => NetworkInterface
 
 /**
  * The memory of one chunk, seen through typed arrays of every width its records need.
@@ -18,28 +19,35 @@ export class ChunkMemory {
   readonly u32: Uint32Array
   readonly u64: BigUint64Array
   readonly resolve: InterfaceResolver
+  /** No index changes its meaning from one packet to the next. */
+  readonly steady: boolean
   #lastIndex = -1
   #lastInterface: NetworkInterface | undefined
 
-  constructor(buffer: ArrayBuffer, resolve: InterfaceResolver) {
+  constructor(buffer: ArrayBuffer, resolve: InterfaceResolver, steady: boolean) {
     this.buffer = buffer
     this.u8 = new Uint8Array(buffer)
     this.u16 = new Uint16Array(buffer)
     this.u32 = new Uint32Array(buffer)
     this.u64 = new BigUint64Array(buffer)
     this.resolve = resolve
+    this.steady = steady
   }
 
   get released(): boolean {
     return this.u32.length === 0
   }
 
-  /** Packets of one interface come in runs: the last answer is kept. */
-  interfaceOf(index: number): NetworkInterface {
-    if (index === this.#lastIndex) return this.#lastInterface as NetworkInterface
-    const found = this.resolve(index)
-    this.#lastIndex = index
-    this.#lastInterface = found
+  /** Of the record at `offset`; `undefined` once released. Packets come in runs: the last answer is kept. */
+  interfaceOf(offset: number): NetworkInterface | undefined {
+    const index = this.u32[(offset + Record.INTERFACE) >>> 2]
+    if (index === undefined) return undefined
+    if (index === this.#lastIndex) return this.#lastInterface
+    const found = this.resolve(index, this.u64[(offset + Record.TIMESTAMP) >>> 3] as bigint)
+    if (this.steady) {
+      this.#lastIndex = index
+      this.#lastInterface = found
+    }
     return found
   }
 }

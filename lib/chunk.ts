@@ -1,5 +1,6 @@
 import { ChunkMemory } from './chunk-memory.js'
 import { CaptureError, optionError } from './errors.js'
+import type { NetworkInterface } from './network-interface.js'
 import { Packet } from './packet.js'
 import { Index } from './record.js'
 
@@ -85,13 +86,16 @@ export class Chunk implements Iterable<Packet> {
    */
   retain(): Chunk {
     this.#check()
-    // The interfaces by what their index means now: the capture forgets what no chunk of its own needs any more.
-    const interfaces = new Map<number, Packet['interface']>()
-    this.forEach((packet) => interfaces.set(packet.interface.index, packet.interface))
-    const memory = new ChunkMemory(
-      this.#memory.buffer.slice(0),
-      (index) => interfaces.get(index) as Packet['interface'],
-    )
+    // The interfaces as they are meant now: the capture forgets what no chunk of its own needs any more.
+    const { steady, buffer } = this.#memory
+    const interfaces = new Map<string | number, NetworkInterface>()
+    const key = (index: number, timestamp: bigint) => (steady ? index : `${index} ${timestamp}`)
+    this.forEach((packet) => {
+      const iface = packet.interface
+      interfaces.set(key(iface.index, packet.timestamp), iface)
+    })
+    const resolve = (index: number, timestamp: bigint) => interfaces.get(key(index, timestamp)) as NetworkInterface
+    const memory = new ChunkMemory(buffer.slice(0), resolve, steady)
     return new Chunk({
       memory,
       packetCount: this.packetCount,

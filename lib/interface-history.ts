@@ -2,6 +2,8 @@ import type { NetworkInterface } from './network-interface.js'
 
 interface Entry {
   readonly epoch: number
+  /** Packets up to this time are of the entry before, nanoseconds since 1970. */
+  readonly since: bigint
   readonly interface: NetworkInterface
 }
 
@@ -10,23 +12,27 @@ const mostEntries = 64
 const mostGone = 4096
 
 /**
- * Which device an interface index meant at which epoch: a packet belongs to the interface as it was when the packet was
- * taken, whatever has happened to it since.
+ * Which device an interface index meant at which epoch, and under which name at which time: a packet belongs to the
+ * interface as it was when the packet was taken, whatever has happened to it since (native/core/selection_table.h).
  *
  * @internal
  */
 export class InterfaceHistory {
   readonly #byIndex = new Map<number, Entry[]>()
   readonly #gone: number[] = []
+  /** When anything was recorded last: packets of later than this need no time to be told apart. */
+  latest = 0n
 
-  /** The device that `index` means from this epoch on. */
-  record(iface: NetworkInterface, epoch: number): void {
+  /** The device that `index` means from this epoch on, for packets later than `since`. */
+  record(iface: NetworkInterface, epoch: number, since: bigint): void {
+    const entry = { epoch, since, interface: iface }
     const entries = this.#byIndex.get(iface.index)
+    if (since > this.latest) this.latest = since
     if (!entries) {
-      this.#byIndex.set(iface.index, [{ epoch, interface: iface }])
+      this.#byIndex.set(iface.index, [entry])
       return
     }
-    entries.push({ epoch, interface: iface })
+    entries.push(entry)
     if (entries.length > mostEntries) entries.shift()
   }
 
@@ -39,14 +45,18 @@ export class InterfaceHistory {
     if (!this.#gone.includes(oldest)) this.#byIndex.delete(oldest)
   }
 
-  resolve(index: number, epoch: number): NetworkInterface {
+  /** Of a packet in a chunk that was taken at this epoch. */
+  resolve(index: number, epoch: number, timestamp: bigint): NetworkInterface {
     const entries = this.#byIndex.get(index)
     if (!entries) return nameless(index)
-    for (let i = entries.length - 1; i > 0; i--) {
-      const entry = entries[i] as Entry
-      if (entry.epoch <= epoch) return entry.interface
+    let at = entries.length - 1
+    while (at > 0 && (entries[at] as Entry).epoch > epoch) at--
+    for (; at > 0; at--) {
+      const entry = entries[at] as Entry
+      const before = entries[at - 1] as Entry
+      if (timestamp > entry.since || before.interface.generation !== entry.interface.generation) break
     }
-    return (entries[0] as Entry).interface
+    return (entries[at] as Entry).interface
   }
 }
 

@@ -101,6 +101,15 @@ export interface NativeCaptureOptions {
   netns: string | undefined
 }
 
+/** News of an interface on their way to JavaScript. @internal */
+export interface NativeQueuedEvent {
+  /** The epoch that the event began. */
+  epoch: number
+  /** When it was read, nanoseconds since 1970: packets up to then are of the time before it. */
+  time: bigint
+  event: NativeInterfaceEvent
+}
+
 /**
  * A capture's native side (native/binding/capture.cpp).
  *
@@ -115,7 +124,7 @@ export interface NativeCapture {
   decide(index: number, generation: number, epoch: number, selected: boolean): void
   /** Makes the kernel follow the answers. */
   commit(): void
-  nextEvent(): { epoch: number; event: NativeInterfaceEvent } | undefined
+  nextEvent(): NativeQueuedEvent | undefined
   nextFault(): CaptureError | undefined
   /** The next block and, in `meta`, what is in it; or 0: none yet, 1: take the events first, 2: no more will come. */
   nextBlock(meta: ArrayBuffer): ArrayBuffer | 0 | 1 | 2

@@ -86,10 +86,12 @@ export class Packet {
     return this._memory.u64[(offsetOf(this._entry) + Record.TIMESTAMP) >>> 3] ?? gone()
   }
 
-  /** The interface, as it was when the chunk was taken: a rename counts from one chunk to the next, not inside of one. */
+  /**
+   * The interface, as it was when the packet was taken. The kernel says of a rename not when it was: packets between it
+   * and the moment at which the capture heard of it show the old name.
+   */
   get interface(): NetworkInterface {
-    const memory = this._memory
-    return memory.interfaceOf(memory.u32[(offsetOf(this._entry) + Record.INTERFACE) >>> 2] ?? gone())
+    return this._memory.interfaceOf(offsetOf(this._entry)) ?? gone()
   }
 
   /** `'out'` for what this host sends (or forwards) through the interface, `'in'` for everything else. */
@@ -143,7 +145,7 @@ export class Packet {
     new Uint8Array(buffer).set(this._memory.u8.subarray(offset, offset + length))
     const iface = this.interface
     // The record stands at the start of a memory of its own.
-    return new Packet(new ChunkMemory(buffer, () => iface), this._entry & Index.MOST_LENGTH)
+    return new Packet(new ChunkMemory(buffer, () => iface, true), this._entry & Index.MOST_LENGTH)
   }
 
   /** For util.inspect and console.log. @internal */

@@ -229,6 +229,7 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     if (!queued) return info.Env().Undefined();
     Napi::Object object = Napi::Object::New(info.Env());
     object.Set("epoch", Napi::Number::New(info.Env(), static_cast<double>(queued->epoch)));
+    object.Set("time", Napi::BigInt::New(info.Env(), queued->time));
     object.Set("event", toJs(info.Env(), queued->event));
     return object;
   }

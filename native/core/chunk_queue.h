@@ -19,6 +19,7 @@ namespace ringtap {
 
 struct QueuedEvent {
   std::uint64_t epoch = 0;  // the epoch this event began
+  std::uint64_t time = 0;   // when it was read: packets up to then are of the time before it (selection_table.h)
   InterfaceEvent event;
 };
 

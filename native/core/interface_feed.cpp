@@ -1,13 +1,26 @@
 #include "core/interface_feed.h"
 
+#include <chrono>
+
 namespace ringtap {
+
+namespace {
+
+// By the clock that the kernel stamps packets with.
+std::uint64_t now() {
+  const auto since1970 = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(since1970).count());
+}
+
+}  // namespace
 
 void InterfaceFeed::publish(std::vector<InterfaceEvent>& events) {
   overflows_ = monitor_.overflows();
   if (events.empty()) return;
   std::uint64_t epoch = table_.epoch();
-  table_.apply(events, horizon_());
-  for (InterfaceEvent& event : events) queue_.push(QueuedEvent{++epoch, std::move(event)});
+  const std::uint64_t time = now();
+  table_.apply(events, time, horizon_());
+  for (InterfaceEvent& event : events) queue_.push(QueuedEvent{++epoch, time, std::move(event)});
 }
 
 bool InterfaceFeed::read() {

@@ -17,16 +17,18 @@ namespace {
 constexpr std::size_t kMostGone = 1024;
 constexpr std::size_t kMostDecisions = 64;  // of a device that is renamed all the time; blocks wait for fewer
 
-// Finds the share of an index fast: packets of one interface come in runs, and of few interfaces at a time.
+// Finds the share of a packet fast: packets of one interface come in runs, and of few interfaces at a time.
 class ShareFinder {
  public:
   explicit ShareFinder(std::vector<BlockShare>& shares) : shares_(shares) {}
 
-  BlockShare* find(std::uint32_t index) {
+  BlockShare* find(const Record& record) {
+    const auto index = static_cast<std::uint32_t>(record.from().sll_ifindex);
+    const std::uint64_t timestamp = record.timestamp();
     std::uint32_t& position = cache_[index % cache_.size()];
-    if (position < shares_.size() && shares_[position].interface->info.index == index) return &shares_[position];
+    if (position < shares_.size() && holds(shares_[position], index, timestamp)) return &shares_[position];
     for (std::uint32_t i = 0; i < shares_.size(); ++i) {
-      if (shares_[i].interface->info.index != index) continue;
+      if (!holds(shares_[i], index, timestamp)) continue;
       position = i;
       return &shares_[i];
     }
@@ -34,6 +36,11 @@ class ShareFinder {
   }
 
  private:
+  static bool holds(const BlockShare& share, std::uint32_t index, std::uint64_t timestamp) {
+    return share.interface->info.index == index && timestamp <= share.until &&
+           (timestamp > share.since || share.since == 0);
+  }
+
   std::vector<BlockShare>& shares_;
   std::array<std::uint32_t, 256> cache_{};
 };
@@ -70,7 +77,7 @@ std::shared_ptr<TrackedInterface> SelectionTable::find(std::uint32_t index) {
 void SelectionTable::track(const InterfaceInfo& info, Verdict verdict, Horizon refilterUntil) {
   auto tracked = std::make_shared<TrackedInterface>();
   tracked->info = info;
-  tracked->decisions.push_back({epoch_, verdict});
+  tracked->decisions.push_back({epoch_, verdict, 0});
   tracked->refilterUntil = std::move(refilterUntil);
   byIndex_[info.index] = tracked;
   tellKernel(*tracked);
@@ -95,7 +102,7 @@ void SelectionTable::retire(TrackedInterface& tracked) {
   if (find(oldest->info.index) == oldest) byIndex_.erase(oldest->info.index);
 }
 
-void SelectionTable::apply(const std::vector<InterfaceEvent>& events, const Horizon& horizon) {
+void SelectionTable::apply(const std::vector<InterfaceEvent>& events, std::uint64_t time, const Horizon& horizon) {
   std::lock_guard lock(mutex_);
   for (const InterfaceEvent& event : events) {
     ++epoch_;
@@ -115,8 +122,9 @@ void SelectionTable::apply(const std::vector<InterfaceEvent>& events, const Hori
         if (tracked->info.hardwareType != event.current.hardwareType) tracked->refilterUntil = horizon;
         tracked->info = event.current;
         if (event.change == InterfaceChange::Renamed && hotplug_) {
-          tracked->decisions.push_back({epoch_, Verdict::Pending});
+          tracked->decisions.push_back({epoch_, Verdict::Pending, time});
           if (tracked->decisions.size() > kMostDecisions) tracked->decisions.erase(tracked->decisions.begin());
+          tracked->decisions.front().since = 0;
         }
         tellKernel(*tracked);
         break;
@@ -202,6 +210,19 @@ bool SelectionTable::accepts(const Record& record) const {
                    metadata) != 0;
 }
 
+BlockShare SelectionTable::share(std::shared_ptr<TrackedInterface> tracked, std::uint64_t timestamp) const {
+  BlockShare share;
+  const auto& decisions = tracked->decisions;
+  std::size_t which = decisions.size() - 1;
+  while (which > 0 && timestamp <= decisions[which].since) --which;
+  share.verdict = decisions[which].verdict;
+  share.epoch = decisions[which].epoch;
+  share.since = decisions[which].since;
+  share.until = which + 1 < decisions.size() ? decisions[which + 1].since : ~std::uint64_t{0};
+  share.interface = std::move(tracked);
+  return share;
+}
+
 TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_t ring, std::uint64_t number,
                                 const std::function<void(std::uint32_t)>& stranger) {
   TakenBlock taken;
@@ -209,7 +230,8 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_
   taken.number = number;
   ShareFinder finder(taken.shares);
   std::unique_lock lock(mutex_);
-  const auto shareOf = [&](std::uint32_t index) -> BlockShare* {
+  const auto shareOf = [&](const Record& record) -> BlockShare* {
+    const auto index = static_cast<std::uint32_t>(record.from().sll_ifindex);
     auto tracked = find(index);
     if (!tracked) {
       lock.unlock();
@@ -218,19 +240,16 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_
       tracked = find(index);
       if (!tracked) return nullptr;
     }
-    BlockShare share;
-    share.verdict = tracked->now();
     const Horizon& until = tracked->refilterUntil;
-    share.refilter = ring < until.size() && number <= until[ring] && kernel_->unlistedPassUnfiltered();
-    share.interface = std::move(tracked);
-    taken.shares.push_back(std::move(share));
+    const bool refilter = ring < until.size() && number <= until[ring] && kernel_->unlistedPassUnfiltered();
+    taken.shares.push_back(share(std::move(tracked), record.timestamp()));
+    taken.shares.back().refilter = refilter;
     return &taken.shares.back();
   };
   taken.summary = walkBlock(block, size, [&](Record& record) {
     ++taken.records;
-    const auto index = static_cast<std::uint32_t>(record.from().sll_ifindex);
-    BlockShare* share = finder.find(index);
-    if (share == nullptr && (share = shareOf(index)) == nullptr) return false;
+    BlockShare* share = finder.find(record);
+    if (share == nullptr && (share = shareOf(record)) == nullptr) return false;
     TrackedInterface& tracked = *share->interface;
     if (share->refilter && !accepts(record)) {
       ++tracked.lateRefused;
@@ -252,10 +271,6 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_
   totals_.malformed += taken.summary.malformed;
   totals_.queued += taken.summary.packets;
   for (BlockShare& share : taken.shares) {
-    // A rename that was read in the middle of this block: the block counts as taken after it.
-    if (share.verdict == Verdict::Selected && share.interface->now() == Verdict::Pending) {
-      share.verdict = Verdict::Pending;
-    }
     taken.pending = taken.pending || share.verdict == Verdict::Pending;
     share.interface->figures.queued += share.packets;
   }
@@ -267,7 +282,7 @@ void SelectionTable::filterAgain(std::byte* block, TakenBlock& taken) {
   ShareFinder finder(taken.shares);
   taken.summary = thinIndex(block, taken.summary, [&](Record& record) {
     if (accepts(record)) return true;
-    if (BlockShare* share = finder.find(static_cast<std::uint32_t>(record.from().sll_ifindex))) {
+    if (BlockShare* share = finder.find(record)) {
       --share->packets;
       share->bytes -= record.header->tp_snaplen;
       share->truncated -= record.truncated() ? 1 : 0;
@@ -289,12 +304,12 @@ void SelectionTable::handOut(std::byte* block, TakenBlock& taken) {
     for (BlockShare& share : taken.shares) {
       if (share.verdict != Verdict::Pending) continue;
       // Whatever has no answer by now has none to come: delivering it loses nothing.
-      const Verdict verdict = share.interface->at(taken.epoch);
+      const Verdict verdict = share.interface->at(share.epoch);
       share.verdict = verdict == Verdict::Unselected ? Verdict::Unselected : Verdict::Selected;
     }
     ShareFinder finder(taken.shares);
     taken.summary = thinIndex(block, taken.summary, [&](Record& record) {
-      const BlockShare* share = finder.find(static_cast<std::uint32_t>(record.from().sll_ifindex));
+      const BlockShare* share = finder.find(record);
       return share != nullptr && share->verdict != Verdict::Unselected;
     });
   }

@@ -1,8 +1,9 @@
 // Every interface a capture has met, the verdicts on it over time, and its part of the ledger.
 //
 // Epochs order it all: the epoch counts the interface events so far. A block carries the epoch at which it was taken,
-// a verdict the epoch of the event it answers; so a packet is judged by what was decided about the interface as it was
-// when the packet was taken, however late JavaScript comes to decide.
+// a verdict the epoch of the event it answers, and the time at which that event was read: a packet is judged by what
+// was decided about the interface as it was when the packet was taken, however late JavaScript comes to decide. The
+// kernel puts no time on its news: between a rename and its reading, packets count as those of the old name.
 //
 // Thread-safe. The capture loop reports events and blocks; JavaScript decides and asks for figures.
 #pragma once
@@ -50,6 +51,7 @@ struct TrackedInterface {
   struct Decision {
     std::uint64_t epoch;
     Verdict verdict;
+    std::uint64_t since;  // it is about packets of later than this; nanoseconds since 1970, as records have them
   };
   std::vector<Decision> decisions;   // ascending epochs, never empty
   Horizon refilterUntil;             // blocks up to here may hold packets that the user's filter has not seen
@@ -61,9 +63,12 @@ struct TrackedInterface {
   [[nodiscard]] Verdict at(std::uint64_t epoch) const;
 };
 
-// The packets of one interface in one block.
+// The packets of one interface in one block; where it was renamed in the meantime, those of one name.
 struct BlockShare {
   std::shared_ptr<TrackedInterface> interface;
+  std::uint64_t epoch = 0;  // of the decision that they are judged by,
+  std::uint64_t since = 0;  // which is about packets of later than this
+  std::uint64_t until = 0;  // and not later than that
   std::uint32_t packets = 0;
   std::uint32_t truncated = 0;
   std::uint64_t bytes = 0;
@@ -95,9 +100,9 @@ class SelectionTable {
   // An interface that was there before the capture started. Pending until decide().
   void add(const InterfaceInfo& info);
 
-  // The events of one read of the monitor: each raises the epoch by one. Blocks up to `horizon` may hold packets from
-  // before now.
-  void apply(const std::vector<InterfaceEvent>& events, const Horizon& horizon);
+  // The events of one read of the monitor, which was at `time`: each raises the epoch by one. Blocks up to `horizon`
+  // may hold packets from before now.
+  void apply(const std::vector<InterfaceEvent>& events, std::uint64_t time, const Horizon& horizon);
   [[nodiscard]] std::uint64_t epoch() const;
   // Whether a device of this index was ever met.
   [[nodiscard]] bool knows(std::uint32_t index) const;
@@ -133,6 +138,7 @@ class SelectionTable {
  private:
   std::shared_ptr<TrackedInterface> find(std::uint32_t index);
   void track(const InterfaceInfo& info, Verdict verdict, Horizon refilterUntil);
+  BlockShare share(std::shared_ptr<TrackedInterface> tracked, std::uint64_t timestamp) const;
   void retire(TrackedInterface& tracked);
   void tellKernel(const TrackedInterface& tracked);
   [[nodiscard]] bool accepts(const Record& record) const;

@@ -75,7 +75,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     InterfaceInfo info;
     info.index = index;
     info.generation = ++generation;
-    table.apply({{InterfaceChange::Added, info, {}}}, {1});
+    table.apply({{InterfaceChange::Added, info, {}}}, index, {1});
     if ((index & 1) == 0) table.decide(index, generation, table.epoch(), (refuse & 1) != 0);
   });
   EXPECT(taken.records == announced);

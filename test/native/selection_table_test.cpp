@@ -57,7 +57,7 @@ struct Bench {
   TakenBlock take(Block& block, std::uint64_t number = 1) {
     return table.take(block.data(), block.size(), 0, number, [this](std::uint32_t index) {
       strangers.push_back(index);
-      table.apply({event(InterfaceChange::Added, device(index, nextGeneration++))}, horizon);
+      table.apply({event(InterfaceChange::Added, device(index, nextGeneration++))}, 0, horizon);
     });
   }
   // Hands out and reads, as JavaScript would.
@@ -146,10 +146,10 @@ TEST(anAnswerHoldsForTheTimeOfItsQuestion) {
   bench.table.decide(1, 1, 0, true);
   Block before = packetsOf({1});
   TakenBlock early = bench.take(before, 1);
-  bench.table.apply({event(InterfaceChange::Renamed, device(1, 1, "veth0"))}, {1});
+  bench.table.apply({event(InterfaceChange::Renamed, device(1, 1, "veth0"))}, 0, {1});
   Block between = packetsOf({1, 1});
   TakenBlock middle = bench.take(between, 2);
-  bench.table.apply({event(InterfaceChange::Renamed, device(1, 1, "eth0"))}, {2});
+  bench.table.apply({event(InterfaceChange::Renamed, device(1, 1, "eth0"))}, 0, {2});
   Block after = packetsOf({1, 1, 1});
   TakenBlock late = bench.take(after, 3);
   CHECK(early.epoch == 0 && middle.epoch == 1 && late.epoch == 2 && middle.pending && late.pending);
@@ -167,29 +167,54 @@ TEST(aRenameInTheMiddleOfABlock) {
   Bench bench;
   bench.table.add(device(1, 1));
   bench.table.decide(1, 1, 0, true);
-  Block block = packetsOf({1, 7, 1});
+  std::vector<MadeRecord> records(5);
+  for (std::uint32_t i = 0; i < 5; ++i) {
+    records[i].seconds = 100 + i;
+    records[i].bytes = {static_cast<std::uint8_t>(i)};
+  }
+  records[2].index = 7;
+  Block block = Block::of(records);
+  const auto numbers = [&](const TakenBlock& taken) {
+    std::vector<int> numbers;
+    walkIndex(block.data(), taken.summary.packets, [&](const Record& record) { numbers.push_back(*record.data()); });
+    return numbers;
+  };
+  // The news are read when the stranger is met: all of this is of the time before.
   TakenBlock taken = bench.table.take(block.data(), block.size(), 0, 1, [&](std::uint32_t) {
     bench.table.apply(
-        {event(InterfaceChange::Renamed, device(1, 1, "other")), event(InterfaceChange::Added, device(7, 2))}, {1});
+        {event(InterfaceChange::Renamed, device(1, 1, "other")), event(InterfaceChange::Added, device(7, 2))},
+        105'000'000'000, {1});
   });
-  CHECK(taken.pending && taken.epoch == 2);
+  CHECK(taken.pending && taken.epoch == 2 && taken.shares.size() == 2);
   bench.table.decide(1, 1, 1, false);
   bench.table.decide(7, 2, 2, true);
-  CHECK(bench.handOut(block, taken) == Indexes{7});
-  bench.checkBalance(3);
+  CHECK(bench.handOut(block, taken) == (Indexes{1, 1, 7, 1, 1}));
+  bench.checkBalance(5);
+
+  // A block of packets from before, under and after the other name.
+  records[2].index = 1;
+  for (MadeRecord& record : records) record.seconds += 4;
+  block.fill(records);
+  bench.table.apply({event(InterfaceChange::Renamed, device(1, 1, "eth"))}, 107'000'000'000, {1});
+  TakenBlock mixed = bench.take(block, 2);
+  CHECK(mixed.pending && mixed.shares.size() == 3);
+  bench.table.decide(1, 1, 3, true);
+  CHECK(bench.handOut(block, mixed).size() == 3 && numbers(mixed) == (std::vector<int>{0, 3, 4}));
+  CHECK(bench.table.figures().unselected == 2);
+  bench.checkBalance(10);
 }
 
 TEST(packetsOfADeviceThatIsGone) {
   Bench bench;
   bench.table.add(device(1, 1));
   bench.table.decide(1, 1, 0, true);
-  bench.table.apply({event(InterfaceChange::Removed, device(1, 1))}, {1});
+  bench.table.apply({event(InterfaceChange::Removed, device(1, 1))}, 0, {1});
   CHECK(!bench.kernel->verdicts.contains(1));
   Block block = packetsOf({1, 1});
   TakenBlock taken = bench.take(block);
   CHECK(bench.strangers.empty() && bench.handOut(block, taken).size() == 2);
   // Its successor has a ledger and a verdict of its own.
-  bench.table.apply({event(InterfaceChange::Added, device(1, 2))}, {1});
+  bench.table.apply({event(InterfaceChange::Added, device(1, 2))}, 0, {1});
   CHECK(!bench.table.decide(1, 1, 0, true));
   CHECK(bench.table.decide(1, 2, bench.table.epoch(), false));
   Block next = packetsOf({1});
@@ -205,7 +230,7 @@ TEST(aLateRemovalDoesNotHitTheSuccessor) {
   Bench bench;
   bench.table.apply({event(InterfaceChange::Added, device(1, 1)), event(InterfaceChange::Added, device(1, 2)),
                      event(InterfaceChange::Removed, device(1, 1))},
-                    {1});
+                    0, {1});
   CHECK(bench.kernel->verdicts.contains(1) && bench.table.decide(1, 2, 2, true));
 }
 

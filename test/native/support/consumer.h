@@ -110,9 +110,9 @@ class Consumer {
       bool decided = false;
       while (auto event = capture_->nextEvent()) {
         using ringtap::InterfaceChange;
-        const auto& [epoch, news] = *event;
+        const auto& news = event->event;
         if (news.change != InterfaceChange::Added && news.change != InterfaceChange::Renamed) continue;
-        capture_->decide(news.current.index, news.current.generation, epoch, options_.wants(news.current));
+        capture_->decide(news.current.index, news.current.generation, event->epoch, options_.wants(news.current));
         decided = true;
       }
       if (decided) CHECK(capture_->commit().ok());
