@@ -11,7 +11,7 @@ import { median } from './support/trial.js'
 /** Frames per fill: of 64 bytes each, they take some 58 of the 64 MiB. */
 const frames = 400_000
 /** Fills in each process: code is compiled while it runs, so the first ones are not measured. */
-const warmUp = 2
+const warmUp = 4
 const measured = 4
 /** Milliseconds until a part-filled block is handed over: long, so that the sender fills the blocks. */
 const retire = 200
