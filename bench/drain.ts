@@ -4,6 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConsumerProcess } from './support/consumer-process.js'
 import { options } from './support/options.js'
+import { takeTurns } from './support/rounds.js'
 import { addWire, type Contestant, contestants, enterStage } from './support/stage.js'
 import { figure, printTable } from './support/table.js'
 import { median } from './support/trial.js'
@@ -52,40 +53,28 @@ async function trial({ who }: Contestant): Promise<Sample> {
   }
 }
 
-const everybody = contestants()
-const samples = new Map(everybody.map(({ name }) => [name, [] as Sample[]]))
-const notes = new Map(everybody.map(({ name, missing }) => [name, missing === undefined ? '' : `MISSING: ${missing}`]))
-for (let i = 0; i < options.trials; i++) {
-  for (const contestant of everybody) {
-    if (notes.get(contestant.name)) continue
-    try {
-      samples.get(contestant.name)?.push(await trial(contestant))
-    } catch (error) {
-      notes.set(contestant.name, `FAILED: ${(error as Error).message}`)
-    }
-  }
-}
-const middle = (name: string, of: keyof Sample) => median((samples.get(name) ?? []).map((sample) => sample[of]))
-const rateOf = (start: string) => middle(everybody.find(({ name }) => name.startsWith(start))?.name ?? '', 'rate')
+const everybody = await takeTurns(contestants(), trial)
+type Row = (typeof everybody)[number]
+const middle = (row: Row | undefined, of: keyof Sample) => median((row?.samples ?? []).map((sample) => sample[of]))
+const yardstick = (start: string, fields: boolean) =>
+  middle(
+    everybody.find(({ name }) => name.startsWith(start) && name.includes('byte') === fields),
+    'rate',
+  )
 printTable(
   `Drain: ${frames} frames of 64 bytes sent while the consumer stands still, then read; median of ${options.trials} processes`,
   ['consumer', 'held', 'million packets/s', '× C loop', '× pcap', 'CPU ns/packet', ''],
-  everybody.map(({ name }) => {
-    const fields = name.includes('byte')
+  everybody.map((row) => {
+    const fields = row.name.includes('byte')
+    const rate = middle(row, 'rate')
     return [
-      name,
-      figure(middle(name, 'held')),
-      figure(middle(name, 'rate') / 1e6),
-      figure(middle(name, 'rate') / rateOf(fields ? 'C loop, byte' : 'C loop, lengths')),
-      figure(
-        middle(name, 'rate') /
-          middle(
-            everybody.find((one) => one.name.startsWith('pcap') && one.name.includes('byte') === fields)?.name ?? '',
-            'rate',
-          ),
-      ),
-      figure(middle(name, 'cpu')),
-      notes.get(name) ?? '',
+      row.name,
+      figure(middle(row, 'held')),
+      figure(rate / 1e6),
+      figure(rate / yardstick('C loop', fields)),
+      figure(rate / yardstick('pcap', fields)),
+      figure(middle(row, 'cpu')),
+      row.note,
     ]
   }),
 )

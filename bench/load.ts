@@ -4,6 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConsumerProcess } from './support/consumer-process.js'
 import { options } from './support/options.js'
+import { takeTurns } from './support/rounds.js'
 import { addWire, type Contestant, contestants, enterStage } from './support/stage.js'
 import { figure, printTable } from './support/table.js'
 import { median } from './support/trial.js'
@@ -49,27 +50,15 @@ async function trial({ who }: Contestant): Promise<Sample[]> {
   }
 }
 
-const everybody = contestants()
-const samples = new Map(everybody.map(({ name }) => [name, [] as Sample[][]]))
-const notes = new Map(everybody.map(({ name, missing }) => [name, missing === undefined ? '' : `MISSING: ${missing}`]))
-for (let i = 0; i < options.trials; i++) {
-  for (const contestant of everybody) {
-    if (notes.get(contestant.name)) continue
-    try {
-      samples.get(contestant.name)?.push(await trial(contestant))
-    } catch (error) {
-      notes.set(contestant.name, `FAILED: ${(error as Error).message}`)
-    }
-  }
-}
-
-const middle = (name: string, load: number, of: keyof Sample) =>
-  median((samples.get(name) ?? []).map((sample) => sample[load]?.[of] ?? Number.NaN))
+const everybody = await takeTurns(contestants(), trial)
+type Row = (typeof everybody)[number]
+const middle = (row: Row | undefined, load: number, of: keyof Sample) =>
+  median((row?.samples ?? []).map((samples) => samples[load]?.[of] ?? Number.NaN))
 loads.forEach(({ rate }, load) => {
-  const sent = median(everybody.map(({ name }) => middle(name, load, 'rate')).filter(Number.isFinite))
+  const sent = median(everybody.map((row) => middle(row, load, 'rate')).filter(Number.isFinite))
   const yardstick = (fields: boolean) =>
     middle(
-      everybody.find(({ name }) => name.startsWith('pcap') && name.includes('byte') === fields)?.name ?? '',
+      everybody.find(({ name }) => name.startsWith('pcap') && name.includes('byte') === fields),
       load,
       'cpu',
     )
@@ -77,14 +66,14 @@ loads.forEach(({ rate }, load) => {
     `Load: ${rate === 0 ? `the sender's full rate, about ${figure(sent / 1000)} 000` : figure(rate)} frames of 64 bytes ` +
       `a second; median of ${options.trials} processes`,
     ['consumer', 'CPU µs/packet', '× pcap', 'lost %', ''],
-    everybody.map(({ name }) => {
-      const cpu = middle(name, load, 'cpu')
+    everybody.map((row) => {
+      const cpu = middle(row, load, 'cpu')
       return [
-        name,
+        row.name,
         figure(cpu),
-        figure(cpu / yardstick(name.includes('byte'))),
-        figure(Math.max(0, middle(name, load, 'loss'))),
-        notes.get(name) ?? '',
+        figure(cpu / yardstick(row.name.includes('byte'))),
+        figure(Math.max(0, middle(row, load, 'loss'))),
+        row.note,
       ]
     }),
   )

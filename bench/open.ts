@@ -6,6 +6,7 @@ import { addVeths } from '../test/live/support/network.js'
 import { ConsumerProcess, type Who } from './support/consumer-process.js'
 import { options } from './support/options.js'
 import { loadPeer } from './support/peers.js'
+import { takeTurns } from './support/rounds.js'
 import { enterStage } from './support/stage.js'
 import { figure, printTable } from './support/table.js'
 import { median } from './support/trial.js'
@@ -48,19 +49,10 @@ const everybody: { name: string; who: Who; missing?: string | undefined }[] = [
     missing: peer.missing,
   },
 ]
-const rows: { name: string; who: Who; count: number; samples: Sample[]; note: string }[] = [1, 250].flatMap((count) =>
-  everybody.map(({ missing, ...one }) => ({ ...one, count, samples: [], note: missing ? `MISSING: ${missing}` : '' })),
+const rows = await takeTurns(
+  [1, 250].flatMap((count) => everybody.map((one) => ({ ...one, count }))),
+  ({ who, count }) => trial(who, names.slice(0, count)),
 )
-for (let i = 0; i < options.trials; i++) {
-  for (const row of rows) {
-    if (row.note) continue
-    try {
-      row.samples.push(await trial(row.who, names.slice(0, row.count)))
-    } catch (error) {
-      row.note = `FAILED: ${(error as Error).message}`
-    }
-  }
-}
 printTable(
   `Many interfaces: until all are open, then ${idle} s without a packet; median of ${options.trials} processes`,
   ['interfaces', 'consumer', 'open ms', 'idle CPU ms/s', 'idle wake-ups/s', ''],

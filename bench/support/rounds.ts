@@ -1,0 +1,34 @@
+import { options } from './options.js'
+
+/** What a contestant's trials came to. */
+export interface Results<Sample> {
+  samples: Sample[]
+  /** Why there are none, or no more. */
+  note: string
+}
+
+/**
+ * The trials of all contestants, in turns (A B C A B C …), so that a slow minute hits all of them: `--trials` of each. One
+ * that fails drops out, with its note.
+ */
+export async function takeTurns<Contestant extends { missing?: string | undefined }, Sample>(
+  contestants: readonly Contestant[],
+  trial: (contestant: Contestant) => Promise<Sample>,
+): Promise<(Contestant & Results<Sample>)[]> {
+  const results = contestants.map((contestant) => ({
+    ...contestant,
+    samples: [] as Sample[],
+    note: contestant.missing === undefined ? '' : `MISSING: ${contestant.missing}`,
+  }))
+  for (let i = 0; i < options.trials; i++) {
+    for (const result of results) {
+      if (result.note) continue
+      try {
+        result.samples.push(await trial(result))
+      } catch (error) {
+        result.note = `FAILED: ${(error as Error).message}`
+      }
+    }
+  }
+  return results
+}
