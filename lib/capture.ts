@@ -7,7 +7,7 @@ import { ChunkMemory } from './chunk-memory.js'
 import { CaptureError, optionError } from './errors.js'
 import { type InterfaceEvent, toInterfaceEvents } from './interface-event.js'
 import { InterfaceHistory } from './interface-history.js'
-import { type NativeCapture, type NativeQueuedEvent, native } from './native.js'
+import { type NativeCapture, type NativeFilterState, type NativeQueuedEvent, native } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
 import type { Packet } from './packet.js'
 import { explainOpening } from './permission.js'
@@ -45,6 +45,8 @@ const META = {
 } as const
 /** Nanoseconds by which a packet in a chunk may be older than the first one. */
 const outOfOrder = 1_000_000_000n
+/** LINKTYPE_ETHERNET. */
+const ETHERNET = 1
 const EMPTY = 0
 const EVENTS_FIRST = 1
 
@@ -72,6 +74,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   #waiting: (() => void)[] = []
   /** One change of the filter after another. */
   #filtering: Promise<void> = Promise.resolve()
+  #expression: string | undefined
+  #filter: NativeFilterState
   #stopping: { promise: Promise<CaptureStats>; resolve: (stats: CaptureStats) => void } | undefined
   #closing: Promise<void> | undefined
   #lastStats: CaptureStats | undefined
@@ -112,6 +116,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     super()
     this.#native = handle
     this.#options = options
+    this.#expression = options.native.filter
+    this.#filter = handle.filter
   }
 
   #start(): void {
@@ -145,7 +151,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     signal?.addEventListener('abort', this.#onAbort, { once: true })
     // Later, when the caller has had a chance to listen.
     setImmediate(() => {
-      for (const text of [...selection.warnings, ...this.#native.warnings])
+      for (const text of [...selection.warnings, ...this.#filter.warnings])
         this.#warn(new CaptureError('ERR_OPTION', text))
       const { ring } = this.stats()
       const wanted = settings.blockCount * settings.ringCount
@@ -228,13 +234,30 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       throw optionError('expression', 'a pcap-filter expression, or undefined for none', expression)
     }
     if (this.#closing) throw new CaptureError('ERR_CLOSED', 'the capture is closed')
-    const warnings = await this.#native.setFilter(expression)
-    for (const text of warnings) this.#warn(new CaptureError('ERR_OPTION', text))
+    await this.#compile(expression)
     const deadline = performance.now() + 2 * this.#options.native.retireTime + 100
     do {
       await sleep(Math.min(5, this.#options.native.retireTime))
     } while (!this.#native.filterSettled() && performance.now() < deadline)
     this.#native.enforceFilter()
+  }
+
+  async #compile(expression: string | undefined): Promise<void> {
+    this.#filter = await this.#native.setFilter(expression)
+    this.#expression = expression
+    for (const text of this.#filter.warnings) this.#warn(new CaptureError('ERR_OPTION', text))
+  }
+
+  /** Compiles the filter again where an interface brings what the last compilation had to do without. */
+  #reviseFilter({ up, linkType }: NetworkInterface): void {
+    const { extensionsMissing, linkTypes } = this.#filter
+    if (linkType === undefined || linkTypes.length === 0) return
+    if (linkTypes.includes(linkType) && !(extensionsMissing && up && linkType === ETHERNET)) return
+    // Once for all that comes in one go.
+    this.#filter = { warnings: [], linkTypes: [], extensionsMissing: false }
+    this.#filtering = this.#filtering
+      .then(() => (this.#closing ? undefined : this.#compile(this.#expression)))
+      .catch((error: CaptureError) => this.#warn(error))
   }
 
   /**
@@ -391,6 +414,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       default:
         this.#history.record(iface, epoch, time)
     }
+    if (selected) this.#reviseFilter(iface)
     if (selected) this.#selected.set(index, iface)
     else this.#selected.delete(index)
     return toInterfaceEvents(change).map((event) => Object.freeze({ ...event, selected }))

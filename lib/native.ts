@@ -101,6 +101,15 @@ export interface NativeCaptureOptions {
   netns: string | undefined
 }
 
+/** What is to be known of a filter that was compiled (native/core/filter_request.h). @internal */
+export interface NativeFilterState {
+  warnings: string[]
+  /** LINKTYPE_ numbers that it was compiled for; none where there is no filter. */
+  linkTypes: number[]
+  /** No device was up whose kernel extensions could be asked for. */
+  extensionsMissing: boolean
+}
+
 /** News of an interface on their way to JavaScript. @internal */
 export interface NativeQueuedEvent {
   /** The epoch that the event began. */
@@ -116,7 +125,8 @@ export interface NativeQueuedEvent {
  * @internal
  */
 export interface NativeCapture {
-  readonly warnings: string[]
+  /** Of the filter it was opened with. */
+  readonly filter: NativeFilterState
   /** The interfaces at the time of opening. */
   interfaces(): NetworkInterface[]
   start(): void
@@ -129,8 +139,8 @@ export interface NativeCapture {
   /** The next block and, in `meta`, what is in it; or 0: none yet, 1: take the events first, 2: no more will come. */
   nextBlock(meta: ArrayBuffer): ArrayBuffer | 0 | 1 | 2
   release(lease: number): void
-  /** Compiles and replaces; resolves to warnings. */
-  setFilter(expression: string | undefined): Promise<string[]>
+  /** Compiles and replaces. */
+  setFilter(expression: string | undefined): Promise<NativeFilterState>
   /** All that an earlier filter accepted was given out. */
   filterSettled(): boolean
   /** Applies the present filter to what is not given out yet. */

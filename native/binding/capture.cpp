@@ -29,6 +29,18 @@ Napi::Array textList(Napi::Env env, const std::vector<std::string>& texts) {
   return list;
 }
 
+// What JavaScript is told of a filter in force: NativeFilterState in lib/native.ts.
+Napi::Object filterState(Napi::Env env, const FilterRequest& filter) {
+  Napi::Array linkTypes = Napi::Array::New(env, filter.linkTypes.size());
+  for (std::uint32_t i = 0; i < filter.linkTypes.size(); ++i)
+    linkTypes.Set(i, Napi::Number::New(env, filter.linkTypes[i]));
+  Napi::Object state = Napi::Object::New(env);
+  state.Set("warnings", textList(env, filter.warnings));
+  state.Set("linkTypes", linkTypes);
+  state.Set("extensionsMissing", Napi::Boolean::New(env, filter.extensionsMissing));
+  return state;
+}
+
 // An expression, or none.
 std::optional<std::string> textOf(Napi::Value value) {
   if (!value.IsString()) return std::nullopt;
@@ -114,7 +126,7 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     self->direction_ = request.config.filter.direction;
     napi_add_env_cleanup_hook(env, &CaptureHandle::cleanup, self);
     self->hooked_ = true;
-    object.Set("warnings", textList(env, request.filter.warnings));
+    object.Set("filter", filterState(env, request.filter));
     return object;
   }
 
@@ -167,7 +179,7 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
         if (auto set = handle_.capture_->setFilter(request_.spec); !set) error_ = std::move(set.error());
       }
       if (error_) deferred_.Reject(toJs(Env(), *error_));
-      else deferred_.Resolve(textList(Env(), request_.warnings));
+      else deferred_.Resolve(filterState(Env(), request_));
     }
 
     Napi::Promise::Deferred deferred_;
@@ -271,7 +283,7 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     leases_->release(info.Env(), info[0].As<Napi::Number>().Uint32Value());
   }
 
-  // setFilter(expression: string | undefined): Promise<string[]>, of warnings
+  // setFilter(expression: string | undefined): Promise<NativeFilterState>
   Napi::Value setFilter(const Napi::CallbackInfo& info) {
     if (open(info.Env()) == nullptr) return {};
     FilterRequest request;

@@ -28,11 +28,13 @@ Result<> compile(FilterRequest& request, const InterfaceMonitor& monitor) {
     request.warnings.push_back("the filter cannot be applied to devices of link type " +
                                std::to_string(filter.linkType) + ", nothing is captured on them: " + filter.refusal);
   }
+  request.linkTypes = std::move(linkTypes);
+  request.extensionsMissing = compiled->extensionsMissing;
   request.spec.filtered = true;
   request.spec.programs = std::move(compiled->filters);
   if (compiled->extensionsMissing) {
     request.warnings.push_back(
-        "the filter asks for VLAN tags, but no Ethernet device of the namespace is up: it will "
+        "the filter asks for VLAN tags, but no Ethernet device of the namespace is up: until one is, it does "
         "not match tags that the kernel has taken out of the packets");
   }
   return {};

@@ -15,6 +15,10 @@ struct FilterRequest {
   std::optional<std::string> expression;  // none: everything matches
   FilterSpec spec;                        // snapshot length and direction are given
   std::vector<std::string> warnings;
+  // What a later compilation may do better: the link types this one knows of, and whether it had to do without a device
+  // for the kernel's extensions (filter.h).
+  std::vector<std::uint16_t> linkTypes;
+  bool extensionsMissing = false;
 };
 
 // Compiles the expression into the spec, for the link types that may appear at any time and whatever else is there now.

@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Capture, type CaptureOptions, type Packet } from 'ringtap'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
-import { addVeth, del } from './support/network.js'
+import { addNamespace, addVeth, del, down, up } from './support/network.js'
 import { expectedFrame, sendSync, sequenceOf } from './support/send.js'
 import { tables } from './support/tables.js'
+import { waitUntil } from './support/wait.js'
 import { startTcpdump } from './support/witness.js'
 
 addVeth('eth0', 'far0')
@@ -153,3 +155,36 @@ for (const { table, skip } of tables) {
     }
   })
 }
+
+t.test('a filter on tags that was compiled before any device was up', async (t) => {
+  const bare = await addNamespace()
+  down('lo', { namespace: bare.pid })
+  addVeth('outer', 'inner', { peerNamespace: bare.pid, up: false })
+  const capture = await Capture.open({ netns: bare.path, filter: 'vlan 5', interfaces: 'inner' })
+  const warnings: string[] = []
+  const numbers: number[] = []
+  capture.on('warning', ({ message }) => warnings.push(message))
+  const reading = (async () => {
+    for await (const packet of capture.packets()) numbers.push(sequenceOf(packet.data) as number)
+  })()
+  await waitUntil(() => warnings.length === 1, 'the warning')
+  t.match(warnings[0], /no Ethernet device of the namespace is up: until one is/)
+  up('inner', { namespace: bare.pid })
+  up('outer')
+  for (let probe = 1000; numbers.length === 0; probe++) {
+    sendSync({ interface: 'outer', count: 1, start: probe, vlan: 5 })
+    await sleep(20)
+  }
+  sendSync({ interface: 'outer', count: 10, vlan: 5 })
+  sendSync({ interface: 'outer', count: 10, start: 10, vlan: 7 })
+  sendSync({ interface: 'outer', count: 10, start: 20 })
+  await capture.stop()
+  await reading
+  t.same(
+    numbers.filter((number) => number < 1000),
+    Array.from({ length: 10 }, (_, i) => i),
+  )
+  t.equal(warnings.length, 1)
+  await capture.close()
+  await bare.close()
+})
