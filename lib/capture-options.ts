@@ -1,5 +1,6 @@
-import { checkBoolean, checkGroup, checkInteger, checkNetns, checkWord } from './check.js'
+import { checkBoolean, checkGroup, checkInteger, checkNetns, checkRatio, checkWord } from './check.js'
 import { CaptureError, optionError } from './errors.js'
+import type { LossSettings } from './loss-watch.js'
 import type { NativeCaptureOptions } from './native.js'
 import { type InterfaceSelection, normaliseSelection, type Selection } from './selection.js'
 
@@ -62,6 +63,25 @@ export interface OverflowOptions {
   memory?: number | undefined
 }
 
+/**
+ * When a loss of packets is worth an event (`CaptureEvents.loss`). What was lost is counted in `stats()` either way.
+ *
+ * The ratio is that of the lost packets to the received ones, those included, within a sliding window.
+ */
+export interface LossOptions {
+  /** Milliseconds that the ratio is taken over, 100 to 3600000. Default 60000. */
+  window?: number | undefined
+  /** Ratio from which on the level is `warn`: above 0, up to 1. Default 0.03, or `critical` where that is less. */
+  warn?: number | undefined
+  /** Ratio from which on the level is `critical`: `warn` to 1. Default 0.05, or `warn` where that is more. */
+  critical?: number | undefined
+  /**
+   * Packets that must be lost within the window for a level other than `none`, 1 to 1000000000: in a quiet minute a
+   * single packet may be half of all. Default 10.
+   */
+  minimum?: number | undefined
+}
+
 /** What {@link Capture.open} takes; everything is optional. */
 export interface CaptureOptions {
   /** Which interfaces; see {@link InterfaceSelection}. Default: every interface but loopback, those present now. */
@@ -83,6 +103,8 @@ export interface CaptureOptions {
   chunk?: ChunkOptions | undefined
   /** Memory beside the ring. */
   overflow?: OverflowOptions | undefined
+  /** When a loss of packets is worth an event. */
+  loss?: LossOptions | undefined
   /**
    * Path of a network namespace to capture in, such as `/run/netns/blue` or `/proc/4711/ns/net`. Needs CAP_SYS_ADMIN.
    * Interfaces and their indexes are those of that namespace. Default: that of this process.
@@ -98,6 +120,7 @@ export interface CaptureOptions {
 export interface NormalisedOptions {
   readonly selection: Selection
   readonly signal: AbortSignal | undefined
+  readonly loss: LossSettings
   readonly native: NativeCaptureOptions
 }
 
@@ -117,6 +140,7 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
     'ring',
     'chunk',
     'overflow',
+    'loss',
     'netns',
     'backend',
     'signal',
@@ -133,6 +157,7 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
   return {
     selection,
     signal,
+    loss: normaliseLoss(options.loss),
     native: {
       ...ring,
       snapshotLength: checkInteger(orElse(options.snapshotLength, 262144), 'snapshotLength', 1, 262144, 'bytes'),
@@ -153,7 +178,23 @@ function orElse<T>(value: T | undefined, fallback: T): T {
 }
 
 function notYet(asked: boolean, what: string): void {
-  if (asked) throw new CaptureError('ERR_OPTION', `${what} is not supported in this version of ringtap`)
+  if (asked)
+    throw new CaptureError('ERR_OPTION', `${what} is not supported in this version of ringtap`, { option: 'backend' })
+}
+
+function normaliseLoss(given: LossOptions | undefined): LossSettings {
+  const { window, warn, critical, minimum } = checkGroup(given, 'loss', ['window', 'warn', 'critical', 'minimum'])
+  const warnAt = warn === undefined ? 0.03 : checkRatio(warn, 'loss.warn')
+  const criticalAt = critical === undefined ? 0.05 : checkRatio(critical, 'loss.critical')
+  if (warn !== undefined && critical !== undefined && warn > critical) {
+    throw optionError('loss.warn', `at most loss.critical, ${critical}`, warn)
+  }
+  return {
+    window: checkInteger(orElse(window, 60_000), 'loss.window', 100, 3_600_000, 'milliseconds'),
+    warn: warn === undefined ? Math.min(warnAt, criticalAt) : warnAt,
+    critical: critical === undefined ? Math.max(warnAt, criticalAt) : criticalAt,
+    minimum: checkInteger(orElse(minimum, 10), 'loss.minimum', 1, 1_000_000_000, 'packets'),
+  }
 }
 
 type RingSettings = Pick<
@@ -201,6 +242,7 @@ function normaliseRing(options: CaptureOptions): RingSettings {
     throw new CaptureError(
       'ERR_OPTION',
       `ring.memory must hold at least ${fewestBlocks} blocks for each ring; ${memory} bytes hold ${blockCount} of ${blockSize}`,
+      { option: 'ring.memory' },
     )
   }
   let retireTime = maxDelay
@@ -213,6 +255,7 @@ function normaliseRing(options: CaptureOptions): RingSettings {
         'ERR_OPTION',
         `ring.maxStall of ${maxStall} ms cannot be kept: ${blockCount} blocks handed over after ${maxDelay} ms each last ` +
           `${lasts()} ms; raise ring.memory to ${(Math.ceil(maxStall / maxDelay) + 1) * blockSize * ringCount} bytes, or chunk.maxDelay to ${Math.ceil(maxStall / (blockCount - 1))} ms`,
+        { option: 'ring.maxStall' },
       )
     }
   }

@@ -1,4 +1,32 @@
+import { unpackInterfaces } from './interface-stats.js'
+import type { LossFigures, LossLevel } from './loss-figures.js'
 import type { NativeCaptureOptions, NativeCaptureStats } from './native.js'
+import type { SoftnetStats } from './softnet.js'
+
+/**
+ * What a device counted as lost on the way in: packets that no capture on this host ever saw. Differences since the
+ * interface was first captured.
+ *
+ * Source: struct rtnl_link_stats64 (linux/if_link.h, "man 8 ip-link" with `-s -s`), in the capture's network namespace.
+ * Drivers differ in what they count where, and some count one packet twice: these are to be watched each for itself,
+ * not added up. What is lost on the way out is not here: a capture has seen it before the device drops it.
+ */
+export interface DeviceLosses {
+  /**
+   * `rx_dropped`: received, and thrown away by the kernel: no room in a processor's backlog, no memory, longer than a
+   * virtual device's MTU, or unwanted by the device. On some devices it also counts packets that were captured and that
+   * no protocol wanted after that.
+   */
+  readonly dropped: number
+  /** `rx_missed_errors`: the device had no buffer left, because the host did not keep up. Hardware only. */
+  readonly missed: number
+  /** `rx_errors`: bad packets: wrong length, checksum or alignment, and what else the driver finds wrong. */
+  readonly errors: number
+  /** `rx_over_errors`: did not fit into the buffers that the host provides. */
+  readonly overruns: number
+  /** `rx_fifo_errors`: the same on many drivers; on software devices, a queue of their own that was full. */
+  readonly fifoErrors: number
+}
 
 /** The ledger of one interface. */
 export interface InterfaceStats {
@@ -22,7 +50,7 @@ export interface InterfaceStats {
   /** Captured bytes of the delivered packets. */
   readonly bytes: number
   /**
-   * Packets lost, by `droppedByRing` and `droppedByOverflow` together: the kernel does not know the cause per interface.
+   * Packets lost, by `droppedByRing`, `droppedByOverflow` and `malformed` together: the cause is not known per interface.
    * Absent where `received` is; exact in a quiet moment.
    */
   readonly dropped: number | undefined
@@ -32,11 +60,16 @@ export interface InterfaceStats {
   readonly truncated: number
   /** Packets taken from the ring that wait for JavaScript. */
   readonly queued: number
+  /**
+   * What the device lost ahead of the ring, no part of `received`. `undefined` where the interface was never captured,
+   * where the kernel does not tell (before Linux 4.7), and where it went while news of interfaces were lost.
+   */
+  readonly device: DeviceLosses | undefined
 }
 
 /**
  * What became of every packet. In a quiet moment, with nothing `queued`,
- * `received = delivered + droppedByRing + droppedByOverflow + unselected`.
+ * `received = delivered + droppedByRing + droppedByOverflow + unselected + malformed`.
  *
  * Counts since the capture was opened; whole numbers, exact up to 2⁵³.
  */
@@ -53,16 +86,31 @@ export interface CaptureStats {
   readonly droppedByOverflow: number
   /** Packets of interfaces that turned out not to be wanted, accepted before that was known, and not delivered. */
   readonly unselected: number
+  /**
+   * Packets lost because the ring's record of them could not be read: it contradicts itself, and so what follows it in
+   * the same block cannot be found either. 0 on a sound kernel; each time there is a `warning` too.
+   */
+  readonly malformed: number
   /** Delivered packets that were cut at the snapshot length. */
   readonly truncated: number
   /** Packets taken from the ring that wait for JavaScript. */
   readonly queued: number
+  /** What was lost within the last `loss.window`, up to this call. */
+  readonly loss: LossFigures & {
+    /** As the last `loss` event said. */
+    readonly level: LossLevel
+  }
   /** How often the ring was full when a packet came. */
   readonly freezes: number
   /** Blocks copied out of the ring because the kernel was about to need them. */
   readonly evicted: number
   /** How often news of interfaces was lost in the kernel, and the list read anew. No event is lost by it. */
   readonly interfaceResyncs: number
+  /**
+   * What the kernel's queues lost ahead of the ring since the capture was opened, no part of `received`; `undefined` where
+   * it cannot be read (a container that masks /proc).
+   */
+  readonly softnet: SoftnetStats | undefined
   /** Per interface: those present, then those that went (the latest 1024). */
   readonly interfaces: readonly InterfaceStats[]
   /** What holds packets. */
@@ -89,7 +137,11 @@ export interface CaptureStats {
 }
 
 /** @internal */
-export function toStats(native: NativeCaptureStats, options: NativeCaptureOptions): CaptureStats {
+export function toStats(
+  native: NativeCaptureStats,
+  options: NativeCaptureOptions,
+  loss: CaptureStats['loss'],
+): CaptureStats {
   return {
     received: native.received,
     delivered: native.delivered,
@@ -97,14 +149,15 @@ export function toStats(native: NativeCaptureStats, options: NativeCaptureOption
     droppedByRing: native.droppedByRing,
     droppedByOverflow: native.droppedByOverflow,
     unselected: native.unselected,
+    malformed: native.malformed,
     truncated: native.truncated,
     queued: native.queued,
+    loss,
     freezes: native.freezes,
     evicted: native.evicted,
     interfaceResyncs: native.monitorOverflows,
-    interfaces: native.interfaces
-      .map((one) => ({ ...one, received: one.received, dropped: one.dropped }))
-      .sort((a, b) => Number(b.present) - Number(a.present) || a.index - b.index),
+    softnet: native.softnet,
+    interfaces: unpackInterfaces(native.interfaces),
     ring: {
       memory: options.blockSize * native.blockCount,
       count: options.ringCount,

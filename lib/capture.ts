@@ -1,37 +1,20 @@
 import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { CaptureEvents, CaptureInterfaceEvent } from './capture-events.js'
 import { type CaptureOptions, type NormalisedOptions, normaliseOptions } from './capture-options.js'
 import { type CaptureStats, toStats } from './capture-stats.js'
 import { Chunk } from './chunk.js'
 import { ChunkMemory } from './chunk-memory.js'
-import { CaptureError, optionError } from './errors.js'
-import { type InterfaceEvent, toInterfaceEvents } from './interface-event.js'
+import { blame, CaptureError, optionError } from './errors.js'
+import { toInterfaceEvents } from './interface-event.js'
 import { InterfaceHistory } from './interface-history.js'
-import { type NativeCapture, type NativeFilterState, type NativeQueuedEvent, native } from './native.js'
+import { nameIn } from './interface-stats.js'
+import type { NameOf } from './loss-figures.js'
+import { LossWatch } from './loss-watch.js'
+import { type NativeCapture, type NativeCaptureStats, type NativeFilterState, type NativeQueuedEvent, native } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
 import type { Packet } from './packet.js'
 import { explainOpening } from './permission.js'
-
-/** A change of an interface, and whether the capture selects it after that. */
-export type CaptureInterfaceEvent = InterfaceEvent & {
-  /** Whether the interface is captured from here on. */
-  readonly selected: boolean
-}
-
-/** The events of a {@link Capture}. They tell of its state; packets never come as events. */
-export interface CaptureEvents {
-  /** An interface appeared, went, was renamed, set up or down, or changed. */
-  interface: [event: CaptureInterfaceEvent]
-  /** Something the user should know; the capture goes on. Where nobody listens it goes to process.emitWarning(). */
-  warning: [warning: CaptureError]
-  /**
-   * A function among the patterns threw: the interface it was asked about is not captured. Where nobody listens it is
-   * a warning.
-   */
-  error: [error: CaptureError]
-  /** The capture is closed: threads and descriptors are gone. */
-  close: []
-}
 
 /** Where native/binding/capture.cpp writes what it says of a block. */
 const META = {
@@ -68,6 +51,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   readonly #native: NativeCapture
   readonly #options: NormalisedOptions
   readonly #history = new InterfaceHistory()
+  readonly #loss: LossWatch
+  #lossTimer: NodeJS.Timeout | undefined
   readonly #selected = new Map<number, NetworkInterface>()
   readonly #meta = new Float64Array(META.WORDS)
   readonly #times = new BigUint64Array(this.#meta.buffer)
@@ -118,6 +103,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     this.#options = options
     this.#expression = options.native.filter
     this.#filter = handle.filter
+    this.#loss = new LossWatch(options.loss, (packets) => handle.lossSample(packets), performance.now())
   }
 
   #start(): void {
@@ -148,6 +134,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       )
     }
     this.#native.start()
+    this.#lossTimer = setInterval(() => this.#lookForLoss(), this.#loss.period).unref()
     signal?.addEventListener('abort', this.#onAbort, { once: true })
     // Later, when the caller has had a chance to listen.
     setImmediate(() => {
@@ -173,8 +160,18 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
 
   /** The ledger. After `close()` it stays as it was last. */
   stats(): CaptureStats {
-    if (!this.#closing) this.#lastStats = toStats(this.#native.stats(), this.#options.native)
+    if (!this.#closing) {
+      const ledger = this.#native.stats()
+      const loss = this.#loss.present(performance.now(), ledger.lossSample, namesIn(ledger))
+      this.#lastStats = toStats(ledger, this.#options.native, { level: this.#loss.level, ...loss })
+    }
     return this.#lastStats as CaptureStats
+  }
+
+  #lookForLoss(): void {
+    const event = this.#loss.look(performance.now(), () => namesIn(this.#native.stats()))
+    // Emitted when the present call is over: a listener may do anything, close() included.
+    if (event) queueMicrotask(() => this.emit('loss', event))
   }
 
   /**
@@ -234,7 +231,9 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       throw optionError('expression', 'a pcap-filter expression, or undefined for none', expression)
     }
     if (this.#closing) throw new CaptureError('ERR_CLOSED', 'the capture is closed')
-    await this.#compile(expression)
+    await this.#compile(expression).catch((error) => {
+      throw error.code === 'ERR_CLOSED' ? error : blame(error, 'expression')
+    })
     const deadline = performance.now() + 2 * this.#options.native.retireTime + 100
     do {
       await sleep(Math.min(5, this.#options.native.retireTime))
@@ -297,6 +296,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 
   async #close(): Promise<void> {
+    clearInterval(this.#lossTimer)
+    this.#lookForLoss()
     this.stats()
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
     const closed = this.#native.close()
@@ -362,7 +363,10 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     if (this.#closing) return
     this.#takeEvents()
     this.#wakeWaiting()
-    if (this.#stopping && this.#native.intakeEnded()) this.#stopping.resolve(this.stats())
+    if (this.#stopping && this.#native.intakeEnded()) {
+      this.#lookForLoss()
+      this.#stopping.resolve(this.stats())
+    }
   }
 
   #wakeWaiting(): void {
@@ -440,6 +444,11 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     if (this.listenerCount('warning') > 0) this.emit('warning', warning)
     else process.emitWarning(warning.message, { type: 'CaptureWarning', code: warning.code })
   }
+}
+
+/** Sought when there is something to name. */
+function namesIn({ interfaces }: NativeCaptureStats): NameOf {
+  return (index, generation) => nameIn(interfaces, index, generation)
 }
 
 function listed(present: readonly NetworkInterface[]): string {

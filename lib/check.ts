@@ -1,13 +1,13 @@
-import { CaptureError, optionError } from './errors.js'
+import { CaptureError, optionError, optionPath } from './errors.js'
 
 /** Throws `ERR_OPTION` for a key that is not known: a misspelt option must not be ignored. @internal */
 export function checkKeys(value: object, label: string, known: readonly string[]): void {
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue
-    throw new CaptureError(
-      'ERR_OPTION',
-      `${label ? `${label}.` : ''}${key} is not an option; known are ${known.join(', ')}`,
-    )
+    const option = `${label ? `${label}.` : ''}${key}`
+    throw new CaptureError('ERR_OPTION', `${option} is not an option; known are ${known.join(', ')}`, {
+      option: optionPath(option),
+    })
   }
 }
 
@@ -27,6 +27,14 @@ export function checkGroup<T extends object>(
 export function checkInteger(value: unknown, label: string, low: number, high: number, unit = ''): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < low || value > high) {
     throw optionError(label, `a whole number from ${low} to ${high}${unit && ` ${unit}`}`, value)
+  }
+  return value
+}
+
+/** A share of a whole that is not nothing. @internal */
+export function checkRatio(value: unknown, label: string): number {
+  if (typeof value !== 'number' || !(value > 0 && value <= 1)) {
+    throw optionError(label, 'a number above 0, at most 1', value)
   }
   return value
 }

@@ -1,7 +1,7 @@
 import { types } from 'node:util'
 
 import { checkGroup, checkInteger } from './check.js'
-import { optionError } from './errors.js'
+import { blame, optionError } from './errors.js'
 import { LinkType } from './link-type.js'
 import { type FilterHandle, native } from './native.js'
 
@@ -151,7 +151,12 @@ export async function compileFilter(expression: string, options?: CompileFilterO
   const given = checkGroup(options, 'options', ['linkType', 'snapshotLength'])
   const linkType = checkInteger(given.linkType ?? LinkType.ETHERNET, 'linkType', 0, 0xffff)
   const snapshotLength = checkInteger(given.snapshotLength ?? maxSnapshotLength, 'snapshotLength', 1, maxSnapshotLength)
-  const handle = await native().compileFilter(expression, linkType, snapshotLength)
+  const handle = await native()
+    .compileFilter(expression, linkType, snapshotLength)
+    .catch((error) => {
+      // The snapshot length is in order: what else libpcap may not know is the link type.
+      throw blame(error, error.code === 'ERR_OPTION' ? 'linkType' : 'expression')
+    })
   return new CompiledFilter(handle, expression, linkType, snapshotLength)
 }
 

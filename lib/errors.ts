@@ -32,6 +32,12 @@ export interface CaptureErrorDetails {
   syscall?: string | undefined
   /** The name of the interface concerned. */
   interface?: string | undefined
+  /**
+   * The option or argument that is wrong, as it is written in code and without the name of the options object:
+   * `snapshotLength`, `ring.memory`, `interfaces.include`, or `interfaces.include[1]` in a list. Of two that contradict
+   * each other, the first that the message names.
+   */
+  option?: string | undefined
   /** The error this one was made from. */
   cause?: unknown
 }
@@ -52,6 +58,11 @@ export class CaptureError extends Error {
   declare readonly syscall?: string
   /** The name of the interface concerned, where one is. */
   declare readonly interface?: string
+  /**
+   * The option or argument that is wrong, with `ERR_OPTION`, `ERR_PATTERN` and where the filter of `Capture.open()` is
+   * refused: `ring.memory`, `interfaces.include[1]`, `filter`.
+   */
+  declare readonly option?: string
 
   constructor(code: CaptureErrorCode, message: string, details: CaptureErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
@@ -59,6 +70,7 @@ export class CaptureError extends Error {
     if (details.errno) this.errno = details.errno
     if (details.syscall) this.syscall = details.syscall
     if (details.interface) this.interface = details.interface
+    if (details.option) this.option = details.option
     Object.defineProperty(this, brand, { value: true })
   }
 
@@ -76,7 +88,27 @@ Object.defineProperty(CaptureError.prototype, 'name', { value: 'CaptureError', c
  * @internal
  */
 export function optionError(name: string, expected: string, got: unknown): CaptureError {
-  return new CaptureError('ERR_OPTION', `${name} must be ${expected}; got ${describe(got)}`)
+  return new CaptureError('ERR_OPTION', `${name} must be ${expected}; got ${describe(got)}`, {
+    option: optionPath(name),
+  })
+}
+
+/**
+ * The name of an option as a message has it, as `CaptureError.option` has it.
+ *
+ * @internal
+ */
+export function optionPath(name: string): string {
+  return name.replace(/^options\./, '')
+}
+
+/**
+ * Says which option an error of the native side is about, where that has not been said.
+ *
+ * @internal
+ */
+export function blame(error: CaptureError, option: string): CaptureError {
+  return error.option === undefined ? Object.assign(error, { option }) : error
 }
 
 /**

@@ -160,6 +160,7 @@ function tooLong(): CaptureError {
     'ERR_OPTION',
     `data must be short enough for its dump to fit into a string of ${constants.MAX_STRING_LENGTH} characters; ` +
       'dump it in parts, with the option offset',
+    { option: 'data' },
   )
 }
 

@@ -1,6 +1,7 @@
-export { Capture, type CaptureEvents, type CaptureInterfaceEvent } from './capture.js'
-export type { CaptureOptions, ChunkOptions, OverflowOptions, RingOptions } from './capture-options.js'
-export type { CaptureStats, InterfaceStats } from './capture-stats.js'
+export { Capture } from './capture.js'
+export type { CaptureEvents, CaptureInterfaceEvent } from './capture-events.js'
+export type { CaptureOptions, ChunkOptions, LossOptions, OverflowOptions, RingOptions } from './capture-options.js'
+export type { CaptureStats, DeviceLosses, InterfaceStats } from './capture-stats.js'
 export { type CaptureCheck, type CaptureProblem, checkCapture } from './check-capture.js'
 export { Chunk } from './chunk.js'
 export {
@@ -15,6 +16,8 @@ export { type HexdumpOptions, hexdump } from './hexdump.js'
 export type { InterfaceEvent } from './interface-event.js'
 export { LinkType } from './link-type.js'
 export { type ListInterfacesOptions, listInterfaces } from './list-interfaces.js'
+export type { InterfaceLoss, LossFigures, LossLevel } from './loss-figures.js'
+export type { LossEvent } from './loss-watch.js'
 export type { InterfaceAddress, NetworkInterface } from './network-interface.js'
 export { Packet, type PacketKind, type VlanTag } from './packet.js'
 export type { InterfacePattern } from './pattern.js'
@@ -25,4 +28,5 @@ export {
   type InterfaceSelection,
   type SelectionExplanation,
 } from './selection.js'
+export type { SoftnetStats } from './softnet.js'
 export { type InterfaceWatcher, type WatchInterfacesOptions, watchInterfaces } from './watch-interfaces.js'

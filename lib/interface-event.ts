@@ -11,8 +11,8 @@ import type { NetworkInterface } from './network-interface.js'
  * - `up`, `down`: it was set up or down (`NetworkInterface.up`; for the carrier see `running`).
  * - `changed`: something else about it changed.
  *
- * Where one change is both a new name and up or down, there are two events, `renamed` first, with the same `interface`
- * and `previous`. Whatever else changed at the same time has no event of its own: compare `previous` with `interface`.
+ * Where one change is both a new name and up or down, there are two events, `renamed` first, with the same `interface`,
+ * `previous` and `changes`. Whatever else changed at the same time has no event of its own: it is in `changes`.
  */
 export type InterfaceEvent =
   | {
@@ -27,6 +27,8 @@ export type InterfaceEvent =
       readonly interface: NetworkInterface
       /** The interface as it was before. */
       readonly previous: NetworkInterface
+      /** The fields in which the two differ, in the order of {@link NetworkInterface}; never empty. */
+      readonly changes: readonly (keyof NetworkInterface)[]
     }
 
 /**
@@ -68,5 +70,11 @@ function transition(previous: NetworkInterface, current: NetworkInterface): Inte
   if (previous.name !== current.name) types.push('renamed')
   if (previous.up !== current.up) types.push(current.up ? 'up' : 'down')
   if (types.length === 0) types.push('changed')
-  return types.map((type) => Object.freeze({ type, interface: current, previous }))
+  const changes = Object.freeze(changedFields(previous, current))
+  return types.map((type) => Object.freeze({ type, interface: current, previous, changes }))
+}
+
+function changedFields(previous: NetworkInterface, current: NetworkInterface): (keyof NetworkInterface)[] {
+  const fields = Object.keys(current) as (keyof NetworkInterface)[]
+  return fields.filter((field) => !isDeepStrictEqual(previous[field], current[field]))
 }

@@ -1,6 +1,9 @@
 import loaded from './addon.cjs'
 import { CaptureError, type CaptureErrorCode } from './errors.js'
+import type { PackedInterfaces } from './interface-stats.js'
+import type { LossSample } from './loss-figures.js'
 import type { NetworkInterface } from './network-interface.js'
+import type { SoftnetStats } from './softnet.js'
 
 /**
  * What happened to an interface, as the core tells it.
@@ -146,6 +149,8 @@ export interface NativeCapture {
   /** Applies the present filter to what is not given out yet. */
   enforceFilter(): void
   stats(): NativeCaptureStats
+  /** `undefined` where the rings have accepted no more than so many packets since they were opened. */
+  lossSample(packets: number): LossSample | undefined
   stop(): void
   /** Every packet from before the stop is in the queue. */
   intakeEnded(): boolean
@@ -169,20 +174,11 @@ export interface NativeCaptureStats {
   monitorOverflows: number
   blockCount: number
   table: 'ebpf' | 'classic'
-  interfaces: {
-    index: number
-    generation: number
-    name: string
-    present: boolean
-    selected: boolean
-    received?: number
-    delivered: number
-    bytes: number
-    dropped?: number
-    unselected: number
-    truncated: number
-    queued: number
-  }[]
+  /** Absent where the kernel does not tell. */
+  softnet?: SoftnetStats
+  /** Of the same moment. */
+  lossSample: LossSample
+  interfaces: PackedInterfaces
 }
 
 /**

@@ -78,7 +78,7 @@ function compileExpression(pattern: string, label: string) {
     throw new CaptureError(
       'ERR_PATTERN',
       `${label}: ${JSON.stringify(pattern)} is not a valid extended regular expression: ${cause.message}${hint}`,
-      { cause },
+      { cause, option: label },
     )
   }
 }
@@ -115,13 +115,14 @@ function fromFunction(pattern: (iface: NetworkInterface) => boolean, label: stri
         throw new CaptureError('ERR_PATTERN', `${label}: ${shown} threw for interface ${iface.name}: ${reason}`, {
           cause,
           interface: iface.name,
+          option: label,
         })
       }
       if (typeof verdict !== 'boolean') {
         throw new CaptureError(
           'ERR_PATTERN',
           `${label}: ${shown} must return a boolean; for interface ${iface.name} it returned ${describe(verdict)}`,
-          { interface: iface.name },
+          { interface: iface.name, option: label },
         )
       }
       return verdict

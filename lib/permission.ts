@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import { CaptureError } from './errors.js'
+import { blame, CaptureError } from './errors.js'
 import { type CapabilityName, has, type Privilege, readPrivilege } from './privilege.js'
 
 /**
@@ -204,12 +204,18 @@ export function explainPermission(error: unknown, capability: CapabilityName = '
 }
 
 /**
- * As {@link explainPermission}, for an error of opening sockets, possibly in another network namespace.
+ * As {@link explainPermission}, for an error of opening sockets, possibly in another network namespace; with `option`
+ * where it is one that the native side refused.
  *
  * @internal
  */
 export function explainOpening(error: unknown): unknown {
   // A namespace's file that this user may not open has nothing to do with capturing: the message says it all.
-  if (!(error instanceof CaptureError) || error.syscall === 'open') return error
+  if (!(error instanceof CaptureError)) return error
+  if (error.code === 'ERR_FILTER_SYNTAX' || error.code === 'ERR_FILTER_TOO_LARGE') return blame(error, 'filter')
+  if (error.code === 'ERR_OPTION' && (error.syscall === 'open' || error.syscall === 'setns')) {
+    return blame(error, 'netns')
+  }
+  if (error.syscall === 'open') return error
   return explainPermission(error, error.syscall === 'setns' ? 'SYS_ADMIN' : 'NET_RAW')
 }

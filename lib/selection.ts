@@ -117,6 +117,7 @@ function compile(selection: unknown, label: string): Compiled {
     throw new CaptureError(
       'ERR_OPTION',
       `${label} must be a name, a list of names or { ${keys.join(', ')} }; got ${types.isRegExp(selection) ? 'a RegExp' : 'a function'}: write { include: … }`,
+      { option: label },
     )
   }
   if (typeof selection !== 'object' || selection === null) {
@@ -131,6 +132,7 @@ function byNames(list: readonly unknown[], label: string): Compiled {
     throw new CaptureError(
       'ERR_OPTION',
       `${label} must name at least one interface; got an empty list (leave it out to capture on every interface)`,
+      { option: label },
     )
   }
   const names: string[] = []
@@ -199,6 +201,7 @@ function byRules(rules: Readonly<Record<string, unknown>>, label: string): Compi
             throw new CaptureError(
               'ERR_OPTION',
               `interface must be a NetworkInterface where ${matcher.shown} of the selection decides; got ${describe(iface.name)}`,
+              { option: 'interface' },
             )
           }
           return matcher.matches(iface)

@@ -101,7 +101,9 @@ function normalise(options: WatchInterfacesOptions): Settings {
   if (typeof options !== 'object' || options === null) throw optionError('options', 'an object', options)
   for (const name of Object.keys(options)) {
     if (!known.includes(name) && name !== 'receiveBuffer') {
-      throw new CaptureError('ERR_OPTION', `watchInterfaces() has no option "${name}"; it takes ${known.join(', ')}`)
+      throw new CaptureError('ERR_OPTION', `watchInterfaces() has no option "${name}"; it takes ${known.join(', ')}`, {
+        option: name,
+      })
     }
   }
   const { signal, initial = false, maxQueue = 65536, receiveBuffer = 0 } = options

@@ -19,7 +19,7 @@ export function ledger(stats: CaptureStats): string {
       count(one.bytes),
     ])
   const { received, delivered, unselected, truncated, bytes } = stats
-  const dropped = stats.droppedByRing + stats.droppedByOverflow
+  const dropped = stats.droppedByRing + stats.droppedByOverflow + stats.malformed
   const total = ['total', ...[received, delivered, dropped, unselected, truncated, bytes].map(count)]
   const lines = table([head, ...rows, total]).split('\n')
   const first = paint('bold', lines[0] ?? '')
@@ -37,19 +37,21 @@ export function balanced(stats: CaptureStats): boolean {
 
 /** The promise of the ledger, in numbers. */
 export function equation(stats: CaptureStats): string {
-  const { received, delivered, droppedByRing, droppedByOverflow, unselected, queued } = stats
+  const { received, delivered, droppedByRing, droppedByOverflow, unselected, malformed, queued } = stats
   const terms = [
     `${count(delivered)} delivered`,
     `${count(droppedByRing)} lost, ring full`,
     `${count(droppedByOverflow)} lost, overflow full`,
     `${count(unselected)} unselected`,
+    ...(malformed > 0 ? [`${count(malformed)} unreadable`] : []),
     ...(queued > 0 ? [`${count(queued)} queued`] : []),
   ]
   return `${count(received)} received ${balanced(stats) ? '=' : '≠'} ${terms.join(' + ')}`
 }
 
 function accounted(stats: CaptureStats): number {
-  return stats.delivered + stats.droppedByRing + stats.droppedByOverflow + stats.unselected + stats.queued
+  const { delivered, droppedByRing, droppedByOverflow, unselected, malformed, queued } = stats
+  return delivered + droppedByRing + droppedByOverflow + unselected + malformed + queued
 }
 
 function optional(value: number | undefined): string {

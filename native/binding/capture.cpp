@@ -93,6 +93,7 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
                                          InstanceMethod<&CaptureHandle::filterSettled>("filterSettled"),
                                          InstanceMethod<&CaptureHandle::enforceFilter>("enforceFilter"),
                                          InstanceMethod<&CaptureHandle::stats>("stats"),
+                                         InstanceMethod<&CaptureHandle::lossSample>("lossSample"),
                                          InstanceMethod<&CaptureHandle::stop>("stop"),
                                          InstanceMethod<&CaptureHandle::intakeEnded>("intakeEnded"),
                                          InstanceMethod<&CaptureHandle::close>("close"),
@@ -307,6 +308,14 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
     return toJs(info.Env(), *capture, capture->figures());
+  }
+
+  // lossSample(packets: number): Float64Array, or undefined where the rings have accepted no more than that
+  Napi::Value lossSample(const Napi::CallbackInfo& info) {
+    Capture* capture = open(info.Env());
+    if (capture == nullptr) return {};
+    const auto figures = capture->ledgerAfter(static_cast<std::uint64_t>(info[0].As<Napi::Number>().Int64Value()));
+    return figures ? toLossSample(info.Env(), *capture, *figures) : info.Env().Undefined();
   }
 
   void stop(const Napi::CallbackInfo& info) {

@@ -1,6 +1,60 @@
 #include "binding/capture_figures.h"
 
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <vector>
+
 namespace ringtap::binding {
+
+namespace {
+
+Napi::Float64Array toArray(Napi::Env env, const std::vector<double>& row) {
+  Napi::Float64Array array = Napi::Float64Array::New(env, row.size());
+  std::copy(row.begin(), row.end(), array.Data());
+  return array;
+}
+
+// PackedInterfaces of lib/interface-stats.ts.
+Napi::Object packInterfaces(Napi::Env env, const CaptureFigures& figures) {
+  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+  const auto& list = figures.table.interfaces;
+  Napi::Array names = Napi::Array::New(env, list.size());
+  std::vector<double> rows;
+  rows.reserve(list.size() * 16);
+  const auto add = [&rows](std::optional<std::uint64_t> value) {
+    rows.push_back(value ? static_cast<double>(*value) : kUnknown);
+  };
+  for (std::uint32_t i = 0; i < list.size(); ++i) {
+    const InterfaceFigures& one = list[i];
+    names.Set(i, Napi::String::New(env, one.name));
+    add(one.index);
+    add(one.generation);
+    add(one.present ? 1 : 0);
+    add(one.selected ? 1 : 0);
+    add(one.received);
+    add(one.delivered);
+    add(one.bytes);
+    add(figures.lost(one));
+    add(one.unselected);
+    add(one.truncated);
+    add(one.queued);
+    const auto addLoss = [&](std::uint64_t DeviceLosses::*counter) {
+      add(one.losses ? std::optional((*one.losses).*counter) : std::nullopt);
+    };
+    addLoss(&DeviceLosses::dropped);
+    addLoss(&DeviceLosses::missed);
+    addLoss(&DeviceLosses::errors);
+    addLoss(&DeviceLosses::overruns);
+    addLoss(&DeviceLosses::fifo);
+  }
+  Napi::Object packed = Napi::Object::New(env);
+  packed.Set("names", names);
+  packed.Set("rows", toArray(env, rows));
+  return packed;
+}
+
+}  // namespace
 
 Napi::Object toJs(Napi::Env env, const Capture& capture, const CaptureFigures& figures) {
   const auto set = [env](Napi::Object& object, const char* name, std::uint64_t value) {
@@ -22,30 +76,37 @@ Napi::Object toJs(Napi::Env env, const Capture& capture, const CaptureFigures& f
   set(object, "monitorOverflows", figures.monitorOverflows);
   set(object, "blockCount", capture.blockCount());
   object.Set("table", Napi::String::New(env, capture.form() == TableForm::Ebpf ? "ebpf" : "classic"));
-  Napi::Array interfaces = Napi::Array::New(env, figures.table.interfaces.size());
-  for (std::uint32_t i = 0; i < figures.table.interfaces.size(); ++i) {
-    const InterfaceFigures& one = figures.table.interfaces[i];
-    Napi::Object entry = Napi::Object::New(env);
-    entry.Set("name", Napi::String::New(env, one.name));
-    set(entry, "index", one.index);
-    set(entry, "generation", one.generation);
-    entry.Set("present", Napi::Boolean::New(env, one.present));
-    entry.Set("selected", Napi::Boolean::New(env, one.selected));
-    set(entry, "delivered", one.delivered);
-    set(entry, "bytes", one.bytes);
-    set(entry, "unselected", one.unselected);
-    set(entry, "truncated", one.truncated);
-    set(entry, "queued", one.queued);
-    if (one.received) {
-      set(entry, "received", *one.received);
-      // Without a loss in the ring, what is not taken yet is still in it.
-      const bool lossy = figures.loops.ringDrops + figures.loops.overflowDrops > 0 && *one.received > one.taken;
-      set(entry, "dropped", lossy ? *one.received - one.taken : 0);
-    }
-    interfaces.Set(i, entry);
+  if (figures.softnet) {
+    Napi::Object softnet = Napi::Object::New(env);
+    set(softnet, "dropped", figures.softnet->dropped);
+    set(softnet, "timeSqueezed", figures.softnet->timeSqueezed);
+    object.Set("softnet", softnet);
   }
-  object.Set("interfaces", interfaces);
+  object.Set("lossSample", toLossSample(env, capture, figures));
+  object.Set("interfaces", packInterfaces(env, figures));
   return object;
+}
+
+Napi::Value toLossSample(Napi::Env env, const Capture& capture, const CaptureFigures& figures) {
+  std::vector<double> row;
+  const auto add = [&row](std::uint64_t value) { row.push_back(static_cast<double>(value)); };
+  add(figures.loops.packets);
+  add(figures.settled ? 1 : 0);
+  add(capture.form() == TableForm::Ebpf ? 1 : 0);
+  add(figures.received);
+  add(figures.loops.ringDrops);
+  add(figures.loops.overflowDrops);
+  add(figures.table.malformed);
+  for (const InterfaceFigures& one : figures.table.interfaces) {
+    const auto lost = figures.lost(one);
+    // Of those that went only what they lost matters; they may be many.
+    if (!lost || *one.received == 0 || (!one.present && *lost == 0)) continue;
+    add(one.index);
+    add(one.generation);
+    add(*one.received);
+    add(*lost);
+  }
+  return toArray(env, row);
 }
 
 }  // namespace ringtap::binding

@@ -4,8 +4,17 @@
 
 namespace ringtap {
 
-Capture::Capture(const CaptureConfig& config, InterfaceMonitor monitor, std::function<void()> wake)
+std::optional<std::uint64_t> CaptureFigures::lost(const InterfaceFigures& one) const {
+  if (!one.received) return std::nullopt;
+  // Without a loss, what is not taken yet is still in the ring.
+  const bool lossy = loops.ringDrops + loops.overflowDrops + table.malformed > 0;
+  return lossy && *one.received > one.taken ? *one.received - one.taken : 0;
+}
+
+Capture::Capture(const CaptureConfig& config, InterfaceMonitor monitor, netlink::Requester counters,
+                 std::function<void()> wake)
     : config_(config),
+      counters_(std::move(counters)),
       table_(config.filter, config.hotplug),
       queue_(std::move(wake)),
       feed_(std::move(monitor), table_, queue_, [this] { return horizon(); }),
@@ -13,7 +22,9 @@ Capture::Capture(const CaptureConfig& config, InterfaceMonitor monitor, std::fun
 
 Result<std::unique_ptr<Capture>> Capture::open(const CaptureConfig& config, InterfaceMonitor monitor,
                                                std::function<void()> wake) {
-  std::unique_ptr<Capture> self(new Capture(config, std::move(monitor), std::move(wake)));
+  auto counters = netlink::Requester::open();
+  if (!counters) return std::move(counters.error());
+  std::unique_ptr<Capture> self(new Capture(config, std::move(monitor), std::move(*counters), std::move(wake)));
   RingOptions options = config.ring;
   for (std::uint32_t number = 0; number < config.ringCount; ++number) {
     auto ring = Ring::open(options);
@@ -27,7 +38,12 @@ Result<std::unique_ptr<Capture>> Capture::open(const CaptureConfig& config, Inte
         }));
   }
   self->overflow_->onRoom([capture = self.get()] { capture->nudge(); });
-  for (const auto& [index, info] : self->feed_.initial()) self->table_.add(info);
+  auto losses = self->counters_.losses();
+  for (const auto& [index, info] : self->feed_.initial()) {
+    std::optional<DeviceLosses> before;
+    if (losses && losses->contains(index)) before = losses->find(index)->second;
+    self->table_.add(info, before);
+  }
   return self;
 }
 
@@ -133,9 +149,26 @@ void Capture::close() {
 }
 
 CaptureFigures Capture::figures() {
+  // Where the kernel does not tell, the figures are absent.
+  auto losses = counters_.losses();
+  CaptureFigures all = figures(losses ? *losses : LossesByIndex{});
+  all.softnet = softnet_.figures();
+  return all;
+}
+
+std::optional<CaptureFigures> Capture::ledgerAfter(std::uint64_t packets) {
+  std::uint64_t now = 0;
+  for (const auto& loop : loops_) now += loop->figures().packets;
+  if (now == packets) return std::nullopt;
+  return figures(LossesByIndex{});
+}
+
+CaptureFigures Capture::figures(const LossesByIndex& losses) {
   CaptureFigures figures;
+  std::uint64_t taken = 0;
+  for (const auto& loop : loops_) taken += loop->taken();
   // The rings' counters last: what the table has is then part of them.
-  figures.table = table_.figures();
+  figures.table = table_.figures(losses);
   for (const auto& loop : loops_) {
     const LoopFigures one = loop->figures();
     figures.loops.packets += one.packets;
@@ -144,6 +177,7 @@ CaptureFigures Capture::figures() {
     figures.loops.freezes += one.freezes;
     figures.loops.evicted += one.evicted;
   }
+  figures.settled = taken == figures.loops.packets - figures.loops.ringDrops - figures.loops.overflowDrops;
   figures.received = figures.loops.packets - figures.table.lateRefused;
   figures.overflowUsed = overflow_->used();
   figures.monitorOverflows = feed_.overflows();

@@ -18,10 +18,12 @@
 #include "core/chunk_queue.h"
 #include "core/interface_feed.h"
 #include "core/kernel_filter.h"
+#include "core/netlink_socket.h"
 #include "core/overflow_memory.h"
 #include "core/result.h"
 #include "core/ring_loop.h"
 #include "core/selection_table.h"
+#include "core/softnet.h"
 
 namespace ringtap {
 
@@ -41,11 +43,18 @@ struct CaptureFigures {
   std::uint64_t received = 0;  // accepted by the filter
   std::uint64_t overflowUsed = 0;
   std::uint64_t monitorOverflows = 0;
+  std::optional<SoftnetFigures> softnet;
+  bool settled = false;  // nothing was on its way through a ring: the figures per interface are exact
+
+  // Packets of this interface that were received and cannot be delivered, whatever the cause. Nothing where its
+  // `received` is not known.
+  [[nodiscard]] std::optional<std::uint64_t> lost(const InterfaceFigures& one) const;
 };
 
 class Capture {
  public:
-  // Opens the rings. Nothing is received yet. `monitor` knows the interfaces of the namespace; `wake`: see ChunkQueue.
+  // Opens the rings. Nothing is received yet. `monitor` knows the interfaces of the namespace, that of the calling
+  // thread; `wake`: see ChunkQueue.
   [[nodiscard]] static Result<std::unique_ptr<Capture>> open(const CaptureConfig& config, InterfaceMonitor monitor,
                                                              std::function<void()> wake);
   ~Capture();
@@ -77,18 +86,28 @@ class Capture {
   // Ends the threads and closes the descriptors. What waits is dropped; leases stay readable. Idempotent.
   void close();
 
+  // The ledger, with what was lost ahead of the rings beside it; the kernel tells the devices' counters under its RTNL
+  // lock. JavaScript's thread.
   [[nodiscard]] CaptureFigures figures();
+  // The same without what was lost ahead of the rings; nothing where no packet came since the rings had accepted
+  // `packets`.
+  [[nodiscard]] std::optional<CaptureFigures> ledgerAfter(std::uint64_t packets);
   [[nodiscard]] std::uint32_t blockCount() const;  // of all rings
   [[nodiscard]] TableForm form() const { return table_.form(); }
 
  private:
-  Capture(const CaptureConfig& config, InterfaceMonitor monitor, std::function<void()> wake);
+  Capture(const CaptureConfig& config, InterfaceMonitor monitor, netlink::Requester counters,
+          std::function<void()> wake);
+
+  [[nodiscard]] CaptureFigures figures(const LossesByIndex& losses);
 
   Result<> refuseAll();
   void nudge();
   [[nodiscard]] Horizon horizon() const;
 
   CaptureConfig config_;
+  netlink::Requester counters_;  // of the devices of the namespace
+  Softnet softnet_;
   SelectionTable table_;
   ChunkQueue queue_;
   InterfaceFeed feed_;

@@ -3,8 +3,11 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "core/device_losses.h"
 
 namespace ringtap {
 
@@ -41,6 +44,8 @@ struct InterfaceEvent {
   InterfaceChange change = InterfaceChange::Changed;
   InterfaceInfo current;   // for Removed: as it was last known
   InterfaceInfo previous;  // for Renamed and Changed: before
+  // The device's counters when the kernel told of the change, where that is known. For Removed: its last.
+  std::optional<DeviceLosses> losses = {};
 };
 
 }  // namespace ringtap

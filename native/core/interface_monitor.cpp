@@ -3,6 +3,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -58,11 +59,13 @@ struct InterfaceMonitor::State {
             link->info.peerNetnsId = (*answer)->peerNetnsId;
           }
         }
-        table.link(std::move(link->info), events);
+        table.link(std::move(link->info), events, link->losses);
         return {};
       }
       case RTM_DELLINK:
-        if (const auto index = netlink::parseLinkRemoval(message.payload)) table.linkGone(*index, events);
+        if (const auto gone = netlink::parseLinkRemoval(message.payload)) {
+          table.linkGone(gone->index, events, gone->losses);
+        }
         return {};
       case RTM_NEWADDR:
         if (const auto address = netlink::parseAddress(message.payload)) table.address(*address, events);
@@ -102,6 +105,23 @@ struct InterfaceMonitor::State {
     }
   }
 
+  // News tell the counters of the device, answers do not: asks for those that are missing in the events from `from` on.
+  // Where the kernel does not tell, they stay unknown.
+  void addLosses(Events& events, std::size_t from) {
+    const auto wants = [](const InterfaceEvent& event) {
+      return !event.losses && (event.change == InterfaceChange::Added || event.change == InterfaceChange::Renamed);
+    };
+    if (std::none_of(events.begin() + static_cast<std::ptrdiff_t>(from), events.end(), wants)) return;
+    const auto losses = kernel.losses();
+    if (!losses) return;
+    for (; from < events.size(); ++from) {
+      if (!wants(events[from])) continue;
+      if (const auto at = losses.value().find(events[from].current.index); at != losses.value().end()) {
+        events[from].losses = at->second;
+      }
+    }
+  }
+
   Result<> settle(std::uint32_t index, Events& events) {
     auto answer = kernel.link(index);
     if (!answer) return std::move(answer.error());
@@ -119,7 +139,9 @@ struct InterfaceMonitor::State {
     for (;;) {
       if (auto drained = drain(events); !drained) return drained;
       if (stale) {
+        const std::size_t from = events.size();
         if (auto filled = fill(events); !filled) return filled;
+        addLosses(events, from);
         continue;
       }
       const auto doubts = table.takeDoubts();
@@ -170,8 +192,10 @@ Result<bool> InterfaceMonitor::query(std::uint32_t index, std::vector<InterfaceE
   auto addresses = state_->kernel.addresses(index);
   if (!addresses) return std::move(addresses.error());
 
+  const std::size_t from = events.size();
   state_->table.link(std::move(**answer), events);
   for (const auto& address : *addresses) state_->table.address(address, events);
+  state_->addLosses(events, from);
   return true;
 }
 

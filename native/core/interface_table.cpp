@@ -56,16 +56,17 @@ bool InterfaceTable::wantsPeer(const InterfaceInfo& info) const {
   return info.kind == "veth" && info.peerIndex == 0 && find(info.index) == nullptr;
 }
 
-void InterfaceTable::add(InterfaceInfo info, Events& events) {
+void InterfaceTable::add(InterfaceInfo info, Events& events, const Losses& losses) {
   info.generation = ++lastGeneration_;
   if (longDeparted_.contains(info.index)) reappeared_.insert(info.index);
   const auto at = interfaces_.insert_or_assign(info.index, std::move(info)).first;
-  events.push_back({.change = InterfaceChange::Added, .current = at->second, .previous = {}});
+  events.push_back({.change = InterfaceChange::Added, .current = at->second, .previous = {}, .losses = losses});
 }
 
-void InterfaceTable::remove(std::map<std::uint32_t, InterfaceInfo>::iterator at, Events& events) {
+void InterfaceTable::remove(std::map<std::uint32_t, InterfaceInfo>::iterator at, Events& events, const Losses& losses) {
   const std::uint32_t index = at->first;
-  events.push_back({.change = InterfaceChange::Removed, .current = std::move(at->second), .previous = {}});
+  events.push_back(
+      {.change = InterfaceChange::Removed, .current = std::move(at->second), .previous = {}, .losses = losses});
   interfaces_.erase(at);
   addresses_.erase(index);
   reappeared_.erase(index);
@@ -75,15 +76,15 @@ void InterfaceTable::remove(std::map<std::uint32_t, InterfaceInfo>::iterator at,
 }
 
 // `info` is complete, addresses and generation included.
-void InterfaceTable::update(InterfaceInfo info, Events& events) {
+void InterfaceTable::update(InterfaceInfo info, Events& events, const Losses& losses) {
   InterfaceInfo& known = interfaces_.find(info.index)->second;
   if (known == info) return;
   InterfaceInfo previous = std::exchange(known, std::move(info));
   const auto change = previous.name != known.name ? InterfaceChange::Renamed : InterfaceChange::Changed;
-  events.push_back({.change = change, .current = known, .previous = std::move(previous)});
+  events.push_back({.change = change, .current = known, .previous = std::move(previous), .losses = losses});
 }
 
-void InterfaceTable::link(InterfaceInfo info, Events& events) {
+void InterfaceTable::link(InterfaceInfo info, Events& events, const Losses& losses) {
   const std::uint32_t index = info.index;
   const std::uint32_t peerIndex = info.kind == "veth" && info.peerNetnsId == -1 ? info.peerIndex : 0;
 
@@ -93,7 +94,7 @@ void InterfaceTable::link(InterfaceInfo info, Events& events) {
     at = interfaces_.end();
   }
   if (at == interfaces_.end()) {
-    add(std::move(info), events);
+    add(std::move(info), events, losses);
   } else {
     info.generation = at->second.generation;
     info.addresses = at->second.addresses;
@@ -102,7 +103,7 @@ void InterfaceTable::link(InterfaceInfo info, Events& events) {
       info.peerIndex = at->second.peerIndex;
       info.peerNetnsId = at->second.peerNetnsId;
     }
-    update(std::move(info), events);
+    update(std::move(info), events, losses);
   }
   // Peers are each other's. The one that stayed hears nothing when the other comes back into this namespace.
   if (const InterfaceInfo* other = peerIndex == 0 ? nullptr : find(peerIndex); other && other->kind == "veth") {
@@ -110,8 +111,8 @@ void InterfaceTable::link(InterfaceInfo info, Events& events) {
   }
 }
 
-void InterfaceTable::linkGone(std::uint32_t index, Events& events) {
-  if (const auto at = interfaces_.find(index); at != interfaces_.end()) remove(at, events);
+void InterfaceTable::linkGone(std::uint32_t index, Events& events, const Losses& losses) {
+  if (const auto at = interfaces_.find(index); at != interfaces_.end()) remove(at, events, losses);
 }
 
 void InterfaceTable::peer(std::uint32_t index, std::uint32_t peerIndex, std::int32_t peerNetnsId, Events& events) {

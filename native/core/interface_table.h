@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -18,9 +19,12 @@ class InterfaceTable {
   [[nodiscard]] const std::map<std::uint32_t, InterfaceInfo>& interfaces() const { return interfaces_; }
   [[nodiscard]] const InterfaceInfo* find(std::uint32_t index) const;
 
-  // Each appends to `events` what changed, and nothing where nothing did.
-  void link(InterfaceInfo info, Events& events);
-  void linkGone(std::uint32_t index, Events& events);
+  using Losses = std::optional<DeviceLosses>;
+
+  // Each appends to `events` what changed, and nothing where nothing did. `losses`: the device's counters, where the
+  // news has them; they go into the events and are no change of their own.
+  void link(InterfaceInfo info, Events& events, const Losses& losses = {});
+  void linkGone(std::uint32_t index, Events& events, const Losses& losses = {});
   // An address of a device that is not known is dropped: news of the device comes first.
   void address(const netlink::AddressNews& news, Events& events);
   void addressGone(const netlink::AddressNews& news, Events& events);
@@ -38,9 +42,9 @@ class InterfaceTable {
   [[nodiscard]] std::vector<std::uint32_t> takeDoubts();
 
  private:
-  void add(InterfaceInfo info, Events& events);
-  void update(InterfaceInfo info, Events& events);
-  void remove(std::map<std::uint32_t, InterfaceInfo>::iterator at, Events& events);
+  void add(InterfaceInfo info, Events& events, const Losses& losses = {});
+  void update(InterfaceInfo info, Events& events, const Losses& losses = {});
+  void remove(std::map<std::uint32_t, InterfaceInfo>::iterator at, Events& events, const Losses& losses = {});
   void updateAddresses(std::uint32_t index, Events& events);
 
   std::map<std::uint32_t, InterfaceInfo> interfaces_;

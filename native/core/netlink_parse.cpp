@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <string>
 
@@ -53,6 +54,20 @@ bool readBytes(Bytes data, std::uint8_t family, std::array<std::uint8_t, 16>& in
   const std::size_t length = family == AF_INET ? 4 : 16;
   if (data.size() != length) return false;
   std::copy(data.begin(), data.end(), into.begin());
+  return true;
+}
+
+// Kernels append to struct rtnl_link_stats64: what is read here was in its first version.
+bool readLosses(Bytes data, std::optional<DeviceLosses>& into) {
+  DeviceLosses losses;
+  if (!readAt(data, offsetof(rtnl_link_stats64, rx_dropped), losses.dropped) ||
+      !readAt(data, offsetof(rtnl_link_stats64, rx_missed_errors), losses.missed) ||
+      !readAt(data, offsetof(rtnl_link_stats64, rx_errors), losses.errors) ||
+      !readAt(data, offsetof(rtnl_link_stats64, rx_over_errors), losses.overruns) ||
+      !readAt(data, offsetof(rtnl_link_stats64, rx_fifo_errors), losses.fifo)) {
+    return false;
+  }
+  into = losses;
   return true;
 }
 
@@ -113,6 +128,7 @@ std::optional<LinkNews> parseLink(Bytes payload) {
           return true;
         });
       case IFLA_WIRELESS: wireless = true; return true;
+      case IFLA_STATS64: return readLosses(data, news.losses);
       default: return true;
     }
   });
@@ -121,10 +137,27 @@ std::optional<LinkNews> parseLink(Bytes payload) {
   return news;
 }
 
-std::optional<std::uint32_t> parseLinkRemoval(Bytes payload) {
+std::optional<LinkRemoval> parseLinkRemoval(Bytes payload) {
   ifinfomsg header;
   if (!readAt(payload, 0, header) || header.ifi_family != AF_UNSPEC || header.ifi_index <= 0) return std::nullopt;
-  return static_cast<std::uint32_t>(header.ifi_index);
+  LinkRemoval removal;
+  removal.index = static_cast<std::uint32_t>(header.ifi_index);
+  const bool sound = forEachAttribute(after(payload, aligned(sizeof(header))), [&](int type, Bytes data) {
+    return type != IFLA_STATS64 || readLosses(data, removal.losses);
+  });
+  if (!sound) return std::nullopt;
+  return removal;
+}
+
+std::optional<LinkStatistics> parseLinkStatistics(Bytes payload) {
+  if_stats_msg header;
+  if (!readAt(payload, 0, header) || header.ifindex == 0) return std::nullopt;
+  std::optional<DeviceLosses> losses;
+  const bool sound = forEachAttribute(after(payload, aligned(sizeof(header))), [&](int type, Bytes data) {
+    return type != IFLA_STATS_LINK_64 || readLosses(data, losses);
+  });
+  if (!sound || !losses) return std::nullopt;
+  return LinkStatistics{header.ifindex, *losses};
 }
 
 std::optional<AddressNews> parseAddress(Bytes payload) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 
+#include "core/device_losses.h"
 #include "core/interface_info.h"
 
 namespace ringtap::netlink {
@@ -26,7 +27,8 @@ struct Message {
 [[nodiscard]] std::optional<Message> nextMessage(Bytes& rest);
 
 struct LinkNews {
-  InterfaceInfo info;  // all but generation and addresses
+  InterfaceInfo info;                  // all but generation and addresses
+  std::optional<DeviceLosses> losses;  // where the message has them: news do, and answers if they are asked to
 };
 
 // RTM_NEWLINK: the device's full description. Nothing where the message is malformed, or does not describe the device:
@@ -34,9 +36,22 @@ struct LinkNews {
 // events into messages of their own (net/wireless/wext-core.c), and both omit most of what a description has.
 [[nodiscard]] std::optional<LinkNews> parseLink(Bytes payload);
 
-// RTM_DELLINK: the index of the device that is gone from this namespace. Nothing where the message is malformed, or
-// where it says something else: with family AF_BRIDGE, that a port has left its bridge.
-[[nodiscard]] std::optional<std::uint32_t> parseLinkRemoval(Bytes payload);
+struct LinkRemoval {
+  std::uint32_t index = 0;
+  std::optional<DeviceLosses> losses;  // its last, where the message has them
+};
+
+// RTM_DELLINK: the device that is gone from this namespace. Nothing where the message is malformed, or where it says
+// something else: with family AF_BRIDGE, that a port has left its bridge.
+[[nodiscard]] std::optional<LinkRemoval> parseLinkRemoval(Bytes payload);
+
+struct LinkStatistics {
+  std::uint32_t index = 0;
+  DeviceLosses losses;
+};
+
+// RTM_NEWSTATS with IFLA_STATS_LINK_64. Nothing where the message is malformed or has no such attribute.
+[[nodiscard]] std::optional<LinkStatistics> parseLinkStatistics(Bytes payload);
 
 struct AddressNews {
   std::uint32_t index = 0;

@@ -198,6 +198,23 @@ Result<std::vector<AddressNews>> Requester::addresses(std::uint32_t index) {
   return addresses;
 }
 
+Result<std::map<std::uint32_t, DeviceLosses>> Requester::losses() {
+  std::map<std::uint32_t, DeviceLosses> losses;
+  if_stats_msg header{};
+  header.filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64);
+  auto outcome = dump(
+      RTM_GETSTATS, header, 0, [&] { losses.clear(); },
+      [&](const Message& message) {
+        if (message.type != RTM_NEWSTATS) return;
+        if (const auto one = parseLinkStatistics(message.payload)) losses.insert_or_assign(one->index, one->losses);
+      });
+  if (!outcome) return std::move(outcome.error());
+  if (outcome->number != 0 && outcome->number != EOPNOTSUPP) {
+    return answered(outcome->number, "cannot read the counters of the network interfaces");
+  }
+  return losses;
+}
+
 Result<std::optional<InterfaceInfo>> Requester::link(std::uint32_t index) {
   ifinfomsg header{};
   header.ifi_index = static_cast<int>(index);

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -63,6 +64,9 @@ class Requester {
   // Nothing where the index is not known.
   Result<std::optional<InterfaceInfo>> link(std::uint32_t index);
   Result<std::vector<AddressNews>> addresses(std::uint32_t index);
+  // The counters of every device of the namespace, by index; empty where the kernel does not know the question (before
+  // Linux 4.7). Half a microsecond for each device.
+  Result<std::map<std::uint32_t, DeviceLosses>> losses();
 
  private:
   explicit Requester(Socket socket) : socket_(std::move(socket)) {}

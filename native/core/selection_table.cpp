@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "core/filter_interpreter.h"
 #include "core/link_type.h"
@@ -74,23 +75,25 @@ std::shared_ptr<TrackedInterface> SelectionTable::find(std::uint32_t index) {
   return found == byIndex_.end() ? nullptr : found->second;
 }
 
-void SelectionTable::track(const InterfaceInfo& info, Verdict verdict, Horizon refilterUntil) {
+void SelectionTable::track(const InterfaceInfo& info, Verdict verdict, Horizon refilterUntil,
+                           const std::optional<DeviceLosses>& losses) {
   auto tracked = std::make_shared<TrackedInterface>();
   tracked->info = info;
-  tracked->decisions.push_back({epoch_, verdict, 0});
+  tracked->decisions.push_back({epoch_, verdict, 0, losses});
   tracked->refilterUntil = std::move(refilterUntil);
   byIndex_[info.index] = tracked;
   tellKernel(*tracked);
 }
 
-void SelectionTable::add(const InterfaceInfo& info) {
+void SelectionTable::add(const InterfaceInfo& info, const std::optional<DeviceLosses>& losses) {
   std::lock_guard lock(mutex_);
-  track(info, Verdict::Pending, {});
+  track(info, Verdict::Pending, {}, losses);
 }
 
-void SelectionTable::retire(TrackedInterface& tracked) {
+void SelectionTable::retire(TrackedInterface& tracked, const std::optional<DeviceLosses>& losses) {
   if (!tracked.present) return;
   tracked.present = false;
+  tracked.lossesAtEnd = losses;
   if (kernel_) {
     tracked.receivedBefore = kernel_->accepted(tracked.info.index).value_or(0);
     kernel_->forget(tracked.info.index);
@@ -110,11 +113,13 @@ void SelectionTable::apply(const std::vector<InterfaceEvent>& events, std::uint6
     const auto tracked = find(index);
     switch (event.change) {
       case InterfaceChange::Added:
-        if (tracked) retire(*tracked);
-        track(event.current, hotplug_ ? Verdict::Pending : Verdict::Unselected, horizon);
+        if (tracked) retire(*tracked, {});
+        track(event.current, hotplug_ ? Verdict::Pending : Verdict::Unselected, horizon, event.losses);
         break;
       case InterfaceChange::Removed:
-        if (tracked && tracked->info.generation == event.current.generation) retire(*tracked);
+        if (tracked && tracked->info.generation == event.current.generation) {
+          retire(*tracked, event.losses);
+        }
         break;
       case InterfaceChange::Renamed:
       case InterfaceChange::Changed:
@@ -122,7 +127,7 @@ void SelectionTable::apply(const std::vector<InterfaceEvent>& events, std::uint6
         if (tracked->info.hardwareType != event.current.hardwareType) tracked->refilterUntil = horizon;
         tracked->info = event.current;
         if (event.change == InterfaceChange::Renamed && hotplug_) {
-          tracked->decisions.push_back({epoch_, Verdict::Pending, time});
+          tracked->decisions.push_back({epoch_, Verdict::Pending, time, event.losses});
           if (tracked->decisions.size() > kMostDecisions) tracked->decisions.erase(tracked->decisions.begin());
           tracked->decisions.front().since = 0;
         }
@@ -157,7 +162,9 @@ bool SelectionTable::decide(std::uint32_t index, std::uint32_t generation, std::
   }
   const Verdict verdict = selected ? Verdict::Selected : Verdict::Unselected;
   for (auto& decision : tracked->decisions) {
-    if (decision.epoch == epoch) decision.verdict = verdict;
+    if (decision.epoch != epoch) continue;
+    decision.verdict = verdict;
+    if (selected && !std::exchange(tracked->everSelected, true)) tracked->lossesBefore = decision.losses;
   }
   if (!tracked->present) return false;
   tellKernel(*tracked);
@@ -330,7 +337,7 @@ void SelectionTable::handOut(std::byte* block, TakenBlock& taken) {
   }
 }
 
-SelectionTable::Figures SelectionTable::figures() {
+SelectionTable::Figures SelectionTable::figures(const LossesByIndex& now) {
   std::lock_guard lock(mutex_);
   Figures figures = totals_;
   const auto add = [&](const TrackedInterface& tracked) {
@@ -344,6 +351,11 @@ SelectionTable::Figures SelectionTable::figures() {
       const std::uint64_t accepted =
           tracked.present ? kernel_->accepted(tracked.info.index).value_or(0) : tracked.receivedBefore;
       one.received = accepted > tracked.lateRefused ? accepted - tracked.lateRefused : 0;
+    }
+    if (tracked.lossesBefore) {
+      std::optional<DeviceLosses> latest = tracked.lossesAtEnd;
+      if (const auto at = now.find(one.index); tracked.present && at != now.end()) latest = at->second;
+      if (latest) one.losses = latest->since(*tracked.lossesBefore);
     }
     figures.interfaces.push_back(std::move(one));
   };

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -37,7 +38,12 @@ struct InterfaceFigures {
   std::uint64_t unselected = 0;
   std::uint64_t truncated = 0;
   std::uint64_t queued = 0;  // taken, not yet handed out
+  // What the device lost on its own since it was first selected; nothing where that never was, or is not known.
+  std::optional<DeviceLosses> losses;
 };
+
+// The counters of devices as the kernel has them now, by index.
+using LossesByIndex = std::map<std::uint32_t, DeviceLosses>;
 
 // A point in the stream of blocks: for each ring, the number of its last block before it.
 using Horizon = std::vector<std::uint64_t>;
@@ -52,11 +58,15 @@ struct TrackedInterface {
     std::uint64_t epoch;
     Verdict verdict;
     std::uint64_t since;  // it is about packets of later than this; nanoseconds since 1970, as records have them
+    std::optional<DeviceLosses> losses = {};  // the device's counters at that time
   };
   std::vector<Decision> decisions;   // ascending epochs, never empty
   Horizon refilterUntil;             // blocks up to here may hold packets that the user's filter has not seen
   std::uint64_t lateRefused = 0;     // of the packets the kernel counted as accepted: refused by the filter here
   std::uint64_t receivedBefore = 0;  // the kernel's count when the device went
+  bool everSelected = false;
+  std::optional<DeviceLosses> lossesBefore;  // the device's counters when it was first selected
+  std::optional<DeviceLosses> lossesAtEnd;   // when it went
   InterfaceFigures figures;
 
   [[nodiscard]] Verdict now() const { return decisions.back().verdict; }
@@ -98,7 +108,7 @@ class SelectionTable {
   [[nodiscard]] TableForm form() const { return kernel_->form(); }
 
   // An interface that was there before the capture started. Pending until decide().
-  void add(const InterfaceInfo& info);
+  void add(const InterfaceInfo& info, const std::optional<DeviceLosses>& losses = {});
 
   // The events of one read of the monitor, which was at `time`: each raises the epoch by one. Blocks up to `horizon`
   // may hold packets from before now.
@@ -133,13 +143,15 @@ class SelectionTable {
     std::uint64_t delivered = 0, bytes = 0, unselected = 0, truncated = 0, queued = 0, lateRefused = 0, malformed = 0;
     std::vector<InterfaceFigures> interfaces;
   };
-  [[nodiscard]] Figures figures();
+  // `now`: the devices' counters, read a moment ago.
+  [[nodiscard]] Figures figures(const LossesByIndex& now = {});
 
  private:
   std::shared_ptr<TrackedInterface> find(std::uint32_t index);
-  void track(const InterfaceInfo& info, Verdict verdict, Horizon refilterUntil);
+  void track(const InterfaceInfo& info, Verdict verdict, Horizon refilterUntil,
+             const std::optional<DeviceLosses>& losses);
   BlockShare share(std::shared_ptr<TrackedInterface> tracked, std::uint64_t timestamp) const;
-  void retire(TrackedInterface& tracked);
+  void retire(TrackedInterface& tracked, const std::optional<DeviceLosses>& losses);
   void tellKernel(const TrackedInterface& tracked);
   [[nodiscard]] bool accepts(const Record& record) const;
   void filterAgain(std::byte* block, TakenBlock& taken);

@@ -61,6 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   while (const auto message = netlink::nextMessage(rest)) {
     std::vector<InterfaceEvent> events;
     (void)netlink::parseStatus(message->payload);
+    (void)netlink::parseLinkStatistics(message->payload);
     const auto link = netlink::parseLink(message->payload);
     const auto address = netlink::parseAddress(message->payload);
     switch (message->type) {
@@ -68,10 +69,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (!link) break;
         (void)table.wantsPeer(link->info);
         if ((message->flags & NLM_F_MULTI) != 0) dumped.push_back(link->info);
-        else table.link(link->info, events);
+        else table.link(link->info, events, link->losses);
         break;
       case RTM_DELLINK:
-        if (const auto index = netlink::parseLinkRemoval(message->payload)) table.linkGone(*index, events);
+        if (const auto gone = netlink::parseLinkRemoval(message->payload)) {
+          table.linkGone(gone->index, events, gone->losses);
+        }
         break;
       case RTM_NEWADDR:
         if (!address) break;

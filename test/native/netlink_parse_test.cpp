@@ -67,7 +67,8 @@ TEST(whatDescribesNoDevice) {
   CHECK(!parseLink(support::link(7, "wlan0") + attribute(IFLA_WIRELESS, Payload(8))));
   CHECK(!parseLink(support::linkHeader(7) + attribute(IFLA_IFNAME, text("nomtu"))));
   CHECK(!parseLink(support::linkHeader(7) + attribute(IFLA_MTU, bytesOf(std::uint32_t{1}))));
-  CHECK(parseLinkRemoval(support::linkHeader(7)) == 7u);
+  const auto gone = parseLinkRemoval(support::linkHeader(7));
+  CHECK(gone && gone->index == 7 && !gone->losses);
   CHECK(!parseLinkRemoval(support::linkHeader(7, AF_BRIDGE)) && !parseLinkRemoval(support::linkHeader(0)));
 }
 

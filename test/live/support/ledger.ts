@@ -6,9 +6,9 @@ export function imbalances(stats: CaptureStats): string[] {
   const equal = (what: string, left: number, right: number) => {
     if (left !== right) wrong.push(`${what}: ${left} is not ${right}`)
   }
-  const { received, delivered, droppedByRing, droppedByOverflow, unselected, interfaces } = stats
+  const { received, delivered, droppedByRing, droppedByOverflow, unselected, malformed, interfaces } = stats
   equal('nothing is queued', stats.queued, 0)
-  equal('received', received, delivered + droppedByRing + droppedByOverflow + unselected)
+  equal('received', received, delivered + droppedByRing + droppedByOverflow + unselected + malformed)
   const sum = (of: (one: CaptureStats['interfaces'][number]) => number) =>
     interfaces.reduce((all, one) => all + of(one), 0)
   equal(
@@ -41,7 +41,7 @@ export function imbalances(stats: CaptureStats): string[] {
     equal(
       'sum of dropped',
       sum((one) => one.dropped ?? Number.NaN),
-      droppedByRing + droppedByOverflow,
+      droppedByRing + droppedByOverflow + malformed,
     )
     for (const one of interfaces) {
       equal(`received of ${one.name}`, one.received ?? Number.NaN, one.delivered + (one.dropped ?? 0) + one.unselected)
