@@ -235,7 +235,8 @@ function normaliseRing(options: CaptureOptions): RingSettings {
   // One block is always the one being filled.
   const lasts = () => (Math.floor(memory / blockSize) - 1) * maxDelay
   if (ring.blockSize === undefined) {
-    while (blockSize > smallestBlock && lasts() < maxStall) blockSize /= 2
+    const tooFew = () => memory < fewestBlocks * blockSize
+    while (blockSize > smallestBlock && (tooFew() || lasts() < maxStall)) blockSize /= 2
   }
   const blockCount = Math.floor(memory / blockSize)
   if (blockCount < fewestBlocks) {

@@ -28,6 +28,8 @@ export interface SendOptions extends FrameOptions {
   keepGoing?: boolean
   /** Accept that the sending device dropped frames after it had taken them. Default false: an error. */
   mayDrop?: boolean
+  /** Send each frame once, and accept that the kernel refuses some: `refused` then tells. Default false. */
+  mayRefuse?: boolean
   /** pid of a process in the network namespace to send in. Default: this one's. */
   namespace?: number | undefined
 }
@@ -46,7 +48,7 @@ export interface Sent {
 
 function commandLine(options: SendOptions): [string, string[]] {
   assertInside()
-  const { interface: interfaces, namespace, keepGoing = true, mayDrop: _, ...rest } = options
+  const { interface: interfaces, namespace, mayRefuse = false, keepGoing = !mayRefuse, mayDrop: _, ...rest } = options
   const args = ['--interface', [interfaces].flat().join(',')]
   if (keepGoing) args.push('--keep-going')
   for (const [name, value] of Object.entries(rest)) {
@@ -57,8 +59,10 @@ function commandLine(options: SendOptions): [string, string[]] {
 }
 
 function outcome(options: SendOptions, status: number | string | null, stdout: string, stderr: string): Sent {
-  if (status !== 0) throw new Error(`send failed (${status}): ${stderr.trim() || stdout.trim()}`)
+  const failed = () => new Error(`send failed (${status}): ${stderr.trim() || stdout.trim()}`)
+  if (status !== 0 && !(options.mayRefuse && status === 1 && stdout !== '')) throw failed()
   const sent = JSON.parse(stdout) as Sent
+  if (options.mayRefuse && sent.sent + sent.refused !== options.count) throw failed()
   if (sent.dropped > 0 && !options.mayDrop) {
     throw new Error(`${sent.dropped} of ${sent.sent} frames were dropped by the sending device and reached nobody`)
   }
