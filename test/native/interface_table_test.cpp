@@ -44,6 +44,21 @@ bool one(const Events& events, InterfaceChange change) { return events.size() ==
 
 }  // namespace
 
+TEST(countersTravelWithTheNewsAndAreNoChange) {
+  InterfaceTable table;
+  const DeviceLosses five{.dropped = 5};
+  const DeviceLosses six{.dropped = 6};
+  auto events = eventsOf([&](Events& out) { table.link(device(3, "eth0"), out, five); });
+  CHECK(one(events, InterfaceChange::Added) && events[0].losses == five);
+  CHECK(eventsOf([&](Events& out) { table.link(device(3, "eth0"), out, six); }).empty());
+  events = eventsOf([&](Events& out) { table.link(device(3, "lan"), out, six); });
+  CHECK(one(events, InterfaceChange::Renamed) && events[0].losses == six);
+  events = eventsOf([&](Events& out) { table.linkGone(3, out, six); });
+  CHECK(one(events, InterfaceChange::Removed) && events[0].losses == six);
+  events = eventsOf([&](Events& out) { table.link(device(3, "eth0"), out); });
+  CHECK(one(events, InterfaceChange::Added) && !events[0].losses);
+}
+
 TEST(appearingChangingAndGoing) {
   InterfaceTable table;
   auto events = eventsOf([&](Events& out) { table.link(device(3, "eth0"), out); });

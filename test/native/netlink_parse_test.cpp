@@ -1,7 +1,10 @@
 // Messages as the kernel sends them, and as nobody should.
 #include "core/netlink_parse.h"
 
+#include <linux/if_link.h>
 #include <net/if.h>
+
+#include <cstddef>
 
 #include "check.h"
 #include "support/choices.h"
@@ -57,6 +60,58 @@ TEST(aFullDescription) {
   CHECK(info.master == 3 && info.peerIndex == 8 && info.peerNetnsId == 2);
   CHECK(info.alternativeNames == std::vector<std::string>({"one", "two"}));
   CHECK(info.flags == (0x1003u | IFF_PROMISC));
+}
+
+namespace {
+
+Payload counters(std::size_t size = sizeof(rtnl_link_stats64)) {
+  rtnl_link_stats64 all{};
+  all.rx_errors = 1;
+  all.rx_dropped = std::uint64_t{1} << 40;
+  all.rx_over_errors = 3;
+  all.rx_fifo_errors = 4;
+  all.rx_missed_errors = 5;
+  all.tx_dropped = 6;
+  all.rx_nohandler = 7;
+  Payload bytes = bytesOf(all);
+  bytes.resize(size);
+  return bytes;
+}
+const DeviceLosses kLosses{.dropped = std::uint64_t{1} << 40, .missed = 5, .errors = 1, .overruns = 3, .fifo = 4};
+
+Payload statisticsHeader(std::uint32_t index) {
+  if_stats_msg header{};
+  header.ifindex = index;
+  header.filter_mask = 1;
+  return bytesOf(header);
+}
+
+}  // namespace
+
+TEST(countersOfLosses) {
+  const Payload news = support::link(7, "a");
+  CHECK(parseLink(news) && !parseLink(news)->losses);
+  CHECK(parseLink(news + attribute(IFLA_STATS64, counters()))->losses == kLosses);
+  CHECK(parseLinkRemoval(support::linkHeader(7) + attribute(IFLA_STATS64, counters()))->losses == kLosses);
+  const auto answer = parseLinkStatistics(statisticsHeader(7) + attribute(IFLA_STATS_LINK_64, counters()));
+  CHECK(answer && answer->index == 7 && answer->losses == kLosses);
+  // Older kernels have fewer counters behind those, newer ones more.
+  constexpr std::size_t needed = offsetof(rtnl_link_stats64, rx_missed_errors) + 8;
+  CHECK(parseLink(news + attribute(IFLA_STATS64, counters(needed)))->losses == kLosses);
+  CHECK(parseLink(news + attribute(IFLA_STATS64, counters(1000)))->losses == kLosses);
+  for (std::size_t size = 0; size < needed; ++size) {
+    CHECK(!parseLink(news + attribute(IFLA_STATS64, counters(size))));
+    CHECK(!parseLinkStatistics(statisticsHeader(7) + attribute(IFLA_STATS_LINK_64, counters(size))));
+  }
+  CHECK(!parseLinkStatistics(statisticsHeader(7)) && !parseLinkStatistics(statisticsHeader(0)));
+  CHECK(!parseLinkStatistics(statisticsHeader(0) + attribute(IFLA_STATS_LINK_64, counters())));
+}
+
+TEST(lossesSinceAnEarlierTime) {
+  const DeviceLosses before{.dropped = 10, .missed = 1, .errors = 7, .overruns = 0, .fifo = 2};
+  const DeviceLosses now{.dropped = 15, .missed = 1, .errors = 3, .overruns = 9, .fifo = 2};
+  // A counter that has begun again is not held against anyone.
+  CHECK(now.since(before) == DeviceLosses({.dropped = 5, .missed = 0, .errors = 0, .overruns = 9, .fifo = 0}));
 }
 
 TEST(whatDescribesNoDevice) {

@@ -101,6 +101,51 @@ Block packetsOf(const Indexes& indexes) {
 
 }  // namespace
 
+TEST(lossesOfTheDeviceSinceItWasFirstSelected) {
+  Bench bench;
+  const auto lossesOf = [&](std::uint32_t generation, const LossesByIndex& now) {
+    for (const auto& one : bench.table.figures(now).interfaces) {
+      if (one.generation == generation) return one.losses ? static_cast<int>(one.losses->dropped) : -1;
+    }
+    return -2;
+  };
+  const auto counted = [](std::uint64_t dropped) { return DeviceLosses{.dropped = dropped}; };
+  const auto told = [](InterfaceEvent news, std::uint64_t dropped) {
+    news.losses = DeviceLosses{.dropped = dropped};
+    return news;
+  };
+
+  bench.table.add(device(1, 1), counted(100));
+  bench.table.add(device(2, 2), counted(100));
+  bench.table.add(device(3, 3));
+  CHECK(lossesOf(1, {{1, counted(130)}}) == -1);
+  bench.table.decide(1, 1, 0, true);
+  bench.table.decide(2, 2, 0, false);
+  bench.table.decide(3, 3, 0, true);
+  CHECK(lossesOf(1, {{1, counted(130)}}) == 30);
+  CHECK(lossesOf(1, {}) == -1);                   // the kernel does not tell
+  CHECK(lossesOf(2, {{2, counted(130)}}) == -1);  // never captured
+  CHECK(lossesOf(3, {{3, counted(130)}}) == -1);  // since when?
+
+  // Its new name is wanted: from then on. A further one changes nothing.
+  bench.table.apply({told(event(InterfaceChange::Renamed, device(2, 2, "lan")), 120)}, 1, bench.horizon);
+  bench.table.decide(2, 2, 1, true);
+  CHECK(lossesOf(2, {{2, counted(130)}}) == 10);
+  bench.table.apply({told(event(InterfaceChange::Renamed, device(2, 2, "wan")), 140)}, 2, bench.horizon);
+  bench.table.decide(2, 2, 2, true);
+  CHECK(lossesOf(2, {{2, counted(150)}}) == 30);
+
+  // Gone: its last word. The next one with its index begins where it stands.
+  bench.table.apply({told(event(InterfaceChange::Removed, device(2, 2, "wan")), 160)}, 3, bench.horizon);
+  CHECK(lossesOf(2, {{2, counted(7)}}) == 40);
+  bench.table.apply({told(event(InterfaceChange::Added, device(2, 9)), 3)}, 4, bench.horizon);
+  bench.table.decide(2, 9, 4, true);
+  CHECK(lossesOf(9, {{2, counted(7)}}) == 4 && lossesOf(2, {{2, counted(7)}}) == 40);
+  // Gone without a word: not known.
+  bench.table.apply({event(InterfaceChange::Removed, device(2, 9))}, 5, bench.horizon);
+  CHECK(lossesOf(9, {{2, counted(9)}}) == -1);
+}
+
 TEST(decidedBeforeTheStart) {
   Bench bench;
   bench.table.add(device(1, 1));
