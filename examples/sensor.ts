@@ -14,7 +14,8 @@
  * |                            | loopback                                                                         |
  * | BPF                        | a filter as tcpdump takes it (pcap-filter(7))                                    |
  * | OSSENSOR_DEBUG             | how much to log; each level adds to those below. 0: interfaces, events,          |
- * |                            | warnings. 1 (the default): statistics every 10 seconds. 2, 3: nothing more.      |
+ * |                            | losses, warnings. 1 (the default): statistics every 10 seconds: the ledger, the  |
+ * |                            | share lost of late, and what the kernel lost ahead of it. 2, 3: nothing more.    |
  * |                            | 4: a line per chunk of packets, time and size. 5: every packet, in hex           |
  * | OSSENSOR_STATISTICS        | seconds between statistics. Default 10                                           |
  *
@@ -24,7 +25,7 @@
  */
 import { Capture, CaptureError, explainSelection, hexdump, type InterfaceRules, listInterfaces } from 'ringtap'
 import { fail, stopOnSignal } from './support/command.js'
-import { chunkLine, count, eventText, now, packetLine, plural } from './support/format.js'
+import { aheadText, chunkLine, count, eventText, lossText, now, packetLine, plural } from './support/format.js'
 import { ledger } from './support/ledger.js'
 
 const STATISTICS = 1
@@ -35,6 +36,7 @@ const { interfaces, filter, debug, period } = readSettings(process.env)
 const capture = await Capture.open({ interfaces, filter }).catch((error) => fail(inWordsOfTheSettings(error)))
 stopOnSignal(capture)
 capture.on('warning', (warning) => log(`warning: ${inWordsOfTheSettings(warning).message}`))
+capture.on('loss', (event) => log(`loss: ${lossText(event)}`))
 capture.on('error', (error) => log(`error: ${inWordsOfTheSettings(error).message}`))
 capture.on('interface', (event) => {
   if (event.type === 'changed') return
@@ -66,12 +68,14 @@ function log(text: string): void {
 }
 
 function logStatistics(): void {
-  const { received, delivered, bytes, droppedByRing, droppedByOverflow, queued } = capture.stats()
-  const lost = droppedByRing + droppedByOverflow
+  const stats = capture.stats()
+  const { received, delivered, bytes, droppedByRing, droppedByOverflow, malformed, queued, loss } = stats
+  const lost = droppedByRing + droppedByOverflow + malformed
   log(
     `statistics: ${plural(received, 'packet')} received, ${count(delivered)} delivered (${plural(bytes, 'byte')}), ` +
       `${count(lost)} lost, ${count(queued)} queued, ${plural(capture.interfaces.length, 'interface')}`,
   )
+  log(`statistics: loss ${lossText({ ...loss, previous: loss.level })}; ahead of the capture: ${aheadText(stats)}`)
 }
 
 interface Settings {

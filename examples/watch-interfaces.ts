@@ -12,7 +12,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 
 for (const iface of watcher.interfaces) console.log(`${now()}  ${iface.index}: ${interfaceText(iface)}`)
 for await (const event of watcher) {
-  const details = event.type === 'changed' ? `: ${difference(event.previous, event.interface)}` : ''
+  const details = event.type === 'changed' ? `: ${difference(event.changes, event.previous, event.interface)}` : ''
   console.log(`${now()}  ${event.interface.index}: ${eventText(event)}${details}`)
 }
 
@@ -25,13 +25,12 @@ function start() {
 }
 
 /** What is not as it was: `mtu 1500 > 1400`. */
-function difference(before: NetworkInterface, after: NetworkInterface): string {
-  const changes: string[] = []
-  for (const key of Object.keys(after) as (keyof NetworkInterface)[]) {
-    const [old, now] = [text(before[key]), text(after[key])]
-    if (old !== now) changes.push(`${key} ${old} > ${now}`)
-  }
-  return changes.join(', ')
+function difference(
+  changes: readonly (keyof NetworkInterface)[],
+  before: NetworkInterface,
+  after: NetworkInterface,
+): string {
+  return changes.map((field) => `${field} ${text(before[field])} > ${text(after[field])}`).join(', ')
 }
 
 function text(value: unknown): string {

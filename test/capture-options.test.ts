@@ -1,4 +1,13 @@
-import { Capture, CaptureError, type CaptureOptions } from 'ringtap'
+import {
+  Capture,
+  CaptureError,
+  type CaptureOptions,
+  compileFilter,
+  explainSelection,
+  hexdump,
+  listInterfaces,
+  watchInterfaces,
+} from 'ringtap'
 import t from 'tap'
 
 /** Opening fails on the options before anything is asked of the kernel: no privilege is needed. */
@@ -87,6 +96,24 @@ t.test('a value of the wrong kind: what was expected and what came', async (t) =
     [{ netns: null }, /^netns must be .*; got null$/],
     [{ overflow: true }, 'overflow must be an object; got the boolean true'],
     [{ overflow: { memory: -1 } }, /^overflow\.memory must be a whole number from 0 to \d+ bytes; got the number -1$/],
+    [{ loss: 5 }, 'loss must be an object; got the number 5'],
+    [{ loss: null }, 'loss must be an object; got null'],
+    [
+      { loss: { window: 99 } },
+      'loss.window must be a whole number from 100 to 3600000 milliseconds; got the number 99',
+    ],
+    [{ loss: { window: 3_600_001 } }, /^loss\.window must be .*; got the number 3600001$/],
+    [{ loss: { window: '60s' } }, /^loss\.window must be .*; got the string "60s"$/],
+    [{ loss: { window: null } }, /^loss\.window must be .*; got null$/],
+    [{ loss: { warn: 0 } }, 'loss.warn must be a number above 0, at most 1; got the number 0'],
+    [{ loss: { warn: 3 } }, 'loss.warn must be a number above 0, at most 1; got the number 3'],
+    [{ loss: { warn: null } }, /^loss\.warn must be .*; got null$/],
+    [{ loss: { warn: Number.NaN } }, /^loss\.warn must be .*; got the number NaN$/],
+    [{ loss: { critical: '5%' } }, 'loss.critical must be a number above 0, at most 1; got the string "5%"'],
+    [{ loss: { critical: -0.05 } }, /^loss\.critical must be .*; got the number -0\.05$/],
+    [{ loss: { warn: 0.2, critical: 0.1 } }, 'loss.warn must be at most loss.critical, 0.1; got the number 0.2'],
+    [{ loss: { minimum: 0 } }, 'loss.minimum must be a whole number from 1 to 1000000000 packets; got the number 0'],
+    [{ loss: { minimum: null } }, /^loss\.minimum must be .*; got null$/],
     [{ backend: 'dpdk' }, "backend must be 'ring' or 'pcap'; got the string \"dpdk\""],
     [{ signal: {} }, 'signal must be an AbortSignal; got an object (Object)'],
   ] as [unknown, string | RegExp][]) {
@@ -98,6 +125,10 @@ t.test('a key that is not an option, at every level', async (t) => {
   t.match(await refused({ interface: 'eth0' }), /^options\.interface is not an option; known are interfaces, filter, /)
   t.match(await refused({ ring: { size: 5 } }), /^ring\.size is not an option; known are memory, blockSize, /)
   t.match(await refused({ chunk: { delay: 5 } }), /^chunk\.delay is not an option; known are maxDelay, copy$/)
+  t.match(
+    await refused({ loss: { warning: 5 } }),
+    /^loss\.warning is not an option; known are window, warn, critical, minimum$/,
+  )
   t.match(await refused({ overflow: { size: 5 } }), /^overflow\.size is not an option; known are memory$/)
   t.match(
     await refused({ interfaces: { includes: 'eth' } }),
@@ -120,6 +151,93 @@ t.test('what is not there yet is refused, not ignored', async (t) => {
 t.test('patterns', async (t) => {
   t.match(await refused({ interfaces: { include: '(' } }, 'ERR_PATTERN'), /interfaces\.include.*\(/)
   t.match(await refused({ interfaces: { exclude: ['ok', '['] } }, 'ERR_PATTERN'), /interfaces\.exclude\[1\]/)
+})
+
+t.test('thresholds of loss: what is given moves what is not', async (t) => {
+  // Not public: from beside the entry point.
+  const { normaliseOptions } = await import(new URL('./capture-options.js', import.meta.resolve('ringtap')).href)
+  const lossOf = (loss?: CaptureOptions['loss']) => normaliseOptions({ loss }).loss
+  t.same(lossOf(), { window: 60_000, warn: 0.03, critical: 0.05, minimum: 10 }, 'the defaults')
+  t.same(lossOf({}), lossOf())
+  t.match(lossOf({ warn: 0.2 }), { warn: 0.2, critical: 0.2 })
+  t.match(lossOf({ critical: 0.01 }), { warn: 0.01, critical: 0.01 })
+  t.match(lossOf({ warn: 0.5, critical: 1 }), { warn: 0.5, critical: 1 })
+  t.match(lossOf({ window: 100, minimum: 1 }), { window: 100, minimum: 1, warn: 0.03 })
+})
+
+t.test('the error names the option for programs, too', async (t) => {
+  for (const [options, option] of [
+    ['eth0', 'options'],
+    [{ interface: 'eth0' }, 'interface'],
+    [{ interfaces: 5 }, 'interfaces'],
+    [{ interfaces: [] }, 'interfaces'],
+    [{ interfaces: /eth/ }, 'interfaces'],
+    [{ interfaces: ['eth0', 7] }, 'interfaces[1]'],
+    [{ interfaces: { include: '(' } }, 'interfaces.include'],
+    [{ interfaces: { include: 5 } }, 'interfaces.include'],
+    [{ interfaces: { exclude: ['ok', '['] } }, 'interfaces.exclude[1]'],
+    [{ interfaces: { includes: 'eth' } }, 'interfaces.includes'],
+    [{ interfaces: { hotplug: 1 } }, 'interfaces.hotplug'],
+    [{ filter: 80 }, 'filter'],
+    [{ snapshotLength: 0 }, 'snapshotLength'],
+    [{ backend: 'pcap' }, 'backend'],
+    [{ ring: { memory: 2 * MiB, blockSize: MiB } }, 'ring.memory'],
+    [{ ring: { maxStall: 2000, memory: 4 * MiB }, chunk: { maxDelay: 20 } }, 'ring.maxStall'],
+    [{ ring: { size: 1 } }, 'ring.size'],
+    [{ chunk: { maxDelay: 0 } }, 'chunk.maxDelay'],
+    [{ overflow: { memory: -1 } }, 'overflow.memory'],
+    [{ loss: { warn: 0.2, critical: 0.1 } }, 'loss.warn'],
+    [{ netns: '' }, 'netns'],
+    [{ signal: {} }, 'signal'],
+  ] as [unknown, string][]) {
+    const error = await Capture.open(options as CaptureOptions).then(
+      () => t.fail(`${JSON.stringify(options)} was taken`),
+      (error) => error,
+    )
+    t.equal(error.option, option, JSON.stringify(options))
+    t.ok(error.message.includes(option), error.message)
+  }
+  t.notOk('option' in new CaptureError('ERR_CLOSED', 'x'), 'absent where it means nothing')
+
+  const failing = (run: () => unknown) => {
+    try {
+      run()
+    } catch (error) {
+      return error
+    }
+    return undefined
+  }
+  t.match(
+    failing(() => explainSelection('eth0', { exclude: '(' })),
+    { option: 'selection.exclude' },
+  )
+  t.match(
+    failing(() => hexdump(new Uint8Array(1), { width: 0 })),
+    { option: 'width' },
+  )
+  t.match(
+    failing(() => hexdump(5 as never)),
+    { option: 'data' },
+  )
+  t.match(
+    failing(() => listInterfaces({ netns: '/none/such' })),
+    { option: 'netns' },
+  )
+  t.match(
+    failing(() => watchInterfaces({ netns: '/none/such' })),
+    { option: 'netns' },
+  )
+  t.match(
+    failing(() => watchInterfaces({ maxQueue: 0 })),
+    { option: 'maxQueue' },
+  )
+  t.match(
+    failing(() => watchInterfaces({ queue: 0 } as never)),
+    { option: 'queue' },
+  )
+  await t.rejects(compileFilter('prot 80'), { code: 'ERR_FILTER_SYNTAX', option: 'expression' })
+  await t.rejects(compileFilter('ip', { linkType: 60_000 }), { code: 'ERR_OPTION', option: 'linkType' })
+  await t.rejects(compileFilter('ip', { snapshotLength: 0 }), { code: 'ERR_OPTION', option: 'snapshotLength' })
 })
 
 t.test('Capture cannot be made but by open()', (t) => {

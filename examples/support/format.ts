@@ -1,5 +1,13 @@
 // What the examples print of chunks, packets and interfaces, in lines.
-import type { CaptureInterfaceEvent, Chunk, InterfaceEvent, NetworkInterface, Packet } from 'ringtap'
+import type {
+  CaptureInterfaceEvent,
+  CaptureStats,
+  Chunk,
+  InterfaceEvent,
+  LossEvent,
+  NetworkInterface,
+  Packet,
+} from 'ringtap'
 
 /** A number with its thousands set apart. */
 export function count(value: number): string {
@@ -60,4 +68,24 @@ export function eventText(event: InterfaceEvent | CaptureInterfaceEvent): string
   const was = type === 'renamed' ? `, it was ${previous.name}` : ''
   const captured = 'selected' in event && type !== 'removed' ? (event.selected ? ', captured' : ', not captured') : ''
   return `${iface.name} ${type}${was}${captured}`
+}
+
+/** `critical (it was warn), 7.5 % in 60 s: 75 of 1,000 packets, most on eth0`. */
+export function lossText({ level, previous, ratio, lost, received, duration, interfaces }: LossEvent): string {
+  const was = level === previous ? '' : ` (it was ${previous})`
+  const most = interfaces?.[0] ? `, most on ${interfaces[0].name}` : ''
+  const share = `${(100 * ratio).toFixed(1)} % in ${(duration / 1000).toFixed(0)} s`
+  return `${level}${was}, ${share}: ${count(lost)} of ${plural(received, 'packet')}${most}`
+}
+
+/** What was lost before a capture could see it: `eth0 12, the processors' queues 3`, or `nothing`. */
+export function aheadText({ interfaces, softnet }: CaptureStats): string {
+  const parts: string[] = []
+  for (const { name, device } of interfaces) {
+    // Which of its counters says it, differs by driver: the largest is the least that was lost.
+    const most = device ? Math.max(...Object.values(device)) : 0
+    if (most > 0) parts.push(`${name} ${count(most)}`)
+  }
+  if (softnet && softnet.dropped > 0) parts.push(`the processors' queues ${count(softnet.dropped)}`)
+  return parts.join(', ') || 'nothing'
 }

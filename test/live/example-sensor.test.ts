@@ -131,6 +131,8 @@ t.test('each level adds to those below', async (t) => {
     const shown = level === '' ? 1 : Number(level)
     t.match(stdout, /eth0 is selected: .*\n(.*\n)*.*eth7 is not selected: /, 'interfaces')
     t.equal(/statistics/.test(stdout), shown >= 1, `statistics at level "${level}"`)
+    const losses = /^.*statistics: loss none, 0\.0 % in \d+ s: 0 of 5 packets; ahead of the capture: /m
+    t.equal(losses.test(stdout), shown >= 1, 'with what was lost')
     t.strictSame(
       chunksIn(stdout.replace(/^.*statistics.*$/gm, '')),
       shown >= 4 ? { packets: 5, bytes: 500 } : { packets: 0, bytes: 0 },

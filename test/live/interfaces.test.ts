@@ -152,6 +152,11 @@ async function end(child: ChildProcess): Promise<void> {
 const descriptors = (): number => readdirSync('/proc/self/fd').length
 const threads = (): number => readdirSync('/proc/self/task').length
 
+/** Of each event that has a state before: what differs from it. */
+function changesOf(events: readonly InterfaceEvent[]): string[][] {
+  return events.flatMap((event) => ('changes' in event ? [[...event.changes]] : []))
+}
+
 t.test('the list is what ip says', async (t) => {
   ip('link', 'set', 'lo', 'up')
   batch([
@@ -223,6 +228,20 @@ t.test('life of a veth', async (t) => {
   t.strictSame(summary(events), ['renamed w0'])
   t.equal(events[0]?.previous?.name, 'v0')
   t.equal(events[0]?.previous?.generation, events[0]?.interface.generation)
+  t.strictSame(changesOf(events), [['name']])
+  t.ok(Object.isFrozen(events[0] && 'changes' in events[0] && events[0].changes))
+
+  ip('link', 'set', 'w0', 'mtu', '1400')
+  t.strictSame(changesOf(await settle(watcher)), [['mtu']])
+  ip('link', 'set', 'w0', 'address', '02:00:00:00:00:77')
+  t.strictSame(changesOf(await settle(watcher)), [['address']])
+  ip('link', 'property', 'add', 'dev', 'v1', 'altname', 'other')
+  ip('link', 'set', 'v1', 'mtu', '1300') // altnames of a device that is down are told with the next news
+  t.same([...new Set(changesOf(await settle(watcher)).flat())].sort(), ['alternativeNames', 'mtu'])
+  ip('address', 'add', '192.0.2.7/24', 'dev', 'w0')
+  t.strictSame(changesOf(await settle(watcher)), [['addresses']])
+  ip('address', 'del', '192.0.2.7/24', 'dev', 'w0')
+  t.strictSame(changesOf(await settle(watcher)), [['addresses']])
 
   ip('link', 'set', 'w0', 'up')
   t.ok(summary(await settle(watcher)).includes('up w0'))

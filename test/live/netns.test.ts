@@ -60,8 +60,16 @@ t.test('captures in several namespaces in one process, hot-plug included', async
 })
 
 t.test('what is no namespace', async (t) => {
-  await t.rejects(Capture.open({ netns: '/run/netns/none-such' }), { code: 'ERR_OPTION', syscall: 'open' })
-  await t.rejects(Capture.open({ netns: '/etc/passwd' }), { code: 'ERR_OPTION', message: /not a network namespace/ })
+  await t.rejects(Capture.open({ netns: '/run/netns/none-such' }), {
+    code: 'ERR_OPTION',
+    syscall: 'open',
+    option: 'netns',
+  })
+  await t.rejects(Capture.open({ netns: '/etc/passwd' }), {
+    code: 'ERR_OPTION',
+    message: /not a network namespace/,
+    option: 'netns',
+  })
   t.throws(() => listInterfaces({ netns: '/etc/passwd' }), { code: 'ERR_OPTION' })
   t.throws(() => watchInterfaces({ netns: '/run/netns/none-such' }), { code: 'ERR_OPTION' })
   await t.rejects(Capture.open({ netns: 4 as never }), { code: 'ERR_OPTION', message: /^netns must be the path/ })

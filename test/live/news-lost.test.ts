@@ -60,6 +60,11 @@ t.test('news of interfaces is lost in the kernel: a program that stood still for
   )
   t.same(report.interfaces, expected, 'those that ip shows')
   t.ok(report.stats.interfaceResyncs > 0, `the list was read anew ${report.stats.interfaceResyncs} times`)
+  t.same(
+    report.stats.interfaces.filter(({ present, selected, device }) => present && selected && device?.dropped !== 0),
+    [],
+    "the devices' own losses are known all the same",
+  )
   // Events lead from one state to the next, whatever was lost.
   const state = new Set<string>()
   for (const event of report.events) {

@@ -31,6 +31,7 @@ t.test('what the options make of the ring', async (t) => {
   t.same(await ringOf({ ring: { blockSize: 4 * MiB } }), [64 * MiB, 4 * MiB, 16, 67], 'a block size is kept')
   t.same(await ringOf({ chunk: { maxDelay: 1 } }), [64 * MiB, 256 * KiB, 256, 1], 'a delay is kept')
   t.same(await ringOf({ chunk: { maxDelay: 500 } }), [64 * MiB, MiB, 64, 500])
+  t.same(await ringOf({ ring: { memory: MiB }, chunk: { maxDelay: 3000 } }), [MiB, 256 * KiB, 4, 3000], 'blocks enough')
   t.same(await ringOf({ ring: { memory: 5 * MiB + 1 } }), [5 * MiB, 256 * KiB, 20, 53], 'whole blocks')
 })
 
