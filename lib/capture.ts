@@ -11,7 +11,13 @@ import { InterfaceHistory } from './interface-history.js'
 import { nameIn } from './interface-stats.js'
 import type { NameOf } from './loss-figures.js'
 import { LossWatch } from './loss-watch.js'
-import { type NativeCapture, type NativeCaptureStats, type NativeFilterState, type NativeQueuedEvent, native } from './native.js'
+import {
+  type NativeCapture,
+  type NativeCaptureStats,
+  type NativeFilterState,
+  type NativeQueuedEvent,
+  native,
+} from './native.js'
 import type { NetworkInterface } from './network-interface.js'
 import type { Packet } from './packet.js'
 import { explainOpening } from './permission.js'
