@@ -164,7 +164,12 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     return [...this.#selected.values()].sort((a, b) => a.index - b.index)
   }
 
-  /** The ledger. After `close()` it stays as it was last. */
+  /**
+   * The ledger. After `close()` it stays as it was last.
+   *
+   * Synchronous, some microseconds for each interface of the namespace. The kernel tells the devices' counters under its
+   * RTNL lock, which others may hold for some milliseconds where many devices go at once.
+   */
   stats(): CaptureStats {
     if (!this.#closing) {
       const ledger = this.#native.stats()
