@@ -97,6 +97,46 @@ export interface CaptureOptions {
    * kernel, and delivered once, as incoming: with `'out'` loopback has none. Default `'both'`.
    */
   direction?: 'both' | 'in' | 'out' | undefined
+  /**
+   * Deliver a packet once where several captured interfaces see it: a container's veth, the bridge, the uplink. The
+   * first sighting is delivered, the later ones are counted as {@link CaptureStats.duplicates}. Default false.
+   *
+   * | the packet | delivered | duplicates |
+   * |---|---|---|
+   * | bridged from one port to others, or flooded | in at the port | out at the others, in at the bridge |
+   * | from a port to the host | in at the port | in at the bridge |
+   * | from the host through a bridge | out at the bridge | out at its ports |
+   * | routed | in where it came in | out wherever it leaves, a bridge's ports too |
+   * | through a veth pair with both ends here | out at the first end | in at the other |
+   *
+   * Bonds and teams are like bridges. Where the first interface is not captured, the next one counts; so does, where the
+   * first sighting does not satisfy the filter, the next one that does (address translation). It goes by the way a
+   * packet takes, never by its content: a retransmission is another packet, and so is what comes out of a tunnel. A
+   * VLAN's or macvlan's interface and the one beneath it both deliver.
+   *
+   * In doubt a packet is delivered twice rather than never:
+   *
+   * - in the moment until a new interface, or a new port of a bridge, is known and decided upon;
+   * - flooded copies, where the interface that a packet came in on is not captured (or `direction` is `'out'`), or the
+   *   host floods it through a bridge that is not captured;
+   * - what is routed from a bridge that is not captured, where only some of its ports are;
+   * - where the kernel puts packets off between a bridge's port and the bridge (RPS on the bridge, queues to programs).
+   *
+   * Not delivered, though, is
+   *
+   * - what a program or the kernel sends at the port of a captured bridge, past the bridge (but for link-local frames, to
+   *   01:80:c2:00:00:0X: spanning tree, LLDP, LACP), and what enters a pair past the tap (`PACKET_QDISC_BYPASS`, XDP);
+   * - what is sent at a port that has just left its bridge, until the news of that is read;
+   * - what traffic control redirects to another captured interface as it leaves one;
+   * - with a filter that tells interfaces or directions (`inbound`), what it refuses at the bridge or the first end of a
+   *   pair, and would accept at a port or the other end.
+   *
+   * All that needs eBPF (CAP_BPF). In the classic form of the table (`stats().ring.table`; a `warning` says so) it
+   * goes by topology alone, in user space: routed packets are delivered as they come in and as they leave; where not
+   * every port of a bridge is captured, so are bridged ones, and with `direction: 'out'` everything; the filter decides
+   * about the first sighting only; duplicates take room in the ring.
+   */
+  dedupe?: boolean | undefined
   /** The kernel's ring. */
   ring?: RingOptions | undefined
   /** How packets are put together to chunks. */
@@ -137,6 +177,7 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
     'snapshotLength',
     'promiscuous',
     'direction',
+    'dedupe',
     'ring',
     'chunk',
     'overflow',
@@ -166,6 +207,7 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
       ),
       hotplug: selection.hotplug,
       promiscuous: checkBoolean(orElse(options.promiscuous, false), 'promiscuous'),
+      dedupe: checkBoolean(orElse(options.dedupe, false), 'dedupe'),
       filter,
       netns: checkNetns(options.netns, 'netns'),
     },

@@ -56,6 +56,8 @@ export interface InterfaceStats {
   readonly dropped: number | undefined
   /** Packets accepted while it was not yet known that this interface is not wanted, and not delivered. */
   readonly unselected: number
+  /** Packets not delivered on this interface because they were on another, with the option `dedupe`. */
+  readonly duplicates: number
   /** Delivered packets that were cut at the snapshot length. */
   readonly truncated: number
   /** Packets taken from the ring that wait for JavaScript. */
@@ -91,6 +93,12 @@ export interface CaptureStats {
    * the same block cannot be found either. 0 on a sound kernel; each time there is a `warning` too.
    */
   readonly malformed: number
+  /**
+   * Sightings that the filter accepted, of packets that were delivered as another interface saw them, with the option
+   * `dedupe`. No part of `received`. Where user space finds them (the classic form of the table), a duplicate that was
+   * lost in the ring counts as lost.
+   */
+  readonly duplicates: number
   /** Delivered packets that were cut at the snapshot length. */
   readonly truncated: number
   /** Packets taken from the ring that wait for JavaScript. */
@@ -150,6 +158,7 @@ export function toStats(
     droppedByOverflow: native.droppedByOverflow,
     unselected: native.unselected,
     malformed: native.malformed,
+    duplicates: native.duplicates,
     truncated: native.truncated,
     queued: native.queued,
     loss,

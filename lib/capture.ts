@@ -147,6 +147,15 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       for (const text of [...selection.warnings, ...this.#filter.warnings])
         this.#warn(new CaptureError('ERR_OPTION', text))
       const { ring } = this.stats()
+      if (settings.dedupe && ring.table === 'classic') {
+        this.#warn(
+          new CaptureError(
+            'ERR_OPTION',
+            'dedupe goes by topology alone, because the table of interfaces has its classic form (eBPF needs CAP_BPF): ' +
+              'routed packets are delivered as they come in and as they leave',
+          ),
+        )
+      }
       const wanted = settings.blockCount * settings.ringCount
       if (ring.blockCount < wanted) {
         this.#warn(

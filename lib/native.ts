@@ -96,6 +96,7 @@ export interface NativeCaptureOptions {
   direction: number
   hotplug: boolean
   promiscuous: boolean
+  dedupe: boolean
   /** 0 auto, 1 eBPF, 2 classic. */
   table: number
   /** Hand out copies instead of the ring's memory. */
@@ -165,6 +166,7 @@ export interface NativeCaptureStats {
   droppedByRing: number
   droppedByOverflow: number
   unselected: number
+  duplicates: number
   truncated: number
   malformed: number
   queued: number

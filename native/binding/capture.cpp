@@ -405,6 +405,7 @@ Napi::Value openCapture(const Napi::CallbackInfo& info) {
       static_cast<std::size_t>(options.Get("overflowMemory").As<Napi::Number>().DoubleValue());
   request.config.hotplug = flag("hotplug");
   request.config.promiscuous = flag("promiscuous");
+  request.config.dedupe = flag("dedupe");
   request.config.form = static_cast<TableForm>(number("table"));
   request.copying = flag("copying");
   request.filter.expression = textOf(options.Get("filter"));

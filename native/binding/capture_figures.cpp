@@ -21,7 +21,7 @@ Napi::Object packInterfaces(Napi::Env env, const CaptureFigures& figures) {
   const auto& list = figures.table.interfaces;
   Napi::Array names = Napi::Array::New(env, list.size());
   std::vector<double> rows;
-  rows.reserve(list.size() * 16);
+  rows.reserve(list.size() * 17);
   const auto add = [&rows](std::optional<std::uint64_t> value) {
     rows.push_back(value ? static_cast<double>(*value) : kUnknown);
   };
@@ -37,6 +37,7 @@ Napi::Object packInterfaces(Napi::Env env, const CaptureFigures& figures) {
     add(one.bytes);
     add(figures.lost(one));
     add(one.unselected);
+    add(one.duplicates);
     add(one.truncated);
     add(one.queued);
     const auto addLoss = [&](std::uint64_t DeviceLosses::*counter) {
@@ -70,6 +71,7 @@ Napi::Object toJs(Napi::Env env, const Capture& capture, const CaptureFigures& f
   set(object, "delivered", figures.table.delivered);
   set(object, "bytes", figures.table.bytes);
   set(object, "unselected", figures.table.unselected);
+  set(object, "duplicates", figures.table.duplicates);
   set(object, "truncated", figures.table.truncated);
   set(object, "malformed", figures.table.malformed);
   set(object, "queued", figures.table.queued);

@@ -15,7 +15,7 @@ Capture::Capture(const CaptureConfig& config, InterfaceMonitor monitor, netlink:
                  std::function<void()> wake)
     : config_(config),
       counters_(std::move(counters)),
-      table_(config.filter, config.hotplug),
+      table_(config.filter, config.hotplug, config.dedupe),
       queue_(std::move(wake)),
       feed_(std::move(monitor), table_, queue_, [this] { return horizon(); }),
       overflow_(std::make_shared<OverflowMemory>(config.overflowMemory)) {}
@@ -61,7 +61,7 @@ Result<> Capture::start() {
       group = *joined;
     }
   }
-  auto kernel = KernelFilter::attach(config_.filter, config_.hotplug, config_.form, rings_);
+  auto kernel = KernelFilter::attach(config_.filter, config_.hotplug, config_.form, config_.dedupe, rings_);
   if (!kernel) return kernel.error();
   table_.use(std::move(*kernel));
   if (auto committed = table_.commit(); !committed) return committed;

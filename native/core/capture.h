@@ -35,6 +35,7 @@ struct CaptureConfig {
   bool hotplug = false;
   bool promiscuous = false;
   TableForm form = TableForm::Auto;
+  bool dedupe = false;  // core/dedupe.h
 };
 
 struct CaptureFigures {

@@ -60,6 +60,10 @@ Result<UniqueFd> createMappableArray(std::uint32_t valueSize, std::uint32_t entr
   return createMap(BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, valueSize, entries);
 }
 
+Result<UniqueFd> createProcessorArray(std::uint32_t valueSize, std::uint32_t entries) {
+  return createMap(BPF_MAP_TYPE_PERCPU_ARRAY, 0, valueSize, entries);
+}
+
 bool mapUpdate(int map, std::uint32_t key, const void* value) {
   bpf_attr attributes = blank();
   attributes.map_fd = static_cast<std::uint32_t>(map);

@@ -1,4 +1,4 @@
-// The bpf(2) system call, as much of it as the socket filter needs: two kinds of maps, one kind of program.
+// The bpf(2) system call, as much of it as the socket filter needs: three kinds of maps, one kind of program.
 #pragma once
 
 #include <linux/bpf.h>
@@ -21,6 +21,9 @@ namespace ringtap {
 
 // An array of `entries` values of `valueSize` bytes that can be mapped into this process (Linux 5.5).
 [[nodiscard]] Result<UniqueFd> createMappableArray(std::uint32_t valueSize, std::uint32_t entries);
+
+// An array of which every processor has its own, for programs alone.
+[[nodiscard]] Result<UniqueFd> createProcessorArray(std::uint32_t valueSize, std::uint32_t entries);
 
 [[nodiscard]] bool mapUpdate(int map, std::uint32_t key, const void* value);
 [[nodiscard]] bool mapLookup(int map, std::uint32_t key, void* value);

@@ -4,86 +4,15 @@
 #include <linux/if_packet.h>
 
 #include <cstddef>
-#include <limits>
 
+#include "core/ebpf_assembler.h"
 #include "core/link_type.h"
 
 namespace ringtap {
 
+using namespace ebpf;
+
 namespace {
-
-constexpr std::uint8_t R0 = 0, R1 = 1, R2 = 2, R3 = 3, R4 = 4, R6 = 6, R7 = 7, R8 = 8, R9 = 9, R10 = 10;
-
-// The stack: M[0] to M[15] of the classic machine on top, what the table needs beneath.
-constexpr std::int16_t kMemory = -64;
-constexpr std::int16_t kKey = -72;
-constexpr std::int16_t kCount = -80;
-
-class Assembler {
- public:
-  explicit Assembler(std::vector<bpf_insn>& out) : out_(out) {}
-
-  void emit(std::uint8_t code, std::uint8_t dst, std::uint8_t src, std::int16_t off, std::int32_t imm) {
-    bpf_insn instruction{};
-    instruction.code = code;
-    instruction.dst_reg = dst & 0xf;
-    instruction.src_reg = src & 0xf;
-    instruction.off = off;
-    instruction.imm = imm;
-    out_.push_back(instruction);
-  }
-  void set(std::uint8_t reg, std::uint32_t value) {
-    emit(BPF_ALU | BPF_MOV | BPF_K, reg, 0, 0, static_cast<std::int32_t>(value));
-  }
-  void copy32(std::uint8_t to, std::uint8_t from) { emit(BPF_ALU | BPF_MOV | BPF_X, to, from, 0, 0); }
-  void copy64(std::uint8_t to, std::uint8_t from) { emit(BPF_ALU64 | BPF_MOV | BPF_X, to, from, 0, 0); }
-  void load32(std::uint8_t to, std::uint8_t from, std::int16_t off) {
-    emit(BPF_LDX | BPF_MEM | BPF_W, to, from, off, 0);
-  }
-  void store32(std::int16_t off, std::uint8_t from) { emit(BPF_STX | BPF_MEM | BPF_W, R10, from, off, 0); }
-  void context(std::uint8_t to, std::size_t field) { load32(to, R6, static_cast<std::int16_t>(field)); }
-  void increment(std::uint8_t base, std::int16_t off) {
-    set(R1, 1);
-    emit(BPF_STX | BPF_XADD | BPF_DW, base, R1, off, 0);
-  }
-  void call(std::int32_t helper) { emit(BPF_JMP | BPF_CALL, 0, 0, 0, helper); }
-  void exit() { emit(BPF_JMP | BPF_EXIT, 0, 0, 0, 0); }
-  // R1 = the map, R2 = the address of the key at `key`; then the lookup: R0 = the value's address or null.
-  void lookup(int map, std::int16_t key) {
-    mapAndKey(map, key);
-    call(BPF_FUNC_map_lookup_elem);
-  }
-  void mapAndKey(int map, std::int16_t key) {
-    emit(BPF_LD | BPF_DW | BPF_IMM, R1, BPF_PSEUDO_MAP_FD, 0, map);
-    emit(0, 0, 0, 0, 0);
-    copy64(R2, R10);
-    emit(BPF_ALU64 | BPF_ADD | BPF_K, R2, 0, 0, key);
-  }
-
-  // A jump whose target comes later: land() makes it the next instruction.
-  [[nodiscard]] std::size_t jump(std::uint8_t op, std::uint8_t reg, std::int32_t value) {
-    emit(BPF_JMP | op, reg, 0, 0, value);
-    return out_.size() - 1;
-  }
-  [[nodiscard]] std::size_t jump32(std::uint8_t op, std::uint8_t reg, std::int32_t value) {
-    emit(BPF_JMP32 | op, reg, 0, 0, value);
-    return out_.size() - 1;
-  }
-  [[nodiscard]] std::size_t jumpAlways() { return jump(BPF_JA, 0, 0); }
-  // False where the distance does not fit into the instruction.
-  [[nodiscard]] bool land(std::size_t from) { return land(from, out_.size()); }
-  [[nodiscard]] bool land(std::size_t from, std::size_t to) {
-    const std::size_t distance = to - from - 1;
-    if (distance > static_cast<std::size_t>(std::numeric_limits<std::int16_t>::max())) return false;
-    out_[from].off = static_cast<std::int16_t>(distance);
-    return true;
-  }
-
- private:
-  std::vector<bpf_insn>& out_;
-};
-
-Error tooFar() { return Error{Code::FilterTooLarge, "the filter is too long for the jumps of its eBPF form"}; }
 
 Error noTranslation(const FilterInstruction& instruction) {
   return Error{Code::FilterSyntax, "the filter has an instruction without an eBPF form (code " +
@@ -235,6 +164,9 @@ Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUn
 
   out.copy64(R6, R1);
   out.context(R9, offsetof(__sk_buff, pkt_type));
+  std::optional<DedupeProgram> dedupe;
+  if (maps.dedupe) dedupe.emplace(code, maps.slotOf, *maps.dedupe);
+  if (dedupe && !dedupe->sight()) return tooFar();
   if (spec.direction == Direction::In) refuse.push_back(out.jump32(BPF_JEQ, R9, PACKET_OUTGOING));
   if (spec.direction == Direction::Out) refuse.push_back(out.jump32(BPF_JNE, R9, PACKET_OUTGOING));
   out.context(R0, offsetof(__sk_buff, ifindex));
@@ -296,6 +228,7 @@ Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUn
       if (!out.land(from)) return tooFar();
     }
     refuse.push_back(out.jump32(BPF_JEQ, R0, 0));
+    if (dedupe && !dedupe->accept(refuse)) return tooFar();
     out.increment(R8, offsetof(Slot, accepted));
     out.exit();
   }

@@ -5,8 +5,10 @@
 #include <linux/bpf.h>
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "core/dedupe_program.h"
 #include "core/filter_program.h"
 #include "core/result.h"
 
@@ -26,13 +28,14 @@ inline constexpr std::uint32_t kSlotLoopback = 2;  // packets that leave are dro
 inline constexpr std::uint32_t kSlotLinkTypeShift = 8;
 
 struct EbpfMaps {
-  int slotOf;     // hash: ifindex → u32 index into `slots`
-  int slots;      // array of Slot
-  int strangers;  // hash: ifindex → u64 packets accepted from an interface without a slot
+  int slotOf;                            // hash: ifindex → u32 index into `slots`
+  int slots;                             // array of Slot
+  int strangers;                         // hash: ifindex → u64 packets accepted from an interface without a slot
+  std::optional<DedupeMapFds> dedupe{};  // given: duplicates are refused (core/dedupe.h), and counted there
 };
 
 // A packet of an interface without a slot is accepted as it is, without the user's filter (eBPF cannot see a device's
-// type), and counted in `strangers`; or refused where acceptUnlisted is false.
+// type), and counted in `strangers`; or refused where acceptUnlisted is false. It is no duplicate.
 [[nodiscard]] Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUnlisted,
                                                          const EbpfMaps& maps);
 

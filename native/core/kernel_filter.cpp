@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "core/dedupe_maps.h"
 #include "core/ebpf.h"
 #include "core/ebpf_program.h"
 #include "core/link_type.h"
@@ -30,6 +31,9 @@ class ClassicFilter final : public KernelFilter {
     dirty_ = false;
     return {};
   }
+
+  void relate(std::uint32_t, const DedupeRelation&) override {}
+  std::uint64_t duplicates(std::uint32_t) const override { return 0; }
 
   Result<> replace(const FilterSpec& spec) override {
     if (auto attached = attachAll(spec); !attached) {
@@ -72,7 +76,7 @@ constexpr std::uint32_t kStrangers = 16384;
 
 class EbpfFilter final : public KernelFilter {
  public:
-  static Result<std::unique_ptr<EbpfFilter>> create(FilterSpec spec, bool acceptUnlisted,
+  static Result<std::unique_ptr<EbpfFilter>> create(FilterSpec spec, bool acceptUnlisted, bool dedupe,
                                                     std::vector<std::shared_ptr<Ring>> rings) {
     std::unique_ptr<EbpfFilter> self(new EbpfFilter(std::move(spec), acceptUnlisted, std::move(rings)));
     auto slotOf = createHashMap(sizeof(std::uint32_t), kSlots);
@@ -88,6 +92,11 @@ class EbpfFilter final : public KernelFilter {
     if (memory == MAP_FAILED) return Error::fromErrno("mmap", "the eBPF table of interfaces could not be mapped");
     self->slots_ = static_cast<Slot*>(memory);
     self->slotArray_ = std::move(*slots);
+    if (dedupe) {
+      auto maps = DedupeMaps::create(kSlots);
+      if (!maps) return maps.error();
+      self->dedupe_.emplace(std::move(*maps));
+    }
     if (auto attached = self->attachAll(self->spec_); !attached) return attached.error();
     return self;
   }
@@ -109,6 +118,17 @@ class EbpfFilter final : public KernelFilter {
   }
 
   Result<> commit() override { return {}; }
+
+  void relate(std::uint32_t index, const DedupeRelation& relation) override {
+    if (const auto found = slotByIndex_.find(index); dedupe_ && found != slotByIndex_.end()) {
+      dedupe_->relate(found->second, relation);
+    }
+  }
+
+  std::uint64_t duplicates(std::uint32_t index) const override {
+    const auto found = slotByIndex_.find(index);
+    return dedupe_ && found != slotByIndex_.end() ? dedupe_->duplicates(found->second) : 0;
+  }
 
   Result<> replace(const FilterSpec& spec) override {
     const FilterSpec before = std::exchange(spec_, spec);
@@ -136,7 +156,9 @@ class EbpfFilter final : public KernelFilter {
       : spec_(std::move(spec)), acceptUnlisted_(acceptUnlisted), rings_(std::move(rings)), baseline_(kSlots, 0) {}
 
   Result<> attachAll(const FilterSpec& spec) {
-    auto code = assembleEbpf(spec, acceptUnlisted_, {slotOf_.get(), slotArray_.get(), strangers_.get()});
+    EbpfMaps maps{slotOf_.get(), slotArray_.get(), strangers_.get()};
+    if (dedupe_) maps.dedupe = dedupe_->fds();
+    auto code = assembleEbpf(spec, acceptUnlisted_, maps);
     if (!code) return code.error();
     auto program = loadSocketFilter(*code);  // the sockets keep it from here on
     if (!program) return program.error();
@@ -168,6 +190,7 @@ class EbpfFilter final : public KernelFilter {
     }
     baseline_[slot] = __atomic_load_n(&slots_[slot].accepted, __ATOMIC_RELAXED);
     __atomic_store_n(&slots_[slot].flags, flags, __ATOMIC_RELEASE);
+    if (dedupe_) dedupe_->reset(slot);
     if (mapUpdate(slotOf_.get(), index, &slot)) slotByIndex_.emplace(index, slot);
     else free_.push_back(slot);
   }
@@ -178,6 +201,7 @@ class EbpfFilter final : public KernelFilter {
   UniqueFd slotOf_;
   UniqueFd slotArray_;
   UniqueFd strangers_;
+  std::optional<DedupeMaps> dedupe_;
   Slot* slots_ = nullptr;
   std::uint32_t used_ = 0;
   std::vector<std::uint32_t> free_;
@@ -188,9 +212,9 @@ class EbpfFilter final : public KernelFilter {
 }  // namespace
 
 Result<std::unique_ptr<KernelFilter>> KernelFilter::attach(const FilterSpec& spec, bool acceptUnlisted, TableForm form,
-                                                           std::vector<std::shared_ptr<Ring>> rings) {
+                                                           bool dedupe, std::vector<std::shared_ptr<Ring>> rings) {
   if (form == TableForm::Ebpf || (form == TableForm::Auto && mayUseBpf())) {
-    auto ebpf = EbpfFilter::create(spec, acceptUnlisted, rings);
+    auto ebpf = EbpfFilter::create(spec, acceptUnlisted, dedupe, rings);
     if (ebpf) return std::unique_ptr<KernelFilter>(std::move(*ebpf));
     if (form == TableForm::Ebpf) return ebpf.error();
   }

@@ -11,6 +11,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/dedupe.h"
 #include "core/filter_program.h"
 #include "core/result.h"
 #include "core/ring.h"
@@ -23,8 +24,9 @@ class KernelFilter {
  public:
   // Attaches the filter to the rings, which must not be bound yet. `acceptUnlisted`: packets of an interface without a
   // verdict pass. TableForm::Auto takes eBPF where that works, else classic; the other two take what they say or fail.
+  // `dedupe`: refuse duplicates, as far as relate() says how devices stand to each other; only the eBPF form does.
   [[nodiscard]] static Result<std::unique_ptr<KernelFilter>> attach(const FilterSpec& spec, bool acceptUnlisted,
-                                                                    TableForm form,
+                                                                    TableForm form, bool dedupe,
                                                                     std::vector<std::shared_ptr<Ring>> rings);
   virtual ~KernelFilter() = default;
 
@@ -34,6 +36,12 @@ class KernelFilter {
   // No verdict any more: for an index whose device is gone.
   virtual void forget(std::uint32_t index) = 0;
   virtual Result<> commit() = 0;
+
+  // How an interface with a verdict stands to the others: in force when this returns. Nothing without `dedupe`, and in
+  // the classic form.
+  virtual void relate(std::uint32_t index, const DedupeRelation& relation) = 0;
+  // Refused as duplicates on this interface since attach() or the last forget().
+  [[nodiscard]] virtual std::uint64_t duplicates(std::uint32_t index) const = 0;
 
   // Replaces the user's part, atomically for each ring. After an error the old one is in force everywhere.
   virtual Result<> replace(const FilterSpec& spec) = 0;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <utility>
 
 #include "core/filter_interpreter.h"
@@ -17,6 +18,12 @@ namespace {
 
 constexpr std::size_t kMostGone = 1024;
 constexpr std::size_t kMostDecisions = 64;  // of a device that is renamed all the time; blocks wait for fewer
+
+// As packets' timestamps: nanoseconds since the epoch.
+std::uint64_t now() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(since).count());
+}
 
 // Finds the share of a packet fast: packets of one interface come in runs, and of few interfaces at a time.
 class ShareFinder {
@@ -60,7 +67,11 @@ Verdict TrackedInterface::at(std::uint64_t epoch) const {
 void SelectionTable::use(std::unique_ptr<KernelFilter> kernel) {
   std::lock_guard lock(mutex_);
   kernel_ = std::move(kernel);
-  for (const auto& [index, tracked] : byIndex_) tellKernel(*tracked);
+  for (const auto& [index, tracked] : byIndex_) {
+    tellKernel(*tracked);
+    tracked->relation = {};
+  }
+  relateAll(0);
 }
 
 void SelectionTable::tellKernel(const TrackedInterface& tracked) {
@@ -68,6 +79,28 @@ void SelectionTable::tellKernel(const TrackedInterface& tracked) {
   const bool refused = tracked.now() == Verdict::Unselected;
   if (refused) kernel_->refuse(tracked.info.index, tracked.info.hardwareType);
   else kernel_->accept(tracked.info.index, tracked.info.hardwareType);
+}
+
+// Whoever is selected is accepted before others' packets are duplicates for it, and who is not any more is refused only
+// afterwards: in between a packet is delivered twice rather than never.
+void SelectionTable::relateAll(std::uint64_t since) {
+  if (!dedupe_) return;
+  std::vector<DedupeDevice> devices;
+  devices.reserve(byIndex_.size());
+  for (const auto& [index, tracked] : byIndex_) {
+    if (!tracked->present) continue;
+    const InterfaceInfo& info = tracked->info;
+    const bool paired = info.kind == "veth" && info.peerNetnsId == -1;
+    devices.push_back(
+        {index, info.kind, info.master, paired ? info.peerIndex : 0, tracked->now() == Verdict::Selected});
+  }
+  for (const auto& [index, relation] : relate(devices, spec_.direction)) {
+    TrackedInterface& tracked = *byIndex_.at(index);
+    if (tracked.relation == relation) continue;
+    tracked.relation = relation;
+    tracked.relatedSince = since;
+    if (kernel_) kernel_->relate(index, relation);
+  }
 }
 
 std::shared_ptr<TrackedInterface> SelectionTable::find(std::uint32_t index) {
@@ -96,6 +129,9 @@ void SelectionTable::retire(TrackedInterface& tracked, const std::optional<Devic
   tracked.lossesAtEnd = losses;
   if (kernel_) {
     tracked.receivedBefore = kernel_->accepted(tracked.info.index).value_or(0);
+    const std::uint64_t duplicates = kernel_->duplicates(tracked.info.index);
+    tracked.figures.duplicates += duplicates;
+    totals_.duplicates += duplicates;
     kernel_->forget(tracked.info.index);
   }
   gone_.push_back(find(tracked.info.index));
@@ -135,6 +171,7 @@ void SelectionTable::apply(const std::vector<InterfaceEvent>& events, std::uint6
         break;
     }
   }
+  relateAll(now());
   // Where the kernel refuses a new program, the old one stands and JavaScript hears of it from its own commit().
   if (kernel_ && !closed_) (void)kernel_->commit();
 }
@@ -167,12 +204,14 @@ bool SelectionTable::decide(std::uint32_t index, std::uint32_t generation, std::
     if (selected && !std::exchange(tracked->everSelected, true)) tracked->lossesBefore = decision.losses;
   }
   if (!tracked->present) return false;
+  if (tracked->now() == Verdict::Unselected && (tracked->relation.flags & kDedupeTaken) != 0) relateAll(now());
   tellKernel(*tracked);
   return true;
 }
 
 Result<> SelectionTable::commit() {
   std::lock_guard lock(mutex_);
+  relateAll(now());
   return kernel_ && !closed_ ? kernel_->commit() : Result<>{};
 }
 
@@ -253,12 +292,21 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_
     taken.shares.back().refilter = refilter;
     return &taken.shares.back();
   };
+  // The eBPF form has judged what it could: it knows more than is said here.
+  const bool judge = dedupe_ && form() == TableForm::Classic;
   taken.summary = walkBlock(block, size, [&](Record& record) {
     ++taken.records;
     BlockShare* share = finder.find(record);
     if (share == nullptr && (share = shareOf(record)) == nullptr) return false;
     TrackedInterface& tracked = *share->interface;
     if (share->refilter && !accepts(record)) {
+      ++tracked.lateRefused;
+      ++totals_.lateRefused;
+      return false;
+    }
+    if (judge && record.timestamp() >= tracked.relatedSince && duplicateByTopology(tracked.relation, record)) {
+      ++tracked.figures.duplicates;
+      ++totals_.duplicates;
       ++tracked.lateRefused;
       ++totals_.lateRefused;
       return false;
@@ -347,6 +395,11 @@ SelectionTable::Figures SelectionTable::figures(const LossesByIndex& now) {
     one.name = tracked.info.name;
     one.present = tracked.present;
     one.selected = tracked.now() == Verdict::Selected;
+    if (kernel_ && tracked.present) {
+      const std::uint64_t duplicates = kernel_->duplicates(tracked.info.index);
+      one.duplicates += duplicates;
+      figures.duplicates += duplicates;
+    }
     if (kernel_ && kernel_->form() == TableForm::Ebpf) {
       const std::uint64_t accepted =
           tracked.present ? kernel_->accepted(tracked.info.index).value_or(0) : tracked.receivedBefore;

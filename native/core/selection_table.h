@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/block.h"
+#include "core/dedupe.h"
 #include "core/interface_info.h"
 #include "core/kernel_filter.h"
 #include "core/result.h"
@@ -37,7 +38,8 @@ struct InterfaceFigures {
   std::uint64_t bytes = 0;  // captured bytes of the delivered ones
   std::uint64_t unselected = 0;
   std::uint64_t truncated = 0;
-  std::uint64_t queued = 0;  // taken, not yet handed out
+  std::uint64_t queued = 0;      // taken, not yet handed out
+  std::uint64_t duplicates = 0;  // refused as such, here or by the kernel; no part of received and taken
   // What the device lost on its own since it was first selected; nothing where that never was, or is not known.
   std::optional<DeviceLosses> losses;
 };
@@ -62,11 +64,14 @@ struct TrackedInterface {
   };
   std::vector<Decision> decisions;   // ascending epochs, never empty
   Horizon refilterUntil;             // blocks up to here may hold packets that the user's filter has not seen
-  std::uint64_t lateRefused = 0;     // of the packets the kernel counted as accepted: refused by the filter here
+  std::uint64_t lateRefused = 0;     // of the packets the kernel counted as accepted: refused by the filter here, or
+                                     // as duplicates
   std::uint64_t receivedBefore = 0;  // the kernel's count when the device went
   bool everSelected = false;
   std::optional<DeviceLosses> lossesBefore;  // the device's counters when it was first selected
   std::optional<DeviceLosses> lossesAtEnd;   // when it went
+  DedupeRelation relation;           // to the devices that are present
+  std::uint64_t relatedSince = 0;    // nanoseconds since the epoch: of packets from before, it says nothing
   InterfaceFigures figures;
 
   [[nodiscard]] Verdict now() const { return decisions.back().verdict; }
@@ -100,8 +105,9 @@ struct TakenBlock {
 class SelectionTable {
  public:
   // `hotplug`: interfaces that come later, and renamed ones, wait for a decision; otherwise they are unselected, and
-  // stay what they were.
-  SelectionTable(FilterSpec spec, bool hotplug) : spec_(std::move(spec)), hotplug_(hotplug) {}
+  // stay what they were. `dedupe`: see core/dedupe.h.
+  SelectionTable(FilterSpec spec, bool hotplug, bool dedupe = false)
+      : spec_(std::move(spec)), hotplug_(hotplug), dedupe_(dedupe) {}
 
   // From here on verdicts reach the kernel.
   void use(std::unique_ptr<KernelFilter> kernel);
@@ -141,6 +147,7 @@ class SelectionTable {
 
   struct Figures {
     std::uint64_t delivered = 0, bytes = 0, unselected = 0, truncated = 0, queued = 0, lateRefused = 0, malformed = 0;
+    std::uint64_t duplicates = 0;
     std::vector<InterfaceFigures> interfaces;
   };
   // `now`: the devices' counters, read a moment ago.
@@ -153,12 +160,14 @@ class SelectionTable {
   BlockShare share(std::shared_ptr<TrackedInterface> tracked, std::uint64_t timestamp) const;
   void retire(TrackedInterface& tracked, const std::optional<DeviceLosses>& losses);
   void tellKernel(const TrackedInterface& tracked);
+  void relateAll(std::uint64_t since);
   [[nodiscard]] bool accepts(const Record& record) const;
   void filterAgain(std::byte* block, TakenBlock& taken);
 
   mutable std::mutex mutex_;
   FilterSpec spec_;
   bool hotplug_;
+  bool dedupe_;
   std::unique_ptr<KernelFilter> kernel_;
   bool closed_ = false;
   Horizon enforceUntil_;
