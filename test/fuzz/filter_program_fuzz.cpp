@@ -47,7 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::uint32_t verdict = runFilter(program.value(), bytes, length, metadata);
     EXPECT(verdict == (passes ? tail : 0) || (thinned && verdict == tail));
 
-    support::EbpfForm form(spec, table.acceptUnlisted);
+    // Beside no other device nothing is a duplicate.
+    support::EbpfForm form(spec, table.acceptUnlisted, (size & 2) != 0);
     EXPECT(!form.code.empty());
     form.list(index, metadata.hardwareType, !passes);
     const auto same = form.machine.run(form.code, bytes, length, metadata);

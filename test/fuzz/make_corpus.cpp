@@ -78,6 +78,7 @@ void filters() {
     for (auto& byte : bytes) byte = static_cast<std::uint8_t>(choices.any());
     write("filter_program_fuzz", std::to_string(i), bytes);
     write("filter_interpreter_fuzz", std::to_string(i), bytes);
+    write("dedupe_fuzz", std::to_string(i), bytes);
   }
 }
 

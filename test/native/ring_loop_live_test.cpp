@@ -25,7 +25,7 @@ TEST(blocksGivenBackUnderTheLoopsEyesAreTakenOnce) {
     table.add(info);
     table.decide(index, info.generation, 0, info.name == "near0");
   }
-  auto kernel = KernelFilter::attach({}, true, TableForm::Classic, {*ring});
+  auto kernel = KernelFilter::attach({}, true, TableForm::Classic, false, {*ring});
   CHECK(kernel.ok());
   if (!kernel.ok()) return;
   table.use(std::move(*kernel));

@@ -25,12 +25,15 @@ class FakeKernel final : public KernelFilter {
   void refuse(std::uint32_t index, std::uint16_t) override { verdicts[index] = false; }
   void forget(std::uint32_t index) override { verdicts.erase(index); }
   Result<> commit() override { return {}; }
+  void relate(std::uint32_t index, const DedupeRelation& relation) override { relations[index] = relation; }
+  std::uint64_t duplicates(std::uint32_t) const override { return 0; }
   Result<> replace(const FilterSpec&) override { return {}; }
   std::optional<std::uint64_t> accepted(std::uint32_t) const override { return std::nullopt; }
   bool unlistedPassUnfiltered() const override { return unfiltered_; }
   TableForm form() const override { return TableForm::Classic; }
 
   std::map<std::uint32_t, bool> verdicts;
+  std::map<std::uint32_t, DedupeRelation> relations;
 
  private:
   bool unfiltered_;
@@ -48,7 +51,8 @@ InterfaceInfo device(std::uint32_t index, std::uint32_t generation, const std::s
 InterfaceEvent event(InterfaceChange change, const InterfaceInfo& current) { return {change, current, {}}; }
 
 struct Bench {
-  explicit Bench(bool hotplug = true, FilterSpec spec = {}, bool unfiltered = false) : table(std::move(spec), hotplug) {
+  explicit Bench(bool hotplug = true, FilterSpec spec = {}, bool unfiltered = false, bool dedupe = false)
+      : table(std::move(spec), hotplug, dedupe) {
     auto fake = std::make_unique<FakeKernel>(unfiltered);
     kernel = fake.get();
     table.use(std::move(fake));
@@ -364,4 +368,48 @@ TEST(manyInterfacesInAnyOrder) {
   std::erase_if(expected, [](const auto& entry) { return entry.second == 0; });
   CHECK(delivered == expected);
   bench.checkBalance(received);
+}
+
+TEST(duplicatesByTopology) {
+  for (const bool dedupe : {true, false}) {
+    Bench bench(true, {}, false, dedupe);
+    auto bridge = device(10, 1, "br0");
+    bridge.kind = "bridge";
+    auto first = device(1, 2, "va");
+    auto second = device(2, 3, "vb");
+    first.master = second.master = 10;
+    bench.table.add(bridge);
+    bench.table.add(first);
+    bench.table.add(second);
+    // Two packets: from va to vb and the host; from the host to vb.
+    const auto crossing = [] {
+      return Block::of({{.index = 1},
+                        {.index = 2, .packetType = PACKET_OUTGOING},
+                        {.index = 10},
+                        {.index = 10, .packetType = PACKET_OUTGOING},
+                        {.index = 2, .packetType = PACKET_OUTGOING}});
+    };
+    const Indexes all{1, 2, 10, 10, 2};
+    const auto seen = [&] {
+      Block block = crossing();
+      TakenBlock taken = bench.take(block);
+      return bench.handOut(block, taken);
+    };
+    CHECK(seen() == all);  // not decided yet
+    for (const auto& info : {bridge, first, second}) CHECK(bench.table.decide(info.index, info.generation, 0, true));
+    CHECK(bench.table.commit().ok());
+    CHECK(((bench.kernel->relations[2].flags & kDedupeAllOut) != 0) == dedupe);
+    CHECK(seen() == all);  // from before that was decided
+    bench.table.use(std::make_unique<FakeKernel>(false));
+    CHECK(seen() == (dedupe ? Indexes{1, 10} : all));
+    bench.checkBalance(15);
+    CHECK(bench.table.figures().duplicates == (dedupe ? 3 : 0));
+    std::map<std::uint32_t, std::uint64_t> duplicates;
+    for (const auto& one : bench.table.figures().interfaces) duplicates[one.index] = one.duplicates;
+    CHECK((duplicates == std::map<std::uint32_t, std::uint64_t>{{1, 0}, {2, dedupe ? 2 : 0}, {10, dedupe ? 1 : 0}}));
+
+    second.master = 0;  // vb leaves: what the host sends there is seen nowhere else
+    bench.table.apply({event(InterfaceChange::Changed, second)}, {});
+    CHECK(seen() == (dedupe ? Indexes{1, 2, 10, 2} : all));
+  }
 }

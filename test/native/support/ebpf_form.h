@@ -14,11 +14,17 @@ namespace support {
 
 class EbpfForm {
  public:
-  EbpfForm(const ringtap::FilterSpec& spec, bool acceptUnlisted) {
+  EbpfForm(const ringtap::FilterSpec& spec, bool acceptUnlisted, bool dedupe = false) {
     machine.maps[kSlotOf] = {.valueSize = 4, .entries = 64};
     machine.maps[kSlots] = {.array = true, .valueSize = sizeof(ringtap::Slot), .entries = 64};
     machine.maps[kStrangers] = {.valueSize = 8, .entries = 64};
-    auto assembled = ringtap::assembleEbpf(spec, acceptUnlisted, {kSlotOf, kSlots, kStrangers});
+    ringtap::EbpfMaps fds{kSlotOf, kSlots, kStrangers};
+    if (dedupe) {
+      machine.maps[kRelations] = {.array = true, .valueSize = sizeof(ringtap::DedupeSlot), .entries = 64};
+      machine.maps[kPath] = {.array = true, .valueSize = sizeof(ringtap::DedupePath), .entries = 1};
+      fds.dedupe = ringtap::DedupeMapFds{kRelations, kPath};
+    }
+    auto assembled = ringtap::assembleEbpf(spec, acceptUnlisted, fds);
     if (assembled.ok()) code = std::move(*assembled);
   }
 
@@ -35,26 +41,34 @@ class EbpfForm {
     std::memcpy(value.data(), &slot, 4);
   }
 
-  // Packets counted as accepted, of listed and unlisted interfaces.
-  std::uint64_t accepted() {
-    std::uint64_t sum = 0;
-    const auto add = [&](int map, std::size_t offset) {
-      for (auto& [key, value] : machine.maps[map].values) {
-        std::uint64_t one;
-        std::memcpy(&one, value.data() + offset, sizeof one);
-        sum += one;
-      }
-    };
-    add(kSlots, offsetof(ringtap::Slot, accepted));
-    add(kStrangers, 0);
-    return sum;
+  // How a listed interface stands to the others.
+  void relate(std::uint32_t index, const ringtap::DedupeRelation& relation) {
+    std::uint32_t slot;
+    std::memcpy(&slot, machine.maps[kSlotOf].find(index), sizeof slot);
+    ringtap::DedupeSlot entry{relation.flags, relation.master, 0};
+    std::memcpy(machine.maps[kRelations].find(slot), &entry, offsetof(ringtap::DedupeSlot, duplicates));
   }
+
+  std::uint64_t duplicates() { return sum(kRelations, offsetof(ringtap::DedupeSlot, duplicates)); }
+
+  // Packets counted as accepted, of listed and unlisted interfaces.
+  std::uint64_t accepted() { return sum(kSlots, offsetof(ringtap::Slot, accepted)) + sum(kStrangers, 0); }
 
   EbpfMachine machine;
   std::vector<bpf_insn> code;  // empty where it could not be assembled
 
  private:
-  static constexpr int kSlotOf = 3, kSlots = 4, kStrangers = 5;
+  static constexpr int kSlotOf = 3, kSlots = 4, kStrangers = 5, kRelations = 6, kPath = 7;
+
+  std::uint64_t sum(int map, std::size_t offset) {
+    std::uint64_t all = 0;
+    for (auto& [key, value] : machine.maps[map].values) {
+      std::uint64_t one;
+      std::memcpy(&one, value.data() + offset, sizeof one);
+      all += one;
+    }
+    return all;
+  }
 };
 
 }  // namespace support

@@ -36,6 +36,7 @@ struct EbpfMap {
 class EbpfMachine {
  public:
   std::map<int, EbpfMap> maps;  // by descriptor
+  std::uint32_t ingress = 0;    // where the next packet arrived, __sk_buff.ingress_ifindex
 
   // What the program returns; nothing where it broke a rule: fault() says which.
   std::optional<std::uint32_t> run(std::span<const bpf_insn> program, std::span<const std::uint8_t> packet,
@@ -90,6 +91,7 @@ class EbpfMachine {
     context_.vlan_tci = metadata.vlanTci;
     context_.vlan_proto = htons(metadata.vlanTpid);
     context_.hash = metadata.rxHash;
+    context_.ingress_ifindex = ingress;
     written_ = {};
     known_ = {};
     fault_ = nullptr;
@@ -278,7 +280,24 @@ class EbpfMachine {
     return true;
   }
 
+  void loadBytes() {
+    const auto from = static_cast<std::uint32_t>(get(2));
+    const auto size = static_cast<std::uint32_t>(get(4));
+    if (get(1) != reinterpret_cast<std::uintptr_t>(&context_)) failed("bytes of something else than the packet");
+    std::uint8_t* to = memory(get(3), size, true);
+    if (fault_ != nullptr) return;
+    const bool inside = from <= packet_.size() && size <= packet_.size() - from;
+    if (inside) std::memcpy(to, packet_.data() + from, size);
+    else std::memset(to, 0, size);
+    set(0, inside ? 0 : static_cast<std::uint64_t>(-14));
+    forgetScratch();
+  }
+
   void call(std::int32_t helper) {
+    if (helper == BPF_FUNC_skb_load_bytes) {
+      loadBytes();
+      return;
+    }
     const auto descriptor = static_cast<std::uint32_t>(get(1));
     const auto found = maps.find(static_cast<int>(descriptor));
     const std::uint8_t* keyBytes = memory(get(2), 4, false);
