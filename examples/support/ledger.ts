@@ -27,7 +27,9 @@ export function ledger(stats: CaptureStats): string {
   const note = rows.some((row) => row.includes(absent))
     ? `\n  ${absent}: per interface, only the kernel's eBPF counters tell; this process may not use them (CAP_BPF)`
     : ''
-  return `${[first, ...lines.slice(1, -1), last].join('\n')}${note}\n  ${equation(stats)}`
+  const besides =
+    stats.duplicates > 0 ? `\n  besides, ${count(stats.duplicates)} duplicates of packets delivered elsewhere` : ''
+  return `${[first, ...lines.slice(1, -1), last].join('\n')}${note}\n  ${equation(stats)}${besides}`
 }
 
 /** Whether every packet that was received has been delivered, or is lost for a known cause. */

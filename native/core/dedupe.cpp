@@ -12,11 +12,11 @@ using Relations = std::map<std::uint32_t, DedupeRelation>;
 
 // Devices that take what their ports receive, and send through them. Not among them: a VRF device, which is a master
 // too, but is not sent through; the one behind all ports of Open vSwitch, which never sees a packet.
-bool passesOn(const std::string& kind) { return kind == "bridge" || kind == "bond" || kind == "team"; }
+bool passesOn(std::string_view kind) { return kind == "bridge" || kind == "bond" || kind == "team"; }
 
 // Where the mark of arrival is no sign of a sighting: an ifb puts its index on what it gives back
 // (drivers/net/ifb.c), a VRF device on what its ports receive (drivers/net/vrf.c), and neither is seen there.
-bool marksUnseen(const std::string& kind) { return kind == "ifb" || kind == "vrf"; }
+bool marksUnseen(std::string_view kind) { return kind == "ifb" || kind == "vrf"; }
 
 class Planner {
  public:

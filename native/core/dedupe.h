@@ -25,7 +25,7 @@
 
 #include <cstdint>
 #include <map>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/block.h"
@@ -36,7 +36,7 @@ namespace ringtap {
 // What is known of one device.
 struct DedupeDevice {
   std::uint32_t index = 0;
-  std::string kind;          // as InterfaceInfo's
+  std::string_view kind;     // as InterfaceInfo's
   std::uint32_t master = 0;  // 0: none
   std::uint32_t peer = 0;    // the other end of a veth, where that is in this namespace; 0: none
   bool selected = false;     // for sure: not while a decision is pending

@@ -25,6 +25,12 @@ std::uint64_t now() {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(since).count());
 }
 
+// Whether a change leaves what the rule on duplicates asks as it was.
+bool sameStanding(const InterfaceInfo& before, const InterfaceInfo& now) {
+  return before.kind == now.kind && before.master == now.master && before.peerIndex == now.peerIndex &&
+         before.peerNetnsId == now.peerNetnsId;
+}
+
 // Finds the share of a packet fast: packets of one interface come in runs, and of few interfaces at a time.
 class ShareFinder {
  public:
@@ -71,6 +77,7 @@ void SelectionTable::use(std::unique_ptr<KernelFilter> kernel) {
     tellKernel(*tracked);
     tracked->relation = {};
   }
+  relationsOld_ = true;
   relateAll(0);
 }
 
@@ -84,7 +91,7 @@ void SelectionTable::tellKernel(const TrackedInterface& tracked) {
 // Whoever is selected is accepted before others' packets are duplicates for it, and who is not any more is refused only
 // afterwards: in between a packet is delivered twice rather than never.
 void SelectionTable::relateAll(std::uint64_t since) {
-  if (!dedupe_) return;
+  if (!dedupe_ || !std::exchange(relationsOld_, false)) return;
   std::vector<DedupeDevice> devices;
   devices.reserve(byIndex_.size());
   for (const auto& [index, tracked] : byIndex_) {
@@ -115,6 +122,7 @@ void SelectionTable::track(const InterfaceInfo& info, Verdict verdict, Horizon r
   tracked->decisions.push_back({epoch_, verdict, 0, losses});
   tracked->refilterUntil = std::move(refilterUntil);
   byIndex_[info.index] = tracked;
+  relationsOld_ = true;
   tellKernel(*tracked);
 }
 
@@ -127,6 +135,7 @@ void SelectionTable::retire(TrackedInterface& tracked, const std::optional<Devic
   if (!tracked.present) return;
   tracked.present = false;
   tracked.lossesAtEnd = losses;
+  relationsOld_ = true;
   if (kernel_) {
     tracked.receivedBefore = kernel_->accepted(tracked.info.index).value_or(0);
     const std::uint64_t duplicates = kernel_->duplicates(tracked.info.index);
@@ -161,17 +170,19 @@ void SelectionTable::apply(const std::vector<InterfaceEvent>& events, std::uint6
       case InterfaceChange::Changed:
         if (!tracked) break;
         if (tracked->info.hardwareType != event.current.hardwareType) tracked->refilterUntil = horizon;
+        relationsOld_ = relationsOld_ || !sameStanding(tracked->info, event.current);
         tracked->info = event.current;
         if (event.change == InterfaceChange::Renamed && hotplug_) {
           tracked->decisions.push_back({epoch_, Verdict::Pending, time, event.losses});
           if (tracked->decisions.size() > kMostDecisions) tracked->decisions.erase(tracked->decisions.begin());
           tracked->decisions.front().since = 0;
+          relationsOld_ = true;
         }
         tellKernel(*tracked);
         break;
     }
   }
-  relateAll(now());
+  relateAll(time);
   // Where the kernel refuses a new program, the old one stands and JavaScript hears of it from its own commit().
   if (kernel_ && !closed_) (void)kernel_->commit();
 }
@@ -203,6 +214,7 @@ bool SelectionTable::decide(std::uint32_t index, std::uint32_t generation, std::
     decision.verdict = verdict;
     if (selected && !std::exchange(tracked->everSelected, true)) tracked->lossesBefore = decision.losses;
   }
+  relationsOld_ = true;
   if (!tracked->present) return false;
   if (tracked->now() == Verdict::Unselected && (tracked->relation.flags & kDedupeTaken) != 0) relateAll(now());
   tellKernel(*tracked);
@@ -304,7 +316,7 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_
       ++totals_.lateRefused;
       return false;
     }
-    if (judge && record.timestamp() >= tracked.relatedSince && duplicateByTopology(tracked.relation, record)) {
+    if (judge && record.timestamp() > tracked.relatedSince && duplicateByTopology(tracked.relation, record)) {
       ++tracked.figures.duplicates;
       ++totals_.duplicates;
       ++tracked.lateRefused;

@@ -71,7 +71,7 @@ struct TrackedInterface {
   std::optional<DeviceLosses> lossesBefore;  // the device's counters when it was first selected
   std::optional<DeviceLosses> lossesAtEnd;   // when it went
   DedupeRelation relation;           // to the devices that are present
-  std::uint64_t relatedSince = 0;    // nanoseconds since the epoch: of packets from before, it says nothing
+  std::uint64_t relatedSince = 0;    // it is about packets of later than this
   InterfaceFigures figures;
 
   [[nodiscard]] Verdict now() const { return decisions.back().verdict; }
@@ -168,6 +168,7 @@ class SelectionTable {
   FilterSpec spec_;
   bool hotplug_;
   bool dedupe_;
+  bool relationsOld_ = true;  // something has changed that they follow from
   std::unique_ptr<KernelFilter> kernel_;
   bool closed_ = false;
   Horizon enforceUntil_;

@@ -409,7 +409,7 @@ TEST(duplicatesByTopology) {
     CHECK((duplicates == std::map<std::uint32_t, std::uint64_t>{{1, 0}, {2, dedupe ? 2 : 0}, {10, dedupe ? 1 : 0}}));
 
     second.master = 0;  // vb leaves: what the host sends there is seen nowhere else
-    bench.table.apply({event(InterfaceChange::Changed, second)}, {});
+    bench.table.apply({event(InterfaceChange::Changed, second)}, 0, {});
     CHECK(seen() == (dedupe ? Indexes{1, 2, 10, 2} : all));
   }
 }

@@ -31,6 +31,11 @@ export function imbalances(stats: CaptureStats): string[] {
     sum((one) => one.truncated),
     stats.truncated,
   )
+  equal(
+    'sum of duplicates',
+    sum((one) => one.duplicates),
+    stats.duplicates,
+  )
   for (const one of interfaces) equal(`${one.name} has nothing queued`, one.queued, 0)
   if (stats.ring.table === 'ebpf') {
     equal(
