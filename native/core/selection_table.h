@@ -70,8 +70,8 @@ struct TrackedInterface {
   bool everSelected = false;
   std::optional<DeviceLosses> lossesBefore;  // the device's counters when it was first selected
   std::optional<DeviceLosses> lossesAtEnd;   // when it went
-  DedupeRelation relation;           // to the devices that are present
-  std::uint64_t relatedSince = 0;    // it is about packets of later than this
+  DedupeRelation relation;                   // to the devices that are present
+  std::uint64_t relatedSince = 0;            // it is about packets of later than this
   InterfaceFigures figures;
 
   [[nodiscard]] Verdict now() const { return decisions.back().verdict; }
