@@ -132,7 +132,7 @@ TEST(judgementByTopology) {
     made.packetType = type;
     made.bytes = std::move(bytes);
     support::Block block = support::Block::of({made});
-    const Record record{reinterpret_cast<tpacket3_hdr*>(block.data() + support::Block::kFirst), support::Block::kFirst};
+    const Record record{&block.record(0), block.offset(0)};
     return duplicateByTopology({flags, 0}, record);
   };
   const std::vector<std::uint8_t> plain(14, 2);
