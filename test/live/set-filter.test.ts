@@ -78,7 +78,11 @@ for (const { table, skip } of tables) {
 
 t.test('a bad filter leaves the old one in force', async (t) => {
   await using capture = await Capture.open({ interfaces: 'eth0', filter: 'udp port 8' })
-  await t.rejects(capture.setFilter('port eighty'), { code: 'ERR_FILTER_SYNTAX' })
+  await t.rejects(capture.setFilter('port eighty'), { code: 'ERR_FILTER_SYNTAX', option: 'expression' })
+  await t.rejects(Capture.open({ interfaces: 'eth0', filter: 'port eighty' }), {
+    code: 'ERR_FILTER_SYNTAX',
+    option: 'filter',
+  })
   await t.rejects(capture.setFilter(8 as never), { code: 'ERR_OPTION' })
   sendSync({ interface: 'eth0', count: 5, port: 7 })
   sendSync({ interface: 'eth0', count: 5, port: 8 })
