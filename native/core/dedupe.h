@@ -5,12 +5,14 @@
 // first is delivered, each later one is a duplicate. It goes by the way a packet takes, never by what is in it or when
 // it comes: the same bytes sent twice are two packets.
 //
-//   the packet                                              delivered as             duplicates
-//   from one port of a bridge to others, or flooded         in at the port           out at the other ports, in at the
-//   bridge from a port to the host                                 in at the port           in at the bridge from the
-//   host through a bridge                          out at the bridge        out at its ports routed: in at X, out at Y
-//   in at X                  out at Y, and at the ports of Y through a veth pair of which both ends are here out at the
-//   first end     in at the other
+// clang-format off
+//   the packet                                           delivered as        duplicates
+//   from one port of a bridge to others, or flooded      in at the port      out at the other ports, in at the bridge
+//   from a port to the host                              in at the port      in at the bridge
+//   from the host through a bridge                       out at the bridge   out at its ports
+//   routed: in at X, out at Y                            in at X             out at Y, and at the ports of Y
+//   through a veth pair of which both ends are here      out at one end      in at the other
+// clang-format on
 //
 // The sightings of a bond or a team and of its ports relate as those of a bridge. Where the first device is not
 // captured, the next one counts. What is in doubt is delivered: twice is better than never.
