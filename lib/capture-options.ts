@@ -1,5 +1,6 @@
 import { checkBoolean, checkGroup, checkInteger, checkNetns, checkRatio, checkWord } from './check.js'
 import { CaptureError, optionError } from './errors.js'
+import { checkHosts, type HostList } from './hosts.js'
 import type { LossSettings } from './loss-watch.js'
 import type { NativeCaptureOptions } from './native.js'
 import { type InterfaceSelection, normaliseSelection, type Selection } from './selection.js'
@@ -37,7 +38,7 @@ export interface RingOptions {
   /**
    * How the kernel is told which interfaces are wanted: `'ebpf'` maps, a `'classic'` BPF search tree, or `'auto'`: eBPF
    * where the process may use it (CAP_BPF), else classic. Both select the same packets; only eBPF counts what was
-   * received per interface. Default `'auto'`.
+   * received per interface, and takes thousands of addresses (`excludeHosts`). Default `'auto'`.
    */
   table?: 'auto' | 'ebpf' | 'classic' | undefined
 }
@@ -88,6 +89,26 @@ export interface CaptureOptions {
   interfaces?: InterfaceSelection | undefined
   /** A pcap-filter(7) expression. Default: none, every packet. */
   filter?: string | undefined
+  /**
+   * Addresses whose packets are not captured: a packet is dropped in the kernel when its source or its destination is
+   * one of them. Beside `filter`: a packet must pass both. Default: none.
+   *
+   * It means what the pcap filter `not (host … or net … or …)` would, were it not for the number of addresses: in ARP
+   * the addresses of sender and target count, in IPv6 those of the plain header; each fragment has addresses; those
+   * inside tunnels are not looked at; and what has no address, such as LLDP, or a packet too short for one, is captured.
+   * Unlike there, up to two VLAN tags in the bytes are looked through.
+   *
+   * Changes while the capture runs: {@link Capture.setHosts}. With CAP_BPF the addresses are kept in kernel maps, and
+   * 100 000 cost a packet little more than one. Without, they are written into the filter program, which holds some
+   * 1500 addresses of IPv4, or 250 to 600 of IPv6: more is `ERR_FILTER_TOO_LARGE`.
+   */
+  excludeHosts?: HostList | undefined
+  /**
+   * The only addresses whose packets are captured: source or destination must be one of them, and what has no address
+   * is dropped. `excludeHosts` wins. Not given, or an empty list (as programs build from an empty setting): all. What
+   * counts as an address, and how many there may be: as with `excludeHosts`.
+   */
+  includeHosts?: HostList | undefined
   /** Bytes kept of each packet, 1 to 262144. Default 262144. */
   snapshotLength?: number | undefined
   /** Receive also what is addressed to others, on each selected interface. Default false. */
@@ -174,6 +195,8 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
   const options = checkGroup(given, 'options', [
     'interfaces',
     'filter',
+    'excludeHosts',
+    'includeHosts',
     'snapshotLength',
     'promiscuous',
     'direction',
@@ -209,6 +232,8 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
       promiscuous: checkBoolean(orElse(options.promiscuous, false), 'promiscuous'),
       dedupe: checkBoolean(orElse(options.dedupe, false), 'dedupe'),
       filter,
+      excludeHosts: checkHosts(options.excludeHosts, 'excludeHosts'),
+      includeHosts: checkHosts(options.includeHosts, 'includeHosts'),
       netns: checkNetns(options.netns, 'netns'),
     },
   }

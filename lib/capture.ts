@@ -3,9 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { CaptureEvents, CaptureInterfaceEvent } from './capture-events.js'
 import { type CaptureOptions, type NormalisedOptions, normaliseOptions } from './capture-options.js'
 import { type CaptureStats, toStats } from './capture-stats.js'
+import { checkGroup } from './check.js'
 import { Chunk } from './chunk.js'
 import { ChunkMemory } from './chunk-memory.js'
-import { blame, CaptureError, optionError } from './errors.js'
+import { CaptureError, optionError } from './errors.js'
+import { checkHosts, type HostSets } from './hosts.js'
 import { toInterfaceEvents } from './interface-event.js'
 import { InterfaceHistory } from './interface-history.js'
 import { nameIn } from './interface-stats.js'
@@ -63,7 +65,9 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   readonly #meta = new Float64Array(META.WORDS)
   readonly #times = new BigUint64Array(this.#meta.buffer)
   #waiting: (() => void)[] = []
-  /** One change of the filter after another. */
+  /** The address sets in force, one entry a line. */
+  #hosts: { readonly exclude: string | undefined; readonly include: string | undefined }
+  /** One change of the filter or the address sets after another. */
   #filtering: Promise<void> = Promise.resolve()
   #expression: string | undefined
   #filter: NativeFilterState
@@ -110,6 +114,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     this.#expression = options.native.filter
     this.#filter = handle.filter
     this.#loss = new LossWatch(options.loss, (packets) => handle.lossSample(packets), performance.now())
+    this.#hosts = { exclude: options.native.excludeHosts, include: options.native.includeHosts }
   }
 
   #start(): void {
@@ -241,19 +246,53 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    * the old filter stays in force.
    */
   setFilter(expression: string | undefined): Promise<void> {
-    const done = this.#filtering.then(() => this.#setFilter(expression))
+    return this.#change(async () => {
+      if (expression !== undefined && typeof expression !== 'string') {
+        throw optionError('expression', 'a pcap-filter expression, or undefined for none', expression)
+      }
+      this.#assertOpen()
+      await this.#compile(expression).catch((error) => {
+        throw error.code === 'ERR_CLOSED' ? error : Object.assign(error, { option: 'expression' })
+      })
+    })
+  }
+
+  /**
+   * Replaces the address sets ({@link CaptureOptions.excludeHosts}, {@link CaptureOptions.includeHosts}) while the
+   * capture runs, both at once where both are given; one that is not given stays as it is.
+   *
+   * As with {@link setFilter}: no packet that the old sets and the new ones let pass is lost, after the promise has
+   * resolved every chunk holds only what the new ones let pass, and what came before the change is delivered under the
+   * old ones as long as an iteration takes it in time. The lists are copied at the call.
+   *
+   * @throws CaptureError (the promise rejects) `ERR_OPTION`, naming the entry and its position; `ERR_FILTER_TOO_LARGE`,
+   * saying how many fit; `ERR_CLOSED`, `ERR_SYSTEM`; the old sets stay in force.
+   */
+  async setHosts(hosts: HostSets): Promise<void> {
+    if (hosts === undefined) throw optionError('hosts', 'an object', hosts)
+    checkGroup(hosts, 'hosts', ['exclude', 'include'])
+    const given = { exclude: checkHosts(hosts.exclude, 'exclude'), include: checkHosts(hosts.include, 'include') }
+    await this.#change(async () => {
+      this.#assertOpen()
+      const { exclude = this.#hosts.exclude, include = this.#hosts.include } = given
+      await this.#native.setHosts(exclude, include)
+      this.#hosts = { exclude, include }
+    })
+  }
+
+  #assertOpen(): void {
+    if (this.#closing) throw new CaptureError('ERR_CLOSED', 'the capture is closed')
+  }
+
+  /** Makes a change when those before it are done. */
+  #change(make: () => Promise<void>): Promise<void> {
+    const done = this.#filtering.then(make).then(() => this.#settle())
     this.#filtering = done.catch(() => {})
     return done
   }
 
-  async #setFilter(expression: string | undefined): Promise<void> {
-    if (expression !== undefined && typeof expression !== 'string') {
-      throw optionError('expression', 'a pcap-filter expression, or undefined for none', expression)
-    }
-    if (this.#closing) throw new CaptureError('ERR_CLOSED', 'the capture is closed')
-    await this.#compile(expression).catch((error) => {
-      throw error.code === 'ERR_CLOSED' ? error : blame(error, 'expression')
-    })
+  /** Resolves when nothing is left that came before the latest change. */
+  async #settle(): Promise<void> {
     const deadline = performance.now() + 2 * this.#options.native.retireTime + 100
     do {
       await sleep(Math.min(5, this.#options.native.retireTime))

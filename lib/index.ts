@@ -13,6 +13,7 @@ export {
 } from './compile-filter.js'
 export { CaptureError, type CaptureErrorCode, type CaptureErrorDetails } from './errors.js'
 export { type HexdumpOptions, hexdump } from './hexdump.js'
+export type { HostList, HostSets } from './hosts.js'
 export type { InterfaceEvent } from './interface-event.js'
 export { LinkType } from './link-type.js'
 export { type ListInterfacesOptions, listInterfaces } from './list-interfaces.js'

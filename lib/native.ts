@@ -49,7 +49,14 @@ export interface NativeInterfaceWatch {
  */
 export interface Native {
   setErrorFactory(
-    factory: (code: CaptureErrorCode, message: string, errno: number, syscall: string, name: string) => CaptureError,
+    factory: (
+      code: CaptureErrorCode,
+      message: string,
+      errno: number,
+      syscall: string,
+      name: string,
+      option: string,
+    ) => CaptureError,
   ): void
   Pattern: new (expression: string) => NativePattern
   /** Error numbers, 0 for success (native/core/check.h). */
@@ -102,6 +109,9 @@ export interface NativeCaptureOptions {
   /** Hand out copies instead of the ring's memory. */
   copying: boolean
   filter: string | undefined
+  /** Addresses and prefixes, one a line. */
+  excludeHosts: string | undefined
+  includeHosts: string | undefined
   netns: string | undefined
 }
 
@@ -145,7 +155,9 @@ export interface NativeCapture {
   release(lease: number): void
   /** Compiles and replaces. */
   setFilter(expression: string | undefined): Promise<NativeFilterState>
-  /** All that an earlier filter accepted was given out. */
+  /** Checks both sets and replaces them, as {@link NativeCaptureOptions} has them. */
+  setHosts(exclude: string | undefined, include: string | undefined): Promise<void>
+  /** All that an earlier filter, or earlier sets, accepted was given out. */
   filterSettled(): boolean
   /** Applies the present filter to what is not given out yet. */
   enforceFilter(): void
@@ -225,8 +237,8 @@ export function native(): Native {
     )
   }
   const addon = loaded.addon as Native
-  addon.setErrorFactory((code, message, errno, syscall, name) => {
-    return new CaptureError(code, message, { errno, syscall, interface: name })
+  addon.setErrorFactory((code, message, errno, syscall, name, option) => {
+    return new CaptureError(code, message, { errno, syscall, interface: name, option })
   })
   ready = addon
   return ready

@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 
 #include "binding/capture_figures.h"
@@ -13,6 +14,7 @@
 #include "binding/leases.h"
 #include "binding/rooms.h"
 #include "core/filter_request.h"
+#include "core/host_filter.h"
 #include "core/link_type.h"
 #include "core/netns.h"
 
@@ -50,6 +52,7 @@ std::optional<std::string> textOf(Napi::Value value) {
 struct OpenRequest {
   CaptureConfig config;
   FilterRequest filter;
+  HostLists hosts;
   std::string netns;  // "": the caller's
   bool copying = false;
 };
@@ -90,6 +93,7 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
                                          InstanceMethod<&CaptureHandle::nextBlock>("nextBlock"),
                                          InstanceMethod<&CaptureHandle::release>("release"),
                                          InstanceMethod<&CaptureHandle::setFilter>("setFilter"),
+                                         InstanceMethod<&CaptureHandle::setHosts>("setHosts"),
                                          InstanceMethod<&CaptureHandle::filterSettled>("filterSettled"),
                                          InstanceMethod<&CaptureHandle::enforceFilter>("enforceFilter"),
                                          InstanceMethod<&CaptureHandle::stats>("stats"),
@@ -153,41 +157,40 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     std::shared_ptr<Waker> waker_;
   };
 
-  // Compiles, then replaces the filter; nothing is replaced where the capture was closed in the meantime.
-  class FilterWorker final : public Napi::AsyncWorker {
+  // A change of a running capture.
+  struct Change {
+    std::function<Result<>()> prepare;                // off the event loop
+    std::function<Result<>(Capture&)> apply;          // not where the capture was closed in the meantime
+    std::function<Napi::Value(Napi::Env)> outcome{};  // what the promise resolves to; none: undefined
+  };
+
+  class ChangeWorker final : public Napi::AsyncWorker {
    public:
-    FilterWorker(CaptureHandle& handle, FilterRequest request)
-        : Napi::AsyncWorker(handle.Env(), "ringtap filter"),
+    ChangeWorker(CaptureHandle& handle, Change change)
+        : Napi::AsyncWorker(handle.Env(), "ringtap change"),
           deferred_(Napi::Promise::Deferred::New(handle.Env())),
           handle_(handle),
           hold_(Napi::Persistent(handle.Value())),
-          netns_(handle.netns_),
-          request_(std::move(request)) {}
+          change_(std::move(change)) {}
     Napi::Promise promise() { return deferred_.Promise(); }
 
    private:
     void Execute() override {
-      auto compiled = inNamespace(netns_, [this]() -> Result<> {
-        auto monitor = InterfaceMonitor::open();
-        if (!monitor) return monitor.error();
-        return compile(request_, *monitor);
-      });
-      if (!compiled) error_ = std::move(compiled.error());
+      if (auto prepared = change_.prepare(); !prepared) error_ = std::move(prepared.error());
     }
     void OnOK() override {
       if (!error_ && !handle_.capture_) error_ = Error{Code::Closed, "the capture is closed"};
       if (!error_) {
-        if (auto set = handle_.capture_->setFilter(request_.spec); !set) error_ = std::move(set.error());
+        if (auto applied = change_.apply(*handle_.capture_); !applied) error_ = std::move(applied.error());
       }
       if (error_) deferred_.Reject(toJs(Env(), *error_));
-      else deferred_.Resolve(filterState(Env(), request_));
+      else deferred_.Resolve(change_.outcome ? change_.outcome(Env()) : Env().Undefined());
     }
 
     Napi::Promise::Deferred deferred_;
     CaptureHandle& handle_;
     Napi::ObjectReference hold_;
-    std::string netns_;
-    FilterRequest request_;
+    Change change_;
     std::optional<Error> error_;
   };
 
@@ -287,11 +290,40 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
   // setFilter(expression: string | undefined): Promise<NativeFilterState>
   Napi::Value setFilter(const Napi::CallbackInfo& info) {
     if (open(info.Env()) == nullptr) return {};
-    FilterRequest request;
-    request.expression = textOf(info[0]);
-    request.spec.snapshotLength = snapshotLength_;
-    request.spec.direction = direction_;
-    auto* worker = new FilterWorker(*this, std::move(request));
+    auto request = std::make_shared<FilterRequest>();
+    request->expression = textOf(info[0]);
+    request->spec.snapshotLength = snapshotLength_;
+    request->spec.direction = direction_;
+    return begin({.prepare =
+                      [request, netns = netns_] {
+                        return inNamespace(netns, [&]() -> Result<> {
+                          auto monitor = InterfaceMonitor::open();
+                          if (!monitor) return monitor.error();
+                          return compile(*request, *monitor);
+                        });
+                      },
+                  .apply = [request](Capture& capture) { return capture.setFilter(request->spec); },
+                  .outcome = [request](Napi::Env env) { return filterState(env, *request); }});
+  }
+
+  // setHosts(exclude: string | undefined, include: string | undefined): Promise<void>
+  Napi::Value setHosts(const Napi::CallbackInfo& info) {
+    const Capture* capture = open(info.Env());
+    if (capture == nullptr) return {};
+    HostLists lists{{textOf(info[0]).value_or(""), "exclude"}, {textOf(info[1]).value_or(""), "include"}};
+    auto hosts = std::make_shared<std::shared_ptr<const HostFilter>>();
+    return begin(
+        {.prepare = [hosts, lists = std::move(lists), maps = capture->form() == TableForm::Ebpf]() -> Result<> {
+           auto created = HostFilter::create(lists, maps);
+           if (!created) return created.error();
+           *hosts = std::move(*created);
+           return {};
+         },
+         .apply = [hosts](Capture& running) { return running.setHosts(std::move(*hosts)); }});
+  }
+
+  Napi::Value begin(Change change) {
+    auto* worker = new ChangeWorker(*this, std::move(change));
     worker->Queue();
     return worker->promise();
   }
@@ -363,6 +395,9 @@ class OpenWorker final : public Napi::AsyncWorker {
   }
 
   Result<std::unique_ptr<Capture>> open() {
+    auto hosts = HostFilter::create(request_.hosts, triesEbpf(request_.config.form));
+    if (!hosts) return hosts.error();
+    request_.filter.spec.hosts = std::move(*hosts);
     auto monitor = InterfaceMonitor::open();
     if (!monitor) return monitor.error();
     if (auto compiled = compile(request_.filter, *monitor); !compiled) return compiled.error();
@@ -409,6 +444,8 @@ Napi::Value openCapture(const Napi::CallbackInfo& info) {
   request.config.form = static_cast<TableForm>(number("table"));
   request.copying = flag("copying");
   request.filter.expression = textOf(options.Get("filter"));
+  request.hosts.exclude.text = textOf(options.Get("excludeHosts")).value_or("");
+  request.hosts.include.text = textOf(options.Get("includeHosts")).value_or("");
   request.netns = textOf(options.Get("netns")).value_or("");
   auto waker = std::make_shared<Waker>(env, info[1].As<Napi::Function>());
   auto* worker = new OpenWorker(env, std::move(request), std::move(waker));

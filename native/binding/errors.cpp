@@ -33,7 +33,7 @@ Napi::Value toJs(Napi::Env env, const Error& error) {
   if (factory.IsEmpty()) return Napi::Error::New(env, error.message).Value();
   return factory.Call({Napi::String::New(env, codeName(error.code)), Napi::String::New(env, error.message),
                        Napi::Number::New(env, error.number), Napi::String::New(env, error.syscall),
-                       Napi::String::New(env, error.interface)});
+                       Napi::String::New(env, error.interface), Napi::String::New(env, error.option)});
 }
 
 void throwError(Napi::Env env, const Error& error) {

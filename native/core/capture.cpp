@@ -64,6 +64,7 @@ Result<> Capture::start() {
   auto kernel = KernelFilter::attach(config_.filter, config_.hotplug, config_.form, config_.dedupe, rings_);
   if (!kernel) return kernel.error();
   table_.use(std::move(*kernel));
+  config_.filter.hosts.reset();  // the table's: it may be replaced, and its memory is wanted back then
   if (auto committed = table_.commit(); !committed) return committed;
   if (rings_.size() == 1) {
     if (auto bound = rings_.front()->bind(0); !bound) return bound;
@@ -117,10 +118,20 @@ Result<> Capture::refuseAll() {
 
 Result<> Capture::setFilter(const FilterSpec& spec) {
   if (auto replaced = table_.replaceFilter(spec); !replaced) return replaced;
+  unsettle();
+  return {};
+}
+
+Result<> Capture::setHosts(std::shared_ptr<const HostFilter> hosts) {
+  if (auto replaced = table_.replaceHosts(std::move(hosts)); !replaced) return replaced;
+  unsettle();
+  return {};
+}
+
+void Capture::unsettle() {
   oldInRings_.clear();
   oldInQueue_.reset();
   for (const auto& loop : loops_) oldInRings_.push_back(loop->entered());
-  return {};
 }
 
 bool Capture::filterSettled() {

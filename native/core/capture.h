@@ -78,6 +78,8 @@ class Capture {
   // Replaces the filter: from here on the kernel applies the new one. What it accepted before is in the rings and in
   // the queue; filterSettled() says when all of that was given out. enforceFilter() applies the new one to the rest.
   Result<> setFilter(const FilterSpec& spec);
+  // The same for the address sets, which are part of what those two mean by the filter.
+  Result<> setHosts(std::shared_ptr<const HostFilter> hosts);
   [[nodiscard]] bool filterSettled();
   void enforceFilter() { table_.enforceFilter(horizon()); }
 
@@ -102,6 +104,7 @@ class Capture {
 
   [[nodiscard]] CaptureFigures figures(const LossesByIndex& losses);
 
+  void unsettle();
   Result<> refuseAll();
   void nudge();
   [[nodiscard]] Horizon horizon() const;

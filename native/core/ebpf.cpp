@@ -24,10 +24,11 @@ bpf_attr blank() {
 
 void name(char (&field)[BPF_OBJ_NAME_LEN], const char* text) { std::strncpy(field, text, sizeof field - 1); }
 
-Result<UniqueFd> createMap(std::uint32_t type, std::uint32_t flags, std::uint32_t valueSize, std::uint32_t entries) {
+Result<UniqueFd> createMap(std::uint32_t type, std::uint32_t flags, std::uint32_t keySize, std::uint32_t valueSize,
+                           std::uint32_t entries) {
   bpf_attr attributes = blank();
   attributes.map_type = type;
-  attributes.key_size = sizeof(std::uint32_t);
+  attributes.key_size = keySize;
   attributes.value_size = valueSize;
   attributes.max_entries = entries;
   attributes.map_flags = flags;
@@ -53,11 +54,19 @@ bool mayUseBpf() {
 }
 
 Result<UniqueFd> createHashMap(std::uint32_t valueSize, std::uint32_t entries) {
-  return createMap(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, valueSize, entries);
+  return createMap(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, sizeof(std::uint32_t), valueSize, entries);
 }
 
 Result<UniqueFd> createMappableArray(std::uint32_t valueSize, std::uint32_t entries) {
-  return createMap(BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, valueSize, entries);
+  return createMap(BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, sizeof(std::uint32_t), valueSize, entries);
+}
+
+Result<UniqueFd> createFullHashMap(std::uint32_t keySize, std::uint32_t valueSize, std::uint32_t entries) {
+  return createMap(BPF_MAP_TYPE_HASH, 0, keySize, valueSize, entries);
+}
+
+Result<UniqueFd> createTrie(std::uint32_t keySize, std::uint32_t valueSize, std::uint32_t entries) {
+  return createMap(BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC, keySize, valueSize, entries);
 }
 
 Result<UniqueFd> createProcessorArray(std::uint32_t valueSize, std::uint32_t entries) {
@@ -71,6 +80,27 @@ bool mapUpdate(int map, std::uint32_t key, const void* value) {
   attributes.value = reinterpret_cast<std::uintptr_t>(value);
   attributes.flags = BPF_ANY;
   return bpf(BPF_MAP_UPDATE_ELEM, attributes) == 0;
+}
+
+Result<> mapUpdateAll(int map, std::span<const std::uint8_t> keys, std::uint32_t keySize,
+                      std::span<const std::uint32_t> values) {
+  bpf_attr attributes = blank();
+  attributes.batch.map_fd = static_cast<std::uint32_t>(map);
+  attributes.batch.keys = reinterpret_cast<std::uintptr_t>(keys.data());
+  attributes.batch.values = reinterpret_cast<std::uintptr_t>(values.data());
+  attributes.batch.count = static_cast<std::uint32_t>(values.size());
+  attributes.batch.elem_flags = BPF_ANY;
+  if (bpf(BPF_MAP_UPDATE_BATCH, attributes) == 0) return {};
+  // A kernel without it refuses in several ways; whatever the reason, the plain calls tell.
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    attributes = blank();
+    attributes.map_fd = static_cast<std::uint32_t>(map);
+    attributes.key = reinterpret_cast<std::uintptr_t>(keys.data() + i * keySize);
+    attributes.value = reinterpret_cast<std::uintptr_t>(&values[i]);
+    attributes.flags = BPF_ANY;
+    if (bpf(BPF_MAP_UPDATE_ELEM, attributes) != 0) return Error::fromErrno("bpf", "an eBPF map could not be filled");
+  }
+  return {};
 }
 
 bool mapLookup(int map, std::uint32_t key, void* value) {

@@ -19,6 +19,13 @@ namespace ringtap {
 // A hash map from u32 to a value of `valueSize` bytes.
 [[nodiscard]] Result<UniqueFd> createHashMap(std::uint32_t valueSize, std::uint32_t entries);
 
+// A hash map from a key of `keySize` bytes, with memory for all entries taken at once.
+[[nodiscard]] Result<UniqueFd> createFullHashMap(std::uint32_t keySize, std::uint32_t valueSize, std::uint32_t entries);
+
+// A map from prefixes, of which a lookup finds the longest that fits: a key is its number of bits (u32), then the bytes
+// of the address (Linux 4.11; for CAP_BPF alone).
+[[nodiscard]] Result<UniqueFd> createTrie(std::uint32_t keySize, std::uint32_t valueSize, std::uint32_t entries);
+
 // An array of `entries` values of `valueSize` bytes that can be mapped into this process (Linux 5.5).
 [[nodiscard]] Result<UniqueFd> createMappableArray(std::uint32_t valueSize, std::uint32_t entries);
 
@@ -26,6 +33,10 @@ namespace ringtap {
 [[nodiscard]] Result<UniqueFd> createProcessorArray(std::uint32_t valueSize, std::uint32_t entries);
 
 [[nodiscard]] bool mapUpdate(int map, std::uint32_t key, const void* value);
+// Puts in entry after entry: values.size() keys of `keySize` bytes each, all different. Many in a call where the kernel
+// can do that (hashes since Linux 5.6, tries since 5.14).
+Result<> mapUpdateAll(int map, std::span<const std::uint8_t> keys, std::uint32_t keySize,
+                      std::span<const std::uint32_t> values);
 [[nodiscard]] bool mapLookup(int map, std::uint32_t key, void* value);
 bool mapDelete(int map, std::uint32_t key);
 

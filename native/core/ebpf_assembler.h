@@ -15,11 +15,13 @@ namespace ringtap::ebpf {
 
 inline constexpr std::uint8_t R0 = 0, R1 = 1, R2 = 2, R3 = 3, R4 = 4, R5 = 5, R6 = 6, R7 = 7, R8 = 8, R9 = 9, R10 = 10;
 
-// The stack: M[0] to M[15] of the classic machine on top, what the table needs beneath, then the rule on duplicates.
+// The stack: M[0] to M[15] of the classic machine on top, then what the table needs, the rule on duplicates, and the
+// address sets.
 inline constexpr std::int16_t kMemory = -64;
 inline constexpr std::int16_t kKey = -72;
 inline constexpr std::int16_t kCount = -80;
 inline constexpr std::int16_t kDuplicates = -112;  // up to kCount
+inline constexpr std::int16_t kHosts = -144;       // 32 bytes
 
 class Assembler {
  public:

@@ -228,6 +228,11 @@ Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUn
       if (!out.land(from)) return tooFar();
     }
     refuse.push_back(out.jump32(BPF_JEQ, R0, 0));
+    if (maps.hosts) {
+      out.load32(R1, R8, offsetof(Slot, flags));
+      out.emit(BPF_ALU | BPF_RSH | BPF_K, R1, 0, 0, kSlotLinkTypeShift);
+      if (auto checked = appendHostCheck(*maps.hosts, R1, code, refuse); !checked) return checked.error();
+    }
     if (dedupe && !dedupe->accept(refuse)) return tooFar();
     out.increment(R8, offsetof(Slot, accepted));
     out.exit();

@@ -10,6 +10,7 @@
 
 #include "core/dedupe_program.h"
 #include "core/filter_program.h"
+#include "core/host_maps.h"
 #include "core/result.h"
 
 namespace ringtap {
@@ -32,10 +33,11 @@ struct EbpfMaps {
   int slots;                             // array of Slot
   int strangers;                         // hash: ifindex → u64 packets accepted from an interface without a slot
   std::optional<DedupeMapFds> dedupe{};  // given: duplicates are refused (core/dedupe.h), and counted there
+  std::optional<HostMapFds> hosts{};     // given: the address sets, for the packets that the filter accepts
 };
 
-// A packet of an interface without a slot is accepted as it is, without the user's filter (eBPF cannot see a device's
-// type), and counted in `strangers`; or refused where acceptUnlisted is false. It is no duplicate.
+// A packet of an interface without a slot is accepted as it is, without filter and address sets (eBPF cannot see a
+// device's type), and counted in `strangers`; or refused where acceptUnlisted is false. It is no duplicate.
 [[nodiscard]] Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUnlisted,
                                                          const EbpfMaps& maps);
 

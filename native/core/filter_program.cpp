@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/host_filter.h"
 #include "core/link_type.h"
 
 namespace ringtap {
@@ -14,6 +15,9 @@ namespace ringtap {
 namespace {
 
 using Program = std::vector<FilterInstruction>;
+
+// Kept for the table where there are address sets: some sixty ranges. What they do not hold is refused by user space.
+constexpr std::size_t kTableRoom = 256;
 
 constexpr std::uint32_t kHighest = std::numeric_limits<std::uint32_t>::max();
 
@@ -110,15 +114,6 @@ void assembleDirection(Program& program, Direction direction) {
   }
 }
 
-// The device types (ARPHRD_*) whose packets are of this link type.
-std::vector<std::uint16_t> hardwareTypesOf(std::uint16_t linkType) {
-  std::vector<std::uint16_t> types;
-  for (const std::uint16_t type : knownHardwareTypes()) {
-    if (linkTypeOf(type) == linkType) types.push_back(type);
-  }
-  return types;
-}
-
 Program assembleFilter(const FilterSpec& spec) {
   if (!spec.filtered) return {statement(BPF_RET | BPF_K, spec.snapshotLength)};
   Program program{loadAncillary(SKF_AD_HATYPE)};
@@ -174,12 +169,19 @@ Result<Program> assembleClassic(const FilterSpec& spec, const IndexTable& table)
   Program tail;
   assembleDirection(tail, spec.direction);
   const Program filter = assembleFilter(spec);
-  tail.insert(tail.end(), filter.begin(), filter.end());
-  if (tail.size() > BPF_MAXINSNS) {
-    return Error{Code::FilterTooLarge, "the filter has " + std::to_string(tail.size()) +
+  const std::size_t length = tail.size() + filter.size();
+  if (length > BPF_MAXINSNS) {
+    return Error{Code::FilterTooLarge, "the filter has " + std::to_string(length) +
                                            " instructions with all link types together; the kernel takes " +
                                            std::to_string(BPF_MAXINSNS)};
   }
+  if (spec.hosts) {
+    const std::size_t taken = length + kTableRoom;
+    const auto hosts = spec.hosts->classic(taken < BPF_MAXINSNS ? BPF_MAXINSNS - taken : 0);
+    if (!hosts) return hosts.error();
+    tail.insert(tail.end(), hosts.value().begin(), hosts.value().end());
+  }
+  tail.insert(tail.end(), filter.begin(), filter.end());
   Program program;
   for (std::size_t limit = table.listed.size() + 2;; limit = limit * 3 / 4) {
     program = assembleTable(refusedRanges(table, limit));

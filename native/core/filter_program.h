@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -11,6 +12,8 @@
 #include "core/result.h"
 
 namespace ringtap {
+
+class HostFilter;
 
 enum class Direction { Both, In, Out };
 
@@ -20,6 +23,7 @@ struct FilterSpec {
   // `filtered` false: everything matches.
   std::vector<LinkTypeFilter> programs;
   bool filtered = false;
+  std::shared_ptr<const HostFilter> hosts;  // excludeHosts and includeHosts; null: every address passes
   std::uint32_t snapshotLength = 262144;
   Direction direction = Direction::Both;
 };
@@ -46,7 +50,8 @@ struct IndexRange {
 [[nodiscard]] std::vector<IndexRange> refusedRanges(const IndexTable& table, std::size_t limit);
 
 // Assembles the program, in at most 4096 instructions; the table is thinned (see refusedRanges) where it would not fit.
-// ERR_FILTER_TOO_LARGE where the user's part alone is too long.
+// ERR_FILTER_TOO_LARGE where the user's part alone is too long, or the address sets beside it: these leave room for a
+// table of some size.
 [[nodiscard]] Result<std::vector<FilterInstruction>> assembleClassic(const FilterSpec& spec, const IndexTable& table);
 
 }  // namespace ringtap

@@ -10,6 +10,7 @@
 #include "core/dedupe_maps.h"
 #include "core/ebpf.h"
 #include "core/ebpf_program.h"
+#include "core/host_filter.h"
 #include "core/link_type.h"
 
 namespace ringtap {
@@ -158,6 +159,11 @@ class EbpfFilter final : public KernelFilter {
   Result<> attachAll(const FilterSpec& spec) {
     EbpfMaps maps{slotOf_.get(), slotArray_.get(), strangers_.get()};
     if (dedupe_) maps.dedupe = dedupe_->fds();
+    if (spec.hosts) {
+      const auto hosts = spec.hosts->maps();
+      if (!hosts) return hosts.error();
+      maps.hosts = hosts.value();
+    }
     auto code = assembleEbpf(spec, acceptUnlisted_, maps);
     if (!code) return code.error();
     auto program = loadSocketFilter(*code);  // the sockets keep it from here on
@@ -211,15 +217,23 @@ class EbpfFilter final : public KernelFilter {
 
 }  // namespace
 
+bool triesEbpf(TableForm form) { return form == TableForm::Ebpf || (form == TableForm::Auto && mayUseBpf()); }
+
 Result<std::unique_ptr<KernelFilter>> KernelFilter::attach(const FilterSpec& spec, bool acceptUnlisted, TableForm form,
                                                            bool dedupe, std::vector<std::shared_ptr<Ring>> rings) {
-  if (form == TableForm::Ebpf || (form == TableForm::Auto && mayUseBpf())) {
+  std::string refusal;
+  if (triesEbpf(form)) {
     auto ebpf = EbpfFilter::create(spec, acceptUnlisted, dedupe, rings);
     if (ebpf) return std::unique_ptr<KernelFilter>(std::move(*ebpf));
     if (form == TableForm::Ebpf) return ebpf.error();
+    refusal = ebpf.error().message;
   }
   auto classic = std::make_unique<ClassicFilter>(spec, acceptUnlisted, std::move(rings));
-  if (auto attached = classic->commit(); !attached) return attached.error();
+  if (auto attached = classic->commit(); !attached) {
+    Error error = std::move(attached.error());
+    if (spec.hosts && !refusal.empty()) error.message += "; eBPF was tried, and refused: " + refusal;
+    return error;
+  }
   return std::unique_ptr<KernelFilter>(std::move(classic));
 }
 

@@ -20,6 +20,9 @@ namespace ringtap {
 
 enum class TableForm { Auto, Ebpf, Classic };
 
+// Whether attach() will try eBPF.
+[[nodiscard]] bool triesEbpf(TableForm form);
+
 class KernelFilter {
  public:
   // Attaches the filter to the rings, which must not be bound yet. `acceptUnlisted`: packets of an interface without a
@@ -43,7 +46,8 @@ class KernelFilter {
   // Refused as duplicates on this interface since attach() or the last forget().
   [[nodiscard]] virtual std::uint64_t duplicates(std::uint32_t index) const = 0;
 
-  // Replaces the user's part, atomically for each ring. After an error the old one is in force everywhere.
+  // Replaces the user's part, address sets included, atomically for each ring. After an error the old one is in force
+  // everywhere.
   virtual Result<> replace(const FilterSpec& spec) = 0;
 
   // Packets accepted from this interface since attach() or the last forget(); nothing in the classic form.

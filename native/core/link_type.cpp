@@ -30,9 +30,9 @@ constexpr Known kKnown[] = {
     {ARPHRD_IP6GRE, kLinkTypeRaw},
     // The kernel takes the PPP header off before packet sockets see the packet.
     {ARPHRD_PPP, kLinkTypeRaw},
-    {ARPHRD_IEEE80211, 105},
-    {ARPHRD_IEEE80211_PRISM, 119},
-    {ARPHRD_IEEE80211_RADIOTAP, 127},
+    {ARPHRD_IEEE80211, kLinkTypeWireless},
+    {ARPHRD_IEEE80211_PRISM, kLinkTypePrism},
+    {ARPHRD_IEEE80211_RADIOTAP, kLinkTypeRadiotap},
 };
 
 constexpr auto kHardwareTypes = [] {
@@ -52,8 +52,17 @@ std::uint16_t linkTypeOf(std::uint16_t hardwareType) {
 
 std::span<const std::uint16_t> knownHardwareTypes() { return kHardwareTypes; }
 
+std::vector<std::uint16_t> hardwareTypesOf(std::uint16_t linkType) {
+  std::vector<std::uint16_t> types;
+  for (const Known& known : kKnown) {
+    if (known.linkType == linkType) types.push_back(known.hardwareType);
+  }
+  return types;
+}
+
 std::uint8_t linkTypeOrdinal(std::uint16_t linkType) {
-  constexpr std::uint16_t kOrder[] = {kLinkTypeEthernet, kLinkTypeRaw, 105, 119, 127};
+  constexpr std::uint16_t kOrder[] = {kLinkTypeEthernet, kLinkTypeRaw, kLinkTypeWireless, kLinkTypePrism,
+                                      kLinkTypeRadiotap};
   for (std::uint8_t i = 0; i < std::size(kOrder); ++i) {
     if (kOrder[i] == linkType) return i + 1;
   }

@@ -3,11 +3,15 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace ringtap {
 
 inline constexpr std::uint16_t kLinkTypeEthernet = 1;
 inline constexpr std::uint16_t kLinkTypeRaw = 101;
+inline constexpr std::uint16_t kLinkTypeWireless = 105;  // IEEE 802.11, as it is or behind one of two headers:
+inline constexpr std::uint16_t kLinkTypePrism = 119;
+inline constexpr std::uint16_t kLinkTypeRadiotap = 127;
 // No link type fits what the device puts in front of its packets.
 inline constexpr std::uint16_t kLinkTypeUnknown = 0xffff;
 
@@ -16,6 +20,9 @@ inline constexpr std::uint16_t kLinkTypeUnknown = 0xffff;
 
 // Every ARPHRD_ type that has a link type here.
 [[nodiscard]] std::span<const std::uint16_t> knownHardwareTypes();
+
+// The ARPHRD_ types whose packets are of this link type.
+[[nodiscard]] std::vector<std::uint16_t> hardwareTypesOf(std::uint16_t linkType);
 
 // A small number for each link type that a device can have here, from 1; 0 for any other.
 [[nodiscard]] std::uint8_t linkTypeOrdinal(std::uint16_t linkType);

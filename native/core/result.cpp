@@ -19,7 +19,7 @@ Error Error::fromErrno(const char* syscall, std::string message, Code code) {
   const char* reason = text(strerror_r(number, buffer, sizeof buffer), buffer);
   if (message.empty()) message = std::string(syscall) + ": " + reason;
   else message += std::string(": ") + syscall + ": " + reason;
-  return Error{code, std::move(message), number, syscall, {}};
+  return Error{code, std::move(message), number, syscall, {}, {}};
 }
 
 }  // namespace ringtap

@@ -26,6 +26,7 @@ struct Error {
   int number = 0;              // errno, 0 where none applies
   const char* syscall = "";    // a string literal, "" where none applies
   std::string interface = {};  // the interface concerned, "" where none
+  std::string option = {};     // the option or argument that is wrong, "" where that is for the caller to say
 
   // Takes errno first of all, before anything else can change it.
   [[nodiscard]] static Error fromErrno(const char* syscall, std::string message = {}, Code code = Code::System);

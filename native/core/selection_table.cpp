@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/filter_interpreter.h"
+#include "core/host_filter.h"
 #include "core/link_type.h"
 
 namespace ringtap {
@@ -229,10 +230,23 @@ Result<> SelectionTable::commit() {
 
 Result<> SelectionTable::replaceFilter(const FilterSpec& spec) {
   std::lock_guard lock(mutex_);
+  FilterSpec next = spec;
+  next.hosts = spec_.hosts;
+  return replace(std::move(next));
+}
+
+Result<> SelectionTable::replaceHosts(std::shared_ptr<const HostFilter> hosts) {
+  std::lock_guard lock(mutex_);
+  FilterSpec next = spec_;
+  next.hosts = std::move(hosts);
+  return replace(std::move(next));
+}
+
+Result<> SelectionTable::replace(FilterSpec spec) {
   if (kernel_ && !closed_) {
     if (auto replaced = kernel_->replace(spec); !replaced) return replaced;
   }
-  spec_ = spec;
+  spec_ = std::move(spec);
   return {};
 }
 
@@ -252,8 +266,11 @@ bool SelectionTable::accepts(const Record& record) const {
   const bool leaving = from.sll_pkttype == PACKET_OUTGOING;
   if (leaving && (from.sll_hatype == ARPHRD_LOOPBACK || spec_.direction == Direction::In)) return false;
   if (!leaving && spec_.direction == Direction::Out) return false;
+  const std::uint16_t linkType = linkTypeOf(from.sll_hatype);
+  const std::span<const std::uint8_t> bytes(record.data(), record.header->tp_snaplen);
+  if (spec_.hosts && !spec_.hosts->accepts(linkType, bytes, record.header->tp_len)) return false;
   if (!spec_.filtered) return true;
-  const LinkTypeFilter* program = programFor(spec_, linkTypeOf(from.sll_hatype));
+  const LinkTypeFilter* program = programFor(spec_, linkType);
   if (program == nullptr) return false;
   PacketMetadata metadata;
   metadata.packetType = from.sll_pkttype;
@@ -264,8 +281,7 @@ bool SelectionTable::accepts(const Record& record) const {
   metadata.vlanPresent = (record.header->tp_status & TP_STATUS_VLAN_VALID) != 0;
   metadata.vlanTci = static_cast<std::uint16_t>(record.header->hv1.tp_vlan_tci);
   metadata.vlanTpid = record.header->hv1.tp_vlan_tpid;
-  return runFilter(program->instructions, {record.data(), record.header->tp_snaplen}, record.header->tp_len,
-                   metadata) != 0;
+  return runFilter(program->instructions, bytes, record.header->tp_len, metadata) != 0;
 }
 
 BlockShare SelectionTable::share(std::shared_ptr<TrackedInterface> tracked, std::uint64_t timestamp) const {

@@ -128,8 +128,11 @@ class SelectionTable {
   // Brings the kernel's filter up to date with the decisions since the last call.
   Result<> commit();
 
-  // Puts another filter in force, in the kernel and for what is judged here. After an error the old one stands.
+  // Puts another filter in force, in the kernel and for what is judged here; the address sets stay. After an error the
+  // old one stands.
   Result<> replaceFilter(const FilterSpec& spec);
+  // The same for the address sets; the filter stays.
+  Result<> replaceHosts(std::shared_ptr<const HostFilter> hosts);
   // Applies the filter that is in force now also to blocks up to `horizon`, taken under another, as they are handed
   // out.
   void enforceFilter(const Horizon& horizon);
@@ -159,6 +162,7 @@ class SelectionTable {
              const std::optional<DeviceLosses>& losses);
   BlockShare share(std::shared_ptr<TrackedInterface> tracked, std::uint64_t timestamp) const;
   void retire(TrackedInterface& tracked, const std::optional<DeviceLosses>& losses);
+  Result<> replace(FilterSpec spec);
   void tellKernel(const TrackedInterface& tracked);
   void relateAll(std::uint64_t since);
   [[nodiscard]] bool accepts(const Record& record) const;

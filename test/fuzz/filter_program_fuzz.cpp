@@ -1,5 +1,5 @@
-// Any table, any filter: both forms of the socket filter and the plain reference give one verdict, for every listed
-// index, its neighbours, and indexes and packets at random.
+// Any table, any filter, any address sets: both forms of the socket filter and the plain reference give one verdict,
+// for every listed index, its neighbours, and indexes and packets at random.
 #include <algorithm>
 #include <set>
 
@@ -17,6 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   spec.snapshotLength = 1 + choices.below(255);
   spec.direction = static_cast<Direction>(choices.below(3));
   spec.filtered = choices.oneIn(2);
+  const support::Hosts hosts = choices.oneIn(2) ? support::randomHosts(choices, 40) : support::Hosts{};
+  spec.hosts = hosts.filter();
   for (const std::uint16_t linkType : {kLinkTypeEthernet, kLinkTypeRaw}) {
     FilterProgram program = support::randomProgram(choices, true);
     if (validateFilter(program).ok()) spec.programs.push_back({linkType, std::move(program), {}});
@@ -33,17 +35,21 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto program = assembleClassic(spec, table);
   EXPECT(program.ok() && program.value().size() <= kMaxFilterInstructions);
   EXPECT(validateFilter(program.value()).ok());
-  // A range takes four instructions, and the rest has at most 200.
-  const bool thinned = ranges.size() > 950;
+  // A range takes four instructions, and the rest has at most 200 without address sets, 2200 with.
+  const bool thinned = ranges.size() > (spec.hosts ? 450 : 950);
 
   support::Choices packets(static_cast<std::uint32_t>(size));
   const auto check = [&](std::uint32_t index) {
     PacketMetadata metadata = support::randomMetadata(packets);
     metadata.interfaceIndex = index;
-    const auto bytes = packets.bytes(packets.below(40));
+    const std::uint16_t linkType = linkTypeOf(metadata.hardwareType);
+    // The reference knows no wireless frames.
+    if (spec.hosts && linkType != kLinkTypeEthernet && linkType != kLinkTypeRaw) metadata.hardwareType = 7;
+    const auto bytes =
+        spec.hosts && packets.oneIn(2) ? support::randomPacket(packets, linkType) : packets.bytes(packets.below(40));
     const auto length = static_cast<std::uint32_t>(bytes.size());
     const bool passes = (listed.contains(index)) != table.acceptUnlisted;
-    const std::uint32_t tail = support::tailVerdict(spec, bytes, length, metadata);
+    const std::uint32_t tail = support::tailVerdict(spec, hosts, bytes, metadata);
     const std::uint32_t verdict = runFilter(program.value(), bytes, length, metadata);
     EXPECT(verdict == (passes ? tail : 0) || (thinned && verdict == tail));
 
@@ -65,7 +71,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const std::uint32_t index : listed) {
     PacketMetadata metadata;
     metadata.interfaceIndex = index;
-    const std::uint32_t tail = support::tailVerdict(spec, {}, 0, metadata);
+    const std::uint32_t tail = support::tailVerdict(spec, hosts, {}, metadata);
     const std::uint32_t verdict = runFilter(program.value(), {}, 0, metadata);
     EXPECT(verdict == (table.acceptUnlisted ? 0 : tail) || (thinned && verdict == tail));
   }

@@ -14,6 +14,8 @@
 #include "core/ebpf.h"
 #include "core/ebpf_program.h"
 #include "core/filter_interpreter.h"
+#include "core/host_filter.h"
+#include "support/hosts.h"
 #include "support/namespace.h"
 #include "support/random_filter.h"
 #include "support/verdict.h"
@@ -207,4 +209,77 @@ TEST(theKernelFindsDuplicates) {
   }
   DedupeSlot counted{};
   CHECK(mapLookup(tables->relations.get(), bridge - kFirstDevice, &counted) && counted.duplicates == 3);
+}
+
+TEST(theKernelLooksAddressesUpAsTheReference) {
+  if (!mayUseBpf()) SKIP("eBPF is not for this process (CAP_BPF)");
+  const auto tables = makeTables();
+  if (!tables) SKIP("the kernel makes no eBPF maps for this process");
+  constexpr std::uint32_t kFirst = 200;
+  constexpr std::uint16_t kTypes[] = {ARPHRD_ETHER, ARPHRD_NONE, 7};
+  for (std::uint32_t i = 0; i < std::size(kTypes); ++i) {
+    const std::string index = std::to_string(kFirst + i);
+    support::ip("link add dev near" + index + " index " + index + " type veth peer name far" + index);
+    Slot slot{};
+    slot.flags = std::uint32_t{linkTypeOrdinal(linkTypeOf(kTypes[i]))} << kSlotLinkTypeShift;
+    CHECK(mapUpdate(tables->slots.get(), i, &slot));
+    CHECK(mapUpdate(tables->slotOf.get(), kFirst + i, &i));
+  }
+  Choices choices(22);
+  std::uint64_t accepted = 0, refused = 0;
+  for (int round = 0; round < 300; ++round) {
+    const support::Hosts hosts = support::randomHosts(choices, round % 10 == 0 ? 2000 : 12);
+    FilterSpec spec;
+    spec.hosts = hosts.filter(true);
+    EbpfMaps maps{tables->slotOf.get(), tables->slots.get(), tables->strangers.get()};
+    if (spec.hosts) {
+      const auto fds = spec.hosts->maps();
+      CHECK(fds.ok());
+      if (!fds.ok()) return;
+      maps.hosts = fds.value();
+    }
+    const auto code = assembleEbpf(spec, true, maps);
+    CHECK(code.ok());
+    if (!code.ok()) continue;
+    const auto program = loadSocketFilter(code.value());
+    CHECK(program.ok());
+    if (!program.ok()) {
+      std::fprintf(stderr, "%s\n", program.error().message.c_str());
+      continue;
+    }
+    for (int i = 0; i < 40; ++i) {
+      const std::uint32_t device = choices.below(std::size(kTypes));
+      const std::uint16_t linkType = linkTypeOf(kTypes[device]);
+      PacketMetadata metadata;
+      Bytes payload = support::randomPacket(choices, linkType);
+      payload.resize(std::max<std::size_t>(payload.size(), 1));
+      const Bytes frame = frameOf(choices, payload, metadata);
+      const bool passes = support::hostsPass(hosts, support::addressesOf(linkType, payload));
+      const auto verdict = testRun(program.value().get(), frame, kFirst + device);
+      if (!verdict && round == 0) SKIP("the kernel does not test-run socket filters with a chosen device");
+      CHECK(verdict == (passes ? spec.snapshotLength : 0));
+      (passes ? accepted : refused) += 1;
+    }
+  }
+  std::uint64_t counted = 0;
+  for (std::uint32_t i = 0; i < std::size(kTypes); ++i) {
+    Slot slot{};
+    CHECK(mapLookup(tables->slots.get(), i, &slot));
+    counted += slot.accepted;
+  }
+  CHECK(counted == accepted && accepted > 3000 && refused > 3000);
+}
+
+TEST(aHundredThousandAddressesInTheKernel) {
+  if (!mayUseBpf()) SKIP("eBPF is not for this process (CAP_BPF)");
+  support::Hosts hosts;
+  for (std::uint32_t i = 0; i < 50'000; ++i) {
+    hosts.exclude.push_back({i * 40503u, 32, false});
+    hosts.exclude.push_back({Bits128{0x20010db8'00000000 + i} << 64, 64, true});
+  }
+  const auto maps = HostMaps::create(AddressSet(hosts.exclude, {}));
+  CHECK(maps.ok());
+  if (!maps.ok()) return;
+  const auto fds = maps.value().fds();
+  CHECK(fds.hosts4 && !fds.prefixes4 && !fds.hosts6 && fds.prefixes6);
 }

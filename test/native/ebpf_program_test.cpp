@@ -168,6 +168,48 @@ TEST(bothFormsGiveTheSameVerdict) {
   CHECK(accepted > 1000);
 }
 
+TEST(bothFormsGiveTheSameVerdictOnAddresses) {
+  constexpr std::uint16_t kTypes[] = {ARPHRD_ETHER, ARPHRD_NONE, ARPHRD_LOOPBACK, 7};
+  Choices choices(13);
+  int accepted = 0, refused = 0;
+  for (int round = 0; round < 3000; ++round) {
+    const support::Hosts hosts = support::randomHosts(choices);
+    FilterSpec spec;
+    spec.snapshotLength = 1 + choices.below(2000);
+    spec.hosts = hosts.filter();
+    spec.filtered = choices.oneIn(4);
+    for (const std::uint16_t linkType : {kLinkTypeEthernet, kLinkTypeRaw}) {
+      const FilterProgram program = support::randomProgram(choices, true);
+      if (validateFilter(program).ok()) spec.programs.push_back({linkType, program, {}});
+    }
+    EbpfForm form(spec, true);
+    for (std::uint32_t index = 0; index < std::size(kTypes); ++index) form.list(index, kTypes[index], false);
+    const auto classic = assembleClassic(spec, {});
+    CHECK(classic.ok() && validateFilter(classic.value()).ok() && !form.code.empty());
+    if (!classic.ok() || form.code.empty()) continue;
+    std::uint64_t count = 0;
+    for (int i = 0; i < 10; ++i) {
+      PacketMetadata metadata = support::randomMetadata(choices);
+      metadata.interfaceIndex = choices.below(std::size(kTypes));
+      metadata.hardwareType = kTypes[metadata.interfaceIndex];
+      const std::uint16_t linkType = linkTypeOf(metadata.hardwareType);
+      const Bytes bytes = support::randomPacket(choices, linkType);
+      const auto length = static_cast<std::uint32_t>(bytes.size());
+      const std::uint32_t expected = support::tailVerdict(spec, hosts, bytes, metadata);
+      CHECK(runFilter(classic.value(), bytes, length, metadata) == expected);
+      CHECK(run(form, bytes, metadata) == expected);
+      // The third form: user space.
+      const bool passes = support::hostsPass(hosts, support::addressesOf(linkType, bytes));
+      CHECK(!spec.hosts || spec.hosts->accepts(linkType, bytes, length) == passes);
+      count += expected != 0 ? 1 : 0;
+      CHECK(form.accepted() == count);
+      refused += passes ? 0 : 1;
+    }
+    accepted += static_cast<int>(count);
+  }
+  CHECK(accepted > 5000 && refused > 5000);
+}
+
 TEST(strangersAreCountedAsLongAsThereIsRoom) {
   FilterSpec spec;
   EbpfForm form(spec, true);

@@ -8,6 +8,7 @@
 
 #include "core/ebpf_program.h"
 #include "support/ebpf_machine.h"
+#include "support/hosts.h"
 #include "support/verdict.h"
 
 namespace support {
@@ -24,6 +25,7 @@ class EbpfForm {
       machine.maps[kPath] = {.array = true, .valueSize = sizeof(ringtap::DedupePath), .entries = 1};
       fds.dedupe = ringtap::DedupeMapFds{kRelations, kPath};
     }
+    if (spec.hosts) fds.hosts = hostMaps(spec.hosts->addresses());
     auto assembled = ringtap::assembleEbpf(spec, acceptUnlisted, fds);
     if (assembled.ok()) code = std::move(*assembled);
   }
@@ -58,7 +60,8 @@ class EbpfForm {
   std::vector<bpf_insn> code;  // empty where it could not be assembled
 
  private:
-  static constexpr int kSlotOf = 3, kSlots = 4, kStrangers = 5, kRelations = 6, kPath = 7;
+  static constexpr int kSlotOf = 3, kSlots = 4, kStrangers = 5, kRelations = 6, kPath = 7, kHosts4 = 8, kPrefixes4 = 9,
+                       kHosts6 = 10, kPrefixes6 = 11;
 
   std::uint64_t sum(int map, std::size_t offset) {
     std::uint64_t all = 0;
@@ -68,6 +71,31 @@ class EbpfForm {
       all += one;
     }
     return all;
+  }
+
+  // As core/host_maps.cpp fills the kernel's.
+  ringtap::HostMapFds hostMaps(const ringtap::AddressSet& addresses) {
+    ringtap::HostMapFds fds;
+    fds.including = addresses.including();
+    fill(addresses.v4(), kHosts4, kPrefixes4, fds.hosts4, fds.prefixes4);
+    fill(addresses.v6(), kHosts6, kPrefixes6, fds.hosts6, fds.prefixes6);
+    return fds;
+  }
+  template <typename Bits>
+  void fill(const ringtap::AddressSet::Family<Bits>& family, int hosts, int prefixes, std::optional<int>& hostsFd,
+            std::optional<int>& prefixesFd) {
+    for (const auto& entry : family.entries) {
+      const bool single = entry.length == 8 * sizeof(Bits);
+      (single ? hostsFd : prefixesFd) = single ? hosts : prefixes;
+      EbpfMap& map = machine.maps[single ? hosts : prefixes];
+      map.valueSize = 4;
+      map.trie = !single;
+      map.keySize = sizeof(Bits) + (single ? 0 : 4);
+      std::vector<std::uint8_t> key;
+      if (!single) key = {entry.length, 0, 0, 0};
+      putBits(key, entry.first, sizeof(Bits));
+      map.byBytes[key] = {entry.flags, 0, 0, 0};
+    }
   }
 };
 

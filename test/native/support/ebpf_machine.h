@@ -8,6 +8,7 @@
 #include <linux/bpf.h>
 #include <linux/filter.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -25,7 +26,32 @@ struct EbpfMap {
   std::uint32_t valueSize = 0;
   std::uint32_t entries = 0;
   std::map<std::uint32_t, std::vector<std::uint8_t>> values{};
+  // Instead: keys of so many bytes; with `trie`, such that begin with the number of bits that count.
+  std::uint32_t keySize = 0;
+  bool trie = false;
+  std::map<std::vector<std::uint8_t>, std::vector<std::uint8_t>> byBytes{};
 
+  std::uint8_t* find(std::span<const std::uint8_t> key) {
+    std::uint8_t* best = nullptr;
+    std::uint32_t longest = 0;
+    for (auto& [candidate, value] : byBytes) {
+      if (!trie) {
+        if (std::equal(key.begin(), key.end(), candidate.begin())) return value.data();
+        continue;
+      }
+      std::uint32_t bits;
+      std::memcpy(&bits, candidate.data(), sizeof bits);
+      if (best != nullptr && bits < longest) continue;
+      bool fits = true;
+      for (std::uint32_t i = 0; i < bits; ++i) {
+        fits = fits && ((key[4 + i / 8] ^ candidate[4 + i / 8]) >> (7 - i % 8) & 1) == 0;
+      }
+      if (!fits) continue;
+      best = value.data();
+      longest = bits;
+    }
+    return best;
+  }
   std::uint8_t* find(std::uint32_t key) {
     if (array && key < entries) values.try_emplace(key, valueSize);
     const auto at = values.find(key);
@@ -156,8 +182,9 @@ class EbpfMachine {
       case BPF_NEG: value = 0 - a; break;
       case BPF_MOV: value = b; break;
       case BPF_END:
-        if (in.code != (BPF_ALU | BPF_END | BPF_TO_BE) || in.imm != 16) failed("an unknown byte swap");
-        value = htons(static_cast<std::uint16_t>(a));
+        if (in.code != (BPF_ALU | BPF_END | BPF_TO_BE) || (in.imm != 16 && in.imm != 32))
+          failed("an unknown byte swap");
+        value = in.imm == 16 ? htons(static_cast<std::uint16_t>(a)) : htonl(static_cast<std::uint32_t>(a));
         break;
       default: failed("an unknown operation"); return;
     }
@@ -224,6 +251,11 @@ class EbpfMachine {
     for (auto& [descriptor, map] : maps) {
       for (auto& [key, value] : map.values) {
         if (within(address, size, value.data(), value.size())) {
+          return value.data() + (address - reinterpret_cast<std::uintptr_t>(value.data()));
+        }
+      }
+      for (auto& [key, value] : map.byBytes) {
+        if (!write && within(address, size, value.data(), value.size())) {
           return value.data() + (address - reinterpret_cast<std::uintptr_t>(value.data()));
         }
       }
@@ -300,10 +332,18 @@ class EbpfMachine {
     }
     const auto descriptor = static_cast<std::uint32_t>(get(1));
     const auto found = maps.find(static_cast<int>(descriptor));
-    const std::uint8_t* keyBytes = memory(get(2), 4, false);
     if (get(1) >> 32 != kMapHandle >> 32 || found == maps.end()) failed("a call without a map");
     if (fault_ != nullptr) return;
     EbpfMap& map = found->second;
+    const std::uint32_t keySize = map.keySize != 0 ? map.keySize : 4;
+    const std::uint8_t* keyBytes = memory(get(2), keySize, false);
+    if (fault_ != nullptr) return;
+    if (map.keySize != 0) {
+      if (helper != BPF_FUNC_map_lookup_elem) failed("an unknown call");
+      set(0, reinterpret_cast<std::uintptr_t>(map.find(std::span(keyBytes, keySize))));
+      forgetScratch();
+      return;
+    }
     std::uint32_t key;
     std::memcpy(&key, keyBytes, sizeof key);
     if (helper == BPF_FUNC_map_lookup_elem) {

@@ -11,6 +11,7 @@
 #include "core/filter_interpreter.h"
 #include "core/filter_program.h"
 #include "core/link_type.h"
+#include "support/hosts.h"
 
 namespace support {
 
@@ -28,6 +29,14 @@ inline std::uint32_t tailVerdict(const ringtap::FilterSpec& spec, std::span<cons
     if (each.linkType == linkType) return ringtap::runFilter(each.instructions, bytes, length, metadata);
   }
   return 0;
+}
+
+// The same with address sets, for a packet of which nothing is cut off and which is not of a wireless LAN.
+inline std::uint32_t tailVerdict(const ringtap::FilterSpec& spec, const Hosts& hosts,
+                                 std::span<const std::uint8_t> bytes, const ringtap::PacketMetadata& metadata) {
+  const std::uint16_t linkType = ringtap::linkTypeOf(metadata.hardwareType);
+  if (!hostsPass(hosts, addressesOf(linkType, bytes))) return 0;
+  return tailVerdict(spec, bytes, static_cast<std::uint32_t>(bytes.size()), metadata);
 }
 
 inline bool passesTable(const ringtap::IndexTable& table, std::uint32_t index) {
