@@ -235,7 +235,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 
   /**
-   * Replaces the filter while the capture runs; `undefined` for none. No packet that both filters accept is lost, and
+   * Replaces the filter while the capture runs; `undefined` for none. The address sets stay ({@link setHosts}). No packet that both filters accept is lost, and
    * after the promise has resolved every chunk holds only what the new filter accepts.
    *
    * It takes a moment: the expression is compiled off the event loop, and what came before the change is delivered under

@@ -4,7 +4,8 @@
  * - `ERR_PERMISSION`: the process lacks a privilege; the message names it and the way to grant it.
  * - `ERR_NO_INTERFACE`: nothing matches the selection, or no interface has that name.
  * - `ERR_FILTER_SYNTAX`: libpcap refused the filter expression.
- * - `ERR_FILTER_TOO_LARGE`: the compiled filter is longer than the kernel takes (4096 instructions).
+ * - `ERR_FILTER_TOO_LARGE`: the compiled filter is longer than the kernel takes (4096 instructions); or the address sets
+ *   are, without CAP_BPF.
  * - `ERR_PATTERN`: an include or exclude pattern is not a valid expression.
  * - `ERR_OPTION`: an argument or option is not what was expected, or cannot be honoured.
  * - `ERR_CLOSED`: the capture was closed.

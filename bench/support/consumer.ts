@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Capture, type CaptureStats } from 'ringtap'
+import { type HostsSpec, hostList } from './host-list.js'
 import { loadPeer } from './peers.js'
 
 /** Who reads, and what each visit of a packet does. */
@@ -11,6 +12,8 @@ export interface ConsumerSpec {
    */
   visit: 'lengths' | 'fields'
   interfaces: string[]
+  /** ringtap only: addresses whose packets are not captured. Default: none. */
+  hosts?: HostsSpec | undefined
   /** Milliseconds until a part-filled block is handed over. */
   retire: number
 }
@@ -76,11 +79,15 @@ export async function openConsumer(spec: ConsumerSpec, meter: Meter): Promise<Co
   return { close: async () => sessions.forEach((close) => void close()) }
 }
 
-async function openRingtap({ visit, interfaces, retire }: ConsumerSpec, meter: Meter): Promise<Consumer> {
+async function openRingtap(spec: ConsumerSpec, meter: Meter): Promise<Consumer> {
+  const { visit, interfaces, retire, hosts } = spec
+  const list = hosts && hostList(hosts)
   const capture = await Capture.open({
     interfaces,
+    ...(hosts?.as === 'excludeHosts' && { excludeHosts: list }),
+    ...(hosts?.as === 'filter' && { filter: `not (host ${list?.join(' or host ')})` }),
     snapshotLength: settings.snapshotLength,
-    ring: { memory: settings.memory, blockSize: settings.blockSize },
+    ring: { memory: settings.memory, blockSize: settings.blockSize, table: hosts?.table ?? 'auto' },
     chunk: { maxDelay: retire },
   })
   const read = visit === 'lengths' ? forEach : forOf

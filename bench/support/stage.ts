@@ -40,6 +40,7 @@ export async function enterStage(url: string): Promise<void> {
   if (!isInside()) {
     buildSender()
     builtTool('c_loop')
+    builtTool('filter_cost')
     // There is no network inside.
     loadPeer('pcap')
     loadPeer('cap')

@@ -79,8 +79,9 @@ for (const { table, skip } of tables) {
     for (const set of sets) {
       // The sender has all tags in the bytes; for the receiver the kernel has taken the outer one out.
       for (const name of ['eth0', 'far0']) {
-        const { packets: seen, stats } = await captureDuring({ ...options(set), interfaces: name, ring: { table } }, () =>
-          replaySync('eth0', all),
+        const { packets: seen, stats } = await captureDuring(
+          { ...options(set), interfaces: name, ring: { table } },
+          () => replaySync('eth0', all),
         )
         t.same(numbersOf(seen), wanted(all, set), `${named(set)} on ${name}`)
         t.equal(stats.received, seen.length, 'what they refuse is not received')
@@ -138,8 +139,9 @@ for (const { table, skip } of tables) {
     const tun = await openTun('tun0')
     const all = packets({ raw: true })
     for (const set of sets) {
-      const { packets: seen, stats } = await captureDuring({ ...options(set), interfaces: 'tun0', ring: { table } }, () =>
-        replaySync('tun0', all),
+      const { packets: seen, stats } = await captureDuring(
+        { ...options(set), interfaces: 'tun0', ring: { table } },
+        () => replaySync('tun0', all),
       )
       t.same(numbersOf(seen), wanted(all, set), named(set))
       t.same(imbalances(stats), [])
@@ -206,7 +208,10 @@ t.test('checked, with the entry, its position and the reason', async (t) => {
   await refused({ excludeHosts: new Array(3) as never }, /^excludeHosts\[0\] must be .*got undefined/)
   await refused({ excludeHosts: {} as never }, /^excludeHosts must be .*got an object/)
   await refused({ includeHosts: null as never }, /^includeHosts must be .*got null/)
-  await refused({ excludeHosts: Array.from({ length: 100_001 }, () => '10.0.0.1') }, /at most 100000 entries; got 100001/)
+  await refused(
+    { excludeHosts: Array.from({ length: 100_001 }, () => '10.0.0.1') },
+    /at most 100000 entries; got 100001/,
+  )
   await refused({ excludeHosts: `"${'x'.repeat(100)}` }, /got the string "\\"x{56}"…/)
 })
 

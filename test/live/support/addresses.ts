@@ -47,7 +47,14 @@ export function addressed(
     case 'arp':
     case 'rarp':
       type = kind === 'arp' ? 0x0806 : 0x8035
-      packet = Buffer.concat([u16(1, 0x0800, 0x0604, 1), Buffer.alloc(6, 2), source, Buffer.alloc(6), destination, mark])
+      packet = Buffer.concat([
+        u16(1, 0x0800, 0x0604, 1),
+        Buffer.alloc(6, 2),
+        source,
+        Buffer.alloc(6),
+        destination,
+        mark,
+      ])
       break
     case 'lldp':
       type = 0x88cc

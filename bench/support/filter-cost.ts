@@ -1,0 +1,60 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { builtTool } from './tools.js'
+
+type Programs = Record<string, { runs: number; nanoseconds: number }>
+
+/** Asks the kernel how long it spends in ringtap's eBPF socket filters (bench/native/filter_cost.cpp). */
+export class FilterCost {
+  readonly #child: ChildProcess
+  readonly #answers: AsyncIterator<string>
+  #before: Programs = {}
+  /** Why the kernel does not tell. */
+  missing: string | undefined
+
+  private constructor() {
+    this.#child = spawn(builtTool('filter_cost'), { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#child.stdin?.on('error', () => {})
+    this.#answers = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]()
+  }
+
+  /** The kernel keeps these figures, for all eBPF programs, until {@link end}; that costs each run some nanoseconds. */
+  static async start(): Promise<FilterCost> {
+    const self = new FilterCost()
+    self.missing = (await self.#answer<{ missing?: string }>()).missing
+    return self
+  }
+
+  async mark(): Promise<void> {
+    this.#before = await this.#read()
+  }
+
+  /** Nanoseconds for each run since the mark, of the program that ran most; NaN where none did. */
+  async perRun(): Promise<number> {
+    let most = 0
+    let cost = Number.NaN
+    for (const [id, { runs, nanoseconds }] of Object.entries(await this.#read())) {
+      const before = this.#before[id] ?? { runs: 0, nanoseconds: 0 }
+      if (runs - before.runs <= most) continue
+      most = runs - before.runs
+      cost = (nanoseconds - before.nanoseconds) / most
+    }
+    return cost
+  }
+
+  end(): void {
+    this.#child.stdin?.end()
+  }
+
+  async #read(): Promise<Programs> {
+    if (this.missing !== undefined) return {}
+    this.#child.stdin?.write('\n')
+    return await this.#answer<Programs>()
+  }
+
+  async #answer<T>(): Promise<T> {
+    const { value, done } = await this.#answers.next()
+    if (done) throw new Error('filter_cost has ended')
+    return JSON.parse(value) as T
+  }
+}
