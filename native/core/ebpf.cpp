@@ -70,7 +70,7 @@ Result<UniqueFd> createTrie(std::uint32_t keySize, std::uint32_t valueSize, std:
 }
 
 Result<UniqueFd> createProcessorArray(std::uint32_t valueSize, std::uint32_t entries) {
-  return createMap(BPF_MAP_TYPE_PERCPU_ARRAY, 0, valueSize, entries);
+  return createMap(BPF_MAP_TYPE_PERCPU_ARRAY, 0, sizeof(std::uint32_t), valueSize, entries);
 }
 
 bool mapUpdate(int map, std::uint32_t key, const void* value) {
