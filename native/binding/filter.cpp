@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include <cstring>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -40,8 +41,12 @@ class CompileWorker : public Napi::AsyncWorker {
       deferred_.Reject(toJs(env, compiled_.error()));
       return;
     }
-    deferred_.Resolve(ProgramHandle::New(env, new FilterProgram(std::move(compiled_->instructions)),
-                                         [](Napi::BasicEnv, FilterProgram* program) { delete program; }));
+    auto program = std::make_unique<FilterProgram>(std::move(compiled_->instructions));
+    const ProgramHandle handle =
+        ProgramHandle::New(env, program.get(), [](Napi::BasicEnv, FilterProgram* program) { delete program; });
+    if (handle.IsEmpty()) return;  // a worker that is being terminated gets no handle, and nobody waits for it
+    (void)program.release();
+    deferred_.Resolve(handle);
   }
 
  private:

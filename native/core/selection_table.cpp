@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t kMostGone = 1024;
 constexpr std::size_t kMostDecisions = 64;  // of a device that is renamed all the time; blocks wait for fewer
+constexpr std::size_t kMostBefore = 64;     // of a device that goes and comes back all the time
 
 // As packets' timestamps: nanoseconds since the epoch.
 std::uint64_t now() {
@@ -122,7 +123,11 @@ void SelectionTable::track(const InterfaceInfo& info, Verdict verdict, Horizon r
   tracked->info = info;
   tracked->decisions.push_back({epoch_, verdict, 0, losses});
   tracked->refilterUntil = std::move(refilterUntil);
-  byIndex_[info.index] = tracked;
+  std::shared_ptr<TrackedInterface>& latest = byIndex_[info.index];
+  tracked->before = std::exchange(latest, tracked);
+  auto* oldest = &tracked->before;
+  for (std::size_t depth = 0; depth < kMostBefore && *oldest; ++depth) oldest = &(*oldest)->before;
+  oldest->reset();
   relationsOld_ = true;
   tellKernel(*tracked);
 }
@@ -132,13 +137,15 @@ void SelectionTable::add(const InterfaceInfo& info, const std::optional<DeviceLo
   track(info, Verdict::Pending, {}, losses);
 }
 
-void SelectionTable::retire(TrackedInterface& tracked, const std::optional<DeviceLosses>& losses) {
+void SelectionTable::retire(TrackedInterface& tracked, const std::optional<DeviceLosses>& losses,
+                            const Horizon& horizon) {
   if (!tracked.present) return;
   tracked.present = false;
   tracked.lossesAtEnd = losses;
   relationsOld_ = true;
+  tracked.lastBlocks = horizon;
   if (kernel_) {
-    tracked.receivedBefore = kernel_->accepted(tracked.info.index).value_or(0);
+    tracked.receivedBefore = kernel_->accepted(tracked.info.index).value_or(0) + tracked.inherited;
     const std::uint64_t duplicates = kernel_->duplicates(tracked.info.index);
     tracked.figures.duplicates += duplicates;
     totals_.duplicates += duplicates;
@@ -151,6 +158,23 @@ void SelectionTable::retire(TrackedInterface& tracked, const std::optional<Devic
   if (find(oldest->info.index) == oldest) byIndex_.erase(oldest->info.index);
 }
 
+// `records` packets of the index were taken with this block. Without losses exact: those of the devices before come
+// first, and are all there. After losses, what was dropped of these may be put down to this one instead.
+void SelectionTable::inherit(TrackedInterface& tracked, std::uint32_t ring, std::uint64_t number,
+                             std::uint64_t records) {
+  for (auto* link = &tracked.before; *link && records > 0;) {
+    TrackedInterface& old = **link;
+    if (ring < old.lastBlocks.size() && number <= old.lastBlocks[ring]) {
+      const std::uint64_t taken = std::min(records, old.outstanding());
+      old.receivedBefore -= taken;
+      tracked.inherited += taken;
+      records -= taken;
+    }
+    if (old.outstanding() > 0) link = &old.before;
+    else *link = std::shared_ptr<TrackedInterface>(old.before);
+  }
+}
+
 void SelectionTable::apply(const std::vector<InterfaceEvent>& events, std::uint64_t time, const Horizon& horizon) {
   std::lock_guard lock(mutex_);
   for (const InterfaceEvent& event : events) {
@@ -159,12 +183,12 @@ void SelectionTable::apply(const std::vector<InterfaceEvent>& events, std::uint6
     const auto tracked = find(index);
     switch (event.change) {
       case InterfaceChange::Added:
-        if (tracked) retire(*tracked, {});
+        if (tracked) retire(*tracked, {}, horizon);
         track(event.current, hotplug_ ? Verdict::Pending : Verdict::Unselected, horizon, event.losses);
         break;
       case InterfaceChange::Removed:
         if (tracked && tracked->info.generation == event.current.generation) {
-          retire(*tracked, event.losses);
+          retire(*tracked, event.losses, horizon);
         }
         break;
       case InterfaceChange::Renamed:
@@ -327,6 +351,7 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_
     BlockShare* share = finder.find(record);
     if (share == nullptr && (share = shareOf(record)) == nullptr) return false;
     TrackedInterface& tracked = *share->interface;
+    ++share->records;
     if (share->refilter && !accepts(record)) {
       ++tracked.lateRefused;
       ++totals_.lateRefused;
@@ -356,6 +381,7 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_
   for (BlockShare& share : taken.shares) {
     taken.pending = taken.pending || share.verdict == Verdict::Pending;
     share.interface->figures.queued += share.packets;
+    inherit(*share.interface, ring, number, share.records);
   }
   taken.epoch = epoch_;
   return taken;
@@ -429,8 +455,9 @@ SelectionTable::Figures SelectionTable::figures(const LossesByIndex& now) {
       figures.duplicates += duplicates;
     }
     if (kernel_ && kernel_->form() == TableForm::Ebpf) {
-      const std::uint64_t accepted =
-          tracked.present ? kernel_->accepted(tracked.info.index).value_or(0) : tracked.receivedBefore;
+      const std::uint64_t accepted = tracked.present
+                                         ? kernel_->accepted(tracked.info.index).value_or(0) + tracked.inherited
+                                         : tracked.receivedBefore;
       one.received = accepted > tracked.lateRefused ? accepted - tracked.lateRefused : 0;
     }
     if (tracked.lossesBefore) {

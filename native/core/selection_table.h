@@ -67,6 +67,13 @@ struct TrackedInterface {
   std::uint64_t lateRefused = 0;     // of the packets the kernel counted as accepted: refused by the filter here, or
                                      // as duplicates
   std::uint64_t receivedBefore = 0;  // the kernel's count when the device went
+  // A packet is judged, and counted here, under the device that has its index when it is taken. The kernel has counted
+  // it under the one that had the index when it came: where a device goes and comes back with its index (it was in
+  // another namespace for a moment), that may be the one before. `before` are those with such packets left in the ring,
+  // the latest first; as these are taken, `inherited` takes over the kernel's count of them.
+  std::shared_ptr<TrackedInterface> before;
+  std::uint64_t inherited = 0;
+  Horizon lastBlocks;  // once it has gone: blocks up to here may hold packets of it
   bool everSelected = false;
   std::optional<DeviceLosses> lossesBefore;  // the device's counters when it was first selected
   std::optional<DeviceLosses> lossesAtEnd;   // when it went
@@ -76,15 +83,21 @@ struct TrackedInterface {
 
   [[nodiscard]] Verdict now() const { return decisions.back().verdict; }
   [[nodiscard]] Verdict at(std::uint64_t epoch) const;
+  // After it went: packets that the kernel counted and nobody has taken, be it that they were dropped.
+  [[nodiscard]] std::uint64_t outstanding() const {
+    const std::uint64_t accounted = figures.taken + lateRefused;
+    return receivedBefore > accounted ? receivedBefore - accounted : 0;
+  }
 };
 
 // The packets of one interface in one block; where it was renamed in the meantime, those of one name.
 struct BlockShare {
   std::shared_ptr<TrackedInterface> interface;
-  std::uint64_t epoch = 0;  // of the decision that they are judged by,
-  std::uint64_t since = 0;  // which is about packets of later than this
-  std::uint64_t until = 0;  // and not later than that
-  std::uint32_t packets = 0;
+  std::uint64_t epoch = 0;    // of the decision that they are judged by,
+  std::uint64_t since = 0;    // which is about packets of later than this
+  std::uint64_t until = 0;    // and not later than that
+  std::uint32_t records = 0;  // in the block as it came
+  std::uint32_t packets = 0;  // of these, those not refused yet
   std::uint32_t truncated = 0;
   std::uint64_t bytes = 0;
   Verdict verdict = Verdict::Pending;  // pending: to be settled when the block is handed out
@@ -161,7 +174,8 @@ class SelectionTable {
   void track(const InterfaceInfo& info, Verdict verdict, Horizon refilterUntil,
              const std::optional<DeviceLosses>& losses);
   BlockShare share(std::shared_ptr<TrackedInterface> tracked, std::uint64_t timestamp) const;
-  void retire(TrackedInterface& tracked, const std::optional<DeviceLosses>& losses);
+  void retire(TrackedInterface& tracked, const std::optional<DeviceLosses>& losses, const Horizon& horizon);
+  static void inherit(TrackedInterface& tracked, std::uint32_t ring, std::uint64_t number, std::uint64_t records);
   Result<> replace(FilterSpec spec);
   void tellKernel(const TrackedInterface& tracked);
   void relateAll(std::uint64_t since);

@@ -1,8 +1,10 @@
 import { Capture, listInterfaces, watchInterfaces } from 'ringtap'
 import { captureDuring } from './support/collect.js'
+import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
 import { addNamespace, addVeth, ip, ipIn, up } from './support/network.js'
 import { send, sendSync } from './support/send.js'
+import { tables } from './support/tables.js'
 import { waitUntil } from './support/wait.js'
 
 const one = await addNamespace()
@@ -91,3 +93,24 @@ t.test('a device that moves is followed by its namespace', async (t) => {
     [0, 1, 2, 3, 4, 5],
   )
 })
+
+for (const { table, skip } of tables) {
+  t.test(`one that is back before its packets were taken, ${table}`, { skip }, async (t) => {
+    addVeth('nomad2', 'nomad2peer')
+    // Everything is in one block: the kernel hands it over long after the device is back.
+    const options = { interfaces: { include: '^nomad2$', hotplug: true }, chunk: { maxDelay: 2000 }, ring: { table } }
+    const { packets, stats } = await captureDuring(options, async () => {
+      sendSync({ interface: 'nomad2', count: 5 })
+      ip('link', 'set', 'nomad2', 'netns', String(one.pid))
+      ipIn(one.pid, 'link', 'set', 'nomad2', 'netns', String(process.pid))
+      up('nomad2')
+      sendSync({ interface: 'nomad2', count: 3, start: 5 })
+    })
+    t.same(
+      packets.map(({ number }) => number),
+      [0, 1, 2, 3, 4, 5, 6, 7],
+    )
+    t.same(imbalances(stats), [], 'its ledger balances before and after')
+    ip('link', 'del', 'nomad2')
+  })
+}

@@ -1,0 +1,197 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type HeldNamespace, ipBatch, link, up } from '../support/network.js'
+import { waitUntil } from '../support/wait.js'
+import type { Random } from './random.js'
+
+/** One end of a veth pair. */
+export interface End {
+  name: string
+  readonly index: number
+  /** In the test's own namespace; else in the other one. */
+  home: boolean
+  up: boolean
+  /** Nothing but traffic has happened to it since it came, and no device had its index before. */
+  fresh: boolean
+}
+
+interface Pair {
+  readonly ends: readonly [End, End]
+}
+
+/** More at a time are not made. */
+const mostPairs = 40
+/** Devices one round makes at most: a capture's ledger lists the latest 1024 of those that went. */
+const mostDevices = 900
+
+/** A name that the captures of this test want. */
+export const isWanted = (name: string): boolean => /^(eth|hot)/.test(name)
+
+/**
+ * Veth pairs of two namespaces, to which anything happens: they come, go, get other names, move between the namespaces
+ * and are set down and up. Names and indexes are used again soon. The pair `eth0`, `far0` stays as it is.
+ */
+export class World {
+  #pairs: Pair[] = []
+  #freeIndexes: number[] = []
+  #nextIndex = 1000
+  #made = 0
+
+  constructor(
+    private readonly random: Random,
+    private readonly other: HeldNamespace,
+  ) {}
+
+  /** Begins a round: {@link mostDevices} more may be made. */
+  newRound(): void {
+    this.#made = 0
+  }
+
+  get ends(): End[] {
+    return this.#pairs.flatMap(({ ends }) => ends)
+  }
+
+  /** Makes some pairs; returns their first ends, which are up and send at once. */
+  create(): End[] {
+    const created: End[] = []
+    const lines: string[] = []
+    for (let i = this.random.between(1, 6); i > 0; i--) {
+      if (this.#pairs.length >= mostPairs || this.#made + 2 > mostDevices) break
+      this.#made += 2
+      const first = this.#end()
+      const second = this.#end(first.name)
+      lines.push(
+        `link add name ${first.name} index ${first.index} type veth peer name ${second.name} index ${second.index}`,
+        `link set dev ${second.name} up`,
+        `link set dev ${first.name} up`,
+      )
+      this.#pairs.push({ ends: [first, second] })
+      created.push(first)
+    }
+    this.#run(lines)
+    return created
+  }
+
+  remove(most = 6): void {
+    for (const pair of this.random.some(this.#pairs, most)) this.#remove(pair)
+  }
+
+  removeAll(): void {
+    for (const pair of this.#pairs) this.#remove(pair)
+  }
+
+  rename(): void {
+    for (const end of this.random.some(this.ends, 4)) {
+      const name = this.#freeName()
+      const { home } = end
+      // Kernels before 6.3 rename only what is down.
+      const lines = [`link set dev ${end.name} down`, `link set dev ${end.name} name ${name}`]
+      if (end.up) lines.push(`link set dev ${name} up`)
+      end.name = name
+      end.fresh = false
+      this.#run(lines, home)
+    }
+  }
+
+  /** Moves some to the other namespace or back; some of them at once to and fro. */
+  move(): void {
+    for (const end of this.random.some(this.ends, 4)) {
+      this.#move(end)
+      if (this.random.chance(0.4)) this.#move(end)
+    }
+  }
+
+  flap(): void {
+    for (const end of this.random.some(this.ends, 4)) {
+      const times = this.random.between(1, 5)
+      const lines = Array.from({ length: times }, () => [
+        `link set dev ${end.name} down`,
+        `link set dev ${end.name} up`,
+      ]).flat()
+      if (this.random.chance(0.2)) lines.pop()
+      end.up = lines.length % 2 === 0
+      end.fresh = false
+      this.#run(lines, end.home)
+    }
+  }
+
+  /**
+   * Stops this process, and all its threads with it, while more happens to the interfaces than the kernel keeps news of.
+   */
+  flood(): void {
+    const names = this.ends.filter(({ home }) => home).map(({ name }) => name)
+    if (names.length === 0) return
+    const lines = Array.from(
+      { length: 16_000 },
+      (_, i) => `link set dev ${names[i % names.length]} mtu ${1400 + (Math.floor(i / names.length) % 2)}`,
+    )
+    // What goes in the middle of it is found out from the list that is read anew.
+    const [gone] = this.#pairs.filter(({ ends }) => ends.every(({ home }) => home))
+    if (gone) {
+      lines.push(`link del dev ${gone.ends[0].name}`)
+      this.#forget(gone)
+    }
+    const folder = mkdtempSync(join(tmpdir(), 'ringtap-chaos-'))
+    try {
+      const file = join(folder, 'batch')
+      writeFileSync(file, `${lines.join('\n')}\n`)
+      const script = 'trap "kill -CONT $PPID" EXIT; kill -STOP $PPID; ip -batch "$1"'
+      const { status, stderr, error } = spawnSync('sh', ['-c', script, 'sh', file], { encoding: 'utf8' })
+      if (status !== 0) throw new Error(`the flood failed: ${error?.message ?? stderr}`)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  }
+
+  /** Waits until the kernel sends what is given to this end: a veth swallows frames for a while after it was set up. */
+  async sends(end: End): Promise<void> {
+    await waitUntil(() => link(end.name).operstate === 'UP', `${end.name} to be up`)
+    up(end.name) // the kernel's link watch holds a lock until it is done
+  }
+
+  /** Whether frames that this end is given reach the taps. */
+  carries(end: End): boolean {
+    const pair = this.#pairs.find(({ ends }) => ends.includes(end))
+    return end.home && pair !== undefined && pair.ends.every((one) => one.up)
+  }
+
+  #end(taken?: string): End {
+    const used = this.#freeIndexes.length > 0 && this.random.chance(0.4)
+    const index = used ? (this.#freeIndexes.shift() as number) : this.#nextIndex++
+    return { name: this.#freeName(taken), index, home: true, up: true, fresh: !used }
+  }
+
+  #freeName(taken?: string): string {
+    const used = new Set(this.ends.map(({ name }) => name))
+    for (;;) {
+      const name = `${this.random.pick(['hot', 'cold'])}${this.random.between(0, 99)}`
+      if (name !== taken && !used.has(name)) return name
+    }
+  }
+
+  #move(end: End): void {
+    const to = end.home ? this.other.pid : process.pid
+    this.#run([`link set dev ${end.name} netns ${to}`], end.home)
+    end.home = !end.home
+    end.up = this.random.chance(0.9)
+    end.fresh = false
+    if (end.up) this.#run([`link set dev ${end.name} up`], end.home)
+  }
+
+  #remove(pair: Pair): void {
+    const end = this.random.pick(pair.ends)
+    this.#run([`link del dev ${end.name}`], end.home)
+    this.#forget(pair)
+  }
+
+  #forget(pair: Pair): void {
+    this.#pairs = this.#pairs.filter((one) => one !== pair)
+    this.#freeIndexes.push(...pair.ends.map(({ index }) => index))
+  }
+
+  #run(lines: string[], home = true): void {
+    if (lines.length > 0) ipBatch(lines, { namespace: home ? undefined : this.other.pid })
+  }
+}
