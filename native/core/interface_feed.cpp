@@ -37,10 +37,12 @@ bool InterfaceFeed::read() {
 
 void InterfaceFeed::meet(std::uint32_t index) {
   std::lock_guard lock(mutex_);
-  if (table_.knows(index)) return;  // another ring's loop was faster
+  using enum SelectionTable::Acquaintance;
+  const auto before = table_.knows(index);
+  if (before == Present) return;  // another ring's loop was faster
   std::vector<InterfaceEvent> events;
   auto asked = monitor_.query(index, events);  // reads what waits first: most likely the news is there
-  bool known = asked && *asked && monitor_.interfaces().contains(index);
+  bool known = before == Gone || (asked && *asked && monitor_.interfaces().contains(index));
   for (const InterfaceEvent& event : events) known = known || event.current.index == index;
   if (!known) {
     // It came and went between two looks. Its packets are real: they are judged as those of a nameless device.

@@ -30,7 +30,8 @@ class InterfaceFeed {
   bool read();
   [[nodiscard]] bool resumed() { return paused_.load() && !queue_.crowded() && paused_.exchange(false); }
 
-  // Learns about the device of a packet: afterwards the table knows the index, if only as a nameless device.
+  // Learns about the device of a packet: afterwards the table knows the index, if only as one that has gone, or as a
+  // nameless device.
   void meet(std::uint32_t index);
 
   [[nodiscard]] std::uint64_t overflows() const { return overflows_; }

@@ -144,6 +144,7 @@ void SelectionTable::retire(TrackedInterface& tracked, const std::optional<Devic
   tracked.lossesAtEnd = losses;
   relationsOld_ = true;
   tracked.lastBlocks = horizon;
+  tracked.refilterUntil = horizon;  // once it is forgotten, its index is as good as one that never was
   if (kernel_) {
     tracked.receivedBefore = kernel_->accepted(tracked.info.index).value_or(0) + tracked.inherited;
     const std::uint64_t duplicates = kernel_->duplicates(tracked.info.index);
@@ -217,9 +218,11 @@ std::uint64_t SelectionTable::epoch() const {
   return epoch_;
 }
 
-bool SelectionTable::knows(std::uint32_t index) const {
+SelectionTable::Acquaintance SelectionTable::knows(std::uint32_t index) const {
   std::lock_guard lock(mutex_);
-  return byIndex_.contains(index);
+  const auto found = byIndex_.find(index);
+  if (found == byIndex_.end()) return Acquaintance::None;
+  return found->second->present ? Acquaintance::Present : Acquaintance::Gone;
 }
 
 bool SelectionTable::decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected) {
@@ -331,7 +334,8 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_
   const auto shareOf = [&](const Record& record) -> BlockShare* {
     const auto index = static_cast<std::uint32_t>(record.from().sll_ifindex);
     auto tracked = find(index);
-    if (!tracked) {
+    // One that has gone may have left packets in the ring; but there may be another with its index by now.
+    if (!tracked || !tracked->present) {
       lock.unlock();
       stranger(index);
       lock.lock();

@@ -133,8 +133,9 @@ class SelectionTable {
   // may hold packets from before now.
   void apply(const std::vector<InterfaceEvent>& events, std::uint64_t time, const Horizon& horizon);
   [[nodiscard]] std::uint64_t epoch() const;
-  // Whether a device of this index was ever met.
-  [[nodiscard]] bool knows(std::uint32_t index) const;
+  // What is known of the device with this index.
+  enum class Acquaintance { None, Present, Gone };
+  [[nodiscard]] Acquaintance knows(std::uint32_t index) const;
 
   // The answer to the event of that epoch (0: to the list at the start). False where the device is gone.
   bool decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected);
@@ -154,8 +155,8 @@ class SelectionTable {
   Result<> close(const std::function<Result<>()>& refuseAll);
 
   // Judges the packets of a block that the kernel handed over, number `number` of ring `ring`. `stranger(index)` is
-  // called, without the lock, for an index not known yet: it learns about the device and calls apply() before it
-  // returns, with a nameless one where the kernel does not know it any more.
+  // called, without the lock, for an index that has no device as far as is known: it learns about the device and calls
+  // apply() before it returns, with a nameless one where there never was any and the kernel does not know it any more.
   TakenBlock take(std::byte* block, std::size_t size, std::uint32_t ring, std::uint64_t number,
                   const std::function<void(std::uint32_t index)>& stranger);
   // Settles what was pending and what the ledger says, as the block leaves the queue. The last step before delivery.

@@ -26,8 +26,8 @@ const filters: readonly (readonly [string | undefined, readonly number[]])[] = [
 export class Observer {
   /** What ought not to be, in words. */
   readonly wrong: string[] = []
-  /** Numbers of the frames that left each interface: the key is `name index`. */
-  readonly left = new Map<string, Set<number>>()
+  /** Numbers of the frames that left each interface, by its index: its name may be another by now. */
+  readonly left = new Map<number, Set<number>>()
   capture: Capture | undefined
   readonly what: string
   readonly #options: CaptureOptions
@@ -237,10 +237,9 @@ export class Observer {
       this.#complain(`frame ${key} has other bytes than were sent`)
     }
     if (direction === 'out') {
-      const place = `${iface.name} ${iface.index}`
-      const numbers = this.left.get(place)
+      const numbers = this.left.get(iface.index)
       if (numbers) numbers.add(number)
-      else this.left.set(place, new Set([number]))
+      else this.left.set(iface.index, new Set([number]))
     }
   }
 
