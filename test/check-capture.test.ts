@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { type CaptureCheck, CaptureError, checkCapture, type PermissionReason } from 'ringtap'
 import t from 'tap'
+import { bareEnvironment } from './helpers/child-environment.js'
 
 interface Privilege {
   uid: number
@@ -299,8 +300,7 @@ const script = `import(${JSON.stringify(entry)}).then(({ checkCapture }) => cons
 
 function run(prefix: readonly string[]): CaptureCheck {
   const [command, ...rest] = [...prefix, process.execPath, '-e', script]
-  // Without NODE_OPTIONS: the test runner's hooks would write where another user may not.
-  const child = spawnSync(command as string, rest, { encoding: 'utf8', env: { PATH: process.env['PATH'] } })
+  const child = spawnSync(command as string, rest, { encoding: 'utf8', env: bareEnvironment() })
   if (child.error) throw child.error
   if (child.status !== 0) throw new Error(`${command} ${rest.join(' ')}: ${child.stderr}`)
   return JSON.parse(child.stdout) as CaptureCheck

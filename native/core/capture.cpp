@@ -17,7 +17,7 @@ Capture::Capture(const CaptureConfig& config, InterfaceMonitor monitor, netlink:
       counters_(std::move(counters)),
       table_(config.filter, config.hotplug, config.dedupe),
       queue_(std::move(wake)),
-      feed_(std::move(monitor), table_, queue_, [this] { return horizon(); }),
+      feed_(std::move(monitor), table_, queue_, {[this] { return horizon(); }, [this] { renewMemberships(); }}),
       overflow_(std::make_shared<OverflowMemory>(config.overflowMemory)) {}
 
 Result<std::unique_ptr<Capture>> Capture::open(const CaptureConfig& config, InterfaceMonitor monitor,
@@ -80,12 +80,24 @@ void Capture::decide(std::uint32_t index, std::uint32_t generation, std::uint64_
   if (!config_.promiscuous || !known) return;
   std::lock_guard lock(promiscuousMutex_);
   if (selected == promiscuous_.contains(index)) return;
-  if (auto set = rings_.front()->setPromiscuous(index, selected); !set) {
-    if (set.error().number != ENODEV) queue_.push(std::move(set.error()));  // gone in the meantime: nothing to tell
-    return;
+  for (std::uint32_t times = selected ? 1 : promiscuous_[index]; times > 0; --times) {
+    if (auto set = rings_.front()->setPromiscuous(index, selected); !set) {
+      if (set.error().number != ENODEV) queue_.push(std::move(set.error()));  // gone in the meantime: nothing to tell
+      return;
+    }
   }
-  if (selected) promiscuous_.insert(index);
+  if (selected) promiscuous_.emplace(index, 1);
   else promiscuous_.erase(index);
+}
+
+// The kernel ends a membership when the device leaves the namespace (af_packet.c, packet_dev_mclist_delete). Where the
+// news of that were lost, the device may be back as if nothing had been. A membership that still stands is counted once
+// more, and nothing changes for the device.
+void Capture::renewMemberships() {
+  std::lock_guard lock(promiscuousMutex_);
+  for (auto& [index, times] : promiscuous_) {
+    if (rings_.front()->setPromiscuous(index, true)) ++times;  // else it is gone, and its removal is on its way
+  }
 }
 
 std::optional<QueuedEvent> Capture::nextEvent() {

@@ -12,7 +12,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <vector>
 
 #include "core/chunk_queue.h"
@@ -106,6 +105,7 @@ class Capture {
 
   void unsettle();
   Result<> refuseAll();
+  void renewMemberships();
   void nudge();
   [[nodiscard]] Horizon horizon() const;
 
@@ -125,7 +125,7 @@ class Capture {
   std::atomic<bool> draining_{false};
   std::atomic<bool> closed_{false};
   std::mutex promiscuousMutex_;
-  std::set<std::uint32_t> promiscuous_;
+  std::map<std::uint32_t, std::uint32_t> promiscuous_;  // by index: how often the membership was asked for
 };
 
 }  // namespace ringtap

@@ -15,11 +15,11 @@ std::uint64_t now() {
 }  // namespace
 
 void InterfaceFeed::publish(std::vector<InterfaceEvent>& events) {
-  overflows_ = monitor_.overflows();
+  if (overflows_.exchange(monitor_.overflows()) != monitor_.overflows()) listener_.resynced();
   if (events.empty()) return;
   std::uint64_t epoch = table_.epoch();
   const std::uint64_t time = now();
-  table_.apply(events, time, horizon_());
+  table_.apply(events, time, listener_.horizon());
   for (InterfaceEvent& event : events) queue_.push(QueuedEvent{++epoch, time, std::move(event)});
 }
 

@@ -16,9 +16,12 @@ namespace ringtap {
 
 class InterfaceFeed {
  public:
-  // `horizon` tells where all rings are.
-  InterfaceFeed(InterfaceMonitor monitor, SelectionTable& table, ChunkQueue& queue, std::function<Horizon()> horizon)
-      : monitor_(std::move(monitor)), table_(table), queue_(queue), horizon_(std::move(horizon)) {}
+  struct Listener {
+    std::function<Horizon()> horizon;  // where all rings are
+    std::function<void()> resynced;    // news were lost: what is known was read anew
+  };
+  InterfaceFeed(InterfaceMonitor monitor, SelectionTable& table, ChunkQueue& queue, Listener listener)
+      : monitor_(std::move(monitor)), table_(table), queue_(queue), listener_(std::move(listener)) {}
 
   // As the monitor's: readable when there is news. read() drains it.
   [[nodiscard]] int fd() const { return monitor_.fd(); }
@@ -43,7 +46,7 @@ class InterfaceFeed {
   InterfaceMonitor monitor_;
   SelectionTable& table_;
   ChunkQueue& queue_;
-  std::function<Horizon()> horizon_;
+  Listener listener_;
   std::atomic<bool> paused_{false};
   std::atomic<std::uint64_t> overflows_{0};
 };

@@ -1,7 +1,8 @@
 import { Capture, type CaptureInterfaceEvent } from 'ringtap'
 import t from './support/live.js'
-import { addVeth, addVeths, del, ip, link, rename } from './support/network.js'
+import { addNamespace, addVeth, addVeths, del, ip, link, rename } from './support/network.js'
 import { sendSync } from './support/send.js'
+import { standStill } from './support/stand-still.js'
 import { tables } from './support/tables.js'
 import { waitUntil } from './support/wait.js'
 
@@ -103,4 +104,30 @@ t.test('packets for others say so', async (t) => {
   const kinds: string[] = []
   for await (const packet of capture.packets()) kinds.push(`${packet.direction} ${packet.kind}`)
   t.same(kinds, ['in other-host', 'in host', 'in broadcast', 'in multicast', 'out outgoing'])
+})
+
+t.test('one that was away while news were lost is promiscuous again', async (t) => {
+  const other = await addNamespace()
+  t.teardown(() => other.close())
+  addVeth('hot0', 'hop0')
+  const { ifindex, address } = link('hot0')
+  await using capture = await Capture.open({ interfaces: { include: '^hot', hotplug: true }, promiscuous: true })
+  t.equal(promiscuity('hot0'), 1)
+  // The kernel ends a membership when a device leaves. It is back with its index before anyone can look.
+  standStill(
+    `ip -batch "$1"; ip link set hot0 netns ${other.pid}; ` +
+      `nsenter --net=${other.path} ip link set hot0 netns $PPID; ip link set hot0 up; ip -batch "$1"`,
+    Array.from({ length: 10_000 }, (_, i) => `link set dev eth0 mtu ${1400 + (i % 2)}`),
+  )
+  t.match(link('hot0'), { ifindex, address }, 'the same device, as far as anyone can tell')
+  await waitUntil(() => capture.stats().interfaceResyncs > 0, 'news to be lost')
+  await waitUntil(() => promiscuity('hot0') === 1, 'it to be promiscuous')
+  rename('hot0', 'cold0')
+  await waitUntil(() => promiscuity('cold0') === 0, 'it to be left when it is not selected any more')
+  await waitUntil(() => capture.interfaces.length === 0, 'it to be deselected')
+  rename('cold0', 'hot0')
+  await waitUntil(() => promiscuity('hot0') === 1, 'and taken up again')
+  await capture.close()
+  t.equal(promiscuity('hot0'), 0)
+  del('hot0')
 })

@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { bareEnvironment } from '../helpers/child-environment.js'
 import t from './support/live.js'
 import { addVeth } from './support/network.js'
 import { sendSync } from './support/send.js'
@@ -8,8 +9,8 @@ import { within } from './support/wait.js'
 
 addVeth('eth0', 'far0')
 
-// Without what tap adds to the environment of every child: another user may not write where its reports go.
-const node = ['env', '-i', `PATH=${process.env['PATH']}`, process.execPath]
+const bare = Object.entries(bareEnvironment()).map(([name, value]) => `${name}=${value}`)
+const node = ['env', '-i', ...bare, process.execPath]
 
 const script = fileURLToPath(new URL('unprivileged-child.js', import.meta.url))
 

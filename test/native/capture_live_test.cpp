@@ -243,6 +243,80 @@ TEST(interfacesComeAndGoAndChangeTheirNames) {
   }
 }
 
+// The most that goes on in a program at the same time: rings and their threads, a consumer that holds blocks until they
+// are evicted and replaces the filter as it goes, interfaces that come, go and change, and somebody who reads figures.
+TEST(theFilterIsReplacedWhileAllElseGoesOn) {
+  for (const TableForm form : forms()) {
+    addPair("near0", "far0");
+    CaptureConfig config = small(form);
+    config.ringCount = 2;
+    config.promiscuous = true;
+    // All of them accept the frames of this test.
+    std::vector<FilterSpec> filters;
+    for (const char* expression : {"udp", "greater 10", "not tcp and not arp"}) {
+      FilterSpec spec = config.filter;
+      auto compiled = compileForLinkTypes(expression, spec.snapshotLength, FilterExtensions::None);
+      CHECK(compiled.ok());
+      if (!compiled.ok()) return;
+      spec.filtered = true;
+      spec.programs = std::move(compiled->filters);
+      filters.push_back(std::move(spec));
+    }
+    std::atomic<Capture*> open{nullptr};
+    std::size_t replaced = 0;
+    bool settling = false;
+    const auto replace = [&] {
+      Capture* capture = open;
+      if (capture == nullptr) return;
+      if (settling) {
+        if (!capture->filterSettled()) return;
+        capture->enforceFilter();
+        settling = false;
+        return;
+      }
+      CHECK(capture->setFilter(filters[replaced++ % filters.size()]).ok());
+      settling = true;
+    };
+    Consumer consumer(config, {.wants = [](const InterfaceInfo& info) { return info.name.starts_with("near"); },
+                               .hold = 12,
+                               .pace = replace});
+    if (!consumer.running()) return;
+    open = &consumer.capture();
+    std::atomic<bool> done{false};
+    std::thread asking([&] {
+      while (!done) {
+        (void)consumer.capture().figures();
+        std::this_thread::yield();
+      }
+    });
+    std::thread changing([&] {
+      for (int round = 0; round < 4; ++round) {
+        addPair("near1", "far1");
+        ip("link set dev near1 name other1");
+        ip("link set dev other1 name near1");
+        ip("link del near1");
+      }
+    });
+    Sender sender;
+    frames::Shape shape;
+    shape.flows = 64;
+    shape.size = 1000;
+    for (std::uint64_t sent = 0; sent < 6000; sent += 200) {
+      sender.send("far0", sent, 200, 0, shape);
+      while (taken(consumer) < sent + 200) std::this_thread::yield();
+    }
+    changing.join();
+    consumer.finish();
+    done = true;
+    asking.join();
+    CHECK(consumer.tally().exactly(indexOf("near0"), false, 0, 6000));
+    CHECK(consumer.capture().figures().loops.evicted > 0);
+    CHECK(replaced > 2);
+    checkBalance(consumer);
+    ip("link del near0");
+  }
+}
+
 TEST(leasesOutliveTheCaptureAndEndAtAnyTime) {
   addPair("near0", "far0");
   for (int round = 0; round < 10; ++round) {

@@ -1,8 +1,5 @@
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type HeldNamespace, ipBatch, link, up } from '../support/network.js'
+import { standStill } from '../support/stand-still.js'
 import { waitUntil } from '../support/wait.js'
 import type { Random } from './random.js'
 
@@ -133,16 +130,7 @@ export class World {
       lines.push(`link del dev ${gone.ends[0].name}`)
       this.#forget(gone)
     }
-    const folder = mkdtempSync(join(tmpdir(), 'ringtap-chaos-'))
-    try {
-      const file = join(folder, 'batch')
-      writeFileSync(file, `${lines.join('\n')}\n`)
-      const script = 'trap "kill -CONT $PPID" EXIT; kill -STOP $PPID; ip -batch "$1"'
-      const { status, stderr, error } = spawnSync('sh', ['-c', script, 'sh', file], { encoding: 'utf8' })
-      if (status !== 0) throw new Error(`the flood failed: ${error?.message ?? stderr}`)
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
+    standStill('ip -batch "$1"', lines)
   }
 
   /** Waits until the kernel sends what is given to this end: a veth swallows frames for a while after it was set up. */
