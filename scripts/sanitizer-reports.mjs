@@ -18,7 +18,8 @@ const excused = [
   /^napi_create_promise$/,
 ]
 
-const allocator = /^(operator new|malloc|calloc|realloc|posix_memalign|aligned_alloc|memalign|__interceptor|(.* )?std::)/
+const allocator =
+  /^(operator new|malloc|calloc|realloc|posix_memalign|aligned_alloc|memalign|__interceptor|(.* )?std::)/
 
 /** The functions of a stack, innermost first; where there is no name, `module+offset`. */
 function functionsOf(part) {

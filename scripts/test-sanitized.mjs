@@ -20,8 +20,11 @@ const compiledTests = path.join('dist', 'work', 'test')
 const jobs = String(availableParallelism())
 
 /** In the short run: those with the most threads, the most traffic and the most ways to end. */
-const shortLive = ['chaos', 'compile-filter', 'hotplug', 'lifecycle', 'netns', 'overflow', 'set-filter']
+const shortLive = ['chaos', 'compile-filter-worker', 'hotplug', 'lifecycle', 'netns', 'overflow', 'set-filter']
 const shortThread = ['live_test']
+
+/** Tests that run no C++ of ours. */
+const withoutNative = ['hexdump', 'package', 'sanitizer-reports']
 
 /** Runs a command; ends with its code if that is not 0, unless it may fail. */
 function run(command, args, { env = {}, mayFail = false } = {}) {
@@ -74,21 +77,29 @@ function address(parts, environment = {}) {
   title('AddressSanitizer and UndefinedBehaviorSanitizer')
   library('libasan.so')
   const directory = path.join(build, 'asan')
-  // One build for both: the addon and the C++ tests share the core.
+  // One build for both: the addon and the C++ tests share the core. (cmake-js could build as well, and would begin anew
+  // after an error.)
   const options = ['RINGTAP_SANITIZE=address', 'RINGTAP_TESTS=ON'].map((option) => `--CD${option}`)
-  run('npx', ['cmake-js', 'compile', '--parallel', jobs, '-O', directory, ...options])
-  ctest(directory, programs('native', '_test', parts))
-  live(directory, parts, environment)
+  run('npx', ['cmake-js', 'configure', '-O', directory, ...options])
+  const names = programs('native', '_test', parts)
+  const tests = testsInJavaScript(parts)
+  const targets = [...names, ...(tests.length > 0 ? ['ringtap'] : [])]
+  if (targets.length > 0) run('cmake', ['--build', directory, '--parallel', jobs, '--target', ...targets])
+  ctest(directory, names)
+  if (tests.length > 0) live(directory, tests, environment)
+}
+
+function testsInJavaScript(parts) {
+  const names = readdirSync(path.join(root, compiledTests), { recursive: true })
+    .filter((name) => name.endsWith('.test.js'))
+    .map((name) => name.slice(0, -'.test.js'.length))
+    .filter((name) => !withoutNative.includes(name))
+  return have(names, parts)
 }
 
 /** The tests in JavaScript, over the addon in the directory. */
-function live(directory, parts, environment) {
-  const files = readdirSync(path.join(root, compiledTests), { recursive: true })
-    // The package's contents do not change with the compiler's flags.
-    .filter((name) => name.endsWith('.test.js') && !name.startsWith('package'))
-    .map((name) => name.slice(0, -'.test.js'.length))
-  const wanted = have(files, parts).map((name) => path.join(compiledTests, `${name}.test.js`))
-  if (wanted.length === 0) return
+function live(directory, tests, environment) {
+  const files = tests.map((name) => path.join(compiledTests, `${name}.test.js`))
   const reports = path.join(build, 'asan-reports')
   rmSync(reports, { recursive: true, force: true })
   mkdirSync(reports, { recursive: true })
@@ -104,7 +115,7 @@ function live(directory, parts, environment) {
     ...environment,
   }
   const env = Object.entries(settings).map(([name, value]) => `--test-env=${name}=${value}`)
-  const passed = run('npx', ['tap', '--disable-coverage', '--timeout=400', ...env, ...wanted], { mayFail: true })
+  const passed = run('npx', ['tap', '--disable-coverage', '--timeout=400', ...env, ...files], { mayFail: true })
   const texts = readdirSync(reports).map((name) => ({ name, text: readFileSync(path.join(reports, name), 'utf8') }))
   const { findings, excused, foreign } = judge(texts)
   for (const { name, text } of findings) console.error(`\n*** ${name}\n${text}`)
@@ -119,6 +130,7 @@ function thread(parts) {
   library('libtsan.so')
   const directory = path.join(build, 'tsan')
   const names = programs('native', '_test', parts)
+  if (names.length === 0) return
   run('cmake', ['-S', root, '-B', directory, '-DRINGTAP_TESTS=ON', '-DRINGTAP_SANITIZE=thread'])
   run('cmake', ['--build', directory, '--parallel', jobs, '--target', ...names])
   ctest(directory, names)
@@ -159,7 +171,7 @@ switch (kind) {
     upToDate()
     fuzz([], Number(process.env.RINGTAP_FUZZ_SECONDS) || 10)
     thread(shortThread)
-    address(shortLive.concat('_test'), { RINGTAP_CHAOS_SECONDS: '5' })
+    address([...shortLive, '_test'], { RINGTAP_CHAOS_SECONDS: '5' })
     break
   default:
     console.error('usage: node scripts/test-sanitized.mjs address|thread|fuzz [PART…], or short')

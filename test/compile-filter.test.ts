@@ -1,10 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
 
 import { CaptureError, compileFilter, type FilterFormat, LinkType } from 'ringtap'
 import t from 'tap'
 
+import { hosts } from './helpers/hosts.js'
 import { ethernetPackets, packetNumbers, rawPackets, savefile } from './helpers/packets.js'
 
 // The witness for compiler and interpreter. It has to use the same libpcap as the addon: versions generate different code.
@@ -226,8 +225,6 @@ t.test('a wrong argument', async (t) => {
   t.ok(await compileFilter('ip', { linkType: undefined, snapshotLength: undefined }))
 })
 
-const hosts = (count: number) => Array.from({ length: count }, (_, i) => `host 10.1.${i >> 8}.${i & 255}`).join(' or ')
-
 t.test('compiling leaves the event loop free', async (t) => {
   let turns = 0
   const turn = () => {
@@ -249,25 +246,6 @@ t.test('many compilations at a time do not mix', async (t) => {
     }),
   )
   results.forEach((text, i) => t.match(text, i % 5 === 4 ? `nonsense${i} !` : `jeq      #0x${(i + 1).toString(16)} `))
-})
-
-t.test('in a worker thread', async (t) => {
-  const url = new URL('./helpers/compiling-worker.js', import.meta.url)
-  await t.test('that comes to its end', async (t) => {
-    const worker = new Worker(url, { execArgv: [], workerData: ['tcp port 80', 'arp'] })
-    t.same((await once(worker, 'message'))[0], 'compiling')
-    const [listings] = await once(worker, 'message')
-    t.equal(listings[1], (await compileFilter('arp')).listing)
-    t.same(await once(worker, 'exit'), [0])
-  })
-  await t.test('that is terminated while it compiles', async (t) => {
-    for (let i = 0; i < 5; i++) {
-      const worker = new Worker(url, { execArgv: [], workerData: Array(6).fill(hosts(60)).concat('syntax error') })
-      await once(worker, 'message')
-      t.equal(await worker.terminate(), 1)
-    }
-    t.ok(await compileFilter('ip'), 'the others go on')
-  })
 })
 
 t.test('a process that exits while it compiles', async (t) => {

@@ -174,7 +174,9 @@ function broken(promised: readonly Promised[], { capture, left }: Observer): str
     excused.set(index, (excused.get(index) ?? 0) + unselected)
   }
   return promised.flatMap(({ name, index, start, count }) => {
-    const missing = Array.from({ length: count }, (_, i) => start + i).filter((one) => !left.get(index)?.has(one)).length
+    const missing = Array.from({ length: count }, (_, i) => start + i).filter(
+      (one) => !left.get(index)?.has(one),
+    ).length
     const rest = (excused.get(index) ?? 0) - missing
     excused.set(index, Math.max(0, rest))
     return rest < 0 ? [`${missing} of ${count} frames that left ${name} (index ${index}) are missing`] : []

@@ -20,7 +20,7 @@ TEST(blocksGivenBackUnderTheLoopsEyesAreTakenOnce) {
   support::Bell bell;
   SelectionTable table({}, true);
   ChunkQueue queue([&] { bell.ring(); });
-  InterfaceFeed feed(std::move(*monitor), table, queue, [] { return Horizon{}; });
+  InterfaceFeed feed(std::move(*monitor), table, queue, {[] { return Horizon{}; }, [] {}});
   for (const auto& [index, info] : feed.initial()) {
     table.add(info);
     table.decide(index, info.generation, 0, info.name == "near0");

@@ -142,7 +142,7 @@ export class World {
   /** Whether frames that this end is given reach the taps. */
   carries(end: End): boolean {
     const pair = this.#pairs.find(({ ends }) => ends.includes(end))
-    return end.home && pair !== undefined && pair.ends.every((one) => one.up)
+    return end.home && pair?.ends.every((one) => one.up) === true
   }
 
   #end(taken?: string): End {
