@@ -1,4 +1,4 @@
-// What of the reports of AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer counts.
+// What of the sanitizers' reports counts.
 //
 // The tests' other children (ip, tcpdump, sh, …) inherit the sanitizer as well: what they do wrong is none of ours. Of
 // our own programs everything counts but leaks on the list below, which is judged by the function that asked for the
@@ -46,10 +46,13 @@ export function judge(reports) {
       result.foreign++
       continue
     }
-    for (const part of text.split(/\n{2,}/)) {
+    const parts = text.split(/\n{2,}/)
+    // Of a process that was killed while it wrote, the last part may lack what excuses it.
+    if (parts.length > 1 && !text.includes('SUMMARY: ') && text.includes('detected memory leaks')) parts.pop()
+    for (const part of parts) {
       if (!/\S/.test(part) || /^(SUMMARY|=+\s*$)/.test(part.trim()) || isHeading(part)) continue
       if (/leak of \d+ byte/.test(part) && isNodes(part)) result.excused++
-      else if (/leak of \d+ byte|ERROR: |runtime error:|LeakSanitizer/.test(part)) {
+      else if (/leak of \d+ byte|ERROR: |WARNING: ThreadSanitizer|FATAL: |runtime error:|LeakSanitizer/.test(part)) {
         result.findings.push({ name, text: part })
       }
     }

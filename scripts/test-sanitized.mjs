@@ -2,7 +2,8 @@
 //
 //   node scripts/test-sanitized.mjs address [PART…]   AddressSanitizer and UndefinedBehaviorSanitizer: the C++ tests, and
 //                                                     the tests in JavaScript, over an addon built with them
-//   node scripts/test-sanitized.mjs thread [PART…]    ThreadSanitizer: the C++ tests
+//   node scripts/test-sanitized.mjs thread [PART…]    ThreadSanitizer: the C++ tests,
+//                                                     and some tests in JavaScript
 //   node scripts/test-sanitized.mjs fuzz [PART…]      each fuzzer, for RINGTAP_FUZZ_SECONDS (default 60)
 //   node scripts/test-sanitized.mjs short             some of each, for every change
 //
@@ -22,6 +23,12 @@ const jobs = String(availableParallelism())
 /** In the short run: those with the most threads, the most traffic and the most ways to end. */
 const shortLive = ['chaos', 'compile-filter-worker', 'hotplug', 'lifecycle', 'netns', 'overflow', 'set-filter']
 const shortThread = ['live_test']
+
+/**
+ * Of the tests in JavaScript, those that bear ThreadSanitizer's runtime ahead of Node: others start shells and tools that
+ * do not, or are outrun by their own traffic.
+ */
+const threadLive = ['compile-filter-worker', 'live/lifecycle', 'live/netns', 'live/set-filter']
 
 /** Tests that run no C++ of ours. */
 const withoutNative = ['hexdump', 'package', 'sanitizer-reports']
@@ -73,56 +80,62 @@ function ctest(directory, names, parallel = '1') {
   run(command, [...rest, '--parallel', parallel, '-R', `^(${names.join('|')})$`])
 }
 
-function address(parts, environment = {}) {
-  title('AddressSanitizer and UndefinedBehaviorSanitizer')
-  library('libasan.so')
-  const directory = path.join(build, 'asan')
-  // One build for both: the addon and the C++ tests share the core. (cmake-js could build as well, and would begin anew
-  // after an error.)
-  const options = ['RINGTAP_SANITIZE=address', 'RINGTAP_TESTS=ON'].map((option) => `--CD${option}`)
+/** One build for both: the addon and the C++ tests share the core. */
+function compile(directory, sanitizer, targets) {
+  if (targets.length === 0) return
+  const options = [`RINGTAP_SANITIZE=${sanitizer}`, 'RINGTAP_TESTS=ON'].map((option) => `--CD${option}`)
+  // Not `cmake-js compile`: that begins anew after an error.
   run('npx', ['cmake-js', 'configure', '-O', directory, ...options])
-  const names = programs('native', '_test', parts)
-  const tests = testsInJavaScript(parts)
-  const targets = [...names, ...(tests.length > 0 ? ['ringtap'] : [])]
-  if (targets.length > 0) run('cmake', ['--build', directory, '--parallel', jobs, '--target', ...targets])
-  ctest(directory, names)
-  if (tests.length > 0) live(directory, tests, environment)
+  run('cmake', ['--build', directory, '--parallel', jobs, '--target', ...targets])
 }
 
-function testsInJavaScript(parts) {
-  const names = readdirSync(path.join(root, compiledTests), { recursive: true })
-    .filter((name) => name.endsWith('.test.js'))
-    .map((name) => name.slice(0, -'.test.js'.length))
-    .filter((name) => !withoutNative.includes(name))
-  return have(names, parts)
-}
-
-/** The tests in JavaScript, over the addon in the directory. */
-function live(directory, tests, environment) {
-  const files = tests.map((name) => path.join(compiledTests, `${name}.test.js`))
-  const reports = path.join(build, 'asan-reports')
+/**
+ * The tests in JavaScript, over the addon in the directory. Node is not built with the sanitizer: its runtime is loaded
+ * ahead of it.
+ */
+function live(directory, tests, runtime, options, environment = {}) {
+  const reports = `${directory}-reports`
   rmSync(reports, { recursive: true, force: true })
   mkdirSync(reports, { recursive: true })
   chmodSync(reports, 0o1777) // some tests become another user
+  const where = `log_exe_name=1:log_path=${reports}/report`
   const settings = {
-    LD_PRELOAD: library('libasan.so'),
-    // Stacks are followed by frame pointers, which our own code has: by their tables would take ten times as long.
-    ASAN_OPTIONS: `detect_leaks=1:malloc_context_size=20:log_exe_name=1:log_path=${reports}/report`,
-    // Which leaks count is judged here, when all have run.
-    LSAN_OPTIONS: 'exitcode=0',
-    UBSAN_OPTIONS: `print_stacktrace=1:log_exe_name=1:log_path=${reports}/report`,
+    LD_PRELOAD: library(runtime),
     RINGTAP_PREBUILD: directory,
+    RINGTAP_PATIENCE: '5',
+    ...Object.fromEntries(Object.entries(options).map(([name, value]) => [name, `${value}:${where}`])),
     ...environment,
   }
   const env = Object.entries(settings).map(([name, value]) => `--test-env=${name}=${value}`)
-  const passed = run('npx', ['tap', '--disable-coverage', '--timeout=400', ...env, ...files], { mayFail: true })
+  const files = tests.map((name) => path.join(compiledTests, `${name}.test.js`))
+  const passed = run('npx', ['tap', '--disable-coverage', '--timeout=1200', ...env, ...files], { mayFail: true })
   const texts = readdirSync(reports).map((name) => ({ name, text: readFileSync(path.join(reports, name), 'utf8') }))
   const { findings, excused, foreign } = judge(texts)
   for (const { name, text } of findings) console.error(`\n*** ${name}\n${text}`)
-  console.error(
-    `AddressSanitizer: ${findings.length} findings; leaks of Node itself: ${excused}; reports of other programs: ${foreign}`,
-  )
+  console.error(`${findings.length} findings; leaks of Node itself: ${excused}; reports of other programs: ${foreign}`)
   if (!passed || findings.length > 0) process.exit(1)
+}
+
+function address(parts, environment) {
+  title('AddressSanitizer and UndefinedBehaviorSanitizer')
+  library('libasan.so')
+  const directory = path.join(build, 'asan')
+  const names = programs('native', '_test', parts)
+  const all = readdirSync(path.join(root, compiledTests), { recursive: true })
+    .filter((name) => name.endsWith('.test.js'))
+    .map((name) => name.slice(0, -'.test.js'.length))
+    .filter((name) => !withoutNative.includes(name))
+  const tests = have(all, parts)
+  compile(directory, 'address', [...names, ...(tests.length > 0 ? ['ringtap'] : [])])
+  ctest(directory, names)
+  if (tests.length === 0) return
+  const options = {
+    // Stacks are followed by frame pointers, which our own code has: by their tables it would take ten times as long.
+    ASAN_OPTIONS: 'detect_leaks=1:malloc_context_size=20',
+    LSAN_OPTIONS: 'exitcode=0', // which leaks count is judged when all have run
+    UBSAN_OPTIONS: 'print_stacktrace=1',
+  }
+  live(directory, tests, 'libasan.so', options, environment)
 }
 
 function thread(parts) {
@@ -130,10 +143,10 @@ function thread(parts) {
   library('libtsan.so')
   const directory = path.join(build, 'tsan')
   const names = programs('native', '_test', parts)
-  if (names.length === 0) return
-  run('cmake', ['-S', root, '-B', directory, '-DRINGTAP_TESTS=ON', '-DRINGTAP_SANITIZE=thread'])
-  run('cmake', ['--build', directory, '--parallel', jobs, '--target', ...names])
+  const tests = have(threadLive, parts)
+  compile(directory, 'thread', [...names, ...(tests.length > 0 ? ['ringtap'] : [])])
   ctest(directory, names)
+  if (tests.length > 0) live(directory, tests, 'libtsan.so', { TSAN_OPTIONS: 'ignore_noninstrumented_modules=1' })
 }
 
 function fuzz(parts, seconds) {
@@ -162,6 +175,7 @@ switch (kind) {
     address(parts)
     break
   case 'thread':
+    upToDate()
     thread(parts)
     break
   case 'fuzz':

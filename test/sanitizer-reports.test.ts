@@ -41,6 +41,8 @@ t.test('what counts of the reports of the sanitizers', async (t) => {
     'a leak without a stack': report(leak()),
     'an error': '==9==ERROR: AddressSanitizer: heap-use-after-free on address 0x60200000\n    #0 0x1 in f /x.cpp:1',
     'undefined behaviour': '/src/native/core/block.h:3:4: runtime error: load of misaligned address',
+    'a data race':
+      '==================\nWARNING: ThreadSanitizer: data race (pid=9)\n  Write of size 8 at 0x7b04 by thread T1:',
     'a LeakSanitizer that could not look': '==9==LeakSanitizer has encountered a fatal error.',
   }
   for (const [what, text] of Object.entries(counts)) {
@@ -51,6 +53,7 @@ t.test('what counts of the reports of the sanitizers', async (t) => {
     'of V8, with a return type': report(leak('in void v8::internal::Heap::Grow<int>(int) (/usr/bin/node+0x1)')),
     'of V8, in a container': report(leak('in void std::vector<int>::_M_insert(int) (/usr/bin/node+0x1)', inV8)),
     'the box of an external value': report(leak('in napi_create_external (/usr/bin/node+0xc50413)', inOurs)),
+    'of V8, and a report that was cut off': report(leak(inV8), leak()).replace(/\n\nSUMMARY.*/s, ''),
     'an abandoned promise': report(leak('in napi_create_promise (/usr/bin/node+0xc53259)', inOurs)),
   }
   for (const [what, text] of Object.entries(excused)) {

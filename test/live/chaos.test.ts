@@ -14,12 +14,12 @@ import t from './support/live.js'
 import { addNamespace, addVeth, links } from './support/network.js'
 import { descriptors, settle } from './support/process.js'
 import { tables as forms } from './support/tables.js'
-import { sleep, waitUntil } from './support/wait.js'
+import { patience, sleep, waitUntil } from './support/wait.js'
 
 const seconds = Number(process.env['RINGTAP_CHAOS_SECONDS'] ?? 15)
 const seed = Number(process.env['RINGTAP_CHAOS_SEED'] ?? Date.now() % 2 ** 32)
 const roundSeconds = 5
-t.setTimeout((seconds * 4 + 120) * 1000)
+t.setTimeout((seconds * 4 + 120) * 1000 * patience)
 
 const random = new Random(seed)
 const other = await addNamespace()

@@ -5,10 +5,10 @@ import t from './support/live.js'
 import { addVeths, link } from './support/network.js'
 import { expectedFrame, labelOf, send, sequenceOf } from './support/send.js'
 import { tables } from './support/tables.js'
-import { within } from './support/wait.js'
+import { patience, within } from './support/wait.js'
 import { difference, packetKey, startTcpdump, tally } from './support/witness.js'
 
-t.setTimeout(300_000)
+t.setTimeout(300_000 * patience)
 
 const pairs = addVeths(4, 'near', 'far')
 const near = pairs.map(({ name }) => name)

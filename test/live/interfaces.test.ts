@@ -14,8 +14,9 @@ import {
   watchInterfaces,
 } from 'ringtap'
 import t from './support/live.js'
+import { patience } from './support/wait.js'
 
-t.setTimeout(120_000)
+t.setTimeout(120_000 * patience)
 
 // The harness has IPv6 off; here its addresses are wanted. But none that nobody gave: link-local ones come some time after the carrier, maybe between a list and its witness.
 writeFileSync('/proc/sys/net/ipv6/conf/default/disable_ipv6', '0')

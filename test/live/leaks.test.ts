@@ -4,9 +4,10 @@ import t from './support/live.js'
 import { addVeth } from './support/network.js'
 import { descriptors, residentBytes, settle } from './support/process.js'
 import { sendSync } from './support/send.js'
+import { patience } from './support/wait.js'
 
 // A capture lasts some 25 ms here: the kernel waits for packets in flight when a packet socket is closed.
-t.setTimeout(300_000)
+t.setTimeout(300_000 * patience)
 
 addVeth('eth0', 'far0')
 

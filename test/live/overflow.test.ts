@@ -3,9 +3,9 @@ import { block } from './support/collect.js'
 import t from './support/live.js'
 import { addVeth } from './support/network.js'
 import { send, sendSync, sequenceOf } from './support/send.js'
-import { sleep } from './support/wait.js'
+import { patience, sleep } from './support/wait.js'
 
-t.setTimeout(120_000)
+t.setTimeout(120_000 * patience)
 addVeth('eth0', 'far0')
 
 const KiB = 1024

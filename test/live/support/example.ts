@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { sequenceOf } from './frame.js'
+import { patience } from './wait.js'
 
 /** How a program ended, and all it said. */
 export interface Ended {
@@ -56,7 +57,7 @@ export class Example {
   /** Until its output fits; an error if it ends before, or says nothing of the kind for 20 seconds. */
   async said(what: RegExp | ((stdout: string) => boolean)): Promise<void> {
     const fits = () => (typeof what === 'function' ? what(this.stdout) : what.test(this.stdout))
-    for (const deadline = Date.now() + 20_000; !fits(); ) {
+    for (const deadline = Date.now() + 20_000 * patience; !fits(); ) {
       const over = this.#child.exitCode !== null || this.#child.signalCode !== null
       if (over) await this.#closed
       if (fits()) return

@@ -1,3 +1,6 @@
+/** How much longer than elsewhere things may take here: under a sanitizer, everything does. */
+export const patience = Number(process.env['RINGTAP_PATIENCE'] ?? 1)
+
 /** Resolves after some milliseconds. */
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
@@ -18,13 +21,13 @@ export async function waitUntil<T>(
   ms = 20_000,
   progress?: () => unknown,
 ): Promise<NonNullable<Exclude<T, false>>> {
-  const end = performance.now() + ms
+  const end = performance.now() + ms * patience
   for (;;) {
     const value = await predicate()
     if (value !== false && value !== undefined && value !== null) return value as NonNullable<Exclude<T, false>>
     if (performance.now() >= end) {
       const soFar = progress ? `; so far: ${JSON.stringify(progress())}` : ''
-      throw new Error(`waited ${ms / 1000} s in vain for ${what}${soFar}`)
+      throw new Error(`waited ${(ms * patience) / 1000} s in vain for ${what}${soFar}`)
     }
     await sleep(5)
   }
@@ -64,7 +67,8 @@ export async function waitUntilStable<T>(
 export async function within<T>(promise: Promise<T>, what: string, ms = 20_000): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited ${ms / 1000} s in vain for ${what}`)), ms)
+    const all = ms * patience
+    timer = setTimeout(() => reject(new Error(`waited ${all / 1000} s in vain for ${what}`)), all)
   })
   try {
     return await Promise.race([promise, late])
