@@ -14,6 +14,10 @@ export interface RingOptions {
   /**
    * Bytes of ring memory. It is the kernel's, locked, and outside every cgroup's limit: where the kernel cannot give
    * all of it, the capture takes less and says so with a `warning`. Default 64 MiB.
+   *
+   * With `backend: 'pcap'` the bound of all interfaces' buffers together. They share it evenly, at 1 MiB or more each;
+   * with hot-plug half of it (at least what 16 interfaces would not use up) is kept for those that come later. An
+   * interface for which nothing is left is not captured: an error from the start, later a `warning`.
    */
   memory?: number | undefined
   /**
@@ -58,8 +62,8 @@ export interface ChunkOptions {
 export interface OverflowOptions {
   /**
    * Bytes for blocks that the kernel is about to need while they wait for JavaScript, or while JavaScript holds them. It
-   * is taken as needed, and what a block really contains counts: at a low rate it lasts for a long time. 0: none.
-   * Default 64 MiB.
+   * is taken as needed, and what a block really contains counts: at a low rate it lasts for a long time. 0: none. With
+   * `backend: 'pcap'` all packets that wait for JavaScript, or that it holds, are here: 2 MiB at least. Default 64 MiB.
    */
   memory?: number | undefined
 }
@@ -171,7 +175,24 @@ export interface CaptureOptions {
    * Interfaces and their indexes are those of that namespace. Default: that of this process.
    */
   netns?: string | undefined
-  /** Where packets come from. Only `'ring'` in this version. */
+  /**
+   * Where packets come from.
+   *
+   * - `'ring'`: packet sockets with rings of our own, which serve all interfaces at once.
+   * - `'pcap'`: libpcap, with a handle for each interface. For where `'ring'` cannot be had, and for devices that are no
+   *   network interfaces but that libpcap can listen on, such as `nflog:5`, `usbmon1` or `bluetooth-monitor`: those are
+   *   captured when `interfaces` names them exactly, and need the privilege that libpcap asks for each (nflog:
+   *   CAP_NET_ADMIN). Which there are depends on how libpcap was built. All packets are copied.
+   *
+   *   What differs: `packet.direction` and `packet.kind` are `undefined` unless only one direction is captured;
+   *   checksum flags are never set; the tag of a VLAN is taken out of the bytes also where the sender had put it there;
+   *   the first packets of an interface that appears, or comes up, are lost until the news of it is read; of the options
+   *   of `ring` only `memory` has a meaning, and `overflow.memory` is at least 2 MiB. On what is no network interface
+   *   libpcap itself filters: `setFilter` may lose packets there, and `stop()` cannot fetch what the device has not
+   *   handed over yet (nflog: up to a second's worth).
+   *
+   * Default `'ring'`.
+   */
   backend?: 'ring' | 'pcap' | undefined
   /** Aborting closes the capture; iterations reject with the signal's reason. */
   signal?: AbortSignal | undefined
@@ -209,21 +230,20 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
     'backend',
     'signal',
   ])
-  if (options.backend !== undefined) {
-    notYet(checkWord(options.backend, 'backend', ['ring', 'pcap']) === 'pcap', "backend: 'pcap'")
-  }
+  const pcap = checkWord(orElse(options.backend, 'ring'), 'backend', ['ring', 'pcap']) === 'pcap'
   const { filter, signal } = options
   if (filter !== undefined && typeof filter !== 'string')
     throw optionError('filter', 'a pcap-filter expression', filter)
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw optionError('signal', 'an AbortSignal', signal)
   const selection = normaliseSelection(options.interfaces)
-  const ring = normaliseRing(options)
+  const ring = pcap ? normalisePcap(options) : normaliseRing(options)
   return {
     selection,
     signal,
     loss: normaliseLoss(options.loss),
     native: {
       ...ring,
+      names: [...(selection.names ?? [])],
       snapshotLength: checkInteger(orElse(options.snapshotLength, 262144), 'snapshotLength', 1, 262144, 'bytes'),
       direction: ['both', 'in', 'out'].indexOf(
         checkWord(orElse(options.direction, 'both'), 'direction', ['both', 'in', 'out']),
@@ -244,11 +264,6 @@ function orElse<T>(value: T | undefined, fallback: T): T {
   return value === undefined ? fallback : value
 }
 
-function notYet(asked: boolean, what: string): void {
-  if (asked)
-    throw new CaptureError('ERR_OPTION', `${what} is not supported in this version of ringtap`, { option: 'backend' })
-}
-
 function normaliseLoss(given: LossOptions | undefined): LossSettings {
   const { window, warn, critical, minimum } = checkGroup(given, 'loss', ['window', 'warn', 'critical', 'minimum'])
   const warnAt = warn === undefined ? 0.03 : checkRatio(warn, 'loss.warn')
@@ -266,7 +281,15 @@ function normaliseLoss(given: LossOptions | undefined): LossSettings {
 
 type RingSettings = Pick<
   NativeCaptureOptions,
-  'blockSize' | 'blockCount' | 'ringCount' | 'overflowMemory' | 'retireTime' | 'table' | 'copying'
+  | 'blockSize'
+  | 'blockCount'
+  | 'ringCount'
+  | 'overflowMemory'
+  | 'retireTime'
+  | 'table'
+  | 'copying'
+  | 'pcap'
+  | 'pcapMemory'
 >
 
 const fewestBlocks = 4
@@ -274,22 +297,77 @@ const smallestBlock = 256 * KiB
 const largestBlock = 4 * MiB
 const usualBlock = MiB
 const longestDelay = 10_000
+const mostMemory = 64 * GiB
+/** libpcap's smallest buffer here, and the least memory for blocks (native/core/pcap_table.cpp, pcap_loop.h). */
+const leastPcapBuffer = MiB
+const leastPcapOverflow = 2 * MiB
 
-function normaliseRing(options: CaptureOptions): RingSettings {
-  const ring = checkGroup(options.ring, 'ring', ['memory', 'blockSize', 'count', 'maxStall', 'table'])
+/** What only the ring's filter does. */
+const ringOnly = ['dedupe', 'excludeHosts', 'includeHosts'] as const
+const ringKeys = ['memory', 'blockSize', 'count', 'maxStall', 'table'] as const
+
+/** The settings that mean the same whatever the packets come from. */
+function normaliseChunks(options: CaptureOptions, leastOverflow: number) {
   const chunk = checkGroup(options.chunk, 'chunk', ['maxDelay', 'copy'])
   const overflow = checkGroup(options.overflow, 'overflow', ['memory'])
+  return {
+    maxDelay: checkInteger(orElse(chunk.maxDelay, 20), 'chunk.maxDelay', 1, longestDelay, 'milliseconds'),
+    copying: checkBoolean(orElse(chunk.copy, false), 'chunk.copy'),
+    overflowMemory: checkInteger(
+      orElse(overflow.memory, 64 * MiB),
+      'overflow.memory',
+      leastOverflow,
+      mostMemory,
+      'bytes',
+    ),
+  }
+}
+
+function normalisePcap(options: CaptureOptions): RingSettings {
+  const ring = checkGroup(options.ring, 'ring', ringKeys)
+  for (const key of ringKeys) {
+    if (key === 'memory' || ring[key] === undefined) continue
+    throw new CaptureError('ERR_OPTION', `ring.${key} has no meaning with backend: 'pcap'`)
+  }
+  for (const key of ringOnly) {
+    if (options[key] === undefined || options[key] === false) continue
+    throw new CaptureError('ERR_OPTION', `${key} is not to be had with backend: 'pcap'`, { option: key })
+  }
+  const { maxDelay, copying, overflowMemory } = normaliseChunks(options, leastPcapOverflow)
+  return {
+    pcap: true,
+    pcapMemory: checkInteger(
+      orElse(ring.memory, 64 * MiB),
+      'ring.memory',
+      leastPcapBuffer,
+      mostMemory,
+      'bytes',
+    ),
+    retireTime: maxDelay,
+    overflowMemory,
+    copying,
+    // Of rings, of which there are none.
+    blockSize: 0,
+    blockCount: 0,
+    ringCount: 0,
+    table: 0,
+  }
+}
+
+function normaliseRing(options: CaptureOptions): RingSettings {
+  const ring = checkGroup(options.ring, 'ring', ringKeys)
+  const { maxDelay, copying, overflowMemory } = normaliseChunks(options, 0)
   const ringCount = checkInteger(orElse(ring.count, 1), 'ring.count', 1, 64)
   const allMemory = checkInteger(
     orElse(ring.memory, 64 * MiB),
     'ring.memory',
     fewestBlocks * smallestBlock * ringCount,
-    64 * GiB,
+    mostMemory,
     'bytes',
   )
   const memory = Math.floor(allMemory / ringCount)
   const maxStall = checkInteger(orElse(ring.maxStall, 1000), 'ring.maxStall', 1, 3_600_000, 'milliseconds')
-  const maxDelay = checkInteger(orElse(chunk.maxDelay, 20), 'chunk.maxDelay', 1, longestDelay, 'milliseconds')
+  const delayGiven = options.chunk?.maxDelay !== undefined
 
   let blockSize = checkInteger(
     orElse(ring.blockSize, usualBlock),
@@ -315,10 +393,10 @@ function normaliseRing(options: CaptureOptions): RingSettings {
   }
   let retireTime = maxDelay
   if (lasts() < maxStall) {
-    if (chunk.maxDelay === undefined) {
+    if (!delayGiven) {
       retireTime = Math.ceil(maxStall / (blockCount - 1))
     }
-    if (retireTime > longestDelay || (chunk.maxDelay !== undefined && ring.maxStall !== undefined)) {
+    if (retireTime > longestDelay || (delayGiven && ring.maxStall !== undefined)) {
       throw new CaptureError(
         'ERR_OPTION',
         `ring.maxStall of ${maxStall} ms cannot be kept: ${blockCount} blocks handed over after ${maxDelay} ms each last ` +
@@ -331,11 +409,13 @@ function normaliseRing(options: CaptureOptions): RingSettings {
     blockSize,
     blockCount,
     ringCount,
-    overflowMemory: checkInteger(orElse(overflow.memory, 64 * MiB), 'overflow.memory', 0, 64 * GiB, 'bytes'),
+    pcap: false,
+    pcapMemory: 0,
+    overflowMemory,
+    copying,
     retireTime,
     table: ['auto', 'ebpf', 'classic'].indexOf(
       checkWord(orElse(ring.table, 'auto'), 'ring.table', ['auto', 'ebpf', 'classic']),
     ),
-    copying: checkBoolean(orElse(chunk.copy, false), 'chunk.copy'),
   }
 }

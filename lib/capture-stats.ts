@@ -41,8 +41,8 @@ export interface InterfaceStats {
   /** It is selected. */
   readonly selected: boolean
   /**
-   * Packets that its filter accepted. Counted in the kernel, by the eBPF form of the table: `undefined` where the
-   * process may not use eBPF (CAP_BPF).
+   * Packets that its filter accepted. Counted in the kernel, by the eBPF form of the table, or by its own handle with
+   * `backend: 'pcap'`: `undefined` in a ring where the process may not use eBPF (CAP_BPF).
    */
   readonly received: number | undefined
   /** Packets handed to JavaScript. */
@@ -82,7 +82,10 @@ export interface CaptureStats {
   readonly delivered: number
   /** Captured bytes of the delivered packets. */
   readonly bytes: number
-  /** Packets lost because the ring was full: they came faster than its blocks could be freed or copied out. */
+  /**
+   * Packets lost because the ring was full: they came faster than its blocks could be freed or copied out. With
+   * `backend: 'pcap'`: what libpcap counts as dropped (pcap_stats(3PCAP), `ps_drop`).
+   */
   readonly droppedByRing: number
   /** Packets lost because the ring was full and the overflow memory used up: chunks are consumed too slowly. */
   readonly droppedByOverflow: number
@@ -108,9 +111,9 @@ export interface CaptureStats {
     /** As the last `loss` event said. */
     readonly level: LossLevel
   }
-  /** How often the ring was full when a packet came. */
+  /** How often the ring was full when a packet came; 0 with `backend: 'pcap'`, which does not tell. */
   readonly freezes: number
-  /** Blocks copied out of the ring because the kernel was about to need them. */
+  /** Blocks copied out of the ring because the kernel was about to need them; 0 with `backend: 'pcap'`, which copies all. */
   readonly evicted: number
   /** How often news of interfaces was lost in the kernel, and the list read anew. No event is lost by it. */
   readonly interfaceResyncs: number
@@ -123,18 +126,21 @@ export interface CaptureStats {
   readonly interfaces: readonly InterfaceStats[]
   /** What holds packets. */
   readonly ring: {
-    /** Bytes that the kernel gave, all rings together. */
+    /** Bytes that the kernel gave, all rings together. With `backend: 'pcap'`: the buffers of the interfaces now open. */
     readonly memory: number
-    /** Rings. */
+    /** Rings. With `backend: 'pcap'`: the handles now open. */
     readonly count: number
-    /** Bytes of one block. */
+    /** Bytes of one block; no chunk is larger. */
     readonly blockSize: number
-    /** Blocks, of all rings together. */
+    /** Blocks, of all rings together. 0 with `backend: 'pcap'`: chunks are copies, and count as overflow memory. */
     readonly blockCount: number
     /** Milliseconds after which a part-filled block is handed over. */
     readonly retireTime: number
-    /** The form of the table of interfaces in the kernel's filter. */
-    readonly table: 'ebpf' | 'classic'
+    /**
+     * The form of the table of interfaces in the kernel's filter; `'none'` with `backend: 'pcap'`, where each interface
+     * has a handle of its own.
+     */
+    readonly table: 'ebpf' | 'classic' | 'none'
   }
   readonly overflow: {
     /** Bytes at most. */
@@ -168,9 +174,9 @@ export function toStats(
     softnet: native.softnet,
     interfaces: unpackInterfaces(native.interfaces),
     ring: {
-      memory: options.blockSize * native.blockCount,
-      count: options.ringCount,
-      blockSize: options.blockSize,
+      memory: native.memory,
+      count: native.count,
+      blockSize: native.blockSize,
       blockCount: native.blockCount,
       retireTime: options.retireTime,
       table: native.table,

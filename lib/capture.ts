@@ -99,7 +99,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       signal?.throwIfAborted()
       const capture = new Capture(handle, normalised)
       wake = () => capture.#wake()
-      capture.#start()
+      await capture.#start()
       return capture
     } catch (error) {
       await handle.close()
@@ -117,7 +117,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     this.#hosts = { exclude: options.native.excludeHosts, include: options.native.includeHosts }
   }
 
-  #start(): void {
+  async #start(): Promise<void> {
     const { selection, signal, native: settings } = this.#options
     const present = this.#native.interfaces()
     for (const iface of present) {
@@ -144,11 +144,13 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
         `no interface is selected, and hotplug is off; ${present.map((iface) => selection.decide(iface).text).join('; ')}`,
       )
     }
-    this.#native.start()
+    await this.#native.start()
+    signal?.throwIfAborted()
     this.#lossTimer = setInterval(() => this.#lookForLoss(), this.#loss.period).unref()
     signal?.addEventListener('abort', this.#onAbort, { once: true })
     // Later, when the caller has had a chance to listen.
     setImmediate(() => {
+      this.#wake() // for what happened while it started
       for (const text of [...selection.warnings, ...this.#filter.warnings])
         this.#warn(new CaptureError('ERR_OPTION', text))
       const { ring } = this.stats()
@@ -162,7 +164,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
         )
       }
       const wanted = settings.blockCount * settings.ringCount
-      if (ring.blockCount < wanted) {
+      if (!settings.pcap && ring.blockCount < wanted) {
         this.#warn(
           new CaptureError(
             'ERR_SYSTEM',
@@ -270,6 +272,9 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    */
   async setHosts(hosts: HostSets): Promise<void> {
     if (hosts === undefined) throw optionError('hosts', 'an object', hosts)
+    if (this.#options.native.pcap) {
+      throw new CaptureError('ERR_OPTION', "address sets are not to be had with backend: 'pcap'", { option: 'hosts' })
+    }
     checkGroup(hosts, 'hosts', ['exclude', 'include'])
     const given = { exclude: checkHosts(hosts.exclude, 'exclude'), include: checkHosts(hosts.include, 'include') }
     await this.#change(async () => {

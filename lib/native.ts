@@ -108,6 +108,12 @@ export interface NativeCaptureOptions {
   table: number
   /** Hand out copies instead of the ring's memory. */
   copying: boolean
+  /** Through libpcap: then of the ring's settings only `retireTime` counts. */
+  pcap: boolean
+  /** Bytes, of all handles' buffers together. */
+  pcapMemory: number
+  /** Asked for by name: what is no interface may be a device of libpcap. */
+  names: string[]
   filter: string | undefined
   /** Addresses and prefixes, one a line. */
   excludeHosts: string | undefined
@@ -143,7 +149,8 @@ export interface NativeCapture {
   readonly filter: NativeFilterState
   /** The interfaces at the time of opening. */
   interfaces(): NetworkInterface[]
-  start(): void
+  /** Nothing else may be called until it has settled. */
+  start(): Promise<void>
   /** Answers the event of that epoch; 0: the list at the start. */
   decide(index: number, generation: number, epoch: number, selected: boolean): void
   /** Makes the kernel follow the answers. */
@@ -186,8 +193,11 @@ export interface NativeCaptureStats {
   evicted: number
   overflowUsed: number
   monitorOverflows: number
+  memory: number
+  count: number
+  blockSize: number
   blockCount: number
-  table: 'ebpf' | 'classic'
+  table: 'ebpf' | 'classic' | 'none'
   /** Absent where the kernel does not tell. */
   softnet?: SoftnetStats
   /** Of the same moment. */

@@ -2,7 +2,7 @@ import { ChunkMemory } from './chunk-memory.js'
 import { CaptureError } from './errors.js'
 import { native } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
-import { Index, Record, Status } from './record.js'
+import { Index, PacketType, Record, Status } from './record.js'
 
 /** The VLAN tag that the kernel took out of a packet (IEEE 802.1Q). */
 export interface VlanTag {
@@ -20,7 +20,11 @@ export interface VlanTag {
 export type PacketKind = 'host' | 'broadcast' | 'multicast' | 'other-host' | 'outgoing'
 
 const kinds: readonly PacketKind[] = ['host', 'broadcast', 'multicast', 'other-host', 'outgoing']
-const OUTGOING = 4
+
+/** For a number that the kernel does not give packets, or not to everybody. */
+function kindOf(type: number): PacketKind | undefined {
+  return kinds[type] ?? (type === PacketType.INCOMING || type === PacketType.UNKNOWN ? undefined : 'other-host')
+}
 
 /**
  * One captured packet: a view on its chunk's memory, read when a property is asked for.
@@ -94,19 +98,26 @@ export class Packet {
     return this._memory.interfaceOf(offsetOf(this._entry)) ?? gone()
   }
 
-  /** `'out'` for what this host sends (or forwards) through the interface, `'in'` for everything else. */
-  get direction(): 'in' | 'out' {
-    return (this._memory.u8[offsetOf(this._entry) + Record.PACKET_TYPE] ?? gone()) === OUTGOING ? 'out' : 'in'
+  /**
+   * `'out'` for what this host sends (or forwards) through the interface, `'in'` for everything else. `undefined` where
+   * the source does not tell: with `backend: 'pcap'`, unless only one direction is captured, or on loopback.
+   */
+  get direction(): 'in' | 'out' | undefined {
+    const type = this.#packetType()
+    if (type === PacketType.UNKNOWN) return undefined
+    return type === PacketType.OUTGOING ? 'out' : 'in'
   }
 
-  /** To whom the link layer addressed it. */
-  get kind(): PacketKind {
-    return kinds[this._memory.u8[offsetOf(this._entry) + Record.PACKET_TYPE] ?? gone()] ?? 'other-host'
+  /** To whom the link layer addressed it; `undefined` where the source does not tell (`backend: 'pcap'`). */
+  get kind(): PacketKind | undefined {
+    return kindOf(this.#packetType())
   }
 
   /** What {@link data} starts with: a LINKTYPE_ number (https://www.tcpdump.org/linktypes.html), `undefined` where none fits. */
   get linkType(): number | undefined {
-    const hardwareType = this._memory.u16[(offsetOf(this._entry) + Record.HARDWARE) >>> 1] ?? gone()
+    const offset = offsetOf(this._entry)
+    if ((this.#status() & Status.LINK_TYPE) !== 0) return this._memory.u32[(offset + Record.LINK_TYPE) >>> 2]
+    const hardwareType = this._memory.u16[(offset + Record.HARDWARE) >>> 1] ?? gone()
     const iface = this.interface
     return iface.hardwareType === hardwareType ? iface.linkType : native().linkTypeOf(hardwareType)
   }
@@ -153,7 +164,11 @@ export class Packet {
     if (this._memory.released) return 'Packet (released)'
     const { interface: iface, direction, capturedLength, originalLength, timestamp } = this
     const length = capturedLength === originalLength ? `${capturedLength}` : `${capturedLength} of ${originalLength}`
-    return `Packet ${iface.name} ${direction} ${length} bytes at ${timestamp}`
+    return `Packet ${iface.name} ${direction ?? 'in or out'} ${length} bytes at ${timestamp}`
+  }
+
+  #packetType(): number {
+    return this._memory.u8[offsetOf(this._entry) + Record.PACKET_TYPE] ?? gone()
   }
 
   #status(): number {

@@ -9,6 +9,7 @@ export const Record = {
   ORIGINAL: 16, // u32
   STATUS: 20, // u32, TP_STATUS_*
   DATA: 24, // u16, where the bytes start
+  LINK_TYPE: 28, // u32, with Status.LINK_TYPE
   VLAN_TCI: 32, // u32
   VLAN_TPID: 36, // u16
   TIMESTAMP: 40, // u64, nanoseconds since the epoch
@@ -17,12 +18,22 @@ export const Record = {
   PACKET_TYPE: 58, // u8, PACKET_*
 } as const
 
-/** TP_STATUS_* of linux/if_packet.h. @internal */
+/** What sources that know no more write for PACKET_TYPE (native/core/block.h). @internal */
+export const PacketType = {
+  OUTGOING: 4,
+  /** It came in; to whom it was addressed is not known. */
+  INCOMING: 0xfe,
+  UNKNOWN: 0xff,
+} as const
+
+/** TP_STATUS_* of linux/if_packet.h, and one of our own. @internal */
 export const Status = {
   CHECKSUM_NOT_READY: 1 << 3,
   VLAN_VALID: 1 << 4,
   VLAN_TPID_VALID: 1 << 6,
   CHECKSUM_VALID: 1 << 7,
+  /** The link type stands in the record (native/core/block.h). */
+  LINK_TYPE: 1 << 24,
 } as const
 
 /**

@@ -157,6 +157,32 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     std::shared_ptr<Waker> waker_;
   };
 
+  // The capture is the worker's while it starts.
+  class StartWorker final : public Napi::AsyncWorker {
+   public:
+    explicit StartWorker(CaptureHandle& handle)
+        : Napi::AsyncWorker(handle.Env(), "ringtap start"),
+          deferred_(Napi::Promise::Deferred::New(handle.Env())),
+          handle_(handle),
+          hold_(Napi::Persistent(handle.Value())),
+          capture_(std::move(handle.capture_)) {}
+    Napi::Promise promise() { return deferred_.Promise(); }
+
+   private:
+    void Execute() override { started_ = capture_->start(); }
+    void OnOK() override {
+      handle_.capture_ = std::move(capture_);
+      if (started_) deferred_.Resolve(Env().Undefined());
+      else deferred_.Reject(toJs(Env(), started_.error()));
+    }
+
+    Napi::Promise::Deferred deferred_;
+    CaptureHandle& handle_;
+    Napi::ObjectReference hold_;
+    std::unique_ptr<Capture> capture_;
+    Result<> started_;
+  };
+
   // A change of a running capture.
   struct Change {
     std::function<Result<>()> prepare;                // off the event loop
@@ -219,10 +245,12 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     return list;
   }
 
-  void start(const Napi::CallbackInfo& info) {
-    Capture* capture = open(info.Env());
-    if (capture == nullptr) return;
-    if (auto started = capture->start(); !started) throwError(info.Env(), started.error());
+  // start(): Promise<void>. Until it has settled the capture counts as closed.
+  Napi::Value start(const Napi::CallbackInfo& info) {
+    if (open(info.Env()) == nullptr) return {};
+    auto* worker = new StartWorker(*this);
+    worker->Queue();
+    return worker->promise();
   }
 
   void decide(const Napi::CallbackInfo& info) {
@@ -289,17 +317,18 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
 
   // setFilter(expression: string | undefined): Promise<NativeFilterState>
   Napi::Value setFilter(const Napi::CallbackInfo& info) {
-    if (open(info.Env()) == nullptr) return {};
+    const Capture* capture = open(info.Env());
+    if (capture == nullptr) return {};
     auto request = std::make_shared<FilterRequest>();
     request->expression = textOf(info[0]);
     request->spec.snapshotLength = snapshotLength_;
     request->spec.direction = direction_;
     return begin({.prepare =
-                      [request, netns = netns_] {
+                      [request, netns = netns_, more = capture->linkTypes()] {
                         return inNamespace(netns, [&]() -> Result<> {
                           auto monitor = InterfaceMonitor::open();
                           if (!monitor) return monitor.error();
-                          return compile(*request, *monitor);
+                          return compile(*request, *monitor, more);
                         });
                       },
                   .apply = [request](Capture& capture) { return capture.setFilter(request->spec); },
@@ -438,6 +467,13 @@ Napi::Value openCapture(const Napi::CallbackInfo& info) {
   request.config.ringCount = number("ringCount");
   request.config.overflowMemory =
       static_cast<std::size_t>(options.Get("overflowMemory").As<Napi::Number>().DoubleValue());
+  request.config.backend = flag("pcap") ? Backend::Pcap : Backend::Ring;
+  request.config.pcap.memory = static_cast<std::size_t>(options.Get("pcapMemory").As<Napi::Number>().DoubleValue());
+  request.config.pcap.delayMilliseconds = number("retireTime");
+  const auto names = options.Get("names").As<Napi::Array>();
+  for (std::uint32_t i = 0; i < names.Length(); ++i) {
+    request.config.pcap.names.push_back(names.Get(i).As<Napi::String>().Utf8Value());
+  }
   request.config.hotplug = flag("hotplug");
   request.config.promiscuous = flag("promiscuous");
   request.config.dedupe = flag("dedupe");
@@ -447,6 +483,7 @@ Napi::Value openCapture(const Napi::CallbackInfo& info) {
   request.hosts.exclude.text = textOf(options.Get("excludeHosts")).value_or("");
   request.hosts.include.text = textOf(options.Get("includeHosts")).value_or("");
   request.netns = textOf(options.Get("netns")).value_or("");
+  request.config.pcap.netns = request.netns;
   auto waker = std::make_shared<Waker>(env, info[1].As<Napi::Function>());
   auto* worker = new OpenWorker(env, std::move(request), std::move(waker));
   worker->Queue();

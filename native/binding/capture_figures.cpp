@@ -9,6 +9,14 @@ namespace ringtap::binding {
 
 namespace {
 
+const char* nameOf(TableForm form) {
+  switch (form) {
+    case TableForm::Ebpf: return "ebpf";
+    case TableForm::None: return "none";
+    default: return "classic";
+  }
+}
+
 Napi::Float64Array toArray(Napi::Env env, const std::vector<double>& row) {
   Napi::Float64Array array = Napi::Float64Array::New(env, row.size());
   std::copy(row.begin(), row.end(), array.Data());
@@ -76,8 +84,12 @@ Napi::Object toJs(Napi::Env env, const Capture& capture, const CaptureFigures& f
   set(object, "malformed", figures.table.malformed);
   set(object, "queued", figures.table.queued);
   set(object, "monitorOverflows", figures.monitorOverflows);
-  set(object, "blockCount", capture.blockCount());
-  object.Set("table", Napi::String::New(env, capture.form() == TableForm::Ebpf ? "ebpf" : "classic"));
+  const IntakeSize size = capture.size();
+  set(object, "memory", size.memory);
+  set(object, "count", size.count);
+  set(object, "blockSize", size.blockSize);
+  set(object, "blockCount", size.blockCount);
+  object.Set("table", Napi::String::New(env, nameOf(capture.form())));
   if (figures.softnet) {
     Napi::Object softnet = Napi::Object::New(env);
     set(softnet, "dropped", figures.softnet->dropped);

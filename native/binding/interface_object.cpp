@@ -79,7 +79,7 @@ Napi::Object toJs(Napi::Env env, const InterfaceInfo& info) {
   for (std::uint32_t i = 0; i < info.addresses.size(); ++i) addresses.Set(i, toJs(env, info.addresses[i]));
   addresses.Freeze();
 
-  const std::uint16_t linkType = linkTypeOf(info.hardwareType);
+  const std::uint16_t linkType = info.linkType.value_or(linkTypeOf(info.hardwareType));
   Napi::Object object = Napi::Object::New(env);
   object.Set("index", number(info.index));
   object.Set("name", Napi::String::New(env, info.name));

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 
 namespace ringtap {
 
@@ -59,6 +60,15 @@ constexpr BlockDivision divide(std::size_t blockSize) {
   return {most, static_cast<std::uint32_t>((record - smallest + 15) / 16 * 16)};
 }
 
+// A bit of tp_status that the kernel does not use: the link type does not follow from the hardware type (sll_hatype),
+// but stands in tp_rxhash, which the kernel fills on request only (TP_FT_REQ_FILL_RXHASH).
+inline constexpr std::uint32_t kStatusLinkType = 1u << 24;
+
+// Beside the PACKET_* of linux/if_packet.h in sll_pkttype, for sources that do not tell: to whom an incoming packet was
+// addressed, or even whether it was incoming.
+inline constexpr std::uint8_t kPacketIncoming = 0xfe;
+inline constexpr std::uint8_t kPacketUnknown = 0xff;
+
 struct Record {
   tpacket3_hdr* header;
   std::uint32_t offset;  // of the header in its block
@@ -68,6 +78,11 @@ struct Record {
   }
   [[nodiscard]] const std::uint8_t* data() const {
     return reinterpret_cast<const std::uint8_t*>(header) + header->tp_mac;
+  }
+  // The LINKTYPE_, where the record has one of its own.
+  [[nodiscard]] std::optional<std::uint16_t> ownLinkType() const {
+    if ((header->tp_status & kStatusLinkType) == 0) return std::nullopt;
+    return static_cast<std::uint16_t>(header->hv1.tp_rxhash);
   }
   [[nodiscard]] bool truncated() const { return header->tp_snaplen < header->tp_len; }
   [[nodiscard]] std::uint64_t timestamp() const {

@@ -1,6 +1,7 @@
 #include "core/capture.h"
 
-#include <linux/filter.h>
+#include "core/pcap_loop.h"
+#include "core/ring_intake.h"
 
 namespace ringtap {
 
@@ -17,7 +18,8 @@ Capture::Capture(const CaptureConfig& config, InterfaceMonitor monitor, netlink:
       counters_(std::move(counters)),
       table_(config.filter, config.hotplug, config.dedupe),
       queue_(std::move(wake)),
-      feed_(std::move(monitor), table_, queue_, {[this] { return horizon(); }, [this] { renewMemberships(); }}),
+      feed_(std::move(monitor), table_, queue_,
+            {[this] { return intake_->horizon(); }, [this] { renewMemberships(); }}),
       overflow_(std::make_shared<OverflowMemory>(config.overflowMemory)) {}
 
 Result<std::unique_ptr<Capture>> Capture::open(const CaptureConfig& config, InterfaceMonitor monitor,
@@ -25,21 +27,12 @@ Result<std::unique_ptr<Capture>> Capture::open(const CaptureConfig& config, Inte
   auto counters = netlink::Requester::open();
   if (!counters) return std::move(counters.error());
   std::unique_ptr<Capture> self(new Capture(config, std::move(monitor), std::move(*counters), std::move(wake)));
-  RingOptions options = config.ring;
-  for (std::uint32_t number = 0; number < config.ringCount; ++number) {
-    auto ring = Ring::open(options);
-    if (!ring) return ring.error();
-    options.blockCount = (*ring)->blockCount();  // what was too much once is not asked for again
-    self->rings_.push_back(*ring);
-    self->loops_.push_back(std::make_unique<RingLoop>(
-        number, std::move(*ring), RingLoop::Rooms{self->table_, self->queue_, self->feed_, self->overflow_},
-        config.ring.retireMilliseconds, [capture = self.get()] {
-          if (--capture->undrained_ == 0) capture->queue_.finish();
-        }));
-  }
-  self->overflow_->onRoom([capture = self.get()] { capture->nudge(); });
+  self->initial_ = self->feed_.initial();
+  if (auto opened = self->openIntake(); !opened) return std::move(opened.error());
+  self->overflow_->onRoom([capture = self.get()] { capture->intake_->nudge(); });
+  for (InterfaceInfo& device : self->intake_->devices()) self->initial_.emplace(device.index, std::move(device));
   auto losses = self->counters_.losses();
-  for (const auto& [index, info] : self->feed_.initial()) {
+  for (const auto& [index, info] : self->initial_) {
     std::optional<DeviceLosses> before;
     if (losses && losses->contains(index)) before = losses->find(index)->second;
     self->table_.add(info, before);
@@ -47,32 +40,30 @@ Result<std::unique_ptr<Capture>> Capture::open(const CaptureConfig& config, Inte
   return self;
 }
 
+Result<> Capture::openIntake() {
+  const IntakeRooms rooms{table_, queue_, feed_, overflow_};
+  const auto take = [this](auto opened) -> Result<> {
+    if (!opened) return std::move(opened.error());
+    intake_ = std::move(*opened);
+    return {};
+  };
+  const auto onDrained = [this] { queue_.finish(); };
+  switch (config_.backend) {
+    case Backend::Pcap: return take(PcapLoop::open(config_.pcap, config_.filter, rooms, onDrained));
+    case Backend::Ring: break;
+  }
+  return take(RingIntake::open(config_.ring, config_.ringCount, config_.form, config_.dedupe, rooms, onDrained));
+}
+
 Capture::~Capture() { close(); }
 
 Result<> Capture::start() {
-  // Rings can only be grouped once they receive: until they are, none accepts anything.
-  if (rings_.size() > 1) {
-    if (auto refused = refuseAll(); !refused) return refused;
-    std::uint16_t group = 0;
-    for (const auto& ring : rings_) {
-      if (auto bound = ring->bind(0); !bound) return bound;
-      auto joined = ring->joinFanout(group);
-      if (!joined) return joined.error();
-      group = *joined;
-    }
-  }
-  auto kernel = KernelFilter::attach(config_.filter, config_.hotplug, config_.form, config_.dedupe, rings_);
-  if (!kernel) return kernel.error();
+  auto kernel = intake_->attach(config_.filter, config_.hotplug);
+  if (!kernel) return std::move(kernel.error());
   table_.use(std::move(*kernel));
   config_.filter.hosts.reset();  // the table's: it may be replaced, and its memory is wanted back then
   if (auto committed = table_.commit(); !committed) return committed;
-  if (rings_.size() == 1) {
-    if (auto bound = rings_.front()->bind(0); !bound) return bound;
-  }
-  for (const auto& loop : loops_) {
-    if (auto started = loop->start(); !started) return started;
-  }
-  return {};
+  return intake_->begin();
 }
 
 void Capture::decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected) {
@@ -81,7 +72,7 @@ void Capture::decide(std::uint32_t index, std::uint32_t generation, std::uint64_
   std::lock_guard lock(promiscuousMutex_);
   if (selected == promiscuous_.contains(index)) return;
   for (std::uint32_t times = selected ? 1 : promiscuous_[index]; times > 0; --times) {
-    if (auto set = rings_.front()->setPromiscuous(index, selected); !set) {
+    if (auto set = intake_->setPromiscuous(index, selected); !set) {
       if (set.error().number != ENODEV) queue_.push(std::move(set.error()));  // gone in the meantime: nothing to tell
       return;
     }
@@ -96,7 +87,7 @@ void Capture::decide(std::uint32_t index, std::uint32_t generation, std::uint64_
 void Capture::renewMemberships() {
   std::lock_guard lock(promiscuousMutex_);
   for (auto& [index, times] : promiscuous_) {
-    if (rings_.front()->setPromiscuous(index, true)) ++times;  // else it is gone, and its removal is on its way
+    if (intake_->setPromiscuous(index, true)) ++times;  // else it is gone, and its removal is on its way
   }
 }
 
@@ -106,7 +97,7 @@ std::optional<QueuedEvent> Capture::nextEvent() {
     std::lock_guard lock(promiscuousMutex_);
     promiscuous_.erase(event->event.current.index);  // the membership went with the device
   }
-  if (!event && feed_.resumed()) nudge();
+  if (!event && feed_.resumed()) intake_->nudge();
   return event;
 }
 
@@ -118,14 +109,6 @@ ChunkQueue::Next Capture::nextBlock(std::optional<Lease>& out) {
     if (out->taken().summary.packets > 0) return next;
     out.reset();
   }
-}
-
-Result<> Capture::refuseAll() {
-  const FilterInstruction nothing{BPF_RET | BPF_K, 0, 0, 0};
-  for (const auto& ring : rings_) {
-    if (auto attached = ring->attach({&nothing, 1}); !attached) return attached;
-  }
-  return {};
 }
 
 Result<> Capture::setFilter(const FilterSpec& spec) {
@@ -141,15 +124,15 @@ Result<> Capture::setHosts(std::shared_ptr<const HostFilter> hosts) {
 }
 
 void Capture::unsettle() {
-  oldInRings_.clear();
+  oldInLoops_ = intake_->entered();
   oldInQueue_.reset();
-  for (const auto& loop : loops_) oldInRings_.push_back(loop->entered());
 }
 
 bool Capture::filterSettled() {
   if (!oldInQueue_) {
-    for (std::size_t i = 0; i < oldInRings_.size(); ++i) {
-      if (loops_[i]->taken() < oldInRings_[i]) return false;
+    const auto taken = intake_->taken();
+    for (std::size_t i = 0; i < oldInLoops_.size(); ++i) {
+      if (taken[i] < oldInLoops_[i]) return false;
     }
     oldInQueue_ = queue_.pushed();
   }
@@ -158,17 +141,18 @@ bool Capture::filterSettled() {
 
 void Capture::drain() {
   if (draining_.exchange(true)) return;
-  undrained_ = static_cast<std::uint32_t>(loops_.size());
-  if (auto refused = table_.close([this] { return refuseAll(); }); !refused) queue_.push(std::move(refused.error()));
-  for (const auto& loop : loops_) loop->drain();
+  auto refused = table_.close([this] { return intake_->refuseAll(); });
+  if (!refused) queue_.push(std::move(refused.error()));
+  intake_->drain();
 }
 
 void Capture::close() {
   if (closed_.exchange(true)) return;
   overflow_->onRoom({});
-  for (const auto& loop : loops_) loop->stop();
+  if (!intake_) return;
+  intake_->stop();
   queue_.clear();
-  for (const auto& ring : rings_) ring->shut();
+  intake_->shut();
 }
 
 CaptureFigures Capture::figures() {
@@ -180,47 +164,22 @@ CaptureFigures Capture::figures() {
 }
 
 std::optional<CaptureFigures> Capture::ledgerAfter(std::uint64_t packets) {
-  std::uint64_t now = 0;
-  for (const auto& loop : loops_) now += loop->figures().packets;
-  if (now == packets) return std::nullopt;
+  if (intake_->figures().packets == packets) return std::nullopt;
   return figures(LossesByIndex{});
 }
 
 CaptureFigures Capture::figures(const LossesByIndex& losses) {
   CaptureFigures figures;
   std::uint64_t taken = 0;
-  for (const auto& loop : loops_) taken += loop->taken();
-  // The rings' counters last: what the table has is then part of them.
+  for (const std::uint64_t one : intake_->taken()) taken += one;
+  // The loops' counters last: what the table has is then part of them.
   figures.table = table_.figures(losses);
-  for (const auto& loop : loops_) {
-    const LoopFigures one = loop->figures();
-    figures.loops.packets += one.packets;
-    figures.loops.ringDrops += one.ringDrops;
-    figures.loops.overflowDrops += one.overflowDrops;
-    figures.loops.freezes += one.freezes;
-    figures.loops.evicted += one.evicted;
-  }
+  figures.loops = intake_->figures();
   figures.settled = taken == figures.loops.packets - figures.loops.ringDrops - figures.loops.overflowDrops;
   figures.received = figures.loops.packets - figures.table.lateRefused;
   figures.overflowUsed = overflow_->used();
   figures.monitorOverflows = feed_.overflows();
   return figures;
-}
-
-std::uint32_t Capture::blockCount() const {
-  std::uint32_t count = 0;
-  for (const auto& ring : rings_) count += ring->blockCount();
-  return count;
-}
-
-void Capture::nudge() {
-  for (const auto& loop : loops_) loop->nudge();
-}
-
-Horizon Capture::horizon() const {
-  Horizon horizon;
-  for (const auto& loop : loops_) horizon.push_back(loop->horizon());
-  return horizon;
 }
 
 }  // namespace ringtap

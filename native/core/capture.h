@@ -1,8 +1,8 @@
-// One capture: its rings, their filter, the interfaces it has met, and a thread for each ring.
+// One capture: where its packets come from, their filter, and the interfaces it has met.
 //
-// Life: open() → start() → drain()? → close(). Owner: the binding's object for it. open(), close() and the destructor
-// may block for some milliseconds (the kernel waits for packets in flight) and belong on a worker thread; all else is
-// quick and may be called from JavaScript's thread.
+// Life: open() → start() → drain()? → close(). Owner: the binding's object for it. open(), start(), close() and the
+// destructor may block for some milliseconds (the kernel waits for packets in flight), start() with libpcap for some
+// per interface, and belong on a worker thread; all else is quick and may be called from JavaScript's thread.
 #pragma once
 
 #include <atomic>
@@ -15,20 +15,26 @@
 #include <vector>
 
 #include "core/chunk_queue.h"
+#include "core/intake.h"
 #include "core/interface_feed.h"
 #include "core/kernel_filter.h"
 #include "core/netlink_socket.h"
 #include "core/overflow_memory.h"
+#include "core/pcap_options.h"
 #include "core/result.h"
-#include "core/ring_loop.h"
+#include "core/ring.h"
 #include "core/selection_table.h"
 #include "core/softnet.h"
 
 namespace ringtap {
 
+enum class Backend { Ring, Pcap };
+
 struct CaptureConfig {
+  Backend backend = Backend::Ring;
   RingOptions ring;  // of each
   std::uint32_t ringCount = 1;
+  PcapOptions pcap;
   std::size_t overflowMemory = 0;
   FilterSpec filter;
   bool hotplug = false;
@@ -39,7 +45,7 @@ struct CaptureConfig {
 
 struct CaptureFigures {
   SelectionTable::Figures table;
-  LoopFigures loops;           // of all rings
+  LoopFigures loops;           // of all
   std::uint64_t received = 0;  // accepted by the filter
   std::uint64_t overflowUsed = 0;
   std::uint64_t monitorOverflows = 0;
@@ -53,14 +59,15 @@ struct CaptureFigures {
 
 class Capture {
  public:
-  // Opens the rings. Nothing is received yet. `monitor` knows the interfaces of the namespace, that of the calling
-  // thread; `wake`: see ChunkQueue.
+  // Opens what it receives through. Nothing is received yet. `monitor` knows the interfaces of the namespace, that of
+  // the calling thread; `wake`: see ChunkQueue.
   [[nodiscard]] static Result<std::unique_ptr<Capture>> open(const CaptureConfig& config, InterfaceMonitor monitor,
                                                              std::function<void()> wake);
   ~Capture();
 
-  // The interfaces at the time of open(), to be decided with decide(…, epoch 0, …) before start().
-  [[nodiscard]] const std::map<std::uint32_t, InterfaceInfo>& initialInterfaces() const { return feed_.initial(); }
+  // The interfaces at the time of open(), and what else was asked for by name; to be decided with decide(…, epoch 0, …)
+  // before start().
+  [[nodiscard]] const std::map<std::uint32_t, InterfaceInfo>& initialInterfaces() const { return initial_; }
   // Attaches the filter, begins reception and starts the threads.
   Result<> start();
 
@@ -74,13 +81,13 @@ class Capture {
   // decisions is passed over.
   ChunkQueue::Next nextBlock(std::optional<Lease>& out);
 
-  // Replaces the filter: from here on the kernel applies the new one. What it accepted before is in the rings and in
+  // Replaces the filter: from here on the kernel applies the new one. What it accepted before is in the kernel and in
   // the queue; filterSettled() says when all of that was given out. enforceFilter() applies the new one to the rest.
   Result<> setFilter(const FilterSpec& spec);
   // The same for the address sets, which are part of what those two mean by the filter.
   Result<> setHosts(std::shared_ptr<const HostFilter> hosts);
   [[nodiscard]] bool filterSettled();
-  void enforceFilter() { table_.enforceFilter(horizon()); }
+  void enforceFilter() { table_.enforceFilter(intake_->horizon()); }
 
   // Ends intake: when every packet accepted before this call is in the queue, the queue finishes.
   void drain();
@@ -94,20 +101,20 @@ class Capture {
   // The same without what was lost ahead of the rings; nothing where no packet came since the rings had accepted
   // `packets`.
   [[nodiscard]] std::optional<CaptureFigures> ledgerAfter(std::uint64_t packets);
-  [[nodiscard]] std::uint32_t blockCount() const;  // of all rings
+  [[nodiscard]] IntakeSize size() const { return intake_->size(); }
+  // What a filter for setFilter() has to be compiled for beside the link types of the interfaces.
+  [[nodiscard]] std::vector<std::uint16_t> linkTypes() const { return intake_->linkTypes(); }
   [[nodiscard]] TableForm form() const { return table_.form(); }
 
  private:
   Capture(const CaptureConfig& config, InterfaceMonitor monitor, netlink::Requester counters,
           std::function<void()> wake);
+  Result<> openIntake();
 
   [[nodiscard]] CaptureFigures figures(const LossesByIndex& losses);
 
   void unsettle();
-  Result<> refuseAll();
   void renewMemberships();
-  void nudge();
-  [[nodiscard]] Horizon horizon() const;
 
   CaptureConfig config_;
   netlink::Requester counters_;  // of the devices of the namespace
@@ -116,12 +123,11 @@ class Capture {
   ChunkQueue queue_;
   InterfaceFeed feed_;
   std::shared_ptr<OverflowMemory> overflow_;
-  std::vector<std::shared_ptr<Ring>> rings_;
-  std::vector<std::unique_ptr<RingLoop>> loops_;
-  // JavaScript's thread's: how much must have left each ring, and then the queue, for the filter to be settled.
-  std::vector<std::uint64_t> oldInRings_;
+  std::unique_ptr<Intake> intake_;
+  std::map<std::uint32_t, InterfaceInfo> initial_;
+  // JavaScript's thread's: how much must have left each loop, and then the queue, for the filter to be settled.
+  std::vector<std::uint64_t> oldInLoops_;
   std::optional<std::uint64_t> oldInQueue_;
-  std::atomic<std::uint32_t> undrained_{0};
   std::atomic<bool> draining_{false};
   std::atomic<bool> closed_{false};
   std::mutex promiscuousMutex_;

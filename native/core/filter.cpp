@@ -2,7 +2,6 @@
 
 #include <net/if.h>
 #include <net/if_arp.h>
-#include <pcap/pcap.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -16,6 +15,7 @@
 #include <unordered_set>
 
 #include "core/filter_interpreter.h"
+#include "core/pcap_handle.h"
 #include "core/unique_fd.h"
 
 namespace ringtap {
@@ -37,11 +37,6 @@ constexpr std::size_t kMaxWords = 4 * kMaxFilterInstructions;
 constexpr std::size_t kMaxUnoptimised = 16 * kMaxFilterInstructions;
 // libpcap's code generator and optimiser call themselves once per block of code: 8000 ports end a stack of 1 MiB.
 constexpr std::size_t kStackSize = 64 * 1024 * 1024;
-
-struct PcapCloser {
-  void operator()(pcap_t* handle) const { pcap_close(handle); }
-};
-using PcapHandle = std::unique_ptr<pcap_t, PcapCloser>;
 
 class Program {
  public:
@@ -108,8 +103,7 @@ PcapHandle activate(const char* name, std::uint32_t snapshotLength, bool& denied
   pcap_set_snaplen(handle.get(), static_cast<int>(snapshotLength));
   pcap_set_buffer_size(handle.get(), 64 * 1024);  // becomes a single frame
   pcap_set_timeout(handle.get(), 1000);
-  // An EtherType set apart for local experiments (IEEE 802): the handle sees next to no packet while it lives.
-  pcap_set_protocol_linux(handle.get(), 0x88b5);
+  pcap_set_protocol_linux(handle.get(), kQuietProtocol);
   const int status = pcap_activate(handle.get());
   denied = status == PCAP_ERROR_PERM_DENIED;
   if (status < 0 || pcap_datalink(handle.get()) != DLT_EN10MB) return nullptr;

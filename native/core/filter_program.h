@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "core/filter.h"
@@ -24,6 +25,7 @@ struct FilterSpec {
   std::vector<LinkTypeFilter> programs;
   bool filtered = false;
   std::shared_ptr<const HostFilter> hosts;  // excludeHosts and includeHosts; null: every address passes
+  std::string expression;  // what the programs were compiled from
   std::uint32_t snapshotLength = 262144;
   Direction direction = Direction::Both;
 };

@@ -7,30 +7,30 @@
 
 namespace ringtap {
 
-Result<> compile(FilterRequest& request, const InterfaceMonitor& monitor) {
+Result<> compile(FilterRequest& request, const InterfaceMonitor& monitor, std::span<const std::uint16_t> more) {
   if (!request.expression) return {};
   std::vector<std::uint16_t> linkTypes(std::begin(kUsualLinkTypes), std::end(kUsualLinkTypes));
-  const auto& known = monitor.interfaces();
-  for (const auto& [index, info] : known) {
-    const std::uint16_t linkType = linkTypeOf(info.hardwareType);
-    const bool listed = std::find(linkTypes.begin(), linkTypes.end(), linkType) != linkTypes.end();
-    if (linkType != kLinkTypeUnknown && !listed) linkTypes.push_back(linkType);
+  std::vector<std::uint16_t> present(more.begin(), more.end());
+  for (const auto& [index, info] : monitor.interfaces()) present.push_back(linkTypeOf(info.hardwareType));
+  const auto contains = [](const std::vector<std::uint16_t>& list, std::uint16_t linkType) {
+    return std::find(list.begin(), list.end(), linkType) != list.end();
+  };
+  for (const std::uint16_t linkType : present) {
+    if (linkType != kLinkTypeUnknown && !contains(linkTypes, linkType)) linkTypes.push_back(linkType);
   }
   auto compiled =
       compileForLinkTypes(*request.expression, request.spec.snapshotLength, FilterExtensions::Kernel, linkTypes);
   if (!compiled) return compiled.error();
   for (const LinkTypeFilter& filter : compiled->filters) {
     // Only worth a word where such a device is: the usual link types are compiled in advance.
-    const bool present = std::any_of(known.begin(), known.end(), [&](const auto& entry) {
-      return linkTypeOf(entry.second.hardwareType) == filter.linkType;
-    });
-    if (filter.refusal.empty() || !present) continue;
-    request.warnings.push_back("the filter cannot be applied to devices of link type " +
-                               std::to_string(filter.linkType) + ", nothing is captured on them: " + filter.refusal);
+    if (!filter.refusal.empty() && contains(present, filter.linkType)) {
+      request.warnings.push_back(refusalWarning(filter));
+    }
   }
   request.linkTypes = std::move(linkTypes);
   request.extensionsMissing = compiled->extensionsMissing;
   request.spec.filtered = true;
+  request.spec.expression = *request.expression;
   request.spec.programs = std::move(compiled->filters);
   if (compiled->extensionsMissing) {
     request.warnings.push_back(
@@ -38,6 +38,11 @@ Result<> compile(FilterRequest& request, const InterfaceMonitor& monitor) {
         "not match tags that the kernel has taken out of the packets");
   }
   return {};
+}
+
+std::string refusalWarning(const LinkTypeFilter& filter) {
+  return "the filter cannot be applied to devices of link type " + std::to_string(filter.linkType) +
+         ", nothing is captured on them: " + filter.refusal;
 }
 
 }  // namespace ringtap

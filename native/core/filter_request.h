@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,11 @@ struct FilterRequest {
   bool extensionsMissing = false;
 };
 
-// Compiles the expression into the spec, for the link types that may appear at any time and whatever else is there now.
-// Slow; belongs in the capture's network namespace.
-Result<> compile(FilterRequest& request, const InterfaceMonitor& monitor);
+// Compiles the expression into the spec, for the link types that may appear at any time and whatever else is there now,
+// or is captured on beside the interfaces (`more`). Slow; belongs in the capture's network namespace.
+Result<> compile(FilterRequest& request, const InterfaceMonitor& monitor, std::span<const std::uint16_t> more = {});
+
+// What to tell of a filter that cannot be put for devices of a link type that are captured.
+[[nodiscard]] std::string refusalWarning(const LinkTypeFilter& filter);
 
 }  // namespace ringtap

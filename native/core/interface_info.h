@@ -28,6 +28,7 @@ struct InterfaceInfo {
   std::vector<std::string> alternativeNames;  // IFLA_PROP_LIST / IFLA_ALT_IFNAME
   std::string kind;                           // IFLA_INFO_KIND: veth, bridge, vlan, tun, …; "" for a physical device
   std::uint16_t hardwareType = 0;             // ARPHRD_*
+  std::optional<std::uint16_t> linkType;      // LINKTYPE_*, where it does not follow from the hardware type
   std::vector<std::uint8_t> address;          // link-layer address, empty where the device has none
   std::uint32_t mtu = 0;
   std::uint32_t flags = 0;        // IFF_*

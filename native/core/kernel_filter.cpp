@@ -12,6 +12,7 @@
 #include "core/ebpf_program.h"
 #include "core/host_filter.h"
 #include "core/link_type.h"
+#include "core/packet_socket.h"
 
 namespace ringtap {
 
@@ -55,7 +56,7 @@ class ClassicFilter final : public KernelFilter {
     auto program = assembleClassic(spec, {acceptUnlisted_, {listed_.begin(), listed_.end()}});
     if (!program) return program.error();
     for (const auto& ring : rings_) {
-      if (auto attached = ring->attach(*program); !attached) return attached;
+      if (auto attached = attachFilter(ring->fd(), *program); !attached) return attached;
     }
     return {};
   }
@@ -169,7 +170,7 @@ class EbpfFilter final : public KernelFilter {
     auto program = loadSocketFilter(*code);  // the sockets keep it from here on
     if (!program) return program.error();
     for (const auto& ring : rings_) {
-      if (auto attached = ring->attach(program->get()); !attached) return attached;
+      if (auto attached = attachFilter(ring->fd(), program->get()); !attached) return attached;
     }
     return {};
   }

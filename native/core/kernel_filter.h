@@ -1,6 +1,7 @@
 // The verdicts on interfaces, as the kernel's socket filter applies them: in eBPF maps where the process may use eBPF,
 // else in a classic program that is replaced at each change. Behind this header both behave alike, except that only the
-// eBPF form counts packets per interface.
+// eBPF form counts packets per interface. Where every interface has a socket of its own, the verdicts open and close
+// those (pcap_table.h).
 //
 // Not thread-safe: SelectionTable calls it under its lock.
 #pragma once
@@ -18,7 +19,8 @@
 
 namespace ringtap {
 
-enum class TableForm { Auto, Ebpf, Classic };
+// None: every socket is of one interface, and no table is needed.
+enum class TableForm { Auto, Ebpf, Classic, None };
 
 // Whether attach() will try eBPF.
 [[nodiscard]] bool triesEbpf(TableForm form);
@@ -26,7 +28,7 @@ enum class TableForm { Auto, Ebpf, Classic };
 class KernelFilter {
  public:
   // Attaches the filter to the rings, which must not be bound yet. `acceptUnlisted`: packets of an interface without a
-  // verdict pass. TableForm::Auto takes eBPF where that works, else classic; the other two take what they say or fail.
+  // verdict pass. TableForm::Auto takes eBPF where that works, else classic; Ebpf and Classic are taken or fail.
   // `dedupe`: refuse duplicates, as far as relate() says how devices stand to each other; only the eBPF form does.
   [[nodiscard]] static Result<std::unique_ptr<KernelFilter>> attach(const FilterSpec& spec, bool acceptUnlisted,
                                                                     TableForm form, bool dedupe,
@@ -35,6 +37,8 @@ class KernelFilter {
 
   // The verdict on one interface: in force when this returns in the eBPF form, with commit() in the classic one.
   virtual void accept(std::uint32_t index, std::uint16_t hardwareType) = 0;
+  // Accepted until there is a verdict.
+  virtual void acceptForNow(std::uint32_t index, std::uint16_t hardwareType) { accept(index, hardwareType); }
   virtual void refuse(std::uint32_t index, std::uint16_t hardwareType) = 0;
   // No verdict any more: for an index whose device is gone.
   virtual void forget(std::uint32_t index) = 0;
@@ -50,7 +54,8 @@ class KernelFilter {
   // everywhere.
   virtual Result<> replace(const FilterSpec& spec) = 0;
 
-  // Packets accepted from this interface since attach() or the last forget(); nothing in the classic form.
+  // Packets accepted from this interface since attach() or the last forget(); nothing where nobody counts them (the
+  // classic form).
   [[nodiscard]] virtual std::optional<std::uint64_t> accepted(std::uint32_t index) const = 0;
 
   // Packets of an interface without a verdict pass without the user's filter: whoever reads them must apply it.

@@ -71,4 +71,6 @@ std::uint8_t linkTypeOrdinal(std::uint16_t linkType) {
 
 int dltOf(std::uint16_t linkType) { return linkType == kLinkTypeRaw ? DLT_RAW : linkType; }
 
+std::uint16_t linkTypeOfDlt(int dlt) { return dlt == DLT_RAW ? kLinkTypeRaw : static_cast<std::uint16_t>(dlt); }
+
 }  // namespace ringtap

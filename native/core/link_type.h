@@ -29,5 +29,7 @@ inline constexpr std::uint16_t kLinkTypeUnknown = 0xffff;
 
 // libpcap's own number (DLT_) for a LINKTYPE_ value: they differ for raw IP, which is 12 in memory and 101 in files.
 [[nodiscard]] int dltOf(std::uint16_t linkType);
+// And back.
+[[nodiscard]] std::uint16_t linkTypeOfDlt(int dlt);
 
 }  // namespace ringtap

@@ -3,9 +3,18 @@
 #include <fcntl.h>
 #include <sched.h>
 
-#include "core/unique_fd.h"
-
 namespace ringtap {
+
+Result<Namespace> Namespace::own() {
+  UniqueFd fd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  if (!fd) return Error::fromErrno("open", "the network namespace cannot be kept");
+  return Namespace(std::move(fd));
+}
+
+Result<> Namespace::enter() const {
+  if (::setns(fd_.get(), CLONE_NEWNET) == 0) return {};
+  return Error::fromErrno("setns", "the network namespace cannot be entered");
+}
 
 Result<> enterNamespace(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -6,8 +6,22 @@
 #include <thread>
 
 #include "core/result.h"
+#include "core/unique_fd.h"
 
 namespace ringtap {
+
+// A network namespace, for threads that have to go back there later, whatever has become of its path.
+class Namespace {
+ public:
+  // That of the calling thread.
+  [[nodiscard]] static Result<Namespace> own();
+  // As enterNamespace().
+  Result<> enter() const;
+
+ private:
+  explicit Namespace(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
+};
 
 // Enters the namespace that `path` names (/run/netns/NAME, /proc/PID/ns/net). Only on a thread of its own that ends
 // soon: the thread stays there. Option: no such file, or it is no network namespace; Permission: CAP_SYS_ADMIN is

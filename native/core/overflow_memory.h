@@ -9,6 +9,9 @@
 
 namespace ringtap {
 
+// What a block costs besides its bytes, counted so that many small ones are bounded too.
+inline constexpr std::size_t kBlockOverhead = 512;
+
 class OverflowMemory {
  public:
   explicit OverflowMemory(std::size_t limit) : limit_(limit) {}

@@ -1,8 +1,5 @@
 #include "core/ring.h"
 
-#include <arpa/inet.h>
-#include <linux/filter.h>
-#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -10,6 +7,7 @@
 #include <algorithm>
 
 #include "core/block.h"
+#include "core/packet_socket.h"
 
 namespace ringtap {
 
@@ -80,36 +78,6 @@ Result<> Ring::renewView() {
   return {};
 }
 
-Result<> Ring::attach(std::span<const FilterInstruction> program) {
-  static_assert(sizeof(FilterInstruction) == sizeof(sock_filter));
-  const sock_fprog request{
-      static_cast<unsigned short>(program.size()),
-      reinterpret_cast<sock_filter*>(const_cast<FilterInstruction*>(program.data())),
-  };
-  if (::setsockopt(fd(), SOL_SOCKET, SO_ATTACH_FILTER, &request, sizeof request) == 0) return {};
-  if (errno == ENOMEM) {
-    return Error::fromErrno("setsockopt",
-                            "the kernel has no room for a filter of " + std::to_string(program.size()) +
-                                " instructions (sysctl net.core.optmem_max)",
-                            Code::FilterTooLarge);
-  }
-  return Error::fromErrno("setsockopt", "the kernel refused the socket filter");
-}
-
-Result<> Ring::attach(int ebpfProgram) {
-  if (::setsockopt(fd(), SOL_SOCKET, SO_ATTACH_BPF, &ebpfProgram, sizeof ebpfProgram) == 0) return {};
-  return Error::fromErrno("setsockopt", "the kernel refused the eBPF socket filter");
-}
-
-Result<> Ring::bind(std::uint32_t interface) {
-  sockaddr_ll address{};
-  address.sll_family = AF_PACKET;
-  address.sll_protocol = htons(ETH_P_ALL);
-  address.sll_ifindex = static_cast<int>(interface);
-  if (::bind(fd(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return {};
-  return Error::fromErrno("bind", "the packet socket could not be bound");
-}
-
 Result<std::uint16_t> Ring::joinFanout(std::uint16_t group) {
   // The hash is that of the flow with its two ends in a fixed order (__skb_get_hash_symmetric,
   // net/core/flow_dissector.c).
@@ -122,22 +90,12 @@ Result<std::uint16_t> Ring::joinFanout(std::uint16_t group) {
   return static_cast<std::uint16_t>(granted & 0xffff);
 }
 
-Result<> Ring::setPromiscuous(std::uint32_t interface, bool on) {
-  packet_mreq request{};
-  request.mr_ifindex = static_cast<int>(interface);
-  request.mr_type = PACKET_MR_PROMISC;
-  if (setOption(fd(), on ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP, request)) return {};
-  return Error::fromErrno("setsockopt",
-                          on ? "promiscuous mode could not be set" : "promiscuous mode could not be left");
-}
-
 void Ring::shut() {
   (void)statistics();  // the last figures, before they go with the socket
   std::lock_guard lock(statisticsMutex_);
   if (!socket_) return;
   // The mapping holds the socket open behind the descriptor: without this it would go on receiving.
-  const FilterInstruction nothing{BPF_RET | BPF_K, 0, 0, 0};
-  (void)attach({&nothing, 1});
+  (void)refusePackets(fd());
   socket_.reset();
 }
 

@@ -1,17 +1,15 @@
 // One packet socket with its TPACKET_V3 ring (packet(7), Documentation/networking/packet_mmap.rst).
 //
 // Owner: the Capture that opened it, and every block in somebody's hands (shared_ptr): the memory is unmapped when the
-// last of them is gone. Which thread does what: open() to bind() run on the opening thread; ready() and renewView()
-// belong to the capture loop; the rest may be called from any thread.
+// last of them is gone. Which thread does what: open() and joinFanout() run on the opening thread; ready() and
+// renewView() belong to the capture loop; the rest may be called from any thread.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <span>
 
-#include "core/filter.h"
 #include "core/result.h"
 #include "core/unique_fd.h"
 
@@ -54,19 +52,13 @@ class Ring {
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
 
-  // Replaces the socket filter, atomically: each packet sees the old one or the new one.
-  Result<> attach(std::span<const FilterInstruction> program);
-  Result<> attach(int ebpfProgram);
-  // Starts reception from `interface`, or from every interface of the namespace where it is 0.
-  Result<> bind(std::uint32_t interface);
   // Shares the packets of the namespace with the other rings of the group, each packet to one of them, both directions
-  // of a flow to the same. The first one makes the group (0) and is told its number. After bind().
+  // of a flow to the same. The first one makes the group (0) and is told its number. Only once it is bound.
   Result<std::uint16_t> joinFanout(std::uint16_t group);
-  // A promiscuous membership for one interface; the kernel drops it with the socket or the device.
-  Result<> setPromiscuous(std::uint32_t interface, bool on);
   // Ends reception and closes the socket; the memory stays as long as leases need it.
   void shut();
 
+  // The socket, for what packet_socket.h does with it.
   [[nodiscard]] int fd() const { return socket_.get(); }
   [[nodiscard]] std::uint32_t blockSize() const { return blockSize_; }
   [[nodiscard]] std::uint32_t blockCount() const { return blockCount_; }

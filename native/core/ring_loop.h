@@ -7,39 +7,20 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
-#include <thread>
 #include <vector>
 
-#include "core/chunk_queue.h"
-#include "core/interface_feed.h"
-#include "core/lease.h"
-#include "core/overflow_memory.h"
+#include "core/drop_causes.h"
+#include "core/intake.h"
+#include "core/loop_thread.h"
 #include "core/ring.h"
-#include "core/selection_table.h"
+#include "core/ring_block.h"
 
 namespace ringtap {
 
-// What the ring lost, by cause: the consumer was so slow that the overflow memory was used up (`overflow`), or packets
-// came faster than blocks could be freed (`ring`).
-struct LoopFigures {
-  std::uint64_t packets = 0;  // accepted by the filter
-  std::uint64_t ringDrops = 0;
-  std::uint64_t overflowDrops = 0;
-  std::uint64_t freezes = 0;
-  std::uint64_t evicted = 0;  // blocks copied out
-};
-
 class RingLoop {
  public:
-  struct Rooms {
-    SelectionTable& table;
-    ChunkQueue& queue;
-    InterfaceFeed& feed;
-    std::shared_ptr<OverflowMemory> overflow;
-  };
   // `number`: which ring of the capture. The loop with number 0 reads the news of interfaces.
-  RingLoop(std::uint32_t number, std::shared_ptr<Ring> ring, Rooms rooms, std::uint32_t retireMilliseconds,
+  RingLoop(std::uint32_t number, std::shared_ptr<Ring> ring, IntakeRooms rooms, std::uint32_t retireMilliseconds,
            std::function<void()> onDrained);
   ~RingLoop();
 
@@ -50,7 +31,7 @@ class RingLoop {
   // must accept nothing any more.
   void drain();
   // Something may have changed that it waits for: room in the overflow memory, or for events.
-  void nudge();
+  void nudge() { thread_.nudge(); }
 
   // The number of the last block that may hold packets from before now.
   [[nodiscard]] std::uint64_t horizon() const { return blocksTaken_ + ring_->blockCount() + 1; }
@@ -65,33 +46,25 @@ class RingLoop {
   void makeRoom();
   bool setStarved(bool starved);  // true where that is a change
   void reportSocketError();
-  [[nodiscard]] HeldBlock* held(std::uint32_t ahead);
+  [[nodiscard]] RingBlock* held(std::uint32_t ahead);
 
   const std::uint32_t number_;
   std::shared_ptr<Ring> ring_;
-  Rooms rooms_;
+  IntakeRooms rooms_;
   const std::uint32_t retireMilliseconds_;
   std::function<void()> onDrained_;
-  UniqueFd epoll_;
-  UniqueFd eventfd_;
-  std::thread thread_;
+  LoopThread thread_;
 
   // The thread's own.
   std::uint32_t cursor_ = 0;                        // the block to be taken next
-  std::vector<std::shared_ptr<HeldBlock>> inHand_;  // by block
+  std::vector<std::shared_ptr<RingBlock>> inHand_;  // by block
   bool newsWaits_ = false;                          // left unread because too many events wait
 
   std::atomic<std::uint64_t> blocksTaken_{0};
   std::atomic<std::uint64_t> recordsTaken_{0};
   std::atomic<std::uint64_t> evicted_{0};
-  std::atomic<bool> ending_{false};
   std::atomic<bool> draining_{false};
-
-  // Which cause a drop has is told by when it happened: while the overflow memory was refused, or else.
-  std::mutex starvedMutex_;
-  bool starved_ = false;
-  std::uint64_t dropsWhenStarved_ = 0;
-  std::uint64_t overflowDrops_ = 0;
+  DropCauses dropCauses_;
 };
 
 }  // namespace ringtap

@@ -85,9 +85,12 @@ void SelectionTable::use(std::unique_ptr<KernelFilter> kernel) {
 
 void SelectionTable::tellKernel(const TrackedInterface& tracked) {
   if (!kernel_) return;
-  const bool refused = tracked.now() == Verdict::Unselected;
-  if (refused) kernel_->refuse(tracked.info.index, tracked.info.hardwareType);
-  else kernel_->accept(tracked.info.index, tracked.info.hardwareType);
+  const InterfaceInfo& info = tracked.info;
+  switch (tracked.now()) {
+    case Verdict::Pending: kernel_->acceptForNow(info.index, info.hardwareType); break;
+    case Verdict::Selected: kernel_->accept(info.index, info.hardwareType); break;
+    case Verdict::Unselected: kernel_->refuse(info.index, info.hardwareType); break;
+  }
 }
 
 // Whoever is selected is accepted before others' packets are duplicates for it, and who is not any more is refused only
@@ -146,7 +149,8 @@ void SelectionTable::retire(TrackedInterface& tracked, const std::optional<Devic
   tracked.lastBlocks = horizon;
   tracked.refilterUntil = horizon;  // once it is forgotten, its index is as good as one that never was
   if (kernel_) {
-    tracked.receivedBefore = kernel_->accepted(tracked.info.index).value_or(0) + tracked.inherited;
+    tracked.receivedBefore = kernel_->accepted(tracked.info.index);
+    if (tracked.receivedBefore) *tracked.receivedBefore += tracked.inherited;
     const std::uint64_t duplicates = kernel_->duplicates(tracked.info.index);
     tracked.figures.duplicates += duplicates;
     totals_.duplicates += duplicates;
@@ -167,7 +171,7 @@ void SelectionTable::inherit(TrackedInterface& tracked, std::uint32_t ring, std:
     TrackedInterface& old = **link;
     if (ring < old.lastBlocks.size() && number <= old.lastBlocks[ring]) {
       const std::uint64_t taken = std::min(records, old.outstanding());
-      old.receivedBefore -= taken;
+      if (taken > 0) *old.receivedBefore -= taken;  // it has a value where something is outstanding
       tracked.inherited += taken;
       records -= taken;
     }
@@ -297,7 +301,7 @@ bool SelectionTable::accepts(const Record& record) const {
   const std::span<const std::uint8_t> bytes(record.data(), record.header->tp_snaplen);
   if (spec_.hosts && !spec_.hosts->accepts(linkType, bytes, record.header->tp_len)) return false;
   if (!spec_.filtered) return true;
-  const LinkTypeFilter* program = programFor(spec_, linkType);
+  const LinkTypeFilter* program = programFor(spec_, record.ownLinkType().value_or(linkType));
   if (program == nullptr) return false;
   PacketMetadata metadata;
   metadata.packetType = from.sll_pkttype;
@@ -458,12 +462,9 @@ SelectionTable::Figures SelectionTable::figures(const LossesByIndex& now) {
       one.duplicates += duplicates;
       figures.duplicates += duplicates;
     }
-    if (kernel_ && kernel_->form() == TableForm::Ebpf) {
-      const std::uint64_t accepted = tracked.present
-                                         ? kernel_->accepted(tracked.info.index).value_or(0) + tracked.inherited
-                                         : tracked.receivedBefore;
-      one.received = accepted > tracked.lateRefused ? accepted - tracked.lateRefused : 0;
-    }
+    auto accepted = tracked.present && kernel_ ? kernel_->accepted(tracked.info.index) : tracked.receivedBefore;
+    if (accepted && tracked.present) *accepted += tracked.inherited;
+    if (accepted) one.received = *accepted > tracked.lateRefused ? *accepted - tracked.lateRefused : 0;
     if (tracked.lossesBefore) {
       std::optional<DeviceLosses> latest = tracked.lossesAtEnd;
       if (const auto at = now.find(one.index); tracked.present && at != now.end()) latest = at->second;

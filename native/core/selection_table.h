@@ -32,7 +32,7 @@ struct InterfaceFigures {
   std::string name;
   bool present = true;
   bool selected = false;
-  std::optional<std::uint64_t> received;  // accepted by the filter; only the eBPF form knows
+  std::optional<std::uint64_t> received;  // accepted by the filter; not known in the classic form
   std::uint64_t taken = 0;                // found in blocks, before any decision
   std::uint64_t delivered = 0;
   std::uint64_t bytes = 0;  // captured bytes of the delivered ones
@@ -66,7 +66,7 @@ struct TrackedInterface {
   Horizon refilterUntil;             // blocks up to here may hold packets that the user's filter has not seen
   std::uint64_t lateRefused = 0;     // of the packets the kernel counted as accepted: refused by the filter here, or
                                      // as duplicates
-  std::uint64_t receivedBefore = 0;  // the kernel's count when the device went
+  std::optional<std::uint64_t> receivedBefore;  // the kernel's count when the device went
   // A packet is judged, and counted here, under the device that has its index when it is taken. The kernel has counted
   // it under the one that had the index when it came: where a device goes and comes back with its index (it was in
   // another namespace for a moment), that may be the one before. `before` are those with such packets left in the ring,
@@ -86,7 +86,8 @@ struct TrackedInterface {
   // After it went: packets that the kernel counted and nobody has taken, be it that they were dropped.
   [[nodiscard]] std::uint64_t outstanding() const {
     const std::uint64_t accounted = figures.taken + lateRefused;
-    return receivedBefore > accounted ? receivedBefore - accounted : 0;
+    const std::uint64_t received = receivedBefore.value_or(0);
+    return received > accounted ? received - accounted : 0;
   }
 };
 

@@ -1,4 +1,4 @@
-#include "core/lease.h"
+#include "core/ring_block.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -10,9 +10,6 @@ namespace ringtap {
 
 namespace {
 
-// What a block costs besides its bytes, counted so that many small ones are bounded too.
-constexpr std::size_t kOverhead = 512;
-
 std::size_t wholePages(std::size_t length) {
   static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   return (length + page - 1) / page * page;
@@ -20,37 +17,30 @@ std::size_t wholePages(std::size_t length) {
 
 }  // namespace
 
-HeldBlock::HeldBlock(std::shared_ptr<Ring> ring, std::uint32_t index, TakenBlock taken,
+RingBlock::RingBlock(std::shared_ptr<Ring> ring, std::uint32_t index, TakenBlock taken,
                      std::shared_ptr<OverflowMemory> overflow)
-    : ring_(std::move(ring)),
+    : HeldBlock(ring->block(index), std::move(taken)),
+      ring_(std::move(ring)),
       view_(ring_->view()),
       index_(index),
-      taken_(std::move(taken)),
-      overflow_(std::move(overflow)),
-      data_(view_->block(index)) {}
+      overflow_(std::move(overflow)) {}
 
-HeldBlock::~HeldBlock() { end(); }
+RingBlock::~RingBlock() { end(); }
 
-bool HeldBlock::home() const {
+bool RingBlock::home() const {
   std::lock_guard lock(mutex_);
   return home_;
 }
 
-std::byte* HeldBlock::lend() {
-  std::lock_guard lock(mutex_);
-  lent_ = true;
-  return data_;
-}
-
-Result<bool> HeldBlock::evict() {
+Result<bool> RingBlock::evict() {
   std::lock_guard lock(mutex_);
   if (home_) return true;
   const std::size_t size = lent_ ? wholePages(length()) : length();
-  if (!overflow_->take(size + kOverhead)) return false;
+  if (!overflow_->take(size + kBlockOverhead)) return false;
   if (!lent_) {
     std::unique_ptr<std::byte[]> copy(new (std::nothrow) std::byte[size]);
     if (!copy) {
-      overflow_->giveBack(size + kOverhead);
+      overflow_->giveBack(size + kBlockOverhead);
       return Error{Code::System, "no memory to copy a block out of the ring", ENOMEM, "malloc"};
     }
     std::memcpy(copy.get(), data_, size);
@@ -62,31 +52,31 @@ Result<bool> HeldBlock::evict() {
     // own.
     if (ring_->view() == view_) {
       if (auto renewed = ring_->renewView(); !renewed) {
-        overflow_->giveBack(size + kOverhead);
+        overflow_->giveBack(size + kBlockOverhead);
         return renewed.error();
       }
     }
     void* pages = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED) {
       Error error = Error::fromErrno("mmap", "no memory to copy a block out of the ring");
-      overflow_->giveBack(size + kOverhead);
+      overflow_->giveBack(size + kBlockOverhead);
       return error;
     }
     std::memcpy(pages, data_, length());
     if (::mremap(pages, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, data_) == MAP_FAILED) {
       Error error = Error::fromErrno("mremap", "a block that is being read could not be exchanged for a copy");
       ::munmap(pages, size);
-      overflow_->giveBack(size + kOverhead);
+      overflow_->giveBack(size + kBlockOverhead);
       return error;
     }
   }
-  charged_ = size + kOverhead;
+  charged_ = size + kBlockOverhead;
   home_ = true;
   ring_->giveBack(index_);
   return true;
 }
 
-void HeldBlock::end() {
+void RingBlock::end() {
   std::size_t charged = 0;
   std::shared_ptr<RingView> view;
   {

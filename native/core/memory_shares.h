@@ -1,0 +1,47 @@
+// Divides a bound of memory among buffers of which more may come later.
+//
+// Not thread-safe.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace ringtap {
+
+class MemoryShares {
+ public:
+  // Shares are multiples of `unit` and not smaller than `least`, which is one too.
+  MemoryShares(std::size_t total, std::size_t unit, std::size_t least)
+      : total_(total), left_(total), unit_(unit), least_(least), share_(least) {}
+
+  // Sets the size of a share: for `count` buffers at once, and for as many that come later (kLater at least) where
+  // `more` do. Ahead of the first take().
+  void plan(std::uint32_t count, bool more) {
+    const std::size_t shares = more ? std::max<std::size_t>(kLater, std::size_t{2} * count) : std::max(count, 1u);
+    share_ = std::max(least_, total_ / shares / unit_ * unit_);
+  }
+
+  [[nodiscard]] std::size_t share() const { return share_; }
+  [[nodiscard]] std::size_t total() const { return total_; }
+  [[nodiscard]] std::size_t used() const { return total_ - left_; }
+  // False where nothing is left.
+  [[nodiscard]] bool take() {
+    if (left_ < share_) return false;
+    left_ -= share_;
+    return true;
+  }
+  void giveBack() { left_ += share_; }
+
+ private:
+  static constexpr std::size_t kLater = 16;
+
+  std::size_t total_;
+  std::size_t left_;
+  std::size_t unit_;
+  std::size_t least_;
+  std::size_t share_;
+};
+
+}  // namespace ringtap

@@ -1,0 +1,22 @@
+// What is asked of a packet socket (packet(7)) whoever opened it: our own ring, or libpcap.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "core/filter_instruction.h"
+#include "core/result.h"
+
+namespace ringtap {
+
+// Replaces the socket filter, atomically: each packet sees the old one or the new one.
+Result<> attachFilter(int socket, std::span<const FilterInstruction> program);
+Result<> attachFilter(int socket, int ebpfProgram);
+// A filter that accepts nothing.
+Result<> refusePackets(int socket);
+// Starts reception of every protocol from `interface`, or from every interface of the namespace where it is 0.
+Result<> bindToInterface(int socket, std::uint32_t interface);
+// A promiscuous membership for one interface; the kernel drops it with the socket or the device.
+Result<> setPromiscuous(int socket, std::uint32_t interface, bool on);
+
+}  // namespace ringtap

@@ -1,0 +1,18 @@
+// What a capture through libpcap is told. Apart from the rest, whose header brings libpcap's own.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ringtap {
+
+struct PcapOptions {
+  std::size_t memory = 0;                // bytes, of all interfaces' buffers together
+  std::uint32_t delayMilliseconds = 20;  // after which a part-filled block is handed over
+  std::vector<std::string> names;        // asked for by name: what is no interface may be a device of libpcap
+  std::string netns;                     // the namespace that open() is called in, where it is not the process's
+};
+
+}  // namespace ringtap

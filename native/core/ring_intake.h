@@ -1,0 +1,53 @@
+// Rings that serve every interface of the namespace: one, or several that share the traffic, with a thread each.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "core/intake.h"
+#include "core/kernel_filter.h"
+#include "core/ring.h"
+#include "core/ring_loop.h"
+
+namespace ringtap {
+
+class RingIntake final : public Intake {
+ public:
+  // Opens the rings. `form`, `dedupe`: see KernelFilter.
+  [[nodiscard]] static Result<std::unique_ptr<RingIntake>> open(const RingOptions& ring, std::uint32_t count,
+                                                                TableForm form, bool dedupe, const IntakeRooms& rooms,
+                                                                std::function<void()> onDrained);
+
+  Result<std::unique_ptr<KernelFilter>> attach(const FilterSpec& spec, bool acceptUnlisted) override;
+  Result<> begin() override;
+  Result<> refuseAll() override;
+  void drain() override;
+  void stop() override;
+  void shut() override;
+  void nudge() override;
+  Result<> setPromiscuous(std::uint32_t interface, bool on) override;
+  [[nodiscard]] Horizon horizon() const override;
+  [[nodiscard]] std::vector<std::uint64_t> entered() const override;
+  [[nodiscard]] std::vector<std::uint64_t> taken() const override;
+  [[nodiscard]] LoopFigures figures() override;
+  [[nodiscard]] IntakeSize size() const override;
+
+ private:
+  RingIntake(TableForm form, bool dedupe, std::function<void()> onDrained)
+      : form_(form), dedupe_(dedupe), onDrained_(std::move(onDrained)) {}
+
+  template <typename Of>
+  [[nodiscard]] std::vector<std::uint64_t> ofEach(Of&& of) const;
+
+  const TableForm form_;
+  const bool dedupe_;
+  std::function<void()> onDrained_;
+  std::vector<std::shared_ptr<Ring>> rings_;
+  std::vector<std::unique_ptr<RingLoop>> loops_;
+  std::atomic<std::uint32_t> undrained_{0};
+};
+
+}  // namespace ringtap
