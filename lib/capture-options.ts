@@ -327,7 +327,7 @@ function normalisePcap(options: CaptureOptions): RingSettings {
   const ring = checkGroup(options.ring, 'ring', ringKeys)
   for (const key of ringKeys) {
     if (key === 'memory' || ring[key] === undefined) continue
-    throw new CaptureError('ERR_OPTION', `ring.${key} has no meaning with backend: 'pcap'`)
+    throw new CaptureError('ERR_OPTION', `ring.${key} has no meaning with backend: 'pcap'`, { option: `ring.${key}` })
   }
   for (const key of ringOnly) {
     if (options[key] === undefined || options[key] === false) continue

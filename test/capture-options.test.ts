@@ -146,8 +146,21 @@ t.test('a stall that cannot be kept says what would do', async (t) => {
   t.match(await refused({ ring: { maxStall: 3_600_000, memory: MiB } }), /^ring\.maxStall of 3600000 ms cannot be kept/)
 })
 
-t.test('what is not there yet is refused, not ignored', async (t) => {
-  t.match(await refused({ backend: 'pcap' }), /^backend: 'pcap' is not supported/)
+t.test('what has no meaning with libpcap is refused, not ignored', async (t) => {
+  const backend = 'pcap'
+  for (const ring of [{ count: 1 }, { blockSize: MiB }, { maxStall: 1000 }, { table: 'auto' }]) {
+    const key = Object.keys(ring)[0]
+    t.equal(await refused({ backend, ring }), `ring.${key} has no meaning with backend: 'pcap'`)
+  }
+  t.match(
+    await refused({ backend, ring: { memory: MiB - 1 } }),
+    /^ring\.memory must be a whole number from 1048576 to \d+ bytes; got the number 1048575$/,
+  )
+  t.match(
+    await refused({ backend, overflow: { memory: 2 * MiB - 1 } }),
+    /^overflow\.memory must be a whole number from 2097152 to \d+ bytes; got the number 2097151$/,
+  )
+  t.match(await refused({ backend, ring: { size: 5 } }), /^ring\.size is not an option; known are memory, /)
 })
 
 t.test('patterns', async (t) => {

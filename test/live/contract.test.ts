@@ -4,6 +4,7 @@ import { Capture, CaptureError, Chunk, Packet } from 'ringtap'
 import t from './support/live.js'
 import { addVeth, link } from './support/network.js'
 import { expectedFrame, sendSync, sequenceOf } from './support/send.js'
+import { backends } from './support/ways.js'
 
 addVeth('eth0', 'far0')
 
@@ -13,9 +14,9 @@ async function oneChunk(capture: Capture, count: number): Promise<Chunk> {
   return value as Chunk
 }
 
-for (const copy of [false, true]) {
-  t.test(`what a chunk says of itself, chunk.copy ${copy}`, async (t) => {
-    await using capture = await Capture.open({ interfaces: 'eth0', chunk: { copy } })
+for (const { backend, copy } of backends.flatMap((backend) => [false, true].map((copy) => ({ backend, copy })))) {
+  t.test(`what a chunk says of itself, ${backend}, chunk.copy ${copy}`, async (t) => {
+    await using capture = await Capture.open({ interfaces: 'eth0', backend, chunk: { copy } })
     const before = BigInt(Date.now()) * 1_000_000n
     const chunk = await oneChunk(capture, 50)
     const after = BigInt(Date.now() + 1) * 1_000_000n
@@ -131,22 +132,57 @@ t.test('what a packet says of itself', async (t) => {
   await cut.close()
 })
 
-t.test('what a capture says of itself', async (t) => {
-  const capture = await Capture.open({ interfaces: 'eth0' })
-  t.same(
-    capture.interfaces.map(({ name }) => name),
-    ['eth0'],
-  )
-  t.doesNotThrow(() => inspect(capture))
-  t.doesNotThrow(() => inspect(capture.stats(), { depth: 5 }))
-  t.doesNotThrow(() => JSON.stringify(capture.stats()), 'figures are numbers')
-  let closed = 0
-  capture.on('close', () => closed++)
-  await capture[Symbol.asyncDispose]()
-  await capture.close()
-  t.equal(closed, 1, 'one event, after which it is over')
-  t.same(capture.interfaces, [])
+t.test('what a packet says of itself that comes through libpcap', async (t) => {
+  const directions = [
+    ['both', undefined, undefined, 'in or out'],
+    ['out', 'out', 'outgoing', 'out'],
+  ] as const
+  for (const [direction, told, kind, text] of directions) {
+    await using capture = await Capture.open({ interfaces: 'eth0', backend: 'pcap', direction, snapshotLength: 60 })
+    const chunk = await oneChunk(capture, 2)
+    const [packet] = [...chunk] as [Packet, Packet]
+    t.ok(Buffer.from(packet.data).equals(expectedFrame(0, { size: 100 }).subarray(0, 60)))
+    t.equal(packet.capturedLength, 60)
+    t.equal(packet.originalLength, 100)
+    t.type(packet.timestamp, 'bigint')
+    t.equal(packet.direction, told)
+    t.equal(packet.kind, kind)
+    t.equal(packet.linkType, 1)
+    t.equal(packet.vlan, undefined)
+    t.equal(packet.checksumPending, false)
+    t.equal(packet.checksumVerified, false)
+    t.equal(packet.interface.index, link('eth0').ifindex)
+    t.match(inspect(packet), new RegExp(`^Packet eth0 ${text} 60 of 100 bytes at \\d{19}$`))
+    const copy = packet.copy()
+    chunk.release()
+    t.throws(() => packet.direction, { code: 'ERR_RELEASED' })
+    t.throws(() => packet.kind, { code: 'ERR_RELEASED' })
+    t.equal(copy.direction, told)
+  }
+  await using incoming = await Capture.open({ interfaces: 'far0', backend: 'pcap', direction: 'in' })
+  const [packet] = [...(await oneChunk(incoming, 1))]
+  t.equal(packet?.direction, 'in')
+  t.equal(packet?.kind, undefined, 'to whom is not known')
 })
+
+for (const backend of backends) {
+  t.test(`what a capture says of itself, ${backend}`, async (t) => {
+    const capture = await Capture.open({ interfaces: 'eth0', backend })
+    t.same(
+      capture.interfaces.map(({ name }) => name),
+      ['eth0'],
+    )
+    t.doesNotThrow(() => inspect(capture))
+    t.doesNotThrow(() => inspect(capture.stats(), { depth: 5 }))
+    t.doesNotThrow(() => JSON.stringify(capture.stats()), 'figures are numbers')
+    let closed = 0
+    capture.on('close', () => closed++)
+    await capture[Symbol.asyncDispose]()
+    await capture.close()
+    t.equal(closed, 1, 'one event, after which it is over')
+    t.same(capture.interfaces, [])
+  })
+}
 
 t.test('ESM and CommonJS share errors and native code', async (t) => {
   const cjs = createRequire(import.meta.url)('ringtap') as typeof import('ringtap')

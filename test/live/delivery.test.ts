@@ -4,8 +4,8 @@ import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
 import { addVeths, link } from './support/network.js'
 import { expectedFrame, labelOf, send, sequenceOf } from './support/send.js'
-import { tables } from './support/tables.js'
 import { patience, within } from './support/wait.js'
+import { ways } from './support/ways.js'
 import { difference, packetKey, startTcpdump, tally } from './support/witness.js'
 
 t.setTimeout(300_000 * patience)
@@ -28,24 +28,25 @@ async function traffic(): Promise<void> {
   )
 }
 
-for (const { table, skip } of tables) {
-  for (const copy of [false, true]) {
-    t.test(`what tcpdump sees, ${table}, chunk.copy ${copy}`, { skip }, async (t) => {
+for (const { way, options, skip, directions } of ways) {
+  for (const copy of options.backend ? [false] : [false, true]) {
+    t.test(`what tcpdump sees, ${way}, chunk.copy ${copy}`, { skip }, async (t) => {
       const everywhere = await startTcpdump({ interface: 'any' })
       const whole = [await startTcpdump({ interface: 'near2' }), await startTcpdump({ interface: 'far2' })]
-      const { packets, stats } = await captureDuring({ ring: { table }, chunk: { copy } }, traffic)
+      const { packets, stats } = await captureDuring({ ...options, chunk: { copy } }, traffic)
       const witnessed = await everywhere.stop()
+      const told = (direction: string | undefined) => (directions ? String(direction) : '?')
 
       // From the network layer on: what "any" has.
       const theirs = new Map<string, { timestampNs: bigint; originalLength: number; capturedLength: number }>()
       for (const packet of witnessed) {
         const name = nameOf.get(packet.interfaceIndex ?? 0) ?? '?'
-        theirs.set(packetKey(name, packet.direction, packet.data), packet)
+        theirs.set(packetKey(name, told(packet.direction), packet.data), packet)
       }
       t.equal(witnessed.length, sizes.length * each * near.length * 2, 'tcpdump saw all that was sent')
       t.equal(theirs.size, witnessed.length, 'which differ')
       const ours = packets.map((packet) =>
-        packetKey(packet.interface, packet.direction, packet.data.subarray(ethernet)),
+        packetKey(packet.interface, told(packet.direction), packet.data.subarray(ethernet)),
       )
       t.same(difference(ours, theirs.keys()), { missing: [], surplus: [] }, 'the same packets on the same interfaces')
 
@@ -85,10 +86,10 @@ for (const { table, skip } of tables) {
 
       // What was sent, too: the witness might err as we do.
       t.same(
-        Object.fromEntries(tally(packets.map((packet) => `${packet.interface} ${packet.direction}`))),
+        Object.fromEntries(tally(packets.map((packet) => `${packet.interface} ${told(packet.direction)}`))),
         Object.fromEntries([
-          ...near.map((name) => [`${name} out`, each * sizes.length]),
-          ...far.map((name) => [`${name} in`, each * sizes.length]),
+          ...near.map((name) => [`${name} ${told('out')}`, each * sizes.length]),
+          ...far.map((name) => [`${name} ${told('in')}`, each * sizes.length]),
         ]),
         'each frame leaves one end and comes to the other',
       )
@@ -111,9 +112,9 @@ for (const { table, skip } of tables) {
     })
   }
 
-  t.test(`as fast as the sender can, ${table}`, { skip }, async (t) => {
+  t.test(`as fast as the sender can, ${way}`, { skip }, async (t) => {
     const count = 150_000
-    const capture = await Capture.open({ ring: { table, memory: 128 << 20 } })
+    const capture = await Capture.open({ ...options, ring: { ...options.ring, memory: 128 << 20 } })
     const copies = new Map([...near, ...far].map((name) => [name, new Uint8Array(count)]))
     let wrongWay = 0
     let wrongLabel = 0
@@ -124,7 +125,7 @@ for (const { table, skip } of tables) {
           const number = sequenceOf(packet.data) as number
           const seen = copies.get(name) as Uint8Array
           seen[number] = (seen[number] ?? 0) + 1
-          if (packet.direction !== (name.startsWith('near') ? 'out' : 'in')) wrongWay++
+          if (directions && packet.direction !== (name.startsWith('near') ? 'out' : 'in')) wrongWay++
           if (labelOf(packet.data) !== Number(name.at(-1))) wrongLabel++
         })
       }

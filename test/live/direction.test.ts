@@ -6,13 +6,13 @@ import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
 import { addVeth, del } from './support/network.js'
 import { sendSync } from './support/send.js'
-import { tables } from './support/tables.js'
+import { ways } from './support/ways.js'
 import { startTcpdump } from './support/witness.js'
 
 addVeth('eth0', 'far0')
 
-const summary = (packets: readonly Seen[]) =>
-  packets.map(({ interface: name, direction, number }) => `${name} ${direction} ${number}`).sort()
+const summary = (packets: readonly Seen[], told = true) =>
+  packets.map(({ interface: name, direction, number }) => `${name} ${told ? direction : '?'} ${number}`).sort()
 
 /** `count` datagrams over 127.0.0.1, each with its number as its text. */
 async function overLoopback(count: number): Promise<void> {
@@ -30,18 +30,20 @@ async function overLoopback(count: number): Promise<void> {
   receiver.close()
 }
 
-for (const { table, skip } of tables) {
+for (const { way, options: source, skip, directions } of ways) {
   for (const direction of ['both', 'in', 'out'] as const) {
+    const told = directions || direction !== 'both'
+    const as = (word: string) => (told ? word : '?')
     // Interfaces that come later and, in the eBPF form, the user's filter take other ways through the code.
-    for (const late of [false, true]) {
+    for (const late of source.backend ? [false] : [false, true]) {
       for (const filter of [undefined, 'udp'] as const) {
-        const title = `direction ${direction}, ${table}, ${late ? 'hot-plugged' : 'present'}, filter ${filter}`
+        const title = `direction ${direction}, ${way}, ${late ? 'hot-plugged' : 'present'}, filter ${filter}`
         t.test(title, { skip }, async (t) => {
           const options: CaptureOptions = {
             interfaces: late ? { include: '^(late|tale)', hotplug: true } : ['eth0', 'far0'],
             direction,
             filter,
-            ring: { table },
+            ...source,
           }
           const [a, b] = late ? ['late0', 'tale0'] : ['eth0', 'far0']
           const { packets, stats } = await captureDuring(options, () => {
@@ -52,10 +54,10 @@ for (const { table, skip } of tables) {
           if (late) del(a as string)
           const numbers = Array.from({ length: 100 }, (_, i) => i)
           t.same(
-            summary(packets),
+            summary(packets, told),
             [
-              ...(direction === 'in' ? [] : numbers.map((i) => `${i < 50 ? a : b} out ${i}`)),
-              ...(direction === 'out' ? [] : numbers.map((i) => `${i < 50 ? b : a} in ${i}`)),
+              ...(direction === 'in' ? [] : numbers.map((i) => `${i < 50 ? a : b} ${as('out')} ${i}`)),
+              ...(direction === 'out' ? [] : numbers.map((i) => `${i < 50 ? b : a} ${as('in')} ${i}`)),
             ].sort(),
           )
           t.same(imbalances(stats), [])
@@ -64,11 +66,11 @@ for (const { table, skip } of tables) {
       }
     }
 
-    t.test(`loopback: each packet once, direction ${direction}, ${table}`, { skip }, async (t) => {
+    t.test(`loopback: each packet once, direction ${direction}, ${way}`, { skip }, async (t) => {
       for (const filter of [undefined, 'udp']) {
         const witness = await startTcpdump({ interface: 'lo' })
         const { packets, stats } = await captureDuring(
-          { interfaces: { include: '^lo$', loopback: true }, direction, filter, ring: { table } },
+          { interfaces: { include: '^lo$', loopback: true }, direction, filter, ...source },
           () => overLoopback(200),
         )
         const seen = (await witness.stop()).map(({ data }) => Buffer.from(data).toString('hex'))
@@ -84,8 +86,8 @@ for (const { table, skip } of tables) {
     })
   }
 
-  t.test(`loopback beside others, ${table}`, { skip }, async (t) => {
-    const { packets, stats } = await captureDuring({ interfaces: { loopback: true }, ring: { table } }, async () => {
+  t.test(`loopback beside others, ${way}`, { skip }, async (t) => {
+    const { packets, stats } = await captureDuring({ interfaces: { loopback: true }, ...source }, async () => {
       await overLoopback(20)
       sendSync({ interface: 'eth0', count: 20 })
     })
@@ -95,13 +97,13 @@ for (const { table, skip } of tables) {
     t.same(imbalances(stats), [])
   })
 
-  t.test(`loopback is out unless asked for, ${table}`, { skip }, async (t) => {
+  t.test(`loopback is out unless asked for, ${way}`, { skip }, async (t) => {
     for (const interfaces of [undefined, { include: '' }, { hotplug: true }, { include: 'lo', hotplug: true }]) {
-      const { packets, stats } = await captureDuring({ interfaces, ring: { table } }, () => overLoopback(20))
+      const { packets, stats } = await captureDuring({ interfaces, ...source }, () => overLoopback(20))
       t.same(summary(packets), [], JSON.stringify(interfaces))
       t.equal(stats.interfaces.find(({ name }) => name === 'lo')?.selected, false)
     }
-    const named = await captureDuring({ interfaces: 'lo', ring: { table } }, () => overLoopback(20))
+    const named = await captureDuring({ interfaces: 'lo', ...source }, () => overLoopback(20))
     t.equal(named.packets.length, 20, 'by name it is')
   })
 }

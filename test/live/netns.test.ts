@@ -6,6 +6,7 @@ import { addNamespace, addVeth, ip, ipIn, up } from './support/network.js'
 import { send, sendSync } from './support/send.js'
 import { tables } from './support/tables.js'
 import { waitUntil } from './support/wait.js'
+import { backends } from './support/ways.js'
 
 const one = await addNamespace()
 const two = await addNamespace()
@@ -37,29 +38,33 @@ t.test('lists and watches another namespace', async (t) => {
   ip('link', 'del', 'here')
 })
 
-t.test('captures in several namespaces in one process, hot-plug included', async (t) => {
-  const interfaces = { include: '.', hotplug: true }
-  const captures = await Promise.all([
-    Capture.open({ netns: one.path, interfaces }),
-    Capture.open({ netns: two.path, interfaces, filter: 'udp or vlan 5' }),
-    Capture.open({ interfaces }),
-  ])
-  ipIn(two.pid, 'link', 'add', 'hot', 'type', 'veth', 'peer', 'name', 'hotpeer')
-  up(['hotpeer', 'hot'], { namespace: two.pid })
-  await send({ interface: 'hot', count: 30, namespace: two.pid })
-  sendSync({ interface: 'eth0', count: 10 })
-  sendSync({ interface: 'eth1', count: 20 })
-  await Promise.all(captures.map((capture) => capture.stop()))
-  const counts = captures.map(async (capture) => {
-    const count: Record<string, number> = {}
-    for await (const chunk of capture) {
-      for (const packet of chunk) count[packet.interface.name] = (count[packet.interface.name] ?? 0) + 1
-    }
-    await capture.close()
-    return count
+for (const backend of backends) {
+  t.test(`captures in several namespaces in one process, hot-plug included, ${backend}`, async (t) => {
+    const interfaces = { include: '.', hotplug: true }
+    const captures = [
+      await Capture.open({ backend, netns: one.path, interfaces }),
+      await Capture.open({ backend, netns: two.path, interfaces, filter: 'udp or vlan 5' }),
+      await Capture.open({ backend, interfaces }),
+    ] as const
+    ipIn(two.pid, 'link', 'add', 'hot', 'type', 'veth', 'peer', 'name', 'hotpeer')
+    up(['hotpeer', 'hot'], { namespace: two.pid })
+    if (backend === 'pcap') await waitUntil(() => captures[1].stats().ring.count === 3, 'a handle on each')
+    await send({ interface: 'hot', count: 30, namespace: two.pid })
+    sendSync({ interface: 'eth0', count: 10 })
+    sendSync({ interface: 'eth1', count: 20 })
+    await Promise.all(captures.map((capture) => capture.stop()))
+    const counts = captures.map(async (capture) => {
+      const count: Record<string, number> = {}
+      for await (const chunk of capture) {
+        for (const packet of chunk) count[packet.interface.name] = (count[packet.interface.name] ?? 0) + 1
+      }
+      await capture.close()
+      return count
+    })
+    t.same(await Promise.all(counts), [{ inside1: 10 }, { inside2: 20, hot: 30, hotpeer: 30 }, { eth0: 10, eth1: 20 }])
+    ipIn(two.pid, 'link', 'del', 'hot')
   })
-  t.same(await Promise.all(counts), [{ inside1: 10 }, { inside2: 20, hot: 30, hotpeer: 30 }, { eth0: 10, eth1: 20 }])
-})
+}
 
 t.test('what is no namespace', async (t) => {
   await t.rejects(Capture.open({ netns: '/run/netns/none-such' }), {

@@ -4,8 +4,8 @@ import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
 import { addNamespace, addVeth, del, down, up } from './support/network.js'
 import { expectedFrame, sendSync, sequenceOf } from './support/send.js'
-import { tables } from './support/tables.js'
 import { waitUntil } from './support/wait.js'
+import { ways } from './support/ways.js'
 import { startTcpdump } from './support/witness.js'
 
 addVeth('eth0', 'far0')
@@ -54,10 +54,10 @@ const all = [
   ...Array.from({ length: 10 }, (_, i) => 1000 + i),
 ]
 
-for (const { table, skip } of tables) {
-  t.test(`tags are taken out of the bytes and told, ${table}`, { skip }, async (t) => {
+for (const { way, options, skip } of ways) {
+  t.test(`tags are taken out of the bytes and told, ${way}`, { skip }, async (t) => {
     for (const interfaces of ['eth0', 'far0']) {
-      const { numbers, wrong } = await numbersDuring({ interfaces, ring: { table } }, (packet, number) => {
+      const { numbers, wrong } = await numbersDuring({ interfaces, ...options }, (packet, number) => {
         const tci = tciOf(number)
         if (tci === undefined) {
           t.equal(packet.vlan, undefined)
@@ -86,7 +86,7 @@ for (const { table, skip } of tables) {
     }
   })
 
-  t.test(`filters on tags select what tcpdump selects, ${table}`, { skip }, async (t) => {
+  t.test(`filters on tags select what tcpdump selects, ${way}`, { skip }, async (t) => {
     const filters = [
       'vlan',
       'vlan 5',
@@ -107,7 +107,7 @@ for (const { table, skip } of tables) {
       const few = cases.splice(0, 5)
       const witnesses = await Promise.all(few.map(({ name, filter }) => startTcpdump({ interface: name, filter })))
       const captures = await Promise.all(
-        few.map(({ name, filter }) => Capture.open({ interfaces: name, filter, ring: { table, memory: 1 << 20 } })),
+        few.map(({ name, filter }) => Capture.open({ interfaces: name, filter, ...options, ring: { ...options.ring, memory: 1 << 20 } })),
       )
       traffic()
       const theirs = await Promise.all(witnesses.map((witness) => witness.stop()))
@@ -118,17 +118,33 @@ for (const { table, skip } of tables) {
         t.same(wrong, [])
       }
     }
-    t.equal((await numbersDuring({ interfaces: 'far0', filter: 'vlan 5', ring: { table } })).numbers.length, 30)
+    t.equal((await numbersDuring({ interfaces: 'far0', filter: 'vlan 5', ...options })).numbers.length, 30)
   })
 
-  t.test(`an interface that comes with a filter on tags set, ${table}`, { skip }, async (t) => {
+  t.test(`802.1ad, ${way}`, { skip }, async (t) => {
+    for (const filter of [undefined, 'vlan 9']) {
+      const { numbers } = await numbersDuring(
+        { interfaces: 'far0', ...options, filter },
+        (packet, number) => {
+          t.same(packet.vlan, { id: 9, priority: 0, dropEligible: false, protocol: 0x88a8 })
+          t.ok(Buffer.from(packet.data).equals(expectedFrame(number, { vlan: 9, stripped: true })), 'without the tag')
+        },
+        () => sendSync({ interface: 'eth0', vlan: 9, tpid: 0x88a8, count: 5 }),
+      )
+      t.equal(numbers.length, 5)
+    }
+  })
+
+  // To libpcap the first packets of a new interface are lost.
+  if (options.backend) continue
+  t.test(`an interface that comes with a filter on tags set, ${way}`, { skip }, async (t) => {
     for (const [filter, count] of [
       ['vlan 5', 30],
       ['not vlan', 10],
       ['vlan', 60],
     ] as const) {
       const { numbers, wrong } = await numbersDuring(
-        { interfaces: { include: '^late1', hotplug: true }, filter, ring: { table } },
+        { interfaces: { include: '^late1', hotplug: true }, filter, ...options },
         undefined,
         () => {
           addVeth('late0', 'late1')
@@ -138,20 +154,6 @@ for (const { table, skip } of tables) {
       t.equal(numbers.length, count, filter)
       t.same(wrong, [])
       del('late0')
-    }
-  })
-
-  t.test(`802.1ad, ${table}`, { skip }, async (t) => {
-    for (const filter of [undefined, 'vlan 9']) {
-      const { numbers } = await numbersDuring(
-        { interfaces: 'far0', ring: { table }, filter },
-        (packet, number) => {
-          t.same(packet.vlan, { id: 9, priority: 0, dropEligible: false, protocol: 0x88a8 })
-          t.ok(Buffer.from(packet.data).equals(expectedFrame(number, { vlan: 9, stripped: true })), 'without the tag')
-        },
-        () => sendSync({ interface: 'eth0', vlan: 9, tpid: 0x88a8, count: 5 }),
-      )
-      t.equal(numbers.length, 5)
     }
   })
 }

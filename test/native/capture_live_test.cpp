@@ -31,11 +31,27 @@ CaptureConfig small(TableForm form = TableForm::Auto) {
   return config;
 }
 
+// The same through libpcap.
+CaptureConfig smallPcap() {
+  CaptureConfig config = small();
+  config.backend = Backend::Pcap;
+  config.pcap.memory = std::size_t{128} << 20;
+  return config;
+}
+
 // The forms that this process may use. The other is not tested here, and said so.
 std::vector<TableForm> forms() {
   if (mayUseBpf()) return {TableForm::Classic, TableForm::Ebpf};
   std::fprintf(stderr, "*** NOT RUN: the eBPF form (CAP_BPF)\n");
   return {TableForm::Classic};
+}
+
+// A configuration for each form, and one for libpcap.
+std::vector<CaptureConfig> ways() {
+  std::vector<CaptureConfig> configs;
+  for (const TableForm form : forms()) configs.push_back(small(form));
+  configs.push_back(smallPcap());
+  return configs;
 }
 
 bool isLoopback(const InterfaceInfo& info) { return (info.flags & IFF_LOOPBACK) != 0; }
@@ -208,9 +224,9 @@ TEST(severalRingsShareTheTraffic) {
 }
 
 TEST(interfacesComeAndGoAndChangeTheirNames) {
-  for (const TableForm form : forms()) {
+  for (const CaptureConfig& config : ways()) {
     addPair("near0", "far0");
-    Consumer consumer(small(form), {.wants = [](const InterfaceInfo& info) { return info.name.starts_with("near"); }});
+    Consumer consumer(config, {.wants = [](const InterfaceInfo& info) { return info.name.starts_with("near"); }});
     if (!consumer.running()) return;
     std::atomic<bool> done{false};
     std::thread asking([&] {
@@ -319,10 +335,11 @@ TEST(theFilterIsReplacedWhileAllElseGoesOn) {
 
 TEST(leasesOutliveTheCaptureAndEndAtAnyTime) {
   addPair("near0", "far0");
-  for (int round = 0; round < 10; ++round) {
-    CaptureConfig config = small();
+  for (int round = 0; round < 12; ++round) {
+    const bool pcap = round % 3 == 2;
+    CaptureConfig config = pcap ? smallPcap() : small();
     config.ring.blockCount = 4;
-    config.overflowMemory = std::size_t{512} << 10;  // soon refused: what ends then wakes the loop
+    config.overflowMemory = std::size_t{pcap ? 2048u : 512u} << 10;  // soon refused: what ends then wakes the loop
     Consumer consumer(config,
                       {.wants = [](const InterfaceInfo& info) { return !isLoopback(info); }, .holdToTheEnd = true});
     if (!consumer.running()) return;
@@ -355,7 +372,7 @@ TEST(closedAtAnyStageNothingStaysOpen) {
     auto monitor = InterfaceMonitor::open();
     CHECK(monitor.ok());
     if (!monitor.ok()) return;
-    CaptureConfig config = small();
+    CaptureConfig config = round / 4 % 2 == 0 ? small() : smallPcap();
     config.ringCount = 1 + round % 2;
     auto capture = Capture::open(config, std::move(*monitor), [] {});
     CHECK(capture.ok());

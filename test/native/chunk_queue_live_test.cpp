@@ -1,6 +1,7 @@
 // The order in which blocks and events leave the queue, and when it wakes. Live, because a block needs a ring.
 #include "check.h"
 #include "core/chunk_queue.h"
+#include "core/ring_block.h"
 #include "support/namespace.h"
 
 using namespace ringtap;
@@ -16,7 +17,7 @@ struct Bench {
   Lease block(std::uint32_t index, std::uint64_t epoch) {
     TakenBlock taken;
     taken.epoch = epoch;
-    return Lease(std::make_shared<HeldBlock>(ring, index, std::move(taken), overflow));
+    return Lease(std::make_shared<RingBlock>(ring, index, std::move(taken), overflow));
   }
   static QueuedEvent event(std::uint64_t epoch) { return {epoch, {}}; }
 

@@ -1,10 +1,9 @@
 // A loop that is stuck at blocks in somebody's hands, while they are given back and it is woken all the time: no block
 // may be taken twice.
-#include <linux/filter.h>
-
 #include <atomic>
 
 #include "check.h"
+#include "core/packet_socket.h"
 #include "core/ring_loop.h"
 #include "support/consumer.h"
 
@@ -29,7 +28,7 @@ TEST(blocksGivenBackUnderTheLoopsEyesAreTakenOnce) {
   CHECK(kernel.ok());
   if (!kernel.ok()) return;
   table.use(std::move(*kernel));
-  CHECK(table.commit().ok() && (*ring)->bind(0).ok());
+  CHECK(table.commit().ok() && bindToInterface((*ring)->fd(), 0).ok());
   // Without overflow memory: a block that is held is held.
   RingLoop loop(0, *ring, {table, queue, feed, std::make_shared<OverflowMemory>(0)}, 1, [&] { queue.finish(); });
   CHECK(loop.start().ok());
@@ -70,8 +69,7 @@ TEST(blocksGivenBackUnderTheLoopsEyesAreTakenOnce) {
     }
   });
   speaking.join();
-  const FilterInstruction nothing{BPF_RET | BPF_K, 0, 0, 0};
-  CHECK((*ring)->attach({&nothing, 1}).ok());
+  CHECK(refusePackets((*ring)->fd()).ok());
   loop.drain();
   reading.join();
   done = true;

@@ -5,7 +5,7 @@ import { labelOf, sequenceOf } from './send.js'
 export interface Seen {
   readonly interface: string
   readonly index: number
-  readonly direction: 'in' | 'out'
+  readonly direction: 'in' | 'out' | undefined
   readonly number: number | undefined
   readonly label: number | undefined
   readonly data: Uint8Array
