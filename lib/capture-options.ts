@@ -336,13 +336,7 @@ function normalisePcap(options: CaptureOptions): RingSettings {
   const { maxDelay, copying, overflowMemory } = normaliseChunks(options, leastPcapOverflow)
   return {
     pcap: true,
-    pcapMemory: checkInteger(
-      orElse(ring.memory, 64 * MiB),
-      'ring.memory',
-      leastPcapBuffer,
-      mostMemory,
-      'bytes',
-    ),
+    pcapMemory: checkInteger(orElse(ring.memory, 64 * MiB), 'ring.memory', leastPcapBuffer, mostMemory, 'bytes'),
     retireTime: maxDelay,
     overflowMemory,
     copying,

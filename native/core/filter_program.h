@@ -25,7 +25,7 @@ struct FilterSpec {
   std::vector<LinkTypeFilter> programs;
   bool filtered = false;
   std::shared_ptr<const HostFilter> hosts;  // excludeHosts and includeHosts; null: every address passes
-  std::string expression;  // what the programs were compiled from
+  std::string expression;                   // what the programs were compiled from
   std::uint32_t snapshotLength = 262144;
   Direction direction = Direction::Both;
 };

@@ -4,8 +4,9 @@
 
 namespace ringtap {
 
-Result<std::unique_ptr<RingIntake>> RingIntake::open(const RingOptions& ring, std::uint32_t count, TableForm form, bool dedupe,
-                                                     const IntakeRooms& rooms, std::function<void()> onDrained) {
+Result<std::unique_ptr<RingIntake>> RingIntake::open(const RingOptions& ring, std::uint32_t count, TableForm form,
+                                                     bool dedupe, const IntakeRooms& rooms,
+                                                     std::function<void()> onDrained) {
   std::unique_ptr<RingIntake> self(new RingIntake(form, dedupe, std::move(onDrained)));
   RingOptions options = ring;
   for (std::uint32_t number = 0; number < count; ++number) {

@@ -62,10 +62,10 @@ struct TrackedInterface {
     std::uint64_t since;  // it is about packets of later than this; nanoseconds since 1970, as records have them
     std::optional<DeviceLosses> losses = {};  // the device's counters at that time
   };
-  std::vector<Decision> decisions;   // ascending epochs, never empty
-  Horizon refilterUntil;             // blocks up to here may hold packets that the user's filter has not seen
-  std::uint64_t lateRefused = 0;     // of the packets the kernel counted as accepted: refused by the filter here, or
-                                     // as duplicates
+  std::vector<Decision> decisions;  // ascending epochs, never empty
+  Horizon refilterUntil;            // blocks up to here may hold packets that the user's filter has not seen
+  std::uint64_t lateRefused = 0;    // of the packets the kernel counted as accepted: refused by the filter here, or
+                                    // as duplicates
   std::optional<std::uint64_t> receivedBefore;  // the kernel's count when the device went
   // A packet is judged, and counted here, under the device that has its index when it is taken. The kernel has counted
   // it under the one that had the index when it came: where a device goes and comes back with its index (it was in

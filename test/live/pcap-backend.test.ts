@@ -137,7 +137,10 @@ t.test('a filter that cannot be put for one of the devices', async (t) => {
   sendSync({ interface: 'eth0', count: 10 })
   await capture.stop()
   await done
-  t.same(packets.map((packet) => packet.interface), Array.from({ length: 10 }, () => 'eth0'))
+  t.same(
+    packets.map((packet) => packet.interface),
+    Array.from({ length: 10 }, () => 'eth0'),
+  )
 })
 
 t.test('devices that cannot be had', async (t) => {
@@ -171,7 +174,12 @@ t.test('hot-plug: a handle for each interface that comes, until it goes', async 
   await waitUntil(() => events.filter(({ type }) => type === 'added').length === 20, '20 interfaces')
   await handles(capture, 5)
   for (const { name } of pairs) sendSync({ interface: name, count: 100, label: Number(name.at(-1)) })
-  await waitUntil(() => packets.length >= 500, '500 packets', 20_000, () => packets.length)
+  await waitUntil(
+    () => packets.length >= 500,
+    '500 packets',
+    20_000,
+    () => packets.length,
+  )
   for (const { name } of pairs) {
     const wanted = Number(name.at(-1)) % 2 === 0
     t.same(numbersOn(packets, name), wanted ? range(0, 100) : [], name)
@@ -191,7 +199,9 @@ t.test('hot-plug: a handle for each interface that comes, until it goes', async 
   t.same(imbalances(capture.stats()), [])
   t.equal(stats.received, 550)
   t.same(
-    stats.interfaces.filter(({ name, delivered }) => delivered > 0 || name.startsWith('hot')).map(({ name, received }) => [name, received]),
+    stats.interfaces
+      .filter(({ name, delivered }) => delivered > 0 || name.startsWith('hot'))
+      .map(({ name, received }) => [name, received]),
     pairs.map(({ name }, i) => [name, i === 0 ? 150 : i % 2 === 0 ? 100 : 0]),
     'the ledger of each, also of those that went',
   )
@@ -206,7 +216,11 @@ t.test('renamed, down and up again', async (t) => {
   addVeth('cold0', 'away0', { up: false })
   await using capture = await Capture.open({ backend, interfaces: { include: '^cold', hotplug: true } })
   const { packets, done } = reading(capture)
-  t.same(capture.interfaces.map(({ name }) => name), ['cold0'], 'selected while it is down')
+  t.same(
+    capture.interfaces.map(({ name }) => name),
+    ['cold0'],
+    'selected while it is down',
+  )
   up(['away0', 'cold0'])
   await handles(capture, 1)
   sendSync({ interface: 'cold0', count: 10 })
@@ -231,7 +245,10 @@ t.test('renamed, down and up again', async (t) => {
   sendSync({ interface: 'cold2', count: 10, start: 40 })
   await capture.stop()
   await done
-  t.same(packets.map(({ number }) => number), [...range(0, 30), ...range(40, 50)])
+  t.same(
+    packets.map(({ number }) => number),
+    [...range(0, 30), ...range(40, 50)],
+  )
   t.equal(packets.at(-1)?.interface, 'cold2')
   const stats = capture.stats()
   t.same(imbalances(stats), [])
@@ -243,7 +260,8 @@ t.test('ring.memory bounds the buffers', async (t) => {
   addVeths(3, 'hot', 'peer')
   await t.rejects(Capture.open({ backend, interfaces: { include: '^hot' }, ring: { memory: 2 * MiB } }), {
     code: 'ERR_OPTION',
-    message: /^ring\.memory of 2097152 bytes is used up: each interface takes 1048576 of it, and nothing is captured on hot\d$/,
+    message:
+      /^ring\.memory of 2097152 bytes is used up: each interface takes 1048576 of it, and nothing is captured on hot\d$/,
   })
   {
     await using capture = await Capture.open({ backend, interfaces: { include: '^hot' }, ring: { memory: 7 * MiB } })
@@ -257,7 +275,9 @@ t.test('ring.memory bounds the buffers', async (t) => {
   await handles(capture, 4)
   addVeth('hot4', 'peer4')
   await waitUntil(() => warnings.length > 0, 'a warning')
-  t.same(warnings, ['ring.memory of 4194304 bytes is used up: each interface takes 1048576 of it, and nothing is captured on hot4'])
+  t.same(warnings, [
+    'ring.memory of 4194304 bytes is used up: each interface takes 1048576 of it, and nothing is captured on hot4',
+  ])
   t.equal(capture.stats().ring.memory, 4 * MiB)
   for (const i of range(0, 5)) del(`hot${i}`)
 })
@@ -295,8 +315,14 @@ t.test('a chunk held for ever while others flow costs no packet', async (t) => {
   await send({ interface: 'eth0', count: 50_000, start: 100, rate: 100_000 })
   await capture.stop()
   await done
-  t.same(packets.map(({ number }) => number), range(held.packetCount, 50_100))
-  t.same([...held].map((packet) => seen(packet).number), range(0, held.packetCount))
+  t.same(
+    packets.map(({ number }) => number),
+    range(held.packetCount, 50_100),
+  )
+  t.same(
+    [...held].map((packet) => seen(packet).number),
+    range(0, held.packetCount),
+  )
   held.release()
   t.same(imbalances(capture.stats()), [])
 })
@@ -327,10 +353,10 @@ t.test('raw IP beside Ethernet', { skip: tunAvailable() ? false : 'no access to 
     })
     t.same(numbersOn(packets, 'eth0'), range(0, 20))
     t.same(numbersOn(packets, 'tun0'), filter ? range(0, 20) : range(0, 40))
-    t.same(
-      [...new Set(packets.map((packet) => `${packet.interface} ${packet.linkType}`))].sort(),
-      [`eth0 ${LinkType.ETHERNET}`, `tun0 ${LinkType.RAW}`],
-    )
+    t.same([...new Set(packets.map((packet) => `${packet.interface} ${packet.linkType}`))].sort(), [
+      `eth0 ${LinkType.ETHERNET}`,
+      `tun0 ${LinkType.RAW}`,
+    ])
     t.same(imbalances(stats), [])
   }
   await tun.close()

@@ -107,7 +107,9 @@ for (const { way, options, skip } of ways) {
       const few = cases.splice(0, 5)
       const witnesses = await Promise.all(few.map(({ name, filter }) => startTcpdump({ interface: name, filter })))
       const captures = await Promise.all(
-        few.map(({ name, filter }) => Capture.open({ interfaces: name, filter, ...options, ring: { ...options.ring, memory: 1 << 20 } })),
+        few.map(({ name, filter }) =>
+          Capture.open({ interfaces: name, filter, ...options, ring: { ...options.ring, memory: 1 << 20 } }),
+        ),
       )
       traffic()
       const theirs = await Promise.all(witnesses.map((witness) => witness.stop()))
