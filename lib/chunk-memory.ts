@@ -1,5 +1,5 @@
 import type { NetworkInterface } from './network-interface.js'
-import { Record } from './record.js'
+import { Index, Record } from './record.js'
 
 /** What an interface index meant when the packet of that time was taken. @internal */
 export type InterfaceResolver = (index: number, timestamp: bigint) => NetworkInterface
@@ -50,4 +50,22 @@ export class ChunkMemory {
     }
     return found
   }
+}
+
+/**
+ * A copy without the part of the index that few packets leave empty (as native/core/block.h makes one).
+ *
+ * @internal
+ */
+export function copyCompact({ u8, u32 }: ChunkMemory, packetCount: number): ArrayBuffer {
+  const first = ((u32[Index.FIRST] as number) >>> Index.LENGTH_BITS) << Index.UNIT
+  const end = (Index.FIRST * 4 + packetCount * 4 + 7) & ~7
+  const slack = first - end
+  const copy = new Uint8Array(u8.length - slack)
+  copy.set(u8.subarray(0, end))
+  copy.set(u8.subarray(first), end)
+  const entries = new Uint32Array(copy.buffer, Index.FIRST * 4, packetCount)
+  const less = (slack >>> Index.UNIT) * 2 ** Index.LENGTH_BITS
+  for (let i = 0; i < packetCount; i++) entries[i] = (entries[i] as number) - less
+  return copy.buffer
 }

@@ -1,4 +1,4 @@
-import { ChunkMemory } from './chunk-memory.js'
+import { ChunkMemory, copyCompact } from './chunk-memory.js'
 import { CaptureError, optionError } from './errors.js'
 import type { NetworkInterface } from './network-interface.js'
 import { Packet } from './packet.js'
@@ -87,7 +87,7 @@ export class Chunk implements Iterable<Packet> {
   retain(): Chunk {
     this.#check()
     // The interfaces as they are meant now: the capture forgets what no chunk of its own needs any more.
-    const { steady, buffer } = this.#memory
+    const { steady } = this.#memory
     const interfaces = new Map<string | number, NetworkInterface>()
     const key = (index: number, timestamp: bigint) => (steady ? index : `${index} ${timestamp}`)
     this.forEach((packet) => {
@@ -95,7 +95,7 @@ export class Chunk implements Iterable<Packet> {
       interfaces.set(key(iface.index, packet.timestamp), iface)
     })
     const resolve = (index: number, timestamp: bigint) => interfaces.get(key(index, timestamp)) as NetworkInterface
-    const memory = new ChunkMemory(buffer.slice(0), resolve, steady)
+    const memory = new ChunkMemory(copyCompact(this.#memory, this.packetCount), resolve, steady)
     return new Chunk({
       memory,
       packetCount: this.packetCount,

@@ -295,19 +295,24 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
       case ChunkQueue::Next::Finished: return Napi::Number::New(info.Env(), 2);
       case ChunkQueue::Next::Block: break;
     }
-    const BlockSummary summary = lease->taken().summary;
+    const BlockSummary& summary = lease->taken().summary;
+    // Before it is lent: all but the length stands.
+    const std::uint32_t packets = summary.packets;
+    const std::uint64_t bytes = summary.bytes;
+    const std::uint64_t firstTimestamp = summary.firstTimestamp;
+    const std::uint64_t lastTimestamp = summary.lastTimestamp;
     const std::uint64_t epoch = lease->taken().epoch;
     std::uint32_t number = 0;
     const Napi::Value buffer = leases_->lend(info.Env(), std::move(*lease), number);
     void* memory = info[0].As<Napi::ArrayBuffer>().Data();
     auto* meta = static_cast<double*>(memory);
     auto* times = static_cast<std::uint64_t*>(memory);
-    meta[kPackets] = summary.packets;
-    meta[kBytes] = static_cast<double>(summary.bytes);
+    meta[kPackets] = packets;
+    meta[kBytes] = static_cast<double>(bytes);
     meta[kEpoch] = static_cast<double>(epoch);
     meta[kLease] = number;
-    times[kFirstTimestamp] = summary.firstTimestamp;
-    times[kLastTimestamp] = summary.lastTimestamp;
+    times[kFirstTimestamp] = firstTimestamp;
+    times[kLastTimestamp] = lastTimestamp;
     return buffer;
   }
 

@@ -17,13 +17,15 @@ void Leases::expire(Ticket* ticket) {
 }
 
 Napi::Value Leases::copy(Napi::Env env, Lease& lease, Ticket* ticket) {
-  const std::size_t length = lengthOf(lease);
+  const std::byte* content = lease.lend();
+  const std::uint32_t slack = slackOf(content, lease.taken().summary);
+  const std::size_t length = lengthOf(lease) - slack;
   Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, length);
   if (env.IsExceptionPending()) {
     delete ticket;
     return {};
   }
-  std::memcpy(buffer.Data(), lease.lend(), length);
+  copyCompact(static_cast<std::byte*>(buffer.Data()), content, lease.taken().summary, slack);
   buffer.AddFinalizer([](Napi::Env, Ticket* ticket) { expire(ticket); }, ticket);
   held_->emplace(ticket->number, Held{std::nullopt, Napi::Weak(buffer)});
   return buffer;
@@ -36,9 +38,10 @@ Napi::Value Leases::lend(Napi::Env env, Lease lease, std::uint32_t& number) {
   auto* ticket = new Ticket{held_, number};
   if (copying_) return copy(env, lease, ticket);
   napi_value value = nullptr;
+  std::byte* content = lease.lend();  // from here on its length stands
   const napi_status status = napi_create_external_arraybuffer(
-      env, lease.lend(), lengthOf(lease), [](napi_env, void*, void* hint) { expire(static_cast<Ticket*>(hint)); },
-      ticket, &value);
+      env, content, lengthOf(lease), [](napi_env, void*, void* hint) { expire(static_cast<Ticket*>(hint)); }, ticket,
+      &value);
   if (status == napi_no_external_buffers_allowed) {
     copying_ = true;
     return copy(env, lease, ticket);

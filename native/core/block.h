@@ -170,4 +170,30 @@ template <typename Keep>
   return summary;
 }
 
+// By how much the packets of a walked block can move up: the index of few packets leaves most of its room empty.
+[[nodiscard]] inline std::uint32_t slackOf(const std::byte* block, const BlockSummary& summary) {
+  if (summary.packets == 0) return 0;
+  std::uint32_t entry;
+  std::memcpy(&entry, block + kIndexStart, sizeof entry);
+  const std::size_t end = kIndexStart + (std::size_t{summary.packets} * sizeof entry + 7) / 8 * 8;
+  return static_cast<std::uint32_t>(indexedOffset(entry) - end);
+}
+
+// Copies a walked block to `to` without that slack: `summary.length` less `slack` bytes, up to a whole 64-bit word.
+inline void copyCompact(std::byte* to, const std::byte* from, const BlockSummary& summary, std::uint32_t slack) {
+  if (summary.packets == 0) return;
+  const std::size_t end = kIndexStart + (std::size_t{summary.packets} * 4 + 7) / 8 * 8;
+  const std::size_t length = (std::size_t{summary.length} + 7) / 8 * 8;
+  std::memcpy(to, from, end);
+  std::memcpy(to + end, from + end + slack, length - end - slack);
+  const auto less = static_cast<std::uint32_t>(slack / kRecordAlignment) << kIndexLengthBits;
+  for (std::uint32_t i = 0; i < summary.packets && less > 0; ++i) {
+    std::uint32_t entry;
+    std::byte* at = to + kIndexStart + std::size_t{i} * sizeof entry;
+    std::memcpy(&entry, at, sizeof entry);
+    entry -= less;
+    std::memcpy(at, &entry, sizeof entry);
+  }
+}
+
 }  // namespace ringtap

@@ -1,11 +1,18 @@
 // The bounded memory for blocks that were copied out of a ring.
 //
 // Thread-safe. Whoever is refused is told when memory has come back.
+//
+// Large pieces that come back are kept for the next ones, within the same limit: to have the kernel make and take back
+// a mapping of a megabyte costs as much as to fill it. A loop gives them up once it has had nothing to do for a while.
 #pragma once
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <mutex>
+#include <new>
+#include <utility>
+#include <vector>
 
 namespace ringtap {
 
@@ -25,11 +32,37 @@ class OverflowMemory {
       return false;
     }
     used_ += bytes;
+    while (spareBytes_ > limit_ - used_) dropOne();
     return true;
   }
-  void giveBack(std::size_t bytes) {
+  // The size that a piece should have so that it can be used again.
+  [[nodiscard]] static std::size_t roundUp(std::size_t bytes) {
+    return bytes < kLarge ? bytes : (bytes + kLarge - 1) / kLarge * kLarge;
+  }
+  // Memory for what take() has granted; null where there is none.
+  [[nodiscard]] std::unique_ptr<std::byte[]> allocate(std::size_t bytes) {
+    {
+      std::lock_guard lock(mutex_);
+      for (auto& [size, memory] : spares_) {
+        if (size != bytes) continue;
+        std::swap(spares_.back().memory, memory);
+        std::swap(spares_.back().size, size);
+        auto found = std::move(spares_.back().memory);
+        spares_.pop_back();
+        spareBytes_ -= bytes;
+        return found;
+      }
+    }
+    return std::unique_ptr<std::byte[]>(new (std::nothrow) std::byte[bytes]);
+  }
+  // `memory`: of allocate(), if it is that; `bytes` less kBlockOverhead long.
+  void giveBack(std::size_t bytes, std::unique_ptr<std::byte[]> memory = {}) {
     std::lock_guard lock(mutex_);
     used_ -= bytes;
+    if (memory && bytes >= kLarge && spareBytes_ + bytes <= limit_ - used_) {
+      spares_.push_back({bytes - kBlockOverhead, std::move(memory)});
+      spareBytes_ += bytes - kBlockOverhead;
+    }
     if (!wanted_) return;
     wanted_ = false;
     if (onRoom_) onRoom_();
@@ -44,11 +77,33 @@ class OverflowMemory {
     std::lock_guard lock(mutex_);
     return used_;
   }
+  // Bytes kept for later.
+  [[nodiscard]] std::size_t spare() const {
+    std::lock_guard lock(mutex_);
+    return spareBytes_;
+  }
+  void dropSpares() {
+    std::lock_guard lock(mutex_);
+    while (!spares_.empty()) dropOne();
+  }
 
  private:
+  static constexpr std::size_t kLarge = 64 * 1024;
+  struct Spare {
+    std::size_t size;
+    std::unique_ptr<std::byte[]> memory;
+  };
+
+  void dropOne() {
+    spareBytes_ -= spares_.back().size;
+    spares_.pop_back();
+  }
+
   const std::size_t limit_;
   mutable std::mutex mutex_;
   std::size_t used_ = 0;
+  std::vector<Spare> spares_;
+  std::size_t spareBytes_ = 0;
   bool wanted_ = false;
   std::function<void()> onRoom_;
 };

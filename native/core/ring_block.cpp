@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <new>
 
 namespace ringtap {
 
@@ -35,15 +34,17 @@ bool RingBlock::home() const {
 Result<bool> RingBlock::evict() {
   std::lock_guard lock(mutex_);
   if (home_) return true;
-  const std::size_t size = lent_ ? wholePages(length()) : length();
+  const std::uint32_t slack = lent_ ? 0 : slackOf(data_, taken_.summary);
+  const std::size_t size = lent_ ? wholePages(length()) : OverflowMemory::roundUp(length() - slack);
   if (!overflow_->take(size + kBlockOverhead)) return false;
   if (!lent_) {
-    std::unique_ptr<std::byte[]> copy(new (std::nothrow) std::byte[size]);
+    std::unique_ptr<std::byte[]> copy = overflow_->allocate(size);
     if (!copy) {
       overflow_->giveBack(size + kBlockOverhead);
       return Error{Code::System, "no memory to copy a block out of the ring", ENOMEM, "malloc"};
     }
-    std::memcpy(copy.get(), data_, size);
+    copyCompact(copy.get(), data_, taken_.summary, slack);
+    taken_.summary.length -= slack;
     copy_ = std::move(copy);
     data_ = copy_.get();
   } else {
@@ -78,6 +79,7 @@ Result<bool> RingBlock::evict() {
 
 void RingBlock::end() {
   std::size_t charged = 0;
+  std::unique_ptr<std::byte[]> copy;
   std::shared_ptr<RingView> view;
   {
     std::lock_guard lock(mutex_);
@@ -89,12 +91,12 @@ void RingBlock::end() {
     }
     if (charged_ > 0) {
       charged = charged_;
-      if (copy_) copy_.reset();
+      if (copy_) copy = std::move(copy_);
       else ::madvise(data_, wholePages(length()), MADV_DONTNEED);  // the address range stays until the view goes
     }
     view = std::move(view_);
   }
-  if (charged > 0) overflow_->giveBack(charged);
+  if (charged > 0) overflow_->giveBack(charged, std::move(copy));
 }
 
 }  // namespace ringtap

@@ -12,6 +12,8 @@ namespace {
 
 enum Source : std::uint64_t { kNews, kRing };
 
+constexpr int kQuietMilliseconds = 1000;  // after which memory that is kept for later is given up
+
 }  // namespace
 
 RingLoop::RingLoop(std::uint32_t number, std::shared_ptr<Ring> ring, IntakeRooms rooms,
@@ -51,7 +53,10 @@ void RingLoop::run() {
   bool drained = false;
   int timeout = -1;
   while (!thread_.ending()) {
-    for (const epoll_event& event : thread_.wait(timeout)) {
+    const bool spare = rooms_.overflow->spare() > 0;
+    const auto events = thread_.wait(timeout < 0 && spare ? kQuietMilliseconds : timeout);
+    if (spare && events.empty()) rooms_.overflow->dropSpares();
+    for (const epoll_event& event : events) {
       if (event.data.u64 == kNews) newsWaits_ = true;
       else if ((event.events & EPOLLERR) != 0) reportSocketError();
     }

@@ -116,6 +116,42 @@ TEST(aBlockHasRoomForTheIndexOfWhateverIsInIt) {
   }
 }
 
+TEST(aCompactCopyHoldsTheSame) {
+  for (const std::size_t room : {6u, 7u, 1000u}) {   // entries in the index
+    for (const std::uint32_t kept : {1u, 5u, 6u}) {  // from the last on: what stands before them is slack, too
+      auto records = numbered(6);
+      Block source = Block::of(records);
+      const std::size_t gap = (room - 6) / 2 * 8;
+      std::vector<std::uint64_t> memory((source.size() + gap) / 8 + 1);
+      auto* block = reinterpret_cast<std::byte*>(memory.data());
+      const std::uint32_t first = Block::firstOf(6);
+      std::memcpy(block, source.data(), first);
+      std::memcpy(block + first + gap, source.data() + first, source.size() - first);
+      auto& head = reinterpret_cast<tpacket_block_desc*>(block)->hdr.bh1;
+      head.offset_to_first_pkt += static_cast<std::uint32_t>(gap);
+      head.blk_len += static_cast<std::uint32_t>(gap);
+      BlockSummary summary = walkBlock(block, source.size() + gap, [&](const Record& record) {
+        return static_cast<std::uint32_t>(record.from().sll_ifindex) > 6 - kept;
+      });
+      CHECK(summary.packets == kept && summary.malformed == 0);
+      const std::uint32_t slack = slackOf(block, summary);
+      CHECK(slack >= gap);
+      const std::size_t length = (std::size_t{summary.length} + 7) / 8 * 8 - slack;
+      const std::unique_ptr<std::uint64_t[]> copy(new std::uint64_t[length / 8]);  // of exactly that size
+      auto* to = reinterpret_cast<std::byte*>(copy.get());
+      copyCompact(to, block, summary, slack);
+      std::uint32_t index = 6 - kept;
+      walkIndex(to, kept, [&](const Record& record) {
+        CHECK(static_cast<std::uint32_t>(record.from().sll_ifindex) == ++index);
+        CHECK(record.offset + record.header->tp_mac + record.header->tp_snaplen <= summary.length - slack);
+        CHECK(std::all_of(record.data(), record.data() + record.header->tp_snaplen,
+                          [&](std::uint8_t each) { return each + 1u == index; }));
+      });
+      CHECK(index == 6);
+    }
+  }
+}
+
 TEST(aRecordWithoutRoomInTheIndexIsMalformed) {
   Block block = Block::of(numbered(4));
   // As if there were room for two: what stands there is not a record.
