@@ -47,13 +47,24 @@ async function datagrams(from: number, to: number): Promise<void> {
   socket.close()
 }
 
-/** The numbers in what a netfilter log group passed on: datagrams, and not the answers of ICMP. */
+/** The packet in what a netfilter log group passed on: the payload among its attributes (LINKTYPE_NFLOG). */
+function payload(data: Uint8Array): Buffer {
+  const PAYLOAD = 9 // NFULA_PAYLOAD, linux/netfilter/nfnetlink_log.h
+  const bytes = Buffer.from(data)
+  for (let at = 4; at + 4 <= bytes.length; ) {
+    const length = bytes.readUInt16LE(at)
+    if (bytes.readUInt16LE(at + 2) === PAYLOAD) return bytes.subarray(at + 4, at + length)
+    at += Math.max(4, (length + 3) & ~3)
+  }
+  return Buffer.alloc(0)
+}
+
+/** The numbers in what a netfilter log group passed on: of datagrams, and not of the answers of ICMP. */
 function logged(packets: readonly Seen[]): number[] {
-  const bytes = packets.map(({ data }) => Buffer.from(data).toString('latin1'))
-  return bytes.flatMap((text) => {
-    const header = text.indexOf('\x45')
-    const number = /number (\d+)\./.exec(text)?.[1]
-    return number !== undefined && text.charCodeAt(header + 9) === 17 ? [Number(number)] : []
+  return packets.flatMap(({ data }) => {
+    const packet = payload(data)
+    const number = /number (\d+)\./.exec(packet.toString('latin1'))?.[1]
+    return number !== undefined && packet[9] === 17 ? [Number(number)] : []
   })
 }
 
