@@ -19,7 +19,8 @@ const char* nameOf(TableForm form) {
 
 Napi::Float64Array toArray(Napi::Env env, const std::vector<double>& row) {
   Napi::Float64Array array = Napi::Float64Array::New(env, row.size());
-  std::copy(row.begin(), row.end(), array.Data());
+  // A worker that is being terminated makes no more objects, and has no exception pending to tell of it.
+  if (!array.IsEmpty()) std::copy(row.begin(), row.end(), array.Data());
   return array;
 }
 

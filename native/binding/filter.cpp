@@ -74,7 +74,7 @@ Napi::Value instructions(const Napi::CallbackInfo& info) {
   const FilterProgram& program = programOf(info[0]);
   const std::size_t size = program.size() * sizeof(FilterInstruction);
   auto buffer = Napi::ArrayBuffer::New(info.Env(), size);
-  if (!info.Env().IsExceptionPending()) std::memcpy(buffer.Data(), program.data(), size);
+  if (!buffer.IsEmpty()) std::memcpy(buffer.Data(), program.data(), size);
   return buffer;
 }
 

@@ -21,7 +21,7 @@ Napi::Value Leases::copy(Napi::Env env, Lease& lease, Ticket* ticket) {
   const std::uint32_t slack = slackOf(content, lease.taken().summary);
   const std::size_t length = lengthOf(lease) - slack;
   Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, length);
-  if (env.IsExceptionPending()) {
+  if (buffer.IsEmpty()) {  // no memory, or a worker that is being terminated (with no exception pending)
     delete ticket;
     return {};
   }

@@ -219,6 +219,34 @@ for (const backend of backends) {
     }
     t.same(await held(), before)
   })
+
+  t.test(`and in the middle of whatever it asks for, ${backend}`, async (t) => {
+    const code = `
+      import { Capture, compileFilter, listInterfaces } from '${import.meta.resolve('ringtap')}'
+      import { parentPort } from 'node:worker_threads'
+      const capture = await Capture.open({ interfaces: 'eth0', backend: '${backend}', chunk: { copy: true }, ring: { memory: 16 << 20 } })
+      const filter = await compileFilter('ip')
+      ;(async () => { for await (const chunk of capture) globalThis.held = [...chunk.retain(), ...chunk] })()
+      parentPort.postMessage('open')
+      for (;;) {
+        capture.stats()
+        filter.matches(new Uint8Array(60))
+        filter.instructions
+        filter.listing
+        listInterfaces()
+        await new Promise((resolve) => setImmediate(resolve))
+      }`
+    const url = new URL(`data:text/javascript,${encodeURIComponent(code)}`)
+    for (let i = 0; i < 30; i++) {
+      const worker = new Worker(url)
+      worker.on('error', (error) => t.fail(error.message))
+      await new Promise((resolve) => worker.on('message', resolve))
+      sendSync({ interface: 'eth0', count: 10 })
+      await new Promise((resolve) => setTimeout(resolve, i % 5))
+      await worker.terminate()
+    }
+    t.equal(holdings().rings, 0)
+  })
 }
 
 t.test('errors leave nothing behind', async (t) => {
