@@ -51,6 +51,20 @@ for (const [selected, exceptions] of [
       'none elsewhere',
     )
   })
+
+  t.test(`captured: ${selected.join(', ')}, classic`, async (t) => {
+    const options: CaptureOptions = { interfaces: selected, ring: { table: 'classic' }, dedupe: true }
+    const { sightings, runs } = await watch([options], goAllWays)
+    const [once] = runs as [Run]
+    const delivered = keysOf(once.packets)
+    t.strictSame(
+      firstOf(sightings, selected).filter((first) => !delivered.includes(first)),
+      [],
+      'no first sighting is taken for a duplicate',
+    )
+    t.strictSame(duplicatesIn(once.stats, selected), duplicatesAt(sightings, selected, once.packets))
+    t.strictSame(imbalances(once.stats), [])
+  })
 }
 
 t.test('directions', { skip }, async (t) => {
