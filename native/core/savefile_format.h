@@ -1,0 +1,107 @@
+// The numbers of the two savefile formats, for those who read and who write them.
+//
+// pcap: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-04.html; pcapng: draft-ietf-opsawg-pcapng. All numbers
+// stand in the byte order of the machine that wrote the file (pcapng: the section).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ringtap::savefile {
+
+// pcap: a file header, then records.
+inline constexpr std::uint32_t kMagicMicroseconds = 0xa1b2c3d4;
+inline constexpr std::uint32_t kMagicNanoseconds = 0xa1b23c4d;
+// Alexey Kuznetsov's variant, of old Red Hat systems: its record header says how the packet came.
+inline constexpr std::uint32_t kMagicKuznetsov = 0xa1b2cd34;
+inline constexpr std::uint16_t kPcapMajor = 2;
+inline constexpr std::uint16_t kPcapMinor = 4;
+inline constexpr std::size_t kPcapHeader = 24;  // magic, major, minor, 8 bytes unused, snapshot length, link type
+inline constexpr std::size_t kPcapRecord = 16;  // seconds, fraction, captured length, original length
+inline constexpr std::size_t kPcapKuznetsovRecord = 24;  // and interface index, protocol, packet type (sll_pkttype)
+// In the link type's field: 16 bits of LINKTYPE_, and where kFcsPresent is set, the FCS length in units of 16 bits.
+inline constexpr std::uint32_t kLinkTypeMask = 0x0000'ffff;
+inline constexpr std::uint32_t kFcsPresent = 0x0400'0000;
+inline constexpr unsigned kFcsShift = 28;
+
+// pcapng: blocks, each a type, its total length, a body, and the total length again; in multiples of four bytes.
+inline constexpr std::uint32_t kSectionHeader = 0x0a0d'0d0a;  // the same in both byte orders
+inline constexpr std::uint32_t kByteOrderMagic = 0x1a2b'3c4d;
+inline constexpr std::uint16_t kPcapngMajor = 1;
+inline constexpr std::uint16_t kPcapngMinor = 0;
+inline constexpr std::uint64_t kSectionLengthUnknown = ~std::uint64_t{0};
+inline constexpr std::uint32_t kInterfaceDescription = 1;
+inline constexpr std::uint32_t kObsoletePacket = 2;
+inline constexpr std::uint32_t kSimplePacket = 3;
+inline constexpr std::uint32_t kNameResolution = 4;
+inline constexpr std::uint32_t kInterfaceStatistics = 5;
+inline constexpr std::uint32_t kEnhancedPacket = 6;
+inline constexpr std::uint32_t kDecryptionSecrets = 0x0a;
+inline constexpr std::uint32_t kCustom = 0x0bad;           // may be copied by who does not know it
+inline constexpr std::uint32_t kCustomOnce = 0x4000'0bad;  // must not be
+
+inline constexpr std::size_t kBlockEnvelope = 12;       // type, length, length
+inline constexpr std::size_t kSectionHeaderFixed = 28;  // with the envelope, without options; the others alike
+inline constexpr std::size_t kInterfaceDescriptionFixed = 20;
+inline constexpr std::size_t kEnhancedPacketFixed = 32;
+inline constexpr std::size_t kObsoletePacketFixed = 32;
+inline constexpr std::size_t kSimplePacketFixed = 16;
+inline constexpr std::size_t kEnhancedPacketData = 28;  // where the bytes start in the block; also the obsolete one's
+inline constexpr std::size_t kSimplePacketData = 12;
+
+constexpr std::uint64_t padded(std::uint64_t length) { return (length + 3) / 4 * 4; }
+
+// Options: a code, a length, the value padded to four bytes.
+inline constexpr std::uint16_t kOptionEnd = 0;
+inline constexpr std::uint16_t kOptionComment = 1;
+namespace section_option {
+inline constexpr std::uint16_t kHardware = 2;
+inline constexpr std::uint16_t kOperatingSystem = 3;
+inline constexpr std::uint16_t kApplication = 4;
+}  // namespace section_option
+namespace interface_option {
+inline constexpr std::uint16_t kName = 2;
+inline constexpr std::uint16_t kDescription = 3;
+inline constexpr std::uint16_t kIpv4Address = 4;
+inline constexpr std::uint16_t kIpv6Address = 5;
+inline constexpr std::uint16_t kMacAddress = 6;
+inline constexpr std::uint16_t kEuiAddress = 7;
+inline constexpr std::uint16_t kSpeed = 8;
+inline constexpr std::uint16_t kTimestampResolution = 9;
+inline constexpr std::uint16_t kFilter = 11;
+inline constexpr std::uint16_t kOperatingSystem = 12;
+inline constexpr std::uint16_t kFcsLength = 13;
+inline constexpr std::uint16_t kTimestampOffset = 14;
+inline constexpr std::uint16_t kHardware = 15;
+inline constexpr std::uint16_t kTransmitSpeed = 16;
+inline constexpr std::uint16_t kReceiveSpeed = 17;
+}  // namespace interface_option
+namespace packet_option {
+inline constexpr std::uint16_t kFlags = 2;
+inline constexpr std::uint16_t kHash = 3;
+inline constexpr std::uint16_t kDropCount = 4;
+inline constexpr std::uint16_t kPacketId = 5;
+inline constexpr std::uint16_t kQueue = 6;
+inline constexpr std::uint16_t kVerdict = 7;
+}  // namespace packet_option
+namespace statistics_option {
+inline constexpr std::uint16_t kStartTime = 2;
+inline constexpr std::uint16_t kEndTime = 3;
+inline constexpr std::uint16_t kReceived = 4;
+inline constexpr std::uint16_t kDropped = 5;
+inline constexpr std::uint16_t kFilterAccepted = 6;
+inline constexpr std::uint16_t kDroppedBySystem = 7;
+inline constexpr std::uint16_t kDelivered = 8;
+}  // namespace statistics_option
+
+// The flags of a packet (packet_option::kFlags).
+inline constexpr std::uint32_t kFlagDirection = 0x3;
+inline constexpr std::uint32_t kFlagInbound = 0x1;
+inline constexpr std::uint32_t kFlagOutbound = 0x2;
+inline constexpr std::uint32_t kFlagReception = 0x1c;
+inline constexpr std::uint32_t kFlagUnicast = 0x04;
+inline constexpr std::uint32_t kFlagMulticast = 0x08;
+inline constexpr std::uint32_t kFlagBroadcast = 0x0c;
+inline constexpr std::uint32_t kFlagPromiscuous = 0x10;
+
+}  // namespace ringtap::savefile
