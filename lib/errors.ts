@@ -8,6 +8,9 @@
  *   are, without CAP_BPF.
  * - `ERR_PATTERN`: an include or exclude pattern is not a valid expression.
  * - `ERR_OPTION`: an argument or option is not what was expected, or cannot be honoured.
+ * - `ERR_FILE_FORMAT`: the file is not a pcap or pcapng file, or of a version or compression that cannot be read.
+ * - `ERR_FILE_DAMAGED`: the file contradicts itself; see `offset`.
+ * - `ERR_FILE_TRUNCATED`: the file ends in the middle of something; see `offset`.
  * - `ERR_CLOSED`: the capture was closed.
  * - `ERR_RELEASED`: the chunk of this packet was released.
  * - `ERR_NATIVE_UNAVAILABLE`: the native addon could not be loaded on this platform.
@@ -20,6 +23,9 @@ export type CaptureErrorCode =
   | 'ERR_FILTER_TOO_LARGE'
   | 'ERR_PATTERN'
   | 'ERR_OPTION'
+  | 'ERR_FILE_FORMAT'
+  | 'ERR_FILE_DAMAGED'
+  | 'ERR_FILE_TRUNCATED'
   | 'ERR_CLOSED'
   | 'ERR_RELEASED'
   | 'ERR_NATIVE_UNAVAILABLE'
@@ -39,6 +45,8 @@ export interface CaptureErrorDetails {
    * each other, the first that the message names.
    */
   option?: string | undefined
+  /** The place in a file, in bytes from its start. */
+  offset?: number | undefined
   /** The error this one was made from. */
   cause?: unknown
 }
@@ -64,6 +72,11 @@ export class CaptureError extends Error {
    * refused: `ring.memory`, `interfaces.include[1]`, `filter`.
    */
   declare readonly option?: string
+  /**
+   * Where in a file, in bytes from its start: of what it unpacks to, where it is compressed. The packet or block that
+   * could not be read begins there; everything before it was delivered.
+   */
+  declare readonly offset?: number
 
   constructor(code: CaptureErrorCode, message: string, details: CaptureErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
@@ -72,6 +85,7 @@ export class CaptureError extends Error {
     if (details.syscall) this.syscall = details.syscall
     if (details.interface) this.interface = details.interface
     if (details.option) this.option = details.option
+    if (details.offset !== undefined) this.offset = details.offset
     Object.defineProperty(this, brand, { value: true })
   }
 

@@ -20,9 +20,20 @@ export { type ListInterfacesOptions, listInterfaces } from './list-interfaces.js
 export type { InterfaceLoss, LossFigures, LossLevel } from './loss-figures.js'
 export type { LossEvent } from './loss-watch.js'
 export type { InterfaceAddress, NetworkInterface } from './network-interface.js'
+export { openFile } from './open-file.js'
 export { Packet, type PacketKind, type VlanTag } from './packet.js'
 export type { InterfacePattern } from './pattern.js'
 export type { PermissionReason } from './permission.js'
+export { Savefile, type SavefileEvents, type SavefileProgress, type SavefileStats } from './savefile.js'
+export type {
+  ResolvedName,
+  SavefileBlock,
+  SavefileInterface,
+  SavefileOption,
+  SavefileSection,
+} from './savefile-metadata.js'
+export type { KeepOptions, SavefileBlockKind, SavefileChunkOptions, SavefileOptions } from './savefile-options.js'
+export type { SavefileSource } from './savefile-source.js'
 export {
   explainSelection,
   type InterfaceRules,

@@ -60,8 +60,8 @@ export class InterfaceHistory {
   }
 }
 
-/** A device that came and went before anyone could ask the kernel for its name. */
-function nameless(index: number): NetworkInterface {
+/** A device that came and went before anyone could ask the kernel for its name. @internal */
+export function nameless(index: number): NetworkInterface {
   return Object.freeze({
     index,
     name: '',

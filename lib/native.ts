@@ -2,6 +2,7 @@ import loaded from './addon.cjs'
 import { CaptureError, type CaptureErrorCode } from './errors.js'
 import type { PackedInterfaces } from './interface-stats.js'
 import type { LossSample } from './loss-figures.js'
+import type { NativeSavefile, NativeSavefileOptions } from './native-savefile.js'
 import type { NetworkInterface } from './network-interface.js'
 import type { SoftnetStats } from './softnet.js'
 
@@ -56,6 +57,7 @@ export interface Native {
       syscall: string,
       name: string,
       option: string,
+      offset: number,
     ) => CaptureError,
   ): void
   Pattern: new (expression: string) => NativePattern
@@ -81,6 +83,11 @@ export interface Native {
    * something new, once per burst; it is held, and holds the event loop, until the capture is closed.
    */
   openCapture(options: NativeCaptureOptions, wake: () => void): Promise<NativeCapture>
+  /**
+   * Begins to read from a copy of the descriptor, or, where that is -1, what feed() brings. `wake` is called when there
+   * is something new; it is held, and unless `hold(false)` holds the event loop, until the file is closed.
+   */
+  openSavefile(options: NativeSavefileOptions, fd: number, wake: () => void): NativeSavefile
   /** The LINKTYPE_ value for an ARPHRD_ one, `undefined` where none fits. */
   linkTypeOf(hardwareType: number): number | undefined
 }
@@ -247,8 +254,14 @@ export function native(): Native {
     )
   }
   const addon = loaded.addon as Native
-  addon.setErrorFactory((code, message, errno, syscall, name, option) => {
-    return new CaptureError(code, message, { errno, syscall, interface: name, option })
+  addon.setErrorFactory((code, message, errno, syscall, name, option, offset) => {
+    return new CaptureError(code, message, {
+      errno,
+      syscall,
+      interface: name,
+      option,
+      offset: offset < 0 ? undefined : offset,
+    })
   })
   ready = addon
   return ready

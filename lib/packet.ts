@@ -2,6 +2,7 @@ import { ChunkMemory } from './chunk-memory.js'
 import { CaptureError } from './errors.js'
 import { native } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
+import { commentsAt, commentsEnd } from './packet-comments.js'
 import { Index, PacketType, Record, Status } from './record.js'
 
 /** The VLAN tag that the kernel took out of a packet (IEEE 802.1Q). */
@@ -19,6 +20,7 @@ export interface VlanTag {
 /** How a packet came to the interface, or that it leaves (packet(7), sll_pkttype). */
 export type PacketKind = 'host' | 'broadcast' | 'multicast' | 'other-host' | 'outgoing'
 
+const none: readonly string[] = Object.freeze([])
 const kinds: readonly PacketKind[] = ['host', 'broadcast', 'multicast', 'other-host', 'outgoing']
 
 /** For a number that the kernel does not give packets, or not to everybody. */
@@ -100,7 +102,8 @@ export class Packet {
 
   /**
    * `'out'` for what this host sends (or forwards) through the interface, `'in'` for everything else. `undefined` where
-   * the source does not tell: with `backend: 'pcap'`, unless only one direction is captured, or on loopback.
+   * the source does not tell: with `backend: 'pcap'`, unless only one direction is captured, or on loopback; and in most
+   * files.
    */
   get direction(): 'in' | 'out' | undefined {
     const type = this.#packetType()
@@ -108,7 +111,7 @@ export class Packet {
     return type === PacketType.OUTGOING ? 'out' : 'in'
   }
 
-  /** To whom the link layer addressed it; `undefined` where the source does not tell (`backend: 'pcap'`). */
+  /** To whom the link layer addressed it; `undefined` where the source does not tell (`backend: 'pcap'`, most files). */
   get kind(): PacketKind | undefined {
     return kindOf(this.#packetType())
   }
@@ -147,11 +150,20 @@ export class Packet {
     return (this.#status() & Status.CHECKSUM_NOT_READY) !== 0
   }
 
+  /** Comments on this packet, as pcapng files have them. A live capture has none. */
+  get comments(): readonly string[] {
+    if ((this.#status() & Status.COMMENTS) === 0) return none
+    return commentsAt(this._memory, offsetOf(this._entry))
+  }
+
   /** A packet of its own, with a copy of the bytes, that outlives the chunk. */
   copy(): Packet {
     const captured = this.capturedLength
     const offset = offsetOf(this._entry)
-    const length = (this._memory.u16[(offset + Record.DATA) >>> 1] as number) + captured
+    const length =
+      (this.#status() & Status.COMMENTS) === 0
+        ? (this._memory.u16[(offset + Record.DATA) >>> 1] as number) + captured
+        : commentsEnd(this._memory, offset) - offset
     const buffer = new ArrayBuffer((length + 7) & ~7)
     new Uint8Array(buffer).set(this._memory.u8.subarray(offset, offset + length))
     const iface = this.interface

@@ -26,7 +26,7 @@ export const PacketType = {
   UNKNOWN: 0xff,
 } as const
 
-/** TP_STATUS_* of linux/if_packet.h, and one of our own. @internal */
+/** TP_STATUS_* of linux/if_packet.h, and some of our own. @internal */
 export const Status = {
   CHECKSUM_NOT_READY: 1 << 3,
   VLAN_VALID: 1 << 4,
@@ -34,6 +34,8 @@ export const Status = {
   CHECKSUM_VALID: 1 << 7,
   /** The link type stands in the record (native/core/block.h). */
   LINK_TYPE: 1 << 24,
+  /** Comments stand behind the packet's bytes (native/core/block.h). */
+  COMMENTS: 1 << 25,
 } as const
 
 /**

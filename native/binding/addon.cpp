@@ -14,6 +14,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   initPattern(env, exports);
   initInterfaces(env, exports);
   initFilter(env, exports);
+  initSavefile(env, exports);
   return exports;
 }
 

@@ -3,7 +3,6 @@
 
 #include <napi.h>
 
-#include <atomic>
 #include <functional>
 #include <memory>
 
@@ -13,6 +12,7 @@
 #include "binding/interface_object.h"
 #include "binding/leases.h"
 #include "binding/rooms.h"
+#include "binding/waker.h"
 #include "core/filter_request.h"
 #include "core/host_filter.h"
 #include "core/link_type.h"
@@ -55,27 +55,6 @@ struct OpenRequest {
   HostLists hosts;
   std::string netns;  // "": the caller's
   bool copying = false;
-};
-
-// Wakes JavaScript from the capture's thread. The thread-safe function is released by the capture's owner, after the
-// thread is gone; where the environment ends first, the call says so and is not made again.
-class Waker {
- public:
-  Waker(Napi::Env env, Napi::Function callback)
-      : function_(Napi::ThreadSafeFunction::New(env, callback, "ringtap", 0, 1)) {}
-  void operator()() {
-    if (dead_) return;
-    const napi_status status = function_.NonBlockingCall();
-    if (status == napi_closing) dead_ = true;
-  }
-  void release() {
-    if (!std::exchange(released_, true) && !dead_) function_.Release();
-  }
-
- private:
-  Napi::ThreadSafeFunction function_;
-  std::atomic<bool> dead_{false};
-  bool released_ = false;
 };
 
 class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {

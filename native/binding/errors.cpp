@@ -16,6 +16,9 @@ const char* codeName(Code code) {
     case Code::Pattern: return "ERR_PATTERN";
     case Code::Option: return "ERR_OPTION";
     case Code::Closed: return "ERR_CLOSED";
+    case Code::FileFormat: return "ERR_FILE_FORMAT";
+    case Code::FileDamaged: return "ERR_FILE_DAMAGED";
+    case Code::FileTruncated: return "ERR_FILE_TRUNCATED";
   }
   return "ERR_SYSTEM";
 }
@@ -33,7 +36,8 @@ Napi::Value toJs(Napi::Env env, const Error& error) {
   if (factory.IsEmpty()) return Napi::Error::New(env, error.message).Value();
   return factory.Call({Napi::String::New(env, codeName(error.code)), Napi::String::New(env, error.message),
                        Napi::Number::New(env, error.number), Napi::String::New(env, error.syscall),
-                       Napi::String::New(env, error.interface), Napi::String::New(env, error.option)});
+                       Napi::String::New(env, error.interface), Napi::String::New(env, error.option),
+                       Napi::Number::New(env, static_cast<double>(error.offset))});
 }
 
 void throwError(Napi::Env env, const Error& error) {

@@ -7,7 +7,7 @@
 
 namespace ringtap::binding {
 
-// exports.setErrorFactory((code, message, errno, syscall, interface) => CaptureError): the library calls it once when
+// exports.setErrorFactory((code, message, errno, syscall, interface, offset) => CaptureError): the library calls it once when
 // it loads, so that native errors are of its class.
 void initErrors(Napi::Env env, Napi::Object exports);
 

@@ -7,7 +7,8 @@ namespace ringtap::binding {
 
 struct Instance {
   Napi::FunctionReference errorFactory;
-  Napi::FunctionReference capture;  // the class behind lib/capture.ts
+  Napi::FunctionReference capture;   // the class behind lib/capture.ts
+  Napi::FunctionReference savefile;  // and behind lib/savefile.ts
 
   static Instance& of(Napi::Env env) { return *env.GetInstanceData<Instance>(); }
 };

@@ -1,13 +1,11 @@
 #include "binding/leases.h"
 
-#include <cstring>
-
 namespace ringtap::binding {
 
 namespace {
 
 // Up to the end of the last packet, in whole 64-bit words: lib/chunk.ts reads the block through typed arrays.
-std::size_t lengthOf(const Lease& lease) { return (std::size_t{lease.taken().summary.length} + 7) / 8 * 8; }
+std::size_t lengthOf(const BlockSummary& summary) { return (std::size_t{summary.length} + 7) / 8 * 8; }
 
 }  // namespace
 
@@ -16,35 +14,39 @@ void Leases::expire(Ticket* ticket) {
   delete ticket;
 }
 
-Napi::Value Leases::copy(Napi::Env env, Lease& lease, Ticket* ticket) {
-  const std::byte* content = lease.lend();
-  const std::uint32_t slack = slackOf(content, lease.taken().summary);
-  const std::size_t length = lengthOf(lease) - slack;
-  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, length);
+Napi::Value Leases::copy(Napi::Env env, const std::byte* block, const BlockSummary& summary, Ticket* ticket) {
+  const std::uint32_t slack = slackOf(block, summary);
+  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, lengthOf(summary) - slack);
   if (buffer.IsEmpty()) {  // no memory, or a worker that is being terminated (with no exception pending)
     delete ticket;
     return {};
   }
-  copyCompact(static_cast<std::byte*>(buffer.Data()), content, lease.taken().summary, slack);
+  copyCompact(static_cast<std::byte*>(buffer.Data()), block, summary, slack);
   buffer.AddFinalizer([](Napi::Env, Ticket* ticket) { expire(ticket); }, ticket);
-  held_->emplace(ticket->number, Held{std::nullopt, Napi::Weak(buffer)});
+  held_->emplace(ticket->number, Held{nullptr, Napi::Weak(buffer)});
   return buffer;
 }
 
 Napi::Value Leases::lend(Napi::Env env, Lease lease, std::uint32_t& number) {
+  std::byte* block = lease.lend();  // from here on its length stands
+  const BlockSummary summary = lease.taken().summary;
+  return lend(env, block, summary, std::make_shared<Lease>(std::move(lease)), number);
+}
+
+Napi::Value Leases::lend(Napi::Env env, std::byte* block, const BlockSummary& summary, Owner owner,
+                         std::uint32_t& number) {
   do ++last_;
   while (last_ == 0 || held_->contains(last_));
   number = last_;
   auto* ticket = new Ticket{held_, number};
-  if (copying_) return copy(env, lease, ticket);
+  if (copying_) return copy(env, block, summary, ticket);
   napi_value value = nullptr;
-  std::byte* content = lease.lend();  // from here on its length stands
   const napi_status status = napi_create_external_arraybuffer(
-      env, content, lengthOf(lease), [](napi_env, void*, void* hint) { expire(static_cast<Ticket*>(hint)); }, ticket,
+      env, block, lengthOf(summary), [](napi_env, void*, void* hint) { expire(static_cast<Ticket*>(hint)); }, ticket,
       &value);
   if (status == napi_no_external_buffers_allowed) {
     copying_ = true;
-    return copy(env, lease, ticket);
+    return copy(env, block, summary, ticket);
   }
   if (status != napi_ok) {
     delete ticket;
@@ -52,7 +54,7 @@ Napi::Value Leases::lend(Napi::Env env, Lease lease, std::uint32_t& number) {
     return {};
   }
   Napi::ArrayBuffer buffer(env, value);
-  held_->emplace(number, Held{std::move(lease), Napi::Weak(buffer)});
+  held_->emplace(number, Held{std::move(owner), Napi::Weak(buffer)});
   return buffer;
 }
 

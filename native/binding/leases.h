@@ -1,4 +1,5 @@
-// Blocks of the ring as JavaScript holds them: external ArrayBuffers, one a lease.
+// Blocks of packets as JavaScript holds them: external ArrayBuffers, one a block. Whose memory a block is, its owner
+// knows.
 //
 // Belongs to JavaScript's thread, as does every function here.
 #pragma once
@@ -7,7 +8,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <unordered_map>
 
 #include "core/chunk_queue.h"
@@ -19,8 +19,13 @@ class Leases {
   // `copying`: hand out copies, as is done anyway in embedders that refuse external ArrayBuffers.
   explicit Leases(bool copying) : copying_(copying), held_(std::make_shared<Table>()) {}
 
-  // An ArrayBuffer over the packets of the lease, and the number it is released by. Empty, with an exception pending,
-  // where none could be made.
+  // What keeps a block where it is: it goes back with this object.
+  using Owner = std::shared_ptr<void>;
+
+  // An ArrayBuffer over a walked block, up to the end of its last packet, and the number it is released by. Empty where
+  // none could be made.
+  [[nodiscard]] Napi::Value lend(Napi::Env env, std::byte* block, const BlockSummary& summary, Owner owner,
+                                 std::uint32_t& number);
   [[nodiscard]] Napi::Value lend(Napi::Env env, Lease lease, std::uint32_t& number);
   // Detaches the ArrayBuffer: every view on it becomes empty. Then the block goes back. Unknown numbers do nothing.
   void release(Napi::Env env, std::uint32_t number);
@@ -29,7 +34,7 @@ class Leases {
  private:
   // One block in JavaScript's hands. It ends with release(), or when the garbage collector takes the ArrayBuffer.
   struct Held {
-    std::optional<Lease> lease;                 // none where the buffer is a copy
+    Owner owner;                                // none where the buffer is a copy
     Napi::Reference<Napi::ArrayBuffer> buffer;  // weak
   };
   using Table = std::unordered_map<std::uint32_t, Held>;
@@ -38,7 +43,7 @@ class Leases {
     std::uint32_t number;
   };
 
-  [[nodiscard]] Napi::Value copy(Napi::Env env, Lease& lease, Ticket* ticket);
+  [[nodiscard]] Napi::Value copy(Napi::Env env, const std::byte* block, const BlockSummary& summary, Ticket* ticket);
   static void expire(Ticket* ticket);
   void detach(Napi::Env env, Held& held);
 

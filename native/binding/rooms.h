@@ -11,5 +11,6 @@ void initCheck(Napi::Env env, Napi::Object exports);
 void initPattern(Napi::Env env, Napi::Object exports);
 void initInterfaces(Napi::Env env, Napi::Object exports);
 void initFilter(Napi::Env env, Napi::Object exports);
+void initSavefile(Napi::Env env, Napi::Object exports);
 
 }  // namespace ringtap::binding

@@ -28,6 +28,18 @@ inline constexpr std::size_t kRecordHeader = kRecordAddress + sizeof(sockaddr_ll
 inline constexpr std::size_t kRecordTimestamp = offsetof(tpacket3_hdr, tp_padding);
 static_assert(kRecordTimestamp % 8 == 0 && sizeof(tpacket3_hdr{}.tp_padding) == 8);
 
+// Bits of tp_status that the kernel does not use. The link type does not follow from the hardware type (sll_hatype),
+// but stands in tp_rxhash, which the kernel fills on request only (TP_FT_REQ_FILL_RXHASH):
+inline constexpr std::uint32_t kStatusLinkType = 1u << 24;
+// Comments stand behind the packet's bytes, at the next multiple of four: how many, and for each its length and its
+// bytes, padded to four.
+inline constexpr std::uint32_t kStatusComments = 1u << 25;
+
+// Beside the PACKET_* of linux/if_packet.h in sll_pkttype, for sources that do not tell: to whom an incoming packet was
+// addressed, or even whether it was incoming.
+inline constexpr std::uint8_t kPacketIncoming = 0xfe;
+inline constexpr std::uint8_t kPacketUnknown = 0xff;
+
 // The index: 32-bit entries, where the record stands (in units of its alignment) above the captured length, of which
 // there is as much as fits.
 inline constexpr std::size_t kIndexStart = sizeof(tpacket_block_desc);
@@ -59,15 +71,6 @@ constexpr BlockDivision divide(std::size_t blockSize) {
   const std::size_t record = (blockSize - kIndexStart - most) / (most / 4) + 1;
   return {most, static_cast<std::uint32_t>((record - smallest + 15) / 16 * 16)};
 }
-
-// A bit of tp_status that the kernel does not use: the link type does not follow from the hardware type (sll_hatype),
-// but stands in tp_rxhash, which the kernel fills on request only (TP_FT_REQ_FILL_RXHASH).
-inline constexpr std::uint32_t kStatusLinkType = 1u << 24;
-
-// Beside the PACKET_* of linux/if_packet.h in sll_pkttype, for sources that do not tell: to whom an incoming packet was
-// addressed, or even whether it was incoming.
-inline constexpr std::uint8_t kPacketIncoming = 0xfe;
-inline constexpr std::uint8_t kPacketUnknown = 0xff;
 
 struct Record {
   tpacket3_hdr* header;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cerrno>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <variant>
@@ -18,6 +19,9 @@ enum class Code {
   Pattern,         // regcomp refused the pattern
   Option,          // an option's value cannot be honoured
   Closed,          // the handle is closed
+  FileFormat,      // not a savefile, or of a kind that is not read
+  FileDamaged,     // a savefile whose content contradicts itself
+  FileTruncated,   // a savefile that ends in the middle of something
 };
 
 struct Error {
@@ -27,6 +31,7 @@ struct Error {
   const char* syscall = "";    // a string literal, "" where none applies
   std::string interface = {};  // the interface concerned, "" where none
   std::string option = {};     // the option or argument that is wrong, "" where that is for the caller to say
+  std::int64_t offset = -1;    // the place in a file, in bytes from its start, -1 where none applies
 
   // Takes errno first of all, before anything else can change it.
   [[nodiscard]] static Error fromErrno(const char* syscall, std::string message = {}, Code code = Code::System);

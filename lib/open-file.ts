@@ -1,0 +1,40 @@
+import { native } from './native.js'
+import { Savefile } from './savefile.js'
+import { normaliseSavefileOptions, type SavefileOptions } from './savefile-options.js'
+import { openSource, type SavefileSource } from './savefile-source.js'
+
+/**
+ * Opens a savefile: pcap (microseconds and nanoseconds, either byte order) or pcapng, plain or compressed with gzip or
+ * zstd, told by its content. Its packets come as they do from a {@link Capture}, in the very same chunks.
+ *
+ * ```ts
+ * await using file = await openFile('trace.pcapng.gz', { filter: 'udp port 53' })
+ * for await (const chunk of file) chunk.forEach((packet) => console.log(packet.timestamp, packet.interface.name))
+ * ```
+ *
+ * A regular file is read, unpacked and taken apart on a thread of its own, a few chunks ahead. zlib is that of Node or
+ * the system, zstd the system's libzstd.so.1 (or Node's, where that shows it).
+ *
+ * @param source A path, or a stream of bytes (a Readable, or any AsyncIterable of Uint8Array), which then belongs to the
+ * file: it is destroyed when the file is closed.
+ * @throws CaptureError (the promise rejects) `ERR_FILE_FORMAT` where it is no savefile, or of a version or compression
+ * that cannot be read; `ERR_FILE_TRUNCATED` where it ends ahead of its first section or header; `ERR_SYSTEM` with
+ * `errno` where it cannot be opened; `ERR_PERMISSION`; `ERR_OPTION`; `ERR_PATTERN`; `ERR_FILTER_SYNTAX`,
+ * `ERR_FILTER_TOO_LARGE`; `ERR_NO_INTERFACE` where nothing of a pcap file is selected; `ERR_NATIVE_UNAVAILABLE`. An
+ * aborted signal's reason is thrown as it is, as is what a stream fails with.
+ */
+export async function openFile(source: SavefileSource, options?: SavefileOptions): Promise<Savefile> {
+  const normalised = normaliseSavefileOptions(options)
+  normalised.signal?.throwIfAborted()
+  const addon = native()
+  const opened = await openSource(source)
+  let wake = () => {}
+  try {
+    const reader = addon.openSavefile(normalised.native, opened.file?.fd ?? -1, () => wake())
+    const file = new Savefile(reader, opened, normalised)
+    wake = () => file._wake()
+    return await file._open()
+  } finally {
+    await opened.file?.close()
+  }
+}

@@ -1,0 +1,461 @@
+import { EventEmitter } from 'node:events'
+import { Chunk } from './chunk.js'
+import { ChunkMemory } from './chunk-memory.js'
+import { CaptureError } from './errors.js'
+import { nameless } from './interface-history.js'
+import type { NativeFileInterface, NativeSavefile } from './native-savefile.js'
+import type { NetworkInterface } from './network-interface.js'
+import type { Packet } from './packet.js'
+import {
+  type SavefileBlock,
+  type SavefileInterface,
+  type SavefileSection,
+  toBlock,
+  toInterface,
+  toSection,
+} from './savefile-metadata.js'
+import type { NormalisedSavefileOptions } from './savefile-options.js'
+import { type OpenedSource, Pump } from './savefile-source.js'
+
+/** How far the reading of a file has come. */
+export interface SavefileProgress {
+  /** Bytes of the file, as stored, up to the end of the last chunk delivered. */
+  readonly bytesDone: number
+  /** Bytes of the file, as stored; `undefined` of a stream. */
+  readonly size: number | undefined
+  /** Packets delivered. */
+  readonly packets: number
+}
+
+/** The ledger of a file: read = delivered + unselected + filtered + what waits to be delivered. */
+export interface SavefileStats extends SavefileProgress {
+  /** Captured bytes of the packets delivered. */
+  readonly bytes: number
+  /** Bytes read so far, as stored: ahead of `bytesDone` by what waits. */
+  readonly bytesRead: number
+  /** The same, unpacked, up to the last packet that was looked at. */
+  readonly bytesUnpacked: number
+  /** Packets read, whatever became of them. */
+  readonly packetsRead: number
+  /** Of interfaces that are not selected. */
+  readonly unselected: number
+  /** Refused by the filter. */
+  readonly filtered: number
+  /** Blocks that are neither packets, interfaces nor sections, and not of a kind to keep. */
+  readonly skippedBlocks: number
+}
+
+/** The events of a {@link Savefile}. Packets never come as events. */
+export interface SavefileEvents {
+  /** The file describes one more interface; also for those that were known when it was opened. */
+  interface: [iface: SavefileInterface, selected: boolean]
+  /** Every 100 ms while an iteration runs, and at the end. */
+  progress: [progress: SavefileProgress]
+  /** Something the user should know; the reading goes on. Where nobody listens it goes to process.emitWarning(). */
+  warning: [warning: CaptureError]
+  /** The file is closed. */
+  close: []
+}
+
+/** Where native/binding/savefile.cpp writes what it says of a chunk. */
+const META = {
+  PACKETS: 0,
+  BYTES: 1,
+  POSITION: 2,
+  LEASE: 3,
+  FIRST_TIMESTAMP: 4,
+  LAST_TIMESTAMP: 5,
+  WORDS: 6,
+} as const
+const EMPTY = 0
+const NEWS_FIRST = 1
+
+/** Milliseconds for which an iteration goes on without letting timers and I/O have their turn. */
+const longestTurn = 10
+const progressInterval = 100
+/** Interfaces and sections of the past that are remembered. */
+const mostInterfaces = 65536
+const mostSections = 1024
+
+/**
+ * A savefile that is being read, from its start to its end, once. {@link openFile} makes one.
+ *
+ * It is read a few chunks ahead and no further: an iteration that does not go on holds it up. It keeps the process
+ * running only while an iteration waits. At the end of the file, or of an iteration that fails, it closes itself.
+ */
+export class Savefile extends EventEmitter<SavefileEvents> implements AsyncIterable<Chunk>, AsyncDisposable {
+  readonly #native: NativeSavefile
+  readonly #source: OpenedSource
+  readonly #options: NormalisedSavefileOptions
+  readonly #pump: Pump | undefined
+  readonly #meta = new Float64Array(META.WORDS)
+  readonly #times = new BigUint64Array(this.#meta.buffer)
+  readonly #interfaces = new Map<number, SavefileInterface>()
+  readonly #sections: SavefileSection[] = []
+  readonly #blocks: SavefileBlock[] = []
+  #sectionCount = 0
+  #selectedCount = 0
+  #format: 'pcap' | 'pcapng' = 'pcap'
+  #ready = false
+  #waiting: (() => void)[] = []
+  #held = true
+  #turnBegan = 0
+  #delivered = { packets: 0, bytes: 0, position: 0 }
+  #progressAt = 0
+  #lastStats: SavefileStats | undefined
+  #closing: Promise<void> | undefined
+  #ended: { error: unknown } | undefined
+  #missing: readonly string[]
+  #failing: { error: unknown } | undefined
+
+  /** @internal */
+  constructor(reader: NativeSavefile, source: OpenedSource, options: NormalisedSavefileOptions) {
+    super()
+    this.#native = reader
+    this.#source = source
+    this.#options = options
+    this.#missing = options.selection?.names ?? []
+    this.#pump = source.stream && new Pump(source.stream, reader)
+    void this.#pump?.run()
+  }
+
+  /** Resolves when the file is known to be one. @internal */
+  async _open(): Promise<this> {
+    const { signal, selection } = this.#options
+    try {
+      signal?.throwIfAborted()
+      signal?.addEventListener('abort', this.#onAbort, { once: true })
+      this.#takeNews()
+      while (!this.#ready) {
+        if (this.#ended) throw this.#ended.error
+        if (this.#failing) throw this.#failing.error
+        if (this.#native.nextChunk(this.#meta.buffer) === 2) throw this.#failure() ?? closedError()
+        await new Promise<void>((resolve) => this.#waiting.push(resolve))
+      }
+      if (this.#failing) throw this.#failing.error
+      if (this.#format === 'pcap' && selection && this.#selectedCount === 0) throw this.#nothingSelected()
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+    this.#hold(false)
+    const { warnings = [] } = selection ?? {}
+    if (warnings.length > 0) {
+      setImmediate(() => {
+        for (const text of warnings) this.#warn(text)
+      })
+    }
+    return this
+  }
+
+  /** The file's format, told by its content. */
+  get format(): 'pcap' | 'pcapng' {
+    return this.#format
+  }
+
+  /** Its sections as far as they are known by now, the latest 1024 of them. A pcap file has one. */
+  get sections(): readonly SavefileSection[] {
+    return [...this.#sections]
+  }
+
+  /**
+   * Its interfaces as far as they are known by now, selected or not: when the file was opened, those that stand in front
+   * of the first packet (of a stream, as far as its bytes had come). Of the past sections of very many, the latest 65536.
+   */
+  get interfaces(): readonly SavefileInterface[] {
+    return [...this.#interfaces.values()]
+  }
+
+  /** The blocks beside packets that `keep` asked for, as far as they were read. */
+  get blocks(): readonly SavefileBlock[] {
+    return [...this.#blocks]
+  }
+
+  /** How far it is. After the end it stays as it was last. */
+  stats(): SavefileStats {
+    if (!this.#closing) {
+      const { bytesRead, unpacked, packets, unselected, filtered, skippedBlocks } = this.#native.figures()
+      this.#lastStats = {
+        ...this.#progress(),
+        bytes: this.#delivered.bytes,
+        bytesRead,
+        bytesUnpacked: unpacked,
+        packetsRead: packets,
+        unselected,
+        filtered,
+        skippedBlocks,
+      }
+    }
+    return this.#lastStats as SavefileStats
+  }
+
+  /**
+   * Chunk after chunk, to the end of the file. A chunk is released when the loop asks for the next one, or ends; to keep
+   * one, `chunk.retain()`. Leaving the loop does not close the file: another one goes on from there.
+   *
+   * Where the file is damaged or cut short, everything before that is delivered; then the loop throws.
+   *
+   * @throws CaptureError `ERR_FILE_DAMAGED`, `ERR_FILE_TRUNCATED` with `offset`; `ERR_FILE_FORMAT` where a later section
+   * is of a version that cannot be read; `ERR_FILTER_TOO_LARGE`, `ERR_SYSTEM`; `ERR_NO_INTERFACE` at the end of a file of
+   * which nothing was selected. What the source stream failed with, or the reason of an aborted signal, as it is.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Chunk> {
+    let current: Chunk | undefined
+    const release = () => {
+      current?.release()
+      current = undefined
+    }
+    return {
+      next: async () => {
+        release()
+        current = await this.#next()
+        return current ? { done: false, value: current } : { done: true, value: undefined }
+      },
+      return: async () => {
+        release()
+        return { done: true, value: undefined }
+      },
+      [Symbol.asyncIterator]() {
+        return this
+      },
+    }
+  }
+
+  /**
+   * Packet after packet, for convenience: much slower than chunks. A packet is good until its chunk's last packet was
+   * asked past; to keep one, `packet.copy()`.
+   */
+  async *packets(): AsyncGenerator<Packet, void, undefined> {
+    for await (const chunk of this) yield* chunk
+  }
+
+  /**
+   * Closes the file: chunks that are lent out are released, iterations end, a source stream is destroyed. Resolves when
+   * the reader's thread is gone. Legal in any state, any number of times.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** As {@link close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.stats()
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#hold(true)
+    const closed = this.#native.close()
+    this.#pump?.stop()
+    this.#wakeWaiting()
+    await closed
+    this.emit('close')
+  }
+
+  readonly #onAbort = (): void => {
+    this.#ended ??= { error: this.#options.signal?.reason }
+    void this.close()
+  }
+
+  async #next(): Promise<Chunk | undefined> {
+    for (;;) {
+      if (this.#ended) throw this.#ended.error
+      if (this.#closing) return undefined
+      if (this.#turnBegan === 0) {
+        this.#turnBegan = performance.now()
+      } else if (performance.now() - this.#turnBegan > longestTurn) {
+        // Promises alone would keep everything else in the program from its turn for as long as packets come.
+        await new Promise((resolve) => setImmediate(resolve))
+        this.#turnBegan = 0
+        continue
+      }
+      const chunk = this.#pull()
+      this.#tellProgress(chunk === undefined)
+      if (chunk === undefined) {
+        const error = this.#failing?.error ?? this.#failure() ?? this.#nothingOfIt()
+        if (error !== undefined) this.#ended = { error }
+        await this.close()
+        if (error !== undefined) throw error
+        return undefined
+      }
+      if (chunk !== EMPTY) return chunk
+      await this.#wait()
+      this.#turnBegan = 0
+    }
+  }
+
+  async #wait(): Promise<void> {
+    this.#hold(true)
+    const timer = setInterval(() => this.#tellProgress(false), progressInterval)
+    timer.unref()
+    await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    clearInterval(timer)
+    if (this.#waiting.length === 0) this.#hold(false)
+  }
+
+  #hold(held: boolean): void {
+    if (this.#closing || held === this.#held) return
+    this.#held = held
+    this.#native.hold(held)
+  }
+
+  #pull(): Chunk | undefined | typeof EMPTY {
+    for (;;) {
+      this.#takeNews()
+      if (this.#failing) return undefined
+      const block = this.#native.nextChunk(this.#meta.buffer)
+      if (block === NEWS_FIRST) continue
+      if (block === EMPTY) return EMPTY
+      return typeof block === 'number' ? undefined : this.#chunk(block)
+    }
+  }
+
+  #chunk(buffer: ArrayBuffer): Chunk {
+    const meta = this.#meta
+    const lease = meta[META.LEASE] as number
+    const packetCount = meta[META.PACKETS] as number
+    const byteLength = meta[META.BYTES] as number
+    this.#delivered.packets += packetCount
+    this.#delivered.bytes += byteLength
+    this.#delivered.position = meta[META.POSITION] as number
+    return new Chunk({
+      memory: new ChunkMemory(buffer, this.#resolve, true),
+      packetCount,
+      byteLength,
+      firstTimestamp: this.#times[META.FIRST_TIMESTAMP] as bigint,
+      lastTimestamp: this.#times[META.LAST_TIMESTAMP] as bigint,
+      release: () => this.#native.release(lease),
+    })
+  }
+
+  readonly #resolve = (index: number): NetworkInterface => this.#interfaces.get(index) ?? nameless(index)
+
+  /** What the reader ended with. */
+  #failure(): unknown {
+    // A stream that fails ends in the middle of something: what it failed with says more.
+    if (this.#pump?.failure) return this.#pump.failure.error
+    const failure = this.#native.failure()
+    if (!failure || this.#source.label === '') return failure
+    const { code, message, errno, syscall, offset } = failure
+    return new CaptureError(code, this.#source.label + message, { errno, syscall, offset })
+  }
+
+  #nothingSelected(): CaptureError {
+    const names = [...this.#interfaces.values()].map((iface) => iface.name || 'one without a name')
+    const what = this.#missing.length > 0 ? `no interface has the name ${this.#missing.join(', ')}` : 'none is selected'
+    return new CaptureError(
+      'ERR_NO_INTERFACE',
+      `${this.#source.label}${what}; the file has ${names.join(', ') || 'no interface'}`,
+      { interface: this.#missing[0] },
+    )
+  }
+
+  /** At the end of the file. */
+  #nothingOfIt(): CaptureError | undefined {
+    if (!this.#options.selection) return undefined
+    if (this.#selectedCount === 0) return this.#nothingSelected()
+    if (this.#missing.length > 0) this.#warn(this.#nothingSelected().message, 'ERR_NO_INTERFACE')
+    return undefined
+  }
+
+  #progress(): SavefileProgress {
+    const { packets, position } = this.#delivered
+    return { bytesDone: position, size: this.#source.size, packets }
+  }
+
+  #tellProgress(last: boolean): void {
+    if (this.listenerCount('progress') === 0) return
+    const now = performance.now()
+    if (!last && now - this.#progressAt < progressInterval) return
+    this.#progressAt = now
+    // While nothing matches nothing is delivered, and yet the reading goes on.
+    const { bytesRead } = this.#native.figures()
+    const waiting = this.#waiting.length > 0 || last
+    const progress = this.#progress()
+    this.emit('progress', waiting ? { ...progress, bytesDone: Math.max(progress.bytesDone, bytesRead) } : progress)
+  }
+
+  /** The reader has news, or a chunk, or room for more bytes. @internal */
+  _wake(): void {
+    if (this.#closing) return
+    this.#takeNews()
+    this.#pump?.wake()
+    this.#wakeWaiting()
+  }
+
+  #wakeWaiting(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const resume of waiting) resume()
+  }
+
+  #takeNews(): void {
+    for (let news = this.#native.nextNews(); news; news = this.#native.nextNews()) {
+      switch (news.kind) {
+        case 'ready':
+          this.#ready = true
+          break
+        case 'warning':
+          this.#warnLater(news.text)
+          break
+        case 'section':
+          this.#format = news.pcapng ? 'pcapng' : 'pcap'
+          this.#sections.push(toSection(news, this.#sectionCount++))
+          if (this.#sections.length > mostSections) this.#sections.shift()
+          break
+        case 'interface':
+          this.#learn(news)
+          break
+        case 'block':
+          this.#blocks.push(toBlock(news, this.#section))
+          break
+      }
+    }
+  }
+
+  get #section(): SavefileSection {
+    return this.#sections.at(-1) as SavefileSection
+  }
+
+  #learn(news: NativeFileInterface): void {
+    const iface = toInterface(news, this.#section, this.#format === 'pcapng')
+    this.#interfaces.set(iface.index, iface)
+    if (this.#interfaces.size > mostInterfaces) {
+      const [oldest] = this.#interfaces.keys()
+      this.#interfaces.delete(oldest as number)
+    }
+    const { selection } = this.#options
+    let selected = true
+    if (selection) {
+      try {
+        selected = selection.decide(iface).selected
+      } catch (error) {
+        this.#failing ??= { error }
+        selected = false
+      }
+      this.#native.decide(iface.index, selected)
+    }
+    if (selected) {
+      this.#selectedCount++
+      this.#missing = this.#missing.filter((name) => name !== iface.name)
+    }
+    // When the present call is over, and whoever waits for the file has had a chance to listen.
+    setImmediate(() => this.emit('interface', iface, selected))
+  }
+
+  #warnLater(text: string): void {
+    setImmediate(() => this.#warn(text))
+  }
+
+  #warn(text: string, code: 'ERR_OPTION' | 'ERR_NO_INTERFACE' = 'ERR_OPTION'): void {
+    const warning = new CaptureError(code, text)
+    if (this.listenerCount('warning') > 0) this.emit('warning', warning)
+    else process.emitWarning(warning.message, { type: 'CaptureWarning', code: warning.code })
+  }
+}
+
+function closedError(): CaptureError {
+  return new CaptureError('ERR_CLOSED', 'the savefile was closed')
+}

@@ -1,0 +1,134 @@
+// A savefile being read: a thread that unpacks, parses and fills chunks, ahead of JavaScript by as many as the pool
+// has.
+//
+// Life: constructor → next…() → close(). close() and the destructor wait for the thread (for a read in progress, or a
+// filter that is being compiled) and belong on a worker thread; all else is quick.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "core/block_pool.h"
+#include "core/byte_source.h"
+#include "core/result.h"
+#include "core/savefile_parser.h"
+
+namespace ringtap {
+
+struct SavefileConfig {
+  std::size_t chunkSize = 1 << 20;
+  std::size_t chunkCount = 4;
+  int maxDelayMilliseconds = 20;  // of a source that has no more at present: then a part-filled chunk is handed over
+  std::uint32_t snapshotLength = 262144;
+  std::optional<std::string> filter;
+  bool selecting = false;  // each interface waits for decide()
+  bool comments = true;
+  std::vector<std::uint32_t> keep;  // types of blocks; kOtherBlocks: those that have no name here
+  std::size_t keepMemory = 0;       // bytes of them, all together
+};
+inline constexpr std::uint32_t kOtherBlocks = 0;
+
+// The reader knows what the file is, and has come to its first packet, or as far as there were bytes.
+struct SavefileReady {};
+struct SavefileWarning {
+  std::string text;
+};
+using SavefileNews = std::variant<SavefileReady, SavefileWarning, FileSection, FileInterface, FileBlock>;
+
+struct SavefileChunk {
+  std::unique_ptr<PooledBlock> block;
+  std::uint64_t news = 0;      // how many came before it
+  std::uint64_t position = 0;  // bytes of the file, as stored, that were read up to its end
+};
+
+struct SavefileFigures {
+  std::uint64_t bytesRead = 0;  // as stored
+  std::uint64_t unpacked = 0;   // parsed: the same where nothing is compressed
+  ParserFigures parser;
+};
+
+class SavefileReader final : private SavefileListener {
+ public:
+  // `wake`: called from the reader's thread, without a lock held, when there is something to take.
+  SavefileReader(SavefileConfig config, std::unique_ptr<ByteSource> source, std::function<void()> wake);
+  ~SavefileReader();
+
+  [[nodiscard]] std::optional<SavefileNews> nextNews();
+  enum class Next { Chunk, NewsFirst, Empty, Finished };
+  // With Empty, the wake-up is armed. Finished: failure() says whether at the end of the file.
+  Next nextChunk(std::optional<SavefileChunk>& out);
+  [[nodiscard]] std::optional<Error> failure() const;
+  // Answers the news of an interface.
+  void decide(std::uint32_t index, bool selected);
+  [[nodiscard]] SavefileFigures figures() const;
+  // Ends the thread. Chunks that were taken stay readable. Idempotent.
+  void close();
+
+ private:
+  void run();
+  Result<> work();
+  Result<> parseAll(CountedSource& packed, CountedSource& plain, bool compressed);
+  Result<> skip(CountedSource& plain, std::uint64_t amount);
+  Result<> fetch(CountedSource& plain, std::size_t needed, bool& ended);
+  Result<bool> newChunk();
+  void handOver();
+  void tellReady();
+  void push(SavefileNews news);
+  void note(const CountedSource& packed);
+  Result<const FilterProgram*> filterFor(std::uint16_t linkType);
+  Result<> checkFilter() const;
+
+  Result<> section(FileSection section) override;
+  Result<InterfaceRule> interface(FileInterface interface) override;
+  bool wanted(std::uint32_t type) override;
+  Result<> block(FileBlock block) override;
+
+  const SavefileConfig config_;
+  const std::unique_ptr<ByteSource> source_;
+  const std::function<void()> wake_;
+  const std::shared_ptr<BlockPool> pool_;
+
+  // The thread's own.
+  std::unique_ptr<SavefileParser> parser_;
+  std::vector<std::uint8_t> buffer_;
+  std::size_t begin_ = 0;  // of what is in it
+  std::size_t end_ = 0;
+  BlockFiller filler_;
+  std::unique_ptr<PooledBlock> block_;
+  std::uint64_t position_ = 0;
+  bool sections_ = false;
+  bool interfaces_ = false;
+  bool ready_ = false;
+  bool keepFull_ = false;
+  std::size_t kept_ = 0;
+  std::map<std::uint16_t, std::unique_ptr<FilterProgram>> filters_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<SavefileNews> news_;
+  std::deque<SavefileChunk> chunks_;
+  std::uint64_t pushedNews_ = 0;
+  std::uint64_t takenNews_ = 0;
+  std::unordered_map<std::uint32_t, bool> decided_;
+  std::optional<Error> failure_;
+  SavefileFigures figures_;
+  bool armed_ = true;
+  bool told_ = false;
+  bool finished_ = false;
+  bool closed_ = false;
+  std::thread thread_;
+};
+
+}  // namespace ringtap
