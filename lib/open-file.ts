@@ -29,12 +29,13 @@ export async function openFile(source: SavefileSource, options?: SavefileOptions
   const addon = native()
   const opened = await openSource(source)
   let wake = () => {}
+  let file: Savefile
   try {
     const reader = addon.openSavefile(normalised.native, opened.file?.fd ?? -1, () => wake())
-    const file = new Savefile(reader, opened, normalised)
+    file = new Savefile(reader, opened, normalised)
     wake = () => file._wake()
-    return await file._open()
   } finally {
-    await opened.file?.close()
+    await opened.file?.close() // the reader has a descriptor of its own
   }
+  return await file._open()
 }

@@ -98,6 +98,8 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   #format: 'pcap' | 'pcapng' = 'pcap'
   #ready = false
   #waiting: (() => void)[] = []
+  /** Events that wait until somebody can listen. */
+  #announcements: (() => void)[] | undefined = []
   #held = true
   #turnBegan = 0
   #delivered = { packets: 0, bytes: 0, position: 0 }
@@ -106,7 +108,10 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   #closing: Promise<void> | undefined
   #ended: { error: unknown } | undefined
   #missing: readonly string[]
+  /** What a function among the patterns threw, for the end of the file. */
   #failing: { error: unknown } | undefined
+  /** The same, where it was of an interface ahead of the first packet. */
+  #refused: { error: unknown } | undefined
 
   /** @internal */
   constructor(reader: NativeSavefile, source: OpenedSource, options: NormalisedSavefileOptions) {
@@ -128,23 +133,20 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
       this.#takeNews()
       while (!this.#ready) {
         if (this.#ended) throw this.#ended.error
-        if (this.#failing) throw this.#failing.error
         if (this.#native.nextChunk(this.#meta.buffer) === 2) throw this.#failure() ?? closedError()
         await new Promise<void>((resolve) => this.#waiting.push(resolve))
       }
-      if (this.#failing) throw this.#failing.error
+      if (this.#refused) throw this.#refused.error
       if (this.#format === 'pcap' && selection && this.#selectedCount === 0) throw this.#nothingSelected()
     } catch (error) {
       await this.close()
       throw error
     }
     this.#hold(false)
-    const { warnings = [] } = selection ?? {}
-    if (warnings.length > 0) {
-      setImmediate(() => {
-        for (const text of warnings) this.#warn(text)
-      })
-    }
+    for (const text of selection?.warnings ?? []) this.#announce(() => this.#warn(text))
+    const announcements = this.#announcements ?? []
+    this.#announcements = undefined
+    for (const announce of announcements) setImmediate(announce)
     return this
   }
 
@@ -196,8 +198,9 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
    * Where the file is damaged or cut short, everything before that is delivered; then the loop throws.
    *
    * @throws CaptureError `ERR_FILE_DAMAGED`, `ERR_FILE_TRUNCATED` with `offset`; `ERR_FILE_FORMAT` where a later section
-   * is of a version that cannot be read; `ERR_FILTER_TOO_LARGE`, `ERR_SYSTEM`; `ERR_NO_INTERFACE` at the end of a file of
-   * which nothing was selected. What the source stream failed with, or the reason of an aborted signal, as it is.
+   * is of a version that cannot be read; `ERR_FILTER_TOO_LARGE`, `ERR_SYSTEM`. At the end of the file `ERR_NO_INTERFACE`
+   * where nothing of it was selected, and `ERR_PATTERN` where a function among the patterns threw: what it was asked
+   * about is not selected. What the source stream failed with, or the reason of an aborted signal, as it is.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Chunk> {
     let current: Chunk | undefined
@@ -304,7 +307,6 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   #pull(): Chunk | undefined | typeof EMPTY {
     for (;;) {
       this.#takeNews()
-      if (this.#failing) return undefined
       const block = this.#native.nextChunk(this.#meta.buffer)
       if (block === NEWS_FIRST) continue
       if (block === EMPTY) return EMPTY
@@ -396,9 +398,10 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
       switch (news.kind) {
         case 'ready':
           this.#ready = true
+          this.#refused = this.#failing
           break
         case 'warning':
-          this.#warnLater(news.text)
+          this.#announce(() => this.#warn(news.text))
           break
         case 'section':
           this.#format = news.pcapng ? 'pcapng' : 'pcap'
@@ -441,12 +444,13 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
       this.#selectedCount++
       this.#missing = this.#missing.filter((name) => name !== iface.name)
     }
-    // When the present call is over, and whoever waits for the file has had a chance to listen.
-    setImmediate(() => this.emit('interface', iface, selected))
+    this.#announce(() => this.emit('interface', iface, selected))
   }
 
-  #warnLater(text: string): void {
-    setImmediate(() => this.#warn(text))
+  /** When the present call is over, and whoever opened the file has had a chance to listen. */
+  #announce(event: () => void): void {
+    if (this.#announcements) this.#announcements.push(event)
+    else setImmediate(event)
   }
 
   #warn(text: string, code: 'ERR_OPTION' | 'ERR_NO_INTERFACE' = 'ERR_OPTION'): void {

@@ -1,0 +1,163 @@
+// Parses a savefile in memory, in pieces as a reader's thread gets them, and keeps what comes out.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/savefile_parser.h"
+
+namespace support {
+
+struct ParsedPacket {
+  std::uint32_t interface;
+  std::uint16_t linkType;
+  std::uint8_t packetType;
+  std::uint32_t original;
+  std::uint64_t timestamp;
+  std::vector<std::uint8_t> bytes;
+  std::vector<std::uint8_t> comments;  // as kStatusComments has them
+  bool operator==(const ParsedPacket&) const = default;
+};
+
+struct Parsed {
+  std::vector<ParsedPacket> packets;
+  std::vector<ringtap::FileSection> sections;
+  std::vector<ringtap::FileInterface> interfaces;
+  std::vector<ringtap::FileBlock> blocks;
+  ringtap::ParserFigures figures;
+  std::optional<ringtap::Error> error;
+  std::uint64_t mostAsked = 0;  // bytes in one piece
+  bool lost = false;            // the parser broke its word
+};
+
+struct ParseOptions {
+  std::size_t piece = 1 << 20;
+  std::size_t blockSize = 16384;
+  bool keep = true;
+  std::uint32_t snapshotLength = 262144;
+  ringtap::InterfaceRule rule = {};
+};
+
+class Collecting final : public ringtap::SavefileListener {
+ public:
+  Collecting(Parsed& parsed, const ParseOptions& options) : parsed_(parsed), options_(options) {}
+  ringtap::Result<> section(ringtap::FileSection section) override {
+    parsed_.sections.push_back(std::move(section));
+    return {};
+  }
+  ringtap::Result<ringtap::InterfaceRule> interface(ringtap::FileInterface interface) override {
+    parsed_.interfaces.push_back(std::move(interface));
+    return options_.rule;
+  }
+  bool wanted(std::uint32_t) override { return options_.keep; }
+  ringtap::Result<> block(ringtap::FileBlock block) override {
+    parsed_.blocks.push_back(std::move(block));
+    return {};
+  }
+
+ private:
+  Parsed& parsed_;
+  const ParseOptions& options_;
+};
+
+inline void readOut(std::byte* memory, const ringtap::BlockSummary& summary, std::size_t size, Parsed& parsed) {
+  std::uint64_t bytes = 0;
+  if (summary.length > size) parsed.lost = true;
+  ringtap::walkIndex(memory, summary.packets, [&](ringtap::Record& record) {
+    const auto& header = *record.header;
+    const std::size_t end = record.offset + header.tp_mac + header.tp_snaplen;
+    if (record.offset % 8 != 0 || end > summary.length) {
+      parsed.lost = true;
+      return;
+    }
+    ParsedPacket packet{static_cast<std::uint32_t>(record.from().sll_ifindex),
+                        record.ownLinkType().value_or(0xffff),
+                        record.from().sll_pkttype,
+                        header.tp_len,
+                        0,
+                        {record.data(), record.data() + header.tp_snaplen},
+                        {}};
+    std::memcpy(&packet.timestamp, header.tp_padding, sizeof packet.timestamp);
+    if ((header.tp_status & ringtap::kStatusComments) != 0) {
+      const auto* start = reinterpret_cast<const std::uint8_t*>(memory) + (end + 3) / 4 * 4;
+      const auto* at = start + 4;
+      std::uint32_t count;
+      std::memcpy(&count, start, sizeof count);
+      for (; count > 0; --count) {
+        std::uint32_t length;
+        std::memcpy(&length, at, sizeof length);
+        at += 4 + (length + 3) / 4 * 4;
+      }
+      packet.comments.assign(start, at);
+      if (at > reinterpret_cast<const std::uint8_t*>(memory) + summary.length) parsed.lost = true;
+    }
+    bytes += header.tp_snaplen;
+    parsed.packets.push_back(std::move(packet));
+  });
+  if (bytes != summary.bytes) parsed.lost = true;
+}
+
+inline Parsed parseInPieces(const std::vector<std::uint8_t>& file, const ParseOptions& options = {}) {
+  using namespace ringtap;
+  Parsed parsed;
+  Collecting listener(parsed, options);
+  ParserLimits limits;
+  limits.packet = BlockFiller::capacity(options.blockSize);
+  limits.item = options.blockSize + 4096;
+  limits.snapshotLength = options.snapshotLength;
+  auto made = parserFor({file.data(), std::min<std::size_t>(file.size(), 8)}, limits, listener);
+  if (!made) {
+    parsed.error = made.error();
+    return parsed;
+  }
+  SavefileParser& parser = **made;
+  const std::unique_ptr<std::uint64_t[]> memory(new std::uint64_t[options.blockSize / 8]);
+  auto* block = reinterpret_cast<std::byte*>(memory.get());
+  BlockFiller filler;
+  std::size_t at = 0;     // the file's bytes up to here are parsed,
+  std::size_t there = 0;  // and up to here are there
+  for (bool ended = false; !ended && !parsed.error && !parsed.lost;) {
+    // A copy of exactly what is there: reading beyond it is seen by a sanitizer.
+    const std::vector<std::uint8_t> bytes(file.begin() + static_cast<std::ptrdiff_t>(at),
+                                          file.begin() + static_cast<std::ptrdiff_t>(there));
+    std::size_t consumed = 0;
+    auto step = parser.parse(bytes, filler, consumed);
+    if (consumed > bytes.size()) parsed.lost = true;
+    at += consumed;
+    if (!step) {
+      parsed.error = step.error();
+      break;
+    }
+    const auto stop = [&](std::uint64_t left) {
+      if (auto good = parser.end(left); !good) parsed.error = good.error();
+      ended = true;
+    };
+    switch (step->why) {
+      case ParseStep::Why::Full:
+        if (filler.empty() && parsed.figures.packets == 1) parsed.error = Error{Code::FileDamaged, "too large"};
+        parsed.figures.packets = filler.empty() ? 1 : 0;  // twice in a row nothing fits: there is no end to that
+        readOut(block, filler.summary(), options.blockSize, parsed);
+        filler = BlockFiller(block, options.blockSize);
+        break;
+      case ParseStep::Why::Skip:
+        if (step->amount > file.size() - at) stop(file.size() - at);
+        at = std::min<std::uint64_t>(file.size(), at + step->amount);
+        there = std::max(there, at);
+        break;
+      case ParseStep::Why::More:
+        parsed.mostAsked = std::max(parsed.mostAsked, step->amount);
+        if (step->amount <= bytes.size() - consumed || step->amount > limits.item) parsed.lost = true;
+        if (there == file.size()) stop(there - at);
+        there = std::min(file.size(), there + options.piece);
+        break;
+    }
+  }
+  readOut(block, filler.summary(), options.blockSize, parsed);
+  parsed.figures = parser.figures();
+  return parsed;
+}
+
+}  // namespace support
