@@ -149,7 +149,9 @@ function hex(bytes: Uint8Array): string {
 }
 
 function ipv6(bytes: Uint8Array): string {
-  const groups = Array.from({ length: 8 }, (_, i) => (((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0)).toString(16))
+  const groups = Array.from({ length: 8 }, (_, i) =>
+    (((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0)).toString(16),
+  )
   // The standard form, RFC 5952, is what URL gives.
   return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1)
 }
@@ -203,7 +205,11 @@ export function toInterface(told: NativeFileInterface, section: SavefileSection,
     section,
     id: told.id,
     snapshotLength: told.snapshotLength,
-    timestampResolution: pcapng ? resolution(first(options, Interface.RESOLUTION, 1)?.[0]) : told.nanoseconds ? 1e-9 : 1e-6,
+    timestampResolution: pcapng
+      ? resolution(first(options, Interface.RESOLUTION, 1)?.[0])
+      : told.nanoseconds
+        ? 1e-9
+        : 1e-6,
     timestampOffset: offset ? view(offset).getBigInt64(0, little) : 0n,
     description: textOf(options, Interface.DESCRIPTION),
     // The first byte tells an expression (0) from a program.

@@ -119,9 +119,7 @@ export function normaliseSavefileOptions(given: SavefileOptions | undefined): No
       chunkCount: Math.floor(checkInteger(memory, 'memory', 2 * size, 1024 * MiB, 'bytes') / size),
       maxDelay: checkInteger(maxDelay, 'chunk.maxDelay', 1, 10_000, 'milliseconds'),
       snapshotLength:
-        snapshotLength === undefined
-          ? wholePacket
-          : checkInteger(snapshotLength, 'snapshotLength', 1, 262144, 'bytes'),
+        snapshotLength === undefined ? wholePacket : checkInteger(snapshotLength, 'snapshotLength', 1, 262144, 'bytes'),
       filter,
       selecting: interfaces !== undefined,
       comments: checkBoolean(comments, 'comments'),

@@ -11,6 +11,7 @@
 #include "support/blocks.h"
 #include "support/choices.h"
 #include "support/netlink.h"
+#include "support/savefiles.h"
 
 namespace {
 
@@ -71,6 +72,25 @@ void news() {
             support::message(NLMSG_ERROR, bytesOf(-19)));
 }
 
+// Without their first four bytes, as the fuzzers want them.
+void savefiles() {
+  const auto seed = [](const std::string& fuzzer, const std::string& name, std::uint8_t how, const Bytes& file) {
+    Bytes bytes{how};
+    bytes.insert(bytes.end(), file.begin() + 4, file.end());
+    write(fuzzer, name, bytes);
+  };
+  for (const bool big : {false, true}) {
+    const auto order = static_cast<std::uint8_t>(big ? 0x80 : 0);
+    const std::string name = big ? "big" : "little";
+    seed("pcap_fuzz", name, order | 7, support::files::somePcap({.bigEndian = big}, 12));
+    seed("pcap_fuzz", name + "-2.3", order | 0x47, support::files::somePcap({.bigEndian = big, .minor = 3}, 5));
+    seed("pcap_fuzz", name + "-kuznetsov", order,
+         support::files::somePcap({.magic = ringtap::savefile::kMagicKuznetsov, .bigEndian = big}, 5));
+    seed("pcapng_fuzz", name, 0x4b, support::files::somePcapng(big));
+    seed("pcapng_fuzz", name + "-nothing-kept", 0x0b, support::files::somePcapng(big));
+  }
+}
+
 void filters() {
   support::Choices choices(1);
   for (int i = 0; i < 16; ++i) {
@@ -92,6 +112,7 @@ int main(int argc, char** argv) {
   root = argv[1];
   blocks();
   news();
+  savefiles();
   filters();
   return 0;
 }

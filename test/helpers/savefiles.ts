@@ -64,7 +64,10 @@ export interface PcapShape {
 export function pcap(packets: readonly RawPacket[], shape: PcapShape = {}): Buffer {
   const { bigEndian = false, nanoseconds = false, linkType = 1, snapshotLength = 262144 } = shape
   const file = new Bytes(bigEndian)
-  file.u32(nanoseconds ? 0xa1b23c4d : 0xa1b2c3d4).u16(2, 4).u32(0, 0, snapshotLength, linkType)
+  file
+    .u32(nanoseconds ? 0xa1b23c4d : 0xa1b2c3d4)
+    .u16(2, 4)
+    .u32(0, 0, snapshotLength, linkType)
   const unit = nanoseconds ? 1_000_000_000n : 1_000_000n
   for (const { time, data, originalLength = data.length } of packets) {
     file.u32(Number(time / unit), Number(time % unit), data.length, originalLength).raw(data)

@@ -7,6 +7,7 @@
 using namespace ringtap;
 using namespace ringtap::savefile;
 using namespace support;
+using namespace support::files;
 
 namespace {
 

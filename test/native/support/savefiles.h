@@ -8,7 +8,7 @@
 
 #include "core/savefile_format.h"
 
-namespace support {
+namespace support::files {
 
 using FileBytes = std::vector<std::uint8_t>;
 
@@ -161,4 +161,4 @@ inline FileBytes somePcapng(bool big) {
          ngPacket(!big, 0, 5'000'001, frame(90), 90, comment);
 }
 
-}  // namespace support
+}  // namespace support::files
