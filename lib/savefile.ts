@@ -339,8 +339,9 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     // A stream that fails ends in the middle of something: what it failed with says more.
     if (this.#pump?.failure) return this.#pump.failure.error
     const failure = this.#native.failure()
-    if (!failure || this.#source.label === '') return failure
+    if (!failure) return undefined
     const { code, message, errno, syscall, offset } = failure
+    if (code.startsWith('ERR_FILTER')) return new CaptureError(code, message, { option: 'filter' })
     return new CaptureError(code, this.#source.label + message, { errno, syscall, offset })
   }
 

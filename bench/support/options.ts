@@ -5,17 +5,20 @@ const { values, positionals } = parseArgs({
     trials: { type: 'string', default: '3' },
     markdown: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
+    size: { type: 'string', default: '' },
   },
   allowPositionals: true,
 })
 
-/** The command line of the benchmarks: `[part…] [--trials N] [--markdown] [--only TEXT]`. */
+/** The command line of the benchmarks: `[part…] [--trials N] [--markdown] [--only TEXT] [--size BYTES]`. */
 export const options = {
   parts: positionals,
   /** Trials behind each figure, at least 3. */
   trials: Math.max(values.only ? 1 : 3, Number(values.trials) || 0),
   /** Only consumers of packets with this in their name: for profiling. */
   only: values.only,
+  /** Bytes of the files that are read, 10^9 where it is not said. */
+  size: Number(values.size) || 1e9,
   /** Print tables in Markdown. */
   markdown: values.markdown,
 }

@@ -11,12 +11,12 @@ const changed = (path: string) => statSync(path, { throwIfNoEntry: false })?.mti
  *
  * @throws Error with the compiler's words where it cannot be built.
  */
-export function builtTool(name: 'c_loop' | 'filter_cost'): string {
+export function builtTool(name: 'c_loop' | 'filter_cost' | 'read_loop'): string {
   const source = fileURLToPath(new URL(`bench/native/${name}.cpp`, root))
   const target = fileURLToPath(new URL(`build/tools/${name}`, root))
   if (changed(target) > changed(source)) return target
   mkdirSync(new URL('build/tools/', root), { recursive: true })
-  const args = ['-std=c++20', '-O2', '-Wall', '-Wextra', '-o', target, source]
+  const args = ['-std=c++20', '-O2', '-Wall', '-Wextra', '-o', target, source, '-lpcap']
   const { status, error, stderr } = spawnSync(process.env['CXX'] ?? 'c++', args, { encoding: 'utf8' })
   if (status !== 0) throw new Error(`bench/native/${name}.cpp cannot be built: ${error?.message ?? stderr}`)
   return target
