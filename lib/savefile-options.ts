@@ -49,7 +49,7 @@ export interface SavefileOptions {
    * pcap file has no name: its name is `''`. Default: all.
    */
   interfaces?: InterfaceSelection | undefined
-  /** Bytes kept of each packet, 1 to 262144; more than that is kept only by default. Default: as many as the file has. */
+  /** Bytes kept of each packet, 1 to 262144. Default: all that the file has. */
   snapshotLength?: number | undefined
   /** How packets are put together to chunks. */
   chunk?: SavefileChunkOptions | undefined

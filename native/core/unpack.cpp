@@ -250,12 +250,10 @@ template <typename Kind, typename Library>
 Result<std::unique_ptr<ByteSource>> begin(CountedSource& source, const Library* library, const char* format,
                                           const char* name) {
   if (library == nullptr) {
-    return Error{Code::FileFormat,
-                 std::string("the file is compressed with ") + format + ", and " + name + " is not there to unpack it",
-                 0,
-                 "",
-                 {},
-                 0};
+    Error error{Code::FileFormat,
+                std::string("the file is compressed with ") + format + ", and " + name + " is not there to unpack it"};
+    error.offset = 0;
+    return error;
   }
   auto unpacker = std::make_unique<Kind>(source, *library);
   if (!unpacker->begin()) return Error{Code::System, std::string(name) + " cannot be used", ENOMEM};
