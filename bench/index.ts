@@ -1,4 +1,4 @@
-// npm run bench [-- [drain|load|read|hexdump|open|hosts]… [--trials N] [--size BYTES] [--markdown]]
+// npm run bench [-- [drain|load|read|record|hexdump|open|hosts]… [--trials N] [--size BYTES] [--markdown]]
 //
 // Runs the parts one after another, each in a process of its own; bench/README.md tells how they measure.
 import { spawnSync } from 'node:child_process'
@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { machine } from './support/machine.js'
 import { options } from './support/options.js'
 
-const parts = ['drain', 'load', 'read', 'hexdump', 'open', 'hosts']
+const parts = ['drain', 'load', 'read', 'record', 'hexdump', 'open', 'hosts']
 const unknown = options.parts.filter((part) => !parts.includes(part))
 if (unknown.length > 0) {
   console.error(`There is no part ${unknown.join(', ')}. The parts are: ${parts.join(', ')}.`)

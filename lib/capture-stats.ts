@@ -45,10 +45,12 @@ export interface InterfaceStats {
    * `backend: 'pcap'`: `undefined` in a ring where the process may not use eBPF (CAP_BPF).
    */
   readonly received: number | undefined
-  /** Packets handed to JavaScript. */
+  /** Packets handed out: to JavaScript, or to a recording. */
   readonly delivered: number
   /** Captured bytes of the delivered packets. */
   readonly bytes: number
+  /** See {@link CaptureStats.droppedByRecorder}. */
+  readonly droppedByRecorder: number
   /**
    * Packets lost, by `droppedByRing`, `droppedByOverflow` and `malformed` together: the cause is not known per interface.
    * Absent where `received` is; exact in a quiet moment.
@@ -60,7 +62,7 @@ export interface InterfaceStats {
   readonly duplicates: number
   /** Delivered packets that were cut at the snapshot length. */
   readonly truncated: number
-  /** Packets taken from the ring that wait for JavaScript. */
+  /** Packets taken from the ring that wait for JavaScript, or for a recording. */
   readonly queued: number
   /**
    * What the device lost ahead of the ring, no part of `received`. `undefined` where the interface was never captured,
@@ -71,14 +73,14 @@ export interface InterfaceStats {
 
 /**
  * What became of every packet. In a quiet moment, with nothing `queued`,
- * `received = delivered + droppedByRing + droppedByOverflow + unselected + malformed`.
+ * `received = delivered + droppedByRing + droppedByOverflow + droppedByRecorder + unselected + malformed`.
  *
  * Counts since the capture was opened; whole numbers, exact up to 2⁵³.
  */
 export interface CaptureStats {
   /** Packets that the filter accepted, whether or not there was room for them. */
   readonly received: number
-  /** Packets handed to JavaScript. */
+  /** Packets handed out: to JavaScript, or to a recording; to both they count once. */
   readonly delivered: number
   /** Captured bytes of the delivered packets. */
   readonly bytes: number
@@ -89,6 +91,11 @@ export interface CaptureStats {
   readonly droppedByRing: number
   /** Packets lost because the ring was full and the overflow memory used up: chunks are consumed too slowly. */
   readonly droppedByOverflow: number
+  /**
+   * Packets lost because the disk was slower than the traffic and the overflow memory used up. Those that JavaScript was
+   * given too are not among them: all that a recording did not write is in its own `Recording.stats().dropped`.
+   */
+  readonly droppedByRecorder: number
   /** Packets of interfaces that turned out not to be wanted, accepted before that was known, and not delivered. */
   readonly unselected: number
   /**
@@ -162,6 +169,7 @@ export function toStats(
     bytes: native.bytes,
     droppedByRing: native.droppedByRing,
     droppedByOverflow: native.droppedByOverflow,
+    droppedByRecorder: native.droppedByRecorder,
     unselected: native.unselected,
     malformed: native.malformed,
     duplicates: native.duplicates,

@@ -23,6 +23,8 @@ import {
 import type { NetworkInterface } from './network-interface.js'
 import type { Packet } from './packet.js'
 import { explainOpening } from './permission.js'
+import { normaliseRecordOptions, type RecordOptions } from './record-options.js'
+import { Recording } from './recording.js'
 
 /** Where native/binding/capture.cpp writes what it says of a block. */
 const META = {
@@ -76,6 +78,10 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   #lastStats: CaptureStats | undefined
   #aborted: { reason: unknown } | undefined
   #turnBegan = 0
+  /** Iterations under way. */
+  #listening = 0
+  #recording: Recording | undefined
+  #recordingBegins = false
 
   /**
    * Opens a capture and begins to receive.
@@ -208,18 +214,28 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Chunk> {
     let current: Chunk | undefined
+    let under = false
     const release = () => {
       current?.release()
       current = undefined
     }
+    const listen = (on: boolean) => {
+      if (on === under) return
+      under = on
+      this.#listening += on ? 1 : -1
+      if (!this.#closing) this.#native.listen(this.#listening > 0)
+    }
     return {
       next: async () => {
         release()
+        listen(true)
         current = await this.#next()
+        if (!current) listen(false)
         return current ? { done: false, value: current } : { done: true, value: undefined }
       },
       return: async () => {
         release()
+        listen(false)
         return { done: true, value: undefined }
       },
       [Symbol.asyncIterator]() {
@@ -324,6 +340,73 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 
   /**
+   * Records what the capture selects into files, in native code: the packets do not pass through JavaScript, and a
+   * thread of its own waits for the disk. One recording at a time.
+   *
+   * Iterations see the same packets at the same time. While a recording runs, packets wait for JavaScript only as long as
+   * an iteration is under way: a capture that is recorded and not read needs no memory for that. A disk that is slower
+   * than the traffic costs the recording its packets, once ring and overflow memory are used up, and JavaScript none; they
+   * are counted (`stats().droppedByRecorder`, `Recording.stats().dropped`).
+   *
+   * ```ts
+   * const recording = await capture.record({ path: '/var/tmp/trace.pcapng', rotate: { size: 1e8 }, files: 10 })
+   * recording.on('file', ({ path, packets }) => console.log(path, packets))
+   * ```
+   *
+   * A pcapng file describes each interface it has packets of, and again under a new name; it closes with the statistics of
+   * each: packets in the file, and those lost since the file before (of the ring's losses per interface the kernel tells
+   * only with CAP_BPF; without it their sum is in a comment). A pcap file has one link type, that of the selected
+   * interfaces: where they differ it is refused, and packets of interfaces that come later with another are counted
+   * (`Recording.stats().otherLinkType`) and warned of.
+   *
+   * @throws CaptureError (the promise rejects) `ERR_OPTION`, also while another recording runs; `ERR_CLOSED`;
+   * `ERR_PERMISSION` or `ERR_SYSTEM` where the first file cannot be made.
+   */
+  async record(options: RecordOptions): Promise<Recording> {
+    const normalised = normaliseRecordOptions(options)
+    if (this.#closing || this.#stopping) throw new CaptureError('ERR_CLOSED', 'the capture was stopped')
+    if (this.#recording || this.#recordingBegins) {
+      throw new CaptureError('ERR_OPTION', 'a recording of this capture is under way; stop it first')
+    }
+    const linkTypes = [...new Set(this.interfaces.map(({ linkType }) => linkType ?? 0))]
+    if (normalised.format !== 0 && linkTypes.length > 1) {
+      const each = this.interfaces.map(({ name, linkType }) => `${name} ${linkType ?? 'unknown'}`).join(', ')
+      throw new CaptureError(
+        'ERR_OPTION',
+        `a pcap file has packets of one link type, and the interfaces have several (${each}); record pcapng, or each link type in a capture of its own`,
+        { option: 'format' },
+      )
+    }
+    this.#recordingBegins = true
+    try {
+      const handle = await this.#native.record({
+        ...normalised,
+        linkType: linkTypes[0] ?? 0,
+        filter: this.#expression,
+      })
+      const recording = new Recording(
+        handle,
+        () => this.#native.stopRecording(),
+        (error) => this.#warn(error),
+      )
+      this.#recording = recording
+      // It may have been closed in the meantime.
+      void this.#closed()?.then(() => this.#lookAtRecording())
+      return recording
+    } finally {
+      this.#recordingBegins = false
+    }
+  }
+
+  #closed(): Promise<void> | undefined {
+    return this.#closing
+  }
+
+  #lookAtRecording(): void {
+    if (this.#recording?._look()) this.#recording = undefined
+  }
+
+  /**
    * Ends the intake: iterations end after the last packet that was received before this call.
    *
    * @returns The ledger once the ring has handed over everything, which takes about `chunk.maxDelay`. What JavaScript
@@ -346,8 +429,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 
   /**
-   * Closes the capture: chunks that are lent out are released, packets that wait are dropped, iterations end. Resolves
-   * when threads and descriptors are gone. Legal in any state, any number of times.
+   * Closes the capture: chunks that are lent out are released, packets that wait are dropped, iterations end; what waits for
+   * a recording is written. Resolves when threads and descriptors are gone. Legal in any state, any number of times.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -367,6 +450,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     const closed = this.#native.close()
     this.#wakeWaiting()
     await closed
+    this.#lookAtRecording()
     this.#selected.clear()
     this.#stopping?.resolve(this.#lastStats as CaptureStats)
     this.emit('close')
@@ -426,6 +510,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   #wake(): void {
     if (this.#closing) return
     this.#takeEvents()
+    this.#lookAtRecording()
     this.#wakeWaiting()
     if (this.#stopping && this.#native.intakeEnded()) {
       this.#lookForLoss()

@@ -120,6 +120,17 @@ export class Chunk implements Iterable<Packet> {
     this.release()
   }
 
+  /** What it is made of. @internal */
+  _memory(): ChunkMemory {
+    return this.#memory
+  }
+
+  /** Its part of the memory's index. @internal */
+  _entries(): Uint32Array {
+    this.#check()
+    return this.#memory.u32.subarray(Index.FIRST, Index.FIRST + this.packetCount)
+  }
+
   #check(): void {
     if (!this.#memory.released) return
     throw new CaptureError('ERR_RELEASED', 'the chunk was released; to keep one, take chunk.retain() before that')

@@ -24,7 +24,10 @@ export { openFile } from './open-file.js'
 export { Packet, type PacketKind, type VlanTag } from './packet.js'
 export type { InterfacePattern } from './pattern.js'
 export type { PermissionReason } from './permission.js'
+export type { RecordOptions, RotateOptions } from './record-options.js'
+export { type RecordedFile, Recording, type RecordingEvents, type RecordingStats } from './recording.js'
 export { Savefile, type SavefileEvents, type SavefileProgress, type SavefileStats } from './savefile.js'
+export type { SavefileFormOptions } from './savefile-form.js'
 export type {
   ResolvedName,
   SavefileBlock,
@@ -34,6 +37,7 @@ export type {
 } from './savefile-metadata.js'
 export type { KeepOptions, SavefileBlockKind, SavefileChunkOptions, SavefileOptions } from './savefile-options.js'
 export type { SavefileSource } from './savefile-source.js'
+export { type SavefileCounts, SavefileWriter, type SavefileWriterOptions, type WriteOptions } from './savefile-writer.js'
 export {
   explainSelection,
   type InterfaceRules,

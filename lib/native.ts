@@ -2,6 +2,7 @@ import loaded from './addon.cjs'
 import { CaptureError, type CaptureErrorCode } from './errors.js'
 import type { PackedInterfaces } from './interface-stats.js'
 import type { LossSample } from './loss-figures.js'
+import type { NativeRecording, NativeRecordOptions, NativeSavefileBuffer, NativeSavefileForm } from './native-recording.js'
 import type { NativeSavefile, NativeSavefileOptions } from './native-savefile.js'
 import type { NetworkInterface } from './network-interface.js'
 import type { SoftnetStats } from './softnet.js'
@@ -88,6 +89,8 @@ export interface Native {
    * is something new; it is held, and unless `hold(false)` holds the event loop, until the file is closed.
    */
   openSavefile(options: NativeSavefileOptions, fd: number, wake: () => void): NativeSavefile
+  /** Packets as the bytes of a savefile. */
+  SavefileBuffer: new (form: NativeSavefileForm) => NativeSavefileBuffer
   /** The LINKTYPE_ value for an ARPHRD_ one, `undefined` where none fits. */
   linkTypeOf(hardwareType: number): number | undefined
 }
@@ -175,6 +178,12 @@ export interface NativeCapture {
   filterSettled(): boolean
   /** Applies the present filter to what is not given out yet. */
   enforceFilter(): void
+  /** Begins a file and records into it from then on. */
+  record(options: NativeRecordOptions): Promise<NativeRecording>
+  /** The recording ends when everything received before now is written. */
+  stopRecording(): void
+  /** Whether JavaScript takes blocks; while something is recorded, blocks only wait for it if it does. */
+  listen(listening: boolean): void
   stats(): NativeCaptureStats
   /** `undefined` where the rings have accepted no more than so many packets since they were opened. */
   lossSample(packets: number): LossSample | undefined
@@ -191,6 +200,7 @@ export interface NativeCaptureStats {
   bytes: number
   droppedByRing: number
   droppedByOverflow: number
+  droppedByRecorder: number
   unselected: number
   duplicates: number
   truncated: number

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const tools = ['nflog_rule', 'replay', 'send', 'tun_hold']
+const tools = ['nflog_rule', 'replay', 'send', 'thread_hold', 'tun_hold']
 const sources = fileURLToPath(new URL('../test/native/', import.meta.url))
 const target = fileURLToPath(new URL('../build/tools/', import.meta.url))
 const flags = ['-std=c++20', '-O2', '-Wall', '-Wextra', '-pthread']

@@ -51,8 +51,8 @@ export async function enterStage(url: string): Promise<void> {
 /** A veth pair: the near end is here, to be captured on; the far end in a namespace of its own, to be sent into. */
 export interface Wire {
   near: string
-  /** Sends frames of 64 bytes into the far end; resolves to what was sent, and how many of it arrived at the near end. */
-  send(count: number, rate: number): Promise<Sent & { arrived: number }>
+  /** Sends frames (of 64 bytes, unless said otherwise) into the far end; resolves to what was sent, and how many of it arrived at the near end. */
+  send(count: number, rate: number, size?: number): Promise<Sent & { arrived: number }>
 }
 
 export async function addWire(): Promise<Wire> {
@@ -61,8 +61,8 @@ export async function addWire(): Promise<Wire> {
   up('near')
   return {
     near: 'near',
-    async send(count, rate) {
-      const sent = await send({ interface: 'far', count, rate, size: 64, namespace: pid, mayDrop: true })
+    async send(count, rate, size = 64) {
+      const sent = await send({ interface: 'far', count, rate, size, namespace: pid, mayDrop: true })
       return { ...sent, arrived: sent.sent - sent.dropped }
     },
   }

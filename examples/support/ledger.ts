@@ -19,7 +19,7 @@ export function ledger(stats: CaptureStats): string {
       count(one.bytes),
     ])
   const { received, delivered, unselected, truncated, bytes } = stats
-  const dropped = stats.droppedByRing + stats.droppedByOverflow + stats.malformed
+  const dropped = stats.droppedByRing + stats.droppedByOverflow + stats.droppedByRecorder + stats.malformed
   const total = ['total', ...[received, delivered, dropped, unselected, truncated, bytes].map(count)]
   const lines = table([head, ...rows, total]).split('\n')
   const first = paint('bold', lines[0] ?? '')
@@ -39,12 +39,14 @@ export function balanced(stats: CaptureStats): boolean {
 
 /** The promise of the ledger, in numbers. */
 export function equation(stats: CaptureStats): string {
-  const { received, delivered, droppedByRing, droppedByOverflow, unselected, malformed, queued } = stats
+  const { received, delivered, droppedByRing, droppedByOverflow, droppedByRecorder } = stats
+  const { unselected, malformed, queued } = stats
   const terms = [
     `${count(delivered)} delivered`,
     `${count(droppedByRing)} lost, ring full`,
     `${count(droppedByOverflow)} lost, overflow full`,
     `${count(unselected)} unselected`,
+    ...(droppedByRecorder > 0 ? [`${count(droppedByRecorder)} lost, disk too slow`] : []),
     ...(malformed > 0 ? [`${count(malformed)} unreadable`] : []),
     ...(queued > 0 ? [`${count(queued)} queued`] : []),
   ]
@@ -52,8 +54,8 @@ export function equation(stats: CaptureStats): string {
 }
 
 function accounted(stats: CaptureStats): number {
-  const { delivered, droppedByRing, droppedByOverflow, unselected, malformed, queued } = stats
-  return delivered + droppedByRing + droppedByOverflow + unselected + malformed + queued
+  const { delivered, droppedByRing, droppedByOverflow, droppedByRecorder, unselected, malformed, queued } = stats
+  return delivered + droppedByRing + droppedByOverflow + droppedByRecorder + unselected + malformed + queued
 }
 
 function optional(value: number | undefined): string {

@@ -15,6 +15,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   initInterfaces(env, exports);
   initFilter(env, exports);
   initSavefile(env, exports);
+  initSavefileBuffer(env, exports);
   return exports;
 }
 

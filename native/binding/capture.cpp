@@ -11,6 +11,7 @@
 #include "binding/instance.h"
 #include "binding/interface_object.h"
 #include "binding/leases.h"
+#include "binding/recording.h"
 #include "binding/rooms.h"
 #include "binding/waker.h"
 #include "core/filter_request.h"
@@ -75,6 +76,9 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
                                          InstanceMethod<&CaptureHandle::setHosts>("setHosts"),
                                          InstanceMethod<&CaptureHandle::filterSettled>("filterSettled"),
                                          InstanceMethod<&CaptureHandle::enforceFilter>("enforceFilter"),
+                                         InstanceMethod<&CaptureHandle::record>("record"),
+                                         InstanceMethod<&CaptureHandle::stopRecording>("stopRecording"),
+                                         InstanceMethod<&CaptureHandle::listen>("listen"),
                                          InstanceMethod<&CaptureHandle::stats>("stats"),
                                          InstanceMethod<&CaptureHandle::lossSample>("lossSample"),
                                          InstanceMethod<&CaptureHandle::stop>("stop"),
@@ -347,6 +351,24 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
 
   void enforceFilter(const Napi::CallbackInfo&) {
     if (capture_) capture_->enforceFilter();
+  }
+
+  // record(options: NativeRecordOptions): Promise<NativeRecording>
+  Napi::Value record(const Napi::CallbackInfo& info) {
+    if (open(info.Env()) == nullptr) return {};
+    return binding::record(info.Env(), info[0].As<Napi::Object>(), Value(),
+                           [this](std::shared_ptr<Recorder> recorder) -> Result<> {
+                             if (!capture_) return Error{Code::Closed, "the capture is closed"};
+                             return capture_->record(std::move(recorder));
+                           });
+  }
+
+  void stopRecording(const Napi::CallbackInfo&) {
+    if (capture_) capture_->stopRecording();
+  }
+
+  void listen(const Napi::CallbackInfo& info) {
+    if (capture_) capture_->listen(info[0].As<Napi::Boolean>().Value());
   }
 
   Napi::Value stats(const Napi::CallbackInfo& info) {

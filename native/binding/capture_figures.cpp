@@ -30,7 +30,7 @@ Napi::Object packInterfaces(Napi::Env env, const CaptureFigures& figures) {
   const auto& list = figures.table.interfaces;
   Napi::Array names = Napi::Array::New(env, list.size());
   std::vector<double> rows;
-  rows.reserve(list.size() * 17);
+  rows.reserve(list.size() * 18);
   const auto add = [&rows](std::optional<std::uint64_t> value) {
     rows.push_back(value ? static_cast<double>(*value) : kUnknown);
   };
@@ -44,6 +44,7 @@ Napi::Object packInterfaces(Napi::Env env, const CaptureFigures& figures) {
     add(one.received);
     add(one.delivered);
     add(one.bytes);
+    add(one.droppedByRecorder);
     add(figures.lost(one));
     add(one.unselected);
     add(one.duplicates);
@@ -79,6 +80,7 @@ Napi::Object toJs(Napi::Env env, const Capture& capture, const CaptureFigures& f
   set(object, "overflowUsed", figures.overflowUsed);
   set(object, "delivered", figures.table.delivered);
   set(object, "bytes", figures.table.bytes);
+  set(object, "droppedByRecorder", figures.table.droppedByRecorder);
   set(object, "unselected", figures.table.unselected);
   set(object, "duplicates", figures.table.duplicates);
   set(object, "truncated", figures.table.truncated);

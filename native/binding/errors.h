@@ -7,8 +7,8 @@
 
 namespace ringtap::binding {
 
-// exports.setErrorFactory((code, message, errno, syscall, interface, offset) => CaptureError): the library calls it once
-// when it loads, so that native errors are of its class.
+// exports.setErrorFactory((code, message, errno, syscall, interface, offset) => CaptureError): the library calls it
+// once when it loads, so that native errors are of its class.
 void initErrors(Napi::Env env, Napi::Object exports);
 
 // A CaptureError for `error`, to throw or to reject with.

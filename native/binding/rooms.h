@@ -12,5 +12,6 @@ void initPattern(Napi::Env env, Napi::Object exports);
 void initInterfaces(Napi::Env env, Napi::Object exports);
 void initFilter(Napi::Env env, Napi::Object exports);
 void initSavefile(Napi::Env env, Napi::Object exports);
+void initSavefileBuffer(Napi::Env env, Napi::Object exports);
 
 }  // namespace ringtap::binding

@@ -184,8 +184,8 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
     const BlockSummary summary = chunk->block->summary;
     std::byte* memory = chunk->block->memory();
     std::uint32_t number = 0;
-    const Napi::Value buffer = leases_->lend(info.Env(), memory, summary,
-                                             std::shared_ptr<PooledBlock>(std::move(chunk->block)), number);
+    const Napi::Value buffer =
+        leases_->lend(info.Env(), memory, summary, std::shared_ptr<PooledBlock>(std::move(chunk->block)), number);
     void* told = info[0].As<Napi::ArrayBuffer>().Data();
     auto* meta = static_cast<double*>(told);
     auto* times = static_cast<std::uint64_t*>(told);

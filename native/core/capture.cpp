@@ -1,5 +1,15 @@
 #include "core/capture.h"
 
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <numeric>
+
 #include "core/pcap_loop.h"
 #include "core/ring_intake.h"
 
@@ -17,8 +27,10 @@ Capture::Capture(const CaptureConfig& config, InterfaceMonitor monitor, netlink:
     : config_(config),
       counters_(std::move(counters)),
       table_(config.filter, config.hotplug, config.dedupe),
-      queue_(std::move(wake)),
-      feed_(std::move(monitor), table_, queue_,
+      queue_(wake),
+      wake_(std::move(wake)),
+      outlet_(queue_),
+      feed_(std::move(monitor), table_, history_, queue_,
             {[this] { return intake_->horizon(); }, [this] { renewMemberships(); }}),
       overflow_(std::make_shared<OverflowMemory>(config.overflowMemory)) {}
 
@@ -36,18 +48,22 @@ Result<std::unique_ptr<Capture>> Capture::open(const CaptureConfig& config, Inte
     std::optional<DeviceLosses> before;
     if (losses && losses->contains(index)) before = losses->find(index)->second;
     self->table_.add(info, before);
+    self->history_.record(InterfaceEvent{InterfaceChange::Added, info, {}}, 0, 0);
   }
   return self;
 }
 
 Result<> Capture::openIntake() {
-  const IntakeRooms rooms{table_, queue_, feed_, overflow_};
+  const IntakeRooms rooms{table_, queue_, outlet_, feed_, overflow_};
   const auto take = [this](auto opened) -> Result<> {
     if (!opened) return std::move(opened.error());
     intake_ = std::move(*opened);
     return {};
   };
-  const auto onDrained = [this] { queue_.finish(); };
+  const auto onDrained = [this] {
+    if (const auto recorder = outlet_.recorder()) recorder->finish(false);
+    queue_.finish();
+  };
   switch (config_.backend) {
     case Backend::Pcap: return take(PcapLoop::open(config_.pcap, config_.filter, rooms, onDrained));
     case Backend::Ring: break;
@@ -92,6 +108,7 @@ void Capture::renewMemberships() {
 }
 
 std::optional<QueuedEvent> Capture::nextEvent() {
+  outlet_.decided(queue_.seenEpoch());  // whoever asks for the next one has answered the last
   auto event = queue_.nextEvent();
   if (event && event->event.change == InterfaceChange::Removed) {
     std::lock_guard lock(promiscuousMutex_);
@@ -139,6 +156,71 @@ bool Capture::filterSettled() {
   return queue_.givenOut() >= *oldInQueue_;
 }
 
+Result<> Capture::record(std::shared_ptr<Recorder> recorder) {
+  if (recorder_ && !recorder_->ended()) return Error{Code::Option, "a recording of this capture is under way"};
+  if (draining_ || closed_) return Error{Code::Closed, "the capture was stopped"};
+  if (recorder_) recorder_->join();
+  recorder_ = std::move(recorder);
+  outlet_.decided(queue_.seenEpoch());
+  recorder_->start(Recorder::Rooms{
+      table_,
+      history_,
+      [this] { return losses(); },
+      [this](const std::string& name) { return speedOf(name); },
+      [this](const Recorder& one) { outlet_.detach(one); },
+      wake_,
+  });
+  outlet_.attach(recorder_);
+  return {};
+}
+
+void Capture::stopRecording() {
+  if (!recorder_) return;
+  using Clock = std::chrono::steady_clock;
+  // A packet that passed the filter on another processor may not be counted yet: one retire time covers it.
+  const auto delay =
+      config_.backend == Backend::Pcap ? config_.pcap.delayMilliseconds : config_.ring.retireMilliseconds;
+  const auto from = Clock::now() + std::chrono::milliseconds(delay);
+  std::vector<std::uint64_t> wanted;
+  recorder_->stop([this, from, wanted]() mutable {
+    if (Clock::now() < from) return false;
+    if (wanted.empty()) wanted = intake_->entered();
+    const std::vector<std::uint64_t> taken = intake_->taken();
+    return std::equal(taken.begin(), taken.end(), wanted.begin(), wanted.end(), std::greater_equal<>());
+  });
+}
+
+// Per device no more than is certain: what is accepted and not taken may be in the kernel's memory still.
+Losses Capture::losses() {
+  const std::vector<std::uint64_t> taken = intake_->taken();
+  const SelectionTable::Figures table = table_.figures();
+  const LoopFigures loops = intake_->figures();
+  Losses losses;
+  losses.inRing = loops.ringDrops + loops.overflowDrops;
+  losses.byDevice = table_.form() != TableForm::Classic;
+  if (!losses.byDevice || losses.inRing == 0) return losses;
+  const std::uint64_t entered = loops.packets - losses.inRing;
+  const std::uint64_t inKernel = entered - std::min(entered, std::reduce(taken.begin(), taken.end()));
+  for (const InterfaceFigures& one : table.interfaces) {
+    const std::uint64_t missing = one.received.value_or(0) - std::min(one.taken, one.received.value_or(0));
+    if (missing > inKernel) losses.ofDevice[{one.index, one.generation}] = missing - inKernel;
+  }
+  return losses;
+}
+
+// Any socket of the right network namespace will do (net/socket.c, sock_do_ioctl).
+std::uint64_t Capture::speedOf(const std::string& name) const {
+  ethtool_cmd command{};
+  command.cmd = ETHTOOL_GSET;
+  ifreq request{};
+  if (name.size() >= sizeof request.ifr_name) return 0;
+  std::memcpy(request.ifr_name, name.data(), name.size());
+  request.ifr_data = reinterpret_cast<char*>(&command);
+  if (::ioctl(counters_.fd(), SIOCETHTOOL, &request) != 0) return 0;
+  const std::uint32_t megabits = ethtool_cmd_speed(&command);
+  return megabits == static_cast<std::uint32_t>(SPEED_UNKNOWN) ? 0 : std::uint64_t{megabits} * 1'000'000;
+}
+
 void Capture::drain() {
   if (draining_.exchange(true)) return;
   auto refused = table_.close([this] { return intake_->refuseAll(); });
@@ -151,6 +233,10 @@ void Capture::close() {
   overflow_->onRoom({});
   if (!intake_) return;
   intake_->stop();
+  if (recorder_) {
+    recorder_->finish(true);
+    recorder_->join();
+  }
   queue_.clear();
   intake_->shut();
 }

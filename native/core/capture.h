@@ -14,6 +14,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/block_outlet.h"
 #include "core/chunk_queue.h"
 #include "core/intake.h"
 #include "core/interface_feed.h"
@@ -21,6 +22,7 @@
 #include "core/netlink_socket.h"
 #include "core/overflow_memory.h"
 #include "core/pcap_options.h"
+#include "core/recorder.h"
 #include "core/result.h"
 #include "core/ring.h"
 #include "core/selection_table.h"
@@ -89,6 +91,13 @@ class Capture {
   [[nodiscard]] bool filterSettled();
   void enforceFilter() { table_.enforceFilter(intake_->horizon()); }
 
+  // From the next block on, what is selected goes to the recorder too. One at a time.
+  Result<> record(std::shared_ptr<Recorder> recorder);
+  // The recording ends when everything received before this call is written.
+  void stopRecording();
+  // Whether JavaScript takes blocks: without that, while there is a recording, none wait for it.
+  void listen(bool listening) { outlet_.listen(listening); }
+
   // Ends intake: when every packet accepted before this call is in the queue, the queue finishes.
   void drain();
   [[nodiscard]] bool intakeEnded() const { return queue_.finished(); }
@@ -115,12 +124,17 @@ class Capture {
 
   void unsettle();
   void renewMemberships();
+  [[nodiscard]] Losses losses();
+  [[nodiscard]] std::uint64_t speedOf(const std::string& name) const;
 
   CaptureConfig config_;
   netlink::Requester counters_;  // of the devices of the namespace
   Softnet softnet_;
   SelectionTable table_;
+  InterfaceHistory history_;
   ChunkQueue queue_;
+  std::function<void()> wake_;
+  BlockOutlet outlet_;
   InterfaceFeed feed_;
   std::shared_ptr<OverflowMemory> overflow_;
   std::unique_ptr<Intake> intake_;
@@ -132,6 +146,7 @@ class Capture {
   std::atomic<bool> closed_{false};
   std::mutex promiscuousMutex_;
   std::map<std::uint32_t, std::uint32_t> promiscuous_;  // by index: how often the membership was asked for
+  std::shared_ptr<Recorder> recorder_;                  // the latest
 };
 
 }  // namespace ringtap

@@ -88,6 +88,11 @@ ChunkQueue::Next ChunkQueue::nextBlock(std::optional<Lease>& out) {
   return Next::Block;
 }
 
+std::uint64_t ChunkQueue::seenEpoch() const {
+  std::lock_guard lock(mutex_);
+  return seenEpoch_;
+}
+
 std::uint64_t ChunkQueue::pushed() const {
   std::lock_guard lock(mutex_);
   return pushed_;

@@ -43,6 +43,8 @@ class ChunkQueue {
   enum class Next { Block, EventsFirst, Empty, Finished };
   // With Empty, the wake-up is armed: the next block calls `wake`.
   Next nextBlock(std::optional<Lease>& out);
+  // The epoch of the last event that JavaScript took.
+  [[nodiscard]] std::uint64_t seenEpoch() const;
   // Blocks pushed, and blocks given out, so far.
   [[nodiscard]] std::uint64_t pushed() const;
   [[nodiscard]] std::uint64_t givenOut() const;

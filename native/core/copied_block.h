@@ -62,12 +62,14 @@ class CopiedBlock final : public HeldBlock {
   CopiedBlock(BlockMemory memory, TakenBlock taken) : HeldBlock(memory.data(), std::move(taken)) {
     memory_.emplace(std::move(memory));
   }
+  [[nodiscard]] bool home() const override { return true; }
+
+ private:
   void end() override {
     std::lock_guard lock(mutex_);
     memory_.reset();
   }
 
- private:
   std::optional<BlockMemory> memory_;
 };
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/block_outlet.h"
 #include "core/chunk_queue.h"
 #include "core/interface_feed.h"
 #include "core/interface_info.h"
@@ -23,7 +24,8 @@ namespace ringtap {
 // The parts of a capture that all its loops work with.
 struct IntakeRooms {
   SelectionTable& table;
-  ChunkQueue& queue;
+  ChunkQueue& queue;    // for faults
+  BlockOutlet& outlet;  // for blocks
   InterfaceFeed& feed;
   std::shared_ptr<OverflowMemory> overflow;
 };

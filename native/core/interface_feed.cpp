@@ -19,6 +19,8 @@ void InterfaceFeed::publish(std::vector<InterfaceEvent>& events) {
   if (events.empty()) return;
   std::uint64_t epoch = table_.epoch();
   const std::uint64_t time = now();
+  // First: a block taken after apply() is of the new epoch.
+  for (std::size_t i = 0; i < events.size(); ++i) history_.record(events[i], epoch + 1 + i, time);
   table_.apply(events, time, listener_.horizon());
   for (InterfaceEvent& event : events) queue_.push(QueuedEvent{++epoch, time, std::move(event)});
 }

@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "core/chunk_queue.h"
+#include "core/interface_history.h"
 #include "core/interface_monitor.h"
 #include "core/selection_table.h"
 
@@ -20,8 +21,9 @@ class InterfaceFeed {
     std::function<Horizon()> horizon;  // where all rings are
     std::function<void()> resynced;    // news were lost: what is known was read anew
   };
-  InterfaceFeed(InterfaceMonitor monitor, SelectionTable& table, ChunkQueue& queue, Listener listener)
-      : monitor_(std::move(monitor)), table_(table), queue_(queue), listener_(std::move(listener)) {}
+  InterfaceFeed(InterfaceMonitor monitor, SelectionTable& table, InterfaceHistory& history, ChunkQueue& queue,
+                Listener listener)
+      : monitor_(std::move(monitor)), table_(table), history_(history), queue_(queue), listener_(std::move(listener)) {}
 
   // As the monitor's: readable when there is news. read() drains it.
   [[nodiscard]] int fd() const { return monitor_.fd(); }
@@ -45,6 +47,7 @@ class InterfaceFeed {
   std::mutex mutex_;
   InterfaceMonitor monitor_;
   SelectionTable& table_;
+  InterfaceHistory& history_;
   ChunkQueue& queue_;
   Listener listener_;
   std::atomic<bool> paused_{false};

@@ -59,6 +59,8 @@ class Requester {
  public:
   [[nodiscard]] static Result<Requester> open();
 
+  // A socket of the namespace, for requests of other kinds.
+  [[nodiscard]] int fd() const { return socket_.fd(); }
   // Repeats what was interrupted by changes (NLM_F_DUMP_INTR).
   Result<Snapshot> snapshot();
   // Nothing where the index is not known.

@@ -191,12 +191,19 @@ void PcapLoop::readOne(Active& active) {
   if (active.source->fd() >= 0) (void)thread_.rearm(active.source->fd(), EPOLLIN | EPOLLONESHOT, active.tag);
 }
 
+std::optional<BlockMemory> PcapLoop::takeMemory() {
+  do {
+    if (auto memory = BlockMemory::take(rooms_.overflow, kPcapBlockSize)) return memory;
+  } while (rooms_.outlet.giveWay());
+  return std::nullopt;
+}
+
 // Whatever packet comes next has a place. False: the overflow memory is used up.
 bool PcapLoop::makeRoom() {
   if (!current_) current_ = std::move(spare_);
   for (auto* block : {&current_, &spare_}) {
     if (*block) continue;
-    auto memory = BlockMemory::take(rooms_.overflow, kPcapBlockSize);
+    auto memory = takeMemory();
     if (!memory && current_ && current_->writer.packets() > 0) {
       handOver(current_);  // shrinks to what is in it
       return makeRoom();
@@ -235,7 +242,7 @@ void PcapLoop::handOver(std::unique_ptr<Filling>& block) {
   const std::uint64_t packets = taken.records;
   if (taken.summary.packets > 0) {
     done->memory.shrink((used + 7) / 8 * 8);  // JavaScript reads whole words
-    rooms_.queue.push(Lease(std::make_shared<CopiedBlock>(std::move(done->memory), std::move(taken))));
+    rooms_.outlet.push(std::make_shared<CopiedBlock>(std::move(done->memory), std::move(taken)));
   }
   packetsTaken_ += packets;
 }

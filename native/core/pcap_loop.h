@@ -86,6 +86,7 @@ class PcapLoop final : public Intake, private PacketSink {
   void add(std::shared_ptr<PcapSource> source);
   void readAll();
   void readOne(Active& active);
+  [[nodiscard]] std::optional<BlockMemory> takeMemory();
   [[nodiscard]] bool makeRoom();
   bool put(const PacketNote& note, std::span<const std::uint8_t> head, std::span<const std::uint8_t> tail) override;
   void handOver(std::unique_ptr<Filling>& block);

@@ -26,11 +26,6 @@ RingBlock::RingBlock(std::shared_ptr<Ring> ring, std::uint32_t index, TakenBlock
 
 RingBlock::~RingBlock() { end(); }
 
-bool RingBlock::home() const {
-  std::lock_guard lock(mutex_);
-  return home_;
-}
-
 Result<bool> RingBlock::evict() {
   std::lock_guard lock(mutex_);
   if (home_) return true;

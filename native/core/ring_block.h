@@ -5,6 +5,7 @@
 // address.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -23,23 +24,23 @@ class RingBlock final : public HeldBlock {
             std::shared_ptr<OverflowMemory> overflow);
   ~RingBlock() override;
 
-  // The loop's part. Whether the kernel has the block back.
-  [[nodiscard]] bool home() const;
-  // Copies the content out and gives the block back. False where the overflow memory does not take it: nothing changed.
-  // An error where the kernel refuses the memory. Nothing to do, and true, once the block is home.
+  // Whether the kernel has the block back.
+  [[nodiscard]] bool home() const override { return home_; }
+  // The loop's part. Copies the content out and gives the block back. False where the overflow memory does not take it:
+  // nothing changed. An error where the kernel refuses the memory. Nothing to do, and true, once the block is home.
   Result<bool> evict();
 
+ private:
   // The block goes back, if it has not yet.
   void end() override;
 
- private:
   std::shared_ptr<Ring> ring_;
   std::shared_ptr<RingView> view_;  // the mapping that data_ points into, also after the ring has a newer one
   std::uint32_t index_;
   std::shared_ptr<OverflowMemory> overflow_;
   std::unique_ptr<std::byte[]> copy_;  // evicted before it was lent
   std::size_t charged_ = 0;            // overflow memory taken
-  bool home_ = false;
+  std::atomic<bool> home_{false};      // set under the lock
   bool ended_ = false;
 };
 

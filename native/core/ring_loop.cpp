@@ -94,7 +94,7 @@ void RingLoop::takeBlocks() {
     auto block = std::make_shared<RingBlock>(ring_, index, std::move(taken), rooms_.overflow);
     if (block->taken().summary.packets == 0) continue;  // its end gives it back
     inHand_[index] = block;
-    rooms_.queue.push(Lease(std::move(block)));
+    rooms_.outlet.push(std::move(block));
     makeRoom();
   }
 }
@@ -118,6 +118,10 @@ void RingLoop::makeRoom() {
     RingBlock* block = held(ahead);
     if (block == nullptr) continue;
     auto evicted = block->evict();
+    while (evicted && !*evicted && !block->home() && rooms_.outlet.giveWay(block)) {
+      if (!block->home()) evicted = block->evict();
+    }
+    if (block->home() && evicted && !*evicted) continue;  // given up, not copied
     if (!evicted || !*evicted) {
       const bool news = setStarved(true);
       if (!evicted && news) rooms_.queue.push(std::move(evicted.error()));

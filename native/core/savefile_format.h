@@ -9,6 +9,9 @@
 
 namespace ringtap::savefile {
 
+// More than this of a packet is in no file: Wireshark and libpcap refuse what claims it.
+inline constexpr std::uint32_t kMostCaptured = 262'144;
+
 // pcap: a file header, then records.
 inline constexpr std::uint32_t kMagicMicroseconds = 0xa1b2c3d4;
 inline constexpr std::uint32_t kMagicNanoseconds = 0xa1b23c4d;
@@ -103,5 +106,50 @@ inline constexpr std::uint32_t kFlagUnicast = 0x04;
 inline constexpr std::uint32_t kFlagMulticast = 0x08;
 inline constexpr std::uint32_t kFlagBroadcast = 0x0c;
 inline constexpr std::uint32_t kFlagPromiscuous = 0x10;
+
+// The fixed parts as they stand in a file of this machine's byte order.
+struct PcapHeader {
+  std::uint32_t magic;
+  std::uint16_t major, minor;
+  std::int32_t zone;       // 0
+  std::uint32_t accuracy;  // 0
+  std::uint32_t snapLength;
+  std::uint32_t linkType;
+};
+struct PcapRecord {
+  std::uint32_t seconds;
+  std::uint32_t fraction;
+  std::uint32_t captured;
+  std::uint32_t original;
+};
+static_assert(sizeof(PcapHeader) == kPcapHeader && sizeof(PcapRecord) == kPcapRecord);
+struct SectionHeaderBody {
+  std::uint32_t magic;
+  std::uint16_t major, minor;
+  std::uint64_t length;
+} __attribute__((packed));
+struct InterfaceDescriptionBody {
+  std::uint16_t linkType;
+  std::uint16_t reserved;
+  std::uint32_t snapLength;  // 0: no limit
+};
+struct EnhancedPacketBody {
+  std::uint32_t interface;
+  std::uint32_t timeHigh, timeLow;
+  std::uint32_t captured;
+  std::uint32_t original;
+};
+struct InterfaceStatisticsBody {
+  std::uint32_t interface;
+  std::uint32_t timeHigh, timeLow;
+};
+struct OptionHeader {
+  std::uint16_t code;
+  std::uint16_t length;
+};
+static_assert(sizeof(SectionHeaderBody) + kBlockEnvelope == kSectionHeaderFixed);
+static_assert(sizeof(InterfaceDescriptionBody) + kBlockEnvelope == kInterfaceDescriptionFixed);
+static_assert(sizeof(EnhancedPacketBody) + kBlockEnvelope == kEnhancedPacketFixed);
+static_assert(sizeof(InterfaceStatisticsBody) == 12 && sizeof(OptionHeader) == 4);
 
 }  // namespace ringtap::savefile

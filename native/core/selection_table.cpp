@@ -324,6 +324,7 @@ BlockShare SelectionTable::share(std::shared_ptr<TrackedInterface> tracked, std:
   share.epoch = decisions[which].epoch;
   share.since = decisions[which].since;
   share.until = which + 1 < decisions.size() ? decisions[which + 1].since : ~std::uint64_t{0};
+  share.device = {tracked->info.index, tracked->info.generation};
   share.interface = std::move(tracked);
   return share;
 }
@@ -405,6 +406,7 @@ void SelectionTable::filterAgain(std::byte* block, TakenBlock& taken) {
       share->truncated -= record.truncated() ? 1 : 0;
       TrackedInterface& tracked = *share->interface;
       --tracked.figures.queued;
+      --totals_.queued;
       --tracked.figures.taken;
       ++tracked.lateRefused;
     }
@@ -413,9 +415,9 @@ void SelectionTable::filterAgain(std::byte* block, TakenBlock& taken) {
   });
 }
 
-void SelectionTable::handOut(std::byte* block, TakenBlock& taken) {
+void SelectionTable::settle(std::byte* block, TakenBlock& taken) {
   std::lock_guard lock(mutex_);
-  totals_.queued -= taken.summary.packets;
+  if (taken.accounted) return;
   if (taken.ring < enforceUntil_.size() && taken.number <= enforceUntil_[taken.ring]) filterAgain(block, taken);
   if (taken.pending) {
     for (BlockShare& share : taken.shares) {
@@ -429,13 +431,25 @@ void SelectionTable::handOut(std::byte* block, TakenBlock& taken) {
       const BlockShare* share = finder.find(record);
       return share != nullptr && share->verdict != Verdict::Unselected;
     });
+    taken.pending = false;
   }
+}
+
+void SelectionTable::account(TakenBlock& taken, Fate fate) {
+  std::lock_guard lock(mutex_);
+  if (std::exchange(taken.accounted, true)) return;
   for (const BlockShare& share : taken.shares) {
     InterfaceFigures& figures = share.interface->figures;
     figures.queued -= share.packets;
+    totals_.queued -= share.packets;
     if (share.verdict == Verdict::Unselected) {
       figures.unselected += share.packets;
       totals_.unselected += share.packets;
+      continue;
+    }
+    if (fate == Fate::DroppedByRecorder) {
+      figures.droppedByRecorder += share.packets;
+      totals_.droppedByRecorder += share.packets;
       continue;
     }
     figures.delivered += share.packets;

@@ -15,6 +15,7 @@
 #include <mutex>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/block.h"
@@ -35,7 +36,8 @@ struct InterfaceFigures {
   std::optional<std::uint64_t> received;  // accepted by the filter; not known in the classic form
   std::uint64_t taken = 0;                // found in blocks, before any decision
   std::uint64_t delivered = 0;
-  std::uint64_t bytes = 0;  // captured bytes of the delivered ones
+  std::uint64_t bytes = 0;              // captured bytes of the delivered ones
+  std::uint64_t droppedByRecorder = 0;  // meant for a recorder alone, and not written
   std::uint64_t unselected = 0;
   std::uint64_t truncated = 0;
   std::uint64_t queued = 0;      // taken, not yet handed out
@@ -51,6 +53,9 @@ using LossesByIndex = std::map<std::uint32_t, DeviceLosses>;
 using Horizon = std::vector<std::uint64_t>;
 
 enum class Verdict : std::uint8_t { Pending, Selected, Unselected };
+
+// An interface's index and generation.
+using Device = std::pair<std::uint32_t, std::uint32_t>;
 
 // One device of one generation.
 struct TrackedInterface {
@@ -94,6 +99,7 @@ struct TrackedInterface {
 // The packets of one interface in one block; where it was renamed in the meantime, those of one name.
 struct BlockShare {
   std::shared_ptr<TrackedInterface> interface;
+  Device device;              // that one, for those who do not hold the table's lock
   std::uint64_t epoch = 0;    // of the decision that they are judged by,
   std::uint64_t since = 0;    // which is about packets of later than this
   std::uint64_t until = 0;    // and not later than that
@@ -112,7 +118,9 @@ struct TakenBlock {
   std::uint64_t number = 0;   // and the how manieth of that, from 1
   std::uint64_t records = 0;  // packets the kernel had put in
   std::uint64_t epoch = 0;
-  bool pending = false;  // some share is
+  bool pending = false;       // some share is
+  bool forJavaScript = true;  // whoever else reads it
+  bool accounted = false;     // the ledger has its packets: nothing is changed in it any more
   std::vector<BlockShare> shares;
 };
 
@@ -160,11 +168,21 @@ class SelectionTable {
   // apply() before it returns, with a nameless one where there never was any and the kernel does not know it any more.
   TakenBlock take(std::byte* block, std::size_t size, std::uint32_t ring, std::uint64_t number,
                   const std::function<void(std::uint32_t index)>& stranger);
-  // Settles what was pending and what the ledger says, as the block leaves the queue. The last step before delivery.
-  void handOut(std::byte* block, TakenBlock& taken);
+  // Settles what was pending, once every event of before the block has its answer; again where the filter has changed
+  // since.
+  void settle(std::byte* block, TakenBlock& taken);
+  // Writes a settled block into the ledger, once: as delivered, or as dropped by the recorder it was meant for.
+  enum class Fate { Delivered, DroppedByRecorder };
+  void account(TakenBlock& taken, Fate fate);
+  // Both, as the block leaves the queue: the last step before delivery.
+  void handOut(std::byte* block, TakenBlock& taken) {
+    settle(block, taken);
+    account(taken, Fate::Delivered);
+  }
 
   struct Figures {
-    std::uint64_t delivered = 0, bytes = 0, unselected = 0, truncated = 0, queued = 0, lateRefused = 0, malformed = 0;
+    std::uint64_t delivered = 0, bytes = 0, droppedByRecorder = 0, unselected = 0, truncated = 0, queued = 0;
+    std::uint64_t lateRefused = 0, malformed = 0;
     std::uint64_t duplicates = 0;
     std::vector<InterfaceFigures> interfaces;
   };

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/block.h"
+#include "core/savefile_writer.h"
 #include "core/selection_table.h"
 #include "fuzz.h"
 
@@ -25,6 +26,31 @@ void read(std::byte* block, std::size_t size, const BlockSummary& summary) {
     for (std::uint32_t at = 0; at < record.header->tp_snaplen; ++at) sink = sink + record.data()[at];
   });
   EXPECT(bytes == summary.bytes);
+}
+
+// Goes to a file, as a recorder brings it there, in both formats and with every third packet commented.
+void write(std::byte* block, const BlockSummary& summary) {
+  for (const SavefileFormat format : {SavefileFormat::Pcapng, SavefileFormat::Pcap}) {
+    ByteSink sink;
+    SavefileForm options;
+    options.format = format;
+    SavefileWriter writer(sink, options);
+    writer.begin();
+    const std::uint32_t id = writer.add({});
+    std::uint32_t number = 0;
+    const std::string comment = "c";
+    walkIndex(block, summary.packets, [&](const Record& record) {
+      const std::size_t before = sink.size();
+      const bool commented = number++ % 3 == 0 && format == SavefileFormat::Pcapng;
+      EXPECT(writer.write(id, record, {&comment, commented ? 1u : 0u}));
+      EXPECT(commented || sink.size() - before == writer.sizeOf(id, record));
+    });
+    writer.end();
+    const WholePart part = format == SavefileFormat::Pcapng ? wholeBlocks(sink.bytes(), sink.size())
+                                                            : wholePcapRecords(sink.bytes(), sink.size(), true);
+    EXPECT(part.bytes == sink.size() && part.packets == summary.packets);
+    EXPECT(writer.counts().packets == summary.packets && writer.counts().bytes == sink.size());
+  }
 }
 
 FilterSpec someFilter() {
@@ -63,6 +89,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const BlockSummary first = walkBlock(block, length, [&](Record&) { return (refuse >> (seen++ % 8) & 1) == 0; });
   EXPECT(seen + first.malformed == announced && first.packets <= seen);
   read(block, length, first);
+  write(block, first);
   const BlockSummary second = thinIndex(block, first, [](Record&) { return true; });
   EXPECT(second.packets == first.packets && second.bytes == first.bytes && second.length == first.length);
   read(block, length, second);

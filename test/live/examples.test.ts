@@ -1,5 +1,8 @@
 // The programs of examples/, as their users run them, over real traffic.
 
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { hexdump, type Packet } from 'ringtap'
 import { addressPair, findPair } from '../../examples/support/ip.js'
 import { chunksIn, Example, ledgerLine } from './support/example.js'
@@ -7,6 +10,7 @@ import { expectedFrame } from './support/frame.js'
 import t from './support/live.js'
 import { addVeth, del, ip, openTun, tunAvailable } from './support/network.js'
 import { send } from './support/send.js'
+import { describe, numbersIn } from './support/wireshark.js'
 
 t.test('eth: pattern and filter; lines and ledger agree with what was sent', async (t) => {
   addVeth('eth0', 'far0')
@@ -106,6 +110,36 @@ function talk(stdout: string): { packets: number; bytes: number } {
   }
   return sum
 }
+
+t.test('record: a ring of files, and what became of every packet', async (t) => {
+  addVeth('eth0', 'far0')
+  const folder = mkdtempSync(join(tmpdir(), 'ringtap-example-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const args = ['^eth', join(folder, 'flight.pcapng'), 'udp', '--size', '0.1', '--files', '2', '--free', '0']
+  const program = new Example(t, 'record', [...args, '--comment', 'a flight'])
+  await program.said(/recording eth0/)
+  await send({ interface: 'eth0', count: 500, size: 1000 })
+  const { code, stdout, stderr } = await program.stop('SIGINT')
+  t.equal(stderr, '')
+  t.equal(code, 0)
+  const packets = [...stdout.matchAll(/^\S+flight-0{5}\d\.pcapng {2}(\d+) packets/gm)].map(([, count]) => Number(count))
+  t.ok(packets.length > 4)
+  t.equal(
+    packets.reduce((sum, one) => sum + one, 0),
+    500,
+  )
+  t.match(stdout, /^500 packets in \d+ bytes written, 0 not written$/m)
+  t.match(ledgerLine(stdout, 'eth0'), { delivered: 500 })
+  const files = readdirSync(folder).sort()
+  t.equal(files.length, 2, 'the latest two are there')
+  const last = packets.slice(-2).reduce((sum, one) => sum + one, 0)
+  t.same(
+    files.flatMap((name) => numbersIn(join(folder, name))),
+    Array.from({ length: last }, (_, i) => 500 - last + i),
+  )
+  t.match(describe(join(folder, files[0] as string)).text, /a flight/)
+  del('eth0')
+})
 
 t.test('watch-interfaces', async (t) => {
   const program = new Example(t, 'watch-interfaces')

@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Capture, type Chunk } from 'ringtap'
 import t from './support/live.js'
 import { addVeth } from './support/network.js'
@@ -10,6 +12,10 @@ import { patience } from './support/wait.js'
 t.setTimeout(300_000 * patience)
 
 addVeth('eth0', 'far0')
+
+const folder = mkdtempSync(join(tmpdir(), 'ringtap-leaks-'))
+t.teardown(() => rmSync(folder, { recursive: true }))
+let recordings = 0
 
 async function cycle(times: number): Promise<void> {
   for (let i = 0; i < times; i++) {
@@ -25,6 +31,8 @@ async function cycle(times: number): Promise<void> {
       for (const packet of value as Chunk) packet.copy()
       // Neither released nor kept: close() has to see to it.
     }
+    // Its end is close()'s, too.
+    if (i % 10 === 0) await capture.record({ path: join(folder, `${recordings++}.pcapng`) })
     await capture.close()
   }
 }
@@ -42,5 +50,6 @@ t.test('a thousand times open and close leaks no descriptor, thread, mapping or 
   const grown = residentBytes() - memory
   t.comment(`resident memory grew by ${grown} bytes in 1000 cycles`)
   t.ok(grown < 16 << 20, 'memory: a ring that stayed would be a megabyte a cycle, an interface list some kilobytes')
+  t.equal(readdirSync(folder).filter((name) => /^\d+\.pcapng$/.test(name)).length, recordings, 'every file is complete')
   t.equal(Number(readFileSync('/sys/class/net/eth0/flags', 'utf8')) & 0x100, 0, 'promiscuous memberships')
 })

@@ -6,9 +6,11 @@ export function imbalances(stats: CaptureStats): string[] {
   const equal = (what: string, left: number, right: number) => {
     if (left !== right) wrong.push(`${what}: ${left} is not ${right}`)
   }
-  const { received, delivered, droppedByRing, droppedByOverflow, unselected, malformed, interfaces } = stats
+  const { received, delivered, droppedByRing, droppedByOverflow, droppedByRecorder } = stats
+  const { unselected, malformed, interfaces } = stats
   equal('nothing is queued', stats.queued, 0)
-  equal('received', received, delivered + droppedByRing + droppedByOverflow + unselected + malformed)
+  const lost = droppedByRing + droppedByOverflow + droppedByRecorder + malformed
+  equal('received', received, delivered + lost + unselected)
   const sum = (of: (one: CaptureStats['interfaces'][number]) => number) =>
     interfaces.reduce((all, one) => all + of(one), 0)
   equal(
@@ -49,7 +51,11 @@ export function imbalances(stats: CaptureStats): string[] {
       droppedByRing + droppedByOverflow + malformed,
     )
     for (const one of interfaces) {
-      equal(`received of ${one.name}`, one.received ?? Number.NaN, one.delivered + (one.dropped ?? 0) + one.unselected)
+      equal(
+        `received of ${one.name}`,
+        one.received ?? Number.NaN,
+        one.delivered + (one.dropped ?? 0) + one.droppedByRecorder + one.unselected,
+      )
     }
   } else {
     for (const one of interfaces) {

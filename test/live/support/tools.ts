@@ -10,7 +10,7 @@ const root = new URL('../../../../../', import.meta.url)
  *
  * @throws Error with the compiler's words where it cannot be built.
  */
-export function tool(name: 'nflog_rule' | 'replay' | 'send' | 'tun_hold'): string {
+export function tool(name: 'nflog_rule' | 'replay' | 'send' | 'thread_hold' | 'tun_hold'): string {
   const path = fileURLToPath(new URL(`build/tools/${name}`, root))
   if (!existsSync(path)) {
     const script = fileURLToPath(new URL('scripts/build-test-tools.mjs', root))

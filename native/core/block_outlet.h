@@ -1,0 +1,42 @@
+// Where a capture's blocks go: to JavaScript, to a recorder, or to both.
+//
+// Thread-safe: the loops push, JavaScript's thread decides who takes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+#include "core/chunk_queue.h"
+#include "core/lease.h"
+
+namespace ringtap {
+
+class Recorder;
+
+class BlockOutlet {
+ public:
+  explicit BlockOutlet(ChunkQueue& queue) : queue_(queue) {}
+
+  void push(std::shared_ptr<HeldBlock> block);
+  // A loop needs overflow memory, or the place of this block: a recorder that is behind gives way, so that a slow disk
+  // holds up nobody else. True where that has changed anything: the block is home, or there is memory.
+  bool giveWay(const HeldBlock* block = nullptr);
+
+  // From the next block on. While somebody records, JavaScript is only given what it listens for.
+  void attach(std::shared_ptr<Recorder> recorder);
+  void detach(const Recorder& recorder);
+  [[nodiscard]] std::shared_ptr<Recorder> recorder() const;
+  void listen(bool listening);
+  // JavaScript has answered every event up to this one.
+  void decided(std::uint64_t epoch);
+
+ private:
+  ChunkQueue& queue_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<Recorder> recorder_;
+  bool listening_ = false;
+  std::uint64_t decided_ = 0;
+};
+
+}  // namespace ringtap

@@ -1,0 +1,45 @@
+// Bytes on their way to a file: grows at its end, and keeps its memory from one use to the next.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <span>
+
+namespace ringtap {
+
+class ByteSink {
+ public:
+  // Room for so many more bytes, which are for the caller to write; valid until the next call.
+  [[nodiscard]] std::byte* grow(std::size_t bytes) {
+    if (capacity_ - size_ < bytes) enlarge(size_ + bytes);
+    std::byte* at = memory_.get() + size_;
+    size_ += bytes;
+    return at;
+  }
+  template <typename T>
+  void put(const T& value) {
+    std::memcpy(grow(sizeof value), &value, sizeof value);
+  }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] std::byte* data() { return memory_.get(); }
+  [[nodiscard]] std::span<const std::byte> bytes() const { return {memory_.get(), size_}; }
+  void clear() { size_ = 0; }
+  // Takes everything after the first `size` bytes away.
+  void shorten(std::size_t size) { size_ = size; }
+
+ private:
+  void enlarge(std::size_t wanted) {
+    const std::size_t capacity = wanted > 2 * capacity_ ? wanted : 2 * capacity_;
+    std::unique_ptr<std::byte[]> memory(new std::byte[capacity]);
+    if (size_ > 0) std::memcpy(memory.get(), memory_.get(), size_);
+    memory_ = std::move(memory);
+    capacity_ = capacity;
+  }
+
+  std::unique_ptr<std::byte[]> memory_;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
+};
+
+}  // namespace ringtap

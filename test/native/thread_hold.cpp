@@ -1,0 +1,35 @@
+// Stops one thread of another process, and that thread alone, until standard input ends: what waits for a slow disk
+// looks like that to everybody else.
+//
+//   thread_hold TID
+//
+// Prints {"held":TID} when the thread stands still. The thread goes on when this process ends, however it does.
+
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+int main(int count, char** arguments) {
+  const int thread = count == 2 ? std::atoi(arguments[1]) : 0;
+  if (thread <= 0) {
+    std::fprintf(stderr, "usage: thread_hold TID\n");
+    return 2;
+  }
+  int status = 0;
+  if (::ptrace(PTRACE_SEIZE, thread, nullptr, nullptr) != 0 ||
+      ::ptrace(PTRACE_INTERRUPT, thread, nullptr, nullptr) != 0 || ::waitpid(thread, &status, __WALL) != thread) {
+    std::fprintf(stderr, "thread_hold: thread %d cannot be held: %s\n", thread, std::strerror(errno));
+    return 1;
+  }
+  std::printf("{\"held\":%d}\n", thread);
+  std::fflush(stdout);
+  char byte;
+  while (::read(STDIN_FILENO, &byte, 1) > 0) {
+  }
+  return ::ptrace(PTRACE_DETACH, thread, nullptr, nullptr) == 0 ? 0 : 1;
+}
