@@ -61,3 +61,9 @@ export function checkNetns(value: unknown, label: string): string | undefined {
   }
   return value
 }
+
+/** An AbortSignal, or none. @internal */
+export function checkSignal(value: unknown, label: string): AbortSignal | undefined {
+  if (value !== undefined && !(value instanceof AbortSignal)) throw optionError(label, 'an AbortSignal', value)
+  return value
+}

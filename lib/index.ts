@@ -11,9 +11,18 @@ export {
   type FilterFormat,
   type FilterInstruction,
 } from './compile-filter.js'
+export {
+  type ConvertedFile,
+  type ConvertOptions,
+  type ConvertProgress,
+  type ConvertResult,
+  convertFiles,
+  type SplitOptions,
+} from './convert-files.js'
 export { CaptureError, type CaptureErrorCode, type CaptureErrorDetails } from './errors.js'
 export { type HexdumpOptions, hexdump } from './hexdump.js'
 export type { HostList, HostSets } from './hosts.js'
+export { type Frames, type InjectOptions, Injector, type InjectorOptions, inject, type SendOptions } from './inject.js'
 export type { InterfaceEvent } from './interface-event.js'
 export { LinkType } from './link-type.js'
 export { type ListInterfacesOptions, listInterfaces } from './list-interfaces.js'
@@ -26,6 +35,7 @@ export type { InterfacePattern } from './pattern.js'
 export type { PermissionReason } from './permission.js'
 export type { RecordOptions, RotateOptions } from './record-options.js'
 export { type RecordedFile, Recording, type RecordingEvents, type RecordingStats } from './recording.js'
+export { type ReplayOptions, type ReplayProgress, type ReplayResult, replay } from './replay.js'
 export { Savefile, type SavefileEvents, type SavefileProgress, type SavefileStats } from './savefile.js'
 export type { SavefileFormOptions } from './savefile-form.js'
 export type {
@@ -37,12 +47,18 @@ export type {
 } from './savefile-metadata.js'
 export type { KeepOptions, SavefileBlockKind, SavefileChunkOptions, SavefileOptions } from './savefile-options.js'
 export type { SavefileSource } from './savefile-source.js'
-export { type SavefileCounts, SavefileWriter, type SavefileWriterOptions, type WriteOptions } from './savefile-writer.js'
+export {
+  type SavefileCounts,
+  SavefileWriter,
+  type SavefileWriterOptions,
+  type WriteOptions,
+} from './savefile-writer.js'
 export {
   explainSelection,
   type InterfaceRules,
   type InterfaceSelection,
   type SelectionExplanation,
 } from './selection.js'
+export type { Refusal, RefusalCause, SendResult } from './send-result.js'
 export type { SoftnetStats } from './softnet.js'
 export { type InterfaceWatcher, type WatchInterfacesOptions, watchInterfaces } from './watch-interfaces.js'

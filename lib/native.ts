@@ -2,7 +2,12 @@ import loaded from './addon.cjs'
 import { CaptureError, type CaptureErrorCode } from './errors.js'
 import type { PackedInterfaces } from './interface-stats.js'
 import type { LossSample } from './loss-figures.js'
-import type { NativeRecording, NativeRecordOptions, NativeSavefileBuffer, NativeSavefileForm } from './native-recording.js'
+import type {
+  NativeRecording,
+  NativeRecordOptions,
+  NativeSavefileBuffer,
+  NativeSavefileForm,
+} from './native-recording.js'
 import type { NativeSavefile, NativeSavefileOptions } from './native-savefile.js'
 import type { NetworkInterface } from './network-interface.js'
 import type { SoftnetStats } from './softnet.js'
@@ -90,9 +95,143 @@ export interface Native {
    */
   openSavefile(options: NativeSavefileOptions, fd: number, wake: () => void): NativeSavefile
   /** Packets as the bytes of a savefile. */
-  SavefileBuffer: new (form: NativeSavefileForm) => NativeSavefileBuffer
+  SavefileBuffer: new (
+    form: NativeSavefileForm,
+  ) => NativeSavefileBuffer
   /** The LINKTYPE_ value for an ARPHRD_ one, `undefined` where none fits. */
   linkTypeOf(hardwareType: number): number | undefined
+  /** `patience` in milliseconds (native/core/injector.h). */
+  openInjector(
+    name: string,
+    netns: string | undefined,
+    patience: number,
+    bypass: boolean,
+  ): Promise<{ handle: InjectorHandle; interface: NetworkInterface }>
+  /** Sends `count` frames as lib/frame-packer.ts lays them out, `position` being the first one's number; one at a time. */
+  injectorSend(
+    handle: InjectorHandle,
+    bytes: ArrayBuffer,
+    layout: Uint32Array,
+    count: number,
+    position: number,
+  ): Promise<NativeTally & { done: number }>
+  /** Ends the send that runs. */
+  injectorInterrupt(handle: InjectorHandle): void
+  injectorClose(handle: InjectorHandle): Promise<void>
+  /** `onEnd` is called once, and holds the event loop until then. */
+  startConvert(options: NativeConvertOptions, onEnd: () => void): ConvertHandle
+  convertFigures(handle: ConvertHandle): NativeConvertFigures
+  /** Ends it soon. */
+  stopConvert(handle: ConvertHandle): void
+  /** When `onEnd` was called. */
+  finishConvert(handle: ConvertHandle): {
+    figures: NativeConvertFigures
+    files: { path: string; packets: number; bytes: number; firstTimestamp: bigint; lastTimestamp: bigint }[]
+    warnings: string[]
+    failure?: CaptureError
+  }
+  /** `onEnd` is called once, and holds the event loop until then. */
+  startReplay(options: NativeReplayOptions, onEnd: () => void): ReplayHandle
+  replayFigures(handle: ReplayHandle): NativeReplayFigures
+  /** Ends it soon. */
+  stopReplay(handle: ReplayHandle): void
+  /** When `onEnd` was called. */
+  finishReplay(handle: ReplayHandle): {
+    tally: NativeTally
+    figures: NativeReplayFigures
+    warnings: string[]
+    failure?: CaptureError
+  }
+}
+
+/**
+ * A conversion in native memory (native/binding/convert.cpp).
+ *
+ * @internal
+ */
+export interface ConvertHandle {
+  readonly convertHandle: unique symbol
+}
+
+/** What a conversion is started with: every value checked and settled (lib/convert-files.ts). @internal */
+export interface NativeConvertOptions {
+  inputs: readonly string[]
+  output: string
+  byTime: boolean
+  filter: string | undefined
+  pcap: boolean
+  nanoseconds: boolean
+  /** 0 each: no limit. */
+  mostBytes: number
+  mostPackets: number
+  mostMilliseconds: number
+}
+
+/** native/core/savefile_converter.h. @internal */
+export interface NativeConvertFigures {
+  packets: number
+  written: number
+  otherLinkType: number
+  bytesRead: number
+  bytesTotal: number
+}
+
+/**
+ * A replay in native memory (native/binding/replay.cpp).
+ *
+ * @internal
+ */
+export interface ReplayHandle {
+  readonly replayHandle: unique symbol
+}
+
+/** What a replay is started with: every value checked and settled (lib/replay.ts). @internal */
+export interface NativeReplayOptions {
+  file: string
+  interface: string
+  netns: string | undefined
+  filter: string | undefined
+  /** Milliseconds. */
+  maxWait: number
+  bypassQueue: boolean
+  /** Infinity: as fast as it goes. */
+  speed: number
+  /** 0: without end. */
+  passes: number
+  /** Milliseconds. */
+  maxGap: number | undefined
+}
+
+/** native/core/replay_sender.h. @internal */
+export interface NativeReplayFigures {
+  packets: number
+  sent: number
+  bytes: number
+  refused: number
+  passes: number
+  nanoseconds: number
+  latenessSum: number
+  latenessMost: number
+}
+
+/**
+ * An open injector in native memory (native/core/injector.h).
+ *
+ * @internal
+ */
+export interface InjectorHandle {
+  readonly injectorHandle: unique symbol
+}
+
+/**
+ * What became of frames (native/core/send_tally.h).
+ *
+ * @internal
+ */
+export interface NativeTally {
+  sent: number
+  bytes: number
+  refusals: { cause: number; errno: number; count: number; positions: number[] }[]
 }
 
 /**

@@ -44,6 +44,8 @@ export interface PermissionQuestion {
   readonly errno: number
   /** What the call wanted. NET_RAW: to open packet sockets. SYS_ADMIN: to enter a network namespace. */
   readonly capability?: CapabilityName
+  /** What was to be done, for NET_RAW. Default: `capturing`. */
+  readonly doing?: string
   /** The program that setcap(8) would be used on. Default: this Node. */
   readonly program?: string
 }
@@ -64,7 +66,7 @@ const withoutSocket = new Set<number>([EAFNOSUPPORT, EPROTONOSUPPORT, ESOCKTNOSU
 export function permissionAdvice(privilege: Privilege | undefined, question: PermissionQuestion): PermissionAdvice {
   const { errno, capability = 'NET_RAW', program = process.execPath } = question
   const name = `CAP_${capability}`
-  const doing = capability === 'SYS_ADMIN' ? 'entering a network namespace' : 'capturing'
+  const doing = capability === 'SYS_ADMIN' ? 'entering a network namespace' : (question.doing ?? 'capturing')
 
   if (withoutSocket.has(errno)) {
     return {
@@ -190,11 +192,11 @@ function setcap(capability: CapabilityName, program: string, { noNewPrivileges }
  *
  * @internal
  */
-export function explainPermission(error: unknown, capability: CapabilityName = 'NET_RAW'): unknown {
+export function explainPermission(error: unknown, capability: CapabilityName = 'NET_RAW', doing?: string): unknown {
   if (!(error instanceof CaptureError) || error.errno === undefined) return error
   const isSocket = error.syscall === 'socket' && withoutSocket.has(error.errno)
   if (error.code !== 'ERR_PERMISSION' && !isSocket) return error
-  const advice = permissionAdvice(readPrivilege(), { errno: error.errno, capability })
+  const advice = permissionAdvice(readPrivilege(), { errno: error.errno, capability, ...(doing && { doing }) })
   return new CaptureError('ERR_PERMISSION', `${error.message}: ${advice.problem}. ${advice.remedy}`, {
     errno: error.errno,
     syscall: error.syscall,
@@ -209,13 +211,13 @@ export function explainPermission(error: unknown, capability: CapabilityName = '
  *
  * @internal
  */
-export function explainOpening(error: unknown): unknown {
-  // A namespace's file that this user may not open has nothing to do with capturing: the message says it all.
+export function explainOpening(error: unknown, doing?: string): unknown {
+  // A namespace's file that this user may not open has nothing to do with it: the message says it all.
   if (!(error instanceof CaptureError)) return error
   if (error.code === 'ERR_FILTER_SYNTAX' || error.code === 'ERR_FILTER_TOO_LARGE') return blame(error, 'filter')
   if (error.code === 'ERR_OPTION' && (error.syscall === 'open' || error.syscall === 'setns')) {
     return blame(error, 'netns')
   }
   if (error.syscall === 'open') return error
-  return explainPermission(error, error.syscall === 'setns' ? 'SYS_ADMIN' : 'NET_RAW')
+  return explainPermission(error, error.syscall === 'setns' ? 'SYS_ADMIN' : 'NET_RAW', doing)
 }

@@ -13,5 +13,8 @@ void initInterfaces(Napi::Env env, Napi::Object exports);
 void initFilter(Napi::Env env, Napi::Object exports);
 void initSavefile(Napi::Env env, Napi::Object exports);
 void initSavefileBuffer(Napi::Env env, Napi::Object exports);
+void initConvert(Napi::Env env, Napi::Object exports);
+void initInject(Napi::Env env, Napi::Object exports);
+void initReplay(Napi::Env env, Napi::Object exports);
 
 }  // namespace ringtap::binding

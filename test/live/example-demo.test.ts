@@ -53,6 +53,6 @@ t.test('where no namespace can be made', async (t) => {
   const { code, stdout, stderr } = await new Example(t, 'demo', [], { PATH: '/nowhere' }).ended()
   t.equal(code, 1)
   t.equal(stdout, '')
-  t.match(stderr, /^The demo needs a network namespace of its own, and cannot make one:\n {2}unshare -r?n: .*ENOENT/)
+  t.match(stderr, /^A network namespace of its own is needed, and cannot be made:\n {2}unshare -r?n: .*ENOENT/)
   t.match(stderr, /Run it as root/)
 })

@@ -1,14 +1,15 @@
 // The programs of examples/, as their users run them, over real traffic.
 
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hexdump, type Packet } from 'ringtap'
 import { addressPair, findPair } from '../../examples/support/ip.js'
+import { pcap } from '../helpers/savefiles.js'
 import { chunksIn, Example, ledgerLine } from './support/example.js'
 import { expectedFrame } from './support/frame.js'
 import t from './support/live.js'
-import { addVeth, del, ip, openTun, tunAvailable } from './support/network.js'
+import { addVeth, del, ip, link, openTun, tunAvailable } from './support/network.js'
 import { send } from './support/send.js'
 import { describe, numbersIn } from './support/wireshark.js'
 
@@ -162,4 +163,35 @@ t.test('watch-interfaces', async (t) => {
   ]) {
     t.ok(lines.includes(line), line)
   }
+})
+
+t.test('replay: a file out of an interface, or through a rehearsal', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'ringtap-example-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'trace.pcap')
+  const packets = Array.from({ length: 10 }, (_, i) => ({
+    time: BigInt(i) * 1000n,
+    data: expectedFrame(i),
+    originalLength: i === 4 ? 99 : 64,
+  }))
+  writeFileSync(path, pcap(packets))
+  addVeth('eth0', 'far0')
+  const before = link('far0').stats64.rx.packets
+  const sent = await new Example(t, 'replay', [path, 'eth0', '--speed', 'fastest', '--loop', '20']).ended()
+  t.equal(sent.stderr, '')
+  t.match(sent.stdout, /^180 packets sent, 11,520 bytes, in /)
+  t.match(sent.stdout, /^20 packets refused: truncated, number 5, 5, 5, 5, 5, …$/m)
+  t.equal(sent.code, 1, 'something was refused')
+  t.equal(link('far0').stats64.rx.packets - before, 180)
+
+  const rehearsed = await new Example(t, 'replay', [path, '--max-gap', '1']).ended()
+  t.equal(rehearsed.stderr, '')
+  t.match(rehearsed.stdout, /^9 packets sent, 576 bytes, in .*\nlate by .*\n1 packet refused: truncated, number 5$/m)
+  t.match(rehearsed.stdout, /^arrived at the other end: 9 packets$/m)
+  t.equal(link('far0').stats64.rx.packets - before, 180, 'and nothing of it here')
+
+  const wrong = await new Example(t, 'replay', []).ended()
+  t.equal(wrong.code, 2)
+  t.equal(wrong.stderr, 'error: a file to replay is missing\n')
+  del('eth0')
 })

@@ -17,9 +17,10 @@ export function isInside(): boolean {
  * Runs a script of ours in a fresh network namespace, as root or, where this is another user, as root of a fresh user
  * namespace. It ends when this process ends, however that comes about; the namespace goes with it.
  *
+ * @param args the script's arguments
  * @returns its exit code
  */
-export async function runInNamespace(script: string): Promise<number> {
+export async function runInNamespace(script: string, args: readonly string[] = []): Promise<number> {
   const reasons: string[] = []
   const ways = process.getuid?.() === 0 ? ['-n', '-rn'] : ['-rn']
   const way = ways.find((option) => {
@@ -30,7 +31,7 @@ export async function runInNamespace(script: string): Promise<number> {
   if (way === undefined) {
     console.error(
       [
-        'The demo needs a network namespace of its own, and cannot make one:',
+        'A network namespace of its own is needed, and cannot be made:',
         ...reasons.map((reason) => `  ${reason}`),
         'Run it as root; or allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone,',
         'kernel.apparmor_restrict_unprivileged_userns); in a container: --cap-add SYS_ADMIN, or --privileged.',
@@ -39,7 +40,7 @@ export async function runInNamespace(script: string): Promise<number> {
     )
     return 1
   }
-  const child = spawn('unshare', [way, process.execPath, ...process.execArgv, script], {
+  const child = spawn('unshare', [way, process.execPath, ...process.execArgv, script, ...args], {
     // The channel tells the program inside when this one is gone.
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, [outsideKey]: ownNamespace() },

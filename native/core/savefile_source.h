@@ -1,0 +1,51 @@
+// The packets of a savefile, chunk after chunk, for a thread of the core's that waits for them.
+//
+// next() belongs to one thread; shut() may be called from any. The destructor waits for the reader's thread.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "core/block_source.h"
+#include "core/savefile_reader.h"
+
+namespace ringtap {
+
+class SavefileSource final : public BlockSource {
+ public:
+  // What the reader has to say of the file, each ahead of the packets that it is about; called within next().
+  using OnNews = std::function<void(SavefileNews&)>;
+
+  // Option: no regular file, which could not be read from the start again.
+  [[nodiscard]] static Result<std::unique_ptr<SavefileSource>> open(const std::string& path, SavefileConfig config,
+                                                                    OnNews onNews);
+
+  // An error of the file comes after all packets before it.
+  [[nodiscard]] Result<SourceBlock> next() override;
+  void shut() override;
+
+  [[nodiscard]] std::uint64_t bytesRead() const { return reader_.figures().bytesRead; }
+  // Of the file, when it was opened.
+  [[nodiscard]] std::uint64_t fileSize() const { return fileSize_; }
+
+ private:
+  SavefileSource(UniqueFd file, SavefileConfig config, OnNews onNews);
+
+  // False: shut.
+  bool wait();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool woken_ = false;  // under the mutex, like the next one
+  bool shut_ = false;
+  OnNews onNews_;
+  std::uint64_t fileSize_ = 0;
+  SavefileReader reader_;  // goes first: its thread calls into this
+  std::optional<SavefileChunk> chunk_;
+};
+
+}  // namespace ringtap
