@@ -1,7 +1,17 @@
 import { options } from './options.js'
 
-/** Prints rows under a title as aligned columns: the first to the left, cells that are numbers to the right. */
-export function printTable(title: string, head: readonly string[], rows: readonly (readonly string[])[]): void {
+/**
+ * Prints rows under a title as aligned columns: the first to the left, cells that are numbers to the right. A column that
+ * has neither a head nor anything in it is left out.
+ */
+export function printTable(title: string, heads: readonly string[], rows: readonly (readonly string[])[]): void {
+  const used = heads.flatMap((text, i) => (text !== '' || rows.some((row) => row[i]) ? [i] : []))
+  const head = used.map((i) => heads[i] ?? '')
+  const body = rows.map((row) => used.map((i) => row[i] ?? ''))
+  printColumns(title, head, body)
+}
+
+function printColumns(title: string, head: readonly string[], rows: readonly (readonly string[])[]): void {
   const widths = head.map((_, i) => Math.max(3, ...[head, ...rows].map((row) => row[i]?.length ?? 0)))
   const numeric = head.map((_, i) => i > 0 && rows.some((row) => /^[\d.]/.test(row[i] ?? '')))
   const cells = (row: readonly string[]) =>
