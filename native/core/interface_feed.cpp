@@ -1,24 +1,14 @@
 #include "core/interface_feed.h"
 
-#include <chrono>
+#include "core/clock.h"
 
 namespace ringtap {
-
-namespace {
-
-// By the clock that the kernel stamps packets with.
-std::uint64_t now() {
-  const auto since1970 = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(since1970).count());
-}
-
-}  // namespace
 
 void InterfaceFeed::publish(std::vector<InterfaceEvent>& events) {
   if (overflows_.exchange(monitor_.overflows()) != monitor_.overflows()) listener_.resynced();
   if (events.empty()) return;
   std::uint64_t epoch = table_.epoch();
-  const std::uint64_t time = now();
+  const std::uint64_t time = realNow();
   // First: a block taken after apply() is of the new epoch.
   for (std::size_t i = 0; i < events.size(); ++i) history_.record(events[i], epoch + 1 + i, time);
   table_.apply(events, time, listener_.horizon());

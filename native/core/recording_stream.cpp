@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/clock.h"
 #include "core/link_type.h"
 
 namespace ringtap {
@@ -26,11 +27,6 @@ std::uint16_t fileLinkType(const Record& record) {
   return record.ownLinkType().value_or(fileLinkType(record.from().sll_hatype));
 }
 
-std::uint64_t sinceEpoch() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
-}
-
 }  // namespace
 
 RecordingStream::RecordingStream(RecordingForm form)
@@ -48,7 +44,7 @@ void RecordingStream::begin() {
   interfaces_.clear();
   ids_.clear();
   forgetKnown();
-  began_ = sinceEpoch();
+  began_ = realNow();
 }
 
 void RecordingStream::forgetKnown() {
@@ -171,7 +167,7 @@ void RecordingStream::addStatistics() {
   for (std::size_t id = 0; id < interfaces_.size(); ++id) {
     SavefileStatistics statistics;
     statistics.start = began_;
-    statistics.end = sinceEpoch();
+    statistics.end = realNow();
     statistics.delivered = writer_.delivered()[id];
     if (inRing.byDevice || lost == 0) {
       statistics.bySystem = byId[id].inRing;

@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <utility>
 
+#include "core/clock.h"
 #include "core/filter_interpreter.h"
 #include "core/host_filter.h"
 #include "core/link_type.h"
@@ -20,12 +20,6 @@ namespace {
 constexpr std::size_t kMostGone = 1024;
 constexpr std::size_t kMostDecisions = 64;  // of a device that is renamed all the time; blocks wait for fewer
 constexpr std::size_t kMostBefore = 64;     // of a device that goes and comes back all the time
-
-// As packets' timestamps: nanoseconds since the epoch.
-std::uint64_t now() {
-  const auto since = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(since).count());
-}
 
 // Whether a change leaves what the rule on duplicates asks as it was.
 bool sameStanding(const InterfaceInfo& before, const InterfaceInfo& now) {
@@ -248,14 +242,14 @@ bool SelectionTable::decide(std::uint32_t index, std::uint32_t generation, std::
   }
   relationsOld_ = true;
   if (!tracked->present) return false;
-  if (tracked->now() == Verdict::Unselected && (tracked->relation.flags & kDedupeTaken) != 0) relateAll(now());
+  if (tracked->now() == Verdict::Unselected && (tracked->relation.flags & kDedupeTaken) != 0) relateAll(realNow());
   tellKernel(*tracked);
   return true;
 }
 
 Result<> SelectionTable::commit() {
   std::lock_guard lock(mutex_);
-  relateAll(now());
+  relateAll(realNow());
   return kernel_ && !closed_ ? kernel_->commit() : Result<>{};
 }
 

@@ -97,6 +97,22 @@ t.test('a blocked event loop, while it holds a chunk, too', async (t) => {
   t.equal(sequenceOf(view), 3)
 })
 
+t.test('blocks with a packet each take no more than that packet needs', async (t) => {
+  await using capture = await Capture.open({
+    interfaces: 'eth0',
+    ring: { ...small, maxStall: 5 },
+    chunk: { maxDelay: 2 },
+    overflow: { memory: MiB },
+  })
+  // Nobody reads: 8 blocks are the ring's, hundreds are copied.
+  await send({ interface: 'eth0', count: 500, rate: 100 })
+  const { evicted, overflow } = capture.stats()
+  t.ok(evicted > 400, `${evicted} blocks`)
+  t.ok(overflow.used < evicted * KiB, `${overflow.used} bytes`)
+  await capture.stop()
+  t.same(await drain(capture), count(0, 500))
+})
+
 const overflows: { what: string; options: CaptureOptions; cause: 'droppedByRing' | 'droppedByOverflow' }[] = [
   { what: 'without overflow memory', options: { ring: small, overflow: { memory: 0 } }, cause: 'droppedByRing' },
   { what: 'with some', options: { ring: small, overflow: { memory: 4 * MiB } }, cause: 'droppedByOverflow' },
@@ -157,6 +173,45 @@ for (const ringCount of [2, 4]) {
     t.equal(stats.ring.memory, 32 * MiB)
   })
 }
+
+t.test('several rings, while interfaces appear and the filter is changed', async (t) => {
+  const filters = ['udp', 'ip', 'udp port 9', undefined, 'greater 10', 'udp or vlan 5']
+  await using capture = await Capture.open({
+    interfaces: { include: '^(eth|plug)', hotplug: true },
+    ring: { count: 2, memory: 32 * MiB },
+  })
+  const found = new Map<string, number[]>()
+  const reading = (async () => {
+    for await (const chunk of capture) {
+      chunk.forEach((packet) => {
+        const { name } = packet.interface
+        const list = found.get(name) ?? []
+        found.set(name, list)
+        list.push(sequenceOf(packet.data) as number)
+      })
+    }
+  })()
+  const traffic = send({ interface: 'eth0', count: 90_000, flows: 64, rate: 30_000 })
+  for (let i = 0; i < 12; i++) {
+    addVeth(`plug${i}`, `end${i}`)
+    sendSync({ interface: `plug${i}`, count: 5, flows: 5 })
+    await capture.setFilter(filters[i % filters.length])
+  }
+  await traffic
+  const stats = await capture.stop()
+  await reading
+  t.same(
+    Object.fromEntries([...found].map(([name, list]) => [name, list.sort((a, b) => a - b)])),
+    Object.fromEntries([
+      ['eth0', count(0, 90_000)],
+      ...Array.from({ length: 12 }, (_, i) => [`plug${i}`, count(0, 5)]),
+    ]),
+    'every packet once, under its interface',
+  )
+  t.equal(stats.delivered, 90_060)
+  // The far ends are met before they are known not to be selected.
+  t.equal(stats.received, stats.delivered + stats.unselected)
+})
 
 t.test('ring.maxStall keeps its word', async (t) => {
   const options = { interfaces: 'eth0', overflow: { memory: 0 }, ring: { memory: 4 * MiB, maxStall: 1000 } }
