@@ -379,7 +379,7 @@ t.test('a worker survives terminate() while it sends', async (t) => {
   )
   const before = descriptors().sort()
   for (let i = 0; i < 4; i++) {
-    const worker = new Worker(url)
+    const worker = new Worker(url, { execArgv: [] })
     worker.on('error', (error) => t.fail(error.message))
     await new Promise((resolve) => worker.once('message', resolve))
     await new Promise((resolve) => setTimeout(resolve, 2 * i))

@@ -501,7 +501,7 @@ t.test('a worker is terminated while it watches', async (t) => {
   const file = new URL('./interfaces-worker.js', import.meta.url)
   const before = [descriptors(), threads()] as const
   for (let i = 0; i < 10; i++) {
-    const worker = new Worker(file)
+    const worker = new Worker(file, { execArgv: [] })
     await once(worker, 'message')
     if (i % 2 === 0) {
       ip('link', 'add', 'w0', 'type', 'bridge')
@@ -513,7 +513,7 @@ t.test('a worker is terminated while it watches', async (t) => {
   }
   // In the middle of anything: listing, opening, closing, turning events into objects.
   for (let i = 0; i < 30; i++) {
-    const worker = new Worker(file, { argv: [i % 2 === 0 ? 'list' : 'open'] })
+    const worker = new Worker(file, { execArgv: [], argv: [i % 2 === 0 ? 'list' : 'open'] })
     await once(worker, 'message')
     await sleep(i)
     await worker.terminate()

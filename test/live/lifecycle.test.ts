@@ -5,8 +5,10 @@ import t from './support/live.js'
 import { addVeth } from './support/network.js'
 import { descriptors, holdings, settle } from './support/process.js'
 import { sendSync, sequenceOf } from './support/send.js'
+import { patience } from './support/wait.js'
 import { backends } from './support/ways.js'
 
+t.setTimeout(300_000 * patience)
 addVeth('eth0', 'far0')
 
 /** What must be the same before and after. */
@@ -199,7 +201,7 @@ for (const backend of backends) {
     let before: unknown
     for (let i = 0; i < 20; i++) {
       if (i === 1) before = await held() // the first one has set up what Node keeps for workers
-      const worker = new Worker(url)
+      const worker = new Worker(url, { execArgv: [] })
       await new Promise<void>((resolve, reject) => {
         worker.on('error', reject)
         worker.on('message', (text) => {
@@ -212,7 +214,7 @@ for (const backend of backends) {
       await worker.terminate()
     }
     for (let i = 0; i < 20; i++) {
-      const worker = new Worker(url)
+      const worker = new Worker(url, { execArgv: [] })
       worker.on('error', (error) => t.fail(error.message))
       await new Promise((resolve) => setTimeout(resolve, i * 3))
       await worker.terminate() // at whatever moment of its opening
@@ -237,8 +239,8 @@ for (const backend of backends) {
         await new Promise((resolve) => setImmediate(resolve))
       }`
     const url = new URL(`data:text/javascript,${encodeURIComponent(code)}`)
-    for (let i = 0; i < 30; i++) {
-      const worker = new Worker(url)
+    for (let i = 0; i < 20; i++) {
+      const worker = new Worker(url, { execArgv: [] })
       worker.on('error', (error) => t.fail(error.message))
       await new Promise((resolve) => worker.on('message', resolve))
       sendSync({ interface: 'eth0', count: 10 })

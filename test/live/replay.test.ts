@@ -369,7 +369,7 @@ t.test('a worker survives terminate() in the middle of a replay', async (t) => {
   )
   const threads = (await settle()).threads
   for (let i = 0; i < 4; i++) {
-    const worker = new Worker(url)
+    const worker = new Worker(url, { execArgv: [] })
     worker.on('error', (error) => t.fail(error.message))
     await new Promise((resolve) => worker.once('message', resolve))
     await new Promise((resolve) => setTimeout(resolve, 10 * i))
