@@ -5,6 +5,7 @@ import { type CaptureOptions, type NormalisedOptions, normaliseOptions } from '.
 import { type CaptureStats, toStats } from './capture-stats.js'
 import { checkGroup } from './check.js'
 import { Chunk } from './chunk.js'
+import { iterateChunks, Turn } from './chunk-iteration.js'
 import { ChunkMemory } from './chunk-memory.js'
 import { CaptureError, optionError } from './errors.js'
 import { checkHosts, type HostSets } from './hosts.js'
@@ -43,9 +44,6 @@ const ETHERNET = 1
 const EMPTY = 0
 const EVENTS_FIRST = 1
 
-/** Milliseconds for which an iteration goes on without letting timers and I/O have their turn. */
-const longestTurn = 10
-
 /**
  * A running packet capture.
  *
@@ -66,6 +64,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   readonly #selected = new Map<number, NetworkInterface>()
   readonly #meta = new Float64Array(META.WORDS)
   readonly #times = new BigUint64Array(this.#meta.buffer)
+  readonly #turn = new Turn()
   #waiting: (() => void)[] = []
   /** The address sets in force, one entry a line. */
   #hosts: { readonly exclude: string | undefined; readonly include: string | undefined }
@@ -77,7 +76,6 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   #closing: Promise<void> | undefined
   #lastStats: CaptureStats | undefined
   #aborted: { reason: unknown } | undefined
-  #turnBegan = 0
   /** Iterations under way. */
   #listening = 0
   #recording: Recording | undefined
@@ -213,35 +211,13 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    * Leaving the loop does not end the capture.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Chunk> {
-    let current: Chunk | undefined
-    let under = false
-    const release = () => {
-      current?.release()
-      current = undefined
-    }
-    const listen = (on: boolean) => {
-      if (on === under) return
-      under = on
-      this.#listening += on ? 1 : -1
-      if (!this.#closing) this.#native.listen(this.#listening > 0)
-    }
-    return {
-      next: async () => {
-        release()
-        listen(true)
-        current = await this.#next()
-        if (!current) listen(false)
-        return current ? { done: false, value: current } : { done: true, value: undefined }
+    return iterateChunks(
+      () => this.#next(),
+      (used) => {
+        this.#listening += used ? 1 : -1
+        if (!this.#closing) this.#native.listen(this.#listening > 0)
       },
-      return: async () => {
-        release()
-        listen(false)
-        return { done: true, value: undefined }
-      },
-      [Symbol.asyncIterator]() {
-        return this
-      },
-    }
+    )
   }
 
   /**
@@ -253,8 +229,9 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 
   /**
-   * Replaces the filter while the capture runs; `undefined` for none. The address sets stay ({@link setHosts}). No packet that both filters accept is lost, and
-   * after the promise has resolved every chunk holds only what the new filter accepts.
+   * Replaces the filter while the capture runs; `undefined` for none. The address sets stay ({@link setHosts}). No packet
+   * that both filters accept is lost, and after the promise has resolved every chunk holds only what the new filter
+   * accepts.
    *
    * It takes a moment: the expression is compiled off the event loop, and what came before the change is delivered under
    * the old filter as long as an iteration takes it in time. What is not taken within some 100 ms is held to the new
@@ -466,18 +443,15 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     for (;;) {
       if (this.#aborted) throw this.#aborted.reason
       if (this.#closing) return undefined
-      if (this.#turnBegan === 0) {
-        this.#turnBegan = performance.now()
-      } else if (performance.now() - this.#turnBegan > longestTurn) {
-        // Promises alone would keep everything else in the program from its turn for as long as packets come.
-        await new Promise((resolve) => setImmediate(resolve))
-        this.#turnBegan = 0
+      const turn = this.#turn.giveWay()
+      if (turn) {
+        await turn
         continue
       }
       const chunk = this.#pull()
       if (chunk !== EMPTY) return chunk
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
-      this.#turnBegan = 0
+      this.#turn.end()
     }
   }
 

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { Chunk } from './chunk.js'
+import { iterateChunks, Turn } from './chunk-iteration.js'
 import { ChunkMemory } from './chunk-memory.js'
 import { CaptureError } from './errors.js'
 import { nameless } from './interface-history.js'
@@ -70,8 +71,6 @@ const META = {
 const EMPTY = 0
 const NEWS_FIRST = 1
 
-/** Milliseconds for which an iteration goes on without letting timers and I/O have their turn. */
-const longestTurn = 10
 const progressInterval = 100
 /** Interfaces and sections of the past that are remembered. */
 const mostInterfaces = 65536
@@ -90,6 +89,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   readonly #pump: Pump | undefined
   readonly #meta = new Float64Array(META.WORDS)
   readonly #times = new BigUint64Array(this.#meta.buffer)
+  readonly #turn = new Turn()
   readonly #interfaces = new Map<number, SavefileInterface>()
   readonly #sections: SavefileSection[] = []
   readonly #blocks: SavefileBlock[] = []
@@ -101,7 +101,6 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   /** Events that wait until somebody can listen. */
   #announcements: (() => void)[] | undefined = []
   #held = true
-  #turnBegan = 0
   #delivered = { packets: 0, bytes: 0, position: 0 }
   #progressAt = 0
   #lastStats: SavefileStats | undefined
@@ -203,25 +202,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
    * about is not selected. What the source stream failed with, or the reason of an aborted signal, as it is.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Chunk> {
-    let current: Chunk | undefined
-    const release = () => {
-      current?.release()
-      current = undefined
-    }
-    return {
-      next: async () => {
-        release()
-        current = await this.#next()
-        return current ? { done: false, value: current } : { done: true, value: undefined }
-      },
-      return: async () => {
-        release()
-        return { done: true, value: undefined }
-      },
-      [Symbol.asyncIterator]() {
-        return this
-      },
-    }
+    return iterateChunks(() => this.#next())
   }
 
   /**
@@ -266,12 +247,9 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     for (;;) {
       if (this.#ended) throw this.#ended.error
       if (this.#closing) return undefined
-      if (this.#turnBegan === 0) {
-        this.#turnBegan = performance.now()
-      } else if (performance.now() - this.#turnBegan > longestTurn) {
-        // Promises alone would keep everything else in the program from its turn for as long as packets come.
-        await new Promise((resolve) => setImmediate(resolve))
-        this.#turnBegan = 0
+      const turn = this.#turn.giveWay()
+      if (turn) {
+        await turn
         continue
       }
       const chunk = this.#pull()
@@ -285,7 +263,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
       }
       if (chunk !== EMPTY) return chunk
       await this.#wait()
-      this.#turnBegan = 0
+      this.#turn.end()
     }
   }
 

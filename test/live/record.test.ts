@@ -97,7 +97,7 @@ t.test('without an iteration nothing waits for JavaScript, and the ledger balanc
   const capture = await Capture.open({
     interfaces: 'eth0',
     ring: { memory: 2 << 20, blockSize: 256 << 10 },
-    overflow: { memory: 1 << 20 },
+    overflow: { memory: 8 << 20 },
   })
   // Many times what ring and overflow memory hold.
   const { stats } = await recordDuring(capture, { path }, () =>

@@ -1,0 +1,66 @@
+import type { Chunk } from './chunk.js'
+
+/** Milliseconds for which an iteration goes on without letting timers and I/O have their turn. */
+const longestTurn = 10
+
+/**
+ * Iterates over what `next` gives. Asking for the next chunk, or leaving the loop, releases the one before. `onUse` hears
+ * when chunks begin to be asked for, and when that is over.
+ *
+ * @internal
+ */
+export function iterateChunks(
+  next: () => Promise<Chunk | undefined>,
+  onUse: (used: boolean) => void = () => {},
+): AsyncIterableIterator<Chunk> {
+  let current: Chunk | undefined
+  let used = false
+  const release = () => {
+    current?.release()
+    current = undefined
+  }
+  const use = (now: boolean) => {
+    if (now !== used) onUse(now)
+    used = now
+  }
+  return {
+    next: async () => {
+      release()
+      use(true)
+      current = await next()
+      if (current) return { done: false, value: current }
+      use(false)
+      return { done: true, value: undefined }
+    },
+    return: async () => {
+      release()
+      use(false)
+      return { done: true, value: undefined }
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
+  }
+}
+
+/** How long an iteration has gone on without waiting for anything. @internal */
+export class Turn {
+  #began = 0
+
+  /**
+   * To be awaited before the next chunk where it gives a promise: promises that are ready would keep everything else in
+   * the program from its turn for as long as packets come.
+   */
+  giveWay(): Promise<void> | undefined {
+    const now = performance.now()
+    if (this.#began === 0) this.#began = now
+    if (now - this.#began <= longestTurn) return undefined
+    this.end()
+    return new Promise((resolve) => setImmediate(resolve))
+  }
+
+  /** The iteration waits. */
+  end(): void {
+    this.#began = 0
+  }
+}
