@@ -1,26 +1,19 @@
 import { EventEmitter } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { CaptureEvents, CaptureInterfaceEvent } from './capture-events.js'
 import { type CaptureOptions, type NormalisedOptions, normaliseOptions } from './capture-options.js'
 import { type CaptureStats, toStats } from './capture-stats.js'
-import { checkGroup } from './check.js'
 import { Chunk } from './chunk.js'
 import { iterateChunks, Turn } from './chunk-iteration.js'
 import { ChunkMemory } from './chunk-memory.js'
-import { CaptureError, optionError } from './errors.js'
-import { checkHosts, type HostSets } from './hosts.js'
+import { CaptureError } from './errors.js'
+import { FilterInForce } from './filter-in-force.js'
+import type { HostSets } from './hosts.js'
 import { toInterfaceEvents } from './interface-event.js'
 import { InterfaceHistory } from './interface-history.js'
 import { nameIn } from './interface-stats.js'
 import type { NameOf } from './loss-figures.js'
 import { LossWatch } from './loss-watch.js'
-import {
-  type NativeCapture,
-  type NativeCaptureStats,
-  type NativeFilterState,
-  type NativeQueuedEvent,
-  native,
-} from './native.js'
+import { type NativeCapture, type NativeCaptureStats, type NativeQueuedEvent, native } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
 import type { Packet } from './packet.js'
 import { explainOpening } from './permission.js'
@@ -39,8 +32,6 @@ const META = {
 } as const
 /** Nanoseconds by which a packet in a chunk may be older than the first one. */
 const outOfOrder = 1_000_000_000n
-/** LINKTYPE_ETHERNET. */
-const ETHERNET = 1
 const EMPTY = 0
 const EVENTS_FIRST = 1
 
@@ -66,12 +57,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   readonly #times = new BigUint64Array(this.#meta.buffer)
   readonly #turn = new Turn()
   #waiting: (() => void)[] = []
-  /** The address sets in force, one entry a line. */
-  #hosts: { readonly exclude: string | undefined; readonly include: string | undefined }
-  /** One change of the filter or the address sets after another. */
-  #filtering: Promise<void> = Promise.resolve()
-  #expression: string | undefined
-  #filter: NativeFilterState
+  readonly #filter: FilterInForce
   #stopping: { promise: Promise<CaptureStats>; resolve: (stats: CaptureStats) => void } | undefined
   #closing: Promise<void> | undefined
   #lastStats: CaptureStats | undefined
@@ -115,10 +101,11 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     super()
     this.#native = handle
     this.#options = options
-    this.#expression = options.native.filter
-    this.#filter = handle.filter
+    this.#filter = new FilterInForce(handle, options.native, {
+      closed: () => this.#closing !== undefined,
+      warn: (warning) => this.#warn(warning),
+    })
     this.#loss = new LossWatch(options.loss, (packets) => handle.lossSample(packets), performance.now())
-    this.#hosts = { exclude: options.native.excludeHosts, include: options.native.includeHosts }
   }
 
   async #start(): Promise<void> {
@@ -155,7 +142,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     // Later, when the caller has had a chance to listen.
     setImmediate(() => {
       this.#wake() // for what happened while it started
-      for (const text of [...selection.warnings, ...this.#filter.warnings])
+      for (const text of [...selection.warnings, ...this.#native.filter.warnings])
         this.#warn(new CaptureError('ERR_OPTION', text))
       const { ring } = this.stats()
       if (settings.dedupe && ring.table === 'classic') {
@@ -241,15 +228,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    * the old filter stays in force.
    */
   setFilter(expression: string | undefined): Promise<void> {
-    return this.#change(async () => {
-      if (expression !== undefined && typeof expression !== 'string') {
-        throw optionError('expression', 'a pcap-filter expression, or undefined for none', expression)
-      }
-      this.#assertOpen()
-      await this.#compile(expression).catch((error) => {
-        throw error.code === 'ERR_CLOSED' ? error : Object.assign(error, { option: 'expression' })
-      })
-    })
+    return this.#filter.replace(expression)
   }
 
   /**
@@ -263,57 +242,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    * @throws CaptureError (the promise rejects) `ERR_OPTION`, naming the entry and its position; `ERR_FILTER_TOO_LARGE`,
    * saying how many fit; `ERR_CLOSED`, `ERR_SYSTEM`; the old sets stay in force.
    */
-  async setHosts(hosts: HostSets): Promise<void> {
-    if (hosts === undefined) throw optionError('hosts', 'an object', hosts)
-    if (this.#options.native.pcap) {
-      throw new CaptureError('ERR_OPTION', "address sets are not to be had with backend: 'pcap'", { option: 'hosts' })
-    }
-    checkGroup(hosts, 'hosts', ['exclude', 'include'])
-    const given = { exclude: checkHosts(hosts.exclude, 'exclude'), include: checkHosts(hosts.include, 'include') }
-    await this.#change(async () => {
-      this.#assertOpen()
-      const { exclude = this.#hosts.exclude, include = this.#hosts.include } = given
-      await this.#native.setHosts(exclude, include)
-      this.#hosts = { exclude, include }
-    })
-  }
-
-  #assertOpen(): void {
-    if (this.#closing) throw new CaptureError('ERR_CLOSED', 'the capture is closed')
-  }
-
-  /** Makes a change when those before it are done. */
-  #change(make: () => Promise<void>): Promise<void> {
-    const done = this.#filtering.then(make).then(() => this.#settle())
-    this.#filtering = done.catch(() => {})
-    return done
-  }
-
-  /** Resolves when nothing is left that came before the latest change. */
-  async #settle(): Promise<void> {
-    const deadline = performance.now() + 2 * this.#options.native.retireTime + 100
-    do {
-      await sleep(Math.min(5, this.#options.native.retireTime))
-    } while (!this.#native.filterSettled() && performance.now() < deadline)
-    this.#native.enforceFilter()
-  }
-
-  async #compile(expression: string | undefined): Promise<void> {
-    this.#filter = await this.#native.setFilter(expression)
-    this.#expression = expression
-    for (const text of this.#filter.warnings) this.#warn(new CaptureError('ERR_OPTION', text))
-  }
-
-  /** Compiles the filter again where an interface brings what the last compilation had to do without. */
-  #reviseFilter({ up, linkType }: NetworkInterface): void {
-    const { extensionsMissing, linkTypes } = this.#filter
-    if (linkType === undefined || linkTypes.length === 0) return
-    if (linkTypes.includes(linkType) && !(extensionsMissing && up && linkType === ETHERNET)) return
-    // Once for all that comes in one go.
-    this.#filter = { warnings: [], linkTypes: [], extensionsMissing: false }
-    this.#filtering = this.#filtering
-      .then(() => (this.#closing ? undefined : this.#compile(this.#expression)))
-      .catch((error: CaptureError) => this.#warn(error))
+  setHosts(hosts: HostSets): Promise<void> {
+    return this.#filter.replaceHosts(hosts)
   }
 
   /**
@@ -359,7 +289,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       const handle = await this.#native.record({
         ...normalised,
         linkType: linkTypes[0] ?? 0,
-        filter: this.#expression,
+        filter: this.#filter.expression,
       })
       const recording = new Recording(
         handle,
@@ -541,7 +471,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       default:
         this.#history.record(iface, epoch, time)
     }
-    if (selected) this.#reviseFilter(iface)
+    if (selected) this.#filter.meet(iface)
     if (selected) this.#selected.set(index, iface)
     else this.#selected.delete(index)
     return toInterfaceEvents(change).map((event) => Object.freeze({ ...event, selected }))
