@@ -311,16 +311,18 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     request->expression = textOf(info[0]);
     request->spec.snapshotLength = snapshotLength_;
     request->spec.direction = direction_;
-    return begin({.prepare =
-                      [request, netns = netns_, more = capture->linkTypes()] {
-                        return inNamespace(netns, [&]() -> Result<> {
-                          auto monitor = InterfaceMonitor::open();
-                          if (!monitor) return monitor.error();
-                          return compile(*request, *monitor, more);
-                        });
-                      },
-                  .apply = [request](Capture& capture) { return capture.setFilter(request->spec); },
-                  .outcome = [request](Napi::Env env) { return filterState(env, *request); }});
+    return begin(
+        {.prepare =
+             [request, netns = netns_, more = capture->linkTypes()] {
+               return inNamespace(netns, [&]() -> Result<> {
+                 auto monitor = InterfaceMonitor::open();
+                 if (!monitor) return monitor.error();
+                 return compile(*request, *monitor, more);
+               });
+             },
+         .apply =
+             [request](Capture& capture) { return capture.setFilter(request->spec, request->expression.value_or("")); },
+         .outcome = [request](Napi::Env env) { return filterState(env, *request); }});
   }
 
   // setHosts(exclude: string | undefined, include: string | undefined): Promise<void>

@@ -110,7 +110,7 @@ Napi::Value record(Napi::Env env, Napi::Object options, Napi::Object capture,
   request.form.rotateMilliseconds = value("rotateMilliseconds").Uint32Value();
   request.form.linkType = static_cast<std::uint16_t>(value("linkType").Uint32Value());
   const Napi::Value filter = options.Get("filter");
-  if (filter.IsString()) request.form.filter = filter.As<Napi::String>().Utf8Value();
+  if (filter.IsString()) request.filter = filter.As<Napi::String>().Utf8Value();
   auto* worker = new RecordWorker(env, std::move(request), capture, std::move(attach));
   worker->Queue();
   return worker->promise();

@@ -1,12 +1,14 @@
 #include "core/block_outlet.h"
 
+#include <utility>
+
 #include "core/recorder.h"
 
 namespace ringtap {
 
 void BlockOutlet::push(std::shared_ptr<HeldBlock> block) {
   std::lock_guard lock(mutex_);
-  if (!recorder_) {
+  if (!recording_) {
     queue_.push(Lease(std::move(block)));
     return;
   }
@@ -23,15 +25,16 @@ bool BlockOutlet::giveWay(const HeldBlock* block) {
 }
 
 void BlockOutlet::attach(std::shared_ptr<Recorder> recorder) {
+  std::shared_ptr<Recorder> last;  // let go after the lock
   std::lock_guard lock(mutex_);
-  recorder_ = std::move(recorder);
+  last = std::exchange(recorder_, std::move(recorder));
+  recording_ = true;
   recorder_->decided(decided_);
 }
 
 void BlockOutlet::detach(const Recorder& recorder) {
-  std::shared_ptr<Recorder> last;  // let go after the lock
   std::lock_guard lock(mutex_);
-  if (recorder_.get() == &recorder) last.swap(recorder_);
+  if (recorder_.get() == &recorder) recording_ = false;
 }
 
 std::shared_ptr<Recorder> BlockOutlet::recorder() const {

@@ -1,6 +1,7 @@
 // Where a capture's blocks go: to JavaScript, to a recorder, or to both.
 //
-// Thread-safe: the loops push, JavaScript's thread decides who takes.
+// Thread-safe: the loops push, JavaScript's thread decides who takes. Locks are taken in this order: the outlet's, then
+// the recorder's or the queue's, then a block's. What the queue calls to wake JavaScript is called under the outlet's.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,9 @@ class BlockOutlet {
 
   // From the next block on. While somebody records, JavaScript is only given what it listens for.
   void attach(std::shared_ptr<Recorder> recorder);
+  // No further block for this one. What waits with it still follows the decisions, and still gives way.
   void detach(const Recorder& recorder);
+  // The latest.
   [[nodiscard]] std::shared_ptr<Recorder> recorder() const;
   void listen(bool listening);
   // JavaScript has answered every event up to this one.
@@ -35,6 +38,7 @@ class BlockOutlet {
   ChunkQueue& queue_;
   mutable std::mutex mutex_;
   std::shared_ptr<Recorder> recorder_;
+  bool recording_ = false;  // it is given blocks
   bool listening_ = false;
   std::uint64_t decided_ = 0;
 };

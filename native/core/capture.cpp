@@ -128,8 +128,10 @@ ChunkQueue::Next Capture::nextBlock(std::optional<Lease>& out) {
   }
 }
 
-Result<> Capture::setFilter(const FilterSpec& spec) {
+Result<> Capture::setFilter(const FilterSpec& spec, const std::string& expression) {
   if (auto replaced = table_.replaceFilter(spec); !replaced) return replaced;
+  expression_ = expression;
+  if (recorder_) recorder_->setFilter(expression);
   unsettle();
   return {};
 }
@@ -143,6 +145,7 @@ Result<> Capture::setHosts(std::shared_ptr<const HostFilter> hosts) {
 void Capture::unsettle() {
   oldInLoops_ = intake_->entered();
   oldInQueue_.reset();
+  oldInRecorder_ = 0;
 }
 
 bool Capture::filterSettled() {
@@ -152,8 +155,11 @@ bool Capture::filterSettled() {
       if (taken[i] < oldInLoops_[i]) return false;
     }
     oldInQueue_ = queue_.pushed();
+    if (recorder_) oldInRecorder_ = recorder_->pushed();
   }
-  return queue_.givenOut() >= *oldInQueue_;
+  // Of a recording that began in the meantime that is too much asked, but not for long.
+  const bool recorded = !recorder_ || recorder_->done() >= std::min(oldInRecorder_, recorder_->pushed());
+  return recorded && queue_.givenOut() >= *oldInQueue_;
 }
 
 Result<> Capture::record(std::shared_ptr<Recorder> recorder) {
@@ -161,8 +167,9 @@ Result<> Capture::record(std::shared_ptr<Recorder> recorder) {
   if (draining_ || closed_) return Error{Code::Closed, "the capture was stopped"};
   if (recorder_) recorder_->join();
   recorder_ = std::move(recorder);
+  if (expression_) recorder_->setFilter(*expression_);  // it was replaced while the first file was being made
   outlet_.decided(queue_.seenEpoch());
-  recorder_->start(Recorder::Rooms{
+  recorder_->prepare(Recorder::Rooms{
       table_,
       history_,
       [this] { return losses(); },
@@ -171,6 +178,7 @@ Result<> Capture::record(std::shared_ptr<Recorder> recorder) {
       wake_,
   });
   outlet_.attach(recorder_);
+  recorder_->start();
   return {};
 }
 
@@ -181,9 +189,16 @@ void Capture::stopRecording() {
   const auto delay =
       config_.backend == Backend::Pcap ? config_.pcap.delayMilliseconds : config_.ring.retireMilliseconds;
   const auto from = Clock::now() + std::chrono::milliseconds(delay);
+  // As with a drain: a loop that is held up, for want of memory that JavaScript holds, does not hold up the stop for
+  // ever.
+  const auto overdue = from + 100 * std::chrono::milliseconds(delay) + std::chrono::seconds(1);
   std::vector<std::uint64_t> wanted;
-  recorder_->stop([this, from, wanted]() mutable {
+  recorder_->stop([this, from, overdue, wanted]() mutable {
     if (Clock::now() < from) return false;
+    if (Clock::now() >= overdue) {
+      queue_.push(Error{Code::System, "a recording was stopped before all that had been received was handed over"});
+      return true;
+    }
     if (wanted.empty()) wanted = intake_->entered();
     const std::vector<std::uint64_t> taken = intake_->taken();
     return std::equal(taken.begin(), taken.end(), wanted.begin(), wanted.end(), std::greater_equal<>());

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/block_outlet.h"
@@ -85,7 +86,8 @@ class Capture {
 
   // Replaces the filter: from here on the kernel applies the new one. What it accepted before is in the kernel and in
   // the queue; filterSettled() says when all of that was given out. enforceFilter() applies the new one to the rest.
-  Result<> setFilter(const FilterSpec& spec);
+  // `expression`: what a recording's files are to tell of it.
+  Result<> setFilter(const FilterSpec& spec, const std::string& expression = {});
   // The same for the address sets, which are part of what those two mean by the filter.
   Result<> setHosts(std::shared_ptr<const HostFilter> hosts);
   [[nodiscard]] bool filterSettled();
@@ -93,7 +95,8 @@ class Capture {
 
   // From the next block on, what is selected goes to the recorder too. One at a time.
   Result<> record(std::shared_ptr<Recorder> recorder);
-  // The recording ends when everything received before this call is written.
+  // The recording ends when everything received before this call is written. What the loops cannot hand over for more
+  // than a second is left to JavaScript, with a fault that says so.
   void stopRecording();
   // Whether JavaScript takes blocks: without that, while there is a recording, none wait for it.
   void listen(bool listening) { outlet_.listen(listening); }
@@ -139,14 +142,17 @@ class Capture {
   std::shared_ptr<OverflowMemory> overflow_;
   std::unique_ptr<Intake> intake_;
   std::map<std::uint32_t, InterfaceInfo> initial_;
-  // JavaScript's thread's: how much must have left each loop, and then the queue, for the filter to be settled.
+  // JavaScript's thread's: how much must have left each loop, and then the queue and the recorder, for the filter to be
+  // settled.
   std::vector<std::uint64_t> oldInLoops_;
   std::optional<std::uint64_t> oldInQueue_;
+  std::uint64_t oldInRecorder_ = 0;
   std::atomic<bool> draining_{false};
   std::atomic<bool> closed_{false};
   std::mutex promiscuousMutex_;
   std::map<std::uint32_t, std::uint32_t> promiscuous_;  // by index: how often the membership was asked for
   std::shared_ptr<Recorder> recorder_;                  // the latest
+  std::optional<std::string> expression_;               // of the latest setFilter()
 };
 
 }  // namespace ringtap

@@ -131,7 +131,7 @@ Result<> FileSet::write(std::span<const std::byte> bytes) {
     const ssize_t count = ::write(file_.get(), bytes.data(), bytes.size());
     if (count < 0) {
       if (errno == EINTR) continue;
-      if (errno == ENOSPC && removeOldest()) continue;
+      if ((errno == ENOSPC || errno == EDQUOT) && removeOldest()) continue;
       return Error::fromErrno("write", "the file " + quoted(hidden_) + " could not be written");
     }
     written_ += static_cast<std::uint64_t>(count);

@@ -22,7 +22,8 @@ constexpr std::size_t kMostNews = 65'536;
 
 }  // namespace
 
-Recorder::Recorder(RecorderOptions options) : files_(std::move(options.files)), stream_(std::move(options.form)) {}
+Recorder::Recorder(RecorderOptions options)
+    : filter_(std::move(options.filter)), files_(std::move(options.files)), stream_(std::move(options.form)) {}
 
 Result<std::shared_ptr<Recorder>> Recorder::open(RecorderOptions options) {
   std::shared_ptr<Recorder> self(new Recorder(std::move(options)));
@@ -32,7 +33,7 @@ Result<std::shared_ptr<Recorder>> Recorder::open(RecorderOptions options) {
 
 Recorder::~Recorder() { join(); }
 
-void Recorder::start(Rooms rooms) {
+void Recorder::prepare(Rooms rooms) {
   rooms_.emplace(std::move(rooms));
   stream_.start({
       rooms_->history,
@@ -42,7 +43,14 @@ void Recorder::start(Rooms rooms) {
         return droppedOf_;
       },
       rooms_->speed,
+      [this] {
+        std::lock_guard lock(mutex_);
+        return filter_;
+      },
   });
+}
+
+void Recorder::start() {
   // Signals are for Node's own threads.
   sigset_t all;
   sigset_t old;
@@ -66,6 +74,11 @@ void Recorder::finish(bool undecided) {
   changed_.notify_one();
 }
 
+void Recorder::setFilter(std::string expression) {
+  std::lock_guard lock(mutex_);
+  filter_ = std::move(expression);
+}
+
 void Recorder::join() {
   if (thread_.joinable()) thread_.join();
 }
@@ -73,6 +86,7 @@ void Recorder::join() {
 void Recorder::push(Lease lease) {
   std::lock_guard lock(mutex_);
   queue_.push_back(std::move(lease));
+  ++pushed_;
   changed_.notify_one();
 }
 
@@ -119,6 +133,7 @@ void Recorder::drop(Lease lease) {
   figures_.dropped += dropped;
   for (const auto& [device, packets] : devices) droppedOf_[device] += packets;
   lock.unlock();
+  ++done_;
   if (news) rooms_->wake();
 }
 
@@ -177,7 +192,10 @@ void Recorder::run() {
     }
   }
   rooms_->detach(*this);
-  if (!failed_) endFile();
+  if (!failed_) {
+    dropAll();  // before the last file's statistics, which tell of it
+    endFile();
+  }
   if (failed_) {
     // What was taken out of the blocks and did not get to the disk.
     std::lock_guard lock(mutex_);
@@ -198,6 +216,7 @@ void Recorder::write(Lease& lease) {
   const bool news = figures_.otherLinkType == 0 && stream_.otherLinkType() > 0;
   figures_.otherLinkType = stream_.otherLinkType();
   lock.unlock();
+  ++done_;
   if (news) rooms_->wake();
 }
 
@@ -226,16 +245,22 @@ bool Recorder::bring(std::size_t from, std::size_t to, const SavefileCounts& cou
   if (!written) {
     // What stands in the file as whole blocks stays.
     const std::size_t length = static_cast<std::size_t>(files_.written() - before);
-    const WholePart whole = stream_.format() == SavefileFormat::Pcapng ? wholeBlocks(bytes, length)
-                                                                       : wholePcapRecords(bytes, length, before == 0);
+    const WholePart whole = stream_.format() == SavefileFormat::Pcapng
+                                ? wholeBlocks(bytes, length)
+                                : wholePcapRecords(bytes, length, before == 0, stream_.nanoseconds());
     (void)!files_.shorten(before + whole.bytes).ok();
+    if (whole.packets > 0) {
+      const bool first = flushed_.packets == 0;
+      flushed_.firstTimestamp = first ? whole.firstTimestamp : std::min(flushed_.firstTimestamp, whole.firstTimestamp);
+      flushed_.lastTimestamp = std::max(flushed_.lastTimestamp, whole.lastTimestamp);
+    }
     flushed_.packets += whole.packets;
+    flushed_.packetBytes += whole.packetBytes;
     flushed_.bytes += whole.bytes;
-    flushed_.firstTimestamp = counts.firstTimestamp;
-    flushed_.lastTimestamp = counts.lastTimestamp;
     {
       std::lock_guard lock(mutex_);
       figures_.packets += whole.packets;
+      figures_.packetBytes += whole.packetBytes;
       figures_.bytes += whole.bytes;
     }
     fail(std::move(written.error()));
@@ -264,13 +289,14 @@ bool Recorder::complete(const SavefileCounts& counts) {
 
 void Recorder::endFile() {
   if (stream_.sink().size() > 0 && !flush()) return;
-  // Begun in advance, and nothing came.
-  if (stream_.counts().packets == 0 && figures().files > 0) {
+  stream_.cut();
+  const auto last = stream_.cuts().front();
+  // Begun in advance, and nothing came that could be told, no loss either.
+  const bool silent = last.end == 0 || stream_.format() == SavefileFormat::Pcap;
+  if (silent && last.counts.packets == 0 && figures().files > 0) {
     files_.discard();
     return;
   }
-  stream_.cut();
-  const auto last = stream_.cuts().front();
   if (bring(0, last.end, last.counts)) (void)complete(last.counts);
 }
 
@@ -326,6 +352,11 @@ std::optional<Error> Recorder::nextFault() {
 RecorderFigures Recorder::figures() const {
   std::lock_guard lock(mutex_);
   return figures_;
+}
+
+std::uint64_t Recorder::pushed() const {
+  std::lock_guard lock(mutex_);
+  return pushed_;
 }
 
 std::size_t Recorder::waiting() const {

@@ -4,8 +4,8 @@
 // out of a block, never with the block in its hands. What it is given it writes in order, as soon as JavaScript has
 // answered the events of before it: what is in the files is what is selected.
 //
-// Life: open() → start() → stop() or finish() → join(). Owner: the Capture, which outlives the thread, and the
-// binding's object for it. open() and join() may take as long as the disk does; the rest is quick and thread-safe.
+// Life: open() → prepare() → start() → stop() or finish() → join(). Owner: the Capture, which outlives the thread, and
+// the binding's object for it. open() and join() may take as long as the disk does; the rest is quick and thread-safe.
 #pragma once
 
 #include <atomic>
@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 
 #include "core/file_set.h"
@@ -30,6 +31,7 @@ namespace ringtap {
 struct RecorderOptions {
   RecordingForm form;
   FileSetOptions files;
+  std::string filter;  // as the files' interfaces tell it
 };
 
 struct RecorderFigures {
@@ -60,8 +62,11 @@ class Recorder {
   // Begins the first file.
   [[nodiscard]] static Result<std::shared_ptr<Recorder>> open(RecorderOptions options);
   ~Recorder();
-  void start(Rooms rooms);
-  // Takes the first file back; only before start().
+  // From here on blocks may be pushed, and losses count.
+  void prepare(Rooms rooms);
+  // Begins to write; the thread may detach() at once. Once, after it was attached.
+  void start();
+  // Takes the first file back; only before prepare().
   void discard() { files_.discard(); }
 
   // Ends once caughtUp(), asked again and again from the recorder's thread, says that all packets of before have been
@@ -72,6 +77,9 @@ class Recorder {
   void finish(bool undecided);
   void join();
   [[nodiscard]] bool ended() const { return ended_; }
+
+  // The capture's filter, as interfaces described from here on tell it.
+  void setFilter(std::string expression);
 
   // The outlet's side.
   void push(Lease lease);
@@ -84,6 +92,9 @@ class Recorder {
   [[nodiscard]] RecorderFigures figures() const;
   // Blocks that wait.
   [[nodiscard]] std::size_t waiting() const;
+  // Blocks pushed so far, and blocks done with, written or dropped.
+  [[nodiscard]] std::uint64_t pushed() const;
+  [[nodiscard]] std::uint64_t done() const { return done_; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -108,6 +119,7 @@ class Recorder {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Lease> queue_;
+  std::uint64_t pushed_ = 0;
   std::uint64_t decided_ = 0;
   std::function<bool()> caughtUp_;
   bool finished_ = false;   // nothing comes any more
@@ -116,6 +128,8 @@ class Recorder {
   std::deque<Error> faults_;
   RecorderFigures figures_;
   std::map<Device, std::uint64_t> droppedOf_;  // so far
+  std::string filter_;
+  std::atomic<std::uint64_t> done_{0};
   std::atomic<bool> ended_{false};
 
   // The thread's own.

@@ -118,7 +118,7 @@ std::uint32_t RecordingStream::idOf(std::shared_ptr<const InterfaceInfo> info, s
   interface.address = info->address;
   interface.addresses = info->addresses;
   interface.speed = info->name.empty() ? 0 : sources_->speed(info->name);
-  interface.filter = form_.filter;
+  interface.filter = sources_->filter();
   if (linkType == kLinkTypeUser) {
     interface.comments.push_back("a device of ARPHRD_ type " + std::to_string(info->hardwareType) +
                                  ", which has no link type of its own");

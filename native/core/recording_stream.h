@@ -28,7 +28,6 @@ struct RecordingForm {
   std::uint64_t rotateBytes = 0;
   std::uint64_t rotatePackets = 0;
   std::uint32_t rotateMilliseconds = 0;  // since the file's first packet
-  std::string filter;                    // as the files' interfaces tell it
   std::uint16_t linkType = 0;            // pcap: the only one there is in the files; 0: that of the first packet
 };
 
@@ -47,6 +46,7 @@ class RecordingStream {
     std::function<Losses()> inRing;
     std::function<std::map<Device, std::uint64_t>()> byRecorder;  // so far
     std::function<std::uint64_t(const std::string& name)> speed;  // bits per second, 0: not known
+    std::function<std::string()> filter;                          // the expression in force, as files tell it
   };
   struct Cut {
     std::size_t end;  // everything in the sink before this, and behind the cut before, is of this file
@@ -68,6 +68,7 @@ class RecordingStream {
   [[nodiscard]] ByteSink& sink() { return sink_; }
   [[nodiscard]] std::vector<Cut>& cuts() { return cuts_; }
   [[nodiscard]] SavefileFormat format() const { return form_.file.format; }
+  [[nodiscard]] bool nanoseconds() const { return form_.file.nanoseconds; }
   // Of the present file.
   [[nodiscard]] const SavefileCounts& counts() const { return writer_.counts(); }
   // Packets so far, of all files; and those left out of pcap files for their link type.

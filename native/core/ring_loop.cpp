@@ -86,15 +86,17 @@ void RingLoop::takeBlocks() {
     const std::uint64_t number = ++blocksTaken_;
     TakenBlock taken = rooms_.table.take(ring_->block(index), ring_->blockSize(), number_, number,
                                          [this](std::uint32_t stranger) { rooms_.feed.meet(stranger); });
-    recordsTaken_ += taken.records;
+    const std::uint64_t records = taken.records;
     if (taken.summary.malformed > 0) {
       rooms_.queue.push(Error{Code::System, "a block of the ring held " + std::to_string(taken.summary.malformed) +
                                                 " packets that could not be read"});
     }
     auto block = std::make_shared<RingBlock>(ring_, index, std::move(taken), rooms_.overflow);
-    if (block->taken().summary.packets == 0) continue;  // its end gives it back
-    inHand_[index] = block;
-    rooms_.outlet.push(std::move(block));
+    if (block->taken().summary.packets > 0) {  // else its end gives it back
+      inHand_[index] = block;
+      rooms_.outlet.push(std::move(block));
+    }
+    recordsTaken_ += records;  // not before they are pushed: whoever waits for that wants to find them there
     makeRoom();
   }
 }

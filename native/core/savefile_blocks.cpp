@@ -230,6 +230,17 @@ std::size_t packetBlockSize(std::uint32_t captured, std::uint8_t packetType) {
 
 std::size_t pcapPacketSize(std::uint32_t captured) { return sizeof(PcapRecord) + captured; }
 
+namespace {
+
+void count(WholePart& part, std::uint32_t captured, std::uint64_t timestamp) {
+  part.firstTimestamp = part.packets == 0 ? timestamp : std::min(part.firstTimestamp, timestamp);
+  part.lastTimestamp = std::max(part.lastTimestamp, timestamp);
+  part.packetBytes += captured;
+  ++part.packets;
+}
+
+}  // namespace
+
 WholePart wholeBlocks(std::span<const std::byte> bytes, std::size_t length) {
   WholePart part;
   length = std::min(length, bytes.size());
@@ -237,13 +248,17 @@ WholePart wholeBlocks(std::span<const std::byte> bytes, std::size_t length) {
     std::uint32_t head[2];
     std::memcpy(head, bytes.data() + part.bytes, sizeof head);
     if (head[1] < kBlockEnvelope || head[1] > length - part.bytes) break;
+    if (head[0] == kEnhancedPacket && head[1] >= kBlockEnvelope + sizeof(EnhancedPacketBody)) {
+      EnhancedPacketBody packet;
+      std::memcpy(&packet, bytes.data() + part.bytes + sizeof head, sizeof packet);
+      count(part, packet.captured, std::uint64_t{packet.timeHigh} << 32 | packet.timeLow);
+    }
     part.bytes += head[1];
-    part.packets += head[0] == kEnhancedPacket ? 1 : 0;
   }
   return part;
 }
 
-WholePart wholePcapRecords(std::span<const std::byte> bytes, std::size_t length, bool withHeader) {
+WholePart wholePcapRecords(std::span<const std::byte> bytes, std::size_t length, bool withHeader, bool nanoseconds) {
   WholePart part;
   length = std::min(length, bytes.size());
   if (withHeader) {
@@ -255,8 +270,9 @@ WholePart wholePcapRecords(std::span<const std::byte> bytes, std::size_t length,
     std::memcpy(&record, bytes.data() + part.bytes, sizeof record);
     const std::size_t size = sizeof record + record.captured;
     if (size > length - part.bytes) break;
+    const std::uint64_t unit = nanoseconds ? 1 : 1000;
+    count(part, record.captured, std::uint64_t{record.seconds} * 1'000'000'000u + record.fraction * unit);
     part.bytes += size;
-    ++part.packets;
   }
   return part;
 }

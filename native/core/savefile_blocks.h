@@ -74,12 +74,16 @@ void writePcapPacket(ByteSink& sink, std::uint64_t timestamp, const FilePacket& 
 [[nodiscard]] std::size_t pcapPacketSize(std::uint32_t captured);
 
 // How much of what writePacket(), writeInterface(), …, or writePcapPacket() wrote lies before `length` as whole blocks
-// or records, and how many packets.
+// or records, and what packets.
 struct WholePart {
   std::size_t bytes = 0;
   std::uint64_t packets = 0;
+  std::uint64_t packetBytes = 0;     // as captured
+  std::uint64_t firstTimestamp = 0;  // the earliest and the latest of its packets, as the file has them
+  std::uint64_t lastTimestamp = 0;
 };
 [[nodiscard]] WholePart wholeBlocks(std::span<const std::byte> bytes, std::size_t length);
-[[nodiscard]] WholePart wholePcapRecords(std::span<const std::byte> bytes, std::size_t length, bool withHeader);
+[[nodiscard]] WholePart wholePcapRecords(std::span<const std::byte> bytes, std::size_t length, bool withHeader,
+                                         bool nanoseconds);
 
 }  // namespace ringtap

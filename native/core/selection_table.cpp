@@ -278,6 +278,7 @@ Result<> SelectionTable::replace(FilterSpec spec) {
 void SelectionTable::enforceFilter(const Horizon& horizon) {
   std::lock_guard lock(mutex_);
   enforceUntil_ = horizon;
+  enforced_ = spec_;
 }
 
 Result<> SelectionTable::close(const std::function<Result<>()>& refuseAll) {
@@ -286,16 +287,16 @@ Result<> SelectionTable::close(const std::function<Result<>()>& refuseAll) {
   return refuseAll();
 }
 
-bool SelectionTable::accepts(const Record& record) const {
+bool SelectionTable::accepts(const FilterSpec& spec, const Record& record) {
   const sockaddr_ll& from = record.from();
   const bool leaving = from.sll_pkttype == PACKET_OUTGOING;
-  if (leaving && (from.sll_hatype == ARPHRD_LOOPBACK || spec_.direction == Direction::In)) return false;
-  if (!leaving && spec_.direction == Direction::Out) return false;
+  if (leaving && (from.sll_hatype == ARPHRD_LOOPBACK || spec.direction == Direction::In)) return false;
+  if (!leaving && spec.direction == Direction::Out) return false;
   const std::uint16_t linkType = linkTypeOf(from.sll_hatype);
   const std::span<const std::uint8_t> bytes(record.data(), record.header->tp_snaplen);
-  if (spec_.hosts && !spec_.hosts->accepts(linkType, bytes, record.header->tp_len)) return false;
-  if (!spec_.filtered) return true;
-  const LinkTypeFilter* program = programFor(spec_, record.ownLinkType().value_or(linkType));
+  if (spec.hosts && !spec.hosts->accepts(linkType, bytes, record.header->tp_len)) return false;
+  if (!spec.filtered) return true;
+  const LinkTypeFilter* program = programFor(spec, record.ownLinkType().value_or(linkType));
   if (program == nullptr) return false;
   PacketMetadata metadata;
   metadata.packetType = from.sll_pkttype;
@@ -355,7 +356,7 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_
     if (share == nullptr && (share = shareOf(record)) == nullptr) return false;
     TrackedInterface& tracked = *share->interface;
     ++share->records;
-    if (share->refilter && !accepts(record)) {
+    if (share->refilter && !accepts(spec_, record)) {
       ++tracked.lateRefused;
       ++totals_.lateRefused;
       return false;
@@ -393,7 +394,7 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_
 void SelectionTable::filterAgain(std::byte* block, TakenBlock& taken) {
   ShareFinder finder(taken.shares);
   taken.summary = thinIndex(block, taken.summary, [&](Record& record) {
-    if (accepts(record)) return true;
+    if (accepts(enforced_, record)) return true;
     if (BlockShare* share = finder.find(record)) {
       --share->packets;
       share->bytes -= record.header->tp_snaplen;

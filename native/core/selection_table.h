@@ -157,7 +157,7 @@ class SelectionTable {
   // The same for the address sets; the filter stays.
   Result<> replaceHosts(std::shared_ptr<const HostFilter> hosts);
   // Applies the filter that is in force now also to blocks up to `horizon`, taken under another, as they are handed
-  // out.
+  // out. A filter that replaces it changes nothing about that, until this is called again.
   void enforceFilter(const Horizon& horizon);
 
   // No verdict reaches the kernel from here on; `refuseAll` makes the rings refuse everything instead.
@@ -199,7 +199,7 @@ class SelectionTable {
   Result<> replace(FilterSpec spec);
   void tellKernel(const TrackedInterface& tracked);
   void relateAll(std::uint64_t since);
-  [[nodiscard]] bool accepts(const Record& record) const;
+  [[nodiscard]] static bool accepts(const FilterSpec& spec, const Record& record);
   void filterAgain(std::byte* block, TakenBlock& taken);
 
   mutable std::mutex mutex_;
@@ -210,6 +210,7 @@ class SelectionTable {
   std::unique_ptr<KernelFilter> kernel_;
   bool closed_ = false;
   Horizon enforceUntil_;
+  FilterSpec enforced_;  // not always that in force: what came under it is held to the next one only when asked
   std::uint64_t epoch_ = 0;
   // The latest device of each index, also after it went: its last packets may still be in the ring.
   std::unordered_map<std::uint32_t, std::shared_ptr<TrackedInterface>> byIndex_;

@@ -47,7 +47,7 @@ void write(std::byte* block, const BlockSummary& summary) {
     });
     writer.end();
     const WholePart part = format == SavefileFormat::Pcapng ? wholeBlocks(sink.bytes(), sink.size())
-                                                            : wholePcapRecords(sink.bytes(), sink.size(), true);
+                                                            : wholePcapRecords(sink.bytes(), sink.size(), true, true);
     EXPECT(part.bytes == sink.size() && part.packets == summary.packets);
     EXPECT(writer.counts().packets == summary.packets && writer.counts().bytes == sink.size());
   }

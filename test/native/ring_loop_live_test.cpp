@@ -19,7 +19,9 @@ TEST(blocksGivenBackUnderTheLoopsEyesAreTakenOnce) {
   support::Bell bell;
   SelectionTable table({}, true);
   ChunkQueue queue([&] { bell.ring(); });
-  InterfaceFeed feed(std::move(*monitor), table, queue, {[] { return Horizon{}; }, [] {}});
+  BlockOutlet outlet(queue);
+  InterfaceHistory history;
+  InterfaceFeed feed(std::move(*monitor), table, history, queue, {[] { return Horizon{}; }, [] {}});
   for (const auto& [index, info] : feed.initial()) {
     table.add(info);
     table.decide(index, info.generation, 0, info.name == "near0");
@@ -30,7 +32,7 @@ TEST(blocksGivenBackUnderTheLoopsEyesAreTakenOnce) {
   table.use(std::move(*kernel));
   CHECK(table.commit().ok() && bindToInterface((*ring)->fd(), 0).ok());
   // Without overflow memory: a block that is held is held.
-  RingLoop loop(0, *ring, {table, queue, feed, std::make_shared<OverflowMemory>(0)}, 1, [&] { queue.finish(); });
+  RingLoop loop(0, *ring, {table, queue, outlet, feed, std::make_shared<OverflowMemory>(0)}, 1, [&] { queue.finish(); });
   CHECK(loop.start().ok());
 
   std::atomic<bool> done{false};

@@ -274,17 +274,28 @@ TEST(aTornEndIsFound) {
     const std::uint32_t id = writer.add(ethernet("eth0"));
     std::vector<std::size_t> ends;
     const std::size_t head = sink.size();
-    forEachRecord(std::vector<MadeRecord>(20), [&](Record& record) {
+    std::vector<MadeRecord> records(20);
+    for (std::uint32_t i = 0; i < records.size(); ++i) records[i].seconds = 1000 - i;
+    std::uint64_t earliest = 0;
+    std::uint64_t latest = 0;
+    forEachRecord(records, [&](Record& record) {
+      if (ends.empty()) latest = record.timestamp();
+      earliest = record.timestamp();
       CHECK(writer.write(id, record));
       ends.push_back(sink.size());
     });
     const bool pcap = format == SavefileFormat::Pcap;
     for (std::size_t length = 0; length <= sink.size(); ++length) {
-      const WholePart part = pcap ? wholePcapRecords(sink.bytes(), length, true) : wholeBlocks(sink.bytes(), length);
+      const WholePart part =
+          pcap ? wholePcapRecords(sink.bytes(), length, true, true) : wholeBlocks(sink.bytes(), length);
       const auto whole = static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), length) - ends.begin());
       CHECK(part.packets == whole);
+      CHECK(part.packetBytes == whole * records[0].bytes.size());
+      CHECK(part.lastTimestamp == (whole == 0 ? 0 : latest));
+      CHECK(part.firstTimestamp == (whole == 0 ? 0 : latest - (whole - 1) * 1'000'000'000));
       CHECK(part.bytes <= length);
       if (length >= head) CHECK(part.bytes == (whole == 0 ? head : ends[whole - 1]));
     }
+    CHECK(earliest == latest - 19'000'000'000);
   }
 }

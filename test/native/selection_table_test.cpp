@@ -340,6 +340,25 @@ TEST(aNewFilterCanReachBackIntoTheQueue) {
   bench.checkBalance(5);
 }
 
+TEST(oneFilterAfterAnother) {
+  Bench bench;
+  bench.table.add(device(1, 1));
+  bench.table.decide(1, 1, 0, true);
+  bench.table.enforceFilter({10});  // a first one, which accepts everything
+  Block first = packetsOf({1, 1});
+  Block second = packetsOf({1, 1, 1});
+  TakenBlock one = bench.take(first, 1);
+  TakenBlock two = bench.take(second, 2);
+  FilterSpec nothing;
+  nothing.filtered = true;
+  CHECK(bench.table.replaceFilter(nothing).ok());
+  CHECK(bench.handOut(first, one).size() == 2);  // not held to the second one yet
+  bench.table.enforceFilter({10});
+  CHECK(bench.handOut(second, two).empty());
+  CHECK(bench.table.figures().lateRefused == 3);
+  bench.checkBalance(5);
+}
+
 TEST(malformedRecordsAreInTheLedger) {
   Bench bench;
   bench.table.add(device(1, 1));
