@@ -260,11 +260,11 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    * recording.on('file', ({ path, packets }) => console.log(path, packets))
    * ```
    *
-   * A pcapng file describes each interface it has packets of, and again under a new name; it closes with the statistics of
-   * each: packets in the file, and those lost since the file before (of the ring's losses per interface the kernel tells
-   * only with CAP_BPF; without it their sum is in a comment). A pcap file has one link type, that of the selected
-   * interfaces: where they differ it is refused, and packets of interfaces that come later with another are counted
-   * (`Recording.stats().otherLinkType`) and warned of.
+   * A pcapng file describes each interface it has packets of, with the filter that was in force then, and again under a
+   * new name; it closes with the statistics of each: packets in the file, and those lost since the file before (of the
+   * ring's losses per interface the kernel tells only with CAP_BPF; without it their sum is in a comment). A pcap file has
+   * one link type, that of the selected interfaces: where they differ it is refused, and packets of interfaces that come
+   * later with another are counted (`Recording.stats().otherLinkType`) and warned of.
    *
    * @throws CaptureError (the promise rejects) `ERR_OPTION`, also while another recording runs; `ERR_CLOSED`;
    * `ERR_PERMISSION` or `ERR_SYSTEM` where the first file cannot be made.

@@ -87,7 +87,8 @@ const mostInputs = 500
  * which all this is the same are one in the output, also where they come from several files. Statistics, names and
  * secrets in the inputs are not taken over, nor are interfaces without packets.
  *
- * A file appears under its own name when it is complete; nothing that is there is written over. In the output's name
+ * A file appears under its own name when it is complete; nothing that is there is written over. It is readable and
+ * writable for its owner alone (mode 0600). In the output's name
  * `%i` is the file's number in six digits, `%Y` `%m` `%d` `%H` `%M` `%S` the time (UTC) at which it was begun, and `%%` a
  * percent sign.
  *

@@ -23,6 +23,8 @@ export interface RecordOptions extends SavefileFormOptions {
    * While it is written a file has a hidden name, `.trace-000001.pcapng.partial`; its own name it gets when it is
    * complete. What is there already is never written over: numbers that are taken are passed over, and a name without a
    * number is refused. What a killed process leaves behind under a hidden name can be read up to its last block.
+   *
+   * Packets are not for everybody's eyes: files are readable and writable for their owner alone (mode 0600).
    */
   path: string
   /** When to begin another file. Default: never, one file. */

@@ -1,4 +1,4 @@
-import { open, rename, stat, unlink } from 'node:fs/promises'
+import { link, lstat, open, rename, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { checkGroup, checkKeys } from './check.js'
@@ -77,7 +77,8 @@ export class SavefileWriter implements AsyncDisposable {
 
   /**
    * Begins a file. Until {@link close} it has a hidden name (`.NAME.partial`): a file with its own name is whole. What
-   * is there already is not written over.
+   * is there already, or is by then, is not written over. Packets are not for everybody's eyes: the file is readable and
+   * writable for its owner alone (mode 0600).
    *
    * @throws CaptureError `ERR_OPTION`; `ERR_PERMISSION` or `ERR_SYSTEM` with `errno` and `syscall`.
    */
@@ -281,27 +282,31 @@ function checkOptions(given: SavefileWriterOptions | undefined) {
 
 async function openFile(path: string): Promise<Target> {
   const hidden = (tried: number) => join(dirname(path), `.${basename(path)}${tried > 0 ? `.${tried + 1}` : ''}.partial`)
-  const exists = await stat(path).then(
-    () => true,
-    () => false,
-  )
-  if (exists) {
-    throw new CaptureError('ERR_SYSTEM', `the file ${JSON.stringify(path)} is there already`, {
-      errno: 17,
-      syscall: 'open',
-    })
-  }
+  const isThere = (syscall: string) =>
+    new CaptureError('ERR_SYSTEM', `the file ${JSON.stringify(path)} is there already`, { errno: 17, syscall })
+  const exists = () =>
+    lstat(path).then(
+      () => true,
+      () => false,
+    )
+  if (await exists()) throw isThere('open')
   for (let tried = 0; ; tried++) {
     const partial = hidden(tried)
     try {
-      const file = await open(partial, 'wx')
+      const file = await open(partial, 'wx', 0o600)
       return {
         async write(bytes) {
           for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten
         },
         async close() {
           await file.close()
-          await rename(partial, path).catch((error) => Promise.reject(fromSystem(error)))
+          // rename(2) would replace what has come to be there; link(2) never does. Not every file system has links.
+          const linked = await link(partial, path).then(
+            () => true,
+            () => false,
+          )
+          if (!linked && (await exists())) throw isThere('link')
+          await (linked ? unlink(partial) : rename(partial, path)).catch((error) => Promise.reject(fromSystem(error)))
         },
         async abandon() {
           const { size } = await file.stat()

@@ -68,6 +68,7 @@ t.test('merged by time, as mergecap merges', async (t) => {
     const output = name(format)
     const result = await convertFiles(inputs, output, { format })
     t.strictSame(keysOf(output), expected, format)
+    t.equal(statSync(output).mode & 0o777, 0o600, 'for the owner alone')
     const [file] = result.files
     t.strictSame(result, {
       files: [

@@ -92,6 +92,7 @@ t.test('chunks, packets and copies, live and kept', async (t) => {
     read.slice(-4).map(({ comment }) => comment),
     ['', 'the third,once more', 'ä → б', 'ä → б'],
   )
+  t.equal(statSync(path).mode & 0o777, 0o600, 'for the owner alone')
   const { text, packets } = describe(path)
   t.equal(packets, 3003)
   for (const said of ['for the test', 'a test', 'Name = far0', 'Filter string = udp']) t.match(text, said, said)
@@ -199,6 +200,13 @@ t.test('what is refused', async (t) => {
   await t.rejects(SavefileWriter.open(path), { code: 'ERR_SYSTEM', errno: 17 })
   t.equal(readFileSync(path, 'latin1'), 'mine', 'what was there still is')
   t.throws(() => new SavefileWriter(undefined as never), { code: 'ERR_OPTION' })
+
+  const contested = fresh()
+  const [one, two] = [await SavefileWriter.open(contested), await SavefileWriter.open(contested)]
+  await two.close()
+  const inode = statSync(contested).ino
+  await t.rejects(one.close(), { code: 'ERR_SYSTEM', errno: 17, syscall: 'link', message: /is there already/ })
+  t.equal(statSync(contested).ino, inode, 'what has come to be there in the meantime is left alone, too')
 
   const writer = await SavefileWriter.open(fresh())
   for (const packets of [undefined, 'x', 7, [7], {}]) {
