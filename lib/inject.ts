@@ -193,6 +193,7 @@ export class Injector implements AsyncDisposable {
 export async function inject(interfaceName: string, frames: Frames, options?: InjectOptions): Promise<SendResult> {
   const { signal, ...opening } = checkGroup(options, 'options', [...injectorKeys, 'signal'])
   checkSignal(signal, 'signal')?.throwIfAborted()
+  checkName(interfaceName, 'interfaceName')
   checkFrames(frames)
   const injector = await Injector.open(interfaceName, opening)
   try {

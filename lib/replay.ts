@@ -155,6 +155,9 @@ function normaliseReplay(file: unknown, given: ReplayOptions) {
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw optionError('onProgress', 'a function', onProgress)
   const endless = loop === Number.POSITIVE_INFINITY
+  if (!endless && !(Number.isSafeInteger(loop) && loop >= 1)) {
+    throw optionError('loop', 'a whole number from 1, or Infinity', loop)
+  }
   return {
     signal: checkSignal(options.signal, 'signal'),
     onProgress,
@@ -163,7 +166,7 @@ function normaliseReplay(file: unknown, given: ReplayOptions) {
       file,
       interface: checkName(options.interface, 'interface'),
       speed: speed === 'fastest' ? Number.POSITIVE_INFINITY : speed,
-      passes: endless ? 0 : checkInteger(loop, 'loop', 1, Number.MAX_SAFE_INTEGER),
+      passes: endless ? 0 : loop,
       maxGap: maxGap === undefined ? undefined : checkInteger(maxGap, 'maxGap', 0, 86_400_000, 'milliseconds'),
       filter,
     },

@@ -289,6 +289,7 @@ t.test('what is asked wrongly', async (t) => {
     t.ok(error instanceof CaptureError && error.code === code && text.test(error.message), `${error?.message}`)
   }
   await fails(inject('eth9', []), 'ERR_NO_INTERFACE', /no interface has the name eth9; there are lo, .*eth0/)
+  await fails(inject(undefined as never, undefined as never), 'ERR_OPTION', /^interfaceName must be the name/)
   await fails(inject('', []), 'ERR_OPTION', /^interfaceName must be the name of an interface; got the string ""/)
   await fails(inject('eth0', 'text' as never), 'ERR_OPTION', /^frames must be a Uint8Array, a Packet, or an iterable/)
   await fails(inject('eth0', 5 as never), 'ERR_OPTION', /^frames must be/)

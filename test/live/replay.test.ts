@@ -340,7 +340,9 @@ t.test('what is asked wrongly', async (t) => {
   for (const speed of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, '2']) {
     await fails(good, { ...eth0, speed }, 'ERR_OPTION', /^speed must be a number above 0/)
   }
-  for (const loop of [0, 1.5, '2']) await fails(good, { ...eth0, loop }, 'ERR_OPTION', /^loop must be a whole number/)
+  for (const loop of [0, -1, 1.5, Number.NaN, '2']) {
+    await fails(good, { ...eth0, loop }, 'ERR_OPTION', /^loop must be a whole number from 1, or Infinity; got/)
+  }
   await fails(good, { ...eth0, maxGap: -1 }, 'ERR_OPTION', /^maxGap must be/)
   await fails(good, { ...eth0, onProgress: 5 }, 'ERR_OPTION', /^onProgress must be a function/)
   await fails(good, { ...eth0, filter: 5 }, 'ERR_OPTION', /^filter must be/)
