@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { openFile } from 'ringtap'
+import { openFile, type Packet, SavefileWriter } from 'ringtap'
 import t from 'tap'
 import { ethernetPackets, type MadePacket, rawPackets } from './helpers/packets.js'
 import { countedByCapinfos, run, toldByTshark, toldByUs } from './helpers/wireshark.js'
@@ -113,6 +113,43 @@ for (const name of names) {
       ours.reduce((sum, { length }) => sum + length, 0),
       bytes,
     )
+  })
+}
+
+for (const name of ['comments.pcapng', 'merged.pcapng', 'cut.pcapng']) {
+  t.test(`read and written again: ${name}`, async (t) => {
+    const wanted = toldByTshark(at(name))
+    t.equal(
+      wanted.some(({ comments }) => comments !== ''),
+      name === 'comments.pcapng',
+    )
+    for (const how of ['chunks', 'packets', 'copies'] as const) {
+      const again = at(`again-${how}-${name}`)
+      await using file = await openFile(at(name))
+      await using writer = await SavefileWriter.open(again)
+      const copies: Packet[] = []
+      for await (const chunk of file) {
+        if (how === 'chunks') await writer.write(chunk)
+        else if (how === 'packets') await writer.write([...chunk])
+        else for (const packet of chunk) copies.push(packet.copy())
+      }
+      await writer.write(copies)
+      const { packets } = await writer.close()
+      t.equal(packets, wanted.length)
+      t.strictSame(toldByTshark(again), wanted, `${how}: times, lengths, interfaces, comments and bytes`)
+      t.same(countedByCapinfos(again), countedByCapinfos(at(name)))
+      if (how !== 'packets') continue
+      // A comment of the writer's stands behind those that the packet had.
+      const more = at(`more-${name}`)
+      await using second = await SavefileWriter.open(more)
+      await using source = await openFile(at(name))
+      for await (const chunk of source) await second.write(chunk, { comment: 'seen twice' })
+      await second.close()
+      t.strictSame(
+        toldByTshark(more).map(({ comments }) => comments),
+        wanted.map(({ comments }) => (comments === '' ? 'seen twice' : `${comments}|seen twice`)),
+      )
+    }
   })
 }
 

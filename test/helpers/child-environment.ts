@@ -13,3 +13,12 @@ export function bareEnvironment(): Record<string, string> {
   }
   return environment
 }
+
+/**
+ * The environment for programs that have none of our code in them: without the sanitizer's runtime, under which some
+ * hang, capinfos for one.
+ */
+export function witnessEnvironment(): NodeJS.ProcessEnv {
+  const { LD_PRELOAD: _, ...environment } = process.env
+  return environment
+}

@@ -1,6 +1,7 @@
 // What Wireshark's tools say of a savefile: a witness that shares nothing with the library.
 import { spawnSync } from 'node:child_process'
 import { openFile } from 'ringtap'
+import { witnessEnvironment } from './child-environment.js'
 
 /** A packet as both tell of it. */
 export interface Told {
@@ -15,7 +16,7 @@ export interface Told {
 
 /** Runs one of Wireshark's programs. @throws Error with what it wrote to its standard error. */
 export function run(program: string, args: readonly string[], input?: string): Buffer {
-  const env = { ...process.env, TZ: 'UTC', LC_ALL: 'C' }
+  const env = { ...witnessEnvironment(), TZ: 'UTC', LC_ALL: 'C' }
   const { status, error, stdout, stderr } = spawnSync(program, args, { maxBuffer: 1 << 30, env, input })
   if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${error?.message ?? stderr.toString()}`)
   return stdout

@@ -1,13 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Capture } from 'ringtap'
+import { Capture, type Chunk } from 'ringtap'
 import { block } from './support/collect.js'
 import { holdThread } from './support/hold-thread.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
 import { addVeth } from './support/network.js'
 import { send, sequenceOf } from './support/send.js'
+import { backends } from './support/ways.js'
 import { numbersIn, statisticsIn } from './support/wireshark.js'
 
 t.setTimeout(240_000)
@@ -22,10 +23,14 @@ const options = {
   overflow: { memory: 4 << 20 },
 } as const
 
-for (const reading of [true, false]) {
-  t.test(`the disk stands still, ${reading ? 'while JavaScript reads' : 'and nobody reads'}`, async (t) => {
-    const path = join(folder, `${reading}.pcapng`)
-    const capture = await Capture.open(options)
+const cases = backends.flatMap((backend) => [true, false].map((reading) => ({ backend, reading })))
+
+for (const { backend, reading } of cases) {
+  t.test(`the disk stands still, ${reading ? 'while JavaScript reads' : 'and nobody reads'}, ${backend}`, async (t) => {
+    const path = join(folder, `${backend}-${reading}.pcapng`)
+    const capture = await Capture.open(
+      backend === 'ring' ? options : { ...options, backend, ring: { memory: 8 << 20 } },
+    )
     const mine: number[] = []
     const read = (async () => {
       if (!reading) return
@@ -106,6 +111,35 @@ t.test('JavaScript stands still: the recording goes on as long as the overflow m
   t.same([stats.packets, stats.dropped], [20_010, 0])
   t.same(numbersIn(path), count(0, 20_010))
   t.same(mine, count(0, 20_010))
+  t.same(imbalances(capture.stats()), [])
+  await capture.close()
+})
+
+t.test('JavaScript holds all the memory: the recording can be stopped all the same', async (t) => {
+  const path = join(folder, 'held.pcapng')
+  const capture = await Capture.open({
+    backend: 'pcap',
+    interfaces: 'eth0',
+    ring: { memory: 16 << 20 },
+    overflow: { memory: 2 << 20 },
+  })
+  const warnings: string[] = []
+  capture.on('warning', ({ message }) => warnings.push(message))
+  const mine: number[] = []
+  const take = (chunk: Chunk) => chunk.forEach((packet) => mine.push(sequenceOf(packet.data) as number))
+  const iterator = capture[Symbol.asyncIterator]()
+  await send({ interface: 'eth0', count: 1 })
+  take((await iterator.next()).value)
+  const recording = await capture.record({ path })
+  await send({ interface: 'eth0', count: 5000, start: 1, size: 1000, rate: 10_000 })
+  const stats = await recording.stop()
+  t.ok(stats.packets > 500 && stats.packets < 5000, `${stats.packets} written`)
+  t.equal(stats.dropped, 0)
+  t.match(warnings, [/stopped before all that had been received/])
+  t.same(numbersIn(path), count(1, stats.packets + 1))
+  void capture.stop()
+  for (let next = await iterator.next(); !next.done; next = await iterator.next()) take(next.value)
+  t.same(mine, count(0, 5001), 'JavaScript has every packet')
   t.same(imbalances(capture.stats()), [])
   await capture.close()
 })

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { witnessEnvironment } from '../../helpers/child-environment.js'
 import { sequenceOf } from './frame.js'
 import { parsePcap } from './pcap-file.js'
 
@@ -17,7 +18,7 @@ export interface DissectedPacket {
 
 /** What programs of Wireshark print about a file. */
 function run(command: string, args: readonly string[], mayComplain = false): Buffer {
-  const { status, error, stdout, stderr } = spawnSync(command, args, { maxBuffer: 1 << 30 })
+  const { status, error, stdout, stderr } = spawnSync(command, args, { maxBuffer: 1 << 30, env: witnessEnvironment() })
   if (error) throw new Error(`${command} cannot be run: ${error.message}`)
   if (!mayComplain && status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr.toString().trim()}`)
   return stdout

@@ -1,0 +1,38 @@
+import { Capture, type CaptureOptions, type RecordedFile, type Recording, type RecordOptions } from 'ringtap'
+import { type Seen, seen } from './collect.js'
+import { imbalances } from './ledger.js'
+
+/** Reads all the time. */
+function reading(capture: Capture): { packets: Seen[]; done: Promise<void> } {
+  const packets: Seen[] = []
+  const done = (async () => {
+    for await (const chunk of capture) for (const packet of chunk) packets.push(seen(packet))
+  })()
+  return { packets, done }
+}
+
+/**
+ * Records while `traffic` runs, and stops the capture.
+ *
+ * @param read Whether JavaScript takes the packets at the same time.
+ * @returns among the rest what does not add up in the ledger, in words
+ */
+export async function recorded(
+  options: CaptureOptions,
+  record: RecordOptions,
+  traffic: (capture: Capture, recording: Recording) => unknown,
+  read = true,
+) {
+  const capture = await Capture.open(options)
+  const mine = read ? reading(capture) : undefined
+  const recording = await capture.record(record)
+  const files: RecordedFile[] = []
+  recording.on('file', (file) => files.push(file))
+  await traffic(capture, recording)
+  const stats = await recording.stop()
+  const ledger = await capture.stop()
+  await mine?.done
+  const wrong = imbalances(capture.stats())
+  await capture.close()
+  return { packets: mine?.packets ?? [], files, stats, ledger, wrong }
+}
