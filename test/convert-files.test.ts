@@ -1,13 +1,12 @@
-import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { type CaptureError, type ConvertOptions, type ConvertProgress, convertFiles, openFile } from 'ringtap'
 import t from 'tap'
-import { numbered, Pcapng, pcap, type RawPacket } from './helpers/savefiles.js'
+import { type FilePacket, numbered, Pcapng, parsePcap, pcap, type RawPacket } from './helpers/savefiles.js'
+import { run } from './helpers/wireshark.js'
 import { expectedFrame } from './live/support/frame.js'
-import { type FilePacket, parsePcap } from './live/support/pcap-file.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'ringtap-convert-'))
 t.teardown(() => rmSync(folder, { recursive: true }))
@@ -18,13 +17,6 @@ function save(bytes: Uint8Array): string {
   const path = name('in')
   writeFileSync(path, bytes)
   return path
-}
-
-/** Runs a program of Wireshark, or tcpdump: the witness. */
-function run(command: string, ...args: string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28 })
-  if (error || status !== 0) throw new Error(`${command} ${args.join(' ')}: ${error?.message ?? stderr}`)
-  return stdout
 }
 
 const date = 1_700_000_000_000_000_000n
@@ -49,7 +41,7 @@ const key = ({ timestampNs, originalLength, data }: FilePacket) =>
 /** The packets of any savefile, as Wireshark reads them. */
 function keysOf(path: string): string[] {
   const plain = name('plain')
-  run('editcap', '-F', 'nsecpcap', path, plain)
+  run('editcap', ['-F', 'nsecpcap', path, plain])
   return parsePcap(readFileSync(plain)).packets.map(key)
 }
 
@@ -61,7 +53,7 @@ t.test('merged by time, as mergecap merges', async (t) => {
     save(pcap(framesAt(scattered(10, 3), 5000), { ...nano, bigEndian: true })),
   ]
   const reference = name()
-  run('mergecap', '-F', 'nsecpcap', '-w', reference, ...inputs)
+  run('mergecap', ['-F', 'nsecpcap', '-w', reference, ...inputs])
   const expected = keysOf(reference)
   t.equal(expected.length, 5010)
   for (const format of ['pcapng', 'pcap'] as const) {
@@ -116,7 +108,7 @@ t.test('what a filter accepts, as tcpdump does', async (t) => {
   const input = save(pcap(packets, nano))
   for (const filter of ['udp port 53', 'udp port 53 and greater 100', 'tcp']) {
     const [ours, theirs] = [name(), name('pcap')]
-    run('tcpdump', '--time-stamp-precision=nano', '-r', input, '-w', theirs, '-Z', 'root', filter)
+    run('tcpdump', ['--time-stamp-precision=nano', '-r', input, '-w', theirs, '-Z', 'root', filter])
     const result = await convertFiles(input, ours, { filter })
     const expected = keysOf(theirs)
     t.strictSame(keysOf(ours), expected, `${filter}: ${expected.length}`)
@@ -148,7 +140,7 @@ t.test('divided by packets, bytes and time, as editcap divides', async (t) => {
   }
   const edited = (...args: string[]) => {
     const label = `edited${files++}`
-    run('editcap', '-F', 'nsecpcap', ...args, input, join(folder, `${label}.pcap`))
+    run('editcap', ['-F', 'nsecpcap', ...args, input, join(folder, `${label}.pcap`)])
     return readdirSync(folder)
       .filter((one) => one.startsWith(label))
       .sort()
@@ -216,15 +208,8 @@ t.test('interfaces, directions, comments and link types are kept', async (t) => 
   const output = name()
   t.match(await convertFiles([one, two], output), { written: 4, otherLinkType: 0 })
   const fields = ['interface_id', 'interface_name', 'packet_flags_direction', 'time_epoch', 'len', 'cap_len', 'comment']
-  const lines = run(
-    'tshark',
-    '-n',
-    '-r',
-    output,
-    '-T',
-    'fields',
-    ...fields.flatMap((field) => ['-e', `frame.${field}`]),
-  )
+  const shown = fields.flatMap((field) => ['-e', `frame.${field}`])
+  const lines = run('tshark', ['-n', '-r', output, '-T', 'fields', ...shown]).toString()
   const time = (n: number) => `1700000000.00000000${n}`
   t.strictSame(
     lines

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { openFile, type Packet, SavefileWriter } from 'ringtap'
 import t from 'tap'
 import { ethernetPackets, type MadePacket, rawPackets } from './helpers/packets.js'
-import { countedByCapinfos, run, toldByTshark, toldByUs } from './helpers/wireshark.js'
+import { describe, run, toldByTshark, toldByUs } from './helpers/wireshark.js'
 
 const folder = t.testdir()
 const at = (name: string) => join(folder, name)
@@ -32,7 +32,7 @@ function dump(packets: readonly MadePacket[], hour: number): string {
 }
 
 const text2pcap = (name: string, packets: readonly MadePacket[], hour: number, ...args: string[]) => {
-  run('text2pcap', ['-q', '-t', '%Y-%m-%d %H:%M:%S.%f', ...args, '-', at(name)], dump(packets, hour))
+  run('text2pcap', ['-q', '-t', '%Y-%m-%d %H:%M:%S.%f', ...args, '-', at(name)], { input: dump(packets, hour) })
 }
 const editcap = (from: string, to: string, args: readonly string[], frames: readonly string[] = []) => {
   run('editcap', [...args, at(from), at(to), ...frames])
@@ -107,10 +107,10 @@ for (const name of names) {
     // tshark 4.0 looks for interfaces of a later section in the first: it reads those files one by one.
     const told = name.startsWith('sections') ? parts.flatMap((part) => toldByTshark(at(part))) : toldByTshark(path)
     t.strictSame(ours, told)
-    const { packets, bytes } = countedByCapinfos(path)
+    const { packets, bytes } = describe(path)
     t.equal(ours.length, packets)
     t.equal(
-      ours.reduce((sum, { length }) => sum + length, 0),
+      ours.reduce((sum, { originalLength }) => sum + originalLength, 0),
       bytes,
     )
   })
@@ -159,7 +159,7 @@ t.test('comments on a file, and secrets in it', async (t) => {
   await using file = await openFile(at('secrets.pcapng'), { keep: { blocks: ['decryptionSecrets'] } })
   let packets = 0
   for await (const chunk of file) packets += chunk.packetCount
-  t.equal(packets, countedByCapinfos(at('secrets.pcapng')).packets)
+  t.equal(packets, describe(at('secrets.pcapng')).packets)
   // text2pcap has one of its own.
   t.strictSame(file.sections[0]?.comments.slice(-2), ['all of it', 'and more'])
   t.match(file.sections[0]?.application, /^(Editcap|Text2pcap)/)

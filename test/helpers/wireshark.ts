@@ -1,75 +1,154 @@
 // What Wireshark's tools say of a savefile: a witness that shares nothing with the library.
 import { spawnSync } from 'node:child_process'
 import { openFile } from 'ringtap'
+import { sequenceOf } from '../live/support/frame.js'
 import { witnessEnvironment } from './child-environment.js'
+import { parsePcap } from './savefiles.js'
 
-/** A packet as both tell of it. */
+/** A packet of a savefile, as both Wireshark and the library tell of it. */
 export interface Told {
-  /** Seconds and nanoseconds since the epoch. */
-  time: string
-  length: number
-  captured: number
+  /** Nanoseconds since 1970. */
+  timestamp: bigint
+  originalLength: number
+  capturedLength: number
   interface: string
-  comments: string
-  bytes: string
+  /** With `|` between several. */
+  comment: string
 }
 
-/** Runs one of Wireshark's programs. @throws Error with what it wrote to its standard error. */
-export function run(program: string, args: readonly string[], input?: string): Buffer {
+/** As Wireshark's own reader sees it. */
+export interface DissectedPacket extends Told {
+  direction: 'in' | 'out' | undefined
+  /** Of the VLAN tags, outermost first. */
+  vlan: string
+}
+
+/**
+ * Runs a program of Wireshark, or tcpdump, and returns what it prints.
+ *
+ * @param mayComplain Its exit code does not matter.
+ * @throws Error with what it wrote to its standard error.
+ */
+export function run(
+  program: string,
+  args: readonly string[],
+  { input, mayComplain = false }: { input?: string; mayComplain?: boolean } = {},
+): Buffer {
   const env = { ...witnessEnvironment(), TZ: 'UTC', LC_ALL: 'C' }
   const { status, error, stdout, stderr } = spawnSync(program, args, { maxBuffer: 1 << 30, env, input })
-  if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${error?.message ?? stderr.toString()}`)
+  if (error) throw new Error(`${program} cannot be run: ${error.message}`)
+  if (!mayComplain && status !== 0) throw new Error(`${program} ${args.join(' ')}: ${stderr.toString().trim()}`)
   return stdout
 }
 
-const fields = ['time_epoch', 'len', 'cap_len', 'interface_name', 'comment']
+/**
+ * Every packet of a file, by tshark.
+ *
+ * @param endsMidway The file may be cut off in the middle of a block.
+ */
+export function dissect(path: string, { endsMidway = false } = {}): DissectedPacket[] {
+  const fields = [
+    'frame.interface_name',
+    'frame.packet_flags_direction',
+    'frame.time_epoch',
+    'frame.cap_len',
+    'frame.len',
+    'frame.comment',
+    'vlan.id',
+  ]
+  const form = ['-T', 'fields', '-E', 'separator=/t', '-E', 'aggregator=|']
+  const args = ['-n', '-r', path, ...form, ...fields.flatMap((field) => ['-e', field])]
+  const lines = run('tshark', args, { mayComplain: endsMidway }).toString().split('\n').slice(0, -1)
+  return lines.map((line) => {
+    const [name = '', direction, time = '', captured, original, comment = '', vlan = ''] = line.split('\t')
+    const [seconds = '', fraction = ''] = time.split('.')
+    return {
+      interface: name,
+      direction: direction?.endsWith('1') ? 'in' : direction?.endsWith('2') ? 'out' : undefined,
+      timestamp: BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0')),
+      capturedLength: Number(captured),
+      originalLength: Number(original),
+      comment,
+      vlan,
+    }
+  })
+}
 
-/** By tshark. */
-export function toldByTshark(path: string): Told[] {
-  const shown = fields.flatMap((field) => ['-e', `frame.${field}`])
-  const lines = run('tshark', ['-n', '-r', path, '-T', 'fields', '-E', 'separator=/t', '-E', 'aggregator=|', ...shown])
+/**
+ * The bytes of every packet of a file whose packets have one link type, by tshark.
+ *
+ * @param endsMidway The file may be cut off in the middle of a block.
+ */
+export function bytesOf(path: string, { endsMidway = false } = {}): Uint8Array[] {
+  const pcap = run('tshark', ['-n', '-r', path, '-F', 'nsecpcap', '-w', '-'], { mayComplain: endsMidway })
+  // Without a packet, a file that was cut off makes tshark write nothing at all.
+  return endsMidway && pcap.length === 0 ? [] : parsePcap(pcap).packets.map(({ data }) => data)
+}
+
+/** The numbers of the numbered frames in a file, by tshark. */
+export function numbersIn(path: string, options: { endsMidway?: boolean } = {}): number[] {
+  return bytesOf(path, options).map((data) => sequenceOf(data) ?? Number.NaN)
+}
+
+/** Every packet of a file, with its bytes in hexadecimal, by tshark: for files of any link types, which takes its time. */
+export function toldByTshark(path: string): (Told & { bytes: string })[] {
   const raw = JSON.parse(run('tshark', ['-n', '-r', path, '-T', 'jsonraw', '-j', 'frame']).toString()) as {
     _source: { layers: { frame_raw: [string] } }
   }[]
-  return lines
-    .toString()
-    .split('\n')
-    .slice(0, -1)
-    .map((line, number) => {
-      const [time = '', length, captured, name = '', comments = ''] = line.split('\t')
-      return {
-        time,
-        length: Number(length),
-        captured: Number(captured),
-        interface: name,
-        comments,
-        bytes: raw[number]?._source.layers.frame_raw[0] ?? '',
-      }
-    })
+  return dissect(path).map(({ direction, vlan, ...told }, number) => ({
+    ...told,
+    bytes: raw[number]?._source.layers.frame_raw[0] ?? '',
+  }))
 }
 
-/** By the library. */
-export async function toldByUs(path: string): Promise<Told[]> {
+/** The same by the library. */
+export async function toldByUs(path: string): Promise<(Told & { bytes: string })[]> {
   await using file = await openFile(path)
-  const told: Told[] = []
+  const told: (Told & { bytes: string })[] = []
   for await (const packet of file.packets()) {
-    const nanoseconds = packet.timestamp
     told.push({
-      time: `${nanoseconds / 1_000_000_000n}.${String(nanoseconds % 1_000_000_000n).padStart(9, '0')}`,
-      length: packet.originalLength,
-      captured: packet.capturedLength,
+      timestamp: packet.timestamp,
+      originalLength: packet.originalLength,
+      capturedLength: packet.capturedLength,
       // What tshark shows for an interface without a name: nothing in pcap, this in pcapng.
       interface: packet.interface.name || (file.format === 'pcap' ? '' : 'unknown'),
-      comments: packet.comments.join('|'),
+      comment: packet.comments.join('|'),
       bytes: Buffer.from(packet.data).toString('hex'),
     })
   }
   return told
 }
 
-/** Packets and bytes (of the packets as they were, not as they were cut), by capinfos. */
-export function countedByCapinfos(path: string): { packets: number; bytes: number } {
-  const [, line = ''] = run('capinfos', ['-T', '-M', '-c', '-d', path]).toString().split('\n')
-  const [, packets, bytes] = line.split('\t')
-  return { packets: Number(packets), bytes: Number(bytes) }
+/**
+ * What capinfos says of a whole file; it fails on one that is cut off. `bytes`: of the packets as they were, not as they
+ * were cut.
+ */
+export function describe(path: string): { packets: number; bytes: number; text: string } {
+  const text = run('capinfos', ['-M', path]).toString()
+  const figure = (what: RegExp) => Number(what.exec(text)?.[1] ?? Number.NaN)
+  return { packets: figure(/^Number of packets: +(\d+)/m), bytes: figure(/^Data size: +(\d+)/m), text }
+}
+
+/** The blocks of a pcapng file in words, in their order, by tshark's dissector of files. */
+export function blocksIn(path: string): string[] {
+  const text = run('tshark', ['-n', '-X', 'read_format:MIME Files Format', '-r', path, '-V']).toString()
+  return text.split(/^ {4}Block(?=: )/m).slice(1)
+}
+
+/** What the statistics blocks at the end of a pcapng file say, in their order. */
+export function statisticsIn(
+  path: string,
+): { received: number; dropped: number; bySystem: number; delivered: number }[] {
+  return blocksIn(path)
+    .filter((block) => block.startsWith(': Interface Statistics Block'))
+    .map((block) => {
+      const figure = (name: string) =>
+        Number(new RegExp(`Option: Number of ${name} = (\\d+)$`, 'm').exec(block)?.[1] ?? Number.NaN)
+      return {
+        received: figure('Received Packets'),
+        dropped: figure('Dropped Packets'),
+        bySystem: figure('Packets Dropped by OS'),
+        delivered: figure('Packets Delivered to the User'),
+      }
+    })
 }

@@ -6,12 +6,12 @@ import { join } from 'node:path'
 import { hexdump, type Packet } from 'ringtap'
 import { addressPair, findPair } from '../../examples/support/ip.js'
 import { pcap } from '../helpers/savefiles.js'
+import { describe, numbersIn } from '../helpers/wireshark.js'
 import { chunksIn, Example, ledgerLine } from './support/example.js'
 import { expectedFrame } from './support/frame.js'
 import t from './support/live.js'
 import { addVeth, del, ip, link, openTun, tunAvailable } from './support/network.js'
 import { send } from './support/send.js'
-import { describe, numbersIn } from './support/wireshark.js'
 
 t.test('eth: pattern and filter; lines and ledger agree with what was sent', async (t) => {
   addVeth('eth0', 'far0')

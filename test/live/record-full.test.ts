@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { CaptureStats, RecordingStats, RecordOptions } from 'ringtap'
+import { describe, numbersIn } from '../helpers/wireshark.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
 import { addVeth } from './support/network.js'
 import { within } from './support/wait.js'
-import { describe, numbersIn } from './support/wireshark.js'
 
 t.setTimeout(240_000)
 addVeth('eth0', 'far0')

@@ -4,11 +4,11 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { describe, numbersIn } from '../helpers/wireshark.js'
 import t from './support/live.js'
 import { addVeth } from './support/network.js'
 import { send } from './support/send.js'
 import { sleep, within } from './support/wait.js'
-import { describe, numbersIn } from './support/wireshark.js'
 
 t.setTimeout(240_000)
 addVeth('eth0', 'far0')

@@ -14,7 +14,7 @@ import { recorded } from './support/recorded.js'
 import { send, sendSync, sequenceOf } from './support/send.js'
 import { tool } from './support/tools.js'
 import { waitUntil } from './support/wait.js'
-import { bytesOf, describe, dissect, numbersIn, statisticsIn } from './support/wireshark.js'
+import { bytesOf, describe, dissect, numbersIn, statisticsIn } from '../helpers/wireshark.js'
 
 t.setTimeout(240_000)
 addVeth('eth0', 'far0')

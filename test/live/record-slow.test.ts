@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Capture, type Chunk } from 'ringtap'
+import { numbersIn, statisticsIn } from '../helpers/wireshark.js'
 import { block } from './support/collect.js'
 import { holdThread } from './support/hold-thread.js'
 import { imbalances } from './support/ledger.js'
@@ -9,7 +10,6 @@ import t from './support/live.js'
 import { addVeth } from './support/network.js'
 import { send, sequenceOf } from './support/send.js'
 import { backends } from './support/ways.js'
-import { numbersIn, statisticsIn } from './support/wireshark.js'
 
 t.setTimeout(240_000)
 addVeth('eth0', 'far0')

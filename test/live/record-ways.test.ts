@@ -9,7 +9,7 @@ import { recorded } from './support/recorded.js'
 import { send, sendSync, sequenceOf } from './support/send.js'
 import { waitUntil } from './support/wait.js'
 import { ways } from './support/ways.js'
-import { bytesOf, describe, dissect, numbersIn, statisticsIn } from './support/wireshark.js'
+import { bytesOf, describe, dissect, numbersIn, statisticsIn } from '../helpers/wireshark.js'
 import { startTcpdump } from './support/witness.js'
 
 t.setTimeout(240_000)

@@ -2,15 +2,15 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Capture, type RecordedFile, type RecordingStats, type RecordOptions } from 'ringtap'
+import { parsePcap } from '../helpers/savefiles.js'
+import { bytesOf, describe, dissect, numbersIn, statisticsIn } from '../helpers/wireshark.js'
 import { type Seen, seen } from './support/collect.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
 import { addVeth, del, openTun, rename, tunAvailable } from './support/network.js'
-import { parsePcap } from './support/pcap-file.js'
 import { expectedFrame, send, sendSync, sequenceOf } from './support/send.js'
 import { tables } from './support/tables.js'
 import { waitUntil } from './support/wait.js'
-import { bytesOf, describe, dissect, numbersIn, statisticsIn } from './support/wireshark.js'
 import { difference, startTcpdump } from './support/witness.js'
 
 t.setTimeout(240_000)

@@ -2,14 +2,14 @@ import { spawn } from 'node:child_process'
 import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type FilePacket, parsePcap } from '../../helpers/savefiles.js'
 import { sequenceOf } from './frame.js'
 import { assertInside } from './namespace.js'
-import { type FilePacket, parsePcap } from './pcap-file.js'
 import { commandIn, diesWithParent } from './tools.js'
 import { waitUntil, waitUntilStable } from './wait.js'
 
+export type { FilePacket } from '../../helpers/savefiles.js'
 export { difference, packetKey, tally } from './multiset.js'
-export type { FilePacket } from './pcap-file.js'
 
 export interface WitnessOptions {
   /**
