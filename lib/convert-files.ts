@@ -1,17 +1,26 @@
 import { checkGroup, checkInteger, checkSignal, checkWord } from './check.js'
+import { InterfaceJudge } from './convert-interfaces.js'
 import { blame, type CaptureError, optionError } from './errors.js'
 import { type NativeConvertFigures, native } from './native.js'
 import { runJob } from './run-job.js'
+import { blockTypes } from './savefile-options.js'
+import { type InterfaceSelection, normaliseSelection } from './selection.js'
 
 /** When a file is complete and the next one begins. At least one of these. */
 export interface SplitOptions {
-  /** Bytes of a file, from 1000: a packet with which it would be larger is the first of the next one. */
+  /**
+   * Bytes of a file, from 1000: a packet with which it would be larger is the first of the next one. A file has at least
+   * one packet, and what {@link ConvertOptions.keep} has it begin with.
+   */
   bytes?: number | undefined
   /** Packets in a file, from 1. */
   packets?: number | undefined
   /** Milliseconds of the packets' own time from a file's first packet on, from 1. */
   milliseconds?: number | undefined
 }
+
+/** Blocks beside packets that {@link convertFiles} can take over. */
+export type CarriedBlockKind = 'nameResolution' | 'decryptionSecrets' | 'custom'
 
 /** Options of {@link convertFiles}; everything is optional. */
 export interface ConvertOptions {
@@ -22,6 +31,20 @@ export interface ConvertOptions {
   order?: 'time' | 'given' | undefined
   /** A pcap-filter(7) expression: only packets that it accepts. Default: none, every packet. */
   filter?: string | undefined
+  /**
+   * Which interfaces of the inputs, as with {@link SavefileOptions.interfaces}: exact names, or rules; the one interface
+   * of a pcap file has the name `''`. It is asked once for each interface that an input describes. Default: all.
+   */
+  interfaces?: InterfaceSelection | undefined
+  /**
+   * Which blocks beside packets are taken over into pcapng. `'nameResolution'` and `'decryptionSecrets'` are in every
+   * file that is written from where they stand on, those that are the same once; together up to 16 MiB. `'custom'`
+   * stands once, between the packets where it stood, and only where it allows to be copied. Blocks of a section of the
+   * other byte order are converted, but for custom ones, and options of private enterprises, whose layout nobody knows.
+   * What is not taken over in spite of being asked for is told in `warnings`. Default: none, as secrets should not get
+   * around by themselves.
+   */
+  keep?: readonly CarriedBlockKind[] | undefined
   /** `'pcap'` holds one link type (that of the first packet), and no interfaces and comments. Default `'pcapng'`. */
   format?: 'pcapng' | 'pcap' | undefined
   /** Of the times in pcap. Default `'nanoseconds'`. */
@@ -36,7 +59,7 @@ export interface ConvertOptions {
 
 /** How far a conversion has come. */
 export interface ConvertProgress {
-  /** Packets taken from the inputs, of those that the filter accepts. */
+  /** Packets taken from the inputs, of those that selection and filter accept. */
   readonly packets: number
   /** Bytes of the inputs read so far, as they are stored. */
   readonly bytesRead: number
@@ -59,15 +82,20 @@ export interface ConvertedFile {
 export interface ConvertResult {
   /** The files, in their order. */
   readonly files: readonly ConvertedFile[]
-  /** Packets taken from the inputs, of those that the filter accepts: those written and those of another link type. */
+  /** Packets taken from the inputs, of those that selection and filter accept: written, or of another link type. */
   readonly packets: number
   /** Packets written. */
   readonly written: number
   /** Packets not written, since a pcap file holds one link type. */
   readonly otherLinkType: number
-  /** What the reader had to say of the inputs, such as that the filter means nothing for some of the packets. */
+  /**
+   * What there is to say of the inputs: that the filter means nothing for some of the packets, that a name is that of no
+   * interface, that a block could not be taken over.
+   */
   readonly warnings: readonly string[]
 }
+
+const carriedKinds: readonly CarriedBlockKind[] = ['nameResolution', 'decryptionSecrets', 'custom']
 
 /** Memory is by input, some 1.5 MiB for each that is open. */
 const mostInputs = 500
@@ -84,8 +112,9 @@ const mostInputs = 500
  *
  * Bytes, lengths, times (to the nanosecond), directions and comments of packets are kept; of interfaces the name, the
  * description, the link type, the snapshot length, the addresses, the speed, the filter and the comments. Interfaces of
- * which all this is the same are one in the output, also where they come from several files. Statistics, names and
- * secrets in the inputs are not taken over, nor are interfaces without packets.
+ * which all this is the same are one in the output, also where they come from several files. Names, secrets and custom
+ * blocks are taken over where `keep` asks for them; statistics are not, which would be wrong of the output, nor are
+ * interfaces without packets.
  *
  * A file appears under its own name when it is complete; nothing that is there is written over. It is readable and
  * writable for its owner alone (mode 0600). In the output's name
@@ -96,7 +125,8 @@ const mostInputs = 500
  * takes some 1.5 MiB of memory: with `order: 'time'` all of them at once, otherwise one.
  * @param output Path of what is written.
  * @throws CaptureError (the promise rejects; the file that was begun is removed, complete ones stay) `ERR_OPTION`,
- * `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`; `ERR_FILE_FORMAT`, `ERR_FILE_DAMAGED`, `ERR_FILE_TRUNCATED`;
+ * `ERR_PATTERN`, `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`; `ERR_NO_INTERFACE` where nothing of the inputs is
+ * selected; `ERR_FILE_FORMAT` (also where an output would describe more than 65536 interfaces), `ERR_FILE_DAMAGED`, `ERR_FILE_TRUNCATED`;
  * `ERR_PERMISSION` and `ERR_SYSTEM` with `errno` where a file cannot be opened, read or written, or is there already;
  * `ERR_NATIVE_UNAVAILABLE`. An aborted signal's reason is thrown as it is.
  */
@@ -105,21 +135,36 @@ export async function convertFiles(
   output: string,
   options?: ConvertOptions,
 ): Promise<ConvertResult> {
-  const { settings, signal, onProgress } = normalise(inputs, output, options)
+  const { settings, selection, signal, onProgress } = normalise(inputs, output, options)
+  const judge = selection && new InterfaceJudge(selection)
+  const thrown: unknown[] = []
   const addon = native()
   const { files, figures, warnings } = await runJob(
     {
-      start: (onEnd) => addon.startConvert(settings, onEnd),
+      start: (onEnd) => {
+        const handle = addon.startConvert(settings, () => {
+          const question = judge && addon.convertQuestion(handle)
+          if (!question) return onEnd()
+          try {
+            addon.answerConvert(handle, judge.decide(question))
+          } catch (error) {
+            thrown.push(error)
+            addon.stopConvert(handle)
+          }
+        })
+        return handle
+      },
       figures: (handle) => addon.convertFigures(handle),
       stop: (handle) => addon.stopConvert(handle),
       finish: (handle) => addon.finishConvert(handle),
-      explain: (failure) => blamed(failure),
+      explain: (failure) => (failure.code === 'ERR_NO_INTERFACE' && judge?.nothing()) || blamed(failure),
     },
     signal,
     onProgress && ((now) => onProgress(progressOf(now))),
   )
+  if (thrown.length > 0) throw thrown[0]
   const { packets, written, otherLinkType } = figures
-  return { files, packets, written, otherLinkType, warnings }
+  return { files, packets, written, otherLinkType, warnings: [...warnings, ...(judge?.warnings() ?? [])] }
 }
 
 /** The option that a native error is about. */
@@ -142,13 +187,15 @@ function normalise(inputs: string | readonly string[], output: string, given: Co
   const options = checkGroup(given, 'options', [
     'order',
     'filter',
+    'interfaces',
+    'keep',
     'format',
     'precision',
     'split',
     'signal',
     'onProgress',
   ])
-  const { order = 'time', filter, format = 'pcapng', precision, split, onProgress } = options
+  const { order = 'time', filter, interfaces, keep = [], format = 'pcapng', precision, split, onProgress } = options
   if (filter !== undefined && typeof filter !== 'string') {
     throw optionError('filter', 'a pcap-filter expression', filter)
   }
@@ -169,7 +216,11 @@ function normalise(inputs: string | readonly string[], output: string, given: Co
   if (precision === 'microseconds' && !isPcap) {
     throw optionError('precision', "left out, or 'nanoseconds', with format 'pcapng'", precision)
   }
+  if (!Array.isArray(keep)) throw optionError('keep', 'a list of kinds of blocks', keep)
+  const kept = keep.map((kind, at) => blockTypes[checkWord(kind, `keep[${at}]`, carriedKinds)])
+  if (isPcap && kept.length > 0) throw optionError('keep', "left out, or empty, with format 'pcap'", keep)
   return {
+    selection: interfaces === undefined ? undefined : normaliseSelection(interfaces),
     signal: checkSignal(options.signal, 'signal'),
     onProgress,
     settings: {
@@ -177,6 +228,8 @@ function normalise(inputs: string | readonly string[], output: string, given: Co
       output,
       byTime: checkWord(order, 'order', ['time', 'given']) === 'time',
       filter,
+      selecting: interfaces !== undefined,
+      keep: kept,
       pcap: isPcap,
       nanoseconds: precision !== 'microseconds',
       mostBytes: limit(bytes, 'bytes', 1000, 'bytes'),

@@ -12,6 +12,7 @@ export {
   type FilterInstruction,
 } from './compile-filter.js'
 export {
+  type CarriedBlockKind,
   type ConvertedFile,
   type ConvertOptions,
   type ConvertProgress,

@@ -30,6 +30,8 @@ export interface NativeFileSection {
   bigEndian: boolean
   major: number
   minor: number
+  /** All packets of earlier sections are in chunks that were handed over before. */
+  fresh: boolean
   options: NativeFileOption[]
 }
 

@@ -8,7 +8,12 @@ import type {
   NativeSavefileBuffer,
   NativeSavefileForm,
 } from './native-recording.js'
-import type { NativeSavefile, NativeSavefileOptions } from './native-savefile.js'
+import type {
+  NativeFileInterface,
+  NativeFileSection,
+  NativeSavefile,
+  NativeSavefileOptions,
+} from './native-savefile.js'
 import type { NetworkInterface } from './network-interface.js'
 import type { SoftnetStats } from './softnet.js'
 
@@ -119,7 +124,11 @@ export interface Native {
   injectorInterrupt(handle: InjectorHandle): void
   injectorClose(handle: InjectorHandle): Promise<void>
   /** `onEnd` is called once, and holds the event loop until then. */
+  /** `onEnd` is called once at the end, and before that for each question. It holds the event loop until the end. */
   startConvert(options: NativeConvertOptions, onEnd: () => void): ConvertHandle
+  /** Where one waits for its answer, which everything else waits for. */
+  convertQuestion(handle: ConvertHandle): NativeConvertQuestion | undefined
+  answerConvert(handle: ConvertHandle, selected: boolean): void
   convertFigures(handle: ConvertHandle): NativeConvertFigures
   /** Ends it soon. */
   stopConvert(handle: ConvertHandle): void
@@ -159,12 +168,24 @@ export interface NativeConvertOptions {
   output: string
   byTime: boolean
   filter: string | undefined
+  /** Each interface is asked about. */
+  selecting: boolean
+  /** Types of blocks. */
+  keep: readonly number[]
   pcap: boolean
   nanoseconds: boolean
   /** 0 each: no limit. */
   mostBytes: number
   mostPackets: number
   mostMilliseconds: number
+}
+
+/** An interface that waits to be selected, or not. @internal */
+export interface NativeConvertQuestion {
+  section: NativeFileSection
+  /** Of the section in its file. */
+  number: number
+  interface: NativeFileInterface
 }
 
 /** native/core/savefile_converter.h. @internal */

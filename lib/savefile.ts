@@ -70,11 +70,16 @@ const META = {
 } as const
 const EMPTY = 0
 const NEWS_FIRST = 1
+/** There is more to do, but others have to have their turn first. */
+const LATER = 3
 
 const progressInterval = 100
-/** Interfaces and sections of the past that are remembered. */
-const mostInterfaces = 65536
+/** What is told of the file in one turn. */
+const newsAtOnce = 512
+/** What is remembered of the past: of interfaces and sections, those of the present section not counted. */
+const mostInterfaces = 4096
 const mostSections = 1024
+const mostPastBytes = 8 << 20
 
 /**
  * A savefile that is being read, from its start to its end, once. {@link openFile} makes one.
@@ -93,6 +98,8 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   readonly #interfaces = new Map<number, SavefileInterface>()
   readonly #sections: SavefileSection[] = []
   readonly #blocks: SavefileBlock[] = []
+  /** Of options of the interfaces and sections that are remembered. */
+  #pastBytes = 0
   #sectionCount = 0
   #selectedCount = 0
   #format: 'pcap' | 'pcapng' = 'pcap'
@@ -129,11 +136,14 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     try {
       signal?.throwIfAborted()
       signal?.addEventListener('abort', this.#onAbort, { once: true })
-      this.#takeNews()
-      while (!this.#ready) {
+      for (;;) {
+        for (let i = 0; !this.#ready && i < newsAtOnce && this.#takeNews(); i++);
         if (this.#ended) throw this.#ended.error
-        if (this.#native.nextChunk(this.#meta.buffer) === 2) throw this.#failure() ?? closedError()
-        await new Promise<void>((resolve) => this.#waiting.push(resolve))
+        if (this.#ready) break
+        const next = this.#native.nextChunk(this.#meta.buffer)
+        if (next === 2) throw this.#failure() ?? closedError()
+        if (next === NEWS_FIRST) await new Promise((resolve) => setImmediate(resolve))
+        else await new Promise<void>((resolve) => this.#waiting.push(resolve))
       }
       if (this.#refused) throw this.#refused.error
       if (this.#format === 'pcap' && selection && this.#selectedCount === 0) throw this.#nothingSelected()
@@ -154,14 +164,15 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     return this.#format
   }
 
-  /** Its sections as far as they are known by now, the latest 1024 of them. A pcap file has one. */
+  /** Its sections as far as they are known by now, the latest 1024 of them (or 8 MiB). A pcap file has one. */
   get sections(): readonly SavefileSection[] {
     return [...this.#sections]
   }
 
   /**
    * Its interfaces as far as they are known by now, selected or not: when the file was opened, those that stand in front
-   * of the first packet (of a stream, as far as its bytes had come). Of the past sections of very many, the latest 65536.
+   * of the first packet (of a stream, as far as its bytes had come); then those in front of the packets delivered. Of past sections only the
+   * latest 4096 are kept, and 8 MiB of what the file says of them.
    */
   get interfaces(): readonly SavefileInterface[] {
     return [...this.#interfaces.values()]
@@ -261,8 +272,9 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
         if (error !== undefined) throw error
         return undefined
       }
-      if (chunk !== EMPTY) return chunk
-      await this.#wait()
+      if (typeof chunk === 'object') return chunk
+      if (chunk === LATER) await new Promise((resolve) => setImmediate(resolve))
+      else await this.#wait()
       this.#turn.end()
     }
   }
@@ -282,14 +294,15 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     this.#native.hold(held)
   }
 
-  #pull(): Chunk | undefined | typeof EMPTY {
-    for (;;) {
-      this.#takeNews()
+  /** Everything comes in the order of the file: no more is taken of what it says than stands in front of the packets. */
+  #pull(): Chunk | undefined | typeof EMPTY | typeof LATER {
+    for (let taken = 0; taken < newsAtOnce; taken++) {
       const block = this.#native.nextChunk(this.#meta.buffer)
-      if (block === NEWS_FIRST) continue
       if (block === EMPTY) return EMPTY
-      return typeof block === 'number' ? undefined : this.#chunk(block)
+      if (block !== NEWS_FIRST) return typeof block === 'number' ? undefined : this.#chunk(block)
+      this.#takeNews()
     }
+    return LATER
   }
 
   #chunk(buffer: ArrayBuffer): Chunk {
@@ -361,7 +374,6 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   /** The reader has news, or a chunk, or room for more bytes. @internal */
   _wake(): void {
     if (this.#closing) return
-    this.#takeNews()
     this.#pump?.wake()
     this.#wakeWaiting()
   }
@@ -372,27 +384,49 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     for (const resume of waiting) resume()
   }
 
-  #takeNews(): void {
-    for (let news = this.#native.nextNews(); news; news = this.#native.nextNews()) {
-      switch (news.kind) {
-        case 'ready':
-          this.#ready = true
-          this.#refused = this.#failing
-          break
-        case 'warning':
-          this.#announce(() => this.#warn(news.text))
-          break
-        case 'section':
-          this.#format = news.pcapng ? 'pcapng' : 'pcap'
-          this.#sections.push(toSection(news, this.#sectionCount++))
-          if (this.#sections.length > mostSections) this.#sections.shift()
-          break
-        case 'interface':
-          this.#learn(news)
-          break
-        case 'block':
-          this.#blocks.push(toBlock(news, this.#section))
-          break
+  /** One of the news; false where there was none. */
+  #takeNews(): boolean {
+    const news = this.#native.nextNews()
+    switch (news?.kind) {
+      case 'ready':
+        this.#ready = true
+        this.#refused = this.#failing
+        break
+      case 'warning':
+        this.#announce(() => this.#warn(news.text))
+        break
+      case 'section':
+        this.#format = news.pcapng ? 'pcapng' : 'pcap'
+        if (news.fresh) this.#forget()
+        this.#sections.push(toSection(news, this.#sectionCount++))
+        this.#pastBytes += sizeOf(news.options)
+        break
+      case 'interface':
+        this.#learn(news)
+        break
+      case 'block':
+        this.#blocks.push(toBlock(news, this.#section))
+        break
+    }
+    return news !== undefined
+  }
+
+  /** All packets of the sections so far were delivered: of these not everything has to be remembered. */
+  #forget(): void {
+    const enough = () => this.#pastBytes <= mostPastBytes
+    for (const [index, iface] of this.#interfaces) {
+      if (this.#interfaces.size <= mostInterfaces && enough()) break
+      this.#interfaces.delete(index)
+      this.#pastBytes -= sizeOf(iface.options)
+    }
+    // An interface holds its section.
+    while (this.#sections.length >= mostSections || (this.#sections.length > 0 && !enough())) {
+      const section = this.#sections.shift() as SavefileSection
+      this.#pastBytes -= sizeOf(section.options)
+      for (const [index, iface] of this.#interfaces) {
+        if (iface.section !== section) break
+        this.#interfaces.delete(index)
+        this.#pastBytes -= sizeOf(iface.options)
       }
     }
   }
@@ -404,10 +438,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   #learn(news: NativeFileInterface): void {
     const iface = toInterface(news, this.#section, this.#format === 'pcapng')
     this.#interfaces.set(iface.index, iface)
-    if (this.#interfaces.size > mostInterfaces) {
-      const [oldest] = this.#interfaces.keys()
-      this.#interfaces.delete(oldest as number)
-    }
+    this.#pastBytes += sizeOf(iface.options)
     const { selection } = this.#options
     let selected = true
     if (selection) {
@@ -437,6 +468,10 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     if (this.listenerCount('warning') > 0) this.emit('warning', warning)
     else process.emitWarning(warning.message, { type: 'CaptureWarning', code: warning.code })
   }
+}
+
+function sizeOf(options: readonly { value: Uint8Array }[]): number {
+  return options.reduce((sum, { value }) => sum + value.length + 100, 0)
 }
 
 function closedError(): CaptureError {

@@ -8,6 +8,7 @@
 #include "binding/errors.h"
 #include "binding/job.h"
 #include "binding/rooms.h"
+#include "binding/savefile_news.h"
 #include "core/savefile_converter.h"
 
 namespace ringtap::binding {
@@ -16,7 +17,7 @@ namespace {
 
 using ConvertJob = Job<SavefileConverter>;
 
-// startConvert(options: NativeConvertOptions, onEnd: () => void): ConvertHandle
+// startConvert(options: NativeConvertOptions, onEnd: () => void): ConvertHandle. onEnd is called for questions, too.
 Napi::Value start(const Napi::CallbackInfo& info) {
   const auto given = info[0].As<Napi::Object>();
   const auto number = [&](const char* name) {
@@ -31,6 +32,11 @@ Napi::Value start(const Napi::CallbackInfo& info) {
   options.files.path = given.Get("output").As<Napi::String>().Utf8Value();
   options.byTime = flag("byTime");
   if (given.Get("filter").IsString()) options.filter = given.Get("filter").As<Napi::String>().Utf8Value();
+  options.selecting = flag("selecting");
+  const auto keep = given.Get("keep").As<Napi::Array>();
+  for (std::uint32_t i = 0; i < keep.Length(); ++i) {
+    options.keep.push_back(keep.Get(i).As<Napi::Number>().Uint32Value());
+  }
   options.form.format = flag("pcap") ? SavefileFormat::Pcap : SavefileFormat::Pcapng;
   options.form.nanoseconds = flag("nanoseconds");
   options.form.section = SavefileSection::here("ringtap");
@@ -57,6 +63,23 @@ Napi::Object figureObject(Napi::Env env, const ConvertFigures& figures) {
 // convertFigures(handle): NativeConvertFigures
 Napi::Value figures(const Napi::CallbackInfo& info) {
   return figureObject(info.Env(), ConvertJob::of(info[0]).task().figures());
+}
+
+// convertQuestion(handle): { section, number, interface }, or undefined where none waits for answerConvert().
+Napi::Value question(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto asked = ConvertJob::of(info[0]).task().question();
+  if (!asked) return env.Undefined();
+  auto object = Napi::Object::New(env);
+  object.Set("section", newsToJs(env, std::move(asked->section)));
+  object.Set("number", Napi::Number::New(env, asked->sectionNumber));
+  object.Set("interface", newsToJs(env, std::move(asked->interface)));
+  return object;
+}
+
+// answerConvert(handle, selected: boolean)
+void answer(const Napi::CallbackInfo& info) {
+  ConvertJob::of(info[0]).task().answer(info[1].As<Napi::Boolean>().Value());
 }
 
 // stopConvert(handle): onEnd will be called soon.
@@ -92,6 +115,8 @@ Napi::Value finish(const Napi::CallbackInfo& info) {
 void initConvert(Napi::Env env, Napi::Object exports) {
   exports.Set("startConvert", Napi::Function::New(env, start, "startConvert"));
   exports.Set("convertFigures", Napi::Function::New(env, figures, "convertFigures"));
+  exports.Set("convertQuestion", Napi::Function::New(env, question, "convertQuestion"));
+  exports.Set("answerConvert", Napi::Function::New(env, answer, "answerConvert"));
   exports.Set("stopConvert", Napi::Function::New(env, stop, "stopConvert"));
   exports.Set("finishConvert", Napi::Function::New(env, finish, "finishConvert"));
 }

@@ -2,7 +2,8 @@
 //
 // The task has `Result<> run()`, and `stop()`, which any thread may call and which makes run() return soon. Lifetime:
 // the thread ends by itself or when told to; finish(), or the end of the environment, joins it. JavaScript holds the
-// handle until then: the function that is called at the end refers to it, and the thread-safe function to that.
+// handle until then: the function that is called at the end refers to it, and the thread-safe function to that. A task
+// that has questions meanwhile has `onQuestion(std::function<void()>)`, and the same function is called for them.
 #pragma once
 
 #include <napi.h>
@@ -22,7 +23,7 @@ namespace ringtap::binding {
 template <typename Task>
 class Job {
  public:
-  // The handle. `onEnd` is called once, and holds the event loop until then.
+  // The handle. `onEnd` is called once, and for questions before that, and holds the event loop until then.
   static Napi::Value start(Napi::Env env, std::unique_ptr<Task> task, Napi::Function onEnd) {
     auto* job = new Job(env, std::move(task), onEnd);
     napi_add_env_cleanup_hook(env, &Job::cleanup, job);
@@ -52,10 +53,15 @@ class Job {
   using Handle = Napi::External<Job>;
 
   Job(Napi::Env env, std::unique_ptr<Task> task, Napi::Function onEnd)
-      : env_(env), task_(std::move(task)), waker_(env, onEnd), thread_([this] {
-          if (auto done = task_->run(); !done) failure_ = std::move(done.error());
-          waker_();
-        }) {}
+      : env_(env), task_(std::move(task)), waker_(env, onEnd), thread_(begin()) {}
+
+  std::thread begin() {
+    if constexpr (requires { task_->onQuestion([] {}); }) task_->onQuestion([this] { waker_(); });
+    return std::thread([this] {
+      if (auto done = task_->run(); !done) failure_ = std::move(done.error());
+      waker_();
+    });
+  }
 
   static void cleanup(void* data) {
     auto* job = static_cast<Job*>(data);

@@ -61,7 +61,7 @@ Result<> PcapParser::header(const std::uint8_t* bytes) {
   largest_ = static_cast<std::uint32_t>(std::min(claimed, limits_.packet));
 
   if (auto told =
-          listener_.section({false, swapped_ == (std::endian::native == std::endian::little), major, minor, {}});
+          listener_.section({false, swapped_ == (std::endian::native == std::endian::little), major, minor, true, {}});
       !told) {
     return told;
   }

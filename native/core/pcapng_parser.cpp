@@ -80,7 +80,7 @@ Result<ParseStep> PcapngParser::parse(std::span<const std::uint8_t> bytes, Block
       if (load32(at) != *trailer_) {
         return damage("a block whose second length, " + std::to_string(load32(at)) + ", is not its first, " +
                           std::to_string(*trailer_),
-                      offset_);
+                      offset_ - (*trailer_ - 4));
       }
       trailer_.reset();
       advance(4);
@@ -116,7 +116,7 @@ Result<ParseStep> PcapngParser::parse(std::span<const std::uint8_t> bytes, Block
                     offset_);
     }
     if (left < block.length) {
-      const bool kept = essential || (block.length <= limits_.item && listener_.wanted(block.type));
+      const bool kept = essential || listener_.wanted(block.type, block.length - kBlockEnvelope, offset_);
       if (kept) return ParseStep{ParseStep::Why::More, block.length};
       ++figures_.skippedBlocks;
       trailer_ = block.length;
@@ -259,7 +259,7 @@ Result<bool> PcapngParser::simplePacket(const Block& block, BlockFiller& filler)
 }
 
 Result<> PcapngParser::other(const Block& block) {
-  if (block.length > limits_.item || !listener_.wanted(block.type)) {
+  if (!listener_.wanted(block.type, block.length - kBlockEnvelope, offset_)) {
     ++figures_.skippedBlocks;
     return {};
   }

@@ -211,6 +211,12 @@ void writeStatistics(ByteSink& sink, std::uint32_t interface, const SavefileStat
   block.end();
 }
 
+void writeBlock(ByteSink& sink, std::uint32_t type, std::span<const std::uint8_t> body) {
+  Block block(sink, type);
+  if (!body.empty()) std::memcpy(sink.grow(body.size()), body.data(), body.size());
+  block.end();
+}
+
 void writePcapHeader(ByteSink& sink, std::uint16_t linkType, std::uint32_t snapLength, bool nanoseconds) {
   sink.put(PcapHeader{nanoseconds ? kMagicNanoseconds : kMagicMicroseconds, kPcapMajor, kPcapMinor, 0, 0, snapLength,
                       linkType});

@@ -66,6 +66,9 @@ void writePacket(ByteSink& sink, std::uint32_t interface, std::uint64_t timestam
                  std::uint8_t packetType, std::span<const std::string> comments = {});
 void writeStatistics(ByteSink& sink, std::uint32_t interface, const SavefileStatistics& statistics);
 
+// `body`: in this machine's byte order, a multiple of four bytes.
+void writeBlock(ByteSink& sink, std::uint32_t type, std::span<const std::uint8_t> body);
+
 void writePcapHeader(ByteSink& sink, std::uint16_t linkType, std::uint32_t snapLength, bool nanoseconds);
 void writePcapPacket(ByteSink& sink, std::uint64_t timestamp, const FilePacket& packet, bool nanoseconds);
 

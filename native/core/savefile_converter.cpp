@@ -1,12 +1,13 @@
 #include "core/savefile_converter.h"
 
 #include <algorithm>
+#include <cstring>
 #include <queue>
-#include <tuple>
 #include <unordered_map>
 #include <utility>
 
 #include "core/packet_comments.h"
+#include "core/savefile_blocks.h"
 #include "core/savefile_description.h"
 
 namespace ringtap {
@@ -18,6 +19,9 @@ constexpr std::size_t kWriteAtOnce = 1 << 20;
 constexpr std::size_t kChunkSize = 512 * 1024;
 constexpr std::size_t kChunks = 2;
 constexpr std::uint64_t kNoteEvery = 4096;
+constexpr std::size_t kMostDescriptions = 65'536;  // of an output: what a reader takes of a section
+constexpr std::size_t kMostDescribed = 16u << 20;  // bytes of them
+constexpr std::size_t kMostCarried = 16u << 20;
 
 SavefileConfig configOf(const ConvertOptions& options) {
   SavefileConfig config;
@@ -25,6 +29,9 @@ SavefileConfig configOf(const ConvertOptions& options) {
   config.chunkCount = kChunks;
   config.snapshotLength = UINT32_MAX;
   config.filter = options.filter;
+  config.selecting = options.selecting;
+  config.keep = options.keep;
+  config.keepMemory = SIZE_MAX;  // nothing is kept there, it only passes through
   config.comments = options.form.format == SavefileFormat::Pcapng;
   return config;
 }
@@ -57,28 +64,21 @@ class SavefileConverter::Input {
     return true;
   }
 
-  void hear(SavefileNews& news, std::optional<SavefileInterface>& first, std::vector<std::string>& warnings,
-            const std::string& path) {
-    if (auto* section = std::get_if<FileSection>(&news)) bigEndian_ = section->bigEndian;
-    if (auto* interface = std::get_if<FileInterface>(&news)) {
-      Interface& one = interfaces[interface->index];
-      one.described = describe(*interface, bigEndian_);
-      if (!first) first = one.described;
-    }
-    if (auto* warning = std::get_if<SavefileWarning>(&news)) warnings.push_back(path + ": " + warning->text);
-  }
-
   [[nodiscard]] std::vector<std::string> comments() const { return commentsOf(record, block_.memory + block_.length); }
 
+  std::string path;
   std::unique_ptr<SavefileSource> source;
-  std::unordered_map<std::uint32_t, Interface> interfaces;  // by index in the file
+  FileSection section;
+  std::uint32_t sections = 0;
+  // By index in the file; of the sections of which packets may come.
+  std::unordered_map<std::uint32_t, Interface> interfaces;
+  bool complained = false;  // of a block that is not carried over
   Record record{};
   std::uint64_t timestamp = 0;
 
  private:
   SourceBlock block_;
   std::uint32_t at_ = 0;
-  bool bigEndian_ = false;
 };
 
 SavefileConverter::SavefileConverter(ConvertOptions options)
@@ -90,21 +90,32 @@ void SavefileConverter::stop() {
   std::lock_guard lock(mutex_);
   stopped_ = true;
   for (SavefileSource* source : open_) source->shut();
+  answered_.notify_all();
 }
 
 ConvertFigures SavefileConverter::figures() const {
   std::lock_guard lock(mutex_);
-  return figures_;
+  ConvertFigures now = figures_;
+  now.bytesRead = bytesDone_;
+  for (const SavefileSource* source : open_) now.bytesRead += source->bytesRead();
+  return now;
+}
+
+std::optional<InterfaceQuestion> SavefileConverter::question() const {
+  std::lock_guard lock(mutex_);
+  return question_;
+}
+
+void SavefileConverter::answer(bool selected) {
+  std::lock_guard lock(mutex_);
+  answer_ = selected;
+  answered_.notify_all();
 }
 
 Result<> SavefileConverter::run() {
   Result<> done = convert();
   files_.discard();  // nothing, where all went well
-  {
-    std::lock_guard lock(mutex_);
-    open_.clear();
-  }
-  inputs_.clear();
+  closeInputs();
   return done;
 }
 
@@ -113,21 +124,107 @@ Result<> SavefileConverter::convert() {
   auto taken = options_.byTime ? mergeByTime() : append();
   note();
   if (!taken || stopped_) return taken;
+  if (options_.selecting && selected_ == 0) {
+    return Error{Code::NoInterface, "no interface of the inputs is selected"};
+  }
   return endFile();
 }
 
 Result<std::unique_ptr<SavefileConverter::Input>> SavefileConverter::openInput(const std::string& path) {
   auto input = std::make_unique<Input>();
-  auto source = SavefileSource::open(path, configOf(options_), [this, to = input.get(), path](SavefileNews& news) {
-    to->hear(news, first_, warnings_, path);
-  });
+  input->path = path;
+  auto source =
+      SavefileSource::open(path, configOf(options_), [this, to = input.get()](SavefileNews& news) { hear(*to, news); });
   if (!source) return source.error();
   input->source = std::move(*source);
-  counted_.bytesTotal += input->source->fileSize();
   std::lock_guard lock(mutex_);
+  figures_.bytesTotal = counted_.bytesTotal += input->source->fileSize();
   open_.push_back(input->source.get());
   if (stopped_) input->source->shut();
   return input;
+}
+
+void SavefileConverter::closeInputs() {
+  {
+    std::lock_guard lock(mutex_);
+    for (const SavefileSource* source : open_) bytesDone_ += source->bytesRead();
+    open_.clear();
+  }
+  inputs_.clear();
+}
+
+// Everything comes in the order of the file: what stands in front of a packet before it, and behind the packets of the
+// block before.
+void SavefileConverter::hear(Input& input, SavefileNews& news) {
+  if (auto* section = std::get_if<FileSection>(&news)) {
+    if (section->fresh) input.interfaces.clear();
+    input.section = std::move(*section);
+    ++input.sections;
+  } else if (auto* interface = std::get_if<FileInterface>(&news)) {
+    if (options_.selecting) {
+      const bool selected = ask(input, *interface);
+      input.source->decide(interface->index, selected);
+      if (!selected) return;
+    }
+    ++selected_;
+    Input::Interface& one = input.interfaces[interface->index];
+    one.described = describe(*interface, input.section.bigEndian);
+    if (!first_) first_ = one.described;
+  } else if (auto* block = std::get_if<FileBlock>(&news)) {
+    keep(input, *block);
+  } else if (auto* warning = std::get_if<SavefileWarning>(&news)) {
+    warnings_.push_back(input.path + ": " + warning->text);
+  }
+}
+
+bool SavefileConverter::ask(const Input& input, const FileInterface& interface) {
+  std::unique_lock lock(mutex_);
+  question_ = InterfaceQuestion{input.section, input.sections - 1, interface};
+  answer_.reset();
+  lock.unlock();
+  wake_();
+  lock.lock();
+  answered_.wait(lock, [this] { return stopped_ || answer_; });
+  question_.reset();
+  return answer_.value_or(false);
+}
+
+// Names and secrets are about all packets behind them, also those in later files. What custom blocks are about nobody
+// knows: they keep their place.
+void SavefileConverter::keep(Input& input, const FileBlock& block) {
+  if (failure_) return;
+  const auto complain = [&](const char* why) {
+    if (std::exchange(input.complained, true)) return;
+    warnings_.push_back(input.path + ": the block of type " + std::to_string(block.type) + " at byte " +
+                        std::to_string(block.offset) + " is not carried over, nor may be others: " + why);
+  };
+  const auto carried = carry(block);
+  if (!carried) {
+    return complain(block.type == savefile::kCustomOnce ? "it says that it must not be copied"
+                                                        : "it is damaged, or has numbers of the other byte order at "
+                                                          "places that are not known");
+  }
+  if (block.type != savefile::kCustom) {
+    std::string all(reinterpret_cast<const char*>(&carried->type), sizeof carried->type);
+    all.append(carried->body.begin(), carried->body.end());
+    if (known_.contains(all)) return;
+    if (all.size() > kMostCarried - carriedBytes_) return complain("there are more than 16 MiB of them");
+    carriedBytes_ += all.size();
+    carried_.push_back(&*known_.insert(std::move(all)).first);
+  }
+  writer_.block(carried->type, carried->body);
+  if (sink_.size() < kWriteAtOnce) return;
+  if (auto flushed = flush(); !flushed) {
+    failure_ = std::move(flushed.error());
+    input.source->shut();
+  }
+}
+
+// False at the end.
+Result<bool> SavefileConverter::nextOf(Input& input) {
+  auto more = input.advance();
+  if (failure_) return std::move(*failure_);
+  return more;
 }
 
 Result<> SavefileConverter::mergeByTime() {
@@ -140,7 +237,7 @@ Result<> SavefileConverter::mergeByTime() {
   std::priority_queue<Next, std::vector<Next>, std::greater<>> next;
   std::size_t from = 0;
   const auto advance = [&]() -> Result<> {
-    auto more = inputs_[from]->advance();
+    auto more = nextOf(*inputs_[from]);
     if (!more) return more.error();
     if (*more) next.emplace(inputs_[from]->timestamp, from);
     return {};
@@ -164,18 +261,13 @@ Result<> SavefileConverter::append() {
     inputs_.push_back(std::move(*opened));
     Input& input = *inputs_.back();
     for (;;) {
-      auto more = input.advance();
+      auto more = nextOf(input);
       if (!more) return more.error();
       if (!*more || stopped_) break;
       if (auto taken = take(input); !taken) return taken;
     }
     note();
-    {
-      std::lock_guard lock(mutex_);
-      open_.clear();
-    }
-    bytesDone_ += input.source->bytesRead();
-    inputs_.clear();
+    closeInputs();
     if (stopped_) break;
   }
   return {};
@@ -184,13 +276,15 @@ Result<> SavefileConverter::append() {
 Result<> SavefileConverter::take(Input& input) {
   const auto interface = static_cast<std::uint32_t>(input.record.from().sll_ifindex);
   comments_ = input.comments();
-  std::uint32_t id = idOf(input, interface);
-  if (full(id, input.record, input.timestamp)) {
+  auto id = idOf(input, interface);
+  if (!id) return id.error();
+  if (full(*id, input.record, input.timestamp)) {
     if (auto ended = endFile(); !ended) return ended;
     if (auto begun = beginFile(); !begun) return begun;
     id = idOf(input, interface);
+    if (!id) return id.error();
   }
-  const bool written = writer_.write(id, input.record, comments_);
+  const bool written = writer_.write(*id, input.record, comments_);
   ++(written ? counted_.written : counted_.otherLinkType);
   if (++counted_.packets % kNoteEvery == 0) note();
   return sink_.size() < kWriteAtOnce ? Result<>{} : flush();
@@ -211,21 +305,41 @@ bool SavefileConverter::full(std::uint32_t interface, const Record& record, std:
 
 // Interfaces of which all is the same are one, whatever file they come from: so are those of files that were one
 // before.
-std::uint32_t SavefileConverter::idOf(Input& input, std::uint32_t interface) {
+Result<std::uint32_t> SavefileConverter::idOf(Input& input, std::uint32_t interface) {
   Input::Interface& known = input.interfaces[interface];
   if (known.file == fileNumber_) return known.id;
-  known.file = fileNumber_;
-  for (std::uint32_t id = 0; id < interfaces_.size(); ++id) {
-    if (same(interfaces_[id], known.described)) return known.id = id;
+  std::string described;
+  if (options_.form.format == SavefileFormat::Pcapng) {
+    ByteSink block;
+    writeInterface(block, known.described);
+    described.assign(reinterpret_cast<const char*>(block.data()), block.size());
+  } else {
+    described = std::to_string(known.described.linkType);
   }
-  interfaces_.push_back(known.described);
-  return known.id = writer_.add(known.described);
+  const auto [at, added] = interfaces_.try_emplace(std::move(described), 0);
+  if (added) {
+    interfaceBytes_ += at->first.size();
+    if (interfaces_.size() > kMostDescriptions || interfaceBytes_ > kMostDescribed) {
+      return Error{Code::FileFormat, input.path + ": the output would have more interfaces than can be read again (" +
+                                         std::to_string(kMostDescriptions) + ", or 16 MiB of descriptions)"};
+    }
+    at->second = writer_.add(known.described);
+  }
+  known.file = fileNumber_;
+  return known.id = at->second;
 }
 
 Result<> SavefileConverter::beginFile() {
   ++fileNumber_;
   interfaces_.clear();
+  interfaceBytes_ = 0;
   writer_.begin();
+  for (const std::string* block : carried_) {
+    std::uint32_t type;
+    std::memcpy(&type, block->data(), sizeof type);
+    const auto* body = reinterpret_cast<const std::uint8_t*>(block->data()) + sizeof type;
+    writer_.block(type, {body, block->size() - sizeof type});
+  }
   return files_.begin();
 }
 
@@ -247,8 +361,6 @@ Result<> SavefileConverter::flush() {
 }
 
 void SavefileConverter::note() {
-  counted_.bytesRead = bytesDone_;
-  for (const auto& input : inputs_) counted_.bytesRead += input->source->bytesRead();
   std::lock_guard lock(mutex_);
   figures_ = counted_;
 }

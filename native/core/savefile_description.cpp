@@ -4,7 +4,6 @@
 
 #include <bit>
 #include <cstring>
-#include <tuple>
 
 #include "core/savefile_format.h"
 
@@ -64,14 +63,6 @@ SavefileInterface describe(const FileInterface& interface, bool bigEndian) {
     }
   }
   return described;
-}
-
-bool same(const SavefileInterface& one, const SavefileInterface& other) {
-  const auto all = [](const SavefileInterface& of) {
-    return std::tie(of.name, of.description, of.linkType, of.snapLength, of.address, of.addresses, of.speed, of.filter,
-                    of.comments);
-  };
-  return all(one) == all(other);
 }
 
 }  // namespace ringtap

@@ -9,6 +9,4 @@ namespace ringtap {
 // `bigEndian`: of the section in which the interface is described.
 [[nodiscard]] SavefileInterface describe(const FileInterface& interface, bool bigEndian);
 
-[[nodiscard]] bool same(const SavefileInterface& one, const SavefileInterface& other);
-
 }  // namespace ringtap

@@ -57,6 +57,23 @@ constexpr std::uint64_t padded(std::uint64_t length) { return (length + 3) / 4 *
 // Options: a code, a length, the value padded to four bytes.
 inline constexpr std::uint16_t kOptionEnd = 0;
 inline constexpr std::uint16_t kOptionComment = 1;
+namespace custom_option {  // of any block: an enterprise's number, then what it likes
+inline constexpr std::uint16_t kText = 2988;
+inline constexpr std::uint16_t kBinary = 2989;
+inline constexpr std::uint16_t kTextOnce = 19372;  // the same two, not to be copied
+inline constexpr std::uint16_t kBinaryOnce = 19373;
+}  // namespace custom_option
+namespace name_record {  // of name resolution blocks, in front of their options; laid out as those are
+inline constexpr std::uint16_t kIpv4 = 1;
+inline constexpr std::uint16_t kIpv6 = 2;
+inline constexpr std::uint16_t kEui48 = 3;
+inline constexpr std::uint16_t kEui64 = 4;
+}  // namespace name_record
+namespace name_option {
+inline constexpr std::uint16_t kServerName = 2;
+inline constexpr std::uint16_t kServerIpv4 = 3;
+inline constexpr std::uint16_t kServerIpv6 = 4;
+}  // namespace name_option
 namespace section_option {
 inline constexpr std::uint16_t kHardware = 2;
 inline constexpr std::uint16_t kOperatingSystem = 3;

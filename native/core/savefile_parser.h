@@ -25,6 +25,8 @@ struct FileSection {
   bool bigEndian = false;
   std::uint16_t major = 0;
   std::uint16_t minor = 0;
+  // All packets of earlier sections are in chunks that were handed over before.
+  bool fresh = true;
   std::vector<FileOption> options;
 };
 
@@ -58,15 +60,16 @@ class SavefileListener {
   virtual Result<> section(FileSection section) = 0;
   // Before the interface's first packet.
   virtual Result<InterfaceRule> interface(FileInterface interface) = 0;
-  // Whether blocks of this type are to be kept, and then the block.
-  virtual bool wanted(std::uint32_t type) = 0;
+  // Whether a block of this type, with so many bytes in its body, is to be kept, and then the block. What was answered
+  // holds for the block, about which it may be asked twice.
+  virtual bool wanted(std::uint32_t type, std::size_t bytes, std::uint64_t offset) = 0;
   virtual Result<> block(FileBlock block) = 0;
 };
 
 struct ParserLimits {
   std::uint32_t snapshotLength = 262144;  // packets are cut to that
   std::size_t packet = 1 << 20;           // a longer one is damage
-  std::size_t item = (1 << 20) + 65536;   // bytes that parse() may ask for in one piece
+  std::size_t item = (1 << 20) + 65536;   // bytes that parse() may ask for in one piece, but for a wanted block
   bool comments = true;
 };
 

@@ -12,10 +12,30 @@ namespace ringtap {
 namespace {
 
 constexpr std::size_t kReadAtOnce = 256 * 1024;  // more leaves the processor's cache
+// News that wait to be taken.
 constexpr std::size_t kMostNews = 1024;
+constexpr std::size_t kMostNewsBytes = 1 << 20;
+// Of which the listener has to remember something for the sake of one chunk.
+constexpr std::size_t kMostTold = 1024;
+constexpr std::size_t kMostToldBytes = 1 << 20;
+constexpr std::size_t kMostTypeWarnings = 20;
+constexpr std::size_t kKeptOverhead = 512;  // of a block that is kept
 
 // Link types for which an expression may be meant: one of them has to accept it. Mostly the first does.
 constexpr std::uint16_t kPlausibleLinkTypes[] = {1, 101, 113, 276, 127, 105, 119, 0, 9, 50, 6, 7, 189, 220, 195, 201};
+
+std::size_t sizeOf(const std::vector<FileOption>& options) {
+  std::size_t size = 0;
+  for (const FileOption& option : options) size += option.value.size() + sizeof option;
+  return size;
+}
+
+std::size_t sizeOf(const SavefileNews& news) {
+  if (const auto* section = std::get_if<FileSection>(&news)) return sizeOf(section->options);
+  if (const auto* interface = std::get_if<FileInterface>(&news)) return sizeOf(interface->options);
+  if (const auto* block = std::get_if<FileBlock>(&news)) return block->body.size();
+  return 0;
+}
 
 }  // namespace
 
@@ -48,6 +68,7 @@ std::optional<SavefileNews> SavefileReader::nextNews() {
   if (news_.empty()) return std::nullopt;
   SavefileNews news = std::move(news_.front());
   news_.pop_front();
+  newsBytes_ -= sizeOf(news);
   ++takenNews_;
   changed_.notify_all();
   return news;
@@ -120,17 +141,18 @@ Result<> SavefileReader::work() {
   if (!parser) return parser.error();
   parser_ = std::move(*parser);
   buffer_.resize(kReadAtOnce);
-  Result<> done = parseAll(packed, plain, unpacked != nullptr);
+  compressed_ = unpacked != nullptr;
+  Result<> done = parseAll(packed, plain);
   note(packed);
   return done;
 }
 
-Result<> SavefileReader::parseAll(CountedSource& packed, CountedSource& plain, bool compressed) {
+Result<> SavefileReader::parseAll(CountedSource& packed, CountedSource& plain) {
   for (;;) {
     std::size_t consumed = 0;
     auto step = parser_->parse(std::span(buffer_).subspan(begin_, end_ - begin_), filler_, consumed);
     begin_ += consumed;
-    position_ = compressed ? packed.count() : parser_->offset();
+    position_ = compressed_ ? packed.count() : parser_->offset();
     if (!step) return step.error();
     switch (step->why) {
       case ParseStep::Why::Full: {
@@ -219,9 +241,13 @@ void SavefileReader::tellReady() {
 }
 
 void SavefileReader::push(SavefileNews news) {
+  const std::size_t size = sizeOf(news);
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return closed_ || news_.size() < kMostNews; });
+  changed_.wait(lock, [&] {
+    return closed_ || news_.empty() || (news_.size() < kMostNews && newsBytes_ + size <= kMostNewsBytes);
+  });
   if (closed_) return;
+  newsBytes_ += size;
   news_.push_back(std::move(news));
   ++pushedNews_;
   if (std::exchange(told_, true)) return;
@@ -257,8 +283,12 @@ Result<const FilterProgram*> SavefileReader::filterFor(std::uint16_t linkType) {
     program = std::make_unique<FilterProgram>(std::move(compiled->instructions));
   } else {
     if (compiled.error().code == Code::FilterTooLarge) return compiled.error();
-    push(SavefileWarning{"the filter cannot be applied to packets of link type " + std::to_string(linkType) +
-                         ", none of them matches: " + compiled.error().message});
+    if (otherTypes_++ < kMostTypeWarnings) {
+      push(SavefileWarning{"the filter cannot be applied to packets of link type " + std::to_string(linkType) +
+                           ", none of them matches: " + compiled.error().message});
+    } else if (otherTypes_ == kMostTypeWarnings + 1) {
+      push(SavefileWarning{"the filter cannot be applied to packets of further link types, none of them matches"});
+    }
     program = std::make_unique<FilterProgram>(FilterProgram{{0x06, 0, 0, 0}});  // ret #0
   }
   return static_cast<const FilterProgram*>(program.get());
@@ -266,6 +296,15 @@ Result<const FilterProgram*> SavefileReader::filterFor(std::uint16_t linkType) {
 
 Result<> SavefileReader::section(FileSection section) {
   sections_ = true;
+  // Not for every section: chunks would be as small as the sections.
+  if (toldOf_ > kMostTold || toldBytes_ > kMostToldBytes) {
+    if (!compressed_) position_ = parser_->offset();
+    handOver();
+  }
+  section.fresh = filler_.empty();
+  if (section.fresh) toldOf_ = toldBytes_ = 0;
+  ++toldOf_;
+  toldBytes_ += sizeOf(section.options);
   push(std::move(section));
   return {};
 }
@@ -275,6 +314,8 @@ Result<InterfaceRule> SavefileReader::interface(FileInterface interface) {
   InterfaceRule rule;
   const std::uint16_t linkType = interface.linkType;
   const std::uint32_t index = interface.index;
+  ++toldOf_;
+  toldBytes_ += sizeOf(interface.options);
   push(std::move(interface));
   if (config_.selecting) {
     std::unique_lock lock(mutex_);
@@ -289,8 +330,9 @@ Result<InterfaceRule> SavefileReader::interface(FileInterface interface) {
   return rule;
 }
 
-bool SavefileReader::wanted(std::uint32_t type) {
+bool SavefileReader::wanted(std::uint32_t type, std::size_t bytes, std::uint64_t offset) {
   using namespace savefile;
+  const std::uint32_t given = type;
   switch (type) {
     case kCustomOnce: type = kCustom; break;
     case kNameResolution:
@@ -299,19 +341,19 @@ bool SavefileReader::wanted(std::uint32_t type) {
     case kCustom: break;
     default: type = kOtherBlocks;
   }
-  return std::find(config_.keep.begin(), config_.keep.end(), type) != config_.keep.end();
+  if (std::find(config_.keep.begin(), config_.keep.end(), type) == config_.keep.end()) return false;
+  if (bytes <= kLargestKept && bytes + kKeptOverhead <= config_.keepMemory - kept_) return true;
+  if (!std::exchange(keepFull_, true)) {
+    push(SavefileWarning{
+        "the block at byte " + std::to_string(offset) + ", of type " + std::to_string(given) + " and with " +
+        std::to_string(bytes) +
+        " bytes, is not kept: there is no room for it, nor for others that are passed over from here on"});
+  }
+  return false;
 }
 
 Result<> SavefileReader::block(FileBlock block) {
-  constexpr std::size_t kOverhead = 512;
-  if (block.body.size() + kOverhead > config_.keepMemory - kept_) {
-    if (!std::exchange(keepFull_, true)) {
-      push(SavefileWarning{"from byte " + std::to_string(block.offset) +
-                           " on, blocks other than packets are no longer kept: there is no room for them"});
-    }
-    return {};
-  }
-  kept_ += block.body.size() + kOverhead;
+  kept_ += block.body.size() + kKeptOverhead;
   push(std::move(block));
   return {};
 }

@@ -36,9 +36,10 @@ struct SavefileConfig {
   bool selecting = false;  // each interface waits for decide()
   bool comments = true;
   std::vector<std::uint32_t> keep;  // types of blocks; kOtherBlocks: those that have no name here
-  std::size_t keepMemory = 0;       // bytes of them, all together
+  std::size_t keepMemory = 0;       // bytes of them, all together; of one, kLargestKept at most
 };
 inline constexpr std::uint32_t kOtherBlocks = 0;
+inline constexpr std::size_t kLargestKept = std::size_t{16} << 20;
 
 // The reader knows what the file is, and has come to its first packet, or as far as there were bytes.
 struct SavefileReady {};
@@ -65,12 +66,15 @@ class SavefileReader final : private SavefileListener {
   SavefileReader(SavefileConfig config, std::unique_ptr<ByteSource> source, std::function<void()> wake);
   ~SavefileReader();
 
+  // What there is to tell, in the file's order. Who takes no more than nextChunk() asks for hears of everything ahead
+  // of the packets that it is about, and of nothing that stands behind them; a section that is `fresh` then ends what
+  // is to be remembered of earlier ones.
   [[nodiscard]] std::optional<SavefileNews> nextNews();
   enum class Next { Chunk, NewsFirst, Empty, Finished };
   // With Empty, the wake-up is armed. Finished: failure() says whether at the end of the file.
   Next nextChunk(std::optional<SavefileChunk>& out);
   [[nodiscard]] std::optional<Error> failure() const;
-  // Answers the news of an interface.
+  // Answers the news of an interface; with `selecting` the reading waits for it.
   void decide(std::uint32_t index, bool selected);
   [[nodiscard]] SavefileFigures figures() const;
   // Ends the thread. Chunks that were taken stay readable. Idempotent.
@@ -79,7 +83,7 @@ class SavefileReader final : private SavefileListener {
  private:
   void run();
   Result<> work();
-  Result<> parseAll(CountedSource& packed, CountedSource& plain, bool compressed);
+  Result<> parseAll(CountedSource& packed, CountedSource& plain);
   Result<> skip(CountedSource& plain, std::uint64_t amount);
   Result<> fetch(CountedSource& plain, std::size_t needed, bool& ended);
   Result<bool> newChunk();
@@ -92,7 +96,7 @@ class SavefileReader final : private SavefileListener {
 
   Result<> section(FileSection section) override;
   Result<InterfaceRule> interface(FileInterface interface) override;
-  bool wanted(std::uint32_t type) override;
+  bool wanted(std::uint32_t type, std::size_t bytes, std::uint64_t offset) override;
   Result<> block(FileBlock block) override;
 
   const SavefileConfig config_;
@@ -108,6 +112,10 @@ class SavefileReader final : private SavefileListener {
   BlockFiller filler_;
   std::unique_ptr<PooledBlock> block_;
   std::uint64_t position_ = 0;
+  bool compressed_ = false;
+  std::size_t toldOf_ = 0;      // sections and interfaces since the last fresh section,
+  std::size_t toldBytes_ = 0;   // and their options
+  std::size_t otherTypes_ = 0;  // link types to which the filter does not apply
   bool sections_ = false;
   bool interfaces_ = false;
   bool ready_ = false;
@@ -118,6 +126,7 @@ class SavefileReader final : private SavefileListener {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<SavefileNews> news_;
+  std::size_t newsBytes_ = 0;
   std::deque<SavefileChunk> chunks_;
   std::uint64_t pushedNews_ = 0;
   std::uint64_t takenNews_ = 0;

@@ -39,7 +39,7 @@ Result<SourceBlock> SavefileSource::next() {
       case SavefileReader::Next::Chunk:
         return SourceBlock{chunk_->block->memory(), chunk_->block->summary.packets, chunk_->block->summary.length};
       case SavefileReader::Next::NewsFirst:
-        while (auto news = reader_.nextNews()) onNews_(*news);
+        if (auto news = reader_.nextNews()) onNews_(*news);
         break;
       case SavefileReader::Next::Finished: {
         auto failure = reader_.failure();

@@ -17,7 +17,8 @@ namespace ringtap {
 
 class SavefileSource final : public BlockSource {
  public:
-  // What the reader has to say of the file, each ahead of the packets that it is about; called within next().
+  // What the reader has to say of the file, in the file's order: each ahead of the packets that it is about, and behind
+  // those of the chunk before. Called within next().
   using OnNews = std::function<void(SavefileNews&)>;
 
   // Option: no regular file, which could not be read from the start again.
@@ -27,6 +28,8 @@ class SavefileSource final : public BlockSource {
   // An error of the file comes after all packets before it.
   [[nodiscard]] Result<SourceBlock> next() override;
   void shut() override;
+  // Answers the news of an interface, where the config says `selecting`: within OnNews, or later.
+  void decide(std::uint32_t index, bool selected) { reader_.decide(index, selected); }
 
   [[nodiscard]] std::uint64_t bytesRead() const { return reader_.figures().bytesRead; }
   // Of the file, when it was opened.

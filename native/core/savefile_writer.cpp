@@ -70,6 +70,13 @@ void SavefileWriter::statistics(std::uint32_t interface, const SavefileStatistic
   wrote(before);
 }
 
+void SavefileWriter::block(std::uint32_t type, std::span<const std::uint8_t> body) {
+  if (options_.format != SavefileFormat::Pcapng) return;
+  const std::size_t before = sink_.size();
+  writeBlock(sink_, type, body);
+  wrote(before);
+}
+
 void SavefileWriter::end() {
   if (!headed_) header(kLinkTypeEthernet);
 }

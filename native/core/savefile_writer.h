@@ -43,6 +43,8 @@ class SavefileWriter {
   [[nodiscard]] bool write(std::uint32_t interface, const Record& record, std::span<const std::string> comments = {});
   // Bytes that write() of this packet would add.
   [[nodiscard]] std::size_t sizeOf(std::uint32_t interface, const Record& record) const;
+  // A block of another kind, where it stands; pcapng.
+  void block(std::uint32_t type, std::span<const std::uint8_t> body);
   // pcapng; to be followed by nothing but further ones.
   void statistics(std::uint32_t interface, const SavefileStatistics& statistics);
   // Completes the file.

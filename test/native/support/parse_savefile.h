@@ -52,7 +52,9 @@ class Collecting final : public ringtap::SavefileListener {
     parsed_.interfaces.push_back(std::move(interface));
     return options_.rule;
   }
-  bool wanted(std::uint32_t) override { return options_.keep; }
+  bool wanted(std::uint32_t, std::size_t bytes, std::uint64_t) override {
+    return options_.keep && bytes <= options_.blockSize;
+  }
   ringtap::Result<> block(ringtap::FileBlock block) override {
     parsed_.blocks.push_back(std::move(block));
     return {};
