@@ -179,7 +179,7 @@ void PcapLoop::readAll() {
 void PcapLoop::readOne(Active& active) {
   auto read = active.source->read(*this, kPacketsAtOnce);
   if (full_) handOver(full_);
-  if (current_ && current_->writer.packets() > 0 && !filledSince_) filledSince_ = Clock::now();
+  if (current_ && !current_->filler.empty() && !filledSince_) filledSince_ = Clock::now();
   if (read && *read == PcapSource::Read::More) return;
   active.ready = false;
   if (!read) {
@@ -204,7 +204,7 @@ bool PcapLoop::makeRoom() {
   for (auto* block : {&current_, &spare_}) {
     if (*block) continue;
     auto memory = takeMemory();
-    if (!memory && current_ && current_->writer.packets() > 0) {
+    if (!memory && current_ && !current_->filler.empty()) {
       handOver(current_);  // shrinks to what is in it
       return makeRoom();
     }
@@ -219,22 +219,21 @@ bool PcapLoop::makeRoom() {
   return true;
 }
 
-bool PcapLoop::put(const PacketNote& note, std::span<const std::uint8_t> head, std::span<const std::uint8_t> tail) {
-  if (!current_->writer.fits(note.captured)) {
+bool PcapLoop::put(const RecordHead& head, const FilledPacket& packet, std::span<const std::uint8_t> tail) {
+  static_assert(BlockFiller::capacity(kPcapBlockSize) >= kMaxSnapshotLength);
+  if (!current_->filler.add(head, packet, tail)) {
     full_ = std::move(current_);
     current_ = std::move(spare_);
+    (void)current_->filler.add(head, packet, tail);  // an empty block has room for any
   }
-  std::byte* bytes = current_->writer.append(note);
-  std::memcpy(bytes, head.data(), head.size());
-  if (!tail.empty()) std::memcpy(bytes + head.size(), tail.data(), tail.size());
   return spare_ != nullptr;
 }
 
 void PcapLoop::handOver(std::unique_ptr<Filling>& block) {
-  if (!block || block->writer.packets() == 0) return;
+  if (!block || block->filler.empty()) return;
   filledSince_.reset();
   const std::unique_ptr<Filling> done = std::move(block);
-  const std::size_t used = done->writer.finish();
+  const std::size_t used = done->filler.seal();
   const std::uint64_t number = ++blocksTaken_;
   // A handle is opened only on an interface that is known.
   TakenBlock taken = rooms_.table.take(done->memory.data(), used, 0, number,

@@ -71,8 +71,8 @@ class PcapLoop final : public Intake, private PacketSink {
   // A block that is being filled.
   struct Filling {
     BlockMemory memory;
-    BlockWriter writer;
-    explicit Filling(BlockMemory&& bytes) : memory(std::move(bytes)), writer(memory.data(), memory.size()) {}
+    BlockFiller filler;
+    explicit Filling(BlockMemory&& bytes) : memory(std::move(bytes)), filler(memory.data(), memory.size()) {}
   };
 
   PcapLoop(const PcapOptions& options, const FilterSpec& spec, const IntakeRooms& rooms,
@@ -88,7 +88,7 @@ class PcapLoop final : public Intake, private PacketSink {
   void readOne(Active& active);
   [[nodiscard]] std::optional<BlockMemory> takeMemory();
   [[nodiscard]] bool makeRoom();
-  bool put(const PacketNote& note, std::span<const std::uint8_t> head, std::span<const std::uint8_t> tail) override;
+  bool put(const RecordHead& head, const FilledPacket& packet, std::span<const std::uint8_t> tail) override;
   void handOver(std::unique_ptr<Filling>& block);
   void handOverIfDue();
   void endHandles();

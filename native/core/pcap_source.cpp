@@ -59,7 +59,8 @@ bool isAbsent(const Error& error) {
 struct PcapSource::Reading {
   PcapSource& source;
   PacketSink& sink;
-  PacketNote note;  // what all packets of the handle have in common
+  RecordHead head;
+  FilledPacket packet;  // what all packets of the handle have in common
 };
 
 Result<std::shared_ptr<PcapSource>> PcapSource::open(const std::string& device, std::uint32_t index,
@@ -156,15 +157,13 @@ Error PcapSource::failure(const char* call) {
 
 Result<PcapSource::Read> PcapSource::read(PacketSink& sink, int limit) {
   std::lock_guard lock(mutex_);
-  Reading reading{*this, sink, {}};
-  reading.note.interface = index_;
-  reading.note.hardwareType = hardwareType_;
-  if (linkType_ != linkTypeOf(hardwareType_)) reading.note.linkType = linkType_;
-  if (linkType_ == kLinkTypeEthernet) reading.note.networkOffset = ETH_HLEN;
-  if (settings_.direction == Direction::Out) reading.note.packetType = PACKET_OUTGOING;
+  const auto linkType = linkType_ != linkTypeOf(hardwareType_) ? std::optional(linkType_) : std::nullopt;
+  const std::uint16_t networkOffset = linkType_ == kLinkTypeEthernet ? ETH_HLEN : 0;
+  Reading reading{*this, sink, RecordHead(index_, linkType, hardwareType_, networkOffset), {}};
+  if (settings_.direction == Direction::Out) reading.packet.packetType = PACKET_OUTGOING;
   // libpcap, as our own filter, leaves out what a loopback device sends: the same packet comes in again.
   else if (settings_.direction == Direction::In || hardwareType_ == ARPHRD_LOOPBACK)
-    reading.note.packetType = kPacketIncoming;
+    reading.packet.packetType = kPacketIncoming;
   const std::uint64_t before = read_;
   errno = 0;
   const int count = pcap_dispatch(handle_.get(), limit, &deliver, reinterpret_cast<std::uint8_t*>(&reading));
@@ -180,30 +179,33 @@ Result<PcapSource::Read> PcapSource::read(PacketSink& sink, int limit) {
 }
 
 void PcapSource::deliver(std::uint8_t* user, const pcap_pkthdr* header, const std::uint8_t* bytes) {
-  auto& [source, sink, note] = *reinterpret_cast<Reading*>(user);
+  auto& [source, sink, head, packet] = *reinterpret_cast<Reading*>(user);
   ++source.read_;
   const std::uint64_t fraction = static_cast<std::uint64_t>(header->ts.tv_usec) * (source.nanoseconds_ ? 1 : 1000);
-  note.timestamp = static_cast<std::uint64_t>(header->ts.tv_sec) * 1'000'000'000u + fraction;
-  std::span<const std::uint8_t> head{bytes, header->caplen};
+  packet.timestamp = static_cast<std::uint64_t>(header->ts.tv_sec) * 1'000'000'000u + fraction;
+  packet.seconds = static_cast<std::uint32_t>(packet.timestamp / 1'000'000'000u);
+  packet.nanoseconds = static_cast<std::uint32_t>(packet.timestamp % 1'000'000'000u);
+  packet.data = {bytes, header->caplen};
+  packet.original = header->len;
   std::span<const std::uint8_t> tail;
-  note.original = header->len;
-  note.vlan.reset();
-  if (source.linkType_ == kLinkTypeEthernet && head.size() >= ETH_HLEN) {
-    note.protocol = bigEndian16(bytes + kTagOffset);
-    const bool tagged = note.protocol == ETH_P_8021Q || note.protocol == ETH_P_8021AD;
-    if (source.kernelFiltered_ && tagged && head.size() >= kTagOffset + kTagLength) {
-      note.vlan = PacketNote::Tag{bigEndian16(bytes + kTagOffset + 2), note.protocol};
-      tail = head.subspan(kTagOffset + kTagLength);
-      head = head.first(kTagOffset);
-      note.original -= kTagLength;
-      note.protocol = tail.size() >= 2 ? bigEndian16(tail.data()) : 0;
+  if (source.linkType_ == kLinkTypeEthernet) {
+    std::uint16_t protocol = packet.data.size() >= ETH_HLEN ? bigEndian16(bytes + kTagOffset) : 0;
+    std::optional<RecordHead::Tag> tag;
+    const bool tagged = protocol == ETH_P_8021Q || protocol == ETH_P_8021AD;
+    if (source.kernelFiltered_ && tagged && packet.data.size() >= kTagOffset + kTagLength) {
+      tag = RecordHead::Tag{bigEndian16(bytes + kTagOffset + 2), protocol};
+      tail = packet.data.subspan(kTagOffset + kTagLength);
+      packet.data = packet.data.first(kTagOffset);
+      packet.original -= kTagLength;
+      protocol = tail.size() >= 2 ? bigEndian16(tail.data()) : 0;
     }
+    head.setProtocol(protocol);
+    head.setTag(tag);
   }
   const std::uint32_t most = source.settings_.snapshotLength;
-  if (head.size() > most) head = head.first(most);
-  if (head.size() + tail.size() > most) tail = tail.first(most - head.size());
-  note.captured = static_cast<std::uint32_t>(head.size() + tail.size());
-  if (!sink.put(note, head, tail)) pcap_breakloop(source.handle_.get());
+  if (packet.data.size() > most) packet.data = packet.data.first(most);
+  if (packet.data.size() + tail.size() > most) tail = tail.first(most - packet.data.size());
+  if (!sink.put(head, packet, tail)) pcap_breakloop(source.handle_.get());
 }
 
 PcapStatistics PcapSource::statistics() {

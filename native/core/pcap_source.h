@@ -17,7 +17,7 @@
 #include <span>
 #include <string>
 
-#include "core/block_writer.h"
+#include "core/block_filler.h"
 #include "core/filter_program.h"
 #include "core/pcap_handle.h"
 #include "core/result.h"
@@ -50,8 +50,8 @@ struct PcapStatistics {
 class PacketSink {
  public:
   virtual ~PacketSink() = default;
-  // Takes the packet: `head`, then `tail`. False: there may be no room for another one yet.
-  virtual bool put(const PacketNote& note, std::span<const std::uint8_t> head, std::span<const std::uint8_t> tail) = 0;
+  // Takes the packet: its data, then `tail`. False: there may be no room for another one yet.
+  virtual bool put(const RecordHead& head, const FilledPacket& packet, std::span<const std::uint8_t> tail) = 0;
 };
 
 class PcapSource {
