@@ -75,7 +75,7 @@ const LATER = 3
 
 const progressInterval = 100
 /** What is told of the file in one turn. */
-const newsAtOnce = 512
+const newsAtOnce = 64
 /** What is remembered of the past: of interfaces and sections, those of the present section not counted. */
 const mostInterfaces = 4096
 const mostSections = 1024

@@ -62,15 +62,23 @@ void SavefileReader::close() {
   news_.clear();
 }
 
+// The two threads do not take turns for every piece of news.
+bool SavefileReader::newsTaken() const {
+  return news_.empty() || (news_.size() <= kMostNews / 2 && newsBytes_ <= kMostNewsBytes / 2);
+}
+
 std::optional<SavefileNews> SavefileReader::nextNews() {
   std::lock_guard lock(mutex_);
-  told_ = false;
-  if (news_.empty()) return std::nullopt;
+  if (news_.empty()) {
+    told_ = false;
+    return std::nullopt;
+  }
   SavefileNews news = std::move(news_.front());
   news_.pop_front();
   newsBytes_ -= sizeOf(news);
   ++takenNews_;
-  changed_.notify_all();
+  if (news_.empty()) told_ = false;
+  if (newsTaken()) changed_.notify_all();
   return news;
 }
 
@@ -243,9 +251,9 @@ void SavefileReader::tellReady() {
 void SavefileReader::push(SavefileNews news) {
   const std::size_t size = sizeOf(news);
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] {
-    return closed_ || news_.empty() || (news_.size() < kMostNews && newsBytes_ + size <= kMostNewsBytes);
-  });
+  if (news_.size() >= kMostNews || newsBytes_ + size > kMostNewsBytes) {
+    changed_.wait(lock, [this] { return closed_ || newsTaken(); });
+  }
   if (closed_) return;
   newsBytes_ += size;
   news_.push_back(std::move(news));

@@ -90,6 +90,7 @@ class SavefileReader final : private SavefileListener {
   void handOver();
   void tellReady();
   void push(SavefileNews news);
+  [[nodiscard]] bool newsTaken() const;  // enough for more to be told; under the mutex
   void note(const CountedSource& packed);
   Result<const FilterProgram*> filterFor(std::uint16_t linkType);
   Result<> checkFilter() const;

@@ -53,7 +53,7 @@ class Collecting final : public ringtap::SavefileListener {
     return options_.rule;
   }
   bool wanted(std::uint32_t, std::size_t bytes, std::uint64_t) override {
-    return options_.keep && bytes <= options_.blockSize;
+    return options_.keep && bytes + 12 <= options_.blockSize + 4096;
   }
   ringtap::Result<> block(ringtap::FileBlock block) override {
     parsed_.blocks.push_back(std::move(block));
