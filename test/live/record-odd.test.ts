@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { Capture, type CaptureError } from 'ringtap'
+import { bytesOf, describe, dissect, numbersIn, statisticsIn } from '../helpers/wireshark.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
 import { addVeth } from './support/network.js'
@@ -14,7 +15,6 @@ import { recorded } from './support/recorded.js'
 import { send, sendSync, sequenceOf } from './support/send.js'
 import { tool } from './support/tools.js'
 import { waitUntil } from './support/wait.js'
-import { bytesOf, describe, dissect, numbersIn, statisticsIn } from '../helpers/wireshark.js'
 
 t.setTimeout(240_000)
 addVeth('eth0', 'far0')

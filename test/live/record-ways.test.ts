@@ -2,14 +2,13 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { toldByTshark } from '../helpers/wireshark.js'
+import { bytesOf, describe, dissect, numbersIn, statisticsIn, toldByTshark } from '../helpers/wireshark.js'
 import t from './support/live.js'
 import { addVeth, del, openTun, rename, tunAvailable } from './support/network.js'
 import { recorded } from './support/recorded.js'
 import { send, sendSync, sequenceOf } from './support/send.js'
 import { waitUntil } from './support/wait.js'
 import { ways } from './support/ways.js'
-import { bytesOf, describe, dissect, numbersIn, statisticsIn } from '../helpers/wireshark.js'
 import { startTcpdump } from './support/witness.js'
 
 t.setTimeout(240_000)

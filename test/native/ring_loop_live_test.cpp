@@ -32,7 +32,8 @@ TEST(blocksGivenBackUnderTheLoopsEyesAreTakenOnce) {
   table.use(std::move(*kernel));
   CHECK(table.commit().ok() && bindToInterface((*ring)->fd(), 0).ok());
   // Without overflow memory: a block that is held is held.
-  RingLoop loop(0, *ring, {table, queue, outlet, feed, std::make_shared<OverflowMemory>(0)}, 1, [&] { queue.finish(); });
+  RingLoop loop(0, *ring, {table, queue, outlet, feed, std::make_shared<OverflowMemory>(0)}, 1,
+                [&] { queue.finish(); });
   CHECK(loop.start().ok());
 
   std::atomic<bool> done{false};
