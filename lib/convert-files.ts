@@ -117,17 +117,16 @@ const mostInputs = 500
  * interfaces without packets.
  *
  * A file appears under its own name when it is complete; nothing that is there is written over. It is readable and
- * writable for its owner alone (mode 0600). In the output's name
- * `%i` is the file's number in six digits, `%Y` `%m` `%d` `%H` `%M` `%S` the time (UTC) at which it was begun, and `%%` a
- * percent sign.
+ * writable for its owner alone (mode 0600). In the output's name `%i` is the file's number in six digits, `%Y` `%m` `%d`
+ * `%H` `%M` `%S` the time (UTC) at which it was begun, and `%%` a percent sign.
  *
  * @param inputs Path of a regular file, or of several, at most 500: pcap or pcapng, plain or compressed. Each that is open
  * takes some 1.5 MiB of memory: with `order: 'time'` all of them at once, otherwise one.
  * @param output Path of what is written.
  * @throws CaptureError (the promise rejects; the file that was begun is removed, complete ones stay) `ERR_OPTION`,
  * `ERR_PATTERN`, `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`; `ERR_NO_INTERFACE` where nothing of the inputs is
- * selected; `ERR_FILE_FORMAT` (also where an output would describe more than 65536 interfaces), `ERR_FILE_DAMAGED`, `ERR_FILE_TRUNCATED`;
- * `ERR_PERMISSION` and `ERR_SYSTEM` with `errno` where a file cannot be opened, read or written, or is there already;
+ * selected; `ERR_FILE_FORMAT` (also where an output would describe more than 65536 interfaces), `ERR_FILE_DAMAGED`,
+ * `ERR_FILE_TRUNCATED`; `ERR_PERMISSION` and `ERR_SYSTEM` with `errno` where a file cannot be opened, read or written, or is there already;
  * `ERR_NATIVE_UNAVAILABLE`. An aborted signal's reason is thrown as it is.
  */
 export async function convertFiles(
