@@ -68,6 +68,8 @@ class Unfiltered final : public KernelFilter {
   void refuse(std::uint32_t, std::uint16_t) override {}
   void forget(std::uint32_t) override {}
   Result<> commit() override { return {}; }
+  void relate(std::uint32_t, const DedupeRelation&) override {}
+  std::uint64_t duplicates(std::uint32_t) const override { return 0; }
   Result<> replace(const FilterSpec&) override { return {}; }
   std::optional<std::uint64_t> accepted(std::uint32_t) const override { return std::nullopt; }
   bool unlistedPassUnfiltered() const override { return true; }

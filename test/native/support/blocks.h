@@ -64,7 +64,7 @@ class Block {
       from.sll_pkttype = made.packetType;
       from.sll_hatype = made.hardwareType;
       from.sll_protocol = htons(0x0800);
-      std::memcpy(data() + offset + header.tp_mac, made.bytes.data(), made.bytes.size());
+      if (!made.bytes.empty()) std::memcpy(data() + offset + header.tp_mac, made.bytes.data(), made.bytes.size());
       offsets_.push_back(offset);
       offset += lengthOf(made);
     }
