@@ -49,7 +49,12 @@ t.test('a thousand times open and close leaks no descriptor, thread, mapping or 
   t.equal(after.rings, 0, 'mappings of rings')
   const grown = residentBytes() - memory
   t.comment(`resident memory grew by ${grown} bytes in 1000 cycles`)
-  t.ok(grown < 16 << 20, 'memory: a ring that stayed would be a megabyte a cycle, an interface list some kilobytes')
+  // AddressSanitizer keeps what was freed for a while, 256 MiB of it; leaks it finds by itself.
+  const kept = process.env['ASAN_OPTIONS'] === undefined ? 0 : 256 << 20
+  t.ok(
+    grown < kept + (16 << 20),
+    'memory: a ring that stayed would be a megabyte a cycle, an interface list some kilobytes',
+  )
   t.equal(readdirSync(folder).filter((name) => /^\d+\.pcapng$/.test(name)).length, recordings, 'every file is complete')
   t.equal(Number(readFileSync('/sys/class/net/eth0/flags', 'utf8')) & 0x100, 0, 'promiscuous memberships')
 })
