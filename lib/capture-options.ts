@@ -1,4 +1,13 @@
-import { checkBoolean, checkGroup, checkInteger, checkNetns, checkRatio, checkWord } from './check.js'
+import {
+  checkBoolean,
+  checkFilter,
+  checkGroup,
+  checkInteger,
+  checkNetns,
+  checkRatio,
+  checkSignal,
+  checkWord,
+} from './check.js'
 import { CaptureError, optionError } from './errors.js'
 import { checkHosts, type HostList } from './hosts.js'
 import type { LossSettings } from './loss-watch.js'
@@ -232,9 +241,8 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
   ])
   const pcap = checkWord(orElse(options.backend, 'ring'), 'backend', ['ring', 'pcap']) === 'pcap'
   const { filter, signal } = options
-  if (filter !== undefined && typeof filter !== 'string')
-    throw optionError('filter', 'a pcap-filter expression', filter)
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw optionError('signal', 'an AbortSignal', signal)
+  checkFilter(filter, 'filter')
+  checkSignal(signal, 'signal')
   const selection = normaliseSelection(options.interfaces)
   const ring = pcap ? normalisePcap(options) : normaliseRing(options)
   return {

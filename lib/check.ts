@@ -53,12 +53,34 @@ export function checkWord<T extends string>(value: unknown, label: string, words
   return value as T
 }
 
+/** A name or a path as the system takes them: not empty, and without the NUL that would end it there. @internal */
+export function checkName(value: unknown, label: string, expected: string): string {
+  if (typeof value !== 'string' || value === '' || value.includes('\0')) throw optionError(label, expected, value)
+  return value
+}
+
+/** The path of a file. @internal */
+export function checkPath(value: unknown, label: string): string {
+  return checkName(value, label, 'the path of a file')
+}
+
 /** The path of a network namespace, or none. @internal */
 export function checkNetns(value: unknown, label: string): string | undefined {
-  if (value === undefined) return undefined
-  if (typeof value !== 'string' || value === '' || value.includes('\0')) {
-    throw optionError(label, 'the path of a network namespace', value)
-  }
+  return value === undefined ? undefined : checkName(value, label, 'the path of a network namespace')
+}
+
+/** A pcap-filter(7) expression, not compiled here, or none. @internal */
+export function checkFilter(value: unknown, label: string): string | undefined {
+  if (value !== undefined && typeof value !== 'string') throw optionError(label, 'a pcap-filter expression', value)
+  return value
+}
+
+/** A function, or none. @internal */
+export function checkCallback<T extends (...args: never) => unknown>(
+  value: T | undefined,
+  label: string,
+): T | undefined {
+  if (value !== undefined && typeof value !== 'function') throw optionError(label, 'a function', value)
   return value
 }
 

@@ -1,8 +1,10 @@
-import { checkGroup, checkInteger, checkSignal, checkWord } from './check.js'
+import { checkCallback, checkFilter, checkGroup, checkInteger, checkPath, checkSignal, checkWord } from './check.js'
 import { InterfaceJudge } from './convert-interfaces.js'
 import { blame, type CaptureError, optionError } from './errors.js'
 import { type NativeConvertFigures, native } from './native.js'
+import { checkOutputPath } from './output-path.js'
 import { runJob } from './run-job.js'
+import { normaliseForm } from './savefile-form.js'
 import { blockTypes } from './savefile-options.js'
 import { type InterfaceSelection, normaliseSelection } from './selection.js'
 
@@ -182,7 +184,7 @@ function normalise(inputs: string | readonly string[], output: string, given: Co
     throw optionError('inputs', `a path, or 1 to ${mostInputs} of them`, inputs)
   }
   list.forEach((one, i) => checkPath(one, Array.isArray(inputs) ? `inputs[${i}]` : 'inputs'))
-  checkPath(output, 'output')
+  const numbered = checkOutputPath(output, 'output')
   const options = checkGroup(given, 'options', [
     'order',
     'filter',
@@ -194,30 +196,22 @@ function normalise(inputs: string | readonly string[], output: string, given: Co
     'signal',
     'onProgress',
   ])
-  const { order = 'time', filter, interfaces, keep = [], format = 'pcapng', precision, split, onProgress } = options
-  if (filter !== undefined && typeof filter !== 'string') {
-    throw optionError('filter', 'a pcap-filter expression', filter)
-  }
-  if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw optionError('onProgress', 'a function', onProgress)
-  }
+  const { order = 'time', filter, interfaces, keep = [], format, precision, split, onProgress } = options
+  checkFilter(filter, 'filter')
+  checkCallback(onProgress, 'onProgress')
   const { bytes, packets, milliseconds } = checkGroup(split, 'split', ['bytes', 'packets', 'milliseconds'])
   const limit = (value: number | undefined, name: string, least: number, unit: string) =>
     value === undefined ? 0 : checkInteger(value, `split.${name}`, least, Number.MAX_SAFE_INTEGER / 1e6, unit)
   if (split !== undefined && bytes === undefined && packets === undefined && milliseconds === undefined) {
     throw optionError('split', 'an object with bytes, packets or milliseconds', split)
   }
-  if (split !== undefined && !/^(?:[^%]|%[^i])*%i/s.test(output)) {
+  if (split !== undefined && !numbered) {
     throw optionError('output', 'a path with %i, the number of the file, where there is to be more than one', output)
   }
-  const isPcap = checkWord(format, 'format', ['pcapng', 'pcap']) === 'pcap'
-  if (precision !== undefined) checkWord(precision, 'precision', ['nanoseconds', 'microseconds'])
-  if (precision === 'microseconds' && !isPcap) {
-    throw optionError('precision', "left out, or 'nanoseconds', with format 'pcapng'", precision)
-  }
+  const form = normaliseForm({ format, precision })
   if (!Array.isArray(keep)) throw optionError('keep', 'a list of kinds of blocks', keep)
   const kept = keep.map((kind, at) => blockTypes[checkWord(kind, `keep[${at}]`, carriedKinds)])
-  if (isPcap && kept.length > 0) throw optionError('keep', "left out, or empty, with format 'pcap'", keep)
+  if (form.format !== 0 && kept.length > 0) throw optionError('keep', "left out, or empty, with format 'pcap'", keep)
   return {
     selection: interfaces === undefined ? undefined : normaliseSelection(interfaces),
     signal: checkSignal(options.signal, 'signal'),
@@ -229,17 +223,10 @@ function normalise(inputs: string | readonly string[], output: string, given: Co
       filter,
       selecting: interfaces !== undefined,
       keep: kept,
-      pcap: isPcap,
-      nanoseconds: precision !== 'microseconds',
+      ...form,
       mostBytes: limit(bytes, 'bytes', 1000, 'bytes'),
       mostPackets: limit(packets, 'packets', 1, ''),
       mostMilliseconds: limit(milliseconds, 'milliseconds', 1, 'milliseconds'),
     },
-  }
-}
-
-function checkPath(value: unknown, label: string): void {
-  if (typeof value !== 'string' || value === '' || value.includes('\0')) {
-    throw optionError(label, 'the path of a file', value)
   }
 }

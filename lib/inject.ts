@@ -1,5 +1,5 @@
-import { checkBoolean, checkGroup, checkInteger, checkNetns, checkSignal } from './check.js'
-import { CaptureError, optionError } from './errors.js'
+import { checkBoolean, checkGroup, checkInteger, checkName, checkNetns, checkSignal } from './check.js'
+import { CaptureError } from './errors.js'
 import { checkFrames, eachFrame, FramePacker } from './frame-packer.js'
 import { type InjectorHandle, native } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
@@ -79,7 +79,7 @@ export class Injector implements AsyncDisposable {
    */
   static async open(interfaceName: string, options?: InjectorOptions): Promise<Injector> {
     const { netns, maxWait, bypassQueue } = normaliseInjector(checkGroup(options, 'options', injectorKeys))
-    checkName(interfaceName, 'interfaceName')
+    checkInterfaceName(interfaceName, 'interfaceName')
     try {
       const opened = await native().openInjector(interfaceName, netns, maxWait, bypassQueue)
       return new Injector(opened.handle, opened.interface)
@@ -193,7 +193,7 @@ export class Injector implements AsyncDisposable {
 export async function inject(interfaceName: string, frames: Frames, options?: InjectOptions): Promise<SendResult> {
   const { signal, ...opening } = checkGroup(options, 'options', [...injectorKeys, 'signal'])
   checkSignal(signal, 'signal')?.throwIfAborted()
-  checkName(interfaceName, 'interfaceName')
+  checkInterfaceName(interfaceName, 'interfaceName')
   checkFrames(frames)
   const injector = await Injector.open(interfaceName, opening)
   try {
@@ -214,9 +214,6 @@ export function normaliseInjector(options: InjectorOptions) {
 }
 
 /** The name of an interface. @internal */
-export function checkName(value: unknown, label: string): string {
-  if (typeof value !== 'string' || value === '' || value.includes('\0')) {
-    throw optionError(label, 'the name of an interface', value)
-  }
-  return value
+export function checkInterfaceName(value: unknown, label: string): string {
+  return checkName(value, label, 'the name of an interface')
 }

@@ -163,7 +163,7 @@ export interface ConvertHandle {
 }
 
 /** What a conversion is started with: every value checked and settled (lib/convert-files.ts). @internal */
-export interface NativeConvertOptions {
+export interface NativeConvertOptions extends NativeSavefileForm {
   inputs: readonly string[]
   output: string
   byTime: boolean
@@ -172,8 +172,6 @@ export interface NativeConvertOptions {
   selecting: boolean
   /** Types of blocks. */
   keep: readonly number[]
-  pcap: boolean
-  nanoseconds: boolean
   /** 0 each: no limit. */
   mostBytes: number
   mostPackets: number

@@ -1,6 +1,7 @@
 import { checkGroup, checkInteger } from './check.js'
 import { CaptureError, optionError } from './errors.js'
 import type { NativeRecordOptions } from './native-recording.js'
+import { checkOutputPath } from './output-path.js'
 import { formKeys, normaliseForm, type SavefileFormOptions } from './savefile-form.js'
 
 /** When a file is complete and the next one begun; whichever comes first. */
@@ -90,17 +91,8 @@ export function normaliseRecordOptions(given: RecordOptions): NormalisedRecordOp
   }
 }
 
-function normalisePath(path: unknown, rotating: boolean): string {
-  if (typeof path !== 'string' || path === '' || path.includes('\0') || path.endsWith('/')) {
-    throw optionError('path', 'the path of a file', path)
-  }
-  const wrong = [...path.matchAll(/%(.?)/gs)].find(([, letter = '']) => !/^[YmdHMSi%]$/.test(letter))
-  if (wrong) {
-    throw new CaptureError('ERR_OPTION', `path has ${wrong[0]}; known are %Y %m %d %H %M %S, %i and %%`, {
-      option: 'path',
-    })
-  }
-  const numbered = [...path.matchAll(/%(.)/gs)].some(([, letter]) => letter === 'i')
+function normalisePath(path: string, rotating: boolean): string {
+  const numbered = checkOutputPath(path, 'path')
   if (numbered || !rotating) return path
   return path.replace(/(?<=[^/])(\.[^./]*)?$/, '-%i$1')
 }

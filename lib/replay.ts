@@ -1,6 +1,6 @@
-import { checkGroup, checkInteger, checkSignal } from './check.js'
+import { checkCallback, checkFilter, checkGroup, checkInteger, checkName, checkSignal } from './check.js'
 import { blame, optionError } from './errors.js'
-import { checkName, type InjectorOptions, normaliseInjector } from './inject.js'
+import { checkInterfaceName, type InjectorOptions, normaliseInjector } from './inject.js'
 import { type NativeReplayFigures, native } from './native.js'
 import { explainOpening } from './permission.js'
 import { runJob } from './run-job.js'
@@ -77,9 +77,9 @@ const mostSpeed = 1e9
  * ```
  *
  * A thread of its own reads and sends: a busy event loop does not disturb it. No packet is sent ahead of its time, which
- * is counted from the first packet on (that the filter accepts); one that is late is sent at once and does not put off the others. How
- * exact it is depends on the machine: on an idle one packets are some tens of microseconds late; `lateness` tells how
- * it was. What is due at the same time goes to the kernel with one system call. Packets keep the order of the file, also
+ * is counted from the first packet on (that the filter accepts); one that is late is sent at once and does not put off
+ * the others. How exact it is depends on the machine: on an idle one packets are some tens of microseconds late;
+ * `lateness` tells how it was. What is due at the same time goes to the kernel with one system call. Packets keep the order of the file, also
  * where their times do not. A further pass begins with the last packet of the one before.
  *
  * Packets that were cut when they were captured (`truncated`), or begin otherwise than what the interface sends
@@ -89,8 +89,8 @@ const mostSpeed = 1e9
  * @param file Path of a regular file.
  * @returns What became of the packets, once the socket is closed: refusals do not reject.
  * @throws CaptureError (the promise rejects) `ERR_OPTION` (also: not a regular file), `ERR_NO_INTERFACE`,
- * `ERR_PERMISSION`, `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`; `ERR_FILE_FORMAT`, `ERR_FILE_DAMAGED`, `ERR_FILE_TRUNCATED` (what stands
- * before that place of the file has been sent); `ERR_NATIVE_UNAVAILABLE`, `ERR_SYSTEM` (also: no such file). An aborted
+ * `ERR_PERMISSION`, `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`; `ERR_FILE_FORMAT`, `ERR_FILE_DAMAGED`,
+ * `ERR_FILE_TRUNCATED` (what stands before that place of the file has been sent); `ERR_NATIVE_UNAVAILABLE`, `ERR_SYSTEM` (also: no such file). An aborted
  * signal's reason is thrown as it is.
  */
 export async function replay(file: string, options: ReplayOptions): Promise<ReplayResult> {
@@ -130,9 +130,7 @@ function progressOf({ packets, sent, bytes, refused, passes, nanoseconds }: Nati
 }
 
 function normaliseReplay(file: unknown, given: ReplayOptions) {
-  if (typeof file !== 'string' || file === '' || file.includes('\0')) {
-    throw optionError('file', 'the path of a pcap or pcapng file', file)
-  }
+  const path = checkName(file, 'file', 'the path of a pcap or pcapng file')
   if (given === undefined) throw optionError('options', 'an object with at least "interface"', given)
   const options = checkGroup(given, 'options', [
     'interface',
@@ -150,10 +148,8 @@ function normaliseReplay(file: unknown, given: ReplayOptions) {
   if (speed !== 'fastest' && !(typeof speed === 'number' && speed > 0 && speed <= mostSpeed)) {
     throw optionError('speed', `a number above 0 and at most ${mostSpeed}, or 'fastest'`, speed)
   }
-  if (filter !== undefined && typeof filter !== 'string')
-    throw optionError('filter', 'a pcap-filter expression', filter)
-  if (onProgress !== undefined && typeof onProgress !== 'function')
-    throw optionError('onProgress', 'a function', onProgress)
+  checkFilter(filter, 'filter')
+  checkCallback(onProgress, 'onProgress')
   const endless = loop === Number.POSITIVE_INFINITY
   if (!endless && !(Number.isSafeInteger(loop) && loop >= 1)) {
     throw optionError('loop', 'a whole number from 1, or Infinity', loop)
@@ -163,8 +159,8 @@ function normaliseReplay(file: unknown, given: ReplayOptions) {
     onProgress,
     settings: {
       ...normaliseInjector(options),
-      file,
-      interface: checkName(options.interface, 'interface'),
+      file: path,
+      interface: checkInterfaceName(options.interface, 'interface'),
       speed: speed === 'fastest' ? Number.POSITIVE_INFINITY : speed,
       passes: endless ? 0 : loop,
       maxGap: maxGap === undefined ? undefined : checkInteger(maxGap, 'maxGap', 0, 86_400_000, 'milliseconds'),

@@ -26,21 +26,24 @@ export const mostCaptured = 262144
 /** @internal */
 export function normaliseForm(options: SavefileFormOptions): NativeSavefileForm {
   const format = checkWord(options.format === undefined ? 'pcapng' : options.format, 'format', ['pcapng', 'pcap'])
-  if (format === 'pcapng' && options.precision !== undefined) {
-    checkWord(options.precision, 'precision', ['nanoseconds'])
-  }
   if (format === 'pcap') {
     if (options.comment !== undefined) throw optionError('comment', "left out with format 'pcap'", options.comment)
     if (options.application !== undefined) {
       throw optionError('application', "left out with format 'pcap'", options.application)
     }
   }
-  const precision = options.precision === undefined ? 'nanoseconds' : options.precision
+  const precision = checkWord(options.precision === undefined ? 'nanoseconds' : options.precision, 'precision', [
+    'nanoseconds',
+    'microseconds',
+  ])
+  if (format === 'pcapng' && precision === 'microseconds') {
+    throw optionError('precision', "left out, or 'nanoseconds', with format 'pcapng'", precision)
+  }
   const application = options.application === undefined ? 'ringtap' : options.application
   if (typeof application !== 'string') throw optionError('application', 'a string', application)
   return {
     format: format === 'pcapng' ? 0 : 1,
-    nanoseconds: checkWord(precision, 'precision', ['nanoseconds', 'microseconds']) === 'nanoseconds',
+    nanoseconds: precision === 'nanoseconds',
     snapLength: mostCaptured,
     application,
     comments: checkComments(options.comment, 'comment') ?? [],

@@ -1,4 +1,4 @@
-import { checkBoolean, checkGroup, checkInteger, checkWord } from './check.js'
+import { checkBoolean, checkFilter, checkGroup, checkInteger, checkSignal, checkWord } from './check.js'
 import { optionError } from './errors.js'
 import type { NativeSavefileOptions } from './native-savefile.js'
 import { type InterfaceSelection, normaliseSelection, type Selection } from './selection.js'
@@ -103,10 +103,8 @@ export function normaliseSavefileOptions(given: SavefileOptions | undefined): No
   const { size = MiB, maxDelay = 20, copy = false } = chunk
   const { blocks = [], memory: keepMemory = 16 * MiB } = keep
   const { memory = Math.max(4 * MiB, 2 * size), comments = true } = options
-  if (filter !== undefined && typeof filter !== 'string') {
-    throw optionError('filter', 'a pcap-filter expression', filter)
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw optionError('signal', 'an AbortSignal', signal)
+  checkFilter(filter, 'filter')
+  checkSignal(signal, 'signal')
   if (!Array.isArray(blocks)) throw optionError('keep.blocks', 'a list of kinds of blocks', blocks)
   checkInteger(size, 'chunk.size', 512 * KiB, 4 * MiB, 'bytes')
   if (size % 4096 !== 0) throw optionError('chunk.size', 'a multiple of 4096', size)

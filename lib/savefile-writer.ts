@@ -1,7 +1,7 @@
 import { link, lstat, open, rename, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { checkGroup, checkKeys } from './check.js'
+import { checkFilter, checkGroup, checkPath } from './check.js'
 import { Chunk } from './chunk.js'
 import type { ChunkMemory } from './chunk-memory.js'
 import { CaptureError, optionError } from './errors.js'
@@ -83,9 +83,7 @@ export class SavefileWriter implements AsyncDisposable {
    * @throws CaptureError `ERR_OPTION`; `ERR_PERMISSION` or `ERR_SYSTEM` with `errno` and `syscall`.
    */
   static async open(path: string, options?: SavefileWriterOptions): Promise<SavefileWriter> {
-    if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-      throw optionError('path', 'the path of a file', path)
-    }
+    checkPath(path, 'path')
     checkOptions(options)
     return new SavefileWriter(await openFile(path), options)
   }
@@ -273,10 +271,7 @@ export class SavefileWriter implements AsyncDisposable {
 
 function checkOptions(given: SavefileWriterOptions | undefined) {
   const options = checkGroup(given, 'options', ['filter', ...formKeys])
-  checkKeys(options, '', ['filter', ...formKeys])
-  if (options.filter !== undefined && typeof options.filter !== 'string') {
-    throw optionError('filter', 'a pcap-filter expression', options.filter)
-  }
+  checkFilter(options.filter, 'filter')
   return { options, form: normaliseForm(options) }
 }
 

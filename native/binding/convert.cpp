@@ -8,6 +8,7 @@
 #include "binding/errors.h"
 #include "binding/job.h"
 #include "binding/rooms.h"
+#include "binding/savefile_form.h"
 #include "binding/savefile_news.h"
 #include "core/savefile_converter.h"
 
@@ -37,9 +38,7 @@ Napi::Value start(const Napi::CallbackInfo& info) {
   for (std::uint32_t i = 0; i < keep.Length(); ++i) {
     options.keep.push_back(keep.Get(i).As<Napi::Number>().Uint32Value());
   }
-  options.form.format = flag("pcap") ? SavefileFormat::Pcap : SavefileFormat::Pcapng;
-  options.form.nanoseconds = flag("nanoseconds");
-  options.form.section = SavefileSection::here("ringtap");
+  options.form = savefileForm(given);
   options.mostBytes = number("mostBytes");
   options.mostPackets = number("mostPackets");
   options.mostNanoseconds = number("mostMilliseconds") * 1'000'000;
