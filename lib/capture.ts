@@ -56,7 +56,6 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   readonly #meta = new Float64Array(META.WORDS)
   readonly #times = new BigUint64Array(this.#meta.buffer)
   readonly #turn = new Turn()
-  #waiting: (() => void)[] = []
   readonly #filter: FilterInForce
   #stopping: { promise: Promise<CaptureStats>; resolve: (stats: CaptureStats) => void } | undefined
   #closing: Promise<void> | undefined
@@ -355,7 +354,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     this.stats()
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
     const closed = this.#native.close()
-    this.#wakeWaiting()
+    this.#turn.wake()
     await closed
     this.#lookAtRecording()
     this.#selected.clear()
@@ -380,8 +379,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       }
       const chunk = this.#pull()
       if (chunk !== EMPTY) return chunk
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
-      this.#turn.end()
+      await this.#turn.wait()
     }
   }
 
@@ -415,17 +413,11 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     if (this.#closing) return
     this.#takeEvents()
     this.#lookAtRecording()
-    this.#wakeWaiting()
+    this.#turn.wake()
     if (this.#stopping && this.#native.intakeEnded()) {
       this.#lookForLoss()
       this.#stopping.resolve(this.stats())
     }
-  }
-
-  #wakeWaiting(): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const resume of waiting) resume()
   }
 
   /** Decides on what has changed, as soon as the event loop turns: packets of unwanted interfaces cost ring space. */

@@ -43,9 +43,11 @@ export function iterateChunks(
   }
 }
 
-/** How long an iteration has gone on without waiting for anything. @internal */
+/** When iterations give way to the rest of the program, and when they wait. @internal */
 export class Turn {
+  /** Since when nothing was waited for. */
   #began = 0
+  #waiting: (() => void)[] = []
 
   /**
    * To be awaited before the next chunk where it gives a promise: promises that are ready would keep everything else in
@@ -55,12 +57,30 @@ export class Turn {
     const now = performance.now()
     if (this.#began === 0) this.#began = now
     if (now - this.#began <= longestTurn) return undefined
-    this.end()
-    return new Promise((resolve) => setImmediate(resolve))
+    return this.pass()
   }
 
-  /** The iteration waits. */
-  end(): void {
+  /** Lets the rest of the program have its turn. */
+  async pass(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve))
     this.#began = 0
+  }
+
+  /** Resolves with the next {@link wake}. */
+  async wait(): Promise<void> {
+    await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    this.#began = 0
+  }
+
+  /** Whether anybody waits. */
+  get waiting(): boolean {
+    return this.#waiting.length > 0
+  }
+
+  /** There may be something new. */
+  wake(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const resume of waiting) resume()
   }
 }

@@ -104,7 +104,6 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   #selectedCount = 0
   #format: 'pcap' | 'pcapng' = 'pcap'
   #ready = false
-  #waiting: (() => void)[] = []
   /** Events that wait until somebody can listen. */
   #announcements: (() => void)[] | undefined = []
   #held = true
@@ -142,8 +141,8 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
         if (this.#ready) break
         const next = this.#native.nextChunk(this.#meta.buffer)
         if (next === 2) throw this.#failure() ?? closedError()
-        if (next === NEWS_FIRST) await new Promise((resolve) => setImmediate(resolve))
-        else await new Promise<void>((resolve) => this.#waiting.push(resolve))
+        if (next === NEWS_FIRST) await this.#turn.pass()
+        else await this.#turn.wait()
       }
       if (this.#refused) throw this.#refused.error
       if (this.#format === 'pcap' && selection && this.#selectedCount === 0) throw this.#nothingSelected()
@@ -244,7 +243,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     this.#hold(true)
     const closed = this.#native.close()
     this.#pump?.stop()
-    this.#wakeWaiting()
+    this.#turn.wake()
     await closed
     this.emit('close')
   }
@@ -273,9 +272,8 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
         return undefined
       }
       if (typeof chunk === 'object') return chunk
-      if (chunk === LATER) await new Promise((resolve) => setImmediate(resolve))
+      if (chunk === LATER) await this.#turn.pass()
       else await this.#wait()
-      this.#turn.end()
     }
   }
 
@@ -283,9 +281,9 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     this.#hold(true)
     const timer = setInterval(() => this.#tellProgress(false), progressInterval)
     timer.unref()
-    await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    await this.#turn.wait()
     clearInterval(timer)
-    if (this.#waiting.length === 0) this.#hold(false)
+    if (!this.#turn.waiting) this.#hold(false)
   }
 
   #hold(held: boolean): void {
@@ -366,7 +364,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     this.#progressAt = now
     // While nothing matches nothing is delivered, and yet the reading goes on.
     const { bytesRead } = this.#native.figures()
-    const waiting = this.#waiting.length > 0 || last
+    const waiting = this.#turn.waiting || last
     const progress = this.#progress()
     this.emit('progress', waiting ? { ...progress, bytesDone: Math.max(progress.bytesDone, bytesRead) } : progress)
   }
@@ -375,13 +373,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   _wake(): void {
     if (this.#closing) return
     this.#pump?.wake()
-    this.#wakeWaiting()
-  }
-
-  #wakeWaiting(): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const resume of waiting) resume()
+    this.#turn.wake()
   }
 
   /** One of the news; false where there was none. */
