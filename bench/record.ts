@@ -110,7 +110,7 @@ async function trial({ command, args, ready }: Contestant, { size, count }: (typ
     )
     const pid = child.pid as number
     const before = processorTime(pid)
-    const { arrived, packetsPerSecond, sent } = await wire.send(count, 0, size)
+    const { arrived, packetsPerSecond, sent } = await wire.flood(count, size)
     // Until it has worked off what it holds.
     await waitUntilStable(() => processorTime(pid), `${command} to come to rest`, 500, 60_000)
     const cpu = processorTime(pid) - before

@@ -1,6 +1,6 @@
 import { inNamespace, isInside } from '../../test/live/support/namespace.js'
 import { addNamespace, addVeth, up } from '../../test/live/support/network.js'
-import { type Sent, send } from '../../test/live/support/send.js'
+import { canInject, type Sent, send } from '../../test/live/support/send.js'
 import type { Who } from './consumer-process.js'
 import { options } from './options.js'
 import { loadPeer } from './peers.js'
@@ -53,17 +53,29 @@ export interface Wire {
   near: string
   /** Sends frames (of 64 bytes, unless said otherwise) into the far end; resolves to what was sent, and how many of it arrived at the near end. */
   send(count: number, rate: number, size?: number): Promise<Sent & { arrived: number }>
+  /**
+   * As many a second as this machine can make the near end receive: through the kernel's XDP test run where the process
+   * may (root of the machine), else as {@link send} does.
+   */
+  flood(count: number, size: number): Promise<Sent & { arrived: number }>
 }
 
 export async function addWire(): Promise<Wire> {
   const { pid } = await addNamespace()
   addVeth('near', 'far', { peerNamespace: pid })
   up('near')
-  return {
+  const injects = canInject()
+  const wire: Wire = {
     near: 'near',
     async send(count, rate, size = 64) {
       const sent = await send({ interface: 'far', count, rate, size, namespace: pid, mayDrop: true })
       return { ...sent, arrived: sent.sent - sent.dropped }
     },
+    async flood(count, size) {
+      if (!injects) return wire.send(count, 0, size)
+      const sent = await send({ interface: 'near', count, size, inject: true })
+      return { ...sent, arrived: sent.sent }
+    },
   }
+  return wire
 }
