@@ -43,6 +43,14 @@ export interface RingOptions {
    */
   count?: number | undefined
   /**
+   * Interfaces that have a ring of their own, with a thread: a flood on one takes no room in the ring, and no time of the
+   * thread, from the others. In the order of their indexes when the capture opens, then as they are selected; when one
+   * goes, its ring is the next one's. Interfaces beyond that number share one more ring, and so do packets of an
+   * interface until it is selected: its first packets are not lost, but they may be delivered after later ones. `memory`
+   * is divided evenly among all these rings. Not together with `count`. 0 to 63, default 0.
+   */
+  perInterface?: number | undefined
+  /**
    * Milliseconds that JavaScript may be busy without a loss while few packets come. A block is handed over after
    * `chunk.maxDelay` however little is in it, so the ring holds (number of blocks) × (that delay) worth of time; this
    * option sets the block size, and the delay where that is not given, so that it is enough. Default 1000.
@@ -292,6 +300,7 @@ type RingSettings = Pick<
   | 'blockSize'
   | 'blockCount'
   | 'ringCount'
+  | 'ownRings'
   | 'overflowMemory'
   | 'retireTime'
   | 'table'
@@ -300,6 +309,7 @@ type RingSettings = Pick<
   | 'pcapMemory'
 >
 
+const mostRings = 64
 const fewestBlocks = 4
 const smallestBlock = 256 * KiB
 const largestBlock = 4 * MiB
@@ -312,7 +322,7 @@ const leastPcapOverflow = 2 * MiB
 
 /** What only the ring's filter does. */
 const ringOnly = ['dedupe', 'excludeHosts', 'includeHosts'] as const
-const ringKeys = ['memory', 'blockSize', 'count', 'maxStall', 'table'] as const
+const ringKeys = ['memory', 'blockSize', 'count', 'perInterface', 'maxStall', 'table'] as const
 
 /** The settings that mean the same whatever the packets come from. */
 function normaliseChunks(options: CaptureOptions, leastOverflow: number) {
@@ -352,6 +362,7 @@ function normalisePcap(options: CaptureOptions): RingSettings {
     blockSize: 0,
     blockCount: 0,
     ringCount: 0,
+    ownRings: false,
     table: 0,
   }
 }
@@ -359,7 +370,14 @@ function normalisePcap(options: CaptureOptions): RingSettings {
 function normaliseRing(options: CaptureOptions): RingSettings {
   const ring = checkGroup(options.ring, 'ring', ringKeys)
   const { maxDelay, copying, overflowMemory } = normaliseChunks(options, 0)
-  const ringCount = checkInteger(orElse(ring.count, 1), 'ring.count', 1, 64)
+  const perInterface = checkInteger(orElse(ring.perInterface, 0), 'ring.perInterface', 0, mostRings - 1)
+  if (perInterface > 0 && ring.count !== undefined) {
+    throw new CaptureError('ERR_OPTION', 'ring.perInterface and ring.count exclude each other', {
+      option: 'ring.perInterface',
+    })
+  }
+  const ringCount =
+    perInterface > 0 ? perInterface + 1 : checkInteger(orElse(ring.count, 1), 'ring.count', 1, mostRings)
   const allMemory = checkInteger(
     orElse(ring.memory, 64 * MiB),
     'ring.memory',
@@ -411,6 +429,7 @@ function normaliseRing(options: CaptureOptions): RingSettings {
     blockSize,
     blockCount,
     ringCount,
+    ownRings: perInterface > 0,
     pcap: false,
     pcapMemory: 0,
     overflowMemory,

@@ -263,6 +263,8 @@ export interface NativeCaptureOptions {
   /** Of each ring. */
   blockCount: number
   ringCount: number
+  /** The rings but the first are single interfaces'; else all share by flow. */
+  ownRings: boolean
   overflowMemory: number
   /** Milliseconds after which a part-filled block is handed over. */
   retireTime: number

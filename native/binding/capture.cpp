@@ -473,6 +473,7 @@ Napi::Value openCapture(const Napi::CallbackInfo& info) {
   request.filter.spec.snapshotLength = number("snapshotLength");
   request.filter.spec.direction = static_cast<Direction>(number("direction"));
   request.config.ringCount = number("ringCount");
+  request.config.sharing = flag("ownRings") ? Sharing::ByProgram : Sharing::ByFlow;
   request.config.overflowMemory =
       static_cast<std::size_t>(options.Get("overflowMemory").As<Napi::Number>().DoubleValue());
   request.config.backend = flag("pcap") ? Backend::Pcap : Backend::Ring;

@@ -68,7 +68,8 @@ Result<> Capture::openIntake() {
     case Backend::Pcap: return take(PcapLoop::open(config_.pcap, config_.filter, rooms, onDrained));
     case Backend::Ring: break;
   }
-  return take(RingIntake::open(config_.ring, config_.ringCount, config_.form, config_.dedupe, rooms, onDrained));
+  return take(RingIntake::open(config_.ring, config_.ringCount, config_.sharing, config_.form, config_.dedupe, rooms,
+                               onDrained));
 }
 
 Capture::~Capture() { close(); }
@@ -84,6 +85,7 @@ Result<> Capture::start() {
 
 void Capture::decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected) {
   const bool known = table_.decide(index, generation, epoch, selected);
+  if (known) intake_->follow(index, selected);
   if (!config_.promiscuous || !known) return;
   std::lock_guard lock(promiscuousMutex_);
   if (selected == promiscuous_.contains(index)) return;
@@ -95,6 +97,11 @@ void Capture::decide(std::uint32_t index, std::uint32_t generation, std::uint64_
   }
   if (selected) promiscuous_.emplace(index, 1);
   else promiscuous_.erase(index);
+}
+
+Result<> Capture::commit() {
+  if (auto committed = table_.commit(); !committed) return committed;
+  return intake_->commit();
 }
 
 // The kernel ends a membership when the device leaves the namespace (af_packet.c, packet_dev_mclist_delete). Where the
@@ -111,6 +118,7 @@ std::optional<QueuedEvent> Capture::nextEvent() {
   outlet_.decided(queue_.seenEpoch());  // whoever asks for the next one has answered the last
   auto event = queue_.nextEvent();
   if (event && event->event.change == InterfaceChange::Removed) {
+    intake_->follow(event->event.current.index, false);
     std::lock_guard lock(promiscuousMutex_);
     promiscuous_.erase(event->event.current.index);  // the membership went with the device
   }

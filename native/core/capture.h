@@ -37,6 +37,7 @@ struct CaptureConfig {
   Backend backend = Backend::Ring;
   RingOptions ring;  // of each
   std::uint32_t ringCount = 1;
+  Sharing sharing = Sharing::ByFlow;  // of the rings
   PcapOptions pcap;
   std::size_t overflowMemory = 0;
   FilterSpec filter;
@@ -76,7 +77,7 @@ class Capture {
 
   // Answers an event. After a run of answers, commit() makes the kernel follow them.
   void decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected);
-  Result<> commit() { return table_.commit(); }
+  Result<> commit();
 
   [[nodiscard]] std::optional<QueuedEvent> nextEvent();
   [[nodiscard]] std::optional<Error> nextFault() { return queue_.nextFault(); }

@@ -1,5 +1,6 @@
 #include "core/ring.h"
 
+#include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -78,16 +79,26 @@ Result<> Ring::renewView() {
   return {};
 }
 
-Result<std::uint16_t> Ring::joinFanout(std::uint16_t group) {
+Result<std::uint16_t> Ring::joinFanout(std::uint16_t group, Sharing sharing) {
   // The hash is that of the flow with its two ends in a fixed order (__skb_get_hash_symmetric,
   // net/core/flow_dissector.c).
-  const int type = PACKET_FANOUT_HASH | (group == 0 ? PACKET_FANOUT_FLAG_UNIQUEID : 0);
+  const int by = sharing == Sharing::ByFlow ? PACKET_FANOUT_HASH : PACKET_FANOUT_CBPF;
+  const int type = by | (group == 0 ? PACKET_FANOUT_FLAG_UNIQUEID : 0);
   const int request = group | type << 16;
   if (!setOption(fd(), PACKET_FANOUT, request)) return Error::fromErrno("setsockopt", "the rings could not be grouped");
   int granted = 0;
   socklen_t length = sizeof granted;
   if (::getsockopt(fd(), SOL_PACKET, PACKET_FANOUT, &granted, &length) != 0) return Error::fromErrno("getsockopt");
   return static_cast<std::uint16_t>(granted & 0xffff);
+}
+
+Result<> Ring::setFanoutProgram(const FilterProgram& program) {
+  const sock_fprog request{
+      static_cast<unsigned short>(program.size()),
+      reinterpret_cast<sock_filter*>(const_cast<FilterInstruction*>(program.data())),
+  };
+  if (setOption(fd(), PACKET_FANOUT_DATA, request)) return {};
+  return Error::fromErrno("setsockopt", "the kernel refused to give the interfaces rings of their own");
 }
 
 void Ring::shut() {

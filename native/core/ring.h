@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 
+#include "core/filter_instruction.h"
 #include "core/result.h"
 #include "core/unique_fd.h"
 
@@ -20,6 +21,9 @@ struct RingOptions {
   std::uint32_t blockCount = 64;
   std::uint32_t retireMilliseconds = 20;  // after which a part-filled block is handed over
 };
+
+// By what the rings of a group share packets: both directions of a flow to the same one, or as a program says.
+enum class Sharing { ByFlow, ByProgram };
 
 struct RingStatistics {
   std::uint64_t packets = 0;  // accepted by the filter, whether or not there was room
@@ -52,9 +56,12 @@ class Ring {
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
 
-  // Shares the packets of the namespace with the other rings of the group, each packet to one of them, both directions
-  // of a flow to the same. The first one makes the group (0) and is told its number. Only once it is bound.
-  Result<std::uint16_t> joinFanout(std::uint16_t group);
+  // Shares the packets of the namespace with the other rings of the group, each packet to one of them. The first one
+  // makes the group (0) and is told its number. Only once it is bound.
+  Result<std::uint16_t> joinFanout(std::uint16_t group, Sharing sharing);
+  // Replaces the program by which a group shares by number (Sharing::ByProgram), atomically: it gives the number of the
+  // ring, counted in the order of their joining. Before the first one all is ring 0's.
+  Result<> setFanoutProgram(const FilterProgram& program);
   // Ends reception and closes the socket; the memory stays as long as leases need it.
   void shut();
 

@@ -4,10 +4,10 @@
 
 namespace ringtap {
 
-Result<std::unique_ptr<RingIntake>> RingIntake::open(const RingOptions& ring, std::uint32_t count, TableForm form,
-                                                     bool dedupe, const IntakeRooms& rooms,
+Result<std::unique_ptr<RingIntake>> RingIntake::open(const RingOptions& ring, std::uint32_t count, Sharing sharing,
+                                                     TableForm form, bool dedupe, const IntakeRooms& rooms,
                                                      std::function<void()> onDrained) {
-  std::unique_ptr<RingIntake> self(new RingIntake(form, dedupe, std::move(onDrained)));
+  std::unique_ptr<RingIntake> self(new RingIntake(count, sharing, form, dedupe, std::move(onDrained)));
   RingOptions options = ring;
   for (std::uint32_t number = 0; number < count; ++number) {
     auto opened = Ring::open(options);
@@ -29,10 +29,11 @@ Result<std::unique_ptr<KernelFilter>> RingIntake::attach(const FilterSpec& spec,
     std::uint16_t group = 0;
     for (const auto& ring : rings_) {
       if (auto bound = bindToInterface(ring->fd(), 0); !bound) return std::move(bound.error());
-      auto joined = ring->joinFanout(group);
+      auto joined = ring->joinFanout(group, sharing_);
       if (!joined) return std::move(joined.error());
       group = *joined;
     }
+    if (auto shared = commit(); !shared) return std::move(shared.error());
   }
   return KernelFilter::attach(spec, acceptUnlisted, form_, dedupe_, rings_);
 }
@@ -69,6 +70,18 @@ void RingIntake::shut() {
 
 void RingIntake::nudge() {
   for (const auto& loop : loops_) loop->nudge();
+}
+
+void RingIntake::follow(std::uint32_t interface, bool captured) {
+  if (captured) owners_.add(interface);
+  else owners_.remove(interface);
+}
+
+Result<> RingIntake::commit() {
+  if (sharing_ != Sharing::ByProgram || !owners_.changed()) return {};
+  if (auto set = rings_.front()->setFanoutProgram(owners_.program()); !set) return set;
+  owners_.settled();
+  return {};
 }
 
 Result<> RingIntake::setPromiscuous(std::uint32_t interface, bool on) {

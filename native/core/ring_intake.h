@@ -1,4 +1,5 @@
-// Rings that serve every interface of the namespace: one, or several that share the traffic, with a thread each.
+// Rings that serve every interface of the namespace, with a thread each: one; or several that share the traffic by
+// flow; or one for each of the first interfaces that are captured, and one for the rest.
 #pragma once
 
 #include <atomic>
@@ -11,6 +12,7 @@
 #include "core/kernel_filter.h"
 #include "core/ring.h"
 #include "core/ring_loop.h"
+#include "core/ring_owners.h"
 
 namespace ringtap {
 
@@ -18,7 +20,8 @@ class RingIntake final : public Intake {
  public:
   // Opens the rings. `form`, `dedupe`: see KernelFilter.
   [[nodiscard]] static Result<std::unique_ptr<RingIntake>> open(const RingOptions& ring, std::uint32_t count,
-                                                                TableForm form, bool dedupe, const IntakeRooms& rooms,
+                                                                Sharing sharing, TableForm form, bool dedupe,
+                                                                const IntakeRooms& rooms,
                                                                 std::function<void()> onDrained);
 
   Result<std::unique_ptr<KernelFilter>> attach(const FilterSpec& spec, bool acceptUnlisted) override;
@@ -28,6 +31,8 @@ class RingIntake final : public Intake {
   void stop() override;
   void shut() override;
   void nudge() override;
+  void follow(std::uint32_t interface, bool captured) override;
+  Result<> commit() override;
   Result<> setPromiscuous(std::uint32_t interface, bool on) override;
   [[nodiscard]] Horizon horizon() const override;
   [[nodiscard]] std::vector<std::uint64_t> entered() const override;
@@ -36,15 +41,17 @@ class RingIntake final : public Intake {
   [[nodiscard]] IntakeSize size() const override;
 
  private:
-  RingIntake(TableForm form, bool dedupe, std::function<void()> onDrained)
-      : form_(form), dedupe_(dedupe), onDrained_(std::move(onDrained)) {}
+  RingIntake(std::uint32_t count, Sharing sharing, TableForm form, bool dedupe, std::function<void()> onDrained)
+      : sharing_(sharing), form_(form), dedupe_(dedupe), onDrained_(std::move(onDrained)), owners_(count) {}
 
   template <typename Of>
   [[nodiscard]] std::vector<std::uint64_t> ofEach(Of&& of) const;
 
+  const Sharing sharing_;
   const TableForm form_;
   const bool dedupe_;
   std::function<void()> onDrained_;
+  RingOwners owners_;  // where Sharing::ByProgram; JavaScript's thread's once attached
   std::vector<std::shared_ptr<Ring>> rings_;
   std::vector<std::unique_ptr<RingLoop>> loops_;
   std::atomic<std::uint32_t> undrained_{0};
