@@ -40,14 +40,12 @@ class ReplayTask {
     auto injector =
         inNamespace(request_.netns, [this] { return Injector::open(request_.interface, request_.injector); });
     if (!injector) return injector.error();
-    const auto open = [this]() -> Result<std::unique_ptr<BlockSource>> {
+    const auto open = [this] {
       // Each pass has the same to say.
       const auto hear = [this, first = !std::exchange(opened_, true)](SavefileNews& news) {
         if (auto* warning = std::get_if<SavefileWarning>(&news); warning && first) warnings_.push_back(warning->text);
       };
-      auto source = SavefileSource::open(request_.file, request_.savefile, hear);
-      if (!source) return source.error();
-      return std::unique_ptr<BlockSource>(std::move(*source));
+      return SavefileSource::open(request_.file, request_.savefile, hear);
     };
     ReplaySender* sender;
     {

@@ -78,7 +78,7 @@ class ReplaySender::Pass {
 ReplaySender::ReplaySender(std::unique_ptr<Injector> injector, Open open, const ReplayOptions& options)
     : injector_(std::move(injector)), open_(std::move(open)), options_(options) {}
 
-Result<std::unique_ptr<BlockSource>> ReplaySender::openPass() {
+Result<std::unique_ptr<SavefileSource>> ReplaySender::openPass() {
   auto source = open_();
   if (!source) return source;
   std::lock_guard lock(mutex_);

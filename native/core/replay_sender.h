@@ -10,9 +10,9 @@
 #include <memory>
 #include <mutex>
 
-#include "core/block_source.h"
 #include "core/injector.h"
 #include "core/result.h"
+#include "core/savefile_source.h"
 #include "core/send_tally.h"
 
 namespace ringtap {
@@ -38,7 +38,7 @@ struct ReplayFigures {
 class ReplaySender {
  public:
   // Opens the file anew for each pass.
-  using Open = std::function<Result<std::unique_ptr<BlockSource>>()>;
+  using Open = std::function<Result<std::unique_ptr<SavefileSource>>()>;
 
   ReplaySender(std::unique_ptr<Injector> injector, Open open, const ReplayOptions& options);
 
@@ -58,7 +58,7 @@ class ReplaySender {
  private:
   class Pass;
 
-  Result<std::unique_ptr<BlockSource>> openPass();
+  Result<std::unique_ptr<SavefileSource>> openPass();
 
   std::unique_ptr<Injector> injector_;
   Open open_;
@@ -66,8 +66,8 @@ class ReplaySender {
   SendTally tally_;
   std::uint64_t begun_ = 0;
   mutable std::mutex mutex_;
-  ReplayFigures figures_;          // under the mutex
-  BlockSource* source_ = nullptr;  // under the mutex
+  ReplayFigures figures_;             // under the mutex
+  SavefileSource* source_ = nullptr;  // under the mutex
 };
 
 }  // namespace ringtap

@@ -4,18 +4,27 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 
-#include "core/block_source.h"
+#include "core/result.h"
 #include "core/savefile_reader.h"
 
 namespace ringtap {
 
-class SavefileSource final : public BlockSource {
+// A block of packets (block.h).
+struct SourceBlock {
+  std::byte* memory = nullptr;  // null: there are no more
+  std::uint32_t packets = 0;    // in its index
+  std::size_t length = 0;       // bytes, to the end of the last packet and its comments
+};
+
+class SavefileSource {
  public:
   // What the reader has to say of the file, in the file's order: each ahead of the packets that it is about, and behind
   // those of the chunk before. Called within next().
@@ -25,9 +34,10 @@ class SavefileSource final : public BlockSource {
   [[nodiscard]] static Result<std::unique_ptr<SavefileSource>> open(const std::string& path, SavefileConfig config,
                                                                     OnNews onNews);
 
-  // An error of the file comes after all packets before it.
-  [[nodiscard]] Result<SourceBlock> next() override;
-  void shut() override;
+  // The next block, which stays until the next call. May wait. An error of the file comes after all packets before it.
+  [[nodiscard]] Result<SourceBlock> next();
+  // Ends a next() that waits, and all later ones.
+  void shut();
   // Answers the news of an interface, where the config says `selecting`: within OnNews, or later.
   void decide(std::uint32_t index, bool selected) { reader_.decide(index, selected); }
 

@@ -192,11 +192,7 @@ TEST(replayedUntilItIsStopped) {
     auto injector = Injector::open("near0", {});
     CHECK(injector.ok());
     if (!injector.ok()) return;
-    const auto open = [&]() -> Result<std::unique_ptr<BlockSource>> {
-      auto source = SavefileSource::open(folder.file("sent.pcapng"), {}, [](SavefileNews&) {});
-      if (!source) return source.error();
-      return std::unique_ptr<BlockSource>(std::move(*source));
-    };
+    const auto open = [&] { return SavefileSource::open(folder.file("sent.pcapng"), {}, [](SavefileNews&) {}); };
     ReplaySender sender(std::move(*injector), open, {.speed = speed, .passes = 0});
     std::thread replaying([&] { CHECK(sender.run().ok()); });
     CHECK(eventually([&] { return sender.figures().passes >= 3; }));
