@@ -1,6 +1,8 @@
 // What time it is.
 #pragma once
 
+#include <time.h>
+
 #include <chrono>
 #include <cstdint>
 
@@ -10,6 +12,13 @@ namespace ringtap {
 [[nodiscard]] inline std::uint64_t realNow() {
   const auto since1970 = std::chrono::system_clock::now().time_since_epoch();
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(since1970).count());
+}
+
+// CLOCK_MONOTONIC, nanoseconds: the clock of Interrupt's moments.
+[[nodiscard]] inline std::uint64_t monotonicNow() {
+  timespec time{};
+  ::clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
 }
 
 }  // namespace ringtap

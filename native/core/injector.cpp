@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/clock.h"
 #include "core/interface_monitor.h"
 #include "core/link_type.h"
 

@@ -4,6 +4,8 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
+#include "core/clock.h"
+
 namespace ringtap {
 
 namespace {
@@ -19,12 +21,6 @@ timespec toTimespec(std::uint64_t time) {
 }
 
 }  // namespace
-
-std::uint64_t monotonicNow() {
-  timespec time{};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<std::uint64_t>(time.tv_sec) * kSecond + static_cast<std::uint64_t>(time.tv_nsec);
-}
 
 Result<Interrupt> Interrupt::open() {
   UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));

@@ -20,7 +20,7 @@ class Interrupt {
   void clear();
   [[nodiscard]] bool raised() const { return raised_.load(std::memory_order_acquire); }
 
-  // Waits until this moment of CLOCK_MONOTONIC, in nanoseconds, and never less. False at once when raised, or within a
+  // Waits until this moment of monotonicNow() (clock.h), and never less. False at once when raised, or within a
   // millisecond or so of it. On a thread whose timer slack is small (prctl(2), PR_SET_TIMERSLACK) it wakes as exactly
   // as the kernel's timers do.
   [[nodiscard]] bool sleepUntil(std::uint64_t time) const;
@@ -33,8 +33,5 @@ class Interrupt {
   UniqueFd event_;
   std::atomic<bool> raised_{false};
 };
-
-// CLOCK_MONOTONIC, nanoseconds.
-[[nodiscard]] std::uint64_t monotonicNow();
 
 }  // namespace ringtap

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/clock.h"
 #include "core/replay_frame.h"
 #include "core/replay_schedule.h"
 
