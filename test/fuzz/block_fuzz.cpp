@@ -9,6 +9,7 @@
 #include "core/savefile_writer.h"
 #include "core/selection_table.h"
 #include "fuzz.h"
+#include "support/no_kernel.h"
 
 using namespace ringtap;
 
@@ -63,19 +64,6 @@ FilterSpec someFilter() {
   return spec;
 }
 
-class Unfiltered final : public KernelFilter {
-  void accept(std::uint32_t, std::uint16_t) override {}
-  void refuse(std::uint32_t, std::uint16_t) override {}
-  void forget(std::uint32_t) override {}
-  Result<> commit() override { return {}; }
-  void relate(std::uint32_t, const DedupeRelation&) override {}
-  std::uint64_t duplicates(std::uint32_t) const override { return 0; }
-  Result<> replace(const FilterSpec&) override { return {}; }
-  std::optional<std::uint64_t> accepted(std::uint32_t) const override { return std::nullopt; }
-  bool unlistedPassUnfiltered() const override { return true; }
-  TableForm form() const override { return TableForm::Classic; }
-};
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -98,7 +86,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   std::memcpy(block, data, length);
   SelectionTable table(someFilter(), true);
-  table.use(std::make_unique<Unfiltered>());
+  table.use(std::make_unique<support::NoKernel>(true));
   std::uint32_t generation = 0;
   TakenBlock taken = table.take(block, length, 0, 1, [&](std::uint32_t index) {
     InterfaceInfo info;

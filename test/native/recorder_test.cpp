@@ -15,27 +15,13 @@
 #include "core/copied_block.h"
 #include "core/savefile_format.h"
 #include "support/blocks.h"
+#include "support/no_kernel.h"
 
 using namespace ringtap;
 using namespace std::chrono_literals;
 using support::MadeRecord;
 
 namespace {
-
-// Verdicts reach nobody.
-class NoKernel final : public KernelFilter {
- public:
-  void accept(std::uint32_t, std::uint16_t) override {}
-  void refuse(std::uint32_t, std::uint16_t) override {}
-  void forget(std::uint32_t) override {}
-  Result<> commit() override { return {}; }
-  void relate(std::uint32_t, const DedupeRelation&) override {}
-  [[nodiscard]] std::uint64_t duplicates(std::uint32_t) const override { return 0; }
-  Result<> replace(const FilterSpec&) override { return {}; }
-  [[nodiscard]] std::optional<std::uint64_t> accepted(std::uint32_t) const override { return std::nullopt; }
-  [[nodiscard]] bool unlistedPassUnfiltered() const override { return false; }
-  [[nodiscard]] TableForm form() const override { return TableForm::Ebpf; }
-};
 
 InterfaceInfo device(std::uint32_t index) {
   InterfaceInfo info;
@@ -59,7 +45,7 @@ bool eventually(Holds&& holds) {
 // A capture without a capture: eth1 is decided, others are undecided until decide().
 struct Bench {
   explicit Bench(RecordingForm form) : table({}, true), queue([] {}), outlet(queue) {
-    table.use(std::make_unique<NoKernel>());
+    table.use(std::make_unique<support::NoKernel>());
     char name[] = "/tmp/ringtap-recorder-XXXXXX";
     folder = ::mkdtemp(name);
     table.add(device(1));

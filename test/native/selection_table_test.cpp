@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "support/blocks.h"
+#include "support/no_kernel.h"
 #include "support/random_filter.h"
 
 using namespace ringtap;
@@ -18,34 +19,27 @@ namespace {
 using Indexes = std::vector<std::uint32_t>;
 
 // Takes what it is told, and counts what it is told to.
-class FakeKernel final : public KernelFilter {
+class FakeKernel final : public support::NoKernel {
  public:
-  explicit FakeKernel(bool unlistedPassUnfiltered) : unfiltered_(unlistedPassUnfiltered) {}
+  using NoKernel::NoKernel;
   void accept(std::uint32_t index, std::uint16_t) override { verdicts[index] = true; }
   void refuse(std::uint32_t index, std::uint16_t) override { verdicts[index] = false; }
   void forget(std::uint32_t index) override {
     verdicts.erase(index);
     counts.erase(index);
   }
-  Result<> commit() override { return {}; }
   void relate(std::uint32_t index, const DedupeRelation& relation) override { relations[index] = relation; }
-  std::uint64_t duplicates(std::uint32_t) const override { return 0; }
-  Result<> replace(const FilterSpec&) override { return {}; }
   std::optional<std::uint64_t> accepted(std::uint32_t index) const override {
     if (!counting) return std::nullopt;
     const auto found = counts.find(index);
     return found == counts.end() ? 0 : found->second;
   }
-  bool unlistedPassUnfiltered() const override { return unfiltered_; }
   TableForm form() const override { return counting ? TableForm::Ebpf : TableForm::Classic; }
 
   std::map<std::uint32_t, bool> verdicts;
   std::map<std::uint32_t, DedupeRelation> relations;
   bool counting = false;
   std::map<std::uint32_t, std::uint64_t> counts;
-
- private:
-  bool unfiltered_;
 };
 
 InterfaceInfo device(std::uint32_t index, std::uint32_t generation, const std::string& name = "eth") {
@@ -429,7 +423,7 @@ TEST(duplicatesByTopology) {
     CHECK(bench.table.commit().ok());
     CHECK(((bench.kernel->relations[2].flags & kDedupeAllOut) != 0) == dedupe);
     CHECK(seen() == all);  // from before that was decided
-    bench.table.use(std::make_unique<FakeKernel>(false));
+    bench.table.use(std::make_unique<FakeKernel>());
     CHECK(seen() == (dedupe ? Indexes{1, 10} : all));
     bench.checkBalance(15);
     CHECK(bench.table.figures().duplicates == (dedupe ? 3 : 0));

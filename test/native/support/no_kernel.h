@@ -1,0 +1,30 @@
+// In the place of the kernel's socket filter, where there is none.
+#pragma once
+
+#include <optional>
+
+#include "core/kernel_filter.h"
+
+namespace support {
+
+// Verdicts reach nobody, and nobody counts: a classic form that never fails. A test derives from it what it looks at.
+class NoKernel : public ringtap::KernelFilter {
+ public:
+  explicit NoKernel(bool unlistedPassUnfiltered = false) : unfiltered_(unlistedPassUnfiltered) {}
+
+  void accept(std::uint32_t, std::uint16_t) override {}
+  void refuse(std::uint32_t, std::uint16_t) override {}
+  void forget(std::uint32_t) override {}
+  ringtap::Result<> commit() override { return {}; }
+  void relate(std::uint32_t, const ringtap::DedupeRelation&) override {}
+  [[nodiscard]] std::uint64_t duplicates(std::uint32_t) const override { return 0; }
+  ringtap::Result<> replace(const ringtap::FilterSpec&) override { return {}; }
+  [[nodiscard]] std::optional<std::uint64_t> accepted(std::uint32_t) const override { return std::nullopt; }
+  [[nodiscard]] bool unlistedPassUnfiltered() const override { return unfiltered_; }
+  [[nodiscard]] ringtap::TableForm form() const override { return ringtap::TableForm::Classic; }
+
+ private:
+  bool unfiltered_;
+};
+
+}  // namespace support
