@@ -6,12 +6,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <thread>
 
 #include "check.h"
+#include "support/folder.h"
 
 using namespace ringtap;
 using namespace std::chrono_literals;
@@ -41,30 +40,17 @@ extern "C" int fsync(int fd) {
 
 namespace {
 
-class Folder {
+// Where the files go; nothing has been brought to the disk yet.
+class Folder final : public support::Folder {
  public:
-  Folder() {
-    char path[] = "/tmp/ringtap-file-set-XXXXXX";
-    if (::mkdtemp(path) != nullptr) path_ = path;
-    synced.clear();
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
+  Folder() { synced.clear(); }
 
   [[nodiscard]] FileSetOptions options(FileSetOptions::Sync sync) const {
     FileSetOptions options;
-    options.path = path_ + "/trace-%i.pcap";
+    options.path = file("trace-%i.pcap");
     options.sync = sync;
     return options;
   }
-  [[nodiscard]] std::vector<std::string> names() const {
-    std::vector<std::string> found;
-    for (const auto& entry : std::filesystem::directory_iterator(path_)) found.push_back(entry.path().filename());
-    std::sort(found.begin(), found.end());
-    return found;
-  }
-
- private:
-  std::string path_;
 };
 
 using Names = std::vector<std::string>;

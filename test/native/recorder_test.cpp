@@ -1,24 +1,23 @@
 // A recorder between the capture and the disk: what happens when it is stopped, behind, or broken.
 #include "core/recorder.h"
 
-#include <unistd.h>
-
 #include <condition_variable>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <thread>
 
 #include "check.h"
 #include "core/block_outlet.h"
 #include "core/copied_block.h"
 #include "core/savefile_format.h"
 #include "support/blocks.h"
+#include "support/eventually.h"
+#include "support/folder.h"
 #include "support/no_kernel.h"
 
 using namespace ringtap;
-using namespace std::chrono_literals;
+using support::eventually;
 using support::MadeRecord;
 
 namespace {
@@ -32,26 +31,14 @@ InterfaceInfo device(std::uint32_t index) {
   return info;
 }
 
-// Waits for what another thread does; false after far too long.
-template <typename Holds>
-bool eventually(Holds&& holds) {
-  for (int i = 0; i < 20'000; ++i) {
-    if (holds()) return true;
-    std::this_thread::sleep_for(1ms);
-  }
-  return false;
-}
-
 // A capture without a capture: eth1 is decided, others are undecided until decide().
 struct Bench {
   explicit Bench(RecordingForm form) : table({}, true), queue([] {}), outlet(queue) {
     table.use(std::make_unique<support::NoKernel>());
-    char name[] = "/tmp/ringtap-recorder-XXXXXX";
-    folder = ::mkdtemp(name);
     table.add(device(1));
     (void)table.decide(1, 1, 0, true);
     history.record(InterfaceEvent{InterfaceChange::Added, device(1), {}}, 0, 0);
-    auto opened = Recorder::open({std::move(form), {.path = folder / "%i.pcapng"}, ""});
+    auto opened = Recorder::open({std::move(form), {.path = folder.file("%i.pcapng")}, ""});
     CHECK(opened.ok());
     recorder = std::move(*opened);
   }
@@ -59,7 +46,6 @@ struct Bench {
     letGo();
     recorder->finish(true);
     recorder->join();
-    std::filesystem::remove_all(folder);
   }
 
   void start() {
@@ -116,7 +102,7 @@ struct Bench {
   ChunkQueue queue;
   BlockOutlet outlet;
   std::shared_ptr<OverflowMemory> overflow = std::make_shared<OverflowMemory>(1 << 20);
-  std::filesystem::path folder;
+  support::Folder folder;
   std::uint64_t blocks = 0;
   std::atomic<bool> detached{false};
   std::mutex mutex;
@@ -126,7 +112,7 @@ struct Bench {
   std::shared_ptr<Recorder> recorder;
 };
 
-std::vector<std::uint32_t> blockTypesIn(const std::filesystem::path& path) {
+std::vector<std::uint32_t> blockTypesIn(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
   std::vector<std::uint32_t> types;
@@ -177,7 +163,7 @@ TEST(aStoppedRecorderStillGivesWay) {
 
 TEST(aRecorderThatFailsAtOnceKeepsNothing) {
   Bench bench({});
-  for (const auto& file : std::filesystem::directory_iterator(bench.folder)) std::filesystem::remove(file);
+  for (const std::string& name : bench.folder.names()) std::filesystem::remove(bench.folder.file(name));
   bench.start();
   CHECK(eventually([&] { return bench.recorder->ended(); }));
   CHECK(bench.recorder->nextFault().has_value());
@@ -195,9 +181,9 @@ TEST(aLossBehindTheLastPacketIsTold) {
   bench.recorder->join();
   CHECK(bench.recorder->figures().dropped == 7 && bench.recorder->figures().files == 2);
   using namespace savefile;
-  CHECK(blockTypesIn(bench.folder / "000001.pcapng") ==
+  CHECK(blockTypesIn(bench.folder.file("000001.pcapng")) ==
         std::vector{kSectionHeader, kInterfaceDescription, kEnhancedPacket, kInterfaceStatistics});
-  CHECK(blockTypesIn(bench.folder / "000002.pcapng") ==
+  CHECK(blockTypesIn(bench.folder.file("000002.pcapng")) ==
         std::vector{kSectionHeader, kInterfaceDescription, kInterfaceStatistics});
 }
 
@@ -209,7 +195,5 @@ TEST(aFileWithNothingToTellIsNotLeftBehind) {
   bench.recorder->finish(false);
   bench.recorder->join();
   CHECK(bench.recorder->figures().files == 1);
-  std::size_t files = 0;
-  for ([[maybe_unused]] const auto& file : std::filesystem::directory_iterator(bench.folder)) ++files;
-  CHECK(files == 1);
+  CHECK(bench.folder.names() == std::vector<std::string>{"000001.pcapng"});
 }

@@ -1,9 +1,6 @@
 // Recording and sending with all their threads at once, without Node: the loops, a consumer, the recorder, and whoever
 // starts, stops and asks. For the thread sanitizer above all.
-#include <unistd.h>
-
 #include <atomic>
-#include <filesystem>
 #include <thread>
 
 #include "check.h"
@@ -13,11 +10,15 @@
 #include "core/replay_sender.h"
 #include "core/savefile_source.h"
 #include "support/consumer.h"
+#include "support/eventually.h"
+#include "support/folder.h"
 
 using namespace ringtap;
 using namespace std::chrono_literals;
 using support::addPair;
 using support::Consumer;
+using support::eventually;
+using support::Folder;
 using support::ip;
 using support::Sender;
 
@@ -44,28 +45,6 @@ std::vector<CaptureConfig> ways() {
   config.pcap.memory = std::size_t{128} << 20;
   configs.push_back(config);
   return configs;
-}
-
-class Folder {
- public:
-  Folder() {
-    char name[] = "/tmp/ringtap-recording-XXXXXX";
-    path_ = ::mkdtemp(name);
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] std::string file(const char* name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
-
-template <typename Holds>
-bool eventually(Holds&& holds) {
-  for (int i = 0; i < 60'000; ++i) {
-    if (holds()) return true;
-    std::this_thread::sleep_for(1ms);
-  }
-  return false;
 }
 
 std::shared_ptr<Recorder> begin(Capture& capture, const std::string& path, std::uint64_t rotatePackets) {

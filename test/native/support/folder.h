@@ -1,0 +1,42 @@
+// A folder of a test's own.
+#pragma once
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace support {
+
+// Empty, in the system's place for temporary files, and gone with this object. Ends the program where none can be made.
+class Folder {
+ public:
+  Folder() {
+    std::string path = std::filesystem::temp_directory_path() / "ringtap-test-XXXXXX";
+    if (::mkdtemp(path.data()) == nullptr) {
+      std::perror(path.c_str());
+      std::abort();
+    }
+    path_ = path;
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  // The path of a file in it.
+  [[nodiscard]] std::string file(const std::string& name) const { return path_ / name; }
+  // Of what is in it, sorted.
+  [[nodiscard]] std::vector<std::string> names() const {
+    std::vector<std::string> found;
+    for (const auto& entry : std::filesystem::directory_iterator(path_)) found.push_back(entry.path().filename());
+    std::sort(found.begin(), found.end());
+    return found;
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace support
