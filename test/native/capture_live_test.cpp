@@ -7,13 +7,14 @@
 
 #include "check.h"
 #include "core/capture.h"
-#include "core/ebpf.h"
 #include "core/filter.h"
 #include "support/consumer.h"
+#include "support/forms.h"
 
 using namespace ringtap;
 using support::addPair;
 using support::Consumer;
+using support::forms;
 using support::indexOf;
 using support::ip;
 using support::Sender;
@@ -37,13 +38,6 @@ CaptureConfig smallPcap() {
   config.backend = Backend::Pcap;
   config.pcap.memory = std::size_t{128} << 20;
   return config;
-}
-
-// The forms that this process may use. The other is not tested here, and said so.
-std::vector<TableForm> forms() {
-  if (mayUseBpf()) return {TableForm::Classic, TableForm::Ebpf};
-  std::fprintf(stderr, "*** NOT RUN: the eBPF form (CAP_BPF)\n");
-  return {TableForm::Classic};
 }
 
 // A configuration for each form, and one for libpcap.

@@ -5,13 +5,13 @@
 
 #include "check.h"
 #include "core/capture.h"
-#include "core/ebpf.h"
 #include "core/injector.h"
 #include "core/replay_sender.h"
 #include "core/savefile_source.h"
 #include "support/consumer.h"
 #include "support/eventually.h"
 #include "support/folder.h"
+#include "support/forms.h"
 
 using namespace ringtap;
 using namespace std::chrono_literals;
@@ -32,8 +32,7 @@ std::vector<CaptureConfig> ways() {
   config.overflowMemory = std::size_t{4} << 20;
   config.hotplug = true;
   std::vector<CaptureConfig> configs;
-  for (const TableForm form : {TableForm::Classic, TableForm::Ebpf}) {
-    if (form == TableForm::Ebpf && !mayUseBpf()) continue;
+  for (const TableForm form : support::forms()) {
     for (const std::uint32_t rings : {1u, 2u}) {
       config.form = form;
       config.ringCount = rings;

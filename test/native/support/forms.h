@@ -1,0 +1,25 @@
+// Which forms of the kernel's table of interfaces a test can have.
+#pragma once
+
+#include <cstdio>
+#include <vector>
+
+#include "core/ebpf.h"
+#include "core/kernel_filter.h"
+
+namespace support {
+
+// Those that this process may use. The other is not tested then, and the program says so, once. In a user namespace
+// (namespace.h) a process has the capability, and the kernel makes no map for it all the same: so this tries.
+inline const std::vector<ringtap::TableForm>& forms() {
+  using ringtap::TableForm;
+  static const std::vector<TableForm> usable = [] {
+    if (ringtap::mayUseBpf() && ringtap::createHashMap(4, 1).ok())
+      return std::vector{TableForm::Classic, TableForm::Ebpf};
+    std::fprintf(stderr, "*** NOT RUN: the eBPF form (CAP_BPF)\n");
+    return std::vector{TableForm::Classic};
+  }();
+  return usable;
+}
+
+}  // namespace support
