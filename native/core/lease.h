@@ -10,7 +10,7 @@
 #include <shared_mutex>
 #include <utility>
 
-#include "core/selection_table.h"
+#include "core/taken_block.h"
 
 namespace ringtap {
 

@@ -18,7 +18,7 @@
 #include "core/byte_sink.h"
 #include "core/interface_history.h"
 #include "core/savefile_writer.h"
-#include "core/selection_table.h"
+#include "core/taken_block.h"
 
 namespace ringtap {
 

@@ -1,25 +1,16 @@
 #include "core/selection_table.h"
 
-#include <arpa/inet.h>
-#include <linux/if_arp.h>
-#include <linux/if_packet.h>
-
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "core/clock.h"
-#include "core/filter_interpreter.h"
-#include "core/host_filter.h"
-#include "core/link_type.h"
+#include "core/record_filter.h"
 
 namespace ringtap {
 
 namespace {
 
 constexpr std::size_t kMostGone = 1024;
-constexpr std::size_t kMostDecisions = 64;  // of a device that is renamed all the time; blocks wait for fewer
-constexpr std::size_t kMostBefore = 64;     // of a device that goes and comes back all the time
 
 // Whether a change leaves what the rule on duplicates asks as it was.
 bool sameStanding(const InterfaceInfo& before, const InterfaceInfo& now) {
@@ -27,44 +18,7 @@ bool sameStanding(const InterfaceInfo& before, const InterfaceInfo& now) {
          before.peerNetnsId == now.peerNetnsId;
 }
 
-// Finds the share of a packet fast: packets of one interface come in runs, and of few interfaces at a time.
-class ShareFinder {
- public:
-  explicit ShareFinder(std::vector<BlockShare>& shares) : shares_(shares) {}
-
-  BlockShare* find(const Record& record) {
-    const auto index = static_cast<std::uint32_t>(record.from().sll_ifindex);
-    const std::uint64_t timestamp = record.timestamp();
-    std::uint32_t& position = cache_[index % cache_.size()];
-    if (position < shares_.size() && holds(shares_[position], index, timestamp)) return &shares_[position];
-    for (std::uint32_t i = 0; i < shares_.size(); ++i) {
-      if (!holds(shares_[i], index, timestamp)) continue;
-      position = i;
-      return &shares_[i];
-    }
-    return nullptr;
-  }
-
- private:
-  static bool holds(const BlockShare& share, std::uint32_t index, std::uint64_t timestamp) {
-    return share.interface->info.index == index && timestamp <= share.until &&
-           (timestamp > share.since || share.since == 0);
-  }
-
-  std::vector<BlockShare>& shares_;
-  std::array<std::uint32_t, 256> cache_{};
-};
-
 }  // namespace
-
-Verdict TrackedInterface::at(std::uint64_t epoch) const {
-  Verdict verdict = decisions.front().verdict;
-  for (const Decision& decision : decisions) {
-    if (decision.epoch > epoch) break;
-    verdict = decision.verdict;
-  }
-  return verdict;
-}
 
 void SelectionTable::use(std::unique_ptr<KernelFilter> kernel) {
   std::lock_guard lock(mutex_);
@@ -94,7 +48,7 @@ void SelectionTable::relateAll(std::uint64_t since) {
   std::vector<DedupeDevice> devices;
   devices.reserve(byIndex_.size());
   for (const auto& [index, tracked] : byIndex_) {
-    if (!tracked->present) continue;
+    if (!tracked->present()) continue;
     const InterfaceInfo& info = tracked->info;
     const bool paired = info.kind == "veth" && info.peerNetnsId == -1;
     devices.push_back(
@@ -116,15 +70,9 @@ std::shared_ptr<TrackedInterface> SelectionTable::find(std::uint32_t index) {
 
 void SelectionTable::track(const InterfaceInfo& info, Verdict verdict, Horizon refilterUntil,
                            const std::optional<DeviceLosses>& losses) {
-  auto tracked = std::make_shared<TrackedInterface>();
-  tracked->info = info;
-  tracked->decisions.push_back({epoch_, verdict, 0, losses});
+  auto tracked = std::make_shared<TrackedInterface>(info, epoch_, verdict, losses);
   tracked->refilterUntil = std::move(refilterUntil);
-  std::shared_ptr<TrackedInterface>& latest = byIndex_[info.index];
-  tracked->before = std::exchange(latest, tracked);
-  auto* oldest = &tracked->before;
-  for (std::size_t depth = 0; depth < kMostBefore && *oldest; ++depth) oldest = &(*oldest)->before;
-  oldest->reset();
+  tracked->follow(std::exchange(byIndex_[info.index], tracked));
   relationsOld_ = true;
   tellKernel(*tracked);
 }
@@ -134,44 +82,23 @@ void SelectionTable::add(const InterfaceInfo& info, const std::optional<DeviceLo
   track(info, Verdict::Pending, {}, losses);
 }
 
+KernelCounts SelectionTable::countsOf(std::uint32_t index) const {
+  return kernel_ ? KernelCounts{kernel_->accepted(index), kernel_->duplicates(index)} : KernelCounts{};
+}
+
 void SelectionTable::retire(TrackedInterface& tracked, const std::optional<DeviceLosses>& losses,
                             const Horizon& horizon) {
-  if (!tracked.present) return;
-  tracked.present = false;
-  tracked.lossesAtEnd = losses;
+  if (!tracked.present()) return;
+  const KernelCounts counts = countsOf(tracked.info.index);
+  tracked.leave(counts, losses, horizon);
+  totals_.duplicates += counts.duplicates;
+  if (kernel_) kernel_->forget(tracked.info.index);
   relationsOld_ = true;
-  tracked.lastBlocks = horizon;
-  tracked.refilterUntil = horizon;  // once it is forgotten, its index is as good as one that never was
-  if (kernel_) {
-    tracked.receivedBefore = kernel_->accepted(tracked.info.index);
-    if (tracked.receivedBefore) *tracked.receivedBefore += tracked.inherited;
-    const std::uint64_t duplicates = kernel_->duplicates(tracked.info.index);
-    tracked.figures.duplicates += duplicates;
-    totals_.duplicates += duplicates;
-    kernel_->forget(tracked.info.index);
-  }
   gone_.push_back(find(tracked.info.index));
   if (gone_.size() <= kMostGone) return;
   const auto oldest = gone_.front();
   gone_.erase(gone_.begin());
   if (find(oldest->info.index) == oldest) byIndex_.erase(oldest->info.index);
-}
-
-// `records` packets of the index were taken with this block. Without losses exact: those of the devices before come
-// first, and are all there. After losses, what was dropped of these may be put down to this one instead.
-void SelectionTable::inherit(TrackedInterface& tracked, std::uint32_t ring, std::uint64_t number,
-                             std::uint64_t records) {
-  for (auto* link = &tracked.before; *link && records > 0;) {
-    TrackedInterface& old = **link;
-    if (ring < old.lastBlocks.size() && number <= old.lastBlocks[ring]) {
-      const std::uint64_t taken = std::min(records, old.outstanding());
-      if (taken > 0) *old.receivedBefore -= taken;  // it has a value where something is outstanding
-      tracked.inherited += taken;
-      records -= taken;
-    }
-    if (old.outstanding() > 0) link = &old.before;
-    else *link = std::shared_ptr<TrackedInterface>(old.before);
-  }
 }
 
 void SelectionTable::apply(const std::vector<InterfaceEvent>& events, std::uint64_t time, const Horizon& horizon) {
@@ -197,9 +124,7 @@ void SelectionTable::apply(const std::vector<InterfaceEvent>& events, std::uint6
         relationsOld_ = relationsOld_ || !sameStanding(tracked->info, event.current);
         tracked->info = event.current;
         if (event.change == InterfaceChange::Renamed && hotplug_) {
-          tracked->decisions.push_back({epoch_, Verdict::Pending, time, event.losses});
-          if (tracked->decisions.size() > kMostDecisions) tracked->decisions.erase(tracked->decisions.begin());
-          tracked->decisions.front().since = 0;
+          tracked->ask(epoch_, time, event.losses);
           relationsOld_ = true;
         }
         tellKernel(*tracked);
@@ -220,7 +145,7 @@ SelectionTable::Acquaintance SelectionTable::knows(std::uint32_t index) const {
   std::lock_guard lock(mutex_);
   const auto found = byIndex_.find(index);
   if (found == byIndex_.end()) return Acquaintance::None;
-  return found->second->present ? Acquaintance::Present : Acquaintance::Gone;
+  return found->second->present() ? Acquaintance::Present : Acquaintance::Gone;
 }
 
 bool SelectionTable::decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected) {
@@ -234,14 +159,9 @@ bool SelectionTable::decide(std::uint32_t index, std::uint32_t generation, std::
     if (before == gone_.rend()) return false;
     tracked = *before;
   }
-  const Verdict verdict = selected ? Verdict::Selected : Verdict::Unselected;
-  for (auto& decision : tracked->decisions) {
-    if (decision.epoch != epoch) continue;
-    decision.verdict = verdict;
-    if (selected && !std::exchange(tracked->everSelected, true)) tracked->lossesBefore = decision.losses;
-  }
+  tracked->answer(epoch, selected);
   relationsOld_ = true;
-  if (!tracked->present) return false;
+  if (!tracked->present()) return false;
   if (tracked->now() == Verdict::Unselected && (tracked->relation.flags & kDedupeTaken) != 0) relateAll(realNow());
   tellKernel(*tracked);
   return true;
@@ -287,39 +207,14 @@ Result<> SelectionTable::close(const std::function<Result<>()>& refuseAll) {
   return refuseAll();
 }
 
-bool SelectionTable::accepts(const FilterSpec& spec, const Record& record) {
-  const sockaddr_ll& from = record.from();
-  const bool leaving = from.sll_pkttype == PACKET_OUTGOING;
-  if (leaving && (from.sll_hatype == ARPHRD_LOOPBACK || spec.direction == Direction::In)) return false;
-  if (!leaving && spec.direction == Direction::Out) return false;
-  const std::uint16_t linkType = linkTypeOf(from.sll_hatype);
-  const std::span<const std::uint8_t> bytes(record.data(), record.header->tp_snaplen);
-  if (spec.hosts && !spec.hosts->accepts(linkType, bytes, record.header->tp_len)) return false;
-  if (!spec.filtered) return true;
-  const LinkTypeFilter* program = programFor(spec, record.ownLinkType().value_or(linkType));
-  if (program == nullptr) return false;
-  PacketMetadata metadata;
-  metadata.packetType = from.sll_pkttype;
-  metadata.interfaceIndex = static_cast<std::uint32_t>(from.sll_ifindex);
-  metadata.protocol = ntohs(from.sll_protocol);
-  metadata.hardwareType = from.sll_hatype;
-  metadata.networkOffset = static_cast<std::uint32_t>(record.header->tp_net - record.header->tp_mac);
-  metadata.vlanPresent = (record.header->tp_status & TP_STATUS_VLAN_VALID) != 0;
-  metadata.vlanTci = static_cast<std::uint16_t>(record.header->hv1.tp_vlan_tci);
-  metadata.vlanTpid = record.header->hv1.tp_vlan_tpid;
-  return runFilter(program->instructions, bytes, record.header->tp_len, metadata) != 0;
-}
-
 BlockShare SelectionTable::share(std::shared_ptr<TrackedInterface> tracked, std::uint64_t timestamp) const {
+  const TrackedInterface::Decision decision = tracked->decisionOn(timestamp);
   BlockShare share;
-  const auto& decisions = tracked->decisions;
-  std::size_t which = decisions.size() - 1;
-  while (which > 0 && timestamp <= decisions[which].since) --which;
-  share.verdict = decisions[which].verdict;
-  share.epoch = decisions[which].epoch;
-  share.since = decisions[which].since;
-  share.until = which + 1 < decisions.size() ? decisions[which + 1].since : ~std::uint64_t{0};
   share.device = {tracked->info.index, tracked->info.generation};
+  share.epoch = decision.epoch;
+  share.verdict = decision.verdict;
+  share.since = decision.since;
+  share.until = decision.until;
   share.interface = std::move(tracked);
   return share;
 }
@@ -335,15 +230,14 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_
     const auto index = static_cast<std::uint32_t>(record.from().sll_ifindex);
     auto tracked = find(index);
     // One that has gone may have left packets in the ring; but there may be another with its index by now.
-    if (!tracked || !tracked->present) {
+    if (!tracked || !tracked->present()) {
       lock.unlock();
       stranger(index);
       lock.lock();
       tracked = find(index);
       if (!tracked) return nullptr;
     }
-    const Horizon& until = tracked->refilterUntil;
-    const bool refilter = ring < until.size() && number <= until[ring] && kernel_->unlistedPassUnfiltered();
+    const bool refilter = isBefore(tracked->refilterUntil, ring, number) && kernel_->unlistedPassUnfiltered();
     taken.shares.push_back(share(std::move(tracked), record.timestamp()));
     taken.shares.back().refilter = refilter;
     return &taken.shares.back();
@@ -385,7 +279,7 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_
   for (BlockShare& share : taken.shares) {
     taken.pending = taken.pending || share.verdict == Verdict::Pending;
     share.interface->figures.queued += share.packets;
-    inherit(*share.interface, ring, number, share.records);
+    share.interface->inherit(ring, number, share.records);
   }
   taken.epoch = epoch_;
   return taken;
@@ -413,7 +307,7 @@ void SelectionTable::filterAgain(std::byte* block, TakenBlock& taken) {
 void SelectionTable::settle(std::byte* block, TakenBlock& taken) {
   std::lock_guard lock(mutex_);
   if (taken.accounted) return;
-  if (taken.ring < enforceUntil_.size() && taken.number <= enforceUntil_[taken.ring]) filterAgain(block, taken);
+  if (isBefore(enforceUntil_, taken.ring, taken.number)) filterAgain(block, taken);
   if (taken.pending) {
     for (BlockShare& share : taken.shares) {
       if (share.verdict != Verdict::Pending) continue;
@@ -459,31 +353,14 @@ void SelectionTable::account(TakenBlock& taken, Fate fate) {
 SelectionTable::Figures SelectionTable::figures(const LossesByIndex& now) {
   std::lock_guard lock(mutex_);
   Figures figures = totals_;
-  const auto add = [&](const TrackedInterface& tracked) {
-    InterfaceFigures one = tracked.figures;
-    one.index = tracked.info.index;
-    one.generation = tracked.info.generation;
-    one.name = tracked.info.name;
-    one.present = tracked.present;
-    one.selected = tracked.now() == Verdict::Selected;
-    if (kernel_ && tracked.present) {
-      const std::uint64_t duplicates = kernel_->duplicates(tracked.info.index);
-      one.duplicates += duplicates;
-      figures.duplicates += duplicates;
-    }
-    auto accepted = tracked.present && kernel_ ? kernel_->accepted(tracked.info.index) : tracked.receivedBefore;
-    if (accepted && tracked.present) *accepted += tracked.inherited;
-    if (accepted) one.received = *accepted > tracked.lateRefused ? *accepted - tracked.lateRefused : 0;
-    if (tracked.lossesBefore) {
-      std::optional<DeviceLosses> latest = tracked.lossesAtEnd;
-      if (const auto at = now.find(one.index); tracked.present && at != now.end()) latest = at->second;
-      if (latest) one.losses = latest->since(*tracked.lossesBefore);
-    }
-    figures.interfaces.push_back(std::move(one));
-  };
-  for (const auto& tracked : gone_) add(*tracked);
+  for (const auto& tracked : gone_) figures.interfaces.push_back(tracked->report({}, {}));
   for (const auto& [index, tracked] : byIndex_) {
-    if (tracked->present) add(*tracked);
+    if (!tracked->present()) continue;
+    const KernelCounts counts = countsOf(index);
+    figures.duplicates += counts.duplicates;
+    const auto losses = now.find(index);
+    figures.interfaces.push_back(
+        tracked->report(counts, losses == now.end() ? std::nullopt : std::optional(losses->second)));
   }
   return figures;
 }
