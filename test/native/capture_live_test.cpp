@@ -40,10 +40,19 @@ CaptureConfig smallPcap() {
   return config;
 }
 
-// A configuration for each form, and one for libpcap.
+// Interfaces with rings of their own.
+CaptureConfig smallOwnRings() {
+  CaptureConfig config = small();
+  config.ringCount = 3;
+  config.sharing = Sharing::ByProgram;
+  return config;
+}
+
+// A configuration for each form, one with a ring for each interface, and one for libpcap.
 std::vector<CaptureConfig> ways() {
   std::vector<CaptureConfig> configs;
   for (const TableForm form : forms()) configs.push_back(small(form));
+  configs.push_back(smallOwnRings());
   configs.push_back(smallPcap());
   return configs;
 }
