@@ -9,12 +9,11 @@ import { Observer } from './chaos/observer.js'
 import { Random } from './chaos/random.js'
 import { Traffic } from './chaos/traffic.js'
 import { isWanted, World } from './chaos/world.js'
-import { block } from './support/collect.js'
 import t from './support/live.js'
 import { addNamespace, addVeth, links } from './support/network.js'
 import { descriptors, settle } from './support/process.js'
 import { tables as forms } from './support/tables.js'
-import { patience, sleep, waitUntil } from './support/wait.js'
+import { block, patience, sleep, waitUntil } from './support/wait.js'
 
 const seconds = Number(process.env['RINGTAP_CHAOS_SECONDS'] ?? 15)
 const seed = Number(process.env['RINGTAP_CHAOS_SEED'] ?? Date.now() % 2 ** 32)

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { Capture, type CaptureInterfaceEvent } from 'ringtap'
-import { block, type Seen, seen } from './support/collect.js'
+import { type Seen, seen } from './support/collect.js'
 import t from './support/live.js'
 import { del } from './support/network.js'
 import { tables } from './support/tables.js'
 import { tool } from './support/tools.js'
+import { block } from './support/wait.js'
 
 /** One veth pair after another: each is made, set up, and has 5 frames sent on it at once. A process of its own. */
 function plug(count: number, frames: number): Promise<void> {

@@ -1,12 +1,11 @@
 // The event `loss`, on losses provoked on purpose.
 import { Capture, type LossEvent } from 'ringtap'
-import { block } from './support/collect.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
 import { addVeth } from './support/network.js'
 import { send, sendSync } from './support/send.js'
 import { tables } from './support/tables.js'
-import { sleep, waitUntil } from './support/wait.js'
+import { block, sleep, waitUntil } from './support/wait.js'
 
 t.setTimeout(120_000)
 addVeth('eth0', 'far0')

@@ -3,12 +3,11 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Capture, type CaptureStats } from 'ringtap'
-import { block } from './support/collect.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
 import { addVeths, del, ipBatch, links } from './support/network.js'
 import { send, sendSync } from './support/send.js'
-import { waitUntil, within } from './support/wait.js'
+import { block, waitUntil, within } from './support/wait.js'
 
 interface Report {
   interfaces: string[]

@@ -1,9 +1,8 @@
 import { Capture, type CaptureOptions, type Chunk, type Packet } from 'ringtap'
-import { block } from './support/collect.js'
 import t from './support/live.js'
 import { addVeth } from './support/network.js'
 import { send, sendSync, sequenceOf } from './support/send.js'
-import { patience, sleep } from './support/wait.js'
+import { block, patience, sleep } from './support/wait.js'
 
 t.setTimeout(120_000 * patience)
 addVeth('eth0', 'far0')

@@ -1,14 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { Capture, type CaptureInterfaceEvent, LinkType } from 'ringtap'
-import { block, captureDuring, type Seen, seen } from './support/collect.js'
+import { captureDuring, type Seen, seen } from './support/collect.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
 import { addVeth, addVeths, del, down, link, openTun, rename, tunAvailable, up } from './support/network.js'
 import { settle } from './support/process.js'
 import { send, sendSync } from './support/send.js'
 import { tool } from './support/tools.js'
-import { waitUntil } from './support/wait.js'
+import { block, waitUntil } from './support/wait.js'
 
 const backend = 'pcap'
 const MiB = 1 << 20

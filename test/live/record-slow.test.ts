@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Capture, type Chunk } from 'ringtap'
 import { numbersIn, statisticsIn } from '../helpers/wireshark.js'
-import { block } from './support/collect.js'
 import { holdThread } from './support/hold-thread.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
 import { addVeth } from './support/network.js'
 import { send, sequenceOf } from './support/send.js'
+import { block } from './support/wait.js'
 import { backends } from './support/ways.js'
 
 t.setTimeout(240_000)

@@ -1,12 +1,12 @@
 import { Capture, type CaptureInterfaceEvent, explainSelection, type InterfaceSelection, listInterfaces } from 'ringtap'
-import { block, type Seen, seen } from './support/collect.js'
+import { type Seen, seen } from './support/collect.js'
 import { addNamespace } from './support/held-namespace.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
 import { addVeth, addVeths, del, down, ip, link, moveTo, rename, up } from './support/network.js'
 import { send, sendSync } from './support/send.js'
 import { tables } from './support/tables.js'
-import { waitUntil } from './support/wait.js'
+import { block, waitUntil } from './support/wait.js'
 
 addVeths(2, 'eth', 'far')
 

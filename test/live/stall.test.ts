@@ -1,10 +1,11 @@
 import { Capture, type CaptureOptions } from 'ringtap'
-import { block, captureDuring } from './support/collect.js'
+import { captureDuring } from './support/collect.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
 import { addVeth } from './support/network.js'
 import { send } from './support/send.js'
 import { tables } from './support/tables.js'
+import { block } from './support/wait.js'
 
 addVeth('eth0', 'far0')
 

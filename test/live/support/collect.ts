@@ -1,4 +1,5 @@
 import { Capture, type CaptureOptions, type Packet } from 'ringtap'
+import { drainBacklog } from './backlog.js'
 import { labelOf, sequenceOf } from './send.js'
 
 /** What a test keeps of a packet. */
@@ -31,11 +32,6 @@ export function seen(packet: Packet): Seen {
   }
 }
 
-/** Holds up the event loop, as a busy program does. */
-export function block(milliseconds: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
-}
-
 /** Everything a capture sees while `traffic` runs: it is stopped when that is done, drained, and closed. */
 export async function captureDuring(
   options: CaptureOptions,
@@ -48,6 +44,7 @@ export async function captureDuring(
       for await (const chunk of capture) for (const packet of chunk) packets.push(seen(packet))
     })()
     await traffic(capture)
+    drainBacklog()
     await capture.stop()
     await reading
     return { packets, stats: capture.stats() }

@@ -1,4 +1,5 @@
 import { Capture, type CaptureOptions, type RecordedFile, type Recording, type RecordOptions } from 'ringtap'
+import { drainBacklog } from './backlog.js'
 import { type Seen, seen } from './collect.js'
 import { imbalances } from './ledger.js'
 
@@ -29,6 +30,7 @@ export async function recorded(
   const files: RecordedFile[] = []
   recording.on('file', (file) => files.push(file))
   await traffic(capture, recording)
+  drainBacklog()
   const stats = await recording.stop()
   const ledger = await capture.stop()
   await mine?.done

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { drainBacklog } from './backlog.js'
 import { assertInside } from './namespace.js'
 import { tool } from './tools.js'
 
@@ -30,4 +31,5 @@ export function replaySync(interfaceName: string, frames: readonly RawFrame[], r
     encoding: 'utf8',
   })
   if (status !== 0) throw new Error(`replay failed (${status ?? signal}): ${error?.message ?? stderr.trim()}`)
+  drainBacklog()
 }

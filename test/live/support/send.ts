@@ -1,4 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process'
+import { drainBacklog } from './backlog.js'
 import type { FrameOptions } from './frame.js'
 import { assertInside } from './namespace.js'
 import { commandIn, tool } from './tools.js'
@@ -66,6 +67,7 @@ function outcome(options: SendOptions, status: number | string | null, stdout: s
   if (sent.dropped > 0 && !options.mayDrop) {
     throw new Error(`${sent.dropped} of ${sent.sent} frames were dropped by the sending device and reached nobody`)
   }
+  drainBacklog()
   return sent
 }
 
@@ -78,7 +80,8 @@ export function canInject(): boolean {
 /**
  * Sends numbered frames ({@link expectedFrame}) from a process of its own.
  *
- * @returns when the kernel has taken all of them; a receiver may still have to wait a moment
+ * @returns when the kernel has taken all of them, and they are at the other end of a veth; a program that receives them
+ * may still have to wait a moment
  * @throws Error unless every frame was sent, and none dropped on its way (see `mayDrop`)
  */
 export function send(options: SendOptions): Promise<Sent> {
