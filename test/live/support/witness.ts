@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
+import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type FilePacket, parsePcap } from '../../helpers/savefiles.js'
@@ -95,6 +95,8 @@ export async function startTcpdump(options: WitnessOptions): Promise<Witness> {
   ;(child.stderr as unknown as { unref?(): void }).unref?.()
 
   const size = () => fstatSync(file).size
+  // proc_pid_stat(5): the state stands behind the name. Asleep it has read all there was; else its turn is still to come.
+  const asleep = () => ended || readFileSync(`/proc/${child.pid}/stat`, 'latin1').includes(') S ')
   const packets = (endsMidway = true): WitnessedPacket[] => {
     const bytes = Buffer.alloc(size())
     for (let at = 0; at < bytes.length; ) {
@@ -113,7 +115,11 @@ export async function startTcpdump(options: WitnessOptions): Promise<Witness> {
     },
     async stop() {
       // It stops reading at the signal: what is in its ring by then is lost to it.
-      if (!ended) await waitUntilStable(size, `the file of tcpdump on ${name}`)
+      const read = async () => {
+        await waitUntil(asleep, `tcpdump on ${name} to wait for packets`)
+        return size()
+      }
+      if (!ended) await waitUntilStable(read, `the file of tcpdump on ${name}`)
       child.kill('SIGINT')
       await waitUntil(
         () => ended,
