@@ -3,22 +3,19 @@ import { inspect } from 'node:util'
 import { Capture, CaptureError, Chunk, Packet } from 'ringtap'
 import t from './support/live.js'
 import { addVeth, link } from './support/network.js'
-import { expectedFrame, sendSync, sequenceOf } from './support/send.js'
+import { oneChunk } from './support/one-chunk.js'
+import { expectedFrame, sequenceOf } from './support/send.js'
 import { backends } from './support/ways.js'
 
 addVeth('eth0', 'far0')
 
-async function oneChunk(capture: Capture, count: number): Promise<Chunk> {
-  sendSync({ interface: 'eth0', count, size: 100 })
-  const { value } = await capture[Symbol.asyncIterator]().next()
-  return value as Chunk
-}
+const size = 100
 
 for (const { backend, copy } of backends.flatMap((backend) => [false, true].map((copy) => ({ backend, copy })))) {
   t.test(`what a chunk says of itself, ${backend}, chunk.copy ${copy}`, async (t) => {
     await using capture = await Capture.open({ interfaces: 'eth0', backend, chunk: { copy } })
     const before = BigInt(Date.now()) * 1_000_000n
-    const chunk = await oneChunk(capture, 50)
+    const chunk = await oneChunk(capture, 50, { size })
     const after = BigInt(Date.now() + 1) * 1_000_000n
     t.ok(chunk instanceof Chunk)
     t.equal(chunk.packetCount, 50)
@@ -83,7 +80,7 @@ for (const { backend, copy } of backends.flatMap((backend) => [false, true].map(
 
 t.test('what a packet says of itself', async (t) => {
   await using capture = await Capture.open({ interfaces: 'eth0' })
-  const chunk = await oneChunk(capture, 2)
+  const chunk = await oneChunk(capture, 2, { size })
   const [packet, other] = [...chunk] as [Packet, Packet]
   t.ok(packet instanceof Packet)
   t.ok(packet.data instanceof Uint8Array)
@@ -127,7 +124,7 @@ t.test('what a packet says of itself', async (t) => {
   t.ok(Buffer.from(copy.data).equals(expectedFrame(0, { size: 100 })), 'a copy is whole')
   t.ok(copy.copy() instanceof Packet, 'and can be copied')
   const cut = await Capture.open({ interfaces: 'eth0', snapshotLength: 60 })
-  const short = await oneChunk(cut, 1)
+  const short = await oneChunk(cut, 1, { size })
   t.match(inspect([...short][0]), /^Packet eth0 out 60 of 100 bytes at/)
   await cut.close()
 })
@@ -139,7 +136,7 @@ t.test('what a packet says of itself that comes through libpcap', async (t) => {
   ] as const
   for (const [direction, told, kind, text] of directions) {
     await using capture = await Capture.open({ interfaces: 'eth0', backend: 'pcap', direction, snapshotLength: 60 })
-    const chunk = await oneChunk(capture, 2)
+    const chunk = await oneChunk(capture, 2, { size })
     const [packet] = [...chunk] as [Packet, Packet]
     t.ok(Buffer.from(packet.data).equals(expectedFrame(0, { size: 100 }).subarray(0, 60)))
     t.equal(packet.capturedLength, 60)
@@ -160,7 +157,7 @@ t.test('what a packet says of itself that comes through libpcap', async (t) => {
     t.equal(copy.direction, told)
   }
   await using incoming = await Capture.open({ interfaces: 'far0', backend: 'pcap', direction: 'in' })
-  const [packet] = [...(await oneChunk(incoming, 1))]
+  const [packet] = [...(await oneChunk(incoming, 1, { size }))]
   t.equal(packet?.direction, 'in')
   t.equal(packet?.kind, undefined, 'to whom is not known')
 })
@@ -208,10 +205,8 @@ t.test('ESM and CommonJS share errors and native code', async (t) => {
 
   const one = await Capture.open({ interfaces: 'eth0' })
   const two = await cjs.Capture.open({ interfaces: 'eth0' })
-  sendSync({ interface: 'eth0', count: 5 })
   for (const capture of [one, two]) {
-    const { value } = await capture[Symbol.asyncIterator]().next()
-    t.equal((value as Chunk).packetCount, 5)
+    t.equal((await oneChunk(capture, 5)).packetCount, 5)
     await capture.close()
   }
 })
