@@ -78,6 +78,13 @@ for (const { way, options, skip } of ways) {
           for (const filter of ['udp', 'ip', 'udp port 7 or udp port 8', 'udp dst port 7'])
             await capture.setFilter(filter)
           await traffic
+          // What is not taken within a moment would be held to the new one.
+          await waitUntil(
+            () => recording.stats().packets === 4000 && capture.stats().delivered === 4000,
+            'all of them to be taken',
+            undefined,
+            () => ({ recorded: recording.stats(), delivered: capture.stats().delivered }),
+          )
           await capture.setFilter('udp port 8')
           sendSync({ interface: 'eth0', count: 50, start: 5000, port: 7 })
           sendSync({ interface: 'eth0', count: 60, start: 4000, port: 8 })

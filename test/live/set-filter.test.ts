@@ -2,7 +2,7 @@ import { Capture } from 'ringtap'
 import t from './support/live.js'
 import { addVeth } from './support/network.js'
 import { send, sendSync, sequenceOf } from './support/send.js'
-import { sleep } from './support/wait.js'
+import { waitUntil } from './support/wait.js'
 import { ways } from './support/ways.js'
 
 addVeth('eth0', 'far0')
@@ -28,7 +28,12 @@ for (const { way, options, skip } of ways) {
     ]
     for (let i = 0; i < 14; i++) await capture.setFilter(filters[i % filters.length])
     await traffic
-    await sleep(50)
+    await waitUntil(
+      () => seen.length >= count,
+      'all of them',
+      undefined,
+      () => seen.length,
+    )
     t.same(
       seen,
       Array.from({ length: count }, (_, i) => i),
@@ -59,10 +64,10 @@ for (const { way, options, skip } of ways) {
     let changed = false
     for await (const chunk of capture) {
       for (const packet of chunk) seen.push(sequenceOf(packet.data) as number)
-      if (changed) continue
+      if (changed || seen.length < 5) continue
       changed = true
       sendSync({ interface: 'eth0', count: 100, port: 7, start: 100 })
-      await sleep(100) // they are in the queue by now
+      await waitUntil(() => capture.stats().queued === 100, 'them to wait in the queue')
       await capture.setFilter('udp port 8')
       sendSync({ interface: 'eth0', count: 5, port: 7, start: 200 })
       sendSync({ interface: 'eth0', count: 5, port: 8, start: 300 })

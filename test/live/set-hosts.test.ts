@@ -9,7 +9,7 @@ import { addVeth } from './support/network.js'
 import { replaySync } from './support/replay.js'
 import { send, sendSync } from './support/send.js'
 import { tables } from './support/tables.js'
-import { sleep, waitUntil } from './support/wait.js'
+import { waitUntil } from './support/wait.js'
 
 addVeth('eth0', 'far0')
 
@@ -120,10 +120,10 @@ for (const { table, skip } of tables) {
     let changed = false
     for await (const chunk of capture) {
       for (const packet of chunk) seen.push(numberOf(packet.data) as number)
-      if (changed) continue
+      if (changed || seen.length < 5) continue
       changed = true
       replaySync('eth0', from(['10.0.0.1', '10.0.0.2'], 100, 100))
-      await sleep(100) // they are in the queue by now
+      await waitUntil(() => capture.stats().queued === 100, 'them to wait in the queue')
       await capture.setHosts({ exclude: ['10.0.0.1'] })
       replaySync('eth0', from(['10.0.0.1'], 300, 5))
       replaySync('eth0', from(['10.0.0.3'], 400, 5))
