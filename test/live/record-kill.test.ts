@@ -20,9 +20,11 @@ for (let round = 0; round < 4; round++) {
     const child = fork(fileURLToPath(new URL('record-kill-child.js', import.meta.url)), [
       join(folder, `${round}.pcapng`),
     ])
+    t.teardown(() => child.kill('SIGKILL'))
     await within(once(child, 'message'), 'the program to record')
     const sending = send({ interface: 'eth0', count: 40_000, size: 300, rate: 40_000, mayDrop: true })
-    await sleep(100 + Math.random() * 700)
+    await within(once(child, 'message'), 'the first packets in a file')
+    await sleep(Math.random() * 800)
     child.kill('SIGKILL')
     await Promise.all([once(child, 'exit'), sending])
     const names = readdirSync(folder)
