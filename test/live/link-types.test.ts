@@ -5,7 +5,7 @@ import t from './support/live.js'
 import { addVeth, ip, link, openTun, sysctl, type Tun, tunAvailable } from './support/network.js'
 import { expectedFrame, sendSync } from './support/send.js'
 import { tables } from './support/tables.js'
-import { sleep } from './support/wait.js'
+import { waitUntil } from './support/wait.js'
 
 const noTun = tunAvailable() ? false : 'no access to /dev/net/tun: raw IP cannot be tried'
 
@@ -99,15 +99,17 @@ for (const { table, skip } of tables) {
     // Whoever has the address the numbered frames are for answers them: nobody listens on that port. On Ethernet he
     // has to ask for the sender's address first.
     const answers = async (filter: string, neighbour: boolean) => {
-      const { packets, stats } = await captureDuring({ filter, ring: { table }, direction: 'out' }, async () => {
+      const { packets, stats } = await captureDuring({ filter, ring: { table }, direction: 'out' }, async (capture) => {
+        const answered = (times: number) =>
+          waitUntil(() => capture.stats().received >= times, `answer ${times} to "${filter}"`)
         ip('address', 'add', '198.18.0.2/24', 'dev', 'far0')
         if (neighbour) ip('neigh', 'replace', '198.18.0.1', 'lladdr', '02:00:00:00:00:01', 'dev', 'far0')
         sendSync({ interface: 'eth0', count: 1, destination: link('far0').address })
-        await sleep(50)
+        await answered(1)
         ip('address', 'flush', 'dev', 'far0')
         ip('address', 'add', '198.18.0.2/24', 'dev', 'tun0')
         await tun.write({ count: 1 })
-        await sleep(50)
+        if (neighbour) await answered(2)
         ip('address', 'flush', 'dev', 'tun0')
       })
       t.same(imbalances(stats), [])
