@@ -7,6 +7,7 @@ import { describe, toldByTshark, toldByUs } from '../helpers/wireshark.js'
 import t from './support/live.js'
 import { addVeth } from './support/network.js'
 import { send } from './support/send.js'
+import { waitUntil, within } from './support/wait.js'
 
 addVeth('eth0', 'far0')
 addVeth('eth1', 'far1')
@@ -22,13 +23,17 @@ for (const format of ['pcapng', 'pcap'] as const) {
     })
     let said = ''
     const ended = once(dumpcap, 'close')
-    for await (const text of dumpcap.stderr) {
-      said += text
-      if (/File: /.test(said)) break
-    }
+    // To its end: where nobody reads any more, dumpcap takes the signal for one to stop.
+    dumpcap.stderr.on('data', (text: Buffer) => (said += text.toString()))
+    await waitUntil(
+      () => /File: /.test(said),
+      'dumpcap to listen',
+      undefined,
+      () => said,
+    )
     await send({ interface: 'eth0', count: 40, size: 100 })
     await send({ interface: format === 'pcap' ? 'eth0' : 'eth1', count: 20, size: 1400, label: 2 })
-    await ended
+    await within(ended, 'dumpcap to have its packets')
     const ours = await toldByUs(path)
     t.equal(ours.length, 60)
     t.strictSame(ours, toldByTshark(path))
