@@ -9,7 +9,7 @@ import t from './support/live.js'
 import { ipIn, links } from './support/network.js'
 import { tables } from './support/tables.js'
 import { commandIn } from './support/tools.js'
-import { within } from './support/wait.js'
+import { waitUntilStable, within } from './support/wait.js'
 import { difference, packetKey, startTcpdump } from './support/witness.js'
 
 const ethernet = 14
@@ -68,6 +68,8 @@ for (const { table, skip } of tables) {
         }
       })()
       t.equal(await within(transfer(from, to, address), 'the transfer', 60_000), bytes)
+      // The last words of the connection may be on their way still.
+      await waitUntilStable(() => capture.stats().received, 'the connection')
       await capture.stop()
       await reading
       const sightings = (await witness.stop()).map(({ interfaceIndex, direction, data }) => ({

@@ -8,7 +8,7 @@ import t from './support/live.js'
 import { addNamespace, addVeth, ip, ipIn, link } from './support/network.js'
 import { tables } from './support/tables.js'
 import { commandIn } from './support/tools.js'
-import { within } from './support/wait.js'
+import { waitUntilStable, within } from './support/wait.js'
 import { difference, packetKey, startTcpdump } from './support/witness.js'
 
 const far = await addNamespace()
@@ -72,6 +72,8 @@ for (const { table, skip } of tables) {
         }
       })()
       t.equal(await within(transfer(fromHere), 'the transfer', 60_000), bytes)
+      // The last words of the connection may be on their way still.
+      await waitUntilStable(() => capture.stats().received, 'the connection')
       await capture.stop()
       await reading
       const stats = capture.stats()
