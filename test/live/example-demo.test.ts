@@ -2,9 +2,9 @@
 
 import { randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Example, type Test } from './support/example.js'
 import t from './support/live.js'
+import { waitUntil } from './support/wait.js'
 
 const mark = randomUUID()
 const demo = (t: Test) => new Example(t, 'demo', [], { RINGTAP_DEMO_TEST: mark })
@@ -21,7 +21,7 @@ function left(): string[] {
 }
 
 async function nothingLeft(): Promise<void> {
-  while (left().length > 0) await sleep(10)
+  await waitUntil(() => left().length === 0, 'its processes to be gone', undefined, left)
 }
 
 t.test('it adds up', async (t) => {
@@ -34,14 +34,14 @@ t.test('it adds up', async (t) => {
   for (const name of ['eth0', 'eth1', 'eth2']) t.match(stdout, new RegExp(`the first packet: \\S+ {2}${name} in `))
   t.notOk(stdout.includes('\u001b'), 'no colours: this is no terminal')
   for (const line of stdout.split('\n')) t.ok(line.length <= 100, `no longer than 100 columns: ${line}`)
-  t.strictSame(left(), [], 'no process is left')
+  await nothingLeft()
 })
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
   t.test(`${signal} in the middle`, async (t) => {
     const program = demo(t)
     await program.said(/one ring of/)
-    t.ok(left().length >= 3)
+    await waitUntil(() => left().length >= 3, 'its processes', undefined, left)
     program.kill(signal)
     await program.ended()
     await nothingLeft()
