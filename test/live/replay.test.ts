@@ -209,7 +209,7 @@ t.test('what cannot be sent is refused, by cause and place', async (t) => {
   // The device goes in the middle: what follows is refused, at its time.
   addVeth('gone0', 'gone1')
   const { packets } = await captureDuring({ interfaces: 'gone1' }, async (capture) => {
-    const running = replay(at([0, 1, 2, 1500, 1501]), { interface: 'gone0' })
+    const running = replay(at([0, 1, 2, 4000, 4001]), { interface: 'gone0' })
     await waitUntil(() => capture.stats().received === 3, 'the first three')
     del('gone0')
     t.match(await running, { sent: 3, refusals: [{ cause: 'interface-gone', count: 2, positions: [3, 4] }] })
@@ -289,7 +289,10 @@ t.test('progress', async (t) => {
   const result = await replay(at([0, 0, 700]), { interface: 'eth0', onProgress: (progress) => seen.push(progress) })
   const { sent, bytes, refused, passes, seconds } = result
   t.strictSame(seen.at(-1), { packets: 3, sent, bytes, refused, passes, seconds }, 'the last is the end')
-  t.match(seen[0], { packets: 2, sent: 2, passes: 1 }, 'and one in between')
+  t.ok(
+    seen.some(({ packets, sent, passes }) => packets === 2 && sent === 2 && passes === 1),
+    'and one in between',
+  )
   const thrown = new Error('my own')
   await t.rejects(
     replay(at([0, hour]), {
