@@ -14,7 +14,7 @@ import {
   watchInterfaces,
 } from 'ringtap'
 import t from './support/live.js'
-import { patience } from './support/wait.js'
+import { patience, waitUntil, waitUntilStable } from './support/wait.js'
 
 t.setTimeout(120_000 * patience)
 
@@ -153,6 +153,11 @@ async function end(child: ChildProcess): Promise<void> {
 const descriptors = (): number => readdirSync('/proc/self/fd').length
 const threads = (): number => readdirSync('/proc/self/task').length
 
+/** What the process holds; a thread that has been joined is listed for a moment still. */
+function held(): Promise<{ descriptors: number; threads: number }> {
+  return waitUntilStable(() => ({ descriptors: descriptors(), threads: threads() }), 'descriptors and threads')
+}
+
 /** Of each event that has a state before: what differs from it. */
 function changesOf(events: readonly InterfaceEvent[]): string[][] {
   return events.flatMap((event) => ('changes' in event ? [[...event.changes]] : []))
@@ -176,11 +181,10 @@ t.test('the list is what ip says', async (t) => {
   ])
   let list = listInterfaces()
   const named = (name: string): NetworkInterface | undefined => list.find((one) => one.name === name)
-  // The carrier comes in its own time.
-  while (!named('v1')?.running) {
-    await sleep(5)
+  await waitUntil(() => {
     list = listInterfaces()
-  }
+    return named('v1')?.running
+  }, 'the carrier, which comes in its own time')
   t.strictSame(seen(list), witness())
   t.match(named('lo'), { linkType: 1, hardwareType: 772, loopback: true, kind: undefined })
   t.match(named('v1'), { linkType: 1, hardwareType: 1, running: true, kind: 'veth', peerIndex: named('v0')?.index })
@@ -464,21 +468,25 @@ t.test('arguments', async (t) => {
 
 t.test('nothing is left behind', async (t) => {
   await watchInterfaces().close()
-  const before = [descriptors(), threads()] as const
+  const before = await held()
   for (let i = 0; i < 200; i++) await watchInterfaces().close()
-  t.strictSame([descriptors(), threads()], before, 'closed')
+  t.strictSame(await held(), before, 'closed')
 
   for (let i = 0; i < 200; i++) listInterfaces()
-  t.strictSame([descriptors(), threads()], before, 'listed')
+  t.strictSame(await held(), before, 'listed')
 
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void
   for (let i = 0; i < 20; i++) watchInterfaces()
-  while (threads() > before[1] || descriptors() > before[0]) {
-    gc()
-    await sleep(10)
-  }
-  t.pass('forgotten')
+  await waitUntil(
+    () => {
+      gc()
+      return threads() <= before.threads && descriptors() <= before.descriptors
+    },
+    'those that were forgotten to be collected',
+    undefined,
+    () => [descriptors(), threads()],
+  )
 })
 
 t.test('someone who waits is not collected', async (t) => {
@@ -499,7 +507,7 @@ t.test('someone who waits is not collected', async (t) => {
 
 t.test('a worker is terminated while it watches', async (t) => {
   const file = new URL('./interfaces-worker.js', import.meta.url)
-  const before = [descriptors(), threads()] as const
+  const before = await held()
   for (let i = 0; i < 10; i++) {
     const worker = new Worker(file, { execArgv: [] })
     await once(worker, 'message')
@@ -518,8 +526,9 @@ t.test('a worker is terminated while it watches', async (t) => {
     await sleep(i)
     await worker.terminate()
   }
-  t.ok(threads() <= before[1])
-  t.ok(descriptors() <= before[0])
+  const after = await held()
+  t.ok(after.threads <= before.threads)
+  t.ok(after.descriptors <= before.descriptors)
 })
 
 t.test('a watcher alone does not keep the process alive, one who waits does', async (t) => {
