@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { type CaptureError, type ConvertOptions, type ConvertProgress, convertFiles, openFile } from 'ringtap'
 import t from 'tap'
+import { hex } from './helpers/hex.js'
 import { type FilePacket, numbered, Pcapng, parsePcap, pcap, type RawPacket } from './helpers/savefiles.js'
 import { run } from './helpers/wireshark.js'
 import { expectedFrame } from './live/support/frame.js'
@@ -36,8 +37,7 @@ function scattered(count: number, seed: number): bigint[] {
   return times.sort((a, b) => (a < b ? -1 : 1))
 }
 const nano = { nanoseconds: true }
-const key = ({ timestampNs, originalLength, data }: FilePacket) =>
-  `${timestampNs} ${originalLength} ${Buffer.from(data).toString('hex')}`
+const key = ({ timestampNs, originalLength, data }: FilePacket) => `${timestampNs} ${originalLength} ${hex(data)}`
 /** The packets of any savefile, as Wireshark reads them. */
 function keysOf(path: string): string[] {
   const plain = name('plain')

@@ -3,6 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type CaptureError, type ConvertOptions, convertFiles, type InterfaceSelection, openFile } from 'ringtap'
 import t from 'tap'
+import { range } from './helpers/range.js'
 import { type Options, Pcapng, pcap } from './helpers/savefiles.js'
 import { blocksIn, describe, dissect, numbersIn, run, toldByTshark } from './helpers/wireshark.js'
 import { expectedFrame, sequenceOf } from './live/support/frame.js'
@@ -21,8 +22,6 @@ const packetAt = (number: number) => ({
   time: date + BigInt(number),
   data: expectedFrame(number, { size: 60 + (number % 40) * 10 }),
 })
-const count = (from: number, to: number, step = 1) =>
-  Array.from({ length: Math.ceil((to - from) / step) }, (_, i) => from + i * step)
 
 /** Packets `first` to `first` + `packets` − 1, in turn of interfaces of these names. */
 function across(names: readonly string[], packets: number, first = 0, bigEndian = false): Pcapng {
@@ -35,7 +34,7 @@ function across(names: readonly string[], packets: number, first = 0, bigEndian 
 t.test('interfaces: what tshark shows of the same ones', async (t) => {
   const one = save(across(['eth0', 'veth5', 'wlan0', 'eth1'], 4000).done())
   const two = save(across(['eth0', 'eth9'], 1000, 4000, true).done())
-  const three = save(pcap(count(5000, 5500).map(packetAt)))
+  const three = save(pcap(range(5000, 5500).map(packetAt)))
   const inputs = [one, two, three]
   const asked: string[] = []
   const cases: [InterfaceSelection, string][] = [

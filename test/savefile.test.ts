@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { CaptureError, type Chunk, openFile, type Packet, type Savefile, type SavefileOptions } from 'ringtap'
 import t from 'tap'
+import { hex } from './helpers/hex.js'
 import { ethernetPackets, rawPackets, savefile } from './helpers/packets.js'
 import { numberedPackets, Pcapng, pcap } from './helpers/savefiles.js'
 import { settle } from './live/support/process.js'
@@ -41,8 +42,8 @@ async function readAll(source: Parameters<typeof openFile>[0], options?: Savefil
   return await read(await openFile(source, options))
 }
 
-const texts = (packets: readonly Packet[]) => packets.map(({ data }) => Buffer.from(data).toString('hex'))
-const hexes = (packets: readonly { data: Uint8Array }[]) => packets.map(({ data }) => Buffer.from(data).toString('hex'))
+const texts = (packets: readonly Packet[]) => packets.map(({ data }) => hex(data))
+const hexes = (packets: readonly { data: Uint8Array }[]) => packets.map(({ data }) => hex(data))
 
 t.test('pcap: every magic number', async (t) => {
   const made = numberedPackets(100)

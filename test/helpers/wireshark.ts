@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { openFile } from 'ringtap'
 import { sequenceOf } from '../live/support/frame.js'
 import { witnessEnvironment } from './child-environment.js'
+import { hex } from './hex.js'
 import { parsePcap } from './savefiles.js'
 
 /** A packet of a savefile, as both Wireshark and the library tell of it. */
@@ -113,7 +114,7 @@ export async function toldByUs(path: string): Promise<(Told & { bytes: string })
       // What tshark shows for an interface without a name: nothing in pcap, this in pcapng.
       interface: packet.interface.name || (file.format === 'pcap' ? '' : 'unknown'),
       comment: packet.comments.join('|'),
-      bytes: Buffer.from(packet.data).toString('hex'),
+      bytes: hex(packet.data),
     })
   }
   return told

@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import type { CaptureOptions } from 'ringtap'
+import { hex } from '../helpers/hex.js'
 import { captureDuring, type Seen } from './support/collect.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
@@ -73,10 +74,10 @@ for (const { way, options: source, skip, directions } of ways) {
           { interfaces: { include: '^lo$', loopback: true }, direction, filter, ...source },
           () => overLoopback(200),
         )
-        const seen = (await witness.stop()).map(({ data }) => Buffer.from(data).toString('hex'))
+        const seen = (await witness.stop()).map(({ data }) => hex(data))
         t.equal(seen.length, 200, 'tcpdump shows each once')
         t.same(
-          packets.map(({ data }) => Buffer.from(data).toString('hex')),
+          packets.map(({ data }) => hex(data)),
           direction === 'out' ? [] : seen,
           direction === 'out' ? 'loopback has incoming packets only' : 'the same, in the same order',
         )

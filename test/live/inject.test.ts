@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { Worker } from 'node:worker_threads'
 import { Capture, CaptureError, Injector, inject, type Packet } from 'ringtap'
+import { hex } from '../helpers/hex.js'
+import { range } from '../helpers/range.js'
 import { captureDuring } from './support/collect.js'
 import { expectedFrame } from './support/frame.js'
 import t from './support/live.js'
@@ -13,8 +15,6 @@ addVeth('eth0', 'far0')
 
 const frames = (count: number, options: Parameters<typeof expectedFrame>[1] = {}, start = 0) =>
   Array.from({ length: count }, (_, i) => expectedFrame(start + i, options))
-const hex = (data: Uint8Array) => Buffer.from(data).toString('hex')
-const range = (count: number) => Array.from({ length: count }, (_, i) => i)
 const nothing = { sent: 0, bytes: 0, refused: 0, refusals: [] }
 
 t.test('what is injected arrives, byte by byte and in order', async (t) => {
@@ -54,7 +54,7 @@ t.test('one frame, a generator, a Buffer within a larger one; more than one part
   })
   t.strictSame(
     packets.map(({ number }) => number),
-    range(count),
+    range(0, count),
   )
 })
 
@@ -119,7 +119,7 @@ t.test('every refusal is counted, with its cause and its place', async (t) => {
     sent: 0,
     bytes: 0,
     refused: 5000,
-    refusals: [{ cause: 'interface-down', errno: 100, errorName: 'ENETDOWN', count: 5000, positions: range(100) }],
+    refusals: [{ cause: 'interface-down', errno: 100, errorName: 'ENETDOWN', count: 5000, positions: range(0, 100) }],
   })
   up('eth0')
   t.equal((await injector.send(frames(10))).sent, 10, 'up again')
@@ -133,7 +133,7 @@ t.test('every refusal is counted, with its cause and its place', async (t) => {
         errno: 100,
         errorName: 'ENETDOWN',
         count: 5000,
-        positions: range(100).map((i) => i + 10),
+        positions: range(0, 100).map((i) => i + 10),
       },
     ],
   })
@@ -245,7 +245,7 @@ t.test('past the queueing discipline the taps on the interface see nothing', asy
   })
   t.strictSame(
     packets.map((packet) => `${packet.interface} ${packet.direction} ${packet.number}`),
-    range(50).map((i) => `far0 in ${i}`),
+    range(0, 50).map((i) => `far0 in ${i}`),
   )
 })
 
@@ -270,12 +270,12 @@ t.test('in another namespace, by name or alternative name', async (t) => {
 t.test('several sends at once go one after the other', async (t) => {
   await using injector = await Injector.open('eth0')
   const { packets } = await captureDuring({ interfaces: 'far0' }, async () => {
-    const results = await Promise.all(range(20).map((i) => injector.send(frames(500, {}, i * 500))))
+    const results = await Promise.all(range(0, 20).map((i) => injector.send(frames(500, {}, i * 500))))
     t.ok(results.every(({ sent }) => sent === 500))
   })
   t.strictSame(
     packets.map(({ number }) => number),
-    range(10_000),
+    range(0, 10_000),
   )
   t.equal(injector.stats().sent, 10_000)
 })

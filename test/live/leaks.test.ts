@@ -1,7 +1,6 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readdirSync, readFileSync } from 'node:fs'
 import { Capture, type Chunk } from 'ringtap'
+import { TestFolder } from '../helpers/test-folder.js'
 import t from './support/live.js'
 import { addVeth } from './support/network.js'
 import { descriptors, residentBytes, settle } from './support/process.js'
@@ -13,8 +12,7 @@ t.setTimeout(300_000 * patience)
 
 addVeth('eth0', 'far0')
 
-const folder = mkdtempSync(join(tmpdir(), 'ringtap-leaks-'))
-t.teardown(() => rmSync(folder, { recursive: true }))
+const folder = new TestFolder(t)
 let recordings = 0
 
 async function cycle(times: number): Promise<void> {
@@ -32,7 +30,7 @@ async function cycle(times: number): Promise<void> {
       // Neither released nor kept: close() has to see to it.
     }
     // Its end is close()'s, too.
-    if (i % 10 === 0) await capture.record({ path: join(folder, `${recordings++}.pcapng`) })
+    if (i % 10 === 0) await capture.record({ path: folder.file(`${recordings++}.pcapng`) })
     await capture.close()
   }
 }
@@ -55,6 +53,10 @@ t.test('a thousand times open and close leaks no descriptor, thread, mapping or 
     grown < kept + (16 << 20),
     'memory: a ring that stayed would be a megabyte a cycle, an interface list some kilobytes',
   )
-  t.equal(readdirSync(folder).filter((name) => /^\d+\.pcapng$/.test(name)).length, recordings, 'every file is complete')
+  t.equal(
+    readdirSync(folder.path).filter((name) => /^\d+\.pcapng$/.test(name)).length,
+    recordings,
+    'every file is complete',
+  )
   t.equal(Number(readFileSync('/sys/class/net/eth0/flags', 'utf8')) & 0x100, 0, 'promiscuous memberships')
 })

@@ -1,4 +1,5 @@
 import { Capture, type CaptureOptions, type Chunk, type Packet } from 'ringtap'
+import { range } from '../helpers/range.js'
 import t from './support/live.js'
 import { addVeth } from './support/network.js'
 import { send, sendSync, sequenceOf } from './support/send.js'
@@ -16,10 +17,6 @@ function numbers(chunk: Chunk): number[] {
   const found: number[] = []
   chunk.forEach((packet) => found.push(sequenceOf(packet.data) as number))
   return found
-}
-
-function count(from: number, to: number): number[] {
-  return Array.from({ length: to - from }, (_, i) => from + i)
 }
 
 /** Takes everything until the capture ends. */
@@ -49,13 +46,13 @@ for (const copy of [false, true]) {
       }
       await sending
     }
-    t.same(seen, count(0, 61_000), 'every packet once, in order')
+    t.same(seen, range(0, 61_000), 'every packet once, in order')
     t.equal(held.released, false)
     t.ok(
       views.every((view, i) => Buffer.compare(view, bytes[i] as Buffer) === 0),
       'the held chunk is untouched',
     )
-    t.same(numbers(held), count(0, kept.length))
+    t.same(numbers(held), range(0, kept.length))
     if (!copy) t.ok(capture.stats().evicted > 0, 'by eviction')
     t.ok(capture.stats().droppedByRing + capture.stats().droppedByOverflow === 0)
     held.release()
@@ -77,7 +74,7 @@ t.test('a loop body that awaits for seconds loses nothing as long as the overflo
     sending = true
     if (seen.length < 1000) await sleep(2500)
   }
-  t.same(seen, count(0, 80_001))
+  t.same(seen, range(0, 80_001))
   const stats = capture.stats()
   t.equal(stats.received, 80_001)
   t.equal(stats.delivered, 80_001)
@@ -93,7 +90,7 @@ t.test('a blocked event loop, while it holds a chunk, too', async (t) => {
   sendSync({ interface: 'eth0', count: 50_000, start: 10, rate: 30_000 })
   t.equal(sequenceOf(view), 3)
   await capture.stop()
-  t.same(await drain(capture), count(10, 50_010))
+  t.same(await drain(capture), range(10, 50_010))
   t.equal(sequenceOf(view), 3)
 })
 
@@ -110,7 +107,7 @@ t.test('blocks with a packet each take no more than that packet needs', async (t
   t.ok(evicted > 400, `${evicted} blocks`)
   t.ok(overflow.used < evicted * KiB, `${overflow.used} bytes`)
   await capture.stop()
-  t.same(await drain(capture), count(0, 500))
+  t.same(await drain(capture), range(0, 500))
 })
 
 const overflows: { what: string; options: CaptureOptions; cause: 'droppedByRing' | 'droppedByOverflow' }[] = [
@@ -152,7 +149,7 @@ t.test('after a loss the capture goes on', async (t) => {
   const seen = await drain(capture)
   t.same(
     seen.filter((number) => number >= 30_000),
-    count(30_000, 30_100),
+    range(30_000, 30_100),
   )
 })
 
@@ -164,7 +161,7 @@ for (const ringCount of [2, 4]) {
     const seen = await drain(capture)
     t.same(
       seen.sort((a, b) => a - b),
-      count(0, 60_000),
+      range(0, 60_000),
     )
     const stats = capture.stats()
     t.equal(stats.received, 60_000)
@@ -202,8 +199,8 @@ t.test('several rings, while interfaces appear and the filter is changed', async
   t.same(
     Object.fromEntries([...found].map(([name, list]) => [name, list.sort((a, b) => a - b)])),
     Object.fromEntries([
-      ['eth0', count(0, 90_000)],
-      ...Array.from({ length: 12 }, (_, i) => [`plug${i}`, count(0, 5)]),
+      ['eth0', range(0, 90_000)],
+      ...Array.from({ length: 12 }, (_, i) => [`plug${i}`, range(0, 5)]),
     ]),
     'every packet once, under its interface',
   )
@@ -223,7 +220,7 @@ t.test('ring.maxStall keeps its word', async (t) => {
     block(850)
     await sending
     await capture.stop()
-    t.same(await reading, count(0, 200), 'blocked for that long at 100 packets/s')
+    t.same(await reading, range(0, 200), 'blocked for that long at 100 packets/s')
   }
   {
     await using capture = await Capture.open(options)
@@ -231,7 +228,7 @@ t.test('ring.maxStall keeps its word', async (t) => {
     block(1000)
     await sending
     await capture.stop()
-    t.same(await drain(capture), count(0, 10_000), 'blocked in a burst that fits the ring')
+    t.same(await drain(capture), range(0, 10_000), 'blocked in a burst that fits the ring')
   }
   {
     await using capture = await Capture.open(options)

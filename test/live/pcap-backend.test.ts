@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { createSocket } from 'node:dgram'
 import { Capture, type CaptureInterfaceEvent, LinkType } from 'ringtap'
-import { captureDuring, type Seen, seen } from './support/collect.js'
+import { range } from '../helpers/range.js'
+import { captureDuring, reading, type Seen, seen } from './support/collect.js'
+import { datagramNumber, datagrams } from './support/datagrams.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
 import { addVeth, addVeths, del, down, link, openTun, rename, tunAvailable, up } from './support/network.js'
@@ -15,7 +16,6 @@ const MiB = 1 << 20
 
 addVeth('eth0', 'far0')
 
-const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
 const numbersOn = (packets: readonly Seen[], name: string) =>
   packets.filter((packet) => packet.interface === name).map(({ number }) => number)
 
@@ -27,25 +27,6 @@ const handles = (capture: Capture, count: number) =>
     20_000,
     () => capture.stats().ring.count,
   )
-
-/** Reads all the time. */
-function reading(capture: Capture): { packets: Seen[]; done: Promise<void> } {
-  const packets: Seen[] = []
-  const done = (async () => {
-    for await (const chunk of capture) for (const packet of chunk) packets.push(seen(packet))
-  })()
-  return { packets, done }
-}
-
-/** Datagrams `from` to `to`, each with its number as its text, to a port where nobody listens. */
-async function datagrams(from: number, to: number): Promise<void> {
-  const socket = createSocket('udp4')
-  socket.on('error', () => {}) // told that nobody listens
-  for (const number of range(from, to)) {
-    await new Promise<void>((resolve) => socket.send(`number ${number}.`, 9, '127.0.0.1', () => resolve()))
-  }
-  socket.close()
-}
 
 /** The packet in what a netfilter log group passed on: the payload among its attributes (LINKTYPE_NFLOG). */
 function payload(data: Uint8Array): Buffer {
@@ -63,8 +44,8 @@ function payload(data: Uint8Array): Buffer {
 function logged(packets: readonly Seen[]): number[] {
   return packets.flatMap(({ data }) => {
     const packet = payload(data)
-    const number = /number (\d+)\./.exec(packet.toString('latin1'))?.[1]
-    return number !== undefined && packet[9] === 17 ? [Number(number)] : []
+    const number = datagramNumber(packet)
+    return number !== undefined && packet[9] === 17 ? [number] : []
   })
 }
 

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { CaptureStats, RecordingStats, RecordOptions } from 'ringtap'
+import { range } from '../helpers/range.js'
+import { TestFolder } from '../helpers/test-folder.js'
 import { describe, numbersIn } from '../helpers/wireshark.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
@@ -13,9 +14,7 @@ import { within } from './support/wait.js'
 
 t.setTimeout(240_000)
 addVeth('eth0', 'far0')
-const folder = mkdtempSync(join(tmpdir(), 'ringtap-full-'))
-t.teardown(() => rmSync(folder, { recursive: true }))
-const count = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
+const folder = new TestFolder(t)
 
 interface Report {
   files: { path: string; packets: number }[]
@@ -31,8 +30,8 @@ interface Report {
 
 let runs = 0
 async function record(options: RecordOptions & { remove?: boolean; count: number }): Promise<Report> {
-  const disk = join(folder, `disk${++runs}`)
-  const copies = join(folder, `copies${runs}`)
+  const disk = folder.file(`disk${++runs}`)
+  const copies = folder.file(`copies${runs}`)
   mkdirSync(disk)
   mkdirSync(copies)
   const program = fileURLToPath(new URL('record-full-child.js', import.meta.url))
@@ -54,7 +53,7 @@ t.test('the disk is full: the file keeps what is whole of it, and the capture go
   const { packets, dropped } = report.stats
   t.ok(packets > 800, `${packets} fitted`)
   t.equal(describe(join(report.copies, 'a.pcapng')).packets, packets)
-  t.same(numbersIn(join(report.copies, 'a.pcapng')), count(0, packets))
+  t.same(numbersIn(join(report.copies, 'a.pcapng')), range(0, packets))
   t.same(report.files, [{ path: 'a.pcapng', packets }])
   const { delivered, droppedByRecorder, received, queued } = report.before
   t.equal(received, 3000)
@@ -70,7 +69,7 @@ t.test('with a ring of files, the oldest make room', async (t) => {
   t.equal(report.stats.packets, 5000)
   t.ok(report.names.length >= 3 && report.names.length <= 6)
   const kept = report.names.flatMap((name) => numbersIn(join(report.copies, name)))
-  t.same(kept, count(5000 - kept.length, 5000))
+  t.same(kept, range(5000 - kept.length, 5000))
 })
 
 t.test('a minimum is left free', async (t) => {

@@ -1,9 +1,8 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { TestFolder } from '../helpers/test-folder.js'
 import { describe, numbersIn } from '../helpers/wireshark.js'
 import t from './support/live.js'
 import { addVeth } from './support/network.js'
@@ -12,13 +11,12 @@ import { sleep, within } from './support/wait.js'
 
 t.setTimeout(240_000)
 addVeth('eth0', 'far0')
-const folder = mkdtempSync(join(tmpdir(), 'ringtap-kill-'))
-t.teardown(() => rmSync(folder, { recursive: true }))
+const folder = new TestFolder(t)
 
 for (let round = 0; round < 4; round++) {
   t.test(`killed in the middle, round ${round}`, async (t) => {
     const child = fork(fileURLToPath(new URL('record-kill-child.js', import.meta.url)), [
-      join(folder, `${round}.pcapng`),
+      folder.file(`${round}.pcapng`),
     ])
     t.teardown(() => child.kill('SIGKILL'))
     await within(once(child, 'message'), 'the program to record')
@@ -27,17 +25,17 @@ for (let round = 0; round < 4; round++) {
     await sleep(Math.random() * 800)
     child.kill('SIGKILL')
     await Promise.all([once(child, 'exit'), sending])
-    const names = readdirSync(folder)
+    const names = readdirSync(folder.path)
       .filter((name) => name.startsWith(`${round}-`))
       .sort()
     const complete = names.flatMap((name) => {
-      const path = join(folder, name)
+      const path = folder.file(name)
       t.equal(describe(path).packets, 3000, `${name} is whole`)
       return numbersIn(path)
     })
-    const partial = readdirSync(folder).filter((name) => name.startsWith(`.${round}-`))
+    const partial = readdirSync(folder.path).filter((name) => name.startsWith(`.${round}-`))
     t.ok(partial.length <= 1, 'one file at most is not complete')
-    const current = partial.flatMap((name) => numbersIn(join(folder, name), { endsMidway: true }))
+    const current = partial.flatMap((name) => numbersIn(folder.file(name), { endsMidway: true }))
     const all = [...complete, ...current]
     t.same(
       all,

@@ -1,12 +1,14 @@
 /** Recording several rings, devices of other kinds, and what becomes of it when the ground is taken from under it. */
 import { spawnSync } from 'node:child_process'
-import { createSocket } from 'node:dgram'
-import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { Capture, type CaptureError } from 'ringtap'
+import { hex } from '../helpers/hex.js'
+import { range } from '../helpers/range.js'
+import { hiddenIn, TestFolder } from '../helpers/test-folder.js'
 import { bytesOf, describe, dissect, numbersIn, statisticsIn } from '../helpers/wireshark.js'
+import { datagramNumber, datagrams } from './support/datagrams.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
 import { addVeth } from './support/network.js'
@@ -19,16 +21,10 @@ import { waitUntil } from './support/wait.js'
 t.setTimeout(240_000)
 addVeth('eth0', 'far0')
 
-const folder = mkdtempSync(join(tmpdir(), 'ringtap-ways-'))
-t.teardown(() => rmSync(folder, { recursive: true }))
-let made = 0
-const fresh = (extension = 'pcapng') => join(folder, `trace${++made}.${extension}`)
-const count = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
-const hex = (data: Uint8Array) => Buffer.from(data).toString('hex')
-const hidden = (where = folder) => readdirSync(where).filter((name) => name.startsWith('.'))
+const folder = new TestFolder(t)
 
 t.test('two rings: each packet once, whichever ring it came by', async (t) => {
-  const path = fresh()
+  const path = folder.fresh()
   const open = { interfaces: ['eth0', 'far0'], ring: { count: 2 } }
   const { packets, files, stats, ledger, wrong } = await recorded(open, { path, rotate: { packets: 7999 } }, () =>
     send({ interface: 'eth0', count: 10_000, size: 200, flows: 64, rate: 50_000 }),
@@ -52,28 +48,17 @@ t.test('two rings: each packet once, whichever ring it came by', async (t) => {
     const numbers = all.filter((packet) => packet.name === name).map(({ number }) => number)
     t.same(
       numbers.sort((a, b) => a - b),
-      count(0, 10_000),
+      range(0, 10_000),
       `each once on ${name}`,
     )
   }
 })
 
-/** Datagrams `from` to `to`, each with its number as its text. */
-async function datagrams(from: number, to: number): Promise<void> {
-  const socket = createSocket('udp4')
-  socket.on('error', () => {}) // told that nobody listens
-  for (const number of count(from, to)) {
-    await new Promise<void>((resolve) => socket.send(`number ${number}.`, 9, '127.0.0.1', () => resolve()))
-  }
-  socket.close()
-}
-const numberOf = (data: Uint8Array) => Number(/number (\d+)\./.exec(Buffer.from(data).toString('latin1'))?.[1])
-
 t.test('a device with a link type of its own: a netfilter log group', async (t) => {
   const { status, stderr } = spawnSync(tool('nflog_rule'), ['7'], { encoding: 'utf8' })
   t.equal(status, 0, stderr)
   for (const format of ['pcapng', 'pcap'] as const) {
-    const path = fresh(format)
+    const path = folder.fresh(format)
     const { packets, stats, wrong } = await recorded(
       { backend: 'pcap', interfaces: 'nflog:7' },
       { path, format },
@@ -96,8 +81,8 @@ t.test('a device with a link type of its own: a netfilter log group', async (t) 
       packets.map((packet) => hex(packet.data)),
     )
     t.same(
-      data.map(numberOf).sort((a, b) => a - b),
-      count(0, 1000).map((i) => Math.floor(i / 2)),
+      data.map((bytes) => datagramNumber(bytes) ?? Number.NaN).sort((a, b) => a - b),
+      range(0, 1000).map((i) => Math.floor(i / 2)),
     )
     const { text, packets: told } = describe(path)
     t.equal(told, 1000)
@@ -112,7 +97,7 @@ t.test('a device with a link type of its own: a netfilter log group', async (t) 
     )
     t.same(statisticsIn(path), [{ received: 1000, dropped: 0, bySystem: 0, delivered: 1000 }])
   }
-  const path = fresh()
+  const path = folder.fresh()
   const { stats } = await recorded({ backend: 'pcap', interfaces: ['eth0', 'nflog:7'] }, { path }, async (capture) => {
     sendSync({ interface: 'eth0', count: 20 })
     await datagrams(0, 10)
@@ -132,13 +117,16 @@ t.test('a device with a link type of its own: a netfilter log group', async (t) 
     'beside Ethernet',
   )
   const both = await Capture.open({ backend: 'pcap', interfaces: ['eth0', 'nflog:7'] })
-  await t.rejects(both.record({ path: fresh('pcap'), format: 'pcap' }), { code: 'ERR_OPTION', message: /nflog:7 239/ })
+  await t.rejects(both.record({ path: folder.fresh('pcap'), format: 'pcap' }), {
+    code: 'ERR_OPTION',
+    message: /nflog:7 239/,
+  })
   await both.close()
 })
 
 for (const rotate of [undefined, { packets: 50 }]) {
   t.test(`the folder is moved away${rotate ? ', and the next file is due' : ''}`, async (t) => {
-    const here = mkdtempSync(join(folder, 'here-'))
+    const here = mkdtempSync(folder.file('here-'))
     const there = `${here}-moved`
     const capture = await Capture.open({ interfaces: 'eth0' })
     const recording = await capture.record({ path: join(here, 'a.pcapng'), ...(rotate ? { rotate } : {}) })
@@ -153,9 +141,9 @@ for (const rotate of [undefined, { packets: 50 }]) {
     t.equal(errors.length, 1)
     const { packets, dropped, files } = recording.stats()
     t.same([packets, dropped, files], rotate ? [50, 10, 0] : [60, 0, 0])
-    const left = hidden(there)
+    const left = hiddenIn(there)
     t.equal(left.length, 1, 'the file stands under its hidden name')
-    t.same(numbersIn(join(there, left[0] as string)), count(0, packets), 'and is whole')
+    t.same(numbersIn(join(there, left[0] as string)), range(0, packets), 'and is whole')
     sendSync({ interface: 'eth0', count: 5 })
     await capture.stop()
     let later = 0
@@ -169,8 +157,8 @@ for (const rotate of [undefined, { packets: 50 }]) {
 t.test('a worker that is terminated while it records: the file is completed', async (t) => {
   const threads = (await settle()).threads
   for (const backend of ['ring', 'pcap'] as const) {
-    for (const i of count(0, 2)) {
-      const path = fresh()
+    for (const i of range(0, 2)) {
+      const path = folder.fresh()
       const code = `
         import { Capture } from '${import.meta.resolve('ringtap')}'
         import { parentPort } from 'node:worker_threads'
@@ -198,10 +186,10 @@ t.test('a worker that is terminated while it records: the file is completed', as
       const numbers = numbersIn(path)
       t.ok(numbers.length >= 500)
       const first = numbers[0] as number
-      t.same(numbers, count(first, first + numbers.length), `${backend}: without a gap`)
+      t.same(numbers, range(first, first + numbers.length), `${backend}: without a gap`)
       t.equal(describe(path).packets, numbers.length)
     }
   }
-  t.same(hidden(), [])
+  t.same(folder.hidden(), [])
   t.equal((await settle()).threads, threads)
 })

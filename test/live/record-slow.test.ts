@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Capture, type Chunk } from 'ringtap'
+import { range } from '../helpers/range.js'
+import { TestFolder } from '../helpers/test-folder.js'
 import { numbersIn, statisticsIn } from '../helpers/wireshark.js'
 import { holdThread } from './support/hold-thread.js'
 import { imbalances } from './support/ledger.js'
@@ -14,9 +13,7 @@ import { backends } from './support/ways.js'
 t.setTimeout(240_000)
 addVeth('eth0', 'far0')
 
-const folder = mkdtempSync(join(tmpdir(), 'ringtap-slow-'))
-t.teardown(() => rmSync(folder, { recursive: true }))
-const count = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
+const folder = new TestFolder(t)
 const options = {
   interfaces: 'eth0',
   ring: { memory: 8 << 20, blockSize: 256 << 10 },
@@ -27,7 +24,7 @@ const cases = backends.flatMap((backend) => [true, false].map((reading) => ({ ba
 
 for (const { backend, reading } of cases) {
   t.test(`the disk stands still, ${reading ? 'while JavaScript reads' : 'and nobody reads'}, ${backend}`, async (t) => {
-    const path = join(folder, `${backend}-${reading}.pcapng`)
+    const path = folder.file(`${backend}-${reading}.pcapng`)
     const capture = await Capture.open(
       backend === 'ring' ? options : { ...options, backend, ring: { memory: 8 << 20 } },
     )
@@ -53,7 +50,7 @@ for (const { backend, reading } of cases) {
     t.equal(ledger.received, 41_000)
     t.equal(ledger.droppedByRing + ledger.droppedByOverflow, 0, 'and nobody else was held up')
     if (reading) {
-      t.same(mine, count(0, 41_000), 'JavaScript has every packet')
+      t.same(mine, range(0, 41_000), 'JavaScript has every packet')
       t.equal(ledger.delivered, 41_000)
       t.equal(ledger.droppedByRecorder, 0)
     } else {
@@ -77,7 +74,7 @@ for (const { backend, reading } of cases) {
 }
 
 t.test('the disk stands still for a moment: the memory bridges it', async (t) => {
-  const path = join(folder, 'moment.pcapng')
+  const path = folder.file('moment.pcapng')
   const capture = await Capture.open({ ...options, overflow: { memory: 64 << 20 } })
   const recording = await capture.record({ path })
   await send({ interface: 'eth0', count: 10, size: 1000 })
@@ -87,13 +84,13 @@ t.test('the disk stands still for a moment: the memory bridges it', async (t) =>
   await release()
   const stats = await recording.stop()
   t.same([stats.packets, stats.dropped], [20_010, 0])
-  t.same(numbersIn(path), count(0, 20_010))
+  t.same(numbersIn(path), range(0, 20_010))
   t.ok(capture.stats().evicted > 0)
   await capture.close()
 })
 
 t.test('JavaScript stands still: the recording goes on as long as the overflow memory lasts', async (t) => {
-  const path = join(folder, 'busy.pcapng')
+  const path = folder.file('busy.pcapng')
   const capture = await Capture.open({ ...options, overflow: { memory: 64 << 20 } })
   const mine: number[] = []
   let blocked = false
@@ -113,15 +110,15 @@ t.test('JavaScript stands still: the recording goes on as long as the overflow m
   await capture.stop()
   await read
   t.same([stats.packets, stats.dropped], [20_010, 0])
-  t.same(numbersIn(path), count(0, 20_010))
-  t.same(mine, count(0, 20_010))
+  t.same(numbersIn(path), range(0, 20_010))
+  t.same(mine, range(0, 20_010))
   t.ok(capture.stats().evicted > 0, 'more than the ring holds')
   t.same(imbalances(capture.stats()), [])
   await capture.close()
 })
 
 t.test('JavaScript holds all the memory: the recording can be stopped all the same', async (t) => {
-  const path = join(folder, 'held.pcapng')
+  const path = folder.file('held.pcapng')
   const capture = await Capture.open({
     backend: 'pcap',
     interfaces: 'eth0',
@@ -141,16 +138,16 @@ t.test('JavaScript holds all the memory: the recording can be stopped all the sa
   t.ok(stats.packets > 500 && stats.packets < 5000, `${stats.packets} written`)
   t.equal(stats.dropped, 0)
   t.match(warnings, [/stopped before all that had been received/])
-  t.same(numbersIn(path), count(1, stats.packets + 1))
+  t.same(numbersIn(path), range(1, stats.packets + 1))
   void capture.stop()
   for (let next = await iterator.next(); !next.done; next = await iterator.next()) take(next.value)
-  t.same(mine, count(0, 5001), 'JavaScript has every packet')
+  t.same(mine, range(0, 5001), 'JavaScript has every packet')
   t.same(imbalances(capture.stats()), [])
   await capture.close()
 })
 
 t.test('what the ring loses stands in the statistics of the file', async (t) => {
-  const path = join(folder, 'ring.pcapng')
+  const path = folder.file('ring.pcapng')
   const capture = await Capture.open({ ...options, overflow: { memory: 0 } })
   // An iteration that takes nothing holds the ring up.
   const iterator = capture[Symbol.asyncIterator]()

@@ -1,7 +1,8 @@
 /** Recording by every way in which packets come: both forms of the ring's table, and libpcap. */
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { statSync } from 'node:fs'
+import { hex } from '../helpers/hex.js'
+import { range } from '../helpers/range.js'
+import { rotated, TestFolder } from '../helpers/test-folder.js'
 import { bytesOf, describe, dissect, numbersIn, statisticsIn, toldByTshark } from '../helpers/wireshark.js'
 import t from './support/live.js'
 import { addVeth, del, openTun, rename, tunAvailable } from './support/network.js'
@@ -14,16 +15,11 @@ import { startTcpdump } from './support/witness.js'
 t.setTimeout(240_000)
 addVeth('eth0', 'far0')
 
-const folder = mkdtempSync(join(tmpdir(), 'ringtap-ways-'))
-t.teardown(() => rmSync(folder, { recursive: true }))
-let made = 0
-const fresh = (extension = 'pcapng') => join(folder, `trace${++made}.${extension}`)
-const count = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
-const hex = (data: Uint8Array) => Buffer.from(data).toString('hex')
+const folder = new TestFolder(t)
 
 for (const { way, options, skip } of ways) {
   t.test(`the same at tcpdump, in JavaScript and in the file, ${way}`, { skip }, async (t) => {
-    const path = fresh()
+    const path = folder.fresh()
     const witness = await startTcpdump({ interface: 'far0' })
     const open = { interfaces: ['eth0', 'far0'], ...options }
     const { packets, files, stats, wrong } = await recorded(open, { path, comment: 'by any way' }, () =>
@@ -65,7 +61,7 @@ for (const { way, options, skip } of ways) {
 
   t.test(`the filter is replaced while it records, ${way}`, { skip }, async (t) => {
     for (const read of [false, true]) {
-      const path = fresh()
+      const path = folder.fresh()
       const open = { interfaces: 'eth0', filter: 'udp port 7', ...options }
       const { packets, files, stats, ledger, wrong } = await recorded(
         open,
@@ -96,13 +92,13 @@ for (const { way, options, skip } of ways) {
       t.match(stats, { packets: 4060, dropped: 0, files: 5 })
       t.same(
         files.flatMap((file) => numbersIn(file.path)),
-        count(0, 4060),
+        range(0, 4060),
         'nothing lost, nothing wrong',
       )
       if (read) {
         t.same(
           packets.map(({ number }) => number),
-          count(0, 4060),
+          range(0, 4060),
         )
       }
       t.match(describe(files[0]?.path as string).text, /Filter string = udp port 7$/m, 'the filter of then')
@@ -111,13 +107,13 @@ for (const { way, options, skip } of ways) {
   })
 
   t.test(`interfaces that come and are renamed while it records, ${way}`, { skip }, async (t) => {
-    const path = fresh()
+    const path = folder.fresh()
     const { stats, wrong } = await recorded(
       { interfaces: { include: '^(hot|cool)', exclude: '5$', hotplug: true }, ...options },
       { path, rotate: { packets: 17 } },
       async (capture) => {
         const isThere = (name: string) => capture.interfaces.some((one) => one.name === name)
-        for (const i of count(0, 10)) {
+        for (const i of range(0, 10)) {
           addVeth(`hot${i}`, `peer${i}`)
           // The ring has its packets before anyone knows of it; libpcap wants a handle first.
           if (way === 'pcap' && i !== 5) {
@@ -135,24 +131,21 @@ for (const { way, options, skip } of ways) {
     )
     t.same(wrong, [])
     t.equal(stats.packets, 50)
-    const files = readdirSync(folder)
-      .filter((name) => name.startsWith(`trace${made}-`))
-      .sort()
-      .map((name) => join(folder, name))
+    const files = rotated(path)
     t.equal(files.length, 3)
     const inFiles = files.flatMap((file) => {
       const data = bytesOf(file)
       return dissect(file).map((packet, i) => `${packet.interface} ${sequenceOf(data[i] as Uint8Array)}`)
     })
-    const wanted = count(0, 10).flatMap((i) => (i === 5 ? [] : count(0, 5).map((n) => `hot${i} ${n}`)))
-    t.same(inFiles.sort(), [...wanted, ...count(5, 10).map((n) => `cool3 ${n}`)].sort(), 'each under its name of then')
-    del(count(0, 10).map((i) => `peer${i}`))
+    const wanted = range(0, 10).flatMap((i) => (i === 5 ? [] : range(0, 5).map((n) => `hot${i} ${n}`)))
+    t.same(inFiles.sort(), [...wanted, ...range(5, 10).map((n) => `cool3 ${n}`)].sort(), 'each under its name of then')
+    del(range(0, 10).map((i) => `peer${i}`))
   })
 
   const noTun = tunAvailable() ? false : 'no access to /dev/net/tun'
   t.test(`raw IP beside Ethernet in one pcapng file, ${way}`, { skip: skip || noTun }, async (t) => {
     const tun = await openTun('tun0')
-    const path = fresh()
+    const path = folder.fresh()
     const { packets, stats, wrong } = await recorded(
       { interfaces: ['eth0', 'tun0'], ...options },
       { path },

@@ -1,8 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { Capture, type RecordedFile, type RecordingStats, type RecordOptions } from 'ringtap'
+import { hex } from '../helpers/hex.js'
+import { range } from '../helpers/range.js'
 import { parsePcap } from '../helpers/savefiles.js'
+import { rotated, TestFolder } from '../helpers/test-folder.js'
 import { bytesOf, describe, dissect, numbersIn, statisticsIn } from '../helpers/wireshark.js'
 import { type Seen, seen } from './support/collect.js'
 import { imbalances } from './support/ledger.js'
@@ -16,12 +17,7 @@ import { difference, startTcpdump } from './support/witness.js'
 t.setTimeout(240_000)
 addVeth('eth0', 'far0')
 
-const folder = mkdtempSync(join(tmpdir(), 'ringtap-record-'))
-t.teardown(() => rmSync(folder, { recursive: true }))
-let made = 0
-const fresh = (extension = 'pcapng') => join(folder, `trace${++made}.${extension}`)
-const count = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
-const hidden = () => readdirSync(folder).filter((name) => name.startsWith('.'))
+const folder = new TestFolder(t)
 
 /** Records while `traffic` runs. */
 async function recordDuring(
@@ -38,7 +34,7 @@ async function recordDuring(
 }
 
 t.test('what is recorded is what tcpdump sees, and what JavaScript sees at the same time', async (t) => {
-  const path = fresh()
+  const path = folder.fresh()
   const witness = await startTcpdump({ interface: 'eth0' })
   const capture = await Capture.open({ interfaces: 'eth0', filter: 'udp' })
   const mine: Seen[] = []
@@ -58,7 +54,7 @@ t.test('what is recorded is what tcpdump sees, and what JavaScript sees at the s
   t.same({ packets, packetBytes }, { packets: 5000, packetBytes: 1_000_000 })
   t.equal(bytes, statSync(path).size)
   t.same({ ...stats }, { packets, packetBytes, bytes, files: 1, dropped: 0, otherLinkType: 0, waiting: 0 })
-  t.same(hidden(), [], 'nothing is left under a hidden name')
+  t.same(folder.hidden(), [], 'nothing is left under a hidden name')
 
   const described = describe(path)
   t.equal(described.packets, 5000)
@@ -84,8 +80,8 @@ t.test('what is recorded is what tcpdump sees, and what JavaScript sees at the s
   )
   t.same(
     difference(
-      data.map((bytes) => Buffer.from(bytes).toString('hex')),
-      theirs.map((packet) => Buffer.from(packet.data).toString('hex')),
+      data.map((bytes) => hex(bytes)),
+      theirs.map((packet) => hex(packet.data)),
     ),
     { missing: [], surplus: [] },
     'as tcpdump has them',
@@ -93,7 +89,7 @@ t.test('what is recorded is what tcpdump sees, and what JavaScript sees at the s
 })
 
 t.test('without an iteration nothing waits for JavaScript, and the ledger balances', async (t) => {
-  const path = fresh()
+  const path = folder.fresh()
   const capture = await Capture.open({
     interfaces: 'eth0',
     ring: { memory: 2 << 20, blockSize: 256 << 10 },
@@ -104,7 +100,7 @@ t.test('without an iteration nothing waits for JavaScript, and the ledger balanc
     send({ interface: 'eth0', count: 40_000, size: 1000, rate: 10_000 }),
   )
   t.equal(stats.packets, 40_000)
-  t.same(numbersIn(path), count(0, 40_000), 'each once, in order')
+  t.same(numbersIn(path), range(0, 40_000), 'each once, in order')
   const ledger = capture.stats()
   t.same(imbalances(ledger), [])
   t.equal(ledger.delivered, 40_000)
@@ -114,13 +110,13 @@ t.test('without an iteration nothing waits for JavaScript, and the ledger balanc
   await capture.stop()
   const rest: number[] = []
   for await (const packet of capture.packets()) rest.push(sequenceOf(packet.data) as number)
-  t.same(rest, count(40_000, 40_010), 'packets of after the recording')
+  t.same(rest, range(40_000, 40_010), 'packets of after the recording')
   await capture.close()
 })
 
 for (const format of ['pcapng', 'pcap'] as const) {
   t.test(`rotation by packets loses and doubles nothing, ${format}`, async (t) => {
-    const path = fresh(format)
+    const path = folder.fresh(format)
     const capture = await Capture.open({ interfaces: 'eth0' })
     const { files, stats } = await recordDuring(capture, { path, format, rotate: { packets: 2700 } }, () =>
       send({ interface: 'eth0', count: 10_000, rate: 100_000 }),
@@ -133,23 +129,23 @@ for (const format of ['pcapng', 'pcap'] as const) {
     )
     t.same(
       files.map((file) => file.path),
-      count(1, 5).map((i) => path.replace('.', `-${String(i).padStart(6, '0')}.`)),
+      range(1, 5).map((i) => path.replace(/(?=\.\w+$)/, `-${String(i).padStart(6, '0')}`)),
     )
     t.same(
       files.flatMap((file) => numbersIn(file.path)),
-      count(0, 10_000),
+      range(0, 10_000),
     )
     t.equal(stats.files, 4)
     t.ok(
       files.every(({ bytes, path }) => bytes === statSync(path).size),
       'sizes as told',
     )
-    t.same(hidden(), [])
+    t.same(folder.hidden(), [])
   })
 }
 
 t.test('rotation by size keeps the size, and only so many files', async (t) => {
-  const path = join(folder, 'sized-%Y-%i.pcapng')
+  const path = folder.file('sized-%Y-%i.pcapng')
   const capture = await Capture.open({ interfaces: 'eth0' })
   const { files, stats } = await recordDuring(capture, { path, rotate: { size: 100_000 }, files: 3 }, () =>
     send({ interface: 'eth0', count: 10_000, rate: 100_000 }),
@@ -165,22 +161,22 @@ t.test('rotation by size keeps the size, and only so many files', async (t) => {
     files.slice(0, -1).every(({ bytes }) => bytes > 99_000),
     'and each is full',
   )
-  const there = readdirSync(folder).filter((name) => name.startsWith('sized-'))
+  const there = readdirSync(folder.path).filter((name) => name.startsWith('sized-'))
   t.same(
     there.sort(),
-    files.slice(-3).map((file) => file.path.slice(folder.length + 1)),
+    files.slice(-3).map((file) => file.path.slice(folder.path.length + 1)),
     'the latest are there',
   )
   const last = files.slice(-3)
   const packets = last.reduce((sum, file) => sum + file.packets, 0)
   t.same(
     last.flatMap((file) => numbersIn(file.path)),
-    count(10_000 - packets, 10_000),
+    range(10_000 - packets, 10_000),
   )
 })
 
 t.test('rotation by time, and a second recording beside the files of the first', async (t) => {
-  const path = fresh()
+  const path = folder.fresh()
   const capture = await Capture.open({ interfaces: 'eth0' })
   const all: RecordedFile[] = []
   for (const start of [0, 100]) {
@@ -202,19 +198,19 @@ t.test('rotation by time, and a second recording beside the files of the first',
   )
   t.same(
     all.flatMap((file) => numbersIn(file.path)),
-    [...count(0, 40), ...count(100, 140)],
+    [...range(0, 40), ...range(100, 140)],
   )
 })
 
 for (const { table, skip } of tables) {
   t.test(`interfaces that come and are renamed while it records, ${table}`, { skip }, async (t) => {
-    const path = fresh()
+    const path = folder.fresh()
     const capture = await Capture.open({
       interfaces: { include: '^(hot|cool)', exclude: '5$', hotplug: true },
       ring: { table },
     })
     const { stats } = await recordDuring(capture, { path, rotate: { packets: 17 } }, async () => {
-      for (const i of count(0, 10)) {
+      for (const i of range(0, 10)) {
         addVeth(`hot${i}`, `peer${i}`)
         sendSync({ interface: `hot${i}`, count: 5, label: i })
       }
@@ -228,23 +224,20 @@ for (const { table, skip } of tables) {
     t.equal(stats.packets, 50)
     t.same(imbalances(capture.stats()), [])
     await capture.close()
-    const files = readdirSync(folder)
-      .filter((name) => name.startsWith(`trace${made}-`))
-      .sort()
-      .map((name) => join(folder, name))
+    const files = rotated(path)
     t.equal(files.length, 3)
     const packets = files.flatMap((file) => {
       const data = bytesOf(file)
       return dissect(file).map((packet, i) => `${packet.interface} ${sequenceOf(data[i] as Uint8Array)}`)
     })
-    const wanted = count(0, 10).flatMap((i) => (i === 5 ? [] : count(0, 5).map((n) => `hot${i} ${n}`)))
-    t.same(packets, [...wanted, ...count(5, 10).map((n) => `cool3 ${n}`)], 'each under its name of then')
-    del(count(0, 10).map((i) => `peer${i}`))
+    const wanted = range(0, 10).flatMap((i) => (i === 5 ? [] : range(0, 5).map((n) => `hot${i} ${n}`)))
+    t.same(packets, [...wanted, ...range(5, 10).map((n) => `cool3 ${n}`)], 'each under its name of then')
+    del(range(0, 10).map((i) => `peer${i}`))
   })
 }
 
 t.test('VLAN tags are put back, 802.1ad too', async (t) => {
-  const path = fresh()
+  const path = folder.fresh()
   const capture = await Capture.open({ interfaces: 'far0' })
   const tci = 5 | (3 << 13)
   await recordDuring(capture, { path }, () => {
@@ -265,14 +258,14 @@ t.test('VLAN tags are put back, 802.1ad too', async (t) => {
   )
   t.same(
     dissect(path).map(({ capturedLength, originalLength }) => [capturedLength, originalLength]),
-    count(0, 15).map((i) => [100 + Math.floor(i / 5), 100 + Math.floor(i / 5)]),
+    range(0, 15).map((i) => [100 + Math.floor(i / 5), 100 + Math.floor(i / 5)]),
     'and the lengths',
   )
 })
 
 t.test('several link types', { skip: tunAvailable() ? false : 'no access to /dev/net/tun' }, async (t) => {
   const tun = await openTun('tun0')
-  const path = fresh()
+  const path = folder.fresh()
   const capture = await Capture.open({ interfaces: ['eth0', 'tun0'] })
   await t.rejects(capture.record({ path, format: 'pcap' }), { code: 'ERR_OPTION', message: /eth0 1, tun0 101/ })
   await recordDuring(capture, { path }, async () => {
@@ -288,7 +281,7 @@ t.test('several link types', { skip: tunAvailable() ? false : 'no access to /dev
   t.match(describe(path).text, /Encapsulation = Raw IP/)
   await tun.close()
 
-  const late = fresh('pcap')
+  const late = folder.fresh('pcap')
   const plugged = await Capture.open({ interfaces: { include: '^(eth0|tun1)$', hotplug: true } })
   const warnings: string[] = []
   plugged.on('warning', ({ message }) => warnings.push(message))
@@ -306,7 +299,7 @@ t.test('several link types', { skip: tunAvailable() ? false : 'no access to /dev
 
 t.test('pcap in micro- and nanoseconds', async (t) => {
   for (const precision of ['nanoseconds', 'microseconds'] as const) {
-    const path = fresh('pcap')
+    const path = folder.fresh('pcap')
     const capture = await Capture.open({ interfaces: 'eth0' })
     const { files } = await recordDuring(capture, { path, format: 'pcap', precision }, () =>
       sendSync({ interface: 'eth0', count: 100 }),
@@ -322,18 +315,18 @@ t.test('pcap in micro- and nanoseconds', async (t) => {
 })
 
 t.test('how it ends', async (t) => {
-  const closed = fresh()
+  const closed = folder.fresh()
   const capture = await Capture.open({ interfaces: 'eth0' })
   const recording = await capture.record({ path: closed })
   sendSync({ interface: 'eth0', count: 100 })
   await capture.stop()
   t.equal((await recording.finished).packets, 100, 'with the capture that is stopped')
-  await t.rejects(capture.record({ path: fresh() }), { code: 'ERR_CLOSED' })
+  await t.rejects(capture.record({ path: folder.fresh() }), { code: 'ERR_CLOSED' })
   await capture.close()
-  t.same(numbersIn(closed), count(0, 100))
+  t.same(numbersIn(closed), range(0, 100))
 
   const other = await Capture.open({ interfaces: 'eth0' })
-  const path = fresh()
+  const path = folder.fresh()
   const open = await other.record({ path })
   sendSync({ interface: 'eth0', count: 100 })
   await waitUntil(() => open.stats().packets === 100, 'the packets to be written')
@@ -342,9 +335,9 @@ t.test('how it ends', async (t) => {
   t.equal(stats.packets, 100, 'with the capture that is closed')
   t.equal(await open.stop(), stats)
   t.equal(describe(path).packets, 100)
-  t.same(hidden(), [])
+  t.same(folder.hidden(), [])
 
-  const empty = fresh()
+  const empty = folder.fresh()
   const idle = await Capture.open({ interfaces: 'eth0' })
   t.equal((await (await idle.record({ path: empty })).stop()).files, 1)
   t.equal(describe(empty).packets, 0, 'a recording without packets is a file without packets')
@@ -353,7 +346,7 @@ t.test('how it ends', async (t) => {
 
 t.test('what is refused', async (t) => {
   await using capture = await Capture.open({ interfaces: 'eth0' })
-  const path = fresh()
+  const path = folder.fresh()
   const wrong: [unknown, RegExp][] = [
     [undefined, /options must be/],
     [{}, /path must be the path of a file/],
@@ -375,12 +368,12 @@ t.test('what is refused', async (t) => {
   for (const [options, message] of wrong) {
     await t.rejects(capture.record(options as RecordOptions), { code: 'ERR_OPTION', message })
   }
-  await t.rejects(capture.record({ path: join(folder, 'no', 'such', 'folder') }), {
+  await t.rejects(capture.record({ path: folder.file('no', 'such', 'folder') }), {
     code: 'ERR_SYSTEM',
     syscall: 'open',
   })
   const first = await capture.record({ path })
   await first.stop()
   await t.rejects(capture.record({ path }), { code: 'ERR_SYSTEM', errno: 17, message: /is there already/ })
-  t.same(hidden(), [])
+  t.same(folder.hidden(), [])
 })

@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { writeFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { gzipSync } from 'node:zlib'
 import { CaptureError, type ReplayOptions, type ReplayProgress, replay } from 'ringtap'
+import { hex } from '../helpers/hex.js'
+import { range } from '../helpers/range.js'
 import { pcap } from '../helpers/savefiles.js'
+import { TestFolder } from '../helpers/test-folder.js'
 import { captureDuring } from './support/collect.js'
 import { expectedFrame } from './support/frame.js'
 import t from './support/live.js'
@@ -16,8 +17,7 @@ import { block, waitUntil } from './support/wait.js'
 import { startTcpdump } from './support/witness.js'
 
 addVeth('eth0', 'far0')
-const folder = mkdtempSync(join(tmpdir(), 'ringtap-replay-'))
-t.teardown(() => rmSync(folder, { recursive: true }))
+const folder = new TestFolder(t)
 
 const date = 1_700_000_000_000_000_000n
 
@@ -41,13 +41,11 @@ function pcapBytes(packets: readonly Given[], linkType = 1): Buffer {
 let files = 0
 /** A file of these packets. */
 function file(packets: readonly Given[], linkType = 1): string {
-  const path = join(folder, `${files++}.pcap`)
+  const path = folder.file(`${files++}.pcap`)
   writeFileSync(path, pcapBytes(packets, linkType))
   return path
 }
 
-const range = (count: number) => Array.from({ length: count }, (_, i) => i)
-const hex = (data: Uint8Array) => Buffer.from(data).toString('hex')
 const ms = (milliseconds: number) => BigInt(milliseconds) * 1_000_000n
 /** Numbered frames at these milliseconds. */
 const at = (times: readonly number[]) =>
@@ -66,7 +64,7 @@ async function replayed(path: string, options: Partial<ReplayOptions> = {}) {
 }
 
 t.test('as fast as it goes: every packet of the file, byte by byte and in its order', async (t) => {
-  const list = range(20_000).map((i) => expectedFrame(i, { size: [60, 64, 577, 1514][i % 4] as number }))
+  const list = range(0, 20_000).map((i) => expectedFrame(i, { size: [60, 64, 577, 1514][i % 4] as number }))
   const witness = await startTcpdump({ interface: 'far0' })
   const { result, packets } = await replayed(file(list.map((data) => ({ data }))))
   t.match(result, { sent: 20_000, refused: 0, refusals: [], passes: 1, lateness: undefined, warnings: [] })
@@ -89,7 +87,7 @@ t.test('as fast as it goes: every packet of the file, byte by byte and in its or
 })
 
 t.test('a file that tcpdump wrote, VLAN tags and all; compressed, too', async (t) => {
-  const path = join(folder, 'tcpdump.pcap')
+  const path = folder.file('tcpdump.pcap')
   const witness = await startTcpdump({ interface: 'far0' })
   await send({ interface: 'eth0', count: 500, size: 200 })
   await send({ interface: 'eth0', count: 500, start: 500, size: 204, vlan: 0xa007 })
@@ -121,7 +119,7 @@ t.test("the file's timing, times a factor: no packet before its time, all in the
   const due = times.map((_, i) => Math.max(...times.slice(0, i + 1)))
   for (const speed of [1, 4, 0.5]) {
     const { result, packets, numbers, begun } = await replayed(path, { speed })
-    t.strictSame(numbers, range(times.length), `speed ${speed}`)
+    t.strictSame(numbers, range(0, times.length), `speed ${speed}`)
     t.match(result, { sent: 12, refused: 0 })
     // The clock that stamps packets may be slewed against the one that timers keep to.
     const early = packets.filter(
@@ -135,7 +133,7 @@ t.test("the file's timing, times a factor: no packet before its time, all in the
 })
 
 t.test('it goes on while JavaScript stands still', async (t) => {
-  const path = at(range(100).map((i) => i * 2))
+  const path = at(range(0, 100).map((i) => i * 2))
   const before = link('eth0').stats64.tx.packets
   const running = replay(path, { interface: 'eth0' })
   block(3000)
@@ -154,7 +152,7 @@ t.test('again and again', async (t) => {
   t.match(fast.result, { sent: 5000, passes: 1000 })
   t.strictSame(
     fast.numbers,
-    range(5000).map((i) => i % 5),
+    range(0, 5000).map((i) => i % 5),
   )
 
   const controller = new AbortController()
@@ -176,7 +174,7 @@ t.test('again and again', async (t) => {
 
 t.test('what cannot be sent is refused, by cause and place', async (t) => {
   ip('link', 'set', 'eth0', 'mtu', '1000')
-  const list: Given[] = range(300).map((i) => ({ data: expectedFrame(i) }))
+  const list: Given[] = range(0, 300).map((i) => ({ data: expectedFrame(i) }))
   list[5] = { data: expectedFrame(5), originalLength: 65 }
   list[299] = { data: expectedFrame(299), originalLength: 1500 }
   list[70] = { data: expectedFrame(70, { size: 1015 }) }
@@ -195,7 +193,7 @@ t.test('what cannot be sent is refused, by cause and place', async (t) => {
   })
   t.strictSame(
     numbers,
-    range(300).filter((i) => ![0, 5, 70, 299].includes(i)),
+    range(0, 300).filter((i) => ![0, 5, 70, 299].includes(i)),
   )
   ip('link', 'set', 'eth0', 'mtu', '1500')
 
@@ -219,7 +217,7 @@ t.test('what cannot be sent is refused, by cause and place', async (t) => {
 
 t.test('link types', { skip: tunAvailable() ? false : 'no access to /dev/net/tun' }, async (t) => {
   const tun = await openTun('tun0')
-  const raw = range(10).map((i) => ({ data: expectedFrame(i, { raw: true }) }))
+  const raw = range(0, 10).map((i) => ({ data: expectedFrame(i, { raw: true }) }))
   const { packets } = await captureDuring({ interfaces: 'tun0' }, async () => {
     // LINKTYPE_RAW, LINKTYPE_IPV4
     for (const type of [101, 228]) {
@@ -245,7 +243,7 @@ t.test('link types', { skip: tunAvailable() ? false : 'no access to /dev/net/tun
 
 t.test('a filter: only these, at their time', async (t) => {
   const path = file(
-    range(100).map((i) => ({
+    range(0, 100).map((i) => ({
       data: expectedFrame(i, { port: i % 10 === 3 ? 53 : 9, size: i === 53 ? 1600 : 64 }),
       timestampNs: date + ms(i),
     })),
@@ -258,7 +256,7 @@ t.test('a filter: only these, at their time', async (t) => {
 
 t.test('silences can be cut', async (t) => {
   const { numbers, result } = await replayed(at([0, 10, hour, hour + 5, 2 * hour, 6]), { speed: 1, maxGap: 10 })
-  t.strictSame(numbers, range(6))
+  t.strictSame(numbers, range(0, 6))
   t.ok(result.seconds >= 0.035)
 })
 
@@ -331,9 +329,9 @@ t.test('what is asked wrongly', async (t) => {
     t.ok(error instanceof CaptureError && error.code === code && text.test(error.message), `${error?.message}`)
   }
   const eth0 = { interface: 'eth0' }
-  await fails(join(folder, 'none'), eth0, 'ERR_SYSTEM', /none cannot be opened: open: No such file/)
-  await fails(folder, eth0, 'ERR_OPTION', /is not a regular file/)
-  const fifo = join(folder, 'fifo')
+  await fails(folder.file('none'), eth0, 'ERR_SYSTEM', /none cannot be opened: open: No such file/)
+  await fails(folder.path, eth0, 'ERR_OPTION', /is not a regular file/)
+  const fifo = folder.file('fifo')
   spawnSync('mkfifo', [fifo])
   await fails(fifo, eth0, 'ERR_OPTION', /is not a regular file/)
   await fails(5, eth0, 'ERR_OPTION', /^file must be the path/)
@@ -351,11 +349,11 @@ t.test('what is asked wrongly', async (t) => {
   await fails(good, { ...eth0, filter: 5 }, 'ERR_OPTION', /^filter must be/)
   await fails(good, { ...eth0, filter: 'port eighty' }, 'ERR_FILTER_SYNTAX', /eighty/)
   await fails(good, { ...eth0, pace: 5 }, 'ERR_OPTION', /pace is not an option/)
-  const text = join(folder, 'text')
+  const text = folder.file('text')
   writeFileSync(text, 'no packets here, only words')
   await fails(text, eth0, 'ERR_FILE_FORMAT', /./)
-  const cut = join(folder, 'cut.pcap')
-  const bytes = pcapBytes(range(10).map((i) => ({ data: expectedFrame(i) })))
+  const cut = folder.file('cut.pcap')
+  const bytes = pcapBytes(range(0, 10).map((i) => ({ data: expectedFrame(i) })))
   writeFileSync(cut, bytes.subarray(0, bytes.length - 1))
   const { packets } = await captureDuring({ interfaces: 'far0' }, () => fails(cut, eth0, 'ERR_FILE_TRUNCATED', /./))
   t.equal(packets.length, 9, 'what is before the damage has been sent')

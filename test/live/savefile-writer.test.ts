@@ -1,18 +1,9 @@
-import {
-  createWriteStream,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { createWriteStream, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { PassThrough, Writable } from 'node:stream'
 import { Capture, type Chunk, type Packet, SavefileWriter, type SavefileWriterOptions } from 'ringtap'
+import { range } from '../helpers/range.js'
 import { parsePcap } from '../helpers/savefiles.js'
+import { TestFolder } from '../helpers/test-folder.js'
 import { bytesOf, describe, dissect, numbersIn, statisticsIn } from '../helpers/wireshark.js'
 import t from './support/live.js'
 import { addVeth, openTun, rename, tunAvailable } from './support/network.js'
@@ -21,11 +12,7 @@ import { expectedFrame, sendSync, sequenceOf } from './support/send.js'
 t.setTimeout(240_000)
 addVeth('eth0', 'far0')
 
-const folder = mkdtempSync(join(tmpdir(), 'ringtap-writer-'))
-t.teardown(() => rmSync(folder, { recursive: true }))
-let made = 0
-const fresh = (extension = 'pcapng') => join(folder, `file${++made}.${extension}`)
-const count = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
+const folder = new TestFolder(t)
 
 /** The chunks of a capture during `traffic`, retained. */
 async function chunksDuring(interfaces: string | string[], traffic: () => unknown): Promise<Chunk[]> {
@@ -39,7 +26,7 @@ async function chunksDuring(interfaces: string | string[], traffic: () => unknow
 }
 
 t.test('chunks, packets and copies, live and kept', async (t) => {
-  const path = fresh()
+  const path = folder.fresh()
   const capture = await Capture.open({ interfaces: 'far0' })
   const writer = await SavefileWriter.open(path, { comment: 'for the test', application: 'a test', filter: 'udp' })
   t.notOk(existsSync(path), 'hidden until it is complete')
@@ -72,7 +59,7 @@ t.test('chunks, packets and copies, live and kept', async (t) => {
   t.same([ended.firstTimestamp, ended.lastTimestamp], [times[0], times.at(-1)])
   await t.rejects(writer.write(copies), { code: 'ERR_CLOSED' })
 
-  const numbers = [...count(0, 1000), ...count(0, 1000), ...count(0, 1000), 3, 0, 1]
+  const numbers = [...range(0, 1000), ...range(0, 1000), ...range(0, 1000), 3, 0, 1]
   const data = bytesOf(path)
   t.same(
     data.map((bytes) => sequenceOf(bytes)),
@@ -100,7 +87,7 @@ t.test('chunks, packets and copies, live and kept', async (t) => {
 })
 
 t.test('each interface once, and again under a new name', async (t) => {
-  const path = fresh()
+  const path = folder.fresh()
   const before = await chunksDuring(['eth0', 'far0'], () => sendSync({ interface: 'eth0', count: 5 }))
   rename('far0', 'away0')
   const after = await chunksDuring(['eth0', 'away0'], () => sendSync({ interface: 'eth0', count: 5, start: 5 }))
@@ -122,7 +109,7 @@ t.test('pcap', { skip: tunAvailable() ? false : 'no access to /dev/net/tun' }, a
   })
   await tun.close()
   for (const linkType of [1, 101]) {
-    const path = fresh('pcap')
+    const path = folder.fresh('pcap')
     const writer = await SavefileWriter.open(path, { format: 'pcap' })
     for (const chunk of chunks) await writer.write([...chunk].filter((packet) => packet.linkType === linkType))
     for (const chunk of chunks) {
@@ -133,21 +120,21 @@ t.test('pcap', { skip: tunAvailable() ? false : 'no access to /dev/net/tun' }, a
     t.equal(packets, 5)
     const file = parsePcap(readFileSync(path))
     t.equal(file.linkType, linkType)
-    t.same(numbersIn(path), count(0, 5), 'what was before the error is there, and no more')
+    t.same(numbersIn(path), range(0, 5), 'what was before the error is there, and no more')
   }
-  const wrong = await SavefileWriter.open(fresh('pcap'), { format: 'pcap' })
+  const wrong = await SavefileWriter.open(folder.fresh('pcap'), { format: 'pcap' })
   await t.rejects(wrong.write(chunks[0] as Chunk, { comment: 'x' }), { code: 'ERR_OPTION' })
   await wrong.close()
 })
 
 t.test('into a stream', async (t) => {
   const chunks = await chunksDuring('eth0', () => sendSync({ interface: 'eth0', count: 4000, size: 1000 }))
-  const path = fresh()
+  const path = folder.fresh()
   const stream = createWriteStream(path)
   const writer = new SavefileWriter(stream)
   for (const chunk of chunks) await writer.write(chunk)
   await writer.close()
-  t.same(numbersIn(path), count(0, 4000))
+  t.same(numbersIn(path), range(0, 4000))
 
   const slow = new PassThrough({ highWaterMark: 1000 })
   const held = new SavefileWriter(slow)
@@ -177,7 +164,7 @@ t.test('into a stream', async (t) => {
 })
 
 t.test('what is refused', async (t) => {
-  const path = fresh()
+  const path = folder.fresh()
   const wrong: [unknown, RegExp][] = [
     [{ format: 'x' }, /format must be/],
     [{ formt: 'pcap' }, /formt is not an option/],
@@ -189,26 +176,22 @@ t.test('what is refused', async (t) => {
   for (const [options, message] of wrong) {
     await t.rejects(SavefileWriter.open(path, options as SavefileWriterOptions), { code: 'ERR_OPTION', message })
   }
-  t.same(
-    readdirSync(folder).filter((name) => name.startsWith('.')),
-    [],
-    'and nothing is left of it',
-  )
+  t.same(folder.hidden(), [], 'and nothing is left of it')
   await t.rejects(SavefileWriter.open(''), { code: 'ERR_OPTION' })
-  await t.rejects(SavefileWriter.open(join(folder, 'no', 'file')), { code: 'ERR_SYSTEM', syscall: 'open', errno: 2 })
+  await t.rejects(SavefileWriter.open(folder.file('no', 'file')), { code: 'ERR_SYSTEM', syscall: 'open', errno: 2 })
   writeFileSync(path, 'mine')
   await t.rejects(SavefileWriter.open(path), { code: 'ERR_SYSTEM', errno: 17 })
   t.equal(readFileSync(path, 'latin1'), 'mine', 'what was there still is')
   t.throws(() => new SavefileWriter(undefined as never), { code: 'ERR_OPTION' })
 
-  const contested = fresh()
+  const contested = folder.fresh()
   const [one, two] = [await SavefileWriter.open(contested), await SavefileWriter.open(contested)]
   await two.close()
   const inode = statSync(contested).ino
   await t.rejects(one.close(), { code: 'ERR_SYSTEM', errno: 17, syscall: 'link', message: /is there already/ })
   t.equal(statSync(contested).ino, inode, 'what has come to be there in the meantime is left alone, too')
 
-  const writer = await SavefileWriter.open(fresh())
+  const writer = await SavefileWriter.open(folder.fresh())
   for (const packets of [undefined, 'x', 7, [7], {}]) {
     await t.rejects(writer.write(packets as never), { code: 'ERR_OPTION', message: /packets must be/ })
   }

@@ -1,4 +1,5 @@
 import { Capture, type CaptureInterfaceEvent, explainSelection, type InterfaceSelection, listInterfaces } from 'ringtap'
+import { range } from '../helpers/range.js'
 import { type Seen, seen } from './support/collect.js'
 import { addNamespace } from './support/held-namespace.js'
 import { imbalances } from './support/ledger.js'
@@ -59,7 +60,6 @@ class Running implements AsyncDisposable {
   }
 }
 
-const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
 const numbersOn = (packets: readonly Seen[], name: string) =>
   packets.filter((packet) => packet.interface === name).map(({ number }) => number)
 

@@ -1,4 +1,5 @@
 import { Capture } from 'ringtap'
+import { hex } from '../helpers/hex.js'
 import { captureDuring } from './support/collect.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
@@ -22,8 +23,8 @@ for (const { way, options, skip } of ways) {
         )
         t.equal(packets.length, 40)
         t.same(
-          packets.map(({ data }) => Buffer.from(data).toString('hex')),
-          (await witness.stop()).map(({ data }) => Buffer.from(data.subarray(0, snapshotLength)).toString('hex')),
+          packets.map(({ data }) => hex(data)),
+          (await witness.stop()).map(({ data }) => hex(data.subarray(0, snapshotLength))),
           `the first ${snapshotLength} bytes of what tcpdump has`,
         )
         t.same(

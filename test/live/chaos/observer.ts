@@ -1,4 +1,5 @@
 import { Capture, type CaptureError, type CaptureOptions, type Chunk, type Packet } from 'ringtap'
+import { hex } from '../../helpers/hex.js'
 import { expectedFrame, labelOf, sequenceOf } from '../support/frame.js'
 import { imbalances } from '../support/ledger.js'
 import { sleep, within } from '../support/wait.js'
@@ -213,7 +214,7 @@ export class Observer {
     const { data, interface: iface, direction } = packet
     const number = sequenceOf(data)
     if (number === undefined) {
-      this.#complain(`a packet of nobody on ${iface.name}: ${Buffer.from(data).toString('hex')}`)
+      this.#complain(`a packet of nobody on ${iface.name}: ${hex(data)}`)
       return
     }
     const key = `${number} ${iface.index} ${direction}`

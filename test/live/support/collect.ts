@@ -32,6 +32,15 @@ export function seen(packet: Packet): Seen {
   }
 }
 
+/** Reads all the time: what it has seen so far, and the end of it. */
+export function reading(capture: Capture): { packets: Seen[]; done: Promise<void> } {
+  const packets: Seen[] = []
+  const done = (async () => {
+    for await (const chunk of capture) for (const packet of chunk) packets.push(seen(packet))
+  })()
+  return { packets, done }
+}
+
 /** Everything a capture sees while `traffic` runs: it is stopped when that is done, drained, and closed. */
 export async function captureDuring(
   options: CaptureOptions,
@@ -39,14 +48,11 @@ export async function captureDuring(
 ): Promise<{ packets: Seen[]; stats: Awaited<ReturnType<Capture['stop']>> }> {
   const capture = await Capture.open(options)
   try {
-    const packets: Seen[] = []
-    const reading = (async () => {
-      for await (const chunk of capture) for (const packet of chunk) packets.push(seen(packet))
-    })()
+    const { packets, done } = reading(capture)
     await traffic(capture)
     drainBacklog()
     await capture.stop()
-    await reading
+    await done
     return { packets, stats: capture.stats() }
   } finally {
     await capture.close()

@@ -1,3 +1,5 @@
+import { hex } from '../../helpers/hex.js'
+
 /** How often each key occurs. */
 export function tally(keys: Iterable<string>): Map<string, number> {
   const counts = new Map<string, number>()
@@ -26,5 +28,5 @@ export function difference(actual: Iterable<string>, expected: Iterable<string>)
 
 /** A packet as a key: where it was seen, which way it went, and all of its bytes. */
 export function packetKey(interfaceName: string | number, direction: string | undefined, data: Uint8Array): string {
-  return `${interfaceName} ${direction ?? '?'} ${Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex')}`
+  return `${interfaceName} ${direction ?? '?'} ${hex(data)}`
 }

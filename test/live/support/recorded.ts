@@ -1,16 +1,7 @@
 import { Capture, type CaptureOptions, type RecordedFile, type Recording, type RecordOptions } from 'ringtap'
 import { drainBacklog } from './backlog.js'
-import { type Seen, seen } from './collect.js'
+import { reading } from './collect.js'
 import { imbalances } from './ledger.js'
-
-/** Reads all the time. */
-function reading(capture: Capture): { packets: Seen[]; done: Promise<void> } {
-  const packets: Seen[] = []
-  const done = (async () => {
-    for await (const chunk of capture) for (const packet of chunk) packets.push(seen(packet))
-  })()
-  return { packets, done }
-}
 
 /**
  * Records while `traffic` runs, and stops the capture.
