@@ -37,7 +37,8 @@ export type { PermissionReason } from './permission.js'
 export type { RecordOptions, RotateOptions } from './record-options.js'
 export { type RecordedFile, Recording, type RecordingEvents, type RecordingStats } from './recording.js'
 export { type ReplayOptions, type ReplayProgress, type ReplayResult, replay } from './replay.js'
-export { Savefile, type SavefileEvents, type SavefileProgress, type SavefileStats } from './savefile.js'
+export { Savefile } from './savefile.js'
+export type { SavefileEvents, SavefileProgress, SavefileStats } from './savefile-events.js'
 export type { SavefileFormOptions } from './savefile-form.js'
 export type {
   ResolvedName,

@@ -3,60 +3,13 @@ import { Chunk } from './chunk.js'
 import { iterateChunks, Turn } from './chunk-iteration.js'
 import { ChunkMemory } from './chunk-memory.js'
 import { CaptureError } from './errors.js'
-import { nameless } from './interface-history.js'
-import type { NativeFileInterface, NativeSavefile } from './native-savefile.js'
-import type { NetworkInterface } from './network-interface.js'
+import type { NativeSavefile } from './native-savefile.js'
 import type { Packet } from './packet.js'
-import {
-  type SavefileBlock,
-  type SavefileInterface,
-  type SavefileSection,
-  toBlock,
-  toInterface,
-  toSection,
-} from './savefile-metadata.js'
+import { SavefileContents } from './savefile-contents.js'
+import type { SavefileEvents, SavefileProgress, SavefileStats } from './savefile-events.js'
+import type { SavefileBlock, SavefileInterface, SavefileSection } from './savefile-metadata.js'
 import type { NormalisedSavefileOptions } from './savefile-options.js'
 import { type OpenedSource, Pump } from './savefile-source.js'
-
-/** How far the reading of a file has come. */
-export interface SavefileProgress {
-  /** Bytes of the file, as stored, up to the end of the last chunk delivered. */
-  readonly bytesDone: number
-  /** Bytes of the file, as stored; `undefined` of a stream. */
-  readonly size: number | undefined
-  /** Packets delivered. */
-  readonly packets: number
-}
-
-/** The ledger of a file: read = delivered + unselected + filtered + what waits to be delivered. */
-export interface SavefileStats extends SavefileProgress {
-  /** Captured bytes of the packets delivered. */
-  readonly bytes: number
-  /** Bytes read so far, as stored: ahead of `bytesDone` by what waits. */
-  readonly bytesRead: number
-  /** The same, unpacked, up to the last packet that was looked at. */
-  readonly bytesUnpacked: number
-  /** Packets read, whatever became of them. */
-  readonly packetsRead: number
-  /** Of interfaces that are not selected. */
-  readonly unselected: number
-  /** Refused by the filter. */
-  readonly filtered: number
-  /** Blocks that are neither packets, interfaces nor sections, and not of a kind to keep. */
-  readonly skippedBlocks: number
-}
-
-/** The events of a {@link Savefile}. Packets never come as events. */
-export interface SavefileEvents {
-  /** The file describes one more interface; also for those that were known when it was opened. */
-  interface: [iface: SavefileInterface, selected: boolean]
-  /** Every 100 ms while an iteration runs, and at the end. */
-  progress: [progress: SavefileProgress]
-  /** Something the user should know; the reading goes on. Where nobody listens it goes to process.emitWarning(). */
-  warning: [warning: CaptureError]
-  /** The file is closed. */
-  close: []
-}
 
 /** Where native/binding/savefile.cpp writes what it says of a chunk. */
 const META = {
@@ -76,10 +29,6 @@ const LATER = 3
 const progressInterval = 100
 /** What is told of the file in one turn. */
 const newsAtOnce = 64
-/** What is remembered of the past: of interfaces and sections, those of the present section not counted. */
-const mostInterfaces = 4096
-const mostSections = 1024
-const mostPastBytes = 8 << 20
 
 /**
  * A savefile that is being read, from its start to its end, once. {@link openFile} makes one.
@@ -95,14 +44,8 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   readonly #meta = new Float64Array(META.WORDS)
   readonly #times = new BigUint64Array(this.#meta.buffer)
   readonly #turn = new Turn()
-  readonly #interfaces = new Map<number, SavefileInterface>()
-  readonly #sections: SavefileSection[] = []
-  readonly #blocks: SavefileBlock[] = []
-  /** Of options of the interfaces and sections that are remembered. */
-  #pastBytes = 0
-  #sectionCount = 0
+  readonly #contents = new SavefileContents()
   #selectedCount = 0
-  #format: 'pcap' | 'pcapng' = 'pcap'
   #ready = false
   /** Events that wait until somebody can listen. */
   #announcements: (() => void)[] | undefined = []
@@ -145,7 +88,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
         else await this.#turn.wait()
       }
       if (this.#refused) throw this.#refused.error
-      if (this.#format === 'pcap' && selection && this.#selectedCount === 0) throw this.#nothingSelected()
+      if (this.format === 'pcap' && selection && this.#selectedCount === 0) throw this.#nothingSelected()
     } catch (error) {
       await this.close()
       throw error
@@ -160,12 +103,12 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
 
   /** The file's format, told by its content. */
   get format(): 'pcap' | 'pcapng' {
-    return this.#format
+    return this.#contents.format
   }
 
   /** Its sections as far as they are known by now, the latest 1024 of them (or 8 MiB). A pcap file has one. */
   get sections(): readonly SavefileSection[] {
-    return [...this.#sections]
+    return this.#contents.sections
   }
 
   /**
@@ -174,12 +117,12 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
    * latest 4096 are kept, and 8 MiB of what the file says of them.
    */
   get interfaces(): readonly SavefileInterface[] {
-    return [...this.#interfaces.values()]
+    return this.#contents.interfaces
   }
 
   /** The blocks beside packets that `keep` asked for, as far as they were read. */
   get blocks(): readonly SavefileBlock[] {
-    return [...this.#blocks]
+    return this.#contents.blocks
   }
 
   /** How far it is. After the end it stays as it was last. */
@@ -312,7 +255,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     this.#delivered.bytes += byteLength
     this.#delivered.position = meta[META.POSITION] as number
     return new Chunk({
-      memory: new ChunkMemory(buffer, this.#resolve, true),
+      memory: new ChunkMemory(buffer, this.#contents.resolve, true),
       packetCount,
       byteLength,
       firstTimestamp: this.#times[META.FIRST_TIMESTAMP] as bigint,
@@ -320,8 +263,6 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
       release: () => this.#native.release(lease),
     })
   }
-
-  readonly #resolve = (index: number): NetworkInterface => this.#interfaces.get(index) ?? nameless(index)
 
   /** What the reader ended with. */
   #failure(): unknown {
@@ -335,7 +276,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   }
 
   #nothingSelected(): CaptureError {
-    const names = [...this.#interfaces.values()].map((iface) => iface.name || 'one without a name')
+    const names = this.interfaces.map((iface) => iface.name || 'one without a name')
     const what = this.#missing.length > 0 ? `no interface has the name ${this.#missing.join(', ')}` : 'none is selected'
     return new CaptureError(
       'ERR_NO_INTERFACE',
@@ -388,49 +329,20 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
         this.#announce(() => this.#warn(news.text))
         break
       case 'section':
-        this.#format = news.pcapng ? 'pcapng' : 'pcap'
-        if (news.fresh) this.#forget()
-        this.#sections.push(toSection(news, this.#sectionCount++))
-        this.#pastBytes += sizeOf(news.options)
+        this.#contents.addSection(news)
         break
       case 'interface':
-        this.#learn(news)
+        this.#meet(this.#contents.addInterface(news))
         break
       case 'block':
-        this.#blocks.push(toBlock(news, this.#section))
+        this.#contents.addBlock(news)
         break
     }
     return news !== undefined
   }
 
-  /** All packets of the sections so far were delivered: of these not everything has to be remembered. */
-  #forget(): void {
-    const enough = () => this.#pastBytes <= mostPastBytes
-    for (const [index, iface] of this.#interfaces) {
-      if (this.#interfaces.size <= mostInterfaces && enough()) break
-      this.#interfaces.delete(index)
-      this.#pastBytes -= sizeOf(iface.options)
-    }
-    // An interface holds its section.
-    while (this.#sections.length >= mostSections || (this.#sections.length > 0 && !enough())) {
-      const section = this.#sections.shift() as SavefileSection
-      this.#pastBytes -= sizeOf(section.options)
-      for (const [index, iface] of this.#interfaces) {
-        if (iface.section !== section) break
-        this.#interfaces.delete(index)
-        this.#pastBytes -= sizeOf(iface.options)
-      }
-    }
-  }
-
-  get #section(): SavefileSection {
-    return this.#sections.at(-1) as SavefileSection
-  }
-
-  #learn(news: NativeFileInterface): void {
-    const iface = toInterface(news, this.#section, this.#format === 'pcapng')
-    this.#interfaces.set(iface.index, iface)
-    this.#pastBytes += sizeOf(iface.options)
+  /** Decides on an interface, and tells of it. */
+  #meet(iface: SavefileInterface): void {
     const { selection } = this.#options
     let selected = true
     if (selection) {
@@ -460,10 +372,6 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     if (this.listenerCount('warning') > 0) this.emit('warning', warning)
     else process.emitWarning(warning.message, { type: 'CaptureWarning', code: warning.code })
   }
-}
-
-function sizeOf(options: readonly { value: Uint8Array }[]): number {
-  return options.reduce((sum, { value }) => sum + value.length + 100, 0)
 }
 
 function closedError(): CaptureError {
