@@ -2,23 +2,24 @@ import { EventEmitter } from 'node:events'
 import type { CaptureEvents, CaptureInterfaceEvent } from './capture-events.js'
 import { type CaptureOptions, type NormalisedOptions, normaliseOptions } from './capture-options.js'
 import { type CaptureStats, toStats } from './capture-stats.js'
+import { CapturedInterfaces } from './captured-interfaces.js'
 import { Chunk } from './chunk.js'
 import { iterateChunks, Turn } from './chunk-iteration.js'
 import { ChunkMemory } from './chunk-memory.js'
 import { CaptureError } from './errors.js'
 import { FilterInForce } from './filter-in-force.js'
 import type { HostSets } from './hosts.js'
-import { toInterfaceEvents } from './interface-event.js'
 import { InterfaceHistory } from './interface-history.js'
 import { nameIn } from './interface-stats.js'
 import type { NameOf } from './loss-figures.js'
 import { LossWatch } from './loss-watch.js'
-import { type NativeCapture, type NativeCaptureStats, type NativeQueuedEvent, native } from './native.js'
+import { type NativeCapture, type NativeCaptureStats, native } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
 import type { Packet } from './packet.js'
 import { explainOpening } from './permission.js'
-import { normaliseRecordOptions, type RecordOptions } from './record-options.js'
-import { Recording } from './recording.js'
+import type { RecordOptions } from './record-options.js'
+import { Recorder } from './recorder.js'
+import type { Recording } from './recording.js'
 
 /** Where native/binding/capture.cpp writes what it says of a block. */
 const META = {
@@ -52,19 +53,18 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   readonly #history = new InterfaceHistory()
   readonly #loss: LossWatch
   #lossTimer: NodeJS.Timeout | undefined
-  readonly #selected = new Map<number, NetworkInterface>()
+  readonly #interfaces: CapturedInterfaces
   readonly #meta = new Float64Array(META.WORDS)
   readonly #times = new BigUint64Array(this.#meta.buffer)
   readonly #turn = new Turn()
   readonly #filter: FilterInForce
+  readonly #recorder: Recorder
   #stopping: { promise: Promise<CaptureStats>; resolve: (stats: CaptureStats) => void } | undefined
   #closing: Promise<void> | undefined
   #lastStats: CaptureStats | undefined
   #aborted: { reason: unknown } | undefined
   /** Iterations under way. */
   #listening = 0
-  #recording: Recording | undefined
-  #recordingBegins = false
 
   /**
    * Opens a capture and begins to receive.
@@ -104,36 +104,23 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       closed: () => this.#closing !== undefined,
       warn: (warning) => this.#warn(warning),
     })
+    this.#interfaces = new CapturedInterfaces(handle, options.selection, this.#history, {
+      meet: (iface) => this.#filter.meet(iface),
+      failed: (error) => this.#fail(error),
+    })
+    this.#recorder = new Recorder(handle, {
+      interfaces: () => this.interfaces,
+      filter: () => this.#filter.expression,
+      ended: () => this.#closing !== undefined || this.#stopping !== undefined,
+      closed: () => this.#closing,
+      warn: (warning) => this.#warn(warning),
+    })
     this.#loss = new LossWatch(options.loss, (packets) => handle.lossSample(packets), performance.now())
   }
 
   async #start(): Promise<void> {
     const { selection, signal, native: settings } = this.#options
-    const present = this.#native.interfaces()
-    for (const iface of present) {
-      const { selected } = selection.decide(iface)
-      this.#history.record(iface, 0, 0n)
-      if (selected) this.#selected.set(iface.index, iface)
-      this.#native.decide(iface.index, iface.generation, 0, selected)
-    }
-    const missing = selection.names?.filter(
-      (name) => !present.some((iface) => iface.name === name || iface.alternativeNames.includes(name)),
-    )
-    if (missing?.length) {
-      throw new CaptureError(
-        'ERR_NO_INTERFACE',
-        `no interface has the name ${missing.join(', ')}; ${listed(present)}`,
-        {
-          interface: missing[0],
-        },
-      )
-    }
-    if (this.#selected.size === 0 && !selection.hotplug) {
-      throw new CaptureError(
-        'ERR_NO_INTERFACE',
-        `no interface is selected, and hotplug is off; ${present.map((iface) => selection.decide(iface).text).join('; ')}`,
-      )
-    }
+    this.#interfaces.begin(this.#native.interfaces())
     await this.#native.start()
     signal?.throwIfAborted()
     this.#lossTimer = setInterval(() => this.#lookForLoss(), this.#loss.period).unref()
@@ -167,7 +154,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
 
   /** The interfaces that are captured now, by index. */
   get interfaces(): readonly NetworkInterface[] {
-    return [...this.#selected.values()].sort((a, b) => a.index - b.index)
+    return this.#interfaces.selected
   }
 
   /**
@@ -268,48 +255,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    * @throws CaptureError (the promise rejects) `ERR_OPTION`, also while another recording runs; `ERR_CLOSED`;
    * `ERR_PERMISSION` or `ERR_SYSTEM` where the first file cannot be made.
    */
-  async record(options: RecordOptions): Promise<Recording> {
-    const normalised = normaliseRecordOptions(options)
-    if (this.#closing || this.#stopping) throw new CaptureError('ERR_CLOSED', 'the capture was stopped')
-    if (this.#recording || this.#recordingBegins) {
-      throw new CaptureError('ERR_OPTION', 'a recording of this capture is under way; stop it first')
-    }
-    const linkTypes = [...new Set(this.interfaces.map(({ linkType }) => linkType ?? 0))]
-    if (normalised.format !== 0 && linkTypes.length > 1) {
-      const each = this.interfaces.map(({ name, linkType }) => `${name} ${linkType ?? 'unknown'}`).join(', ')
-      throw new CaptureError(
-        'ERR_OPTION',
-        `a pcap file has packets of one link type, and the interfaces have several (${each}); record pcapng, or each link type in a capture of its own`,
-        { option: 'format' },
-      )
-    }
-    this.#recordingBegins = true
-    try {
-      const handle = await this.#native.record({
-        ...normalised,
-        linkType: linkTypes[0] ?? 0,
-        filter: this.#filter.expression,
-      })
-      const recording = new Recording(
-        handle,
-        () => this.#native.stopRecording(),
-        (error) => this.#warn(error),
-      )
-      this.#recording = recording
-      // It may have been closed in the meantime.
-      void this.#closed()?.then(() => this.#lookAtRecording())
-      return recording
-    } finally {
-      this.#recordingBegins = false
-    }
-  }
-
-  #closed(): Promise<void> | undefined {
-    return this.#closing
-  }
-
-  #lookAtRecording(): void {
-    if (this.#recording?._look()) this.#recording = undefined
+  record(options: RecordOptions): Promise<Recording> {
+    return this.#recorder.record(options)
   }
 
   /**
@@ -356,8 +303,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     const closed = this.#native.close()
     this.#turn.wake()
     await closed
-    this.#lookAtRecording()
-    this.#selected.clear()
+    this.#recorder.look()
+    this.#interfaces.clear()
     this.#stopping?.resolve(this.#lastStats as CaptureStats)
     this.emit('close')
   }
@@ -412,7 +359,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   #wake(): void {
     if (this.#closing) return
     this.#takeEvents()
-    this.#lookAtRecording()
+    this.#recorder.look()
     this.#turn.wake()
     if (this.#stopping && this.#native.intakeEnded()) {
       this.#lookForLoss()
@@ -425,7 +372,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     let changes: CaptureInterfaceEvent[] | undefined
     for (let next = this.#native.nextEvent(); next; next = this.#native.nextEvent()) {
       changes ??= []
-      changes.push(...this.#apply(next))
+      changes.push(...this.#interfaces.apply(next))
     }
     for (let fault = this.#native.nextFault(); fault; fault = this.#native.nextFault()) this.#warnLater(fault)
     if (!changes) return
@@ -441,44 +388,11 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     })
   }
 
-  #apply({ event: change, epoch, time }: NativeQueuedEvent): CaptureInterfaceEvent[] {
-    const { type, interface: iface } = change
-    const { index } = iface
-    let selected = this.#selected.has(index)
-    switch (type) {
-      case 'removed':
-        this.#history.gone(index)
-        selected = false
-        break
-      case 'added':
-      case 'renamed':
-        this.#history.record(iface, epoch, time)
-        if (this.#options.selection.hotplug) {
-          selected = this.#decide(iface)
-          this.#native.decide(index, iface.generation, epoch, selected)
-        } else if (type === 'added') {
-          selected = false
-        }
-        break
-      default:
-        this.#history.record(iface, epoch, time)
-    }
-    if (selected) this.#filter.meet(iface)
-    if (selected) this.#selected.set(index, iface)
-    else this.#selected.delete(index)
-    return toInterfaceEvents(change).map((event) => Object.freeze({ ...event, selected }))
-  }
-
-  #decide(iface: NetworkInterface): boolean {
-    try {
-      return this.#options.selection.decide(iface).selected
-    } catch (error) {
-      queueMicrotask(() => {
-        if (this.listenerCount('error') > 0) this.emit('error', error as CaptureError)
-        else this.#warn(error as CaptureError)
-      })
-      return false
-    }
+  #fail(error: CaptureError): void {
+    queueMicrotask(() => {
+      if (this.listenerCount('error') > 0) this.emit('error', error)
+      else this.#warn(error)
+    })
   }
 
   #warnLater(warning: CaptureError): void {
@@ -494,8 +408,4 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
 /** Sought when there is something to name. */
 function namesIn({ interfaces }: NativeCaptureStats): NameOf {
   return (index, generation) => nameIn(interfaces, index, generation)
-}
-
-function listed(present: readonly NetworkInterface[]): string {
-  return `there are ${present.map((iface) => iface.name).join(', ')}`
 }
