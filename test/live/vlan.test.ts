@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Capture, type CaptureOptions, type Packet } from 'ringtap'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
@@ -175,10 +174,11 @@ t.test('a filter on tags that was compiled before any device was up', async (t) 
   t.match(warnings[0], /no Ethernet device of the namespace is up: until one is/)
   up('inner', { namespace: bare.pid })
   up('outer')
-  for (let probe = 1000; numbers.length === 0; probe++) {
-    sendSync({ interface: 'outer', count: 1, start: probe, vlan: 5 })
-    await sleep(20)
-  }
+  let probe = 1000
+  await waitUntil(() => {
+    sendSync({ interface: 'outer', count: 1, start: probe++, vlan: 5 })
+    return numbers.length > 0
+  }, 'the filter to know of the tag')
   sendSync({ interface: 'outer', count: 10, vlan: 5 })
   sendSync({ interface: 'outer', count: 10, start: 10, vlan: 7 })
   sendSync({ interface: 'outer', count: 10, start: 20 })
