@@ -1,4 +1,5 @@
-import { readdirSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { basename, dirname, extname, join } from 'node:path'
 
 /** A folder of a test's own, which goes with it, and names in it. */
@@ -6,8 +7,10 @@ export class TestFolder {
   readonly path: string
   #made = 0
 
-  constructor(t: { testdir(): string }) {
-    this.path = t.testdir()
+  constructor(t: { teardown(end: () => void): unknown }) {
+    // Not tap's own, which has one name for all runs of a test: one run would clear away what the other has.
+    this.path = mkdtempSync(join(tmpdir(), 'ringtap-'))
+    t.teardown(() => rmSync(this.path, { recursive: true }))
   }
 
   /** A path in it. */
