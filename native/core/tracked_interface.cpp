@@ -65,7 +65,9 @@ void TrackedInterface::inherit(std::uint32_t ring, std::uint64_t number, std::ui
     if (isBefore(old.lastBlocks_, ring, number)) {
       const std::uint64_t taken = std::min(records, old.outstanding());
       if (taken > 0) *old.receivedBefore_ -= taken;  // it has a value where something is outstanding
-      inherited_ += taken;
+      // It may have gone, too, before the packets were taken.
+      if (receivedBefore_) *receivedBefore_ += taken;
+      else inherited_ += taken;
       records -= taken;
     }
     if (old.outstanding() > 0) link = &old.before_;

@@ -296,6 +296,24 @@ for (const { table, skip } of tables) {
     await other.close()
   })
 
+  t.test(`away, back and away again before its packets are taken, ${table}`, { skip }, async (t) => {
+    const other = await addNamespace()
+    addVeth('hot0', 'away0')
+    const options = { interfaces: { include: '^hot', hotplug: true }, ring, chunk: { maxDelay: 2000 } }
+    await using running = await Running.open(options)
+    sendSync({ interface: 'hot0', count: 10 })
+    moveTo(other.pid, 'hot0')
+    moveTo(process.pid, 'hot0', { namespace: other.pid })
+    await running.hears('added hot0 selected')
+    moveTo(other.pid, 'hot0')
+    await waitUntil(() => running.capture.interfaces.length === 0, 'the second removal to be known')
+    const packets = await running.stop()
+    t.same(numbersOn(packets, 'hot0'), range(0, 10))
+    t.same(imbalances(running.capture.stats()), [])
+    await other.close()
+    await waitUntil(() => listInterfaces().every(({ name }) => name !== 'away0'), 'the pair to go with its namespace')
+  })
+
   t.test(`without hotplug later interfaces are not captured, ${table}`, { skip }, async (t) => {
     await using running = await Running.open({ interfaces: { include: ['^eth0', '^hot'] }, ring })
     addVeth('hot0', 'away0')

@@ -80,6 +80,23 @@ TEST(theKernelsCountGoesToWhomThePacketsGo) {
   CHECK(received(*next) == 16);
 }
 
+// Away, back and away again before a packet of the first time was taken.
+TEST(theKernelsCountGoesToOneThatHasGoneToo) {
+  const auto old = std::make_shared<TrackedInterface>(eth0());
+  const auto next = std::make_shared<TrackedInterface>(eth0());
+  const auto last = std::make_shared<TrackedInterface>(eth0());
+  old->leave({50, 0}, {}, {10});
+  next->follow(old);
+  next->leave({2, 0}, {}, {12});
+  next->inherit(0, 9, 30);
+  next->figures.taken = 30;
+  CHECK(old->report({}, {}).received == 20 && next->report({}, {}).received == 32);
+  last->follow(next);  // and back once more: 2 of the one, and 20 of the other
+  last->inherit(0, 10, 25);
+  CHECK(old->report({}, {}).received == 0 && next->report({}, {}).received == 30);
+  CHECK(last->report({3, 0}, {}).received == 25);
+}
+
 TEST(fewOfThoseBeforeAreRemembered) {
   auto latest = std::make_shared<TrackedInterface>(eth0());
   const std::weak_ptr<TrackedInterface> first = latest;

@@ -1,4 +1,11 @@
-import { Capture, type CaptureError, type CaptureOptions, type Chunk, type Packet } from 'ringtap'
+import {
+  Capture,
+  type CaptureError,
+  type CaptureOptions,
+  type Chunk,
+  type NetworkInterface,
+  type Packet,
+} from 'ringtap'
 import { hex } from '../../helpers/hex.js'
 import { expectedFrame, labelOf, sequenceOf } from '../support/frame.js'
 import { imbalances } from '../support/ledger.js'
@@ -23,6 +30,10 @@ const filters: readonly (readonly [string | undefined, readonly number[]])[] = [
   ['not udp dst port 9', [7, 8]],
 ]
 
+function identity({ index, generation }: NetworkInterface): string {
+  return `${index} ${generation}`
+}
+
 /** One capture, what consumes it, and what is wrong with what it got. */
 export class Observer {
   /** What ought not to be, in words. */
@@ -38,6 +49,8 @@ export class Observer {
   readonly #end: (typeof ends)[number]
   readonly #abort = new AbortController()
   readonly #seen = new Set<string>()
+  /** Without hotplug: the devices of the time of opening, which stay selected whatever they are called later. */
+  readonly #first = new Set<string>()
   readonly #filtering: Promise<void>[] = []
   #ports: readonly number[] | undefined
   #reading: Promise<unknown> = Promise.resolve()
@@ -69,7 +82,7 @@ export class Observer {
       ring: {
         blockSize,
         memory: blockSize * random.pick([8, 16, 64]),
-        count: random.pick([1, 1, 1, 2]),
+        ...random.pick([{}, {}, { count: 2 }, { perInterface: 1 }]),
         table: random.pick(tables),
       },
       chunk: { maxDelay: random.pick([5, 20, 60]), copy: random.chance(0.2) },
@@ -81,10 +94,11 @@ export class Observer {
 
   /** One that is to lose nothing, and to see all. */
   static ofAll(random: Random, traffic: Traffic, table: 'ebpf' | 'classic'): Observer {
+    const memory = 1 << 25
     const options: CaptureOptions = {
       interfaces: { include: '^(eth|hot)', hotplug: true },
       promiscuous: true,
-      ring: { memory: 1 << 25, blockSize: 1 << 18, table },
+      ring: { blockSize: 1 << 18, table, ...random.pick([{ memory }, { memory: memory * 4, perInterface: 3 }]) },
       chunk: { maxDelay: random.pick([20, 100, 500]) },
       overflow: { memory: 1 << 28 },
     }
@@ -102,6 +116,7 @@ export class Observer {
       if (this.#abort.signal.aborted || (error as CaptureError).code === 'ERR_NO_INTERFACE') return
       throw error
     }
+    for (const iface of this.capture.interfaces) this.#first.add(identity(iface))
     this.capture.on('error', (error) => this.#complain(`error event: ${error.message}`))
     this.capture.on('warning', (warning) => this.#complain(`warning: ${warning.message}`))
     this.#reading = this.#guard(this.#read(this.capture))
@@ -220,9 +235,11 @@ export class Observer {
     const key = `${number} ${iface.index} ${direction}`
     if (this.#seen.has(key)) this.#complain(`frame ${key} came twice`)
     this.#seen.add(key)
-    if (!isWanted(iface.name)) this.#complain(`frame ${key} is of ${iface.name || 'a nameless interface'}`)
-    const wanted = this.#options.direction ?? 'both'
-    if (wanted !== 'both' && wanted !== direction) this.#complain(`frame ${key} goes ${direction}`)
+    const hotplug = (this.#options.interfaces as { hotplug: boolean }).hotplug
+    const wanted = hotplug ? isWanted(iface.name) : this.#first.has(identity(iface))
+    if (!wanted) this.#complain(`frame ${key} is of ${iface.name || 'a nameless interface'}`)
+    const asked = this.#options.direction ?? 'both'
+    if (asked !== 'both' && asked !== direction) this.#complain(`frame ${key} goes ${direction}`)
 
     const shape = this.#traffic.frameOf(number)
     if (!shape) {
