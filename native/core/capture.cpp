@@ -85,7 +85,7 @@ Result<> Capture::start() {
 
 void Capture::decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected) {
   const bool known = table_.decide(index, generation, epoch, selected);
-  if (known) intake_->follow(index, selected);
+  if (known) intake_->setCaptured(index, selected);
   if (!config_.promiscuous || !known) return;
   std::lock_guard lock(promiscuousMutex_);
   if (selected == promiscuous_.contains(index)) return;
@@ -118,7 +118,7 @@ std::optional<QueuedEvent> Capture::nextEvent() {
   outlet_.decided(queue_.seenEpoch());  // whoever asks for the next one has answered the last
   auto event = queue_.nextEvent();
   if (event && event->event.change == InterfaceChange::Removed) {
-    intake_->follow(event->event.current.index, false);
+    intake_->setCaptured(event->event.current.index, false);
     std::lock_guard lock(promiscuousMutex_);
     promiscuous_.erase(event->event.current.index);  // the membership went with the device
   }

@@ -85,7 +85,7 @@ class Intake {
   // Something may have changed that a loop waits for: room in the overflow memory, or for events.
   virtual void nudge() = 0;
   // An interface is captured from now on, or not any more; to be followed by commit(). JavaScript's thread.
-  virtual void follow(std::uint32_t /*interface*/, bool /*captured*/) {}
+  virtual void setCaptured(std::uint32_t /*interface*/, bool /*captured*/) {}
   virtual Result<> commit() { return {}; }
   virtual Result<> setPromiscuous(std::uint32_t interface, bool on) = 0;
 

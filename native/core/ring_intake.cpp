@@ -72,7 +72,7 @@ void RingIntake::nudge() {
   for (const auto& loop : loops_) loop->nudge();
 }
 
-void RingIntake::follow(std::uint32_t interface, bool captured) {
+void RingIntake::setCaptured(std::uint32_t interface, bool captured) {
   if (captured) owners_.add(interface);
   else owners_.remove(interface);
 }
