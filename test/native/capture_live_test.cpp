@@ -328,7 +328,10 @@ TEST(theFilterIsReplacedWhileAllElseGoesOn) {
     consumer.finish();
     done = true;
     asking.join();
-    CHECK(consumer.tally().exactly(indexOf("near0"), false, 0, 6000));
+    // Rings as small as these come round to what is held where a thread has to wait for a processor: then it is
+    // counted.
+    CHECK(!consumer.tally().anyTwice());
+    CHECK(consumer.tally().total() + lost(consumer.capture().figures()) == 6000);
     CHECK(consumer.capture().figures().loops.evicted > 0);
     CHECK(replaced > 2);
     checkBalance(consumer);
