@@ -63,7 +63,7 @@ loads.forEach(({ rate }, load) => {
       'cpu',
     )
   printTable(
-    `Load: ${rate === 0 ? `full rate, about ${figure(sent / 1000)} 000` : figure(rate)} frames of 64 bytes ` +
+    `Load: ${rate === 0 ? `full rate, about ${figure(sent / 1e6)} million` : figure(rate)} frames of 64 bytes ` +
       `a second; median of ${options.trials} processes`,
     ['consumer', 'CPU µs/packet', '× pcap', 'lost %', ''],
     everybody.map((row) => {

@@ -156,7 +156,7 @@ for (const load of loads) {
     ...everybody.map((row) => (middle(row, 'bytes') / load.count) * (100 / (100 - middle(row, 'loss')))),
   )
   printTable(
-    `Record: ${load.count} frames of ${load.size} bytes at full rate, about ${figure(rate / 1000)} 000 a second; ` +
+    `Record: ${load.count} frames of ${load.size} bytes at full rate, about ${figure(rate / 1e6)} million a second; ` +
       `median of ${options.trials} processes`,
     ['recorder', 'lost %', 'CPU µs/packet', 'MB written', ''],
     everybody.map((row) => [
