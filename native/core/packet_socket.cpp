@@ -10,12 +10,20 @@
 
 namespace ringtap {
 
-Result<> attachFilter(int socket, std::span<const FilterInstruction> program) {
+namespace {
+
+sock_fprog forKernel(std::span<const FilterInstruction> program) {
   static_assert(sizeof(FilterInstruction) == sizeof(sock_filter));
-  const sock_fprog request{
+  return {
       static_cast<unsigned short>(program.size()),
       reinterpret_cast<sock_filter*>(const_cast<FilterInstruction*>(program.data())),
   };
+}
+
+}  // namespace
+
+Result<> attachFilter(int socket, std::span<const FilterInstruction> program) {
+  const sock_fprog request = forKernel(program);
   if (::setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &request, sizeof request) == 0) return {};
   if (errno == ENOMEM) {
     return Error::fromErrno("setsockopt",
@@ -43,6 +51,12 @@ Result<> bindToInterface(int socket, std::uint32_t interface) {
   address.sll_ifindex = static_cast<int>(interface);
   if (::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return {};
   return Error::fromErrno("bind", "the packet socket could not be bound");
+}
+
+Result<> shareByProgram(int socket, std::span<const FilterInstruction> program) {
+  const sock_fprog request = forKernel(program);
+  if (::setsockopt(socket, SOL_PACKET, PACKET_FANOUT_DATA, &request, sizeof request) == 0) return {};
+  return Error::fromErrno("setsockopt", "the kernel refused to give the interfaces rings of their own");
 }
 
 Result<> setPromiscuous(int socket, std::uint32_t interface, bool on) {

@@ -1,6 +1,5 @@
 #include "core/ring.h"
 
-#include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -90,15 +89,6 @@ Result<std::uint16_t> Ring::joinFanout(std::uint16_t group, Sharing sharing) {
   socklen_t length = sizeof granted;
   if (::getsockopt(fd(), SOL_PACKET, PACKET_FANOUT, &granted, &length) != 0) return Error::fromErrno("getsockopt");
   return static_cast<std::uint16_t>(granted & 0xffff);
-}
-
-Result<> Ring::setFanoutProgram(const FilterProgram& program) {
-  const sock_fprog request{
-      static_cast<unsigned short>(program.size()),
-      reinterpret_cast<sock_filter*>(const_cast<FilterInstruction*>(program.data())),
-  };
-  if (setOption(fd(), PACKET_FANOUT_DATA, request)) return {};
-  return Error::fromErrno("setsockopt", "the kernel refused to give the interfaces rings of their own");
 }
 
 void Ring::shut() {

@@ -10,7 +10,6 @@
 #include <memory>
 #include <mutex>
 
-#include "core/filter_instruction.h"
 #include "core/result.h"
 #include "core/unique_fd.h"
 
@@ -59,9 +58,6 @@ class Ring {
   // Shares the packets of the namespace with the other rings of the group, each packet to one of them. The first one
   // makes the group (0) and is told its number. Only once it is bound.
   Result<std::uint16_t> joinFanout(std::uint16_t group, Sharing sharing);
-  // Replaces the program by which a group shares by number (Sharing::ByProgram), atomically: it gives the number of the
-  // ring, counted in the order of their joining. Before the first one all is ring 0's.
-  Result<> setFanoutProgram(const FilterProgram& program);
   // Ends reception and closes the socket; the memory stays as long as leases need it.
   void shut();
 

@@ -29,7 +29,7 @@ Result<std::unique_ptr<KernelFilter>> RingIntake::attach(const FilterSpec& spec,
     std::uint16_t group = 0;
     for (const auto& ring : rings_) {
       if (auto bound = bindToInterface(ring->fd(), 0); !bound) return std::move(bound.error());
-      auto joined = ring->joinFanout(group, sharing_);
+      auto joined = ring->joinFanout(group, owners_ ? Sharing::ByProgram : Sharing::ByFlow);
       if (!joined) return std::move(joined.error());
       group = *joined;
     }
@@ -73,14 +73,15 @@ void RingIntake::nudge() {
 }
 
 void RingIntake::setCaptured(std::uint32_t interface, bool captured) {
-  if (captured) owners_.add(interface);
-  else owners_.remove(interface);
+  if (!owners_) return;
+  if (captured) owners_->add(interface);
+  else owners_->remove(interface);
 }
 
 Result<> RingIntake::commit() {
-  if (sharing_ != Sharing::ByProgram || !owners_.changed()) return {};
-  if (auto set = rings_.front()->setFanoutProgram(owners_.program()); !set) return set;
-  owners_.settled();
+  if (!owners_ || !owners_->changed()) return {};
+  if (auto set = shareByProgram(rings_.front()->fd(), owners_->program()); !set) return set;
+  owners_->settled();
   return {};
 }
 

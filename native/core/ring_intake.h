@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/intake.h"
@@ -42,16 +43,17 @@ class RingIntake final : public Intake {
 
  private:
   RingIntake(std::uint32_t count, Sharing sharing, TableForm form, bool dedupe, std::function<void()> onDrained)
-      : sharing_(sharing), form_(form), dedupe_(dedupe), onDrained_(std::move(onDrained)), owners_(count) {}
+      : form_(form), dedupe_(dedupe), onDrained_(std::move(onDrained)) {
+    if (sharing == Sharing::ByProgram) owners_.emplace(count);
+  }
 
   template <typename Of>
   [[nodiscard]] std::vector<std::uint64_t> ofEach(Of&& of) const;
 
-  const Sharing sharing_;
   const TableForm form_;
   const bool dedupe_;
   std::function<void()> onDrained_;
-  RingOwners owners_;  // where Sharing::ByProgram; JavaScript's thread's once attached
+  std::optional<RingOwners> owners_;  // where Sharing::ByProgram; JavaScript's thread's once attached
   std::vector<std::shared_ptr<Ring>> rings_;
   std::vector<std::unique_ptr<RingLoop>> loops_;
   std::atomic<std::uint32_t> undrained_{0};

@@ -1,4 +1,5 @@
 import { Capture, type CaptureOptions } from 'ringtap'
+import { range } from '../helpers/range.js'
 import { captureDuring, type Seen, seen } from './support/collect.js'
 import { imbalances } from './support/ledger.js'
 import t from './support/live.js'
@@ -15,10 +16,6 @@ const flood = { count: 40_000, size: 256 }
 /** The packets of an interface among these: their numbers as they came. */
 function numbersOn(packets: readonly Seen[], name: string): (number | undefined)[] {
   return packets.filter((packet) => packet.interface === name).map(({ number }) => number)
-}
-
-function upTo(count: number): number[] {
-  return Array.from({ length: count }, (_, i) => i)
 }
 
 /** What is lost, and what is delivered of 100 packets on `other`, where JavaScript stands still and `flooded` is flooded. */
@@ -48,7 +45,7 @@ for (const { table, skip } of tables) {
     t.equal(own.stats().ring.memory, 6 * MiB)
     const { lost, numbers, stats } = await underFlood(own, 'eth0', 'eth1')
     t.ok(lost > 0, `${lost} lost`)
-    t.same(numbers, upTo(100))
+    t.same(numbers, range(0, 100))
     if (table === 'ebpf') {
       t.same(
         names.map((name) => stats.interfaces.find((one) => one.name === name)?.dropped),
@@ -80,7 +77,7 @@ for (const { table, skip } of tables) {
     await capture.stop()
     const packets: Seen[] = []
     for await (const chunk of capture) for (const packet of chunk) packets.push(seen(packet))
-    t.same(numbersOn(packets, last[1]), upTo(100))
+    t.same(numbersOn(packets, last[1]), range(0, 100))
     t.ok(capture.stats().droppedByRing > before.lost)
     t.same(imbalances(capture.stats()), [])
     for (const name of last) del(name)
@@ -102,7 +99,7 @@ for (const { table, skip } of tables) {
     for (const name of plugged) {
       t.same(
         numbersOn(packets, name).sort((a, b) => (a ?? 0) - (b ?? 0)),
-        upTo(4000),
+        range(0, 4000),
         name,
       )
     }
