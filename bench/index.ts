@@ -6,16 +6,27 @@ import { fileURLToPath } from 'node:url'
 import { machine } from './support/machine.js'
 import { options } from './support/options.js'
 
-const parts = ['drain', 'load', 'read', 'record', 'hexdump', 'open', 'hosts']
-const unknown = options.parts.filter((part) => !parts.includes(part))
+/** The script of each part, in the order in which they run. */
+const scripts = {
+  drain: 'capture/drain',
+  load: 'capture/load',
+  read: 'savefile/read',
+  record: 'record/record',
+  hexdump: 'packets/hexdump',
+  open: 'capture/open',
+  hosts: 'filter/hosts',
+}
+type Part = keyof typeof scripts
+const parts = Object.keys(scripts) as Part[]
+const unknown = options.parts.filter((part) => !Object.hasOwn(scripts, part))
 if (unknown.length > 0) {
   console.error(`There is no part ${unknown.join(', ')}. The parts are: ${parts.join(', ')}.`)
   process.exit(2)
 }
 console.log(`Machine: ${machine()}`)
-const flags = process.argv.slice(2).filter((argument) => !parts.includes(argument))
-for (const part of options.parts.length > 0 ? options.parts : parts) {
-  const script = fileURLToPath(new URL(`./${part}.js`, import.meta.url))
+const flags = process.argv.slice(2).filter((argument) => !Object.hasOwn(scripts, argument))
+for (const part of options.parts.length > 0 ? (options.parts as Part[]) : parts) {
+  const script = fileURLToPath(new URL(`./${scripts[part]}.js`, import.meta.url))
   const { status, signal } = spawnSync(process.execPath, [script, ...flags], { stdio: 'inherit' })
   if (status === 0) continue
   console.log(`\n${part} FAILED: ${signal ?? `exit code ${status}`}`)

@@ -1,12 +1,19 @@
-// Compiles the small native programs of the tests, test/native/NAME.cpp to build/tools/NAME, where they are out of date.
+// Compiles the small native programs of the tests, test/native/tools/NAME.cpp to build/tools/NAME, where they are out of date.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const tools = ['nflog_rule', 'replay', 'send', 'thread_hold', 'tun_hold']
-const sources = fileURLToPath(new URL('../test/native/', import.meta.url))
+const sources = fileURLToPath(new URL('../test/native/tools/', import.meta.url))
 const target = fileURLToPath(new URL('../build/tools/', import.meta.url))
-const flags = ['-std=c++20', '-O2', '-Wall', '-Wextra', '-pthread']
+const flags = [
+  '-std=c++20',
+  '-O2',
+  '-Wall',
+  '-Wextra',
+  '-pthread',
+  `-I${fileURLToPath(new URL('../test/native/', import.meta.url))}`,
+]
 
 const changed = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 const headers = readdirSync(sources)

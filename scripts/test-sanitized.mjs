@@ -28,10 +28,15 @@ const shortThread = ['live_test']
  * Of the tests in JavaScript, those that bear ThreadSanitizer's runtime ahead of Node: others start shells and tools that
  * do not, or are outrun by their own traffic.
  */
-const threadLive = ['compile-filter-worker', 'live/lifecycle', 'live/netns', 'live/set-filter']
+const threadLive = [
+  'filter/compile-filter-worker',
+  'live/capture/lifecycle',
+  'live/capture/netns',
+  'live/filter/set-filter',
+]
 
 /** Tests that run no C++ of ours. */
-const withoutNative = ['hexdump', 'package', 'sanitizer-reports']
+const withoutNative = ['packets/hexdump', 'package/package', 'package/sanitizer-reports']
 
 /** Runs a command; ends with its code if that is not 0, unless it may fail. */
 function run(command, args, { env = {}, mayFail = false } = {}) {
@@ -65,9 +70,11 @@ function title(text) {
 
 const have = (names, parts) => names.filter((name) => parts.length === 0 || parts.some((part) => name.includes(part)))
 
-/** The programs that CMake makes of the sources `test/DIRECTORY/*SUFFIX.cpp`. */
+/** The programs that CMake makes of the sources `*SUFFIX.cpp` below `test/DIRECTORY`. */
 function programs(directory, suffix, parts) {
-  const sources = readdirSync(path.join(root, 'test', directory)).filter((name) => name.endsWith(`${suffix}.cpp`))
+  const sources = readdirSync(path.join(root, 'test', directory), { recursive: true })
+    .filter((name) => name.endsWith(`${suffix}.cpp`))
+    .map((name) => path.basename(name))
   return have(
     sources.map((name) => name.slice(0, -'.cpp'.length)),
     parts,

@@ -1,4 +1,5 @@
-// The yardsticks of bench/read.ts: a C program that reads a savefile through libpcap and adds up the captured lengths.
+// The yardsticks of bench/savefile/read.ts: a C program that reads a savefile through libpcap and adds up the captured
+// lengths.
 //
 //   read_loop next|dispatch FILE     with pcap_next_ex, or pcap_dispatch
 //   read_loop run PROGRAM ARGUMENT…  another program, with its standard output thrown away

@@ -53,7 +53,7 @@ export class ConsumerProcess {
             [who.loop, blockSize, Math.floor(memory / blockSize), retire, snapshotLength, ...interfaces].map(String),
           )
         : new ConsumerProcess(process.execPath, [
-            fileURLToPath(new URL('../consumer.trial.js', import.meta.url)),
+            fileURLToPath(new URL('../capture/consumer.trial.js', import.meta.url)),
             JSON.stringify({ ...who.spec, interfaces, retire } satisfies ConsumerSpec),
           ])
     const { seconds } = await self.#answer<{ seconds: number }>()

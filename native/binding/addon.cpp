@@ -1,7 +1,7 @@
 #include <napi.h>
 
-#include "binding/instance.h"
-#include "binding/rooms.h"
+#include "binding/util/exports.h"
+#include "binding/util/instance.h"
 
 namespace {
 

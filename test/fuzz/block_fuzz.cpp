@@ -5,9 +5,9 @@
 #include <cstring>
 #include <memory>
 
-#include "core/block.h"
-#include "core/savefile_writer.h"
-#include "core/selection_table.h"
+#include "core/block/block.h"
+#include "core/ledger/selection_table.h"
+#include "core/savefile/savefile_writer.h"
 #include "fuzz.h"
 #include "support/no_kernel.h"
 

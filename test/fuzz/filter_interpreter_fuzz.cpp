@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/ebpf_program.h"
-#include "core/filter.h"
-#include "core/filter_interpreter.h"
+#include "core/bpf/ebpf_program.h"
+#include "core/bpf/filter.h"
+#include "core/bpf/filter_interpreter.h"
 #include "fuzz.h"
 #include "support/ebpf_machine.h"
 #include "support/random_filter.h"

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/interface_table.h"
-#include "core/netlink_parse.h"
+#include "core/links/interface_table.h"
+#include "core/links/netlink_parse.h"
 #include "fuzz.h"
 
 using namespace ringtap;

@@ -1,6 +1,6 @@
 // A pcapng file of any content: after the first byte, which says in what pieces it comes, the file without its first
 // four bytes, so that the fuzzer need not find the magic number.
-#include "core/savefile_format.h"
+#include "core/savefile/savefile_format.h"
 #include "savefile_fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

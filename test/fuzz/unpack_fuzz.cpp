@@ -1,7 +1,7 @@
 // gzip or zstd data of any content: whatever comes out, the unpacker ends, and stays within its word.
 #include <algorithm>
 
-#include "core/unpack.h"
+#include "core/savefile/unpack.h"
 #include "fuzz.h"
 
 using namespace ringtap;

@@ -14,14 +14,13 @@ import {
   link,
   links,
   moveTo,
-  openTun,
   rename,
-  tunAvailable,
   up,
 } from './support/network.js'
 import { descriptors, holdings, settle } from './support/process.js'
 import { canInject, expectedFrame, type FrameOptions, labelOf, send, sendSync, sequenceOf } from './support/send.js'
 import { tool } from './support/tools.js'
+import { openTun, tunAvailable } from './support/tun.js'
 import { waitUntil } from './support/wait.js'
 import { difference, packetKey, startTcpdump } from './support/witness.js'
 

@@ -1,4 +1,4 @@
-/** What the frames of `send` and of a tun device look like; test/native/frame.h builds them and describes the layout. */
+/** What the frames of `send` and of a tun device look like; test/native/tools/frame.h builds them and describes the layout. */
 export interface FrameOptions {
   /** Bytes of the whole frame, with a VLAN tag, without the check sequence. Default 64. */
   size?: number

@@ -4,7 +4,6 @@ import { assertInside } from './namespace.js'
 import { commandIn } from './tools.js'
 
 export { addNamespace, type HeldNamespace, netnsPath } from './held-namespace.js'
-export { openTun, type Tun, type TunWrite, tunAvailable } from './tun.js'
 
 /** Where an `ip` command runs: pid of a process in that network namespace. Default: this process's own. */
 export interface Where {

@@ -10,7 +10,7 @@
 #include <memory>
 #include <vector>
 
-#include "core/block.h"
+#include "core/block/block.h"
 
 namespace support {
 

@@ -9,9 +9,9 @@
 #include <mutex>
 #include <thread>
 
-#include "check.h"
-#include "core/block.h"
-#include "core/capture.h"
+#include "core/block/block.h"
+#include "core/capture/capture.h"
+#include "support/check.h"
 #include "support/traffic.h"
 
 namespace support {
@@ -36,7 +36,7 @@ class Bell {
   bool rung_ = false;
 };
 
-// Walks a block the way lib/chunk.ts does, by its index.
+// Walks a block the way lib/packets/chunk.ts does, by its index.
 template <typename Visit>
 void eachPacket(ringtap::Lease& lease, Visit visit) {
   std::byte* data = lease.lend();

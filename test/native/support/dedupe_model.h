@@ -1,4 +1,4 @@
-// The rule on duplicates said plainly, for one processor: the reference for the program that core/dedupe_program.h
+// The rule on duplicates said plainly, for one processor: the reference for the program that core/bpf/dedupe_program.h
 // assembles.
 #pragma once
 
@@ -10,7 +10,7 @@
 #include <map>
 #include <span>
 
-#include "core/dedupe.h"
+#include "core/bpf/dedupe.h"
 
 namespace support {
 

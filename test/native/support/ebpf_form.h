@@ -6,9 +6,9 @@
 #include <cstring>
 #include <optional>
 
-#include "core/ebpf_program.h"
+#include "core/bpf/ebpf_program.h"
+#include "support/addresses.h"
 #include "support/ebpf_machine.h"
-#include "support/hosts.h"
 #include "support/verdict.h"
 
 namespace support {

@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <vector>
 
-#include "core/ebpf.h"
-#include "core/kernel_filter.h"
+#include "core/bpf/ebpf.h"
+#include "core/bpf/kernel_filter.h"
 
 namespace support {
 

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "check.h"
+#include "support/check.h"
 
 namespace support {
 

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "core/netlink_parse.h"
+#include "core/links/netlink_parse.h"
 
 namespace support {
 

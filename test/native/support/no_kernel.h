@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "core/kernel_filter.h"
+#include "core/bpf/kernel_filter.h"
 
 namespace support {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/savefile_parser.h"
+#include "core/savefile/savefile_parser.h"
 
 namespace support {
 

@@ -8,8 +8,8 @@
 #include <iterator>
 #include <vector>
 
-#include "core/filter_instruction.h"
-#include "core/filter_interpreter.h"
+#include "core/bpf/filter_instruction.h"
+#include "core/bpf/filter_interpreter.h"
 #include "support/choices.h"
 
 namespace support {

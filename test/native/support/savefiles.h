@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/savefile_format.h"
+#include "core/savefile/savefile_format.h"
 
 namespace support::files {
 

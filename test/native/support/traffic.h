@@ -16,10 +16,10 @@
 #include <utility>
 #include <vector>
 
-#include "check.h"
-#include "core/unique_fd.h"
-#include "frame.h"
+#include "core/util/unique_fd.h"
+#include "support/check.h"
 #include "support/namespace.h"
+#include "tools/frame.h"
 
 namespace support {
 

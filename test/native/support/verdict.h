@@ -8,10 +8,10 @@
 #include <cstdint>
 #include <span>
 
-#include "core/filter_interpreter.h"
-#include "core/filter_program.h"
-#include "core/link_type.h"
-#include "support/hosts.h"
+#include "core/bpf/cbpf_program.h"
+#include "core/bpf/filter_interpreter.h"
+#include "core/util/link_type.h"
+#include "support/addresses.h"
 
 namespace support {
 

@@ -1,0 +1,53 @@
+// A consumer of packets in a process of its own. It obeys bench/support/consumer-process.ts: commands as lines on
+// standard input, an answer in JSON each; bench/native/c_loop.cpp does the same.
+import { readSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { type ConsumerSpec, Meter, openConsumer } from '../support/consumer.js'
+import { trialArgument } from '../support/trial.js'
+
+const answer = (value: object) => console.log(JSON.stringify(value))
+
+const meter = new Meter()
+const opening = performance.now()
+const consumer = await openConsumer(trialArgument<ConsumerSpec>(), meter)
+answer({ ready: true, seconds: (performance.now() - opening) / 1000 })
+
+let cpu = process.cpuUsage()
+let wakeups = 0
+const voluntary = () => process.resourceUsage().voluntaryContextSwitches
+const reset = () => {
+  meter.reset()
+  cpu = process.cpuUsage()
+  wakeups = voluntary()
+}
+const report = () => {
+  const { user, system } = process.cpuUsage(cpu)
+  answer({
+    packets: meter.packets,
+    bytes: meter.bytes,
+    rate: (meter.timed / (meter.ended - meter.began)) * 1000,
+    cpu: (user + system) / 1e6,
+    wakeups: voluntary() - wakeups,
+    check: meter.check,
+  })
+}
+
+for await (const command of createInterface({ input: process.stdin })) {
+  if (command === 'mark') {
+    reset()
+    answer({})
+  } else if (command === 'report') {
+    report()
+  } else if (command === 'fill') {
+    reset()
+    answer({ stalled: true })
+    // Holds the event loop until the other end says that the buffer is full.
+    readSync(3, Buffer.alloc(1))
+    await meter.quiet()
+    report()
+  } else {
+    break
+  }
+}
+await consumer.close()
+process.exit(0)

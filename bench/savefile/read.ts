@@ -1,0 +1,162 @@
+// Reading savefiles, against C loops on libpcap, tcpdump, capinfos, and packages from npm.
+//
+//   node dist/work/bench/read.js [--trials N] [--size BYTES] [--markdown] [--only TEXT]
+//
+// Every figure is the median of at least three trials, each in a process of its own, those of a file's readers in turn.
+import { execFile } from 'node:child_process'
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { options } from '../support/options.js'
+import { loadPeer } from '../support/peers.js'
+import { takeTurns } from '../support/rounds.js'
+import { figure, printTable } from '../support/table.js'
+import { builtTool } from '../support/tools.js'
+import { median, runTrial } from '../support/trial.js'
+import type { Reading, ReadTrial } from './read.trial.js'
+
+const run = promisify(execFile)
+
+interface Made {
+  path: string
+  packets: number
+  bytes: number
+}
+
+/** A file of `size` bytes or a little less: the same second of packets over and over. */
+function make(path: string, pcapng: boolean, length: number): Made {
+  const count = 4096
+  const batch = Buffer.concat(Array.from({ length: count }, (_, number) => record(pcapng, length, number)))
+  const file = openSync(path, 'w')
+  try {
+    let written = writeSync(file, pcapng ? pcapngStart() : pcapStart())
+    let packets = 0
+    for (; written + batch.length <= options.size; packets += count) written += writeSync(file, batch)
+    return { path, packets, bytes: packets * length }
+  } finally {
+    closeSync(file)
+  }
+}
+
+function pcapStart(): Buffer {
+  const header = Buffer.alloc(24)
+  header.writeUInt32LE(0xa1b2c3d4)
+  header.writeUInt16LE(2, 4)
+  header.writeUInt16LE(4, 6)
+  header.writeUInt32LE(262144, 16)
+  header.writeUInt32LE(1, 20)
+  return header
+}
+
+function words(...values: number[]): Buffer {
+  const buffer = Buffer.alloc(values.length * 4)
+  for (const [i, value] of values.entries()) buffer.writeUInt32LE(value >>> 0, i * 4)
+  return buffer
+}
+
+function pcapngStart(): Buffer {
+  const section = words(0x0a0d0d0a, 28, 0x1a2b3c4d, 1, 0xffffffff, 0xffffffff, 28)
+  return Buffer.concat([section, words(1, 20, 1, 262144, 20)])
+}
+
+function record(pcapng: boolean, length: number, number: number): Buffer {
+  // An Ethernet frame with an IPv4 header and UDP, as far as anyone looks.
+  const data = Buffer.alloc(length, number)
+  Buffer.from('020000000002020000000001080045000000000000004011000000000000', 'hex').copy(data)
+  const microseconds = number * 244
+  if (!pcapng) return Buffer.concat([words(1_700_000_000, microseconds, length, length), data])
+  const time = 1_700_000_000_000_000n + BigInt(microseconds)
+  const total = 32 + length
+  return Buffer.concat([
+    words(6, total, 0, Number(time >> 32n), Number(time & 0xffff_ffffn), length, length),
+    data,
+    words(total),
+  ])
+}
+
+/** Into the page cache, so that everybody reads from there. */
+function warm(path: string): void {
+  const file = openSync(path, 'r')
+  const buffer = Buffer.allocUnsafe(1 << 20)
+  while (readSync(file, buffer) > 0);
+  closeSync(file)
+}
+
+type Reader = { name: string; missing?: string | undefined; trial: (file: Made) => Promise<Reading> }
+
+const tool = async (args: string[]): Promise<Reading> => {
+  const { stdout } = await run(builtTool('read_loop'), args)
+  return JSON.parse(stdout) as Reading
+}
+const program = (name: string, command: string[]): Reader => ({
+  name,
+  trial: async ({ path, packets, bytes }) => ({
+    ...(await tool(['run', ...command.map((word) => (word === 'FILE' ? path : word))])),
+    packets,
+    bytes,
+  }),
+})
+const script = (name: string, reader: ReadTrial['reader'], missing?: string): Reader => ({
+  name,
+  missing,
+  trial: ({ path }) => runTrial<Reading>(new URL('./read.trial.js', import.meta.url), { reader, file: path }),
+})
+const peer = (name: 'pcap' | 'pcap-parser' | 'pcap-ng-parser'): Reader => {
+  const { version, missing } = loadPeer(name)
+  return script(`${name} ${version}`, name, missing)
+}
+
+function readers(pcapng: boolean): Reader[] {
+  const all = [
+    { name: 'C loop, pcap_next_ex', trial: ({ path }: Made) => tool(['next', path]) },
+    { name: 'C loop, pcap_dispatch', trial: ({ path }: Made) => tool(['dispatch', path]) },
+    script('ringtap forEach', 'forEach'),
+    script('ringtap for…of, byte + time + interface', 'for…of'),
+    program('tcpdump -r FILE -w /dev/null', ['tcpdump', '-r', 'FILE', '-w', '/dev/null']),
+    program('capinfos -c -d FILE', ['capinfos', '-c', '-d', 'FILE']),
+    peer('pcap'),
+    peer(pcapng ? 'pcap-ng-parser' : 'pcap-parser'),
+  ]
+  return all.filter(({ name }) => name.includes(options.only))
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'ringtap-bench-'))
+try {
+  for (const [what, pcapng, length] of [
+    ['pcap, packets of 64 bytes', false, 64],
+    ['pcap, packets of 1400 bytes', false, 1400],
+    ['pcapng, packets of 64 bytes', true, 64],
+  ] as const) {
+    const file = make(join(folder, 'file'), pcapng, length)
+    warm(file.path)
+    const results = await takeTurns(readers(pcapng), async ({ trial }) => {
+      const reading = await trial(file)
+      if (reading.packets !== file.packets || reading.bytes !== file.bytes) {
+        throw new Error(
+          `it read ${reading.packets} packets of ${file.packets}, ${reading.bytes} bytes of ${file.bytes}`,
+        )
+      }
+      return reading
+    })
+    const rate = (name: string) => {
+      const row = results.find((row) => row.name.startsWith(name))
+      return median((row?.samples ?? []).map(({ packets, seconds }) => packets / seconds))
+    }
+    const yardstick = Math.max(rate('C loop, pcap_next_ex'), rate('C loop, pcap_dispatch'))
+    printTable(
+      `Read ${what}, ${file.packets} of them; median of ${options.trials} processes`,
+      ['reader', 'million packets/s', '× faster C loop', 'peak MB', ''],
+      results.map(({ name, samples, note }) => [
+        name,
+        figure(rate(name) / 1e6),
+        figure(rate(name) / yardstick),
+        figure(median(samples.map(({ memory }) => memory)) / 1e6),
+        note,
+      ]),
+    )
+    rmSync(file.path)
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}

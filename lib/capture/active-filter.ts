@@ -1,0 +1,107 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { checkGroup } from '../arguments.js'
+import { CaptureError, optionError } from '../errors.js'
+import { checkHosts, type HostSets } from '../filter/address-sets.js'
+import type { NetworkInterface } from '../interfaces/network-interface.js'
+import type { NativeCapture, NativeCaptureOptions, NativeFilterState } from './native.js'
+
+/** LINKTYPE_ETHERNET. */
+const ETHERNET = 1
+
+/** What the filter of a running capture has to know of it. @internal */
+export interface FilteredCapture {
+  closed(): boolean
+  warn(warning: CaptureError): void
+}
+
+/** The filter and the address sets of a running capture, and how they change: one change after another. @internal */
+export class FilterInForce {
+  readonly #native: NativeCapture
+  readonly #options: NativeCaptureOptions
+  readonly #capture: FilteredCapture
+  #expression: string | undefined
+  #state: NativeFilterState
+  /** One entry a line. */
+  #hosts: { readonly exclude: string | undefined; readonly include: string | undefined }
+  #latest: Promise<void> = Promise.resolve()
+
+  constructor(native: NativeCapture, options: NativeCaptureOptions, capture: FilteredCapture) {
+    this.#native = native
+    this.#options = options
+    this.#capture = capture
+    this.#expression = options.filter
+    this.#state = native.filter
+    this.#hosts = { exclude: options.excludeHosts, include: options.includeHosts }
+  }
+
+  get expression(): string | undefined {
+    return this.#expression
+  }
+
+  /** See {@link Capture.setFilter}. */
+  replace(expression: string | undefined): Promise<void> {
+    return this.#change(async () => {
+      if (expression !== undefined && typeof expression !== 'string') {
+        throw optionError('expression', 'a pcap-filter expression, or undefined for none', expression)
+      }
+      this.#assertOpen()
+      await this.#compile(expression).catch((error) => {
+        throw error.code === 'ERR_CLOSED' ? error : Object.assign(error, { option: 'expression' })
+      })
+    })
+  }
+
+  /** See {@link Capture.setHosts}. */
+  async replaceHosts(hosts: HostSets): Promise<void> {
+    if (hosts === undefined) throw optionError('hosts', 'an object', hosts)
+    if (this.#options.pcap) {
+      throw new CaptureError('ERR_OPTION', "address sets are not to be had with backend: 'pcap'", { option: 'hosts' })
+    }
+    checkGroup(hosts, 'hosts', ['exclude', 'include'])
+    const given = { exclude: checkHosts(hosts.exclude, 'exclude'), include: checkHosts(hosts.include, 'include') }
+    await this.#change(async () => {
+      this.#assertOpen()
+      const { exclude = this.#hosts.exclude, include = this.#hosts.include } = given
+      await this.#native.setHosts(exclude, include)
+      this.#hosts = { exclude, include }
+    })
+  }
+
+  /** An interface is captured: compiles the filter again where it brings what the last compilation had to do without. */
+  meet({ up, linkType }: NetworkInterface): void {
+    const { extensionsMissing, linkTypes } = this.#state
+    if (linkType === undefined || linkTypes.length === 0) return
+    if (linkTypes.includes(linkType) && !(extensionsMissing && up && linkType === ETHERNET)) return
+    // Once for all that comes in one go.
+    this.#state = { warnings: [], linkTypes: [], extensionsMissing: false }
+    this.#latest = this.#latest
+      .then(() => (this.#capture.closed() ? undefined : this.#compile(this.#expression)))
+      .catch((error: CaptureError) => this.#capture.warn(error))
+  }
+
+  #assertOpen(): void {
+    if (this.#capture.closed()) throw new CaptureError('ERR_CLOSED', 'the capture is closed')
+  }
+
+  /** Makes a change when those before it are done. */
+  #change(make: () => Promise<void>): Promise<void> {
+    const done = this.#latest.then(make).then(() => this.#settle())
+    this.#latest = done.catch(() => {})
+    return done
+  }
+
+  /** Resolves when nothing is left that came before the latest change. */
+  async #settle(): Promise<void> {
+    const deadline = performance.now() + 2 * this.#options.retireTime + 100
+    do {
+      await sleep(Math.min(5, this.#options.retireTime))
+    } while (!this.#native.filterSettled() && performance.now() < deadline)
+    this.#native.enforceFilter()
+  }
+
+  async #compile(expression: string | undefined): Promise<void> {
+    this.#state = await this.#native.setFilter(expression)
+    this.#expression = expression
+    for (const text of this.#state.warnings) this.#capture.warn(new CaptureError('ERR_OPTION', text))
+  }
+}

@@ -1,0 +1,411 @@
+import { EventEmitter } from 'node:events'
+import { CaptureError } from '../errors.js'
+import type { HostSets } from '../filter/address-sets.js'
+import { InterfaceHistory } from '../interfaces/interface-history.js'
+import type { NetworkInterface } from '../interfaces/network-interface.js'
+import { Chunk } from '../packets/chunk.js'
+import { iterateChunks, Turn } from '../packets/chunk-iteration.js'
+import { ChunkMemory } from '../packets/chunk-memory.js'
+import type { Packet } from '../packets/packet.js'
+import { explainOpening } from '../permission.js'
+import type { RecordOptions } from '../record/record-options.js'
+import { Recorder } from '../record/recorder.js'
+import type { Recording } from '../record/recording.js'
+import { FilterInForce } from './active-filter.js'
+import type { CaptureEvents, CaptureInterfaceEvent } from './capture-events.js'
+import { type CaptureOptions, type NormalisedOptions, normaliseOptions } from './capture-options.js'
+import { type CaptureStats, toStats } from './capture-stats.js'
+import { CapturedInterfaces } from './captured-interfaces.js'
+import type { NameOf } from './loss-stats.js'
+import { LossWatch } from './loss-watch.js'
+import { type NativeCapture, type NativeCaptureStats, native } from './native.js'
+import { nameIn } from './packed-interfaces.js'
+
+/** Where native/binding/capture/capture.cpp writes what it says of a block. */
+const META = {
+  PACKETS: 0,
+  BYTES: 1,
+  EPOCH: 2,
+  LEASE: 3,
+  FIRST_TIMESTAMP: 4,
+  LAST_TIMESTAMP: 5,
+  WORDS: 6,
+} as const
+/** Nanoseconds by which a packet in a chunk may be older than the first one. */
+const outOfOrder = 1_000_000_000n
+const EMPTY = 0
+const EVENTS_FIRST = 1
+
+/**
+ * A running packet capture.
+ *
+ * ```ts
+ * await using capture = await Capture.open({ interfaces: { include: '^eth', hotplug: true }, filter: 'not port 22' })
+ * for await (const chunk of capture) console.log(chunk.packetCount)
+ * ```
+ *
+ * An open capture keeps the process running, as an open server does. Several iterations at once share the chunks: each
+ * chunk goes to one of them.
+ */
+export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterable<Chunk>, AsyncDisposable {
+  readonly #native: NativeCapture
+  readonly #options: NormalisedOptions
+  readonly #history = new InterfaceHistory()
+  readonly #loss: LossWatch
+  #lossTimer: NodeJS.Timeout | undefined
+  readonly #interfaces: CapturedInterfaces
+  readonly #meta = new Float64Array(META.WORDS)
+  readonly #times = new BigUint64Array(this.#meta.buffer)
+  readonly #turn = new Turn()
+  readonly #filter: FilterInForce
+  readonly #recorder: Recorder
+  #stopping: { promise: Promise<CaptureStats>; resolve: (stats: CaptureStats) => void } | undefined
+  #closing: Promise<void> | undefined
+  #lastStats: CaptureStats | undefined
+  #aborted: { reason: unknown } | undefined
+  /** Iterations under way. */
+  #listening = 0
+
+  /**
+   * Opens a capture and begins to receive.
+   *
+   * @throws CaptureError `ERR_OPTION`, `ERR_PATTERN`, `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`, `ERR_NO_INTERFACE`
+   * (nothing selected, and `hotplug` is off), `ERR_PERMISSION` (the message names what is missing and how to grant it),
+   * `ERR_NATIVE_UNAVAILABLE`, `ERR_SYSTEM`. An aborted signal's reason is thrown as it is.
+   */
+  static async open(options?: CaptureOptions): Promise<Capture> {
+    const normalised = normaliseOptions(options)
+    const { signal } = normalised
+    signal?.throwIfAborted()
+    let wake = () => {}
+    let handle: NativeCapture
+    try {
+      handle = await native().openCapture(normalised.native, () => wake())
+    } catch (error) {
+      throw explainOpening(error)
+    }
+    try {
+      signal?.throwIfAborted()
+      const capture = new Capture(handle, normalised)
+      wake = () => capture.#wake()
+      await capture.#start()
+      return capture
+    } catch (error) {
+      await handle.close()
+      throw explainOpening(error)
+    }
+  }
+
+  private constructor(handle: NativeCapture, options: NormalisedOptions) {
+    super()
+    this.#native = handle
+    this.#options = options
+    this.#filter = new FilterInForce(handle, options.native, {
+      closed: () => this.#closing !== undefined,
+      warn: (warning) => this.#warn(warning),
+    })
+    this.#interfaces = new CapturedInterfaces(handle, options.selection, this.#history, {
+      meet: (iface) => this.#filter.meet(iface),
+      failed: (error) => this.#fail(error),
+    })
+    this.#recorder = new Recorder(handle, {
+      interfaces: () => this.interfaces,
+      filter: () => this.#filter.expression,
+      ended: () => this.#closing !== undefined || this.#stopping !== undefined,
+      closed: () => this.#closing,
+      warn: (warning) => this.#warn(warning),
+    })
+    this.#loss = new LossWatch(options.loss, (packets) => handle.lossSample(packets), performance.now())
+  }
+
+  async #start(): Promise<void> {
+    const { selection, signal, native: settings } = this.#options
+    this.#interfaces.begin(this.#native.interfaces())
+    await this.#native.start()
+    signal?.throwIfAborted()
+    this.#lossTimer = setInterval(() => this.#lookForLoss(), this.#loss.period).unref()
+    signal?.addEventListener('abort', this.#onAbort, { once: true })
+    // Later, when the caller has had a chance to listen.
+    setImmediate(() => {
+      this.#wake() // for what happened while it started
+      for (const text of [...selection.warnings, ...this.#native.filter.warnings])
+        this.#warn(new CaptureError('ERR_OPTION', text))
+      const { ring } = this.stats()
+      if (settings.dedupe && ring.table === 'classic') {
+        this.#warn(
+          new CaptureError(
+            'ERR_OPTION',
+            'dedupe goes by topology alone, because the table of interfaces has its classic form (eBPF needs CAP_BPF): ' +
+              'routed packets are delivered as they come in and as they leave',
+          ),
+        )
+      }
+      const wanted = settings.blockCount * settings.ringCount
+      if (!settings.pcap && ring.blockCount < wanted) {
+        this.#warn(
+          new CaptureError(
+            'ERR_SYSTEM',
+            `the kernel had memory for ${ring.blockCount} of ${wanted} blocks: the ring has ${ring.memory} bytes`,
+          ),
+        )
+      }
+    })
+  }
+
+  /** The interfaces that are captured now, by index. */
+  get interfaces(): readonly NetworkInterface[] {
+    return this.#interfaces.selected
+  }
+
+  /**
+   * The ledger. After `close()` it stays as it was last.
+   *
+   * Synchronous, some microseconds for each interface of the namespace. The kernel tells the devices' counters under its
+   * RTNL lock, which others may hold for some milliseconds where many devices go at once.
+   */
+  stats(): CaptureStats {
+    if (!this.#closing) {
+      const ledger = this.#native.stats()
+      const loss = this.#loss.present(performance.now(), ledger.lossSample, namesIn(ledger))
+      this.#lastStats = toStats(ledger, this.#options.native, { level: this.#loss.level, ...loss })
+    }
+    return this.#lastStats as CaptureStats
+  }
+
+  #lookForLoss(): void {
+    const event = this.#loss.look(performance.now(), () => namesIn(this.#native.stats()))
+    // Emitted when the present call is over: a listener may do anything, close() included.
+    if (event) queueMicrotask(() => this.emit('loss', event))
+  }
+
+  /**
+   * Chunk after chunk. A chunk is released when the loop asks for the next one, or ends; to keep one, `chunk.retain()`.
+   * The loop ends after {@link stop}, when all packets from before it were delivered, and at once after {@link close}.
+   * Leaving the loop does not end the capture.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Chunk> {
+    return iterateChunks(
+      () => this.#next(),
+      (used) => {
+        this.#listening += used ? 1 : -1
+        if (!this.#closing) this.#native.listen(this.#listening > 0)
+      },
+    )
+  }
+
+  /**
+   * Packet after packet, for convenience: much slower than chunks. A packet is good until its chunk's last packet was
+   * asked past; to keep one, `packet.copy()`.
+   */
+  async *packets(): AsyncGenerator<Packet, void, undefined> {
+    for await (const chunk of this) yield* chunk
+  }
+
+  /**
+   * Replaces the filter while the capture runs; `undefined` for none. The address sets stay ({@link setHosts}). No packet
+   * that both filters accept is lost, and after the promise has resolved every chunk holds only what the new filter
+   * accepts.
+   *
+   * It takes a moment: the expression is compiled off the event loop, and what came before the change is delivered under
+   * the old filter as long as an iteration takes it in time. What is not taken within some 100 ms is held to the new
+   * one, so that a loop may await this call in its own body.
+   *
+   * @throws CaptureError (the promise rejects) `ERR_OPTION`, `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`, `ERR_CLOSED`;
+   * the old filter stays in force.
+   */
+  setFilter(expression: string | undefined): Promise<void> {
+    return this.#filter.replace(expression)
+  }
+
+  /**
+   * Replaces the address sets ({@link CaptureOptions.excludeHosts}, {@link CaptureOptions.includeHosts}) while the
+   * capture runs, both at once where both are given; one that is not given stays as it is.
+   *
+   * As with {@link setFilter}: no packet that the old sets and the new ones let pass is lost, after the promise has
+   * resolved every chunk holds only what the new ones let pass, and what came before the change is delivered under the
+   * old ones as long as an iteration takes it in time. The lists are copied at the call.
+   *
+   * @throws CaptureError (the promise rejects) `ERR_OPTION`, naming the entry and its position; `ERR_FILTER_TOO_LARGE`,
+   * saying how many fit; `ERR_CLOSED`, `ERR_SYSTEM`; the old sets stay in force.
+   */
+  setHosts(hosts: HostSets): Promise<void> {
+    return this.#filter.replaceHosts(hosts)
+  }
+
+  /**
+   * Records what the capture selects into files, in native code: the packets do not pass through JavaScript, and a
+   * thread of its own waits for the disk. One recording at a time.
+   *
+   * Iterations see the same packets at the same time. While a recording runs, packets wait for JavaScript only as long as
+   * an iteration is under way: a capture that is recorded and not read needs no memory for that. A disk that is slower
+   * than the traffic costs the recording its packets, once ring and overflow memory are used up, and JavaScript none; they
+   * are counted (`stats().droppedByRecorder`, `Recording.stats().dropped`).
+   *
+   * ```ts
+   * const recording = await capture.record({ path: '/var/tmp/trace.pcapng', rotate: { size: 1e8 }, files: 10 })
+   * recording.on('file', ({ path, packets }) => console.log(path, packets))
+   * ```
+   *
+   * A pcapng file describes each interface it has packets of, with the filter that was in force then, and again under a
+   * new name; it closes with the statistics of each: packets in the file, and those lost since the file before (of the
+   * ring's losses per interface the kernel tells only with CAP_BPF; without it their sum is in a comment). A pcap file has
+   * one link type, that of the selected interfaces: where they differ it is refused, and packets of interfaces that come
+   * later with another are counted (`Recording.stats().otherLinkType`) and warned of.
+   *
+   * @throws CaptureError (the promise rejects) `ERR_OPTION`, also while another recording runs; `ERR_CLOSED`;
+   * `ERR_PERMISSION` or `ERR_SYSTEM` where the first file cannot be made.
+   */
+  record(options: RecordOptions): Promise<Recording> {
+    return this.#recorder.record(options)
+  }
+
+  /**
+   * Ends the intake: iterations end after the last packet that was received before this call.
+   *
+   * @returns The ledger once the ring has handed over everything, which takes about `chunk.maxDelay`. What JavaScript
+   * has not taken yet stands in `queued`.
+   */
+  async stop(): Promise<CaptureStats> {
+    if (this.#closing) {
+      await this.#closing
+      return this.stats()
+    }
+    if (!this.#stopping) {
+      let resolve: (stats: CaptureStats) => void = () => {}
+      const promise = new Promise<CaptureStats>((done) => {
+        resolve = done
+      })
+      this.#stopping = { promise, resolve }
+      this.#native.stop()
+    }
+    return this.#stopping.promise
+  }
+
+  /**
+   * Closes the capture: chunks that are lent out are released, packets that wait are dropped, iterations end; what waits for
+   * a recording is written. Resolves when threads and descriptors are gone. Legal in any state, any number of times.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** As {@link close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#lossTimer)
+    this.#lookForLoss()
+    this.stats()
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    const closed = this.#native.close()
+    this.#turn.wake()
+    await closed
+    this.#recorder.look()
+    this.#interfaces.clear()
+    this.#stopping?.resolve(this.#lastStats as CaptureStats)
+    this.emit('close')
+  }
+
+  readonly #onAbort = (): void => {
+    this.#aborted = { reason: this.#options.signal?.reason }
+    void this.close()
+  }
+
+  /** The next chunk, or `undefined` when there will be none. */
+  async #next(): Promise<Chunk | undefined> {
+    for (;;) {
+      if (this.#aborted) throw this.#aborted.reason
+      if (this.#closing) return undefined
+      const turn = this.#turn.giveWay()
+      if (turn) {
+        await turn
+        continue
+      }
+      const chunk = this.#pull()
+      if (chunk !== EMPTY) return chunk
+      await this.#turn.wait()
+    }
+  }
+
+  #pull(): Chunk | undefined | typeof EMPTY {
+    for (;;) {
+      this.#takeEvents()
+      const block = this.#native.nextBlock(this.#meta.buffer)
+      if (block === EVENTS_FIRST) continue
+      if (block === EMPTY) return EMPTY
+      return typeof block === 'number' ? undefined : this.#chunk(block)
+    }
+  }
+
+  #chunk(buffer: ArrayBuffer): Chunk {
+    const meta = this.#meta
+    const epoch = meta[META.EPOCH] as number
+    const lease = meta[META.LEASE] as number
+    const firstTimestamp = this.#times[META.FIRST_TIMESTAMP] as bigint
+    const steady = firstTimestamp - outOfOrder > this.#history.latest
+    return new Chunk({
+      memory: new ChunkMemory(buffer, (index, timestamp) => this.#history.resolve(index, epoch, timestamp), steady),
+      packetCount: meta[META.PACKETS] as number,
+      byteLength: meta[META.BYTES] as number,
+      firstTimestamp,
+      lastTimestamp: this.#times[META.LAST_TIMESTAMP] as bigint,
+      release: () => this.#native.release(lease),
+    })
+  }
+
+  #wake(): void {
+    if (this.#closing) return
+    this.#takeEvents()
+    this.#recorder.look()
+    this.#turn.wake()
+    if (this.#stopping && this.#native.intakeEnded()) {
+      this.#lookForLoss()
+      this.#stopping.resolve(this.stats())
+    }
+  }
+
+  /** Decides on what has changed, as soon as the event loop turns: packets of unwanted interfaces cost ring space. */
+  #takeEvents(): void {
+    let changes: CaptureInterfaceEvent[] | undefined
+    for (let next = this.#native.nextEvent(); next; next = this.#native.nextEvent()) {
+      changes ??= []
+      changes.push(...this.#interfaces.apply(next))
+    }
+    for (let fault = this.#native.nextFault(); fault; fault = this.#native.nextFault()) this.#warnLater(fault)
+    if (!changes) return
+    try {
+      this.#native.commit()
+    } catch (error) {
+      this.#warnLater(error as CaptureError)
+    }
+    // Emitted when the present call is over: a listener may do anything, close() included.
+    const events = changes
+    queueMicrotask(() => {
+      for (const event of events) this.emit('interface', event)
+    })
+  }
+
+  #fail(error: CaptureError): void {
+    queueMicrotask(() => {
+      if (this.listenerCount('error') > 0) this.emit('error', error)
+      else this.#warn(error)
+    })
+  }
+
+  #warnLater(warning: CaptureError): void {
+    queueMicrotask(() => this.#warn(warning))
+  }
+
+  #warn(warning: CaptureError): void {
+    if (this.listenerCount('warning') > 0) this.emit('warning', warning)
+    else process.emitWarning(warning.message, { type: 'CaptureWarning', code: warning.code })
+  }
+}
+
+/** Sought when there is something to name. */
+function namesIn({ interfaces }: NativeCaptureStats): NameOf {
+  return (index, generation) => nameIn(interfaces, index, generation)
+}

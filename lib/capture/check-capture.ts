@@ -1,0 +1,178 @@
+import { readFileSync } from 'node:fs'
+import { release } from 'node:os'
+import { getSystemErrorName } from 'node:util'
+import { CaptureError, type CaptureErrorCode } from '../errors.js'
+import { type PermissionReason, permissionAdvice } from '../permission.js'
+import { has, readPrivilege } from '../privilege.js'
+import { type CaptureNative as Native, native } from './native.js'
+
+/** Something that keeps this process from capturing. */
+export interface CaptureProblem {
+  /** The `code` of the error that `Capture.open()` would fail with. */
+  readonly code: CaptureErrorCode
+  /** Which kind of refusal, where it is one; stable, for programs. */
+  readonly reason?: PermissionReason
+  /** What is wrong, in one sentence. */
+  readonly message: string
+  /** What to do about it. */
+  readonly remedy: string
+}
+
+/** Whether this thread can capture here: what {@link checkCapture} found out. */
+export interface CaptureCheck {
+  /** A capture with the default options can be opened. */
+  readonly ok: boolean
+  /** Why not; empty where `ok`. */
+  readonly problems: readonly CaptureProblem[]
+  /** What a capture will do without, each in one sentence: it works, with less. */
+  readonly limits: readonly string[]
+  /** The effective capabilities of the calling thread (capabilities(7)); all false where /proc is not mounted. */
+  readonly capabilities: {
+    /** CAP_NET_RAW: all that a capture needs. */
+    readonly netRaw: boolean
+    /** CAP_NET_ADMIN: not needed. */
+    readonly netAdmin: boolean
+    /** CAP_BPF: for the eBPF form of the filter, which counts per interface. */
+    readonly bpf: boolean
+    /** CAP_SYS_ADMIN: for the option `netns`; implies CAP_BPF. */
+    readonly sysAdmin: boolean
+  }
+  /** The effective user id, as seen inside the user namespace; `undefined` where /proc is not mounted. */
+  readonly uid: number | undefined
+  /** The process is in a user namespace (a rootless container, `unshare -r`): its capabilities count only there. */
+  readonly userNamespace: boolean
+  /** A packet socket could be opened (packet(7)): tried. */
+  readonly packetSocket: boolean
+  /** A TPACKET_V3 ring could be set up on it: tried. Where not, `backend: 'pcap'` may still do. */
+  readonly ring: boolean
+  /** An eBPF map and a socket filter could be loaded (bpf(2)): tried, unless the capabilities rule it out. */
+  readonly ebpf: boolean
+  /** Version of libpcap, such as `1.10.5`; `undefined` without the native addon. */
+  readonly libpcap: string | undefined
+  /** Release of the kernel (`uname -r`). */
+  readonly kernel: string
+  /** Settings of the kernel that bear on a capture, by name as sysctl(8) has it; those that cannot be read are absent. */
+  readonly sysctls: Readonly<Record<string, string>>
+  /** All that matters of this in a few lines, for a log or a terminal. */
+  readonly text: string
+}
+
+const sysctlNames = ['kernel.unprivileged_bpf_disabled', 'net.core.bpf_jit_enable', 'net.core.netdev_max_backlog']
+
+/**
+ * Says whether this process can capture packets here and, if not, what is missing and how to grant it.
+ *
+ * It tries in small what a capture does, in the caller's network namespace, and leaves nothing behind. Synchronous,
+ * because privileges belong to the calling thread; it can take some tens of milliseconds, since the kernel lets the
+ * traffic in flight pass before it closes a packet socket. Never throws; where the native addon cannot be loaded, that
+ * is the problem reported.
+ */
+export function checkCapture(): CaptureCheck {
+  const privilege = readPrivilege()
+  const effective = privilege?.effective ?? 0n
+  const capabilities = {
+    netRaw: has(effective, 'NET_RAW'),
+    netAdmin: has(effective, 'NET_ADMIN'),
+    bpf: has(effective, 'BPF'),
+    sysAdmin: has(effective, 'SYS_ADMIN'),
+  }
+  const sysctls = readSysctls()
+  const problems: CaptureProblem[] = []
+  const limits: string[] = []
+  let packetSocket = false
+  let ring = false
+  let ebpf = false
+  let libpcap: string | undefined
+
+  const addon = load(problems)
+  if (addon) {
+    libpcap = addon.libpcapVersion()
+    const packet = addon.probePacketSocket()
+    packetSocket = packet.socket === 0
+    ring = packetSocket && packet.ring === 0
+    if (!packetSocket) {
+      const { reason, problem, remedy } = permissionAdvice(privilege, { errno: packet.socket })
+      problems.push(
+        reason === 'unknown' && privilege
+          ? { code: 'ERR_SYSTEM', message: `a packet socket cannot be opened: ${errorName(packet.socket)}`, remedy }
+          : { code: 'ERR_PERMISSION', reason, message: problem, remedy },
+      )
+    } else if (!ring) {
+      problems.push({
+        code: 'ERR_SYSTEM',
+        message: `packet sockets have no TPACKET_V3 ring here: ${errorName(packet.ring)}`,
+        remedy: 'Capture through libpcap, with "backend: \'pcap\'".',
+      })
+    }
+    if (capabilities.bpf || capabilities.sysAdmin || sysctls['kernel.unprivileged_bpf_disabled'] === '0') {
+      const bpf = addon.probeBpf()
+      ebpf = bpf.map === 0 && bpf.program === 0
+    }
+    if (!ebpf) {
+      const why = privilege?.userNamespace
+        ? 'a user namespace cannot grant it'
+        : capabilities.bpf || capabilities.sysAdmin
+          ? 'bpf(2) is refused by seccomp, a security module or the kernel'
+          : 'CAP_BPF is missing'
+      limits.push(
+        `No eBPF filter (${why}): the classic one is used, and what the ring drops is counted in total, not per interface.`,
+      )
+    }
+    if (!capabilities.sysAdmin) limits.push('No CAP_SYS_ADMIN: the option "netns" cannot be used.')
+  }
+
+  const ok = problems.length === 0
+  const check = {
+    ok,
+    problems,
+    limits,
+    capabilities,
+    uid: privilege?.uid,
+    userNamespace: privilege?.userNamespace ?? false,
+    packetSocket,
+    ring,
+    ebpf,
+    libpcap,
+    kernel: release(),
+    sysctls,
+  }
+  return { ...check, text: summary(check) }
+}
+
+function load(problems: CaptureProblem[]): Native | undefined {
+  try {
+    return native()
+  } catch (error) {
+    const code = error instanceof CaptureError ? error.code : 'ERR_NATIVE_UNAVAILABLE'
+    problems.push({
+      code,
+      message: error instanceof Error ? error.message : String(error),
+      remedy: 'Install a build of ringtap for this platform, or build it from source.',
+    })
+    return undefined
+  }
+}
+
+function readSysctls(): Readonly<Record<string, string>> {
+  const found: Record<string, string> = {}
+  for (const name of sysctlNames) {
+    try {
+      found[name] = readFileSync(`/proc/sys/${name.replaceAll('.', '/')}`, 'latin1').trim()
+    } catch {
+      // Absent in this kernel or in this container, or for root's eyes only.
+    }
+  }
+  return found
+}
+
+function errorName(errno: number): string {
+  return getSystemErrorName(-errno)
+}
+
+function summary(check: Omit<CaptureCheck, 'text'>): string {
+  const versions = `Linux ${check.kernel}, ${check.libpcap === undefined ? 'no native addon' : `libpcap ${check.libpcap}`}`
+  const lines = [`${check.ok ? 'This process can capture' : 'This process cannot capture'} (${versions}).`]
+  for (const { message, remedy } of check.problems) lines.push(`Problem: ${message}.`, `Remedy: ${remedy}`)
+  if (check.ok) lines.push(...check.limits)
+  return lines.join('\n')
+}

@@ -1,0 +1,129 @@
+/** How bad it is: `critical` and `warn` are reached at the thresholds of {@link LossOptions}. */
+export type LossLevel = 'none' | 'warn' | 'critical'
+
+/** What one interface lost within the window. */
+export interface InterfaceLoss {
+  /** Its name, as last known. */
+  readonly name: string
+  /** Its index. */
+  readonly index: number
+  /** Tells it from other devices with the same index; see `NetworkInterface.generation`. */
+  readonly generation: number
+  /** lost / received, 0 to 1. */
+  readonly ratio: number
+  /** Packets lost, whatever the cause. */
+  readonly lost: number
+  /** Packets that its filter accepted, the lost ones included. */
+  readonly received: number
+}
+
+/** What was lost within the window. */
+export interface LossFigures {
+  /** lost / received, 0 to 1; 0 where nothing came. */
+  readonly ratio: number
+  /** Packets lost: the causes' sum. */
+  readonly lost: number
+  /** Packets that the filter accepted, the lost ones included. */
+  readonly received: number
+  /**
+   * Milliseconds that these figures cover: `loss.window` and up to a twentieth more; less while the capture is younger;
+   * more where the event loop was blocked for longer than the window, so that no loss falls between two looks.
+   */
+  readonly duration: number
+  /** The lost ones by cause, as in `CaptureStats`. */
+  readonly causes: {
+    readonly droppedByRing: number
+    readonly droppedByOverflow: number
+    readonly malformed: number
+  }
+  /**
+   * The interfaces that lost packets, those that lost most first; `undefined` where the process may not use eBPF. Exact
+   * in a quiet moment: while packets come, those that are just then on their way through the ring may stand here as
+   * lost, but never more than all interfaces have lost together.
+   */
+  readonly interfaces: readonly InterfaceLoss[] | undefined
+}
+
+/** Says which name a device has. @internal */
+export type NameOf = (index: number, generation: number) => string
+
+/** The losses since a capture was opened, at one moment: numbers in a row, as native/binding/capture/capture_stats.cpp adds them. @internal */
+export type LossSample = Float64Array
+
+const HEAD = {
+  PACKETS: 0,
+  SETTLED: 1,
+  PER_INTERFACE: 2,
+  RECEIVED: 3,
+  BY_RING: 4,
+  BY_OVERFLOW: 5,
+  MALFORMED: 6,
+  WORDS: 7,
+} as const
+const ROW = { INDEX: 0, GENERATION: 1, RECEIVED: 2, LOST: 3, WORDS: 4 } as const
+
+/** A capture that was not yet looked at. @internal */
+export const emptySample: LossSample = new Float64Array(HEAD.WORDS)
+
+/**
+ * What to ask the addon for, to get a sample only if it would differ from this one: the packets that the rings had
+ * accepted. Where some of them were on their way, -1: the figures change without a further packet.
+ *
+ * @internal
+ */
+export function packetsOf(sample: LossSample): number {
+  return sample[HEAD.SETTLED] ? (sample[HEAD.PACKETS] as number) : -1
+}
+
+/**
+ * What was lost between two samples.
+ *
+ * @internal
+ */
+export function lossBetween(from: LossSample, to: LossSample, duration: number, nameOf: NameOf): LossFigures {
+  const more = (word: number) => difference(to[word], from[word])
+  const causes = {
+    droppedByRing: more(HEAD.BY_RING),
+    droppedByOverflow: more(HEAD.BY_OVERFLOW),
+    malformed: more(HEAD.MALFORMED),
+  }
+  const received = more(HEAD.RECEIVED)
+  const lost = causes.droppedByRing + causes.droppedByOverflow + causes.malformed
+  return {
+    ratio: ratio(lost, received),
+    lost,
+    received,
+    duration,
+    causes,
+    interfaces: to[HEAD.PER_INTERFACE] ? interfacesBetween(from, to, lost, nameOf) : undefined,
+  }
+}
+
+function interfacesBetween(from: LossSample, to: LossSample, mostLost: number, nameOf: NameOf): InterfaceLoss[] {
+  if (mostLost === 0) return []
+  const before = new Map<string, number>()
+  const key = (sample: LossSample, row: number) => `${sample[row + ROW.INDEX]} ${sample[row + ROW.GENERATION]}`
+  for (let row: number = HEAD.WORDS; row < from.length; row += ROW.WORDS) before.set(key(from, row), row)
+  const losses: InterfaceLoss[] = []
+  for (let row: number = HEAD.WORDS; row < to.length; row += ROW.WORDS) {
+    const earlier = before.get(key(to, row))
+    const more = (word: number) => difference(to[row + word], earlier === undefined ? 0 : from[earlier + word])
+    const lost = Math.min(more(ROW.LOST), mostLost)
+    if (lost === 0) continue
+    const index = to[row + ROW.INDEX] as number
+    const generation = to[row + ROW.GENERATION] as number
+    const received = more(ROW.RECEIVED)
+    losses.push({ name: nameOf(index, generation), index, generation, ratio: ratio(lost, received), lost, received })
+  }
+  return losses.sort((a, b) => b.lost - a.lost || a.index - b.index)
+}
+
+/** Figures of one moment are not all read at the same instant: what looks like fewer is none. */
+function difference(now: number | undefined, before: number | undefined): number {
+  return Math.max(0, (now ?? 0) - (before ?? 0))
+}
+
+function ratio(lost: number, received: number): number {
+  // A packet may be found unreadable after the window in which it was received.
+  return lost === 0 ? 0 : Math.min(1, lost / received)
+}

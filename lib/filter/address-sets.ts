@@ -1,0 +1,49 @@
+import { CaptureError, optionError } from '../errors.js'
+
+/**
+ * IP addresses and prefixes: one, or a list of up to 100 000, IPv4 and IPv6 mixed: `'10.0.0.1'`, `'10.0.0.0/8'`,
+ * `'2001:db8::1'`, `'2001:db8::/32'`. Doubles and overlaps are allowed. An IPv4-mapped address (`'::ffff:10.0.0.1'`, as
+ * dual-stack sockets name their IPv4 peers), or prefix of at least 96 bits, is the IPv4 one.
+ *
+ * Refused, as by ip(8) and tcpdump(1): bits set beyond the prefix (`'10.0.0.1/8'`), fewer than four numbers
+ * (`'10.0.0'`), leading zeros, masks, zones (`'fe80::1%eth0'`), names.
+ */
+export type HostList = string | readonly string[]
+
+/** What {@link Capture.setHosts} takes. A list that is not given stays as it is; an empty one lifts the restriction. */
+export interface HostSets {
+  /** Replaces {@link CaptureOptions.excludeHosts}. */
+  exclude?: HostList | undefined
+  /** Replaces {@link CaptureOptions.includeHosts}. */
+  include?: HostList | undefined
+}
+
+const mostHosts = 100_000
+
+/**
+ * The list as the native side takes it: its entries, one a line; '' where it is empty, `undefined` where it is not given.
+ * Addresses are checked there, off the event loop.
+ *
+ * @throws CaptureError `ERR_OPTION` for what is no list of strings, or too long.
+ * @internal
+ */
+export function checkHosts(value: unknown, label: string): string | undefined {
+  if (value === undefined) return undefined
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value]
+  const { length } = list
+  if (length > mostHosts) {
+    throw new CaptureError('ERR_OPTION', `${label} must have at most ${mostHosts} entries; got ${length}`, {
+      option: label,
+    })
+  }
+  for (let i = 0; i < length; i++) {
+    const entry = list[i]
+    if (typeof entry === 'string' && entry !== '' && !entry.includes('\n')) continue
+    throw optionError(
+      length === 1 ? label : `${label}[${i}]`,
+      `an IPv4 or IPv6 address or prefix${Array.isArray(value) ? '' : ', or a list of such'}`,
+      entry,
+    )
+  }
+  return list.join('\n')
+}

@@ -1,0 +1,171 @@
+import { types } from 'node:util'
+import { CaptureError, describe, optionError } from '../errors.js'
+import { native } from './native.js'
+import type { NetworkInterface } from './network-interface.js'
+
+/**
+ * One pattern of an include or exclude list.
+ *
+ * - A **string** is a POSIX extended regular expression (regex(7)), searched for anywhere in the interface's name as
+ *   `egrep` does: `eth7` also hits `veth7` and `eth70`; anchor with `^` and `$`. It is not JavaScript's dialect:
+ *   `[[:digit:]]`, `[]]` and `\<` work, `\d` is the letter d. It is read in the "C" locale: classes are ASCII, and `.`
+ *   is one byte of the name's UTF-8. What `grep -E` would guess at (a leading `*`, an open `{`) is an error here.
+ * - A **RegExp** is JavaScript's, and is used as it is, also searched for. Each name is tried from its start: flags `g`
+ *   and `y` carry nothing over from one name to the next, and `lastIndex` of the object given is neither read nor
+ *   changed.
+ * - A **function** gets the {@link NetworkInterface} and returns whether the pattern matches. It must return a boolean,
+ *   at once; what it throws becomes the `cause` of an `ERR_PATTERN`. It is called again for every interface that
+ *   appears or is renamed when `hotplug` is on.
+ *
+ * Strings and RegExps are tried on `name` alone, not on `alternativeNames`: an alternative name added later would
+ * change what a list means. A function can look at them.
+ */
+export type InterfacePattern = string | RegExp | ((iface: NetworkInterface) => boolean)
+
+/**
+ * A pattern made ready to be asked many times.
+ *
+ * @internal
+ */
+export interface Matcher {
+  /** As the user gave it. */
+  readonly pattern: InterfacePattern
+  /** As a message shows it. */
+  readonly shown: string
+  /** Reads more than the name, and so cannot be asked about a name alone. */
+  readonly needsInterface: boolean
+  /** Things the user should know about the pattern. */
+  readonly warnings: readonly string[]
+  /** @throws CaptureError `ERR_PATTERN` where the user's function throws or returns something other than a boolean. */
+  matches(iface: NetworkInterface): boolean
+}
+
+/**
+ * Compiles one pattern; `label` says where it stands (`interfaces.include[1]`).
+ *
+ * @throws CaptureError `ERR_PATTERN` for a string that is not an extended regular expression; `ERR_OPTION` for a value
+ * that is no pattern at all.
+ * @internal
+ */
+export function compilePattern(pattern: unknown, label: string): Matcher {
+  if (typeof pattern === 'string') return fromExpression(pattern, label)
+  if (types.isRegExp(pattern)) return fromRegExp(pattern, label)
+  if (typeof pattern === 'function') return fromFunction(pattern as (iface: NetworkInterface) => boolean, label)
+  throw optionError(label, 'a string (an extended regular expression), a RegExp or a function', pattern)
+}
+
+function fromExpression(pattern: string, label: string): Matcher {
+  const shown = JSON.stringify(pattern)
+  const compiled = compileExpression(pattern, label)
+  const stray = strayEscape(pattern)
+  const warnings = emptyMatchWarning(label, shown, (text) => compiled.matches(text))
+  if (stray !== undefined) {
+    warnings.push(
+      `${label}: ${shown} is an extended regular expression, in which ${stray}; for JavaScript's dialect give a RegExp`,
+    )
+  }
+  return { pattern, shown, needsInterface: false, warnings, matches: (iface) => compiled.matches(iface.name) }
+}
+
+function compileExpression(pattern: string, label: string) {
+  const { Pattern } = native()
+  try {
+    return new Pattern(pattern)
+  } catch (cause) {
+    if (!(cause instanceof CaptureError)) throw cause
+    // What regerror says of JavaScript's (?:…), (?=…) or (?<name>…) would puzzle: name the likely mistake.
+    const hint = pattern.includes('(?') ? ' ("(?" is JavaScript\'s dialect: give a RegExp)' : ''
+    throw new CaptureError(
+      'ERR_PATTERN',
+      `${label}: ${JSON.stringify(pattern)} is not a valid extended regular expression: ${cause.message}${hint}`,
+      { cause, option: label },
+    )
+  }
+}
+
+function fromRegExp(pattern: RegExp, label: string): Matcher {
+  const own = new RegExp(pattern)
+  const test = (text: string) => {
+    own.lastIndex = 0
+    return own.test(text)
+  }
+  const shown = String(own)
+  return {
+    pattern,
+    shown,
+    needsInterface: false,
+    warnings: emptyMatchWarning(label, shown, test),
+    matches: (iface) => test(iface.name),
+  }
+}
+
+function fromFunction(pattern: (iface: NetworkInterface) => boolean, label: string): Matcher {
+  const shown = pattern.name ? `the function ${pattern.name}` : 'the function'
+  return {
+    pattern,
+    shown,
+    needsInterface: true,
+    warnings: [],
+    matches(iface) {
+      let verdict: unknown
+      try {
+        verdict = pattern(iface)
+      } catch (cause) {
+        const reason = cause instanceof Error ? cause.message : describe(cause)
+        throw new CaptureError('ERR_PATTERN', `${label}: ${shown} threw for interface ${iface.name}: ${reason}`, {
+          cause,
+          interface: iface.name,
+          option: label,
+        })
+      }
+      if (typeof verdict !== 'boolean') {
+        throw new CaptureError(
+          'ERR_PATTERN',
+          `${label}: ${shown} must return a boolean; for interface ${iface.name} it returned ${describe(verdict)}`,
+          { interface: iface.name, option: label },
+        )
+      }
+      return verdict
+    },
+  }
+}
+
+// A name that no device has: what matches the empty string and this matches everything.
+const noName = '\u0001'
+
+function emptyMatchWarning(label: string, shown: string, test: (text: string) => boolean): string[] {
+  if (!test('')) return []
+  return test(noName)
+    ? [`${label}: ${shown} matches the empty string, and with it every interface`]
+    : [`${label}: ${shown} matches the empty string, which is no interface's name`]
+}
+
+/**
+ * The first backslash in an extended regular expression that does not mean what a JavaScript programmer expects, in
+ * words; grep from 3.8 on warns of the same outside brackets. The C library decides what such an escape is (glibc: the
+ * letter; musl knows `\d`), so it is a mistake on any.
+ */
+function strayEscape(pattern: string): string | undefined {
+  for (let i = 0; i < pattern.length; i++) {
+    const c = pattern[i]
+    if (c === '\\') {
+      const next = pattern[++i] ?? ''
+      if (/[a-zA-Z]/.test(next) && !/[wWsSbB]/.test(next)) return `\\${next} is the letter ${next}`
+    } else if (c === '[') {
+      i++
+      if (pattern[i] === '^') i++
+      const first = i
+      for (; i < pattern.length && (pattern[i] !== ']' || i === first); i++) {
+        const next = pattern[i + 1] ?? ''
+        if (pattern[i] === '[' && (next === ':' || next === '.' || next === '=')) {
+          const end = pattern.indexOf(`${next}]`, i + 2)
+          if (end < 0) return undefined
+          i = end + 1
+        } else if (pattern[i] === '\\' && /[a-zA-Z\]]/.test(next)) {
+          return 'a backslash inside brackets is itself'
+        }
+      }
+    }
+  }
+  return undefined
+}

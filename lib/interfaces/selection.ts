@@ -1,0 +1,257 @@
+import { types } from 'node:util'
+import { checkBoolean, checkKeys } from '../arguments.js'
+import { CaptureError, describe, optionError } from '../errors.js'
+import type { NetworkInterface } from './network-interface.js'
+import { compilePattern, type InterfacePattern, type Matcher } from './pattern.js'
+
+/** Which interfaces to capture on, by patterns. Everything is optional; `{}` is every interface but loopback. */
+export interface InterfaceRules {
+  /**
+   * Interfaces that one of these matches are selected. Not given, or an empty list (as programs build from an empty
+   * setting): every interface.
+   */
+  include?: InterfacePattern | readonly InterfacePattern[] | undefined
+  /** Interfaces that one of these matches are not selected, whatever `include` says. Default: none. */
+  exclude?: InterfacePattern | readonly InterfacePattern[] | undefined
+  /**
+   * Lets loopback devices (IFF_LOOPBACK, whatever their name) take part; they must match the lists like any other.
+   * Default: false.
+   */
+  loopback?: boolean | undefined
+  /**
+   * Apply the rules also to interfaces that appear, or are renamed, while the capture runs. Default: false, the
+   * interfaces present at the start.
+   */
+  hotplug?: boolean | undefined
+}
+
+/**
+ * Which interfaces to capture on.
+ *
+ * - A **name**, or a list of names: exactly these. No patterns, and no list may be empty. A name may also be an
+ *   alternative name (`ip link property add altname`), as with ip(8). A loopback device that is named is selected:
+ *   the user asked for it.
+ * - {@link InterfaceRules}: by patterns.
+ *
+ * Not given: every interface but loopback, those present now.
+ */
+export type InterfaceSelection = string | readonly string[] | InterfaceRules
+
+/** What decided about one interface. */
+export interface SelectionExplanation {
+  /** Whether the interface is selected. */
+  readonly selected: boolean
+  /**
+   * What decided: the `include` list (by a match, or for want of one), the `exclude` list, the rule that `loopback` is
+   * out, the list of exact `names`, or `default`: no include list is given and nothing spoke against the interface.
+   */
+  readonly list: 'include' | 'exclude' | 'loopback' | 'names' | 'default'
+  /** The pattern or name that matched, as it was given; absent where nothing matched. */
+  readonly pattern?: InterfacePattern
+  /** All of it in one sentence, for people. */
+  readonly text: string
+}
+
+/**
+ * A selection, checked and compiled once, asked for every interface.
+ *
+ * @internal
+ */
+export interface Selection {
+  readonly hotplug: boolean
+  /** The exact names asked for; `undefined` where the selection is by rules. */
+  readonly names: readonly string[] | undefined
+  /** For the capture to emit as `warning`, once. */
+  readonly warnings: readonly string[]
+  /** @throws CaptureError `ERR_PATTERN` from a user's function, {@link InterfacePattern}. */
+  decide(iface: NetworkInterface): SelectionExplanation
+}
+
+const keys = ['include', 'exclude', 'loopback', 'hotplug'] as const
+
+/**
+ * Says which part of a selection decides about an interface, and how.
+ *
+ * @param iface An interface, or a bare name, present or not. Of a bare name nothing else is known: it is taken to have
+ * no alternative names, and to be loopback if it is `lo`.
+ * @param selection What `CaptureOptions.interfaces` takes; default: every interface but loopback. It is compiled
+ * anew at each call.
+ * @throws CaptureError `ERR_OPTION` for an argument of the wrong kind, and where a function has to decide about a bare
+ * name; `ERR_PATTERN` for a bad pattern.
+ */
+export function explainSelection(
+  iface: NetworkInterface | string,
+  selection?: InterfaceSelection,
+): SelectionExplanation {
+  const compiled = compile(selection, 'selection')
+  if (typeof iface === 'string') {
+    if (iface === '') throw optionError('interface', 'a NetworkInterface or the name of one', iface)
+    const bare = { name: iface, alternativeNames: [] as readonly string[], loopback: iface === 'lo' }
+    return compiled.decide(bare as unknown as NetworkInterface, true)
+  }
+  if (typeof iface !== 'object' || iface === null || typeof iface.name !== 'string') {
+    throw optionError('interface', 'a NetworkInterface or the name of one', iface)
+  }
+  return compiled.decide(iface)
+}
+
+/**
+ * Checks and compiles the option `interfaces`.
+ *
+ * @throws CaptureError `ERR_OPTION` for a value of the wrong kind or an unknown key; `ERR_PATTERN` for a bad pattern.
+ * @internal
+ */
+export function normaliseSelection(selection: InterfaceSelection | undefined, label = 'interfaces'): Selection {
+  return compile(selection, label)
+}
+
+interface Compiled extends Selection {
+  decide(iface: NetworkInterface, nameOnly?: boolean): SelectionExplanation
+}
+
+function compile(selection: unknown, label: string): Compiled {
+  if (selection === undefined) return byRules({}, label)
+  if (typeof selection === 'string') return byNames([selection], label)
+  if (Array.isArray(selection)) return byNames(selection, label)
+  if (types.isRegExp(selection) || typeof selection === 'function') {
+    throw new CaptureError(
+      'ERR_OPTION',
+      `${label} must be a name, a list of names or { ${keys.join(', ')} }; got ${types.isRegExp(selection) ? 'a RegExp' : 'a function'}: write { include: … }`,
+      { option: label },
+    )
+  }
+  if (typeof selection !== 'object' || selection === null) {
+    throw optionError(label, `a name, a list of names or { ${keys.join(', ')} }`, selection)
+  }
+  return byRules(selection as Record<string, unknown>, label)
+}
+
+function byNames(list: readonly unknown[], label: string): Compiled {
+  const isOne = list.length === 1
+  if (list.length === 0) {
+    throw new CaptureError(
+      'ERR_OPTION',
+      `${label} must name at least one interface; got an empty list (leave it out to capture on every interface)`,
+      { option: label },
+    )
+  }
+  const names: string[] = []
+  const warnings: string[] = []
+  list.forEach((name, index) => {
+    const where = isOne ? label : `${label}[${index}]`
+    if (typeof name !== 'string' || name === '') {
+      const patternLike = types.isRegExp(name) || typeof name === 'function'
+      throw optionError(
+        where,
+        `the exact name of an interface${patternLike ? ' (patterns go into { include: … })' : ''}`,
+        name,
+      )
+    }
+    if (/[\^$*|\\?[\]()]/.test(name)) {
+      warnings.push(
+        `${where}: ${JSON.stringify(name)} is taken as an exact name; for a pattern write { include: ${JSON.stringify(name)} }`,
+      )
+    }
+    if (!names.includes(name)) names.push(name)
+  })
+  return {
+    hotplug: false,
+    names,
+    warnings,
+    decide(iface) {
+      for (const name of names) {
+        if (name === iface.name) {
+          return verdict(iface, true, 'names', 'it is named in the selection', name)
+        }
+        if (iface.alternativeNames.includes(name)) {
+          return verdict(
+            iface,
+            true,
+            'names',
+            `its alternative name ${JSON.stringify(name)} is named in the selection`,
+            name,
+          )
+        }
+      }
+      return verdict(
+        iface,
+        false,
+        'names',
+        `the selection names ${enumerate(names.map((name) => JSON.stringify(name)))} alone`,
+      )
+    },
+  }
+}
+
+function byRules(rules: Readonly<Record<string, unknown>>, label: string): Compiled {
+  checkKeys(rules, label, keys)
+  const include = matchers(rules['include'], `${label}.include`)
+  const exclude = matchers(rules['exclude'], `${label}.exclude`)
+  const loopback = rules['loopback'] !== undefined && checkBoolean(rules['loopback'], `${label}.loopback`)
+  const hotplug = rules['hotplug'] !== undefined && checkBoolean(rules['hotplug'], `${label}.hotplug`)
+
+  return {
+    hotplug,
+    names: undefined,
+    warnings: [...include, ...exclude].flatMap((matcher) => matcher.warnings),
+    decide(iface, nameOnly = false) {
+      const hit = (list: readonly Matcher[]) =>
+        list.find((matcher) => {
+          if (nameOnly && matcher.needsInterface) {
+            throw new CaptureError(
+              'ERR_OPTION',
+              `interface must be a NetworkInterface where ${matcher.shown} of the selection decides; got ${describe(iface.name)}`,
+              { option: 'interface' },
+            )
+          }
+          return matcher.matches(iface)
+        })
+
+      // Before the lists, so that functions in them are spared devices that cannot be selected.
+      if (iface.loopback && !loopback) {
+        return verdict(iface, false, 'loopback', 'it is a loopback device, and those need "loopback: true"')
+      }
+      const excluding = hit(exclude)
+      if (excluding) {
+        return verdict(iface, false, 'exclude', `${excluding.shown} in the exclude list matches it`, excluding.pattern)
+      }
+      if (include.length === 0) {
+        const why =
+          exclude.length === 0
+            ? 'the selection has no lists'
+            : 'there is no include list, and nothing in the exclude list matches it'
+        return verdict(iface, true, 'default', why)
+      }
+      const including = hit(include)
+      if (including) {
+        return verdict(iface, true, 'include', `${including.shown} in the include list matches it`, including.pattern)
+      }
+      const tried = enumerate(include.map((matcher) => matcher.shown))
+      return verdict(iface, false, 'include', `nothing in the include list (${tried}) matches it`)
+    },
+  }
+}
+
+function matchers(value: unknown, label: string): readonly Matcher[] {
+  if (value === undefined) return []
+  if (!Array.isArray(value)) return [compilePattern(value, label)]
+  // Not map(): it would pass over the holes of a sparse array.
+  return Array.from(value as unknown[], (pattern, index) => compilePattern(pattern, `${label}[${index}]`))
+}
+
+function verdict(
+  iface: NetworkInterface,
+  selected: boolean,
+  list: SelectionExplanation['list'],
+  why: string,
+  pattern?: InterfacePattern,
+): SelectionExplanation {
+  const text = `${iface.name} is ${selected ? '' : 'not '}selected: ${why}`
+  return pattern === undefined ? { selected, list, text } : { selected, list, pattern, text }
+}
+
+// A long list would bury the sentence it stands in.
+function enumerate(items: readonly string[]): string {
+  const most = 5
+  return items.length <= most ? items.join(', ') : `${items.slice(0, most).join(', ')} and ${items.length - most} more`
+}

@@ -1,0 +1,271 @@
+import { checkNetns } from '../arguments.js'
+import { CaptureError, optionError } from '../errors.js'
+import { explainOpening } from '../permission.js'
+import { difference, type InterfaceEvent, toInterfaceEvents } from './interface-event.js'
+import { type NativeInterfaceWatch, native } from './native.js'
+import type { NetworkInterface } from './network-interface.js'
+
+/** Options of {@link watchInterfaces}. */
+export interface WatchInterfacesOptions {
+  /** Closes the watcher when it is aborted; the iteration rejects with `signal.reason`. */
+  signal?: AbortSignal | undefined
+  /**
+   * Begin with an `added` event for each interface that is there already. They are in `interfaces` either way.
+   *
+   * @default false
+   */
+  initial?: boolean | undefined
+  /**
+   * Events that wait for the consumer at most, 1 to 16777216. Where more come, they are replaced by the events that lead
+   * from what the consumer knows to how things are by then: nothing that is still true is lost, but what came and went
+   * in the meantime is not told. So a consumer that is slow, or does not iterate at all, costs a bounded amount of memory.
+   *
+   * @default 65536
+   */
+  maxQueue?: number | undefined
+  /** Path of a network namespace, such as `/run/netns/blue`; needs CAP_SYS_ADMIN. Default: that of this process. */
+  netns?: string | undefined
+  /**
+   * Bytes of news that the kernel may hold for the watcher.
+   *
+   * @internal
+   */
+  receiveBuffer?: number | undefined
+}
+
+/**
+ * The changes of the network interfaces as they happen: see {@link watchInterfaces}.
+ *
+ * There is one sequence of events: several iterations at once share it, each event goes to one of them. Leaving a
+ * `for await` loop closes the watcher.
+ *
+ * An open watcher keeps the process alive only while someone waits for an event. One that is forgotten is closed when it
+ * is garbage-collected.
+ */
+export interface InterfaceWatcher extends AsyncIterable<InterfaceEvent>, AsyncDisposable {
+  /**
+   * The interfaces, by index, as of the last event delivered (before the first: as of the start), so that list and
+   * events fit together without a gap. A new array each time. For the state of this moment use `listInterfaces()`.
+   */
+  readonly interfaces: NetworkInterface[]
+
+  /**
+   * The next event. Rejects with `signal.reason` once the signal is aborted, and with a `CaptureError` where the kernel
+   * fails; after that, and after `close()`, the iteration is done.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<InterfaceEvent, undefined>
+
+  /**
+   * Ends the watch; events not yet delivered are dropped, and whoever waits for one learns that the iteration is done.
+   * Idempotent. Resolves when the watcher's thread and descriptors are gone.
+   */
+  close(): Promise<void>
+
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Watches the network interfaces of this process's network namespace (which needs no privilege), or of another.
+ *
+ * The kernel keeps silent about alternative names given to an interface that is down, and about a veth's other end that
+ * moves on once it is in another namespace: such changes come to light with the next event of the same interface.
+ *
+ * ```ts
+ * await using watcher = watchInterfaces()
+ * console.log(watcher.interfaces.map(({ name }) => name))
+ * for await (const { type, interface: { name } } of watcher) console.log(type, name)
+ * ```
+ *
+ * @throws CaptureError `ERR_OPTION` for an argument that is not what is expected; `ERR_SYSTEM` where the kernel refuses;
+ *   `ERR_NATIVE_UNAVAILABLE` on platforms without the addon. `signal.reason` where the signal is aborted already.
+ */
+export function watchInterfaces(options: WatchInterfacesOptions = {}): InterfaceWatcher {
+  return new Watcher(normalise(options))
+}
+
+interface Settings {
+  signal: AbortSignal | undefined
+  initial: boolean
+  maxQueue: number
+  receiveBuffer: number
+  netns: string | undefined
+}
+
+const known = ['signal', 'initial', 'maxQueue', 'netns']
+const maxMaxQueue = 2 ** 24
+// Events turned into JavaScript objects at a time; the others wait in the core, where they are counted.
+const batchSize = 256
+
+function normalise(options: WatchInterfacesOptions): Settings {
+  if (typeof options !== 'object' || options === null) throw optionError('options', 'an object', options)
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name) && name !== 'receiveBuffer') {
+      throw new CaptureError('ERR_OPTION', `watchInterfaces() has no option "${name}"; it takes ${known.join(', ')}`, {
+        option: name,
+      })
+    }
+  }
+  const { signal, initial = false, maxQueue = 65536, receiveBuffer = 0 } = options
+  // Not instanceof: signals of other realms and of polyfills are as good.
+  if (
+    signal !== undefined &&
+    !(typeof signal === 'object' && signal !== null && 'aborted' in signal && 'addEventListener' in signal)
+  ) {
+    throw optionError('options.signal', 'an AbortSignal', signal)
+  }
+  if (typeof initial !== 'boolean') throw optionError('options.initial', 'a boolean', initial)
+  if (!Number.isInteger(maxQueue) || maxQueue < 1 || maxQueue > maxMaxQueue) {
+    throw optionError('options.maxQueue', `an integer from 1 to ${maxMaxQueue}`, maxQueue)
+  }
+  if (!Number.isInteger(receiveBuffer) || receiveBuffer < 0 || receiveBuffer > 2 ** 30) {
+    throw optionError('options.receiveBuffer', 'a number of bytes up to 1 GiB', receiveBuffer)
+  }
+  return { signal, initial, maxQueue, receiveBuffer, netns: checkNetns(options.netns, 'options.netns') }
+}
+
+// The addon holds its callback, and so the link; the link holds the watcher only while someone waits on it. So a watcher
+// that is forgotten can be collected.
+interface Link {
+  serve?: () => void
+}
+
+// A function of its own: a closure made in the constructor would hold the watcher through the scope they share.
+function callThrough(link: Link): () => void {
+  return () => link.serve?.()
+}
+
+interface Waiter {
+  resolve(result: IteratorResult<InterfaceEvent, undefined>): void
+  reject(reason: unknown): void
+}
+
+class Watcher implements InterfaceWatcher {
+  readonly #watch: NativeInterfaceWatch
+  readonly #link: Link = {}
+  readonly #signal: AbortSignal | undefined
+  readonly #onAbort: () => void
+  // What the consumer knows: the start, and each event delivered since.
+  readonly #delivered = new Map<number, NetworkInterface>()
+  readonly #waiters: Waiter[] = []
+  #batch: InterfaceEvent[] = []
+  #batchAt = 0
+  #failure: { reason: unknown } | undefined
+  #closing: Promise<void> | undefined
+
+  constructor({ signal, initial, maxQueue, receiveBuffer, netns }: Settings) {
+    if (signal?.aborted) throw signal.reason
+    try {
+      this.#watch = new (native().InterfaceWatch)(receiveBuffer, maxQueue, callThrough(this.#link), netns)
+    } catch (error) {
+      throw explainOpening(error)
+    }
+    for (const one of this.#watch.interfaces()) this.#delivered.set(one.index, one)
+    if (initial) this.#batch = difference([], this.#delivered.values())
+
+    this.#signal = signal
+    this.#onAbort = () => this.#fail(signal?.reason)
+    signal?.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  get interfaces(): NetworkInterface[] {
+    return [...this.#delivered.values()].sort((a, b) => a.index - b.index)
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<InterfaceEvent, undefined> {
+    const iterator: AsyncIterableIterator<InterfaceEvent, undefined> = {
+      next: () => this.#next(),
+      return: async () => {
+        await this.close()
+        return { done: true, value: undefined }
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    }
+    return iterator
+  }
+
+  close(): Promise<void> {
+    if (!this.#closing) {
+      this.#signal?.removeEventListener('abort', this.#onAbort)
+      this.#closing = this.#watch.close()
+      this.#batch = []
+      this.#batchAt = 0
+      delete this.#link.serve
+      for (const { resolve } of this.#waiters.splice(0)) resolve({ done: true, value: undefined })
+    }
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #next(): Promise<IteratorResult<InterfaceEvent, undefined>> {
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject })
+      this.#serve()
+    })
+  }
+
+  /** Gives what there is to those who wait, and sees to it that it is called again where it is not enough. */
+  #serve(): void {
+    while (this.#waiters.length > 0) {
+      if (this.#failure) {
+        const { reason } = this.#failure
+        this.#failure = undefined
+        this.#waiters.shift()?.reject(reason)
+        continue
+      }
+      if (this.#closing) {
+        this.#waiters.shift()?.resolve({ done: true, value: undefined })
+        continue
+      }
+      const event = this.#take()
+      if (event) this.#waiters.shift()?.resolve({ done: false, value: event })
+      else break
+    }
+    this.#hold(this.#waiters.length > 0)
+  }
+
+  #take(): InterfaceEvent | undefined {
+    while (this.#batchAt >= this.#batch.length) {
+      this.#batchAt = 0
+      this.#batch = []
+      const taken = this.#watch.take(batchSize)
+      if (!taken) return undefined
+      if (taken.error) {
+        this.#fail(taken.error)
+        return undefined
+      }
+      this.#batch = taken.resync
+        ? difference(this.#delivered.values(), taken.resync)
+        : taken.events.flatMap(toInterfaceEvents)
+    }
+    const event = this.#batch[this.#batchAt++]
+    if (event?.type === 'removed') this.#delivered.delete(event.interface.index)
+    else if (event) this.#delivered.set(event.interface.index, event.interface)
+    return event
+  }
+
+  /** One waiter, or the next to come, learns the reason; all others that the iteration is done. */
+  #fail(reason: unknown): void {
+    if (this.#closing) return
+    const first = this.#waiters.shift()
+    if (first) first.reject(reason)
+    else this.#failure = { reason }
+    // Nobody may be there to see it fail, and it cannot: close() of the addon does not reject.
+    void this.close()
+  }
+
+  /** While someone waits: keeps the event loop running, and this watcher from being collected. */
+  #hold(waiting: boolean): void {
+    if (this.#closing || waiting === (this.#link.serve !== undefined)) return
+    if (waiting) {
+      this.#link.serve = () => this.#serve()
+      this.#watch.ref()
+    } else {
+      delete this.#link.serve
+      this.#watch.unref()
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import { CaptureError, type CaptureErrorCode } from '../errors.js'
+import loaded from './addon.cjs'
+
+/** Makes a CaptureError of what the core reports (native/binding/util/errors.cpp). */
+type ErrorFactory = (
+  code: CaptureErrorCode,
+  message: string,
+  errno: number,
+  syscall: string,
+  name: string,
+  option: string,
+  offset: number,
+) => CaptureError
+
+let ready: unknown
+
+/**
+ * What the addon exports, loaded when it is first needed, so that importing the library never fails. Each folder of lib
+ * declares the part that it uses in a native.ts of its own.
+ *
+ * @throws CaptureError `ERR_NATIVE_UNAVAILABLE`, with the remedy, where it cannot be loaded.
+ * @internal
+ */
+export function nativeExports<Exports>(): Exports {
+  if (ready) return ready as Exports
+  if (!loaded.addon) {
+    const remedy =
+      process.platform === 'linux'
+        ? 'Build it with "npm explore ringtap -- npm run build:native" or, in the source tree, "npm run build"; ' +
+          'that needs a C++20 compiler, make, Python 3 and the libpcap headers (Debian: libpcap-dev, Fedora: libpcap-devel, Alpine: libpcap-dev).'
+        : 'ringtap captures through AF_PACKET and runs on Linux only.'
+    throw new CaptureError(
+      'ERR_NATIVE_UNAVAILABLE',
+      `the native addon of ringtap could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. ${remedy} (${loaded.failure?.message.trim().replace(/\s+/g, ' ') ?? 'no reason known'})`,
+      { cause: loaded.failure },
+    )
+  }
+  const addon = loaded.addon as { setErrorFactory(factory: ErrorFactory): void }
+  addon.setErrorFactory((code, message, errno, syscall, name, option, offset) => {
+    return new CaptureError(code, message, {
+      errno,
+      syscall,
+      interface: name,
+      option,
+      offset: offset < 0 ? undefined : offset,
+    })
+  })
+  ready = addon
+  return addon as Exports
+}

@@ -1,0 +1,59 @@
+import type { CaptureError } from '../errors.js'
+
+/** A task on a native thread of its own (native/binding/util/job.h). @internal */
+export interface JobCalls<Handle, Figures, End extends { figures: Figures; failure?: CaptureError }> {
+  start(onEnd: () => void): Handle
+  /** Before `finish`. */
+  figures(handle: Handle): Figures
+  /** Ends it soon. */
+  stop(handle: Handle): void
+  /** When `onEnd` was called. */
+  finish(handle: Handle): End
+  /** Makes the user's error of the native one. */
+  explain(failure: CaptureError): unknown
+}
+
+/** Milliseconds between reports of progress. */
+const period = 500
+
+/**
+ * Runs a task to its end. `tell`, where it is given, hears of the progress twice a second and at the end, however that
+ * comes about; what it throws ends the task, and is thrown, as is the reason of an aborted signal.
+ *
+ * @internal
+ */
+export async function runJob<Handle, Figures, End extends { figures: Figures; failure?: CaptureError }>(
+  calls: JobCalls<Handle, Figures, End>,
+  signal: AbortSignal | undefined,
+  tell: ((figures: Figures) => void) | undefined,
+): Promise<End> {
+  signal?.throwIfAborted()
+  let ended: () => void = () => {}
+  const end = new Promise<void>((resolve) => {
+    ended = resolve
+  })
+  const handle = calls.start(() => ended())
+  const thrown: unknown[] = []
+  const report = (figures: Figures) => {
+    try {
+      if (thrown.length === 0) tell?.(figures)
+    } catch (error) {
+      thrown.push(error)
+      calls.stop(handle)
+    }
+  }
+  const timer = tell && setInterval(() => report(calls.figures(handle)), period)
+  const abort = () => calls.stop(handle)
+  signal?.addEventListener('abort', abort, { once: true })
+  await end
+  signal?.removeEventListener('abort', abort)
+  clearInterval(timer)
+
+  const aborted = signal?.aborted === true
+  const result = calls.finish(handle)
+  report(result.figures)
+  if (thrown.length > 0) throw thrown[0]
+  if (result.failure) throw calls.explain(result.failure)
+  if (aborted) throw signal?.reason
+  return result
+}

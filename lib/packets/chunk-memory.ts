@@ -1,0 +1,71 @@
+import type { NetworkInterface } from '../interfaces/network-interface.js'
+import { Index, Record } from './packet-record.js'
+
+/** What an interface index meant when the packet of that time was taken. @internal */
+export type InterfaceResolver = (index: number, timestamp: bigint) => NetworkInterface
+
+/**
+ * The memory of one chunk, seen through typed arrays of every width its records need.
+ *
+ * When the chunk is released the buffer is detached and all of them become empty: a read gives `undefined`, which is how
+ * packets notice.
+ *
+ * @internal
+ */
+export class ChunkMemory {
+  readonly buffer: ArrayBuffer
+  readonly u8: Uint8Array
+  readonly u16: Uint16Array
+  readonly u32: Uint32Array
+  readonly u64: BigUint64Array
+  readonly resolve: InterfaceResolver
+  /** No index changes its meaning from one packet to the next. */
+  readonly steady: boolean
+  #lastIndex = -1
+  #lastInterface: NetworkInterface | undefined
+
+  constructor(buffer: ArrayBuffer, resolve: InterfaceResolver, steady: boolean) {
+    this.buffer = buffer
+    this.u8 = new Uint8Array(buffer)
+    this.u16 = new Uint16Array(buffer)
+    this.u32 = new Uint32Array(buffer)
+    this.u64 = new BigUint64Array(buffer)
+    this.resolve = resolve
+    this.steady = steady
+  }
+
+  get released(): boolean {
+    return this.u32.length === 0
+  }
+
+  /** Of the record at `offset`; `undefined` once released. Packets come in runs: the last answer is kept. */
+  interfaceOf(offset: number): NetworkInterface | undefined {
+    const index = this.u32[(offset + Record.INTERFACE) >>> 2]
+    if (index === undefined) return undefined
+    if (index === this.#lastIndex) return this.#lastInterface
+    const found = this.resolve(index, this.u64[(offset + Record.TIMESTAMP) >>> 3] as bigint)
+    if (this.steady) {
+      this.#lastIndex = index
+      this.#lastInterface = found
+    }
+    return found
+  }
+}
+
+/**
+ * A copy without the part of the index that few packets leave empty (as native/core/block/block.h makes one).
+ *
+ * @internal
+ */
+export function copyCompact({ u8, u32 }: ChunkMemory, packetCount: number): ArrayBuffer {
+  const first = ((u32[Index.FIRST] as number) >>> Index.LENGTH_BITS) << Index.UNIT
+  const end = (Index.FIRST * 4 + packetCount * 4 + 7) & ~7
+  const slack = first - end
+  const copy = new Uint8Array(u8.length - slack)
+  copy.set(u8.subarray(0, end))
+  copy.set(u8.subarray(first), end)
+  const entries = new Uint32Array(copy.buffer, Index.FIRST * 4, packetCount)
+  const less = (slack >>> Index.UNIT) * 2 ** Index.LENGTH_BITS
+  for (let i = 0; i < packetCount; i++) entries[i] = (entries[i] as number) - less
+  return copy.buffer
+}

@@ -1,0 +1,74 @@
+import { CaptureError } from '../errors.js'
+import type { NetworkInterface } from '../interfaces/network-interface.js'
+import type { NativeRecorder } from './native.js'
+import { normaliseRecordOptions, type RecordOptions } from './record-options.js'
+import { Recording } from './recording.js'
+
+/** What the recording of a capture has to know of it. @internal */
+export interface RecordedCapture {
+  /** Those that are captured now. */
+  interfaces(): readonly NetworkInterface[]
+  /** The one in force now. */
+  filter(): string | undefined
+  /** Whether it was stopped or closed, or is about to be. */
+  ended(): boolean
+  /** Where it is closed, or about to be: resolves when it is. */
+  closed(): Promise<void> | undefined
+  warn(warning: CaptureError): void
+}
+
+/** Starts a capture's recordings, one at a time, and hears of their end. @internal */
+export class Recorder {
+  readonly #native: NativeRecorder
+  readonly #capture: RecordedCapture
+  #recording: Recording | undefined
+  #begins = false
+
+  constructor(native: NativeRecorder, capture: RecordedCapture) {
+    this.#native = native
+    this.#capture = capture
+  }
+
+  /** See {@link Capture.record}. */
+  async record(options: RecordOptions): Promise<Recording> {
+    const normalised = normaliseRecordOptions(options)
+    if (this.#capture.ended()) throw new CaptureError('ERR_CLOSED', 'the capture was stopped')
+    if (this.#recording || this.#begins) {
+      throw new CaptureError('ERR_OPTION', 'a recording of this capture is under way; stop it first')
+    }
+    const interfaces = this.#capture.interfaces()
+    const linkTypes = [...new Set(interfaces.map(({ linkType }) => linkType ?? 0))]
+    if (normalised.format !== 0 && linkTypes.length > 1) {
+      const each = interfaces.map(({ name, linkType }) => `${name} ${linkType ?? 'unknown'}`).join(', ')
+      throw new CaptureError(
+        'ERR_OPTION',
+        `a pcap file has packets of one link type, and the interfaces have several (${each}); record pcapng, or each link type in a capture of its own`,
+        { option: 'format' },
+      )
+    }
+    this.#begins = true
+    try {
+      const handle = await this.#native.record({
+        ...normalised,
+        linkType: linkTypes[0] ?? 0,
+        filter: this.#capture.filter(),
+      })
+      const recording = new Recording(
+        handle,
+        () => this.#native.stopRecording(),
+        (error) => this.#capture.warn(error),
+      )
+      this.#recording = recording
+      // The capture may have been closed in the meantime.
+      void this.#capture.closed()?.then(() => this.look())
+      return recording
+    } finally {
+      this.#begins = false
+    }
+  }
+
+  /** There may be news of the recording. */
+  look(): void {
+    if (this.#recording?._look()) this.#recording = undefined
+  }
+}

@@ -1,0 +1,147 @@
+import { EventEmitter } from 'node:events'
+import { CaptureError } from '../errors.js'
+import type { NativeRecording } from './native.js'
+
+/** A complete file of a {@link Recording}. */
+export interface RecordedFile {
+  /** Its path. */
+  readonly path: string
+  /** Packets in it. */
+  readonly packets: number
+  /** Bytes of these packets, as captured, with their VLAN tags. */
+  readonly packetBytes: number
+  /** Bytes of the file. */
+  readonly bytes: number
+  /** The earliest time of its packets, nanoseconds since 1970-01-01 UTC; 0 where it has none. */
+  readonly firstTimestamp: bigint
+  /** The latest time of its packets. */
+  readonly lastTimestamp: bigint
+}
+
+/**
+ * What became of the packets that a recording was given. Once it has ended, all of them are among `packets`, `dropped`
+ * and `otherLinkType`. What was lost before, in the kernel's ring, is in the capture's own ledger.
+ */
+export interface RecordingStats {
+  /** Packets written. */
+  readonly packets: number
+  /** Bytes of these packets, as captured, with their VLAN tags. */
+  readonly packetBytes: number
+  /** Bytes written to files. */
+  readonly bytes: number
+  /** Files that are complete. */
+  readonly files: number
+  /** Packets not written: the disk was slower than the traffic and the memory used up, or writing failed. */
+  readonly dropped: number
+  /** With format `'pcap'`, packets not written because they have another link type than the file. */
+  readonly otherLinkType: number
+  /** Blocks of packets that wait to be written. */
+  readonly waiting: number
+}
+
+/** The events of a {@link Recording}. */
+export interface RecordingEvents {
+  /** A file is complete and has its name. */
+  file: [file: RecordedFile]
+  /** The recording has ended because of this error. */
+  error: [error: CaptureError]
+  /** The recording has ended, for whatever reason; every file that could be completed is. */
+  end: [stats: RecordingStats]
+}
+
+/**
+ * A recording under way; made by {@link Capture.record}.
+ *
+ * It ends with {@link stop}, with the capture, or with an error: the disk is full (or below `minimumFree`), the file was
+ * removed, a file cannot be made or written. After an error the file keeps what is whole of it, the packets that are lost
+ * stand in `stats().dropped`, and the capture goes on, as one without a recording. An error that nobody listens for goes
+ * out as the capture's warning; {@link finished} and {@link stop} reject with it in any case.
+ */
+export class Recording extends EventEmitter<RecordingEvents> implements AsyncDisposable {
+  readonly #native: NativeRecording
+  readonly #stop: () => void
+  readonly #unheard: (error: CaptureError) => void
+  /** Resolves to the last figures when the recording has ended; rejects with the error that ended it. */
+  readonly finished: Promise<RecordingStats>
+  #settle: { resolve: (stats: RecordingStats) => void; reject: (error: CaptureError) => void } | undefined
+  #error: CaptureError | undefined
+  readonly #warned = { linkType: false, dropped: false }
+
+  /** @internal */
+  constructor(native: NativeRecording, stop: () => void, unheard: (error: CaptureError) => void) {
+    super()
+    this.#native = native
+    this.#stop = stop
+    this.#unheard = unheard
+    this.finished = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject }
+    })
+    // It is told by an event too: not looking at the promise is no reason to end the process.
+    this.finished.catch(() => {})
+  }
+
+  /** What has been written so far. */
+  stats(): RecordingStats {
+    return this.#native.stats()
+  }
+
+  /**
+   * Ends the recording: everything received before this call is written, the file completed. Takes about the capture's
+   * `chunk.maxDelay`, and as long as the disk needs. The capture goes on.
+   *
+   * @throws CaptureError (the promise rejects) the error that had ended the recording before.
+   */
+  stop(): Promise<RecordingStats> {
+    if (this.#settle) this.#stop()
+    return this.finished
+  }
+
+  /** As {@link stop}, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  /** Tells what is new. True once it has ended. @internal */
+  _look(): boolean {
+    if (!this.#settle) return true
+    // Asked first: what happened before the end is there then.
+    const ended = this.#native.ended()
+    const news: (() => void)[] = []
+    for (let file = this.#native.nextFile(); file; file = this.#native.nextFile()) {
+      const complete = Object.freeze(file)
+      news.push(() => this.emit('file', complete))
+    }
+    for (let fault = this.#native.nextFault(); fault; fault = this.#native.nextFault()) {
+      const error = fault
+      this.#error ??= error
+      news.push(() => {
+        if (this.listenerCount('error') > 0) this.emit('error', error)
+        else this.#unheard(error)
+      })
+    }
+    const { otherLinkType, dropped } = this.stats()
+    if (!this.#warned.dropped && dropped > 0 && !this.#error) {
+      this.#warned.dropped = true
+      const text = 'a recording does not keep up: packets are dropped, and counted in its stats()'
+      news.push(() => this.#unheard(new CaptureError('ERR_SYSTEM', text)))
+    }
+    if (!this.#warned.linkType && otherLinkType > 0) {
+      this.#warned.linkType = true
+      const text = 'a recording in the pcap format leaves out packets that have another link type than the file'
+      news.push(() => this.#unheard(new CaptureError('ERR_OPTION', text)))
+    }
+    if (ended) {
+      const { resolve, reject } = this.#settle
+      this.#settle = undefined
+      const stats = this.stats()
+      news.push(() => {
+        this.emit('end', stats)
+        if (this.#error) reject(this.#error)
+        else resolve(stats)
+      })
+    }
+    // When the present call is over: a listener may do anything, close() included.
+    for (const tell of news) queueMicrotask(tell)
+    return ended
+  }
+}

@@ -1,0 +1,204 @@
+import type { CaptureError } from '../errors.js'
+import { nativeExports } from '../native/native.js'
+
+/**
+ * The part of the addon that reads, writes and converts savefiles (native/binding/savefile/).
+ *
+ * @internal
+ */
+export interface SavefileNative {
+  /**
+   * Begins to read from a copy of the descriptor, or, where that is -1, what feed() brings. `wake` is called when there
+   * is something new; it is held, and unless `hold(false)` holds the event loop, until the file is closed.
+   */
+  openSavefile(options: NativeSavefileOptions, fd: number, wake: () => void): NativeSavefile
+  /** Packets as the bytes of a savefile. */
+  SavefileBuffer: new (
+    form: NativeSavefileForm,
+  ) => NativeSavefileBuffer
+  /** `onEnd` is called once at the end, and before that for each question. It holds the event loop until the end. */
+  startConvert(options: NativeConvertOptions, onEnd: () => void): ConvertHandle
+  /** Where one waits for its answer, which everything else waits for. */
+  convertQuestion(handle: ConvertHandle): NativeConvertQuestion | undefined
+  answerConvert(handle: ConvertHandle, selected: boolean): void
+  convertFigures(handle: ConvertHandle): NativeConvertFigures
+  /** Ends it soon. */
+  stopConvert(handle: ConvertHandle): void
+  /** When `onEnd` was called. */
+  finishConvert(handle: ConvertHandle): {
+    figures: NativeConvertFigures
+    files: { path: string; packets: number; bytes: number; firstTimestamp: bigint; lastTimestamp: bigint }[]
+    warnings: string[]
+    failure?: CaptureError
+  }
+}
+
+/** @internal */
+export const native: () => SavefileNative = nativeExports
+
+/** What a savefile is opened with: every value checked and settled (lib/savefile/savefile-options.ts). @internal */
+export interface NativeSavefileOptions {
+  chunkSize: number
+  chunkCount: number
+  /** Milliseconds. */
+  maxDelay: number
+  snapshotLength: number
+  filter: string | undefined
+  /** Each interface waits for `decide()`. */
+  selecting: boolean
+  comments: boolean
+  /** Types of blocks, 0 for those without a name. */
+  keep: number[]
+  keepMemory: number
+  copying: boolean
+}
+
+/** An option of a pcapng block; numbers in its value are in the section's byte order. @internal */
+export interface NativeFileOption {
+  code: number
+  value: Uint8Array
+}
+
+/** @internal */
+export interface NativeFileSection {
+  kind: 'section'
+  pcapng: boolean
+  bigEndian: boolean
+  major: number
+  minor: number
+  /** All packets of earlier sections are in chunks that were handed over before. */
+  fresh: boolean
+  options: NativeFileOption[]
+}
+
+/** @internal */
+export interface NativeFileInterface {
+  kind: 'interface'
+  /** Counted over all sections. */
+  index: number
+  /** Within the section. */
+  id: number
+  linkType: number
+  hardwareType: number
+  snapshotLength: number
+  /** Of a pcap file. */
+  fcsLength: number
+  nanoseconds: boolean
+  options: NativeFileOption[]
+}
+
+/** @internal */
+export interface NativeFileBlock {
+  kind: 'block'
+  type: number
+  bigEndian: boolean
+  offset: number
+  body: Uint8Array
+}
+
+/** What a reader tells, in the order of the file. @internal */
+export type NativeFileNews =
+  | { kind: 'ready' }
+  | { kind: 'warning'; text: string }
+  | NativeFileSection
+  | NativeFileInterface
+  | NativeFileBlock
+
+/** A savefile's native side (native/binding/savefile/savefile.cpp). @internal */
+export interface NativeSavefile {
+  nextNews(): NativeFileNews | undefined
+  /** The next chunk and, in `meta`, what is in it; or 0: none yet, 1: take the news first, 2: no more will come. */
+  nextChunk(meta: ArrayBuffer): ArrayBuffer | 0 | 1 | 2
+  /** After 2: why it ended before the file's end, where it did. */
+  failure(): CaptureError | undefined
+  release(lease: number): void
+  decide(index: number, selected: boolean): void
+  /** How many of the bytes from `from` on were taken; `wake` is called when more can be. */
+  feed(bytes: Uint8Array, from: number): number
+  feedEnd(): void
+  hold(held: boolean): void
+  figures(): NativeSavefileFigures
+  close(): Promise<void> | undefined
+}
+
+/** @internal */
+export interface NativeSavefileFigures {
+  bytesRead: number
+  unpacked: number
+  packets: number
+  unselected: number
+  filtered: number
+  skippedBlocks: number
+}
+
+/** The form of a savefile: every value checked and settled (lib/savefile/savefile-form.ts). @internal */
+export interface NativeSavefileForm {
+  /** 0 pcapng, 1 pcap. */
+  format: number
+  nanoseconds: boolean
+  snapLength: number
+  application: string
+  comments: readonly string[]
+}
+
+/** Packets as the bytes of a savefile (native/binding/savefile/savefile_buffer.cpp). @internal */
+export interface NativeSavefileBuffer {
+  addInterface(description: {
+    name: string
+    description: string | undefined
+    linkType: number
+    snapLength: number
+    address: Uint8Array
+    addresses: readonly { family: 4 | 6; address: string; prefixLength: number }[]
+    filter: string | undefined
+    comments: readonly string[]
+  }): number
+  /** How many of the packets were written: it stops at one of another link type than the file's. */
+  append(memory: Uint8Array, entries: Uint32Array, ids: Uint32Array, comments: readonly string[] | undefined): number
+  statistics(id: number, start: bigint, end: bigint, dropped: number | undefined): void
+  end(): void
+  /** The bytes that wait, if they are so many; and what was written so far: packets, their bytes, bytes, two times. */
+  take(least: number, counts: ArrayBuffer): Buffer<ArrayBuffer> | undefined
+}
+
+/**
+ * A conversion in native memory (native/binding/savefile/savefile_converter.cpp).
+ *
+ * @internal
+ */
+export interface ConvertHandle {
+  readonly convertHandle: unique symbol
+}
+
+/** What a conversion is started with: every value checked and settled (lib/savefile/convert-files.ts). @internal */
+export interface NativeConvertOptions extends NativeSavefileForm {
+  inputs: readonly string[]
+  output: string
+  byTime: boolean
+  filter: string | undefined
+  /** Each interface is asked about. */
+  selecting: boolean
+  /** Types of blocks. */
+  keep: readonly number[]
+  /** 0 each: no limit. */
+  mostBytes: number
+  mostPackets: number
+  mostMilliseconds: number
+}
+
+/** An interface that waits to be selected, or not. @internal */
+export interface NativeConvertQuestion {
+  section: NativeFileSection
+  /** Of the section in its file. */
+  number: number
+  interface: NativeFileInterface
+}
+
+/** native/core/savefile/savefile_converter.h. @internal */
+export interface NativeConvertFigures {
+  packets: number
+  written: number
+  otherLinkType: number
+  bytesRead: number
+  bytesTotal: number
+}

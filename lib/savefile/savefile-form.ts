@@ -1,0 +1,62 @@
+import { checkWord } from '../arguments.js'
+import { optionError } from '../errors.js'
+import type { NativeSavefileForm } from './native.js'
+
+/** The form of a savefile. */
+export interface SavefileFormOptions {
+  /**
+   * `'pcapng'` tells of each packet its interface, direction and time to the nanosecond, and holds comments; `'pcap'` is
+   * for programs that read nothing newer: one link type in a file, and no interfaces. Default `'pcapng'`.
+   */
+  format?: 'pcapng' | 'pcap' | undefined
+  /** Of the times in pcap. Programs older than 2013 know only `'microseconds'`. Default `'nanoseconds'`. */
+  precision?: 'nanoseconds' | 'microseconds' | undefined
+  /** What the file says about itself, one or several comments. Only pcapng. */
+  comment?: string | readonly string[] | undefined
+  /** The program that the file says has written it. Only pcapng. Default `'ringtap'`. */
+  application?: string | undefined
+}
+
+/** The names of these options. @internal */
+export const formKeys = ['format', 'precision', 'comment', 'application'] as const
+
+/** @internal */
+export const mostCaptured = 262144
+
+/** @internal */
+export function normaliseForm(options: SavefileFormOptions): NativeSavefileForm {
+  const format = checkWord(options.format === undefined ? 'pcapng' : options.format, 'format', ['pcapng', 'pcap'])
+  if (format === 'pcap') {
+    if (options.comment !== undefined) throw optionError('comment', "left out with format 'pcap'", options.comment)
+    if (options.application !== undefined) {
+      throw optionError('application', "left out with format 'pcap'", options.application)
+    }
+  }
+  const precision = checkWord(options.precision === undefined ? 'nanoseconds' : options.precision, 'precision', [
+    'nanoseconds',
+    'microseconds',
+  ])
+  if (format === 'pcapng' && precision === 'microseconds') {
+    throw optionError('precision', "left out, or 'nanoseconds', with format 'pcapng'", precision)
+  }
+  const application = options.application === undefined ? 'ringtap' : options.application
+  if (typeof application !== 'string') throw optionError('application', 'a string', application)
+  return {
+    format: format === 'pcapng' ? 0 : 1,
+    nanoseconds: precision === 'nanoseconds',
+    snapLength: mostCaptured,
+    application,
+    comments: checkComments(options.comment, 'comment') ?? [],
+  }
+}
+
+/** One comment or several; `undefined` for none. @internal */
+export function checkComments(value: unknown, label: string): readonly string[] | undefined {
+  if (value === undefined) return undefined
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value]
+  for (const one of list) {
+    if (typeof one !== 'string') throw optionError(label, 'a string, or an array of strings', one)
+    if (Buffer.byteLength(one) > 65_532) throw optionError(label, 'at most 65532 bytes long', one)
+  }
+  return list as readonly string[]
+}

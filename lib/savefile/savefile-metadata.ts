@@ -1,0 +1,324 @@
+import type { InterfaceAddress, NetworkInterface } from '../interfaces/network-interface.js'
+import type { NativeFileBlock, NativeFileInterface, NativeFileOption, NativeFileSection } from './native.js'
+import { blockTypes, type SavefileBlockKind } from './savefile-options.js'
+
+/** An option of a pcapng file, as it stands there. */
+export interface SavefileOption {
+  /** Its number, by the kind of block that it belongs to. */
+  readonly code: number
+  /** Its bytes; numbers in them are in the byte order of the section. */
+  readonly value: Uint8Array
+}
+
+/** Where a pcapng file begins, or one that was appended to it; of a pcap file there is one. */
+export interface SavefileSection {
+  /** From 0. */
+  readonly number: number
+  /** Version of the format, such as `2.4` or `1.0`. */
+  readonly version: string
+  /** The byte order of its numbers. */
+  readonly byteOrder: 'little' | 'big'
+  /** The machine it was captured on. */
+  readonly hardware: string | undefined
+  /** The operating system it was captured on. */
+  readonly operatingSystem: string | undefined
+  /** The program that wrote it. */
+  readonly application: string | undefined
+  /** Comments on all of it. */
+  readonly comments: readonly string[]
+  /** All options, those above among them. */
+  readonly options: readonly SavefileOption[]
+}
+
+/**
+ * An interface as a file describes it. Files know less than a kernel: what they do not tell is `undefined`, 0, false or
+ * empty. `index` counts all interfaces of the file from 0, over all its sections; `generation` is the section's number.
+ */
+export interface SavefileInterface extends NetworkInterface {
+  /** The section it belongs to. */
+  readonly section: SavefileSection
+  /** Its number within the section. */
+  readonly id: number
+  /** What a packet starts with: a LINKTYPE_ number (https://www.tcpdump.org/linktypes.html). */
+  readonly linkType: number
+  /** The most bytes of a packet that were captured; 0: no bound. */
+  readonly snapshotLength: number
+  /**
+   * The unit of its timestamps in seconds, as the file has them: 1e-6, 1e-9, or 2 to the power of minus something.
+   * {@link Packet.timestamp} is in nanoseconds all the same, rounded down.
+   */
+  readonly timestampResolution: number
+  /** Seconds that were added to its timestamps. */
+  readonly timestampOffset: bigint
+  /** Text for people. */
+  readonly description: string | undefined
+  /** The filter it was captured with, where the file has it as an expression. */
+  readonly filter: string | undefined
+  /** Bits per second. */
+  readonly speed: bigint | undefined
+  /** The system that captured on it. */
+  readonly operatingSystem: string | undefined
+  /** The device. */
+  readonly hardware: string | undefined
+  /** Bytes of the frame check sequence at the end of each packet's data; `undefined` where the file does not tell. */
+  readonly frameCheckSequence: number | undefined
+  /** Comments on it. */
+  readonly comments: readonly string[]
+  /** All options, those above among them. */
+  readonly options: readonly SavefileOption[]
+}
+
+/** An address and its names, of a name resolution block. */
+export interface ResolvedName {
+  /** An IPv4 or IPv6 address in text form, or a MAC address. */
+  readonly address: string
+  /** Its names, at least one. */
+  readonly names: readonly string[]
+}
+
+/** A block of a pcapng file that is neither a packet nor the description of an interface or a section. */
+export interface SavefileBlock {
+  readonly kind: SavefileBlockKind
+  /** The number of its type in the file. */
+  readonly type: number
+  /** Where it begins, in bytes from the file's start: of what it unpacks to, where it is compressed. */
+  readonly offset: number
+  /** The section it belongs to. */
+  readonly section: SavefileSection
+  /** All of its content, between the two lengths. */
+  readonly body: Uint8Array
+  /** Of `nameResolution`: what is resolved. */
+  readonly names?: readonly ResolvedName[]
+  /** Of `decryptionSecrets`: the kind of secrets, such as 0x544c534b for a TLS key log. */
+  readonly secretsType?: number
+  /** Of `custom`: the private enterprise number of who defined it. */
+  readonly enterprise?: number
+  /** Of `interfaceStatistics`: the interface, by its number within the section. */
+  readonly interfaceId?: number
+  /** Of `decryptionSecrets` and `custom`: the content proper, without numbers and padding in front or behind. */
+  readonly data?: Uint8Array
+  /** Of `nameResolution`, `interfaceStatistics` and `decryptionSecrets`. */
+  readonly options?: readonly SavefileOption[]
+}
+
+const COMMENT = 1
+const Section = { HARDWARE: 2, OPERATING_SYSTEM: 3, APPLICATION: 4 } as const
+const Interface = {
+  NAME: 2,
+  DESCRIPTION: 3,
+  IPV4: 4,
+  IPV6: 5,
+  MAC: 6,
+  SPEED: 8,
+  RESOLUTION: 9,
+  FILTER: 11,
+  OPERATING_SYSTEM: 12,
+  FCS_LENGTH: 13,
+  OFFSET: 14,
+  HARDWARE: 15,
+} as const
+const Name = { END: 0, IPV4: 1, IPV6: 2, EUI48: 3, EUI64: 4 } as const
+const KINDS = new Map(Object.entries(blockTypes).map(([kind, type]) => [type, kind as SavefileBlockKind]))
+const CUSTOM_ONCE = 0x4000_0bad
+
+/** Texts may end with a zero, which does not belong to them. */
+function text(value: Uint8Array): string {
+  const end = value.indexOf(0)
+  return new TextDecoder().decode(end < 0 ? value : value.subarray(0, end))
+}
+
+function view(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function first(options: readonly SavefileOption[], code: number, least = 0): Uint8Array | undefined {
+  return options.find((option) => option.code === code && option.value.length >= least)?.value
+}
+
+function textOf(options: readonly SavefileOption[], code: number): string | undefined {
+  const value = first(options, code)
+  return value && text(value)
+}
+
+function commentsOf(options: readonly SavefileOption[]): readonly string[] {
+  return Object.freeze(options.filter(({ code }) => code === COMMENT).map(({ value }) => text(value)))
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':')
+}
+
+function ipv6(bytes: Uint8Array): string {
+  const groups = Array.from({ length: 8 }, (_, i) =>
+    (((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0)).toString(16),
+  )
+  // The standard form, RFC 5952, is what URL gives.
+  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1)
+}
+
+function freeze(options: NativeFileOption[]): readonly SavefileOption[] {
+  return Object.freeze(options.map((option) => Object.freeze(option)))
+}
+
+/** @internal */
+export function toSection(told: NativeFileSection, number: number): SavefileSection {
+  const options = freeze(told.options)
+  return Object.freeze({
+    number,
+    version: `${told.major}.${told.minor}`,
+    byteOrder: told.bigEndian ? 'big' : 'little',
+    hardware: textOf(options, Section.HARDWARE),
+    operatingSystem: textOf(options, Section.OPERATING_SYSTEM),
+    application: textOf(options, Section.APPLICATION),
+    comments: commentsOf(options),
+    options,
+  })
+}
+
+/** @internal */
+export function toInterface(told: NativeFileInterface, section: SavefileSection, pcapng: boolean): SavefileInterface {
+  const options = freeze(told.options)
+  const little = section.byteOrder === 'little'
+  const mac = first(options, Interface.MAC, 6)
+  const speed = first(options, Interface.SPEED, 8)
+  const offset = first(options, Interface.OFFSET, 8)
+  const filter = first(options, Interface.FILTER, 1)
+  const fcs = pcapng ? first(options, Interface.FCS_LENGTH, 1)?.[0] : told.fcsLength || undefined
+  return Object.freeze({
+    index: told.index,
+    name: textOf(options, Interface.NAME) ?? '',
+    alternativeNames: Object.freeze([]),
+    kind: undefined,
+    linkType: told.linkType,
+    hardwareType: told.hardwareType,
+    address: mac && hex(mac.subarray(0, 6)),
+    mtu: 0,
+    up: false,
+    running: false,
+    loopback: false,
+    promiscuous: false,
+    addresses: addressesOf(options),
+    master: undefined,
+    peerIndex: undefined,
+    peerNetnsId: undefined,
+    generation: section.number,
+    section,
+    id: told.id,
+    snapshotLength: told.snapshotLength,
+    timestampResolution: pcapng
+      ? resolution(first(options, Interface.RESOLUTION, 1)?.[0])
+      : told.nanoseconds
+        ? 1e-9
+        : 1e-6,
+    timestampOffset: offset ? view(offset).getBigInt64(0, little) : 0n,
+    description: textOf(options, Interface.DESCRIPTION),
+    // The first byte tells an expression (0) from a program.
+    filter: filter?.[0] === 0 ? text(filter.subarray(1)) : undefined,
+    speed: speed && view(speed).getBigUint64(0, little),
+    operatingSystem: textOf(options, Interface.OPERATING_SYSTEM),
+    hardware: textOf(options, Interface.HARDWARE),
+    frameCheckSequence: fcs,
+    comments: commentsOf(options),
+    options,
+  })
+}
+
+function resolution(value = 6): number {
+  return value >= 0x80 ? 2 ** -(value & 0x7f) : Number(`1e-${value}`)
+}
+
+function addressesOf(options: readonly SavefileOption[]): readonly InterfaceAddress[] {
+  const addresses: InterfaceAddress[] = []
+  for (const { code, value } of options) {
+    if (code === Interface.IPV4 && value.length >= 8) {
+      const mask = view(value).getUint32(4)
+      const prefixLength = mask === 0 ? 0 : 32 - Math.log2((~mask >>> 0) + 1)
+      const known = Number.isInteger(prefixLength) ? prefixLength : 32
+      addresses.push({ family: 4, address: value.subarray(0, 4).join('.'), prefixLength: known, scope: 'global' })
+    } else if (code === Interface.IPV6 && value.length >= 17) {
+      addresses.push({ family: 6, address: ipv6(value), prefixLength: value[16] as number, scope: 'global' })
+    }
+  }
+  return Object.freeze(addresses.map((address) => Object.freeze(address)))
+}
+
+/** @internal */
+export function toBlock(told: NativeFileBlock, section: SavefileSection): SavefileBlock {
+  const { type, offset, body } = told
+  const kind = type === CUSTOM_ONCE ? 'custom' : (KINDS.get(type) ?? 'other')
+  const little = section.byteOrder === 'little'
+  const block = { kind, type, offset, section, body }
+  switch (kind) {
+    case 'nameResolution': {
+      const { names, end } = namesOf(body, little)
+      return Object.freeze({ ...block, names, options: optionsFrom(body, end, little) })
+    }
+    case 'decryptionSecrets': {
+      if (body.length < 8) break
+      const length = Math.min(view(body).getUint32(4, little), body.length - 8)
+      const options = optionsFrom(body, 8 + padded(length), little)
+      return Object.freeze({
+        ...block,
+        secretsType: view(body).getUint32(0, little),
+        data: body.subarray(8, 8 + length),
+        options,
+      })
+    }
+    case 'custom':
+      if (body.length < 4) break
+      return Object.freeze({ ...block, enterprise: view(body).getUint32(0, little), data: body.subarray(4) })
+    case 'interfaceStatistics':
+      if (body.length < 12) break
+      return Object.freeze({
+        ...block,
+        interfaceId: view(body).getUint32(0, little),
+        options: optionsFrom(body, 12, little),
+      })
+  }
+  return Object.freeze(block)
+}
+
+function padded(length: number): number {
+  return (length + 3) & ~3
+}
+
+/** Type, length and value one after another, from `at` to an entry of type 0 or the end. */
+function* entries(body: Uint8Array, at: number, little: boolean): Generator<SavefileOption, number> {
+  while (at + 4 <= body.length) {
+    const code = view(body).getUint16(at, little)
+    const length = view(body).getUint16(at + 2, little)
+    if (code === 0) return at + 4
+    if (at + 4 + length > body.length) break
+    yield Object.freeze({ code, value: body.subarray(at + 4, at + 4 + length) })
+    at += 4 + padded(length)
+  }
+  return body.length
+}
+
+function optionsFrom(body: Uint8Array, at: number, little: boolean): readonly SavefileOption[] {
+  return Object.freeze([...entries(body, at, little)])
+}
+
+function namesOf(body: Uint8Array, little: boolean): { names: readonly ResolvedName[]; end: number } {
+  const lengths = new Map<number, number>([
+    [Name.IPV4, 4],
+    [Name.IPV6, 16],
+    [Name.EUI48, 6],
+    [Name.EUI64, 8],
+  ])
+  const names: ResolvedName[] = []
+  const records = entries(body, 0, little)
+  for (;;) {
+    const { done, value: record } = records.next()
+    if (done) return { names: Object.freeze(names), end: record }
+    const length = lengths.get(record.code)
+    if (length === undefined || record.value.length <= length) continue
+    const raw = record.value.subarray(0, length)
+    const address = record.code === Name.IPV4 ? raw.join('.') : record.code === Name.IPV6 ? ipv6(raw) : hex(raw)
+    const found = new TextDecoder()
+      .decode(record.value.subarray(length))
+      .split('\0')
+      .filter((name) => name !== '')
+    names.push(Object.freeze({ address, names: Object.freeze(found) }))
+  }
+}

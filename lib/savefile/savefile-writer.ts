@@ -1,0 +1,352 @@
+import { link, lstat, open, rename, unlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { Writable } from 'node:stream'
+import { checkFilter, checkGroup, checkPath } from '../arguments.js'
+import { CaptureError, optionError } from '../errors.js'
+import type { NetworkInterface } from '../interfaces/network-interface.js'
+import { Chunk } from '../packets/chunk.js'
+import type { ChunkMemory } from '../packets/chunk-memory.js'
+import { Packet } from '../packets/packet.js'
+import type { NativeSavefileBuffer } from './native.js'
+import { native } from './native.js'
+import { checkComments, formKeys, mostCaptured, normaliseForm, type SavefileFormOptions } from './savefile-form.js'
+
+/** What a {@link SavefileWriter} takes; everything is optional. */
+export interface SavefileWriterOptions extends SavefileFormOptions {
+  /** The filter that the packets passed, as the file tells it. Only pcapng. */
+  filter?: string | undefined
+}
+
+/** What {@link SavefileWriter.write} takes beside the packets. */
+export interface WriteOptions {
+  /** A comment on each of the packets, one or several, beside those that they have from a file. Only pcapng. */
+  comment?: string | readonly string[] | undefined
+}
+
+/** What a {@link SavefileWriter} has written. */
+export interface SavefileCounts {
+  /** Packets. */
+  readonly packets: number
+  /** Bytes of these packets, as captured, with their VLAN tags. */
+  readonly packetBytes: number
+  /** Bytes of the file. */
+  readonly bytes: number
+  /** The earliest time of the packets, nanoseconds since 1970-01-01 UTC; 0 where there are none. */
+  readonly firstTimestamp: bigint
+  /** The latest time of the packets. */
+  readonly lastTimestamp: bigint
+}
+
+/** Bytes that are gathered before they are written. */
+const gathered = 256 * 1024
+/** For packets that have no link type of their own: LINKTYPE_USER0. */
+const userLinkType = 147
+
+/** Where the bytes go. @internal */
+interface Target {
+  write(bytes: Buffer): Promise<void>
+  close(): Promise<void>
+  /** After an error: nothing more comes. */
+  abandon(): Promise<void>
+}
+
+/**
+ * Writes packets and chunks to a pcapng or pcap file, or into a stream.
+ *
+ * ```ts
+ * await using file = await SavefileWriter.open('dns.pcapng', { comment: 'resolver trouble' })
+ * for await (const chunk of capture) await file.write(chunk)
+ * ```
+ *
+ * It takes live packets, copies, and packets that were read from files. In pcapng each interface they are of is described
+ * once, and again under a new name; a VLAN tag that the kernel took out is put back. To record a capture without its
+ * packets passing through JavaScript, there is {@link Capture.record}.
+ */
+export class SavefileWriter implements AsyncDisposable {
+  readonly #target: Target
+  readonly #native: NativeSavefileBuffer
+  readonly #pcapng: boolean
+  readonly #filter: string | undefined
+  readonly #ids = new Map<string, number>()
+  readonly #known = new WeakMap<NetworkInterface, Map<number, number>>()
+  readonly #counts = new ArrayBuffer(40)
+  #linkType: number | undefined
+  #writing: Promise<void> = Promise.resolve()
+  #error: unknown
+  #closing: Promise<SavefileCounts> | undefined
+
+  /**
+   * Begins a file. Until {@link close} it has a hidden name (`.NAME.partial`): a file with its own name is whole. What
+   * is there already, or is by then, is not written over. Packets are not for everybody's eyes: the file is readable and
+   * writable for its owner alone (mode 0600).
+   *
+   * @throws CaptureError `ERR_OPTION`; `ERR_PERMISSION` or `ERR_SYSTEM` with `errno` and `syscall`.
+   */
+  static async open(path: string, options?: SavefileWriterOptions): Promise<SavefileWriter> {
+    checkPath(path, 'path')
+    checkOptions(options)
+    return new SavefileWriter(await openFile(path), options)
+  }
+
+  /**
+   * Writes into a stream, which {@link close} ends.
+   *
+   * @throws CaptureError `ERR_OPTION`.
+   */
+  constructor(stream: Writable, options?: SavefileWriterOptions)
+  /** @internal */
+  constructor(target: Target, options?: SavefileWriterOptions)
+  constructor(target: Writable | Target, given?: SavefileWriterOptions) {
+    const { options, form } = checkOptions(given)
+    if (typeof target !== 'object' || target === null || typeof target.write !== 'function') {
+      throw optionError('stream', 'a writable stream', target)
+    }
+    this.#target = 'abandon' in target ? target : streamTarget(target)
+    this.#native = new (native().SavefileBuffer)(form)
+    this.#pcapng = form.format === 0
+    this.#filter = options.filter
+  }
+
+  /**
+   * Writes a chunk, a packet or several. The packets are taken before this returns: a chunk may be released at once.
+   * The promise resolves when there is room for more; wait for it, or all that is written waits in memory.
+   *
+   * @throws CaptureError (the promise rejects) `ERR_OPTION`: not packets, or, in pcap, packets of another link type than
+   * the first one's (those before are written); `ERR_RELEASED`; `ERR_CLOSED`; the error that writing has ended with.
+   */
+  async write(packets: Chunk | Packet | Iterable<Packet>, options?: WriteOptions): Promise<void> {
+    if (this.#closing) throw new CaptureError('ERR_CLOSED', 'the savefile is closed')
+    if (this.#error) throw this.#error
+    const { comment } = checkGroup(options, 'options', ['comment'])
+    const comments = checkComments(comment, 'comment')
+    if (comments && !this.#pcapng) throw optionError('comment', "left out with format 'pcap'", comment)
+    if (packets instanceof Chunk) this.#append(packets._memory(), packets._entries(), packets, comments)
+    else this.#appendPackets(packets instanceof Packet ? [packets] : packets, comments)
+    await this.#bring(gathered)
+  }
+
+  /** Writes what is gathered. Resolves when the system has it. */
+  async flush(): Promise<void> {
+    await this.#bring(1)
+    await this.#writing
+    if (this.#error) throw this.#error
+  }
+
+  /** What was given to {@link write} so far. */
+  get stats(): SavefileCounts {
+    this.#native.take(Number.MAX_SAFE_INTEGER, this.#counts)
+    const [packets = 0, packetBytes = 0, bytes = 0] = new Float64Array(this.#counts)
+    const [firstTimestamp = 0n, lastTimestamp = 0n] = new BigUint64Array(this.#counts, 24)
+    return { packets, packetBytes, bytes, firstTimestamp, lastTimestamp }
+  }
+
+  /**
+   * Completes the file, and gives it its name. Calling it again does nothing more.
+   *
+   * @throws CaptureError (the promise rejects) the error that writing has ended with.
+   */
+  close(): Promise<SavefileCounts> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** As {@link close}, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(): Promise<SavefileCounts> {
+    if (!this.#error) {
+      if (this.#pcapng) {
+        const { firstTimestamp, lastTimestamp } = this.stats
+        for (const id of this.#ids.values()) this.#native.statistics(id, firstTimestamp, lastTimestamp, undefined)
+      }
+      this.#native.end()
+      await this.#bring(1).catch(() => {})
+    }
+    await this.#writing
+    if (this.#error) {
+      await this.#target.abandon()
+      throw this.#error
+    }
+    await this.#target.close()
+    return this.stats
+  }
+
+  /** Hands over what is gathered, if it is so much; waits while something is being written already. */
+  async #bring(least: number): Promise<void> {
+    const before = this.#writing
+    const bytes = this.#native.take(least, this.#counts)
+    if (!bytes) return
+    this.#writing = before
+      .then(() => (this.#error ? undefined : this.#target.write(bytes)))
+      .catch((error) => {
+        this.#error ??= fromSystem(error)
+      })
+    await before
+    if (this.#error) throw this.#error
+  }
+
+  #appendPackets(packets: Iterable<Packet>, comments: readonly string[] | undefined): void {
+    if (typeof packets?.[Symbol.iterator] !== 'function' || typeof packets === 'string') {
+      throw optionError('packets', 'a chunk, a packet or an iterable of packets', packets)
+    }
+    // Runs of packets of one memory go over together.
+    let memory: ChunkMemory | undefined
+    let run: Packet[] = []
+    const end = () => {
+      if (memory)
+        this.#append(
+          memory,
+          Uint32Array.from(run, (packet) => packet._entry),
+          run,
+          comments,
+        )
+      run = []
+    }
+    for (const packet of packets) {
+      if (!(packet instanceof Packet))
+        throw optionError('packets', 'a chunk, a packet or an iterable of packets', packet)
+      if (packet._memory !== memory) {
+        end()
+        memory = packet._memory
+      }
+      run.push(packet)
+    }
+    end()
+  }
+
+  #append(
+    memory: ChunkMemory,
+    entries: Uint32Array,
+    packets: Iterable<Packet>,
+    comments: readonly string[] | undefined,
+  ): void {
+    if (memory.released) {
+      throw new CaptureError('ERR_RELEASED', 'the chunk was released; to keep packets, copy() or retain() them before')
+    }
+    const ids = new Uint32Array(entries.length)
+    const visit = (packet: Packet, index: number) => {
+      ids[index] = this.#idOf(packet)
+    }
+    if (packets instanceof Chunk) packets.forEach(visit)
+    else (packets as Packet[]).forEach(visit)
+    const written = this.#native.append(memory.u8, entries, ids, comments)
+    if (written === entries.length) return
+    throw new CaptureError(
+      'ERR_OPTION',
+      `a pcap file has packets of one link type, ${this.#linkType} here; write pcapng, or a file for each link type`,
+    )
+  }
+
+  #idOf(packet: Packet): number {
+    const iface = packet.interface
+    const linkType = packet.linkType ?? userLinkType
+    const known = this.#known.get(iface)?.get(linkType)
+    if (known !== undefined) return known
+    const key = JSON.stringify([iface.index, iface.generation, iface.name, linkType, iface.address, iface.kind])
+    let id = this.#ids.get(key)
+    if (id === undefined) {
+      this.#linkType ??= linkType
+      id = this.#native.addInterface({
+        name: iface.name,
+        description: iface.kind,
+        linkType,
+        snapLength: mostCaptured,
+        address: Buffer.from(iface.address?.replaceAll(':', '') ?? '', 'hex'),
+        addresses: iface.addresses,
+        filter: this.#filter,
+        comments:
+          packet.linkType === undefined
+            ? [`a device of ARPHRD_ type ${iface.hardwareType}, which has no link type of its own`]
+            : [],
+      })
+      this.#ids.set(key, id)
+    }
+    const ids = this.#known.get(iface) ?? new Map<number, number>()
+    this.#known.set(iface, ids.set(linkType, id))
+    return id
+  }
+}
+
+function checkOptions(given: SavefileWriterOptions | undefined) {
+  const options = checkGroup(given, 'options', ['filter', ...formKeys])
+  checkFilter(options.filter, 'filter')
+  return { options, form: normaliseForm(options) }
+}
+
+async function openFile(path: string): Promise<Target> {
+  const hidden = (tried: number) => join(dirname(path), `.${basename(path)}${tried > 0 ? `.${tried + 1}` : ''}.partial`)
+  const isThere = (syscall: string) =>
+    new CaptureError('ERR_SYSTEM', `the file ${JSON.stringify(path)} is there already`, { errno: 17, syscall })
+  const exists = () =>
+    lstat(path).then(
+      () => true,
+      () => false,
+    )
+  if (await exists()) throw isThere('open')
+  for (let tried = 0; ; tried++) {
+    const partial = hidden(tried)
+    try {
+      const file = await open(partial, 'wx', 0o600)
+      return {
+        async write(bytes) {
+          for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten
+        },
+        async close() {
+          await file.close()
+          // rename(2) would replace what has come to be there; link(2) never does. Not every file system has links.
+          const linked = await link(partial, path).then(
+            () => true,
+            () => false,
+          )
+          if (!linked && (await exists())) throw isThere('link')
+          await (linked ? unlink(partial) : rename(partial, path)).catch((error) => Promise.reject(fromSystem(error)))
+        },
+        async abandon() {
+          const { size } = await file.stat()
+          await file.close()
+          if (size === 0) await unlink(partial).catch(() => {})
+        },
+      }
+    } catch (error) {
+      // Left by a process that was killed, or being written.
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST' && tried < 1000) continue
+      throw fromSystem(error)
+    }
+  }
+}
+
+function streamTarget(stream: Writable): Target {
+  let failed: Error | undefined
+  stream.on('error', (error) => {
+    failed ??= error
+  })
+  return {
+    write(bytes) {
+      if (failed) throw failed
+      return new Promise((resolve, reject) => stream.write(bytes, (error) => (error ? reject(error) : resolve())))
+    },
+    close() {
+      return new Promise((resolve, reject) => {
+        stream.once('error', reject)
+        stream.end(() => (failed ? reject(fromSystem(failed)) : resolve()))
+      })
+    },
+    async abandon() {
+      stream.destroy()
+    },
+  }
+}
+
+/** An error of Node's as one of this library. */
+function fromSystem(error: unknown): CaptureError {
+  if (error instanceof CaptureError) return error
+  const { code, errno, syscall, message } = error as NodeJS.ErrnoException
+  const denied = code === 'EACCES' || code === 'EPERM'
+  return new CaptureError(denied ? 'ERR_PERMISSION' : 'ERR_SYSTEM', message, {
+    errno: errno === undefined ? undefined : Math.abs(errno),
+    syscall,
+    cause: error,
+  })
+}

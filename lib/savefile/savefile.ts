@@ -1,0 +1,379 @@
+import { EventEmitter } from 'node:events'
+import { CaptureError } from '../errors.js'
+import { Chunk } from '../packets/chunk.js'
+import { iterateChunks, Turn } from '../packets/chunk-iteration.js'
+import { ChunkMemory } from '../packets/chunk-memory.js'
+import type { Packet } from '../packets/packet.js'
+import type { NativeSavefile } from './native.js'
+import { SavefileContents } from './savefile-contents.js'
+import type { SavefileEvents, SavefileProgress, SavefileStats } from './savefile-events.js'
+import type { SavefileBlock, SavefileInterface, SavefileSection } from './savefile-metadata.js'
+import type { NormalisedSavefileOptions } from './savefile-options.js'
+import { type OpenedSource, Pump } from './savefile-source.js'
+
+/** Where native/binding/savefile/savefile.cpp writes what it says of a chunk. */
+const META = {
+  PACKETS: 0,
+  BYTES: 1,
+  POSITION: 2,
+  LEASE: 3,
+  FIRST_TIMESTAMP: 4,
+  LAST_TIMESTAMP: 5,
+  WORDS: 6,
+} as const
+const EMPTY = 0
+const NEWS_FIRST = 1
+/** There is more to do, but others have to have their turn first. */
+const LATER = 3
+
+const progressInterval = 100
+/** What is told of the file in one turn. */
+const newsAtOnce = 64
+
+/**
+ * A savefile that is being read, from its start to its end, once. {@link openFile} makes one.
+ *
+ * It is read a few chunks ahead and no further: an iteration that does not go on holds it up. It keeps the process
+ * running only while an iteration waits. At the end of the file, or of an iteration that fails, it closes itself.
+ */
+export class Savefile extends EventEmitter<SavefileEvents> implements AsyncIterable<Chunk>, AsyncDisposable {
+  readonly #native: NativeSavefile
+  readonly #source: OpenedSource
+  readonly #options: NormalisedSavefileOptions
+  readonly #pump: Pump | undefined
+  readonly #meta = new Float64Array(META.WORDS)
+  readonly #times = new BigUint64Array(this.#meta.buffer)
+  readonly #turn = new Turn()
+  readonly #contents = new SavefileContents()
+  #selectedCount = 0
+  #ready = false
+  /** Events that wait until somebody can listen. */
+  #announcements: (() => void)[] | undefined = []
+  #held = true
+  #delivered = { packets: 0, bytes: 0, position: 0 }
+  #progressAt = 0
+  #lastStats: SavefileStats | undefined
+  #closing: Promise<void> | undefined
+  #ended: { error: unknown } | undefined
+  #missing: readonly string[]
+  /** What a function among the patterns threw, for the end of the file. */
+  #failing: { error: unknown } | undefined
+  /** The same, where it was of an interface ahead of the first packet. */
+  #refused: { error: unknown } | undefined
+
+  /** @internal */
+  constructor(reader: NativeSavefile, source: OpenedSource, options: NormalisedSavefileOptions) {
+    super()
+    this.#native = reader
+    this.#source = source
+    this.#options = options
+    this.#missing = options.selection?.names ?? []
+    this.#pump = source.stream && new Pump(source.stream, reader)
+    void this.#pump?.run()
+  }
+
+  /** Resolves when the file is known to be one. @internal */
+  async _open(): Promise<this> {
+    const { signal, selection } = this.#options
+    try {
+      signal?.throwIfAborted()
+      signal?.addEventListener('abort', this.#onAbort, { once: true })
+      for (;;) {
+        for (let i = 0; !this.#ready && i < newsAtOnce && this.#takeNews(); i++);
+        if (this.#ended) throw this.#ended.error
+        if (this.#ready) break
+        const next = this.#native.nextChunk(this.#meta.buffer)
+        if (next === 2) throw this.#failure() ?? closedError()
+        if (next === NEWS_FIRST) await this.#turn.pass()
+        else await this.#turn.wait()
+      }
+      if (this.#refused) throw this.#refused.error
+      if (this.format === 'pcap' && selection && this.#selectedCount === 0) throw this.#nothingSelected()
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+    this.#hold(false)
+    for (const text of selection?.warnings ?? []) this.#announce(() => this.#warn(text))
+    const announcements = this.#announcements ?? []
+    this.#announcements = undefined
+    for (const announce of announcements) setImmediate(announce)
+    return this
+  }
+
+  /** The file's format, told by its content. */
+  get format(): 'pcap' | 'pcapng' {
+    return this.#contents.format
+  }
+
+  /** Its sections as far as they are known by now, the latest 1024 of them (or 8 MiB). A pcap file has one. */
+  get sections(): readonly SavefileSection[] {
+    return this.#contents.sections
+  }
+
+  /**
+   * Its interfaces as far as they are known by now, selected or not: when the file was opened, those that stand in front
+   * of the first packet (of a stream, as far as its bytes had come); then those in front of the packets delivered. Of past sections only the
+   * latest 4096 are kept, and 8 MiB of what the file says of them.
+   */
+  get interfaces(): readonly SavefileInterface[] {
+    return this.#contents.interfaces
+  }
+
+  /** The blocks beside packets that `keep` asked for, as far as they were read. */
+  get blocks(): readonly SavefileBlock[] {
+    return this.#contents.blocks
+  }
+
+  /** How far it is. After the end it stays as it was last. */
+  stats(): SavefileStats {
+    if (!this.#closing) {
+      const { bytesRead, unpacked, packets, unselected, filtered, skippedBlocks } = this.#native.figures()
+      this.#lastStats = {
+        ...this.#progress(),
+        bytes: this.#delivered.bytes,
+        bytesRead,
+        bytesUnpacked: unpacked,
+        packetsRead: packets,
+        unselected,
+        filtered,
+        skippedBlocks,
+      }
+    }
+    return this.#lastStats as SavefileStats
+  }
+
+  /**
+   * Chunk after chunk, to the end of the file. A chunk is released when the loop asks for the next one, or ends; to keep
+   * one, `chunk.retain()`. Leaving the loop does not close the file: another one goes on from there.
+   *
+   * Where the file is damaged or cut short, everything before that is delivered; then the loop throws.
+   *
+   * @throws CaptureError `ERR_FILE_DAMAGED`, `ERR_FILE_TRUNCATED` with `offset`; `ERR_FILE_FORMAT` where a later section
+   * is of a version that cannot be read; `ERR_FILTER_TOO_LARGE`, `ERR_SYSTEM`. At the end of the file `ERR_NO_INTERFACE`
+   * where nothing of it was selected, and `ERR_PATTERN` where a function among the patterns threw: what it was asked
+   * about is not selected. What the source stream failed with, or the reason of an aborted signal, as it is.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Chunk> {
+    return iterateChunks(() => this.#next())
+  }
+
+  /**
+   * Packet after packet, for convenience: much slower than chunks. A packet is good until its chunk's last packet was
+   * asked past; to keep one, `packet.copy()`.
+   */
+  async *packets(): AsyncGenerator<Packet, void, undefined> {
+    for await (const chunk of this) yield* chunk
+  }
+
+  /**
+   * Closes the file: chunks that are lent out are released, iterations end, a source stream is destroyed. Resolves when
+   * the reader's thread is gone. Legal in any state, any number of times.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** As {@link close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.stats()
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#hold(true)
+    const closed = this.#native.close()
+    this.#pump?.stop()
+    this.#turn.wake()
+    await closed
+    this.emit('close')
+  }
+
+  readonly #onAbort = (): void => {
+    this.#ended ??= { error: this.#options.signal?.reason }
+    void this.close()
+  }
+
+  async #next(): Promise<Chunk | undefined> {
+    for (;;) {
+      if (this.#ended) throw this.#ended.error
+      if (this.#closing) return undefined
+      const turn = this.#turn.giveWay()
+      if (turn) {
+        await turn
+        continue
+      }
+      const chunk = this.#pull()
+      this.#tellProgress(chunk === undefined)
+      if (chunk === undefined) {
+        const error = this.#failing?.error ?? this.#failure() ?? this.#nothingOfIt()
+        if (error !== undefined) this.#ended = { error }
+        await this.close()
+        if (error !== undefined) throw error
+        return undefined
+      }
+      if (typeof chunk === 'object') return chunk
+      if (chunk === LATER) await this.#turn.pass()
+      else await this.#wait()
+    }
+  }
+
+  async #wait(): Promise<void> {
+    this.#hold(true)
+    const timer = setInterval(() => this.#tellProgress(false), progressInterval)
+    timer.unref()
+    await this.#turn.wait()
+    clearInterval(timer)
+    if (!this.#turn.waiting) this.#hold(false)
+  }
+
+  #hold(held: boolean): void {
+    if (this.#closing || held === this.#held) return
+    this.#held = held
+    this.#native.hold(held)
+  }
+
+  /** Everything comes in the order of the file: no more is taken of what it says than stands in front of the packets. */
+  #pull(): Chunk | undefined | typeof EMPTY | typeof LATER {
+    for (let taken = 0; taken < newsAtOnce; taken++) {
+      const block = this.#native.nextChunk(this.#meta.buffer)
+      if (block === EMPTY) return EMPTY
+      if (block !== NEWS_FIRST) return typeof block === 'number' ? undefined : this.#chunk(block)
+      this.#takeNews()
+    }
+    return LATER
+  }
+
+  #chunk(buffer: ArrayBuffer): Chunk {
+    const meta = this.#meta
+    const lease = meta[META.LEASE] as number
+    const packetCount = meta[META.PACKETS] as number
+    const byteLength = meta[META.BYTES] as number
+    this.#delivered.packets += packetCount
+    this.#delivered.bytes += byteLength
+    this.#delivered.position = meta[META.POSITION] as number
+    return new Chunk({
+      memory: new ChunkMemory(buffer, this.#contents.resolve, true),
+      packetCount,
+      byteLength,
+      firstTimestamp: this.#times[META.FIRST_TIMESTAMP] as bigint,
+      lastTimestamp: this.#times[META.LAST_TIMESTAMP] as bigint,
+      release: () => this.#native.release(lease),
+    })
+  }
+
+  /** What the reader ended with. */
+  #failure(): unknown {
+    // A stream that fails ends in the middle of something: what it failed with says more.
+    if (this.#pump?.failure) return this.#pump.failure.error
+    const failure = this.#native.failure()
+    if (!failure) return undefined
+    const { code, message, errno, syscall, offset } = failure
+    if (code.startsWith('ERR_FILTER')) return new CaptureError(code, message, { option: 'filter' })
+    return new CaptureError(code, this.#source.label + message, { errno, syscall, offset })
+  }
+
+  #nothingSelected(): CaptureError {
+    const names = this.interfaces.map((iface) => iface.name || 'one without a name')
+    const what = this.#missing.length > 0 ? `no interface has the name ${this.#missing.join(', ')}` : 'none is selected'
+    return new CaptureError(
+      'ERR_NO_INTERFACE',
+      `${this.#source.label}${what}; the file has ${names.join(', ') || 'no interface'}`,
+      { interface: this.#missing[0] },
+    )
+  }
+
+  /** At the end of the file. */
+  #nothingOfIt(): CaptureError | undefined {
+    if (!this.#options.selection) return undefined
+    if (this.#selectedCount === 0) return this.#nothingSelected()
+    if (this.#missing.length > 0) this.#warn(this.#nothingSelected().message, 'ERR_NO_INTERFACE')
+    return undefined
+  }
+
+  #progress(): SavefileProgress {
+    const { packets, position } = this.#delivered
+    return { bytesDone: position, size: this.#source.size, packets }
+  }
+
+  #tellProgress(last: boolean): void {
+    if (this.listenerCount('progress') === 0) return
+    const now = performance.now()
+    if (!last && now - this.#progressAt < progressInterval) return
+    this.#progressAt = now
+    // While nothing matches nothing is delivered, and yet the reading goes on.
+    const { bytesRead } = this.#native.figures()
+    const waiting = this.#turn.waiting || last
+    const progress = this.#progress()
+    this.emit('progress', waiting ? { ...progress, bytesDone: Math.max(progress.bytesDone, bytesRead) } : progress)
+  }
+
+  /** The reader has news, or a chunk, or room for more bytes. @internal */
+  _wake(): void {
+    if (this.#closing) return
+    this.#pump?.wake()
+    this.#turn.wake()
+  }
+
+  /** One of the news; false where there was none. */
+  #takeNews(): boolean {
+    const news = this.#native.nextNews()
+    switch (news?.kind) {
+      case 'ready':
+        this.#ready = true
+        this.#refused = this.#failing
+        break
+      case 'warning':
+        this.#announce(() => this.#warn(news.text))
+        break
+      case 'section':
+        this.#contents.addSection(news)
+        break
+      case 'interface':
+        this.#meet(this.#contents.addInterface(news))
+        break
+      case 'block':
+        this.#contents.addBlock(news)
+        break
+    }
+    return news !== undefined
+  }
+
+  /** Decides on an interface, and tells of it. */
+  #meet(iface: SavefileInterface): void {
+    const { selection } = this.#options
+    let selected = true
+    if (selection) {
+      try {
+        selected = selection.decide(iface).selected
+      } catch (error) {
+        this.#failing ??= { error }
+        selected = false
+      }
+      this.#native.decide(iface.index, selected)
+    }
+    if (selected) {
+      this.#selectedCount++
+      this.#missing = this.#missing.filter((name) => name !== iface.name)
+    }
+    this.#announce(() => this.emit('interface', iface, selected))
+  }
+
+  /** When the present call is over, and whoever opened the file has had a chance to listen. */
+  #announce(event: () => void): void {
+    if (this.#announcements) this.#announcements.push(event)
+    else setImmediate(event)
+  }
+
+  #warn(text: string, code: 'ERR_OPTION' | 'ERR_NO_INTERFACE' = 'ERR_OPTION'): void {
+    const warning = new CaptureError(code, text)
+    if (this.listenerCount('warning') > 0) this.emit('warning', warning)
+    else process.emitWarning(warning.message, { type: 'CaptureWarning', code: warning.code })
+  }
+}
+
+function closedError(): CaptureError {
+  return new CaptureError('ERR_CLOSED', 'the savefile was closed')
+}

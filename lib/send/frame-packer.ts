@@ -1,0 +1,100 @@
+import { optionError } from '../errors.js'
+import { Packet } from '../packets/packet.js'
+import { TRUNCATED } from './send-result.js'
+
+/** A frame's words in {@link FramePacker.layout}, as native/binding/send/inject.cpp reads them. */
+const Layout = { LENGTH: 0, TAG: 1, REFUSAL: 2, LINK_TYPE: 3, WORDS: 4 } as const
+
+/** Bytes and frames of one part. */
+const usualBytes = 256 * 1024
+const mostFrames = 4096
+
+/** What the core has for a device of a type unknown to it (native/core/util/link_type.h). */
+const unknownLinkType = 0xffff
+
+/**
+ * Copies frames one behind the other, so that many of them cross to the native side in one call. Reused part after
+ * part: 320 KiB, or more for a frame that is longer than that.
+ *
+ * @internal
+ */
+export class FramePacker {
+  bytes = new ArrayBuffer(usualBytes)
+  readonly layout = new Uint32Array(mostFrames * Layout.WORDS)
+  count = 0
+  #used = 0
+  #view = new Uint8Array(this.bytes)
+
+  clear(): void {
+    this.count = 0
+    this.#used = 0
+  }
+
+  /** False, and nothing is added, where it has to be sent and cleared first. */
+  add(frame: Uint8Array | Packet): boolean {
+    const isPacket = frame instanceof Packet
+    const data = isPacket ? frame.data : frame
+    if (!this.#fits(data.length)) return false
+    let tag = 0
+    let linkType = 0
+    let refusal = 0
+    if (isPacket) {
+      const { vlan, capturedLength, originalLength } = frame
+      if (vlan) tag = vlan.protocol * 0x10000 + (vlan.priority << 13) + (vlan.dropEligible ? 0x1000 : 0) + vlan.id
+      if (capturedLength < originalLength) refusal = TRUNCATED
+      linkType = frame.linkType ?? unknownLinkType
+    }
+    const at = this.count++ * Layout.WORDS
+    this.layout[at + Layout.LENGTH] = data.length
+    this.layout[at + Layout.TAG] = tag
+    this.layout[at + Layout.REFUSAL] = refusal
+    this.layout[at + Layout.LINK_TYPE] = linkType
+    this.#view.set(data, this.#used)
+    this.#used += data.length
+    return true
+  }
+
+  #fits(length: number): boolean {
+    if (this.count === mostFrames) return false
+    if (this.#used + length <= this.bytes.byteLength) return true
+    if (this.count > 0) return false
+    this.bytes = new ArrayBuffer(length)
+    this.#view = new Uint8Array(this.bytes)
+    return true
+  }
+}
+
+/**
+ * Frames one after another, whatever form they were given in.
+ *
+ * An array is checked whole before anything is sent; what an iterable brings is checked as it comes.
+ *
+ * @throws CaptureError `ERR_OPTION`.
+ * @internal
+ */
+export function* eachFrame(frames: unknown): Generator<Uint8Array | Packet, void, undefined> {
+  let position = 0
+  for (const frame of frames as Iterable<unknown>) {
+    yield checkFrame(frame, position)
+    position++
+  }
+}
+
+/** @internal */
+export function checkFrames(frames: unknown): Iterable<unknown> {
+  if (isFrame(frames)) return [frames]
+  if (typeof frames !== 'object' || frames === null || !(Symbol.iterator in frames)) {
+    throw optionError('frames', 'a Uint8Array, a Packet, or an iterable of these', frames)
+  }
+  if (Array.isArray(frames)) for (let i = 0; i < frames.length; i++) checkFrame(frames[i], i)
+  return frames as Iterable<unknown>
+}
+
+function isFrame(value: unknown): value is Uint8Array | Packet {
+  return value instanceof Uint8Array || value instanceof Packet
+}
+
+function checkFrame(frame: unknown, position: number): Uint8Array | Packet {
+  if (!isFrame(frame)) throw optionError(`frames[${position}]`, 'a Uint8Array or a Packet', frame)
+  return frame
+}

@@ -1,0 +1,219 @@
+import { checkBoolean, checkGroup, checkInteger, checkName, checkNetns, checkSignal } from '../arguments.js'
+import { CaptureError } from '../errors.js'
+import type { NetworkInterface } from '../interfaces/network-interface.js'
+import type { Packet } from '../packets/packet.js'
+import { explainOpening } from '../permission.js'
+import { checkFrames, eachFrame, FramePacker } from './frame-packer.js'
+import { type InjectorHandle, native } from './native.js'
+import { SendLedger, type SendResult } from './send-result.js'
+
+/**
+ * Frames to send: one, or an iterable of many (an array, a generator, a {@link Chunk}).
+ *
+ * A Uint8Array (a Buffer is one) goes out as it is, from the link-layer header on; without a header on a device that has
+ * none (tun). It may contain a VLAN tag. A {@link Packet} goes out as it was on the wire: a VLAN tag that the kernel had
+ * taken out is put back.
+ */
+export type Frames = Uint8Array | Packet | Iterable<Uint8Array | Packet>
+
+/** Options of {@link Injector.open}. */
+export interface InjectorOptions {
+  /**
+   * Path of the network namespace that the interface is in, such as `/run/netns/blue`; needs CAP_SYS_ADMIN. Default:
+   * that of this process.
+   */
+  netns?: string | undefined
+  /**
+   * Milliseconds that frames may wait for room in the send buffer or in the interface's queue, counted from when the
+   * last one went through; after that each is tried once, and refused as `no-room`, until one goes through again. 0 to
+   * 3600000, default 1000.
+   */
+  maxWait?: number | undefined
+  /**
+   * Past the interface's queueing discipline, straight to the device (PACKET_QDISC_BYPASS): faster, but taps on the
+   * interface (tcpdump, a Capture on it) do not see the frames go out, and traffic shaping does not apply. Default false.
+   */
+  bypassQueue?: boolean | undefined
+}
+
+/** Options of {@link Injector.send}. */
+export interface SendOptions {
+  /** Aborting ends the sending at once: the promise rejects with the signal's reason. */
+  signal?: AbortSignal | undefined
+}
+
+/** Options of {@link inject}. */
+export interface InjectOptions extends InjectorOptions, SendOptions {}
+
+const injectorKeys = ['netns', 'maxWait', 'bypassQueue'] as const
+
+/**
+ * Sends frames out of one interface, time and again over one socket, which receives nothing.
+ *
+ * ```ts
+ * await using injector = await Injector.open('eth1')
+ * for await (const chunk of capture) await injector.send(chunk)
+ * ```
+ *
+ * It keeps to the device that had the name when it was opened, also when that is renamed; when the device is gone every
+ * frame is refused, `interface-gone`. An open injector does not keep the process running; a send does.
+ */
+export class Injector implements AsyncDisposable {
+  /** The interface, as it was when this was opened. */
+  readonly interface: NetworkInterface
+  readonly #handle: InjectorHandle
+  readonly #packer = new FramePacker()
+  readonly #total = new SendLedger()
+  /** Frames of the sends that are over. */
+  #before = 0
+  /** One send after another. */
+  #turn: Promise<unknown> = Promise.resolve()
+  #closing: Promise<void> | undefined
+
+  /**
+   * Opens an injector.
+   *
+   * @param interfaceName Its name, or one of its alternative names.
+   * @throws CaptureError (the promise rejects) `ERR_OPTION`, `ERR_NO_INTERFACE`, `ERR_PERMISSION` (the message names
+   * what is missing, CAP_NET_RAW as a rule, and how to grant it), `ERR_NATIVE_UNAVAILABLE`, `ERR_SYSTEM`.
+   */
+  static async open(interfaceName: string, options?: InjectorOptions): Promise<Injector> {
+    const { netns, maxWait, bypassQueue } = normaliseInjector(checkGroup(options, 'options', injectorKeys))
+    checkInterfaceName(interfaceName, 'interfaceName')
+    try {
+      const opened = await native().openInjector(interfaceName, netns, maxWait, bypassQueue)
+      return new Injector(opened.handle, opened.interface)
+    } catch (error) {
+      throw explainOpening(error, 'sending')
+    }
+  }
+
+  private constructor(handle: InjectorHandle, iface: NetworkInterface) {
+    this.#handle = handle
+    this.interface = iface
+  }
+
+  /**
+   * Sends frames in their order, many with one system call, off the event loop. What several calls send goes out one
+   * call after the other.
+   *
+   * The frames are copied part by part, at most 256 KiB (or one longer frame) at a time, while the sending goes on: leave
+   * them as they are until it is done.
+   *
+   * @returns What became of them, once each was sent or refused: refusals do not reject.
+   * @throws CaptureError (the promise rejects) `ERR_OPTION`: something is not a frame; what an iterable (other than an
+   * array) brought before it may have been sent. `ERR_CLOSED`: closed before all of them were sent. `ERR_RELEASED`: a
+   * packet whose chunk is released. What the iterable throws, and an aborted signal's reason, are thrown as they are.
+   * {@link stats} tells what was sent by then.
+   */
+  async send(frames: Frames, options?: SendOptions): Promise<SendResult> {
+    const { signal } = checkGroup(options, 'options', ['signal'])
+    checkSignal(signal, 'signal')
+    const list = checkFrames(frames)
+    const done = this.#turn.then(() => this.#send(list, signal))
+    this.#turn = done.catch(() => {})
+    return done
+  }
+
+  /** What became of all frames since the opening. Positions count all of them together. */
+  stats(): SendResult {
+    return this.#total.result()
+  }
+
+  /**
+   * Ends what is being sent, and closes the socket. Resolves when that is done (the kernel takes some 10 ms for it).
+   * Legal in any state, any number of times.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** As {@link close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    native().injectorInterrupt(this.#handle)
+    await this.#turn
+    await native().injectorClose(this.#handle)
+  }
+
+  async #send(frames: Iterable<unknown>, signal: AbortSignal | undefined): Promise<SendResult> {
+    const packer = this.#packer
+    const ledger = new SendLedger()
+    let position = 0
+    const check = () => {
+      signal?.throwIfAborted()
+      if (this.#closing) throw new CaptureError('ERR_CLOSED', 'the injector is closed')
+    }
+    const flush = async () => {
+      check()
+      const { count } = packer
+      if (count === 0) return
+      const part = await native().injectorSend(this.#handle, packer.bytes, packer.layout, count, position)
+      packer.clear()
+      ledger.add(part)
+      this.#total.add(part, this.#before)
+      position += part.done
+      if (part.done < count) check()
+    }
+    const abort = () => native().injectorInterrupt(this.#handle)
+    packer.clear()
+    check()
+    signal?.addEventListener('abort', abort, { once: true })
+    try {
+      for (const frame of eachFrame(frames)) {
+        if (packer.add(frame)) continue
+        await flush()
+        packer.add(frame)
+      }
+      await flush()
+      return ledger.result()
+    } finally {
+      this.#before += position
+      signal?.removeEventListener('abort', abort)
+    }
+  }
+}
+
+/**
+ * Sends frames out of an interface: opens an {@link Injector}, sends, and closes it. To send more than once, open one:
+ * the kernel takes some 10 ms to close a packet socket.
+ *
+ * ```ts
+ * const { sent, refusals } = await inject('eth1', frames)
+ * ```
+ *
+ * @param interfaceName Its name, or one of its alternative names.
+ * @returns What became of the frames, as of {@link Injector.send}.
+ * @throws CaptureError (the promise rejects) as {@link Injector.open} and {@link Injector.send} do.
+ */
+export async function inject(interfaceName: string, frames: Frames, options?: InjectOptions): Promise<SendResult> {
+  const { signal, ...opening } = checkGroup(options, 'options', [...injectorKeys, 'signal'])
+  checkSignal(signal, 'signal')?.throwIfAborted()
+  checkInterfaceName(interfaceName, 'interfaceName')
+  checkFrames(frames)
+  const injector = await Injector.open(interfaceName, opening)
+  try {
+    return await injector.send(frames, { signal })
+  } finally {
+    await injector.close()
+  }
+}
+
+/** @internal */
+export function normaliseInjector(options: InjectorOptions) {
+  const { maxWait = 1000, bypassQueue = false } = options
+  return {
+    netns: checkNetns(options.netns, 'netns'),
+    maxWait: checkInteger(maxWait, 'maxWait', 0, 3_600_000, 'milliseconds'),
+    bypassQueue: checkBoolean(bypassQueue, 'bypassQueue'),
+  }
+}
+
+/** The name of an interface. @internal */
+export function checkInterfaceName(value: unknown, label: string): string {
+  return checkName(value, label, 'the name of an interface')
+}

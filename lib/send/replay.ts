@@ -1,0 +1,170 @@
+import { checkCallback, checkFilter, checkGroup, checkInteger, checkName, checkSignal } from '../arguments.js'
+import { blame, optionError } from '../errors.js'
+import { runJob } from '../native/run-job.js'
+import { explainOpening } from '../permission.js'
+import { checkInterfaceName, type InjectorOptions, normaliseInjector } from './inject.js'
+import { type NativeReplayFigures, native } from './native.js'
+import { SendLedger, type SendResult } from './send-result.js'
+
+/** Options of {@link replay}. */
+export interface ReplayOptions extends InjectorOptions {
+  /** The interface to send on: its name, or one of its alternative names. */
+  interface: string
+  /**
+   * How many times as fast as in the file, above 0: 2 halves every gap. `'fastest'` sends as fast as the interface takes
+   * it. Default 1: the file's own timing.
+   */
+  speed?: number | 'fastest' | undefined
+  /** How often the file is sent: a whole number from 1, or Infinity: until `signal` is aborted. Default 1. */
+  loop?: number | undefined
+  /**
+   * Milliseconds: a longer silence in the file counts as this much, before `speed` is applied. A packet whose date is
+   * wrong then holds up the others no longer than that. 0 to 86400000. Default: silences are kept.
+   */
+  maxGap?: number | undefined
+  /**
+   * A pcap-filter(7) expression: only packets that it accepts are sent, at their time. Default: none, every packet.
+   */
+  filter?: string | undefined
+  /** Aborting ends it at once: the promise rejects with the signal's reason. */
+  signal?: AbortSignal | undefined
+  /** Called twice a second while it runs, and once when it has ended, however it has. What it throws ends the replay. */
+  onProgress?: ((progress: ReplayProgress) => void) | undefined
+}
+
+/** How far a replay has come. */
+export interface ReplayProgress {
+  /** Packets so far, those of all passes together: sent or refused. */
+  readonly packets: number
+  /** Frames that the kernel took. */
+  readonly sent: number
+  /** Their bytes. */
+  readonly bytes: number
+  /** Packets that were not sent. */
+  readonly refused: number
+  /** Passes through the file that have begun. */
+  readonly passes: number
+  /** Seconds since the first packet was due. */
+  readonly seconds: number
+}
+
+/** What became of the packets of a file. Positions count the packets of a pass, those that the filter accepts, from 0. */
+export interface ReplayResult extends SendResult {
+  /** Passes through the file. */
+  readonly passes: number
+  /** Seconds from when the first packet was due until the last was sent. */
+  readonly seconds: number
+  /** Packets sent per second of these; 0 where none was sent. */
+  readonly packetsPerSecond: number
+  /**
+   * How long after their time packets were given to the kernel, in milliseconds; `undefined` with `speed: 'fastest'`.
+   * None is ever early.
+   */
+  readonly lateness: { readonly mean: number; readonly max: number } | undefined
+  /** What the reader of the file had to say, such as that the filter means nothing for some of the packets. */
+  readonly warnings: readonly string[]
+}
+
+/** Beyond that, times need no words. */
+const mostSpeed = 1e9
+
+/**
+ * Sends the packets of a pcap or pcapng file (plain or compressed, as `openFile` reads it) out of an interface: with the
+ * timing that they have in the file, faster or slower, or as fast as it goes.
+ *
+ * ```ts
+ * const { sent, refusals } = await replay('traffic.pcap', { interface: 'eth1', speed: 2, loop: 10 })
+ * ```
+ *
+ * A thread of its own reads and sends: a busy event loop does not disturb it. No packet is sent ahead of its time, which
+ * is counted from the first packet on (that the filter accepts); one that is late is sent at once and does not put off
+ * the others. How exact it is depends on the machine: on an idle one packets are some tens of microseconds late;
+ * `lateness` tells how it was. What is due at the same time goes to the kernel with one system call. Packets keep the order of the file, also
+ * where their times do not. A further pass begins with the last packet of the one before.
+ *
+ * Packets that were cut when they were captured (`truncated`), or begin otherwise than what the interface sends
+ * (`link-type`), are refused and counted, as is what the kernel refuses. Bytes go out as they are: addresses and checksums
+ * are the file's, and a frame check sequence that a file contains is sent as if it were data.
+ *
+ * @param file Path of a regular file.
+ * @returns What became of the packets, once the socket is closed: refusals do not reject.
+ * @throws CaptureError (the promise rejects) `ERR_OPTION` (also: not a regular file), `ERR_NO_INTERFACE`,
+ * `ERR_PERMISSION`, `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`; `ERR_FILE_FORMAT`, `ERR_FILE_DAMAGED`,
+ * `ERR_FILE_TRUNCATED` (what stands before that place of the file has been sent); `ERR_NATIVE_UNAVAILABLE`, `ERR_SYSTEM` (also: no such file). An aborted
+ * signal's reason is thrown as it is.
+ */
+export async function replay(file: string, options: ReplayOptions): Promise<ReplayResult> {
+  const { settings, signal, onProgress } = normaliseReplay(file, options)
+  const addon = native()
+  const { figures, tally, warnings } = await runJob(
+    {
+      start: (onEnd) => addon.startReplay(settings, onEnd),
+      figures: (handle) => addon.replayFigures(handle),
+      stop: (handle) => addon.stopReplay(handle),
+      finish: (handle) => addon.finishReplay(handle),
+      explain: (failure) =>
+        failure.code === 'ERR_OPTION' && !failure.syscall ? blame(failure, 'file') : explainOpening(failure, 'sending'),
+    },
+    signal,
+    onProgress && ((now) => onProgress(progressOf(now))),
+  )
+
+  const ledger = new SendLedger()
+  ledger.add(tally)
+  const { passes, seconds, packets, sent } = progressOf(figures)
+  return {
+    ...ledger.result(),
+    passes,
+    seconds,
+    packetsPerSecond: sent === 0 ? 0 : sent / Math.max(seconds, 1e-9),
+    lateness:
+      settings.speed === Number.POSITIVE_INFINITY
+        ? undefined
+        : { mean: packets === 0 ? 0 : figures.latenessSum / packets / 1e6, max: figures.latenessMost / 1e6 },
+    warnings,
+  }
+}
+
+function progressOf({ packets, sent, bytes, refused, passes, nanoseconds }: NativeReplayFigures): ReplayProgress {
+  return { packets, sent, bytes, refused, passes, seconds: nanoseconds / 1e9 }
+}
+
+function normaliseReplay(file: unknown, given: ReplayOptions) {
+  const path = checkName(file, 'file', 'the path of a pcap or pcapng file')
+  if (given === undefined) throw optionError('options', 'an object with at least "interface"', given)
+  const options = checkGroup(given, 'options', [
+    'interface',
+    'speed',
+    'loop',
+    'maxGap',
+    'filter',
+    'signal',
+    'onProgress',
+    'netns',
+    'maxWait',
+    'bypassQueue',
+  ])
+  const { speed = 1, loop = 1, maxGap, filter, onProgress } = options
+  if (speed !== 'fastest' && !(typeof speed === 'number' && speed > 0 && speed <= mostSpeed)) {
+    throw optionError('speed', `a number above 0 and at most ${mostSpeed}, or 'fastest'`, speed)
+  }
+  checkFilter(filter, 'filter')
+  checkCallback(onProgress, 'onProgress')
+  const endless = loop === Number.POSITIVE_INFINITY
+  if (!endless && !(Number.isSafeInteger(loop) && loop >= 1)) {
+    throw optionError('loop', 'a whole number from 1, or Infinity', loop)
+  }
+  return {
+    signal: checkSignal(options.signal, 'signal'),
+    onProgress,
+    settings: {
+      ...normaliseInjector(options),
+      file: path,
+      interface: checkInterfaceName(options.interface, 'interface'),
+      speed: speed === 'fastest' ? Number.POSITIVE_INFINITY : speed,
+      passes: endless ? 0 : loop,
+      maxGap: maxGap === undefined ? undefined : checkInteger(maxGap, 'maxGap', 0, 86_400_000, 'milliseconds'),
+      filter,
+    },
+  }
+}

@@ -1,0 +1,108 @@
+import { getSystemErrorName } from 'node:util'
+import type { NativeTally } from './native.js'
+
+/**
+ * Why a frame was not sent:
+ *
+ * - `too-short`: shorter than the link layer's header (Ethernet: 14 bytes), or empty.
+ * - `too-long`: longer than the interface's MTU and the link layer's header allow (for Ethernet 4 bytes more where the
+ *   frame begins with an 802.1Q tag).
+ * - `interface-down`: the interface is down.
+ * - `interface-gone`: the interface is no more, or has moved to another network namespace.
+ * - `no-room`: the send buffer or the interface's queue stayed full for longer than `maxWait`. What a filter on the way
+ *   out (tc, nftables) drops may look the same.
+ * - `truncated`: a captured packet of which bytes are missing.
+ * - `link-type`: a captured packet that begins otherwise than what the interface sends (raw IP for an Ethernet device).
+ * - `other`: anything else that the kernel may answer; see `errno`.
+ */
+export type RefusalCause =
+  | 'too-short'
+  | 'too-long'
+  | 'interface-down'
+  | 'interface-gone'
+  | 'no-room'
+  | 'truncated'
+  | 'link-type'
+  | 'other'
+
+/** The frames that were refused for one cause. */
+export interface Refusal {
+  readonly cause: RefusalCause
+  /** The system's error number (errno(3)), positive; `undefined` where the kernel was not asked. */
+  readonly errno: number | undefined
+  /** Its name, such as `EMSGSIZE`. */
+  readonly errorName: string | undefined
+  /** How many frames. */
+  readonly count: number
+  /** Which they were, counted from 0: the first hundred. */
+  readonly positions: readonly number[]
+}
+
+/** What became of frames: each was sent, or refused for a cause. */
+export interface SendResult {
+  /** Frames that the kernel took. (What a device drops after that stands in its own counters.) */
+  readonly sent: number
+  /** Their bytes, from the link-layer header on. */
+  readonly bytes: number
+  /** Frames that were not sent. */
+  readonly refused: number
+  /** The same by cause, in the order in which the causes first occurred. */
+  readonly refusals: readonly Refusal[]
+}
+
+/** As native/core/send/send_tally.h numbers them. */
+const causes: readonly RefusalCause[] = [
+  'other',
+  'too-short',
+  'too-long',
+  'interface-down',
+  'interface-gone',
+  'no-room',
+  'truncated',
+  'link-type',
+  'other',
+]
+
+/** The number of `truncated` there. @internal */
+export const TRUNCATED = 6
+
+const mostPositions = 100
+
+/** Adds up what the native side reports, part by part. @internal */
+export class SendLedger {
+  #sent = 0
+  #bytes = 0
+  #refused = 0
+  readonly #refusals = new Map<string, { cause: number; errno: number; count: number; positions: number[] }>()
+
+  /** `offset`: how many frames there were ahead of those that the positions count. */
+  add(part: NativeTally, offset = 0): void {
+    this.#sent += part.sent
+    this.#bytes += part.bytes
+    for (const { cause, errno, count, positions } of part.refusals) {
+      const key = `${cause} ${errno}`
+      const known = this.#refusals.get(key) ?? { cause, errno, count: 0, positions: [] }
+      this.#refusals.set(key, known)
+      known.count += count
+      const room = mostPositions - known.positions.length
+      for (const position of positions.slice(0, room)) known.positions.push(position + offset)
+      this.#refused += count
+    }
+  }
+
+  /** As it stands now. */
+  result(): SendResult {
+    return {
+      sent: this.#sent,
+      bytes: this.#bytes,
+      refused: this.#refused,
+      refusals: [...this.#refusals.values()].map(({ cause, errno, count, positions }) => ({
+        cause: causes[cause] ?? 'other',
+        errno: errno || undefined,
+        errorName: errno ? getSystemErrorName(-errno) : undefined,
+        count,
+        positions: [...positions],
+      })),
+    }
+  }
+}

@@ -1,0 +1,55 @@
+// Blocks of packets as JavaScript holds them: external ArrayBuffers, one a block. Whose memory a block is, its owner
+// knows.
+//
+// Belongs to JavaScript's thread, as does every function here.
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+
+#include "core/capture/intake/chunk_queue.h"
+
+namespace ringtap::binding {
+
+class Leases {
+ public:
+  // `copying`: hand out copies, as is done anyway in embedders that refuse external ArrayBuffers.
+  explicit Leases(bool copying) : copying_(copying), held_(std::make_shared<Table>()) {}
+
+  // What keeps a block where it is: it goes back with this object.
+  using Owner = std::shared_ptr<void>;
+
+  // An ArrayBuffer over a walked block, up to the end of its last packet, and the number it is released by. Empty where
+  // none could be made.
+  [[nodiscard]] Napi::Value lend(Napi::Env env, std::byte* block, const BlockSummary& summary, Owner owner,
+                                 std::uint32_t& number);
+  [[nodiscard]] Napi::Value lend(Napi::Env env, Lease lease, std::uint32_t& number);
+  // Detaches the ArrayBuffer: every view on it becomes empty. Then the block goes back. Unknown numbers do nothing.
+  void release(Napi::Env env, std::uint32_t number);
+  void releaseAll(Napi::Env env);
+
+ private:
+  // One block in JavaScript's hands. It ends with release(), or when the garbage collector takes the ArrayBuffer.
+  struct Held {
+    Owner owner;                                // none where the buffer is a copy
+    Napi::Reference<Napi::ArrayBuffer> buffer;  // weak
+  };
+  using Table = std::unordered_map<std::uint32_t, Held>;
+  struct Ticket {
+    std::shared_ptr<Table> table;
+    std::uint32_t number;
+  };
+
+  [[nodiscard]] Napi::Value copy(Napi::Env env, const std::byte* block, const BlockSummary& summary, Ticket* ticket);
+  static void expire(Ticket* ticket);
+  void detach(Napi::Env env, Held& held);
+
+  bool copying_;
+  std::shared_ptr<Table> held_;
+  std::uint32_t last_ = 0;
+};
+
+}  // namespace ringtap::binding

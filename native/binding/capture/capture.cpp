@@ -1,0 +1,515 @@
+// The class behind lib/capture/capture.ts: opens off the event loop, hands blocks over, and ends with its environment.
+#include "core/capture/capture.h"
+
+#include <napi.h>
+
+#include <functional>
+#include <memory>
+
+#include "binding/block/leases.h"
+#include "binding/capture/capture_stats.h"
+#include "binding/links/interface_object.h"
+#include "binding/record/recording.h"
+#include "binding/util/errors.h"
+#include "binding/util/exports.h"
+#include "binding/util/instance.h"
+#include "binding/util/waker.h"
+#include "core/bpf/address_filter.h"
+#include "core/bpf/filter_request.h"
+#include "core/util/link_type.h"
+#include "core/util/netns.h"
+
+namespace ringtap::binding {
+
+namespace {
+
+// What nextBlock() tells of the block it returns, in a Float64Array and a BigUint64Array over one ArrayBuffer.
+enum Meta { kPackets, kBytes, kEpoch, kLease, kFirstTimestamp, kLastTimestamp };
+
+Napi::Array textList(Napi::Env env, const std::vector<std::string>& texts) {
+  Napi::Array list = Napi::Array::New(env, texts.size());
+  for (std::uint32_t i = 0; i < texts.size(); ++i) list.Set(i, Napi::String::New(env, texts[i]));
+  return list;
+}
+
+// What JavaScript is told of a filter in force: NativeFilterState in lib/native/native.ts.
+Napi::Object filterState(Napi::Env env, const FilterRequest& filter) {
+  Napi::Array linkTypes = Napi::Array::New(env, filter.linkTypes.size());
+  for (std::uint32_t i = 0; i < filter.linkTypes.size(); ++i)
+    linkTypes.Set(i, Napi::Number::New(env, filter.linkTypes[i]));
+  Napi::Object state = Napi::Object::New(env);
+  state.Set("warnings", textList(env, filter.warnings));
+  state.Set("linkTypes", linkTypes);
+  state.Set("extensionsMissing", Napi::Boolean::New(env, filter.extensionsMissing));
+  return state;
+}
+
+// An expression, or none.
+std::optional<std::string> textOf(Napi::Value value) {
+  if (!value.IsString()) return std::nullopt;
+  return value.As<Napi::String>().Utf8Value();
+}
+
+struct OpenRequest {
+  CaptureConfig config;
+  FilterRequest filter;
+  HostLists hosts;
+  std::string netns;  // "": the caller's
+  bool copying = false;
+};
+
+class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
+ public:
+  static void init(Napi::Env env) {
+    Instance::of(env).capture =
+        Napi::Persistent(DefineClass(env, "Capture",
+                                     {
+                                         InstanceMethod<&CaptureHandle::interfaces>("interfaces"),
+                                         InstanceMethod<&CaptureHandle::start>("start"),
+                                         InstanceMethod<&CaptureHandle::decide>("decide"),
+                                         InstanceMethod<&CaptureHandle::commit>("commit"),
+                                         InstanceMethod<&CaptureHandle::nextEvent>("nextEvent"),
+                                         InstanceMethod<&CaptureHandle::nextFault>("nextFault"),
+                                         InstanceMethod<&CaptureHandle::nextBlock>("nextBlock"),
+                                         InstanceMethod<&CaptureHandle::release>("release"),
+                                         InstanceMethod<&CaptureHandle::setFilter>("setFilter"),
+                                         InstanceMethod<&CaptureHandle::setHosts>("setHosts"),
+                                         InstanceMethod<&CaptureHandle::filterSettled>("filterSettled"),
+                                         InstanceMethod<&CaptureHandle::enforceFilter>("enforceFilter"),
+                                         InstanceMethod<&CaptureHandle::record>("record"),
+                                         InstanceMethod<&CaptureHandle::stopRecording>("stopRecording"),
+                                         InstanceMethod<&CaptureHandle::listen>("listen"),
+                                         InstanceMethod<&CaptureHandle::stats>("stats"),
+                                         InstanceMethod<&CaptureHandle::lossSample>("lossSample"),
+                                         InstanceMethod<&CaptureHandle::stop>("stop"),
+                                         InstanceMethod<&CaptureHandle::intakeEnded>("intakeEnded"),
+                                         InstanceMethod<&CaptureHandle::close>("close"),
+                                     }));
+  }
+
+  explicit CaptureHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<CaptureHandle>(info), env_(info.Env()) {}
+
+  ~CaptureHandle() override {
+    if (capture_) {
+      if (hooked_) napi_remove_env_cleanup_hook(env_, &CaptureHandle::cleanup, this);
+      cleanup(this);
+    }
+  }
+
+  // The object cannot be made by JavaScript: it is given its capture right after construction.
+  static Napi::Object wrap(Napi::Env env, std::unique_ptr<Capture> capture, std::shared_ptr<Waker> waker,
+                           const OpenRequest& request) {
+    Napi::Object object = Instance::of(env).capture.New({});
+    if (object.IsEmpty()) {  // a worker that is being terminated runs no JavaScript any more
+      capture.reset();
+      waker->release();
+      return object;
+    }
+    CaptureHandle* self = Unwrap(object);
+    self->capture_ = std::move(capture);
+    self->waker_ = std::move(waker);
+    self->leases_ = std::make_unique<Leases>(request.copying);
+    self->netns_ = request.netns;
+    self->snapshotLength_ = request.config.filter.snapshotLength;
+    self->direction_ = request.config.filter.direction;
+    napi_add_env_cleanup_hook(env, &CaptureHandle::cleanup, self);
+    self->hooked_ = true;
+    object.Set("filter", filterState(env, request.filter));
+    return object;
+  }
+
+ private:
+  class CloseWorker final : public Napi::AsyncWorker {
+   public:
+    CloseWorker(Napi::Env env, std::unique_ptr<Capture> capture, std::shared_ptr<Waker> waker)
+        : Napi::AsyncWorker(env, "ringtap close"),
+          deferred_(Napi::Promise::Deferred::New(env)),
+          capture_(std::move(capture)),
+          waker_(std::move(waker)) {}
+    Napi::Promise promise() { return deferred_.Promise(); }
+
+   private:
+    void Execute() override { capture_.reset(); }
+    void OnOK() override {
+      waker_->release();
+      deferred_.Resolve(Env().Undefined());
+    }
+
+    Napi::Promise::Deferred deferred_;
+    std::unique_ptr<Capture> capture_;
+    std::shared_ptr<Waker> waker_;
+  };
+
+  // The capture is the worker's while it starts.
+  class StartWorker final : public Napi::AsyncWorker {
+   public:
+    explicit StartWorker(CaptureHandle& handle)
+        : Napi::AsyncWorker(handle.Env(), "ringtap start"),
+          deferred_(Napi::Promise::Deferred::New(handle.Env())),
+          handle_(handle),
+          hold_(Napi::Persistent(handle.Value())),
+          capture_(std::move(handle.capture_)) {}
+    Napi::Promise promise() { return deferred_.Promise(); }
+
+   private:
+    void Execute() override { started_ = capture_->start(); }
+    void OnOK() override {
+      handle_.capture_ = std::move(capture_);
+      if (started_) deferred_.Resolve(Env().Undefined());
+      else deferred_.Reject(toJs(Env(), started_.error()));
+    }
+
+    Napi::Promise::Deferred deferred_;
+    CaptureHandle& handle_;
+    Napi::ObjectReference hold_;
+    std::unique_ptr<Capture> capture_;
+    Result<> started_;
+  };
+
+  // A change of a running capture.
+  struct Change {
+    std::function<Result<>()> prepare;                // off the event loop
+    std::function<Result<>(Capture&)> apply;          // not where the capture was closed in the meantime
+    std::function<Napi::Value(Napi::Env)> outcome{};  // what the promise resolves to; none: undefined
+  };
+
+  class ChangeWorker final : public Napi::AsyncWorker {
+   public:
+    ChangeWorker(CaptureHandle& handle, Change change)
+        : Napi::AsyncWorker(handle.Env(), "ringtap change"),
+          deferred_(Napi::Promise::Deferred::New(handle.Env())),
+          handle_(handle),
+          hold_(Napi::Persistent(handle.Value())),
+          change_(std::move(change)) {}
+    Napi::Promise promise() { return deferred_.Promise(); }
+
+   private:
+    void Execute() override {
+      if (auto prepared = change_.prepare(); !prepared) error_ = std::move(prepared.error());
+    }
+    void OnOK() override {
+      if (!error_ && !handle_.capture_) error_ = Error{Code::Closed, "the capture is closed"};
+      if (!error_) {
+        if (auto applied = change_.apply(*handle_.capture_); !applied) error_ = std::move(applied.error());
+      }
+      if (error_) deferred_.Reject(toJs(Env(), *error_));
+      else deferred_.Resolve(change_.outcome ? change_.outcome(Env()) : Env().Undefined());
+    }
+
+    Napi::Promise::Deferred deferred_;
+    CaptureHandle& handle_;
+    Napi::ObjectReference hold_;
+    Change change_;
+    std::optional<Error> error_;
+  };
+
+  // The environment ends, or nobody refers to the capture any more.
+  static void cleanup(void* data) {
+    auto* self = static_cast<CaptureHandle*>(data);
+    self->hooked_ = false;
+    if (!self->capture_) return;
+    self->capture_.reset();
+    self->waker_->release();
+  }
+
+  // Throws ERR_CLOSED and returns null once the capture is closed.
+  Capture* open(Napi::Env env) {
+    if (!capture_) throwError(env, Error{Code::Closed, "the capture is closed"});
+    return capture_.get();
+  }
+
+  Napi::Value interfaces(const Napi::CallbackInfo& info) {
+    Capture* capture = open(info.Env());
+    if (capture == nullptr) return {};
+    const auto& known = capture->initialInterfaces();
+    Napi::Array list = Napi::Array::New(info.Env(), known.size());
+    std::uint32_t position = 0;
+    for (const auto& [index, interface] : known) list.Set(position++, toJs(info.Env(), interface));
+    return list;
+  }
+
+  // start(): Promise<void>. Until it has settled the capture counts as closed.
+  Napi::Value start(const Napi::CallbackInfo& info) {
+    if (open(info.Env()) == nullptr) return {};
+    auto* worker = new StartWorker(*this);
+    worker->Queue();
+    return worker->promise();
+  }
+
+  void decide(const Napi::CallbackInfo& info) {
+    Capture* capture = open(info.Env());
+    if (capture == nullptr) return;
+    capture->decide(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value(),
+                    static_cast<std::uint64_t>(info[2].As<Napi::Number>().DoubleValue()),
+                    info[3].As<Napi::Boolean>().Value());
+  }
+
+  void commit(const Napi::CallbackInfo& info) {
+    Capture* capture = open(info.Env());
+    if (capture == nullptr) return;
+    if (auto committed = capture->commit(); !committed) throwError(info.Env(), committed.error());
+  }
+
+  Napi::Value nextEvent(const Napi::CallbackInfo& info) {
+    if (!capture_) return info.Env().Undefined();
+    const auto queued = capture_->nextEvent();
+    if (!queued) return info.Env().Undefined();
+    Napi::Object object = Napi::Object::New(info.Env());
+    object.Set("epoch", Napi::Number::New(info.Env(), static_cast<double>(queued->epoch)));
+    object.Set("time", Napi::BigInt::New(info.Env(), queued->time));
+    object.Set("event", toJs(info.Env(), queued->event));
+    return object;
+  }
+
+  Napi::Value nextFault(const Napi::CallbackInfo& info) {
+    if (!capture_) return info.Env().Undefined();
+    const auto fault = capture_->nextFault();
+    return fault ? toJs(info.Env(), *fault) : info.Env().Undefined();
+  }
+
+  // nextBlock(meta: ArrayBuffer): ArrayBuffer, or 0: none yet, a wake-up will come; 1: events first; 2: no more.
+  Napi::Value nextBlock(const Napi::CallbackInfo& info) {
+    Capture* capture = open(info.Env());
+    if (capture == nullptr) return {};
+    std::optional<Lease> lease;
+    switch (capture->nextBlock(lease)) {
+      case ChunkQueue::Next::Empty: return Napi::Number::New(info.Env(), 0);
+      case ChunkQueue::Next::EventsFirst: return Napi::Number::New(info.Env(), 1);
+      case ChunkQueue::Next::Finished: return Napi::Number::New(info.Env(), 2);
+      case ChunkQueue::Next::Block: break;
+    }
+    const BlockSummary& summary = lease->taken().summary;
+    // Before it is lent: all but the length stands.
+    const std::uint32_t packets = summary.packets;
+    const std::uint64_t bytes = summary.bytes;
+    const std::uint64_t firstTimestamp = summary.firstTimestamp;
+    const std::uint64_t lastTimestamp = summary.lastTimestamp;
+    const std::uint64_t epoch = lease->taken().epoch;
+    std::uint32_t number = 0;
+    const Napi::Value buffer = leases_->lend(info.Env(), std::move(*lease), number);
+    void* memory = info[0].As<Napi::ArrayBuffer>().Data();
+    auto* meta = static_cast<double*>(memory);
+    auto* times = static_cast<std::uint64_t*>(memory);
+    meta[kPackets] = packets;
+    meta[kBytes] = static_cast<double>(bytes);
+    meta[kEpoch] = static_cast<double>(epoch);
+    meta[kLease] = number;
+    times[kFirstTimestamp] = firstTimestamp;
+    times[kLastTimestamp] = lastTimestamp;
+    return buffer;
+  }
+
+  void release(const Napi::CallbackInfo& info) {
+    leases_->release(info.Env(), info[0].As<Napi::Number>().Uint32Value());
+  }
+
+  // setFilter(expression: string | undefined): Promise<NativeFilterState>
+  Napi::Value setFilter(const Napi::CallbackInfo& info) {
+    const Capture* capture = open(info.Env());
+    if (capture == nullptr) return {};
+    auto request = std::make_shared<FilterRequest>();
+    request->expression = textOf(info[0]);
+    request->spec.snapshotLength = snapshotLength_;
+    request->spec.direction = direction_;
+    return begin(
+        {.prepare =
+             [request, netns = netns_, more = capture->linkTypes()] {
+               return inNamespace(netns, [&]() -> Result<> {
+                 auto monitor = InterfaceMonitor::open();
+                 if (!monitor) return monitor.error();
+                 return compile(*request, *monitor, more);
+               });
+             },
+         .apply =
+             [request](Capture& capture) { return capture.setFilter(request->spec, request->expression.value_or("")); },
+         .outcome = [request](Napi::Env env) { return filterState(env, *request); }});
+  }
+
+  // setHosts(exclude: string | undefined, include: string | undefined): Promise<void>
+  Napi::Value setHosts(const Napi::CallbackInfo& info) {
+    const Capture* capture = open(info.Env());
+    if (capture == nullptr) return {};
+    HostLists lists{{textOf(info[0]).value_or(""), "exclude"}, {textOf(info[1]).value_or(""), "include"}};
+    auto hosts = std::make_shared<std::shared_ptr<const HostFilter>>();
+    return begin(
+        {.prepare = [hosts, lists = std::move(lists), maps = capture->form() == TableForm::Ebpf]() -> Result<> {
+           auto created = HostFilter::create(lists, maps);
+           if (!created) return created.error();
+           *hosts = std::move(*created);
+           return {};
+         },
+         .apply = [hosts](Capture& running) { return running.setHosts(std::move(*hosts)); }});
+  }
+
+  Napi::Value begin(Change change) {
+    auto* worker = new ChangeWorker(*this, std::move(change));
+    worker->Queue();
+    return worker->promise();
+  }
+
+  Napi::Value filterSettled(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), !capture_ || capture_->filterSettled());
+  }
+
+  void enforceFilter(const Napi::CallbackInfo&) {
+    if (capture_) capture_->enforceFilter();
+  }
+
+  // record(options: NativeRecordOptions): Promise<NativeRecording>
+  Napi::Value record(const Napi::CallbackInfo& info) {
+    if (open(info.Env()) == nullptr) return {};
+    return binding::record(info.Env(), info[0].As<Napi::Object>(), Value(),
+                           [this](std::shared_ptr<Recorder> recorder) -> Result<> {
+                             if (!capture_) return Error{Code::Closed, "the capture is closed"};
+                             return capture_->record(std::move(recorder));
+                           });
+  }
+
+  void stopRecording(const Napi::CallbackInfo&) {
+    if (capture_) capture_->stopRecording();
+  }
+
+  void listen(const Napi::CallbackInfo& info) {
+    if (capture_) capture_->listen(info[0].As<Napi::Boolean>().Value());
+  }
+
+  Napi::Value stats(const Napi::CallbackInfo& info) {
+    Capture* capture = open(info.Env());
+    if (capture == nullptr) return {};
+    return toJs(info.Env(), *capture, capture->figures());
+  }
+
+  // lossSample(packets: number): Float64Array, or undefined where the rings have accepted no more than that
+  Napi::Value lossSample(const Napi::CallbackInfo& info) {
+    Capture* capture = open(info.Env());
+    if (capture == nullptr) return {};
+    const auto figures = capture->ledgerAfter(static_cast<std::uint64_t>(info[0].As<Napi::Number>().Int64Value()));
+    return figures ? toLossSample(info.Env(), *capture, *figures) : info.Env().Undefined();
+  }
+
+  void stop(const Napi::CallbackInfo& info) {
+    if (Capture* capture = open(info.Env())) capture->drain();
+  }
+
+  Napi::Value intakeEnded(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), !capture_ || capture_->intakeEnded());
+  }
+
+  Napi::Value close(const Napi::CallbackInfo& info) {
+    if (!capture_) return info.Env().Undefined();
+    leases_->releaseAll(info.Env());
+    napi_remove_env_cleanup_hook(env_, &CaptureHandle::cleanup, this);
+    hooked_ = false;
+    auto* worker = new CloseWorker(info.Env(), std::move(capture_), waker_);
+    worker->Queue();
+    return worker->promise();
+  }
+
+  Napi::Env env_;
+  std::unique_ptr<Capture> capture_;
+  std::shared_ptr<Waker> waker_;
+  std::unique_ptr<Leases> leases_;
+  std::string netns_;
+  std::uint32_t snapshotLength_ = 0;
+  Direction direction_ = Direction::Both;
+  bool hooked_ = false;
+};
+
+class OpenWorker final : public Napi::AsyncWorker {
+ public:
+  OpenWorker(Napi::Env env, OpenRequest request, std::shared_ptr<Waker> waker)
+      : Napi::AsyncWorker(env, "ringtap open"),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        request_(std::move(request)),
+        waker_(std::move(waker)) {}
+  Napi::Promise promise() { return deferred_.Promise(); }
+
+ private:
+  void Execute() override {
+    auto capture = inNamespace(request_.netns, [this] { return open(); });
+    if (capture) capture_ = std::move(*capture);
+    else error_ = std::move(capture.error());
+  }
+
+  Result<std::unique_ptr<Capture>> open() {
+    auto hosts = HostFilter::create(request_.hosts, triesEbpf(request_.config.form));
+    if (!hosts) return hosts.error();
+    request_.filter.spec.hosts = std::move(*hosts);
+    auto monitor = InterfaceMonitor::open();
+    if (!monitor) return monitor.error();
+    if (auto compiled = compile(request_.filter, *monitor); !compiled) return compiled.error();
+    request_.config.filter = std::move(request_.filter.spec);
+    const auto waker = waker_;
+    return Capture::open(request_.config, std::move(*monitor), [waker] { (*waker)(); });
+  }
+
+  void OnOK() override {
+    if (capture_) {
+      const Napi::Object handle = CaptureHandle::wrap(Env(), std::move(capture_), waker_, request_);
+      if (!handle.IsEmpty()) deferred_.Resolve(handle);
+    } else {
+      waker_->release();
+      deferred_.Reject(toJs(Env(), error_));
+    }
+  }
+
+  Napi::Promise::Deferred deferred_;
+  OpenRequest request_;
+  std::shared_ptr<Waker> waker_;
+  std::unique_ptr<Capture> capture_;
+  Error error_;
+};
+
+// openCapture(options: NativeCaptureOptions, wake: () => void): Promise<NativeCapture>
+Napi::Value openCapture(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto options = info[0].As<Napi::Object>();
+  const auto number = [&](const char* name) { return options.Get(name).As<Napi::Number>().Uint32Value(); };
+  const auto flag = [&](const char* name) { return options.Get(name).As<Napi::Boolean>().Value(); };
+  OpenRequest request;
+  request.config.ring.blockSize = number("blockSize");
+  request.config.ring.blockCount = number("blockCount");
+  request.config.ring.retireMilliseconds = number("retireTime");
+  request.filter.spec.snapshotLength = number("snapshotLength");
+  request.filter.spec.direction = static_cast<Direction>(number("direction"));
+  request.config.ringCount = number("ringCount");
+  request.config.sharing = flag("ownRings") ? Sharing::ByProgram : Sharing::ByFlow;
+  request.config.overflowMemory =
+      static_cast<std::size_t>(options.Get("overflowMemory").As<Napi::Number>().DoubleValue());
+  request.config.backend = flag("pcap") ? Backend::Pcap : Backend::Ring;
+  request.config.pcap.memory = static_cast<std::size_t>(options.Get("pcapMemory").As<Napi::Number>().DoubleValue());
+  request.config.pcap.delayMilliseconds = number("retireTime");
+  const auto names = options.Get("names").As<Napi::Array>();
+  for (std::uint32_t i = 0; i < names.Length(); ++i) {
+    request.config.pcap.names.push_back(names.Get(i).As<Napi::String>().Utf8Value());
+  }
+  request.config.hotplug = flag("hotplug");
+  request.config.promiscuous = flag("promiscuous");
+  request.config.dedupe = flag("dedupe");
+  request.config.form = static_cast<TableForm>(number("table"));
+  request.copying = flag("copying");
+  request.filter.expression = textOf(options.Get("filter"));
+  request.hosts.exclude.text = textOf(options.Get("excludeHosts")).value_or("");
+  request.hosts.include.text = textOf(options.Get("includeHosts")).value_or("");
+  request.netns = textOf(options.Get("netns")).value_or("");
+  request.config.pcap.netns = request.netns;
+  auto waker = std::make_shared<Waker>(env, info[1].As<Napi::Function>());
+  auto* worker = new OpenWorker(env, std::move(request), std::move(waker));
+  worker->Queue();
+  return worker->promise();
+}
+
+Napi::Value linkTypeOfHardware(const Napi::CallbackInfo& info) {
+  const std::uint16_t linkType = linkTypeOf(static_cast<std::uint16_t>(info[0].As<Napi::Number>().Uint32Value()));
+  return linkType == kLinkTypeUnknown ? info.Env().Undefined() : Napi::Value(Napi::Number::New(info.Env(), linkType));
+}
+
+}  // namespace
+
+void initCapture(Napi::Env env, Napi::Object exports) {
+  CaptureHandle::init(env);
+  exports.Set("openCapture", Napi::Function::New(env, openCapture, "openCapture"));
+  exports.Set("linkTypeOf", Napi::Function::New(env, linkTypeOfHardware, "linkTypeOf"));
+}
+
+}  // namespace ringtap::binding

@@ -1,0 +1,16 @@
+// The ledger as lib/capture/capture-stats.ts takes it.
+#pragma once
+
+#include <napi.h>
+
+#include "core/capture/capture.h"
+
+namespace ringtap::binding {
+
+// NativeCaptureStats of lib/native/native.ts.
+[[nodiscard]] Napi::Object toJs(Napi::Env env, const Capture& capture, const CaptureFigures& figures);
+
+// The part of it that is watched for losses, as numbers in a row (lib/capture/loss-stats.ts reads them).
+[[nodiscard]] Napi::Value toLossSample(Napi::Env env, const Capture& capture, const CaptureFigures& figures);
+
+}  // namespace ringtap::binding

@@ -1,0 +1,18 @@
+// A capture's recording, as JavaScript holds it.
+#pragma once
+
+#include <napi.h>
+
+#include <functional>
+#include <memory>
+
+#include "core/record/recorder.h"
+
+namespace ringtap::binding {
+
+// Begins the first file off the event loop, then attach()es the recorder to its capture, on JavaScript's thread.
+// `capture` is kept until then. Resolves to a NativeRecording (lib/native/native.ts).
+[[nodiscard]] Napi::Value record(Napi::Env env, Napi::Object options, Napi::Object capture,
+                                 std::function<Result<>(std::shared_ptr<Recorder>)> attach);
+
+}  // namespace ringtap::binding

@@ -1,0 +1,244 @@
+// The class behind lib/savefile/savefile.ts: hands news and chunks over, takes a stream's bytes, and ends with its
+// environment.
+#include <fcntl.h>
+#include <napi.h>
+
+#include <cstring>
+#include <memory>
+
+#include "binding/block/leases.h"
+#include "binding/savefile/savefile_events.h"
+#include "binding/util/errors.h"
+#include "binding/util/exports.h"
+#include "binding/util/instance.h"
+#include "binding/util/waker.h"
+#include "core/savefile/savefile_reader.h"
+
+namespace ringtap::binding {
+
+namespace {
+
+constexpr std::size_t kFeedBuffer = 512 * 1024;
+
+// What nextChunk() tells of the chunk it returns, in a Float64Array and a BigUint64Array over one ArrayBuffer.
+enum Meta { kPackets, kBytes, kPosition, kLease, kFirstTimestamp, kLastTimestamp };
+
+class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
+ public:
+  static void init(Napi::Env env) {
+    Instance::of(env).savefile =
+        Napi::Persistent(DefineClass(env, "Savefile",
+                                     {
+                                         InstanceMethod<&SavefileHandle::nextNews>("nextNews"),
+                                         InstanceMethod<&SavefileHandle::nextChunk>("nextChunk"),
+                                         InstanceMethod<&SavefileHandle::failure>("failure"),
+                                         InstanceMethod<&SavefileHandle::release>("release"),
+                                         InstanceMethod<&SavefileHandle::decide>("decide"),
+                                         InstanceMethod<&SavefileHandle::feed>("feed"),
+                                         InstanceMethod<&SavefileHandle::feedEnd>("feedEnd"),
+                                         InstanceMethod<&SavefileHandle::hold>("hold"),
+                                         InstanceMethod<&SavefileHandle::figures>("figures"),
+                                         InstanceMethod<&SavefileHandle::close>("close"),
+                                     }));
+  }
+
+  explicit SavefileHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SavefileHandle>(info), env_(info.Env()) {}
+
+  ~SavefileHandle() override {
+    if (!reader_) return;
+    if (hooked_) napi_remove_env_cleanup_hook(env_, &SavefileHandle::cleanup, this);
+    cleanup(this);
+  }
+
+  // Without a descriptor the bytes come through feed().
+  static Napi::Object make(Napi::Env env, SavefileConfig config, UniqueFd fd, bool copying, Napi::Function wake) {
+    Napi::Object object = Instance::of(env).savefile.New({});
+    if (object.IsEmpty()) return object;
+    SavefileHandle* self = Unwrap(object);
+    self->waker_ = std::make_shared<Waker>(env, wake);
+    self->leases_ = std::make_unique<Leases>(copying);
+    std::unique_ptr<ByteSource> source;
+    if (fd) {
+      source = std::make_unique<FileSource>(std::move(fd));
+    } else {
+      auto feed = std::make_unique<FeedSource>(kFeedBuffer, [waker = self->waker_] { (*waker)(); });
+      self->feed_ = feed.get();
+      source = std::move(feed);
+    }
+    self->reader_ =
+        std::make_unique<SavefileReader>(std::move(config), std::move(source), [waker = self->waker_] { (*waker)(); });
+    napi_add_env_cleanup_hook(env, &SavefileHandle::cleanup, self);
+    self->hooked_ = true;
+    return object;
+  }
+
+ private:
+  class CloseWorker final : public Napi::AsyncWorker {
+   public:
+    CloseWorker(Napi::Env env, std::unique_ptr<SavefileReader> reader, std::shared_ptr<Waker> waker)
+        : Napi::AsyncWorker(env, "ringtap close"),
+          deferred_(Napi::Promise::Deferred::New(env)),
+          reader_(std::move(reader)),
+          waker_(std::move(waker)) {}
+    Napi::Promise promise() { return deferred_.Promise(); }
+
+   private:
+    void Execute() override { reader_.reset(); }
+    void OnOK() override {
+      waker_->release();
+      deferred_.Resolve(Env().Undefined());
+    }
+
+    Napi::Promise::Deferred deferred_;
+    std::unique_ptr<SavefileReader> reader_;
+    std::shared_ptr<Waker> waker_;
+  };
+
+  // The environment ends, or nobody refers to the file any more.
+  static void cleanup(void* data) {
+    auto* self = static_cast<SavefileHandle*>(data);
+    self->hooked_ = false;
+    self->feed_ = nullptr;
+    if (!self->reader_) return;
+    self->reader_.reset();
+    self->waker_->release();
+  }
+
+  Napi::Value nextNews(const Napi::CallbackInfo& info) {
+    if (!reader_) return info.Env().Undefined();
+    const auto news = reader_->nextNews();
+    return news ? newsToJs(info.Env(), *news) : info.Env().Undefined();
+  }
+
+  // nextChunk(meta: ArrayBuffer): ArrayBuffer, or 0: none yet, a wake-up will come; 1: news first; 2: no more.
+  Napi::Value nextChunk(const Napi::CallbackInfo& info) {
+    if (!reader_) return Napi::Number::New(info.Env(), 2);
+    std::optional<SavefileChunk> chunk;
+    switch (reader_->nextChunk(chunk)) {
+      case SavefileReader::Next::Empty: return Napi::Number::New(info.Env(), 0);
+      case SavefileReader::Next::NewsFirst: return Napi::Number::New(info.Env(), 1);
+      case SavefileReader::Next::Finished: return Napi::Number::New(info.Env(), 2);
+      case SavefileReader::Next::Chunk: break;
+    }
+    const BlockSummary summary = chunk->block->summary;
+    std::byte* memory = chunk->block->memory();
+    std::uint32_t number = 0;
+    const Napi::Value buffer =
+        leases_->lend(info.Env(), memory, summary, std::shared_ptr<PooledBlock>(std::move(chunk->block)), number);
+    void* told = info[0].As<Napi::ArrayBuffer>().Data();
+    auto* meta = static_cast<double*>(told);
+    auto* times = static_cast<std::uint64_t*>(told);
+    meta[kPackets] = summary.packets;
+    meta[kBytes] = static_cast<double>(summary.bytes);
+    meta[kPosition] = static_cast<double>(chunk->position);
+    meta[kLease] = number;
+    times[kFirstTimestamp] = summary.firstTimestamp;
+    times[kLastTimestamp] = summary.lastTimestamp;
+    return buffer;
+  }
+
+  Napi::Value failure(const Napi::CallbackInfo& info) {
+    if (!reader_) return info.Env().Undefined();
+    const auto error = reader_->failure();
+    return error ? toJs(info.Env(), *error) : info.Env().Undefined();
+  }
+
+  void release(const Napi::CallbackInfo& info) {
+    leases_->release(info.Env(), info[0].As<Napi::Number>().Uint32Value());
+  }
+
+  void decide(const Napi::CallbackInfo& info) {
+    if (reader_) reader_->decide(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Boolean>().Value());
+  }
+
+  // feed(bytes, from): how many of the bytes from there on were taken
+  Napi::Value feed(const Napi::CallbackInfo& info) {
+    const auto bytes = info[0].As<Napi::Uint8Array>();
+    const std::size_t from = info[1].As<Napi::Number>().Uint32Value();
+    const std::size_t left = bytes.ByteLength() - from;
+    const std::size_t taken = feed_ == nullptr ? left : feed_->feed({bytes.Data() + from, left});
+    return Napi::Number::New(info.Env(), static_cast<double>(taken));
+  }
+
+  void feedEnd(const Napi::CallbackInfo&) {
+    if (feed_ != nullptr) feed_->end();
+  }
+
+  void hold(const Napi::CallbackInfo& info) {
+    if (reader_) waker_->hold(info.Env(), info[0].As<Napi::Boolean>().Value());
+  }
+
+  Napi::Value figures(const Napi::CallbackInfo& info) {
+    const SavefileFigures figures = reader_ ? reader_->figures() : SavefileFigures{};
+    Napi::Object object = Napi::Object::New(info.Env());
+    const auto set = [&](const char* name, std::uint64_t value) {
+      object.Set(name, Napi::Number::New(info.Env(), static_cast<double>(value)));
+    };
+    set("bytesRead", figures.bytesRead);
+    set("unpacked", figures.unpacked);
+    set("packets", figures.parser.packets);
+    set("unselected", figures.parser.unselected);
+    set("filtered", figures.parser.filtered);
+    set("skippedBlocks", figures.parser.skippedBlocks);
+    return object;
+  }
+
+  Napi::Value close(const Napi::CallbackInfo& info) {
+    if (!reader_) return info.Env().Undefined();
+    leases_->releaseAll(info.Env());
+    napi_remove_env_cleanup_hook(env_, &SavefileHandle::cleanup, this);
+    hooked_ = false;
+    feed_ = nullptr;
+    auto* worker = new CloseWorker(info.Env(), std::move(reader_), waker_);
+    worker->Queue();
+    return worker->promise();
+  }
+
+  Napi::Env env_;
+  std::shared_ptr<Waker> waker_;
+  std::unique_ptr<SavefileReader> reader_;
+  FeedSource* feed_ = nullptr;  // the reader's
+  std::unique_ptr<Leases> leases_;
+  bool hooked_ = false;
+};
+
+// openSavefile(options: NativeSavefileOptions, fd: number, wake: () => void): NativeSavefile. The descriptor stays the
+// caller's; -1: the bytes will be fed.
+Napi::Value openSavefile(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto options = info[0].As<Napi::Object>();
+  const auto number = [&](const char* name) { return options.Get(name).As<Napi::Number>().Uint32Value(); };
+  const auto flag = [&](const char* name) { return options.Get(name).As<Napi::Boolean>().Value(); };
+  SavefileConfig config;
+  config.chunkSize = number("chunkSize");
+  config.chunkCount = number("chunkCount");
+  config.maxDelayMilliseconds = static_cast<int>(number("maxDelay"));
+  config.snapshotLength = number("snapshotLength");
+  config.selecting = flag("selecting");
+  config.comments = flag("comments");
+  config.keepMemory = static_cast<std::size_t>(options.Get("keepMemory").As<Napi::Number>().DoubleValue());
+  const auto keep = options.Get("keep").As<Napi::Array>();
+  for (std::uint32_t i = 0; i < keep.Length(); ++i) {
+    config.keep.push_back(keep.Get(i).As<Napi::Number>().Uint32Value());
+  }
+  const Napi::Value filter = options.Get("filter");
+  if (filter.IsString()) config.filter = filter.As<Napi::String>().Utf8Value();
+  UniqueFd fd;
+  if (const int given = info[1].As<Napi::Number>().Int32Value(); given >= 0) {
+    fd = UniqueFd(::fcntl(given, F_DUPFD_CLOEXEC, 0));
+    if (!fd) {
+      throwError(env, Error::fromErrno("fcntl"));
+      return {};
+    }
+  }
+  return SavefileHandle::make(env, std::move(config), std::move(fd), flag("copying"), info[2].As<Napi::Function>());
+}
+
+}  // namespace
+
+void initSavefile(Napi::Env env, Napi::Object exports) {
+  SavefileHandle::init(env);
+  exports.Set("openSavefile", Napi::Function::New(env, openSavefile, "openSavefile"));
+}
+
+}  // namespace ringtap::binding

@@ -1,0 +1,142 @@
+// The class behind lib/savefile/savefile-writer.ts: makes bytes of packets. Bringing them to a file is JavaScript's.
+#include <arpa/inet.h>
+#include <napi.h>
+
+#include <cstring>
+#include <optional>
+
+#include "binding/savefile/savefile_form.h"
+#include "binding/util/errors.h"
+#include "binding/util/exports.h"
+#include "core/savefile/packet_comments.h"
+
+namespace ringtap::binding {
+
+namespace {
+
+std::uint64_t bigint(const Napi::Value& value) {
+  bool lossless = false;
+  return value.As<Napi::BigInt>().Uint64Value(&lossless);
+}
+
+// new SavefileBuffer(options); see NativeSavefileBuffer in lib/native/native-recording.ts, whose one caller has checked
+// the types.
+class SavefileBuffer : public Napi::ObjectWrap<SavefileBuffer> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "SavefileBuffer",
+                       {
+                           InstanceMethod<&SavefileBuffer::addInterface>("addInterface"),
+                           InstanceMethod<&SavefileBuffer::append>("append"),
+                           InstanceMethod<&SavefileBuffer::statistics>("statistics"),
+                           InstanceMethod<&SavefileBuffer::end>("end"),
+                           InstanceMethod<&SavefileBuffer::take>("take"),
+                       });
+  }
+
+  explicit SavefileBuffer(const Napi::CallbackInfo& info)
+      : ObjectWrap(info), writer_(sink_, savefileForm(info[0].As<Napi::Object>())) {
+    writer_.begin();
+  }
+
+ private:
+  Napi::Value addInterface(const Napi::CallbackInfo& info) {
+    const auto given = info[0].As<Napi::Object>();
+    const auto text = [&](const char* name) {
+      const Napi::Value value = given.Get(name);
+      return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
+    };
+    SavefileInterface interface;
+    interface.name = text("name");
+    interface.description = text("description");
+    interface.filter = text("filter");
+    interface.linkType = static_cast<std::uint16_t>(given.Get("linkType").As<Napi::Number>().Uint32Value());
+    interface.snapLength = given.Get("snapLength").As<Napi::Number>().Uint32Value();
+    interface.comments = texts(given.Get("comments"));
+    const auto address = given.Get("address").As<Napi::Uint8Array>();
+    interface.address.assign(address.Data(), address.Data() + address.ByteLength());
+    const auto addresses = given.Get("addresses").As<Napi::Array>();
+    for (std::uint32_t i = 0; i < addresses.Length(); ++i) {
+      const auto one = addresses.Get(i).As<Napi::Object>();
+      InterfaceAddress parsed;
+      parsed.family = one.Get("family").As<Napi::Number>().Uint32Value() == 4 ? AF_INET : AF_INET6;
+      parsed.prefixLength = static_cast<std::uint8_t>(one.Get("prefixLength").As<Napi::Number>().Uint32Value());
+      const std::string spelt = one.Get("address").As<Napi::String>().Utf8Value();
+      if (::inet_pton(parsed.family, spelt.c_str(), parsed.bytes.data()) == 1) interface.addresses.push_back(parsed);
+    }
+    return Napi::Number::New(info.Env(), writer_.add(interface));
+  }
+
+  // append(memory, entries, ids, comments): how many of the packets were written. It stops at the first of another link
+  // type than the file's.
+  Napi::Value append(const Napi::CallbackInfo& info) {
+    auto memory = info[0].As<Napi::Uint8Array>();
+    const auto entries = info[1].As<Napi::Uint32Array>();
+    const auto ids = info[2].As<Napi::Uint32Array>();
+    const std::vector<std::string> comments = texts(info[3]);
+    const std::size_t known = writer_.delivered().size();
+    std::size_t at = 0;
+    for (; at < entries.ElementLength(); ++at) {
+      const std::uint32_t offset = indexedOffset(entries[at]);
+      auto* header = reinterpret_cast<tpacket3_hdr*>(memory.Data() + offset);
+      const bool whole = offset + kRecordHeader <= memory.ByteLength() && header->tp_mac >= kRecordHeader &&
+                         std::uint64_t{offset} + header->tp_mac + header->tp_snaplen <= memory.ByteLength();
+      if (!whole || ids[at] >= known) {
+        Napi::RangeError::New(info.Env(), "a packet does not lie within its memory").ThrowAsJavaScriptException();
+        return {};
+      }
+      const Record record{header, offset};
+      if ((header->tp_status & kStatusComments) == 0) {
+        if (!writer_.write(ids[at], record, comments)) break;
+        continue;
+      }
+      auto all = commentsOf(record, reinterpret_cast<const std::byte*>(memory.Data() + memory.ByteLength()));
+      all.insert(all.end(), comments.begin(), comments.end());
+      if (!writer_.write(ids[at], record, all)) break;
+    }
+    return Napi::Number::New(info.Env(), static_cast<double>(at));
+  }
+
+  // statistics(id, start, end, dropped: number | undefined)
+  void statistics(const Napi::CallbackInfo& info) {
+    const std::uint32_t id = info[0].As<Napi::Number>().Uint32Value();
+    SavefileStatistics statistics;
+    statistics.start = bigint(info[1]);
+    statistics.end = bigint(info[2]);
+    statistics.delivered = writer_.delivered()[id];
+    if (info[3].IsNumber()) statistics.dropped = static_cast<std::uint64_t>(info[3].As<Napi::Number>().DoubleValue());
+    writer_.statistics(id, statistics);
+  }
+
+  void end(const Napi::CallbackInfo&) { writer_.end(); }
+
+  // take(least): the bytes that wait, if there are so many; and what has been written so far, in `counts`.
+  Napi::Value take(const Napi::CallbackInfo& info) {
+    const SavefileCounts& counts = writer_.counts();
+    void* told = info[1].As<Napi::ArrayBuffer>().Data();
+    auto* numbers = static_cast<double*>(told);
+    auto* times = static_cast<std::uint64_t*>(told);
+    numbers[0] = static_cast<double>(counts.packets);
+    numbers[1] = static_cast<double>(counts.packetBytes);
+    numbers[2] = static_cast<double>(counts.bytes);
+    times[3] = counts.firstTimestamp;
+    times[4] = counts.lastTimestamp;
+    const auto least = static_cast<std::size_t>(info[0].As<Napi::Number>().DoubleValue());
+    if (sink_.size() == 0 || sink_.size() < least) return info.Env().Undefined();
+    const auto bytes =
+        Napi::Buffer<std::uint8_t>::Copy(info.Env(), reinterpret_cast<const std::uint8_t*>(sink_.data()), sink_.size());
+    sink_.clear();
+    return bytes;
+  }
+
+  ByteSink sink_;
+  SavefileWriter writer_;
+};
+
+}  // namespace
+
+void initSavefileBuffer(Napi::Env env, Napi::Object exports) {
+  exports.Set("SavefileBuffer", SavefileBuffer::define(env));
+}
+
+}  // namespace ringtap::binding

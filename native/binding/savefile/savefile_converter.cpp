@@ -1,0 +1,125 @@
+// What stands behind lib/savefile/convert-files.ts: a thread that reads, merges and writes savefiles, and says when it
+// is done.
+#include "core/savefile/savefile_converter.h"
+
+#include <napi.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "binding/savefile/savefile_events.h"
+#include "binding/savefile/savefile_form.h"
+#include "binding/util/errors.h"
+#include "binding/util/exports.h"
+#include "binding/util/job.h"
+
+namespace ringtap::binding {
+
+namespace {
+
+using ConvertJob = Job<SavefileConverter>;
+
+// startConvert(options: NativeConvertOptions, onEnd: () => void): ConvertHandle. onEnd is called for questions, too.
+Napi::Value start(const Napi::CallbackInfo& info) {
+  const auto given = info[0].As<Napi::Object>();
+  const auto number = [&](const char* name) {
+    return static_cast<std::uint64_t>(given.Get(name).As<Napi::Number>().DoubleValue());
+  };
+  const auto flag = [&](const char* name) { return given.Get(name).As<Napi::Boolean>().Value(); };
+  ConvertOptions options;
+  const auto inputs = given.Get("inputs").As<Napi::Array>();
+  for (std::uint32_t i = 0; i < inputs.Length(); ++i) {
+    options.inputs.push_back(inputs.Get(i).As<Napi::String>().Utf8Value());
+  }
+  options.files.path = given.Get("output").As<Napi::String>().Utf8Value();
+  options.byTime = flag("byTime");
+  if (given.Get("filter").IsString()) options.filter = given.Get("filter").As<Napi::String>().Utf8Value();
+  options.selecting = flag("selecting");
+  const auto keep = given.Get("keep").As<Napi::Array>();
+  for (std::uint32_t i = 0; i < keep.Length(); ++i) {
+    options.keep.push_back(keep.Get(i).As<Napi::Number>().Uint32Value());
+  }
+  options.form = savefileForm(given);
+  options.mostBytes = number("mostBytes");
+  options.mostPackets = number("mostPackets");
+  options.mostNanoseconds = number("mostMilliseconds") * 1'000'000;
+  return ConvertJob::start(info.Env(), std::make_unique<SavefileConverter>(std::move(options)),
+                           info[1].As<Napi::Function>());
+}
+
+Napi::Object figureObject(Napi::Env env, const ConvertFigures& figures) {
+  auto object = Napi::Object::New(env);
+  const auto set = [&](const char* name, std::uint64_t value) {
+    object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
+  };
+  set("packets", figures.packets);
+  set("written", figures.written);
+  set("otherLinkType", figures.otherLinkType);
+  set("bytesRead", figures.bytesRead);
+  set("bytesTotal", figures.bytesTotal);
+  return object;
+}
+
+// convertFigures(handle): NativeConvertFigures
+Napi::Value figures(const Napi::CallbackInfo& info) {
+  return figureObject(info.Env(), ConvertJob::of(info[0]).task().figures());
+}
+
+// convertQuestion(handle): { section, number, interface }, or undefined where none waits for answerConvert().
+Napi::Value question(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto asked = ConvertJob::of(info[0]).task().question();
+  if (!asked) return env.Undefined();
+  auto object = Napi::Object::New(env);
+  object.Set("section", newsToJs(env, std::move(asked->section)));
+  object.Set("number", Napi::Number::New(env, asked->sectionNumber));
+  object.Set("interface", newsToJs(env, std::move(asked->interface)));
+  return object;
+}
+
+// answerConvert(handle, selected: boolean)
+void answer(const Napi::CallbackInfo& info) {
+  ConvertJob::of(info[0]).task().answer(info[1].As<Napi::Boolean>().Value());
+}
+
+// stopConvert(handle): onEnd will be called soon.
+void stop(const Napi::CallbackInfo& info) { ConvertJob::of(info[0]).stop(); }
+
+// finishConvert(handle): { figures, files, warnings, failure? }. When onEnd was called.
+Napi::Value finish(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  ConvertJob& job = ConvertJob::of(info[0]);
+  job.finish();
+  auto result = Napi::Object::New(env);
+  result.Set("figures", figureObject(env, job.task().figures()));
+  const auto& complete = job.task().files();
+  auto files = Napi::Array::New(env, complete.size());
+  for (std::uint32_t i = 0; i < complete.size(); ++i) {
+    auto file = Napi::Object::New(env);
+    const SavefileCounts& counts = complete[i].counts;
+    file.Set("path", complete[i].path);
+    file.Set("packets", Napi::Number::New(env, static_cast<double>(counts.packets)));
+    file.Set("bytes", Napi::Number::New(env, static_cast<double>(counts.bytes)));
+    file.Set("firstTimestamp", Napi::BigInt::New(env, counts.firstTimestamp));
+    file.Set("lastTimestamp", Napi::BigInt::New(env, counts.lastTimestamp));
+    files.Set(i, file);
+  }
+  result.Set("files", files);
+  result.Set("warnings", textList(env, job.task().warnings()));
+  if (job.failure()) result.Set("failure", toJs(env, *job.failure()));
+  return result;
+}
+
+}  // namespace
+
+void initConvert(Napi::Env env, Napi::Object exports) {
+  exports.Set("startConvert", Napi::Function::New(env, start, "startConvert"));
+  exports.Set("convertFigures", Napi::Function::New(env, figures, "convertFigures"));
+  exports.Set("convertQuestion", Napi::Function::New(env, question, "convertQuestion"));
+  exports.Set("answerConvert", Napi::Function::New(env, answer, "answerConvert"));
+  exports.Set("stopConvert", Napi::Function::New(env, stop, "stopConvert"));
+  exports.Set("finishConvert", Napi::Function::New(env, finish, "finishConvert"));
+}
+
+}  // namespace ringtap::binding

@@ -1,0 +1,163 @@
+// What stands behind lib/send/replay.ts: a thread that opens interface and file, sends, closes both, and says so.
+//
+// Lifetime: the thread owns everything but its waker. It ends by itself or when told to; finishReplay(), or the end of
+// the environment, joins it. JavaScript holds the handle until then: the function that is called at the end refers to
+// it.
+#include <napi.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "binding/send/send_result.h"
+#include "binding/util/errors.h"
+#include "binding/util/exports.h"
+#include "binding/util/job.h"
+#include "core/savefile/savefile_source.h"
+#include "core/send/replay_sender.h"
+#include "core/util/netns.h"
+
+namespace ringtap::binding {
+
+namespace {
+
+struct Request {
+  std::string file;
+  std::string interface;
+  std::string netns;
+  SavefileConfig savefile;
+  InjectorOptions injector;
+  ReplayOptions replay;
+};
+
+class ReplayTask {
+ public:
+  explicit ReplayTask(Request request) : request_(std::move(request)) {}
+
+  Result<> run() {
+    auto injector =
+        inNamespace(request_.netns, [this] { return Injector::open(request_.interface, request_.injector); });
+    if (!injector) return injector.error();
+    const auto open = [this] {
+      // Each pass has the same to say.
+      const auto hear = [this, first = !std::exchange(opened_, true)](SavefileNews& news) {
+        if (auto* warning = std::get_if<SavefileWarning>(&news); warning && first) warnings_.push_back(warning->text);
+      };
+      return SavefileSource::open(request_.file, request_.savefile, hear);
+    };
+    ReplaySender* sender;
+    {
+      std::lock_guard lock(mutex_);
+      sender_ = std::make_unique<ReplaySender>(std::move(*injector), open, request_.replay);
+      sender = sender_.get();
+      if (stopped_) sender->stop();
+    }
+    auto done = sender->run();
+    std::unique_ptr<ReplaySender> over;
+    {
+      std::lock_guard lock(mutex_);
+      figures_ = sender->figures();
+      tally_ = sender->tally();
+      over = std::move(sender_);
+    }
+    return done;  // and the socket is closed here, where it does not hold up JavaScript
+  }
+  void stop() {
+    std::lock_guard lock(mutex_);
+    stopped_ = true;
+    if (sender_) sender_->stop();
+  }
+  [[nodiscard]] ReplayFigures figures() const {
+    std::lock_guard lock(mutex_);
+    return sender_ ? sender_->figures() : figures_;
+  }
+  // When run() has returned.
+  [[nodiscard]] const SendTally& tally() const { return tally_; }
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
+
+ private:
+  Request request_;
+  mutable std::mutex mutex_;
+  bool stopped_ = false;                  // under the mutex, like the next two
+  std::unique_ptr<ReplaySender> sender_;  // while it sends
+  ReplayFigures figures_;
+  SendTally tally_;  // the thread's own, like the next two
+  std::vector<std::string> warnings_;
+  bool opened_ = false;
+};
+
+using ReplayJob = Job<ReplayTask>;
+
+std::string textOr(const Napi::Value& value, const char* otherwise) {
+  return value.IsString() ? value.As<Napi::String>().Utf8Value() : otherwise;
+}
+
+// startReplay(options: NativeReplayOptions, onEnd: () => void): ReplayHandle
+Napi::Value start(const Napi::CallbackInfo& info) {
+  const auto options = info[0].As<Napi::Object>();
+  const auto number = [&](const char* name) { return options.Get(name).As<Napi::Number>().DoubleValue(); };
+  Request request;
+  request.file = textOr(options.Get("file"), "");
+  request.interface = textOr(options.Get("interface"), "");
+  request.netns = textOr(options.Get("netns"), "");
+  request.injector.patience = static_cast<std::uint64_t>(number("maxWait") * 1e6);
+  request.injector.bypass = options.Get("bypassQueue").As<Napi::Boolean>().Value();
+  request.savefile.snapshotLength = UINT32_MAX;
+  request.savefile.comments = false;
+  if (options.Get("filter").IsString()) request.savefile.filter = options.Get("filter").As<Napi::String>().Utf8Value();
+  request.replay.speed = number("speed");
+  request.replay.passes = static_cast<std::uint64_t>(number("passes"));
+  if (options.Get("maxGap").IsNumber()) request.replay.longestGap = static_cast<std::uint64_t>(number("maxGap") * 1e6);
+
+  return ReplayJob::start(info.Env(), std::make_unique<ReplayTask>(std::move(request)), info[1].As<Napi::Function>());
+}
+
+Napi::Object figureObject(Napi::Env env, const ReplayFigures& figures) {
+  auto object = Napi::Object::New(env);
+  const auto set = [&](const char* name, std::uint64_t value) {
+    object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
+  };
+  set("packets", figures.packets);
+  set("sent", figures.sent);
+  set("bytes", figures.bytes);
+  set("refused", figures.refused);
+  set("passes", figures.passes);
+  set("nanoseconds", figures.nanoseconds);
+  set("latenessSum", figures.latenessSum);
+  set("latenessMost", figures.latenessMost);
+  return object;
+}
+
+// replayFigures(handle): NativeReplayFigures. Before finishReplay().
+Napi::Value figures(const Napi::CallbackInfo& info) {
+  return figureObject(info.Env(), ReplayJob::of(info[0]).task().figures());
+}
+
+// stopReplay(handle): onEnd will be called soon.
+void stop(const Napi::CallbackInfo& info) { ReplayJob::of(info[0]).stop(); }
+
+// finishReplay(handle): { tally, figures, warnings, failure? }. When onEnd was called.
+Napi::Value finish(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  ReplayJob& job = ReplayJob::of(info[0]);
+  job.finish();
+  auto result = Napi::Object::New(env);
+  result.Set("tally", toJs(env, job.task().tally()));
+  result.Set("figures", figureObject(env, job.task().figures()));
+  result.Set("warnings", textList(env, job.task().warnings()));
+  if (job.failure()) result.Set("failure", toJs(env, *job.failure()));
+  return result;
+}
+
+}  // namespace
+
+void initReplay(Napi::Env env, Napi::Object exports) {
+  exports.Set("startReplay", Napi::Function::New(env, start, "startReplay"));
+  exports.Set("replayFigures", Napi::Function::New(env, figures, "replayFigures"));
+  exports.Set("stopReplay", Napi::Function::New(env, stop, "stopReplay"));
+  exports.Set("finishReplay", Napi::Function::New(env, finish, "finishReplay"));
+}
+
+}  // namespace ringtap::binding

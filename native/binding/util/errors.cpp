@@ -1,0 +1,48 @@
+#include "binding/util/errors.h"
+
+#include "binding/util/instance.h"
+
+namespace ringtap::binding {
+
+namespace {
+
+const char* codeName(Code code) {
+  switch (code) {
+    case Code::System: return "ERR_SYSTEM";
+    case Code::Permission: return "ERR_PERMISSION";
+    case Code::NoInterface: return "ERR_NO_INTERFACE";
+    case Code::FilterSyntax: return "ERR_FILTER_SYNTAX";
+    case Code::FilterTooLarge: return "ERR_FILTER_TOO_LARGE";
+    case Code::Pattern: return "ERR_PATTERN";
+    case Code::Option: return "ERR_OPTION";
+    case Code::Closed: return "ERR_CLOSED";
+    case Code::FileFormat: return "ERR_FILE_FORMAT";
+    case Code::FileDamaged: return "ERR_FILE_DAMAGED";
+    case Code::FileTruncated: return "ERR_FILE_TRUNCATED";
+  }
+  return "ERR_SYSTEM";
+}
+
+}  // namespace
+
+void initErrors(Napi::Env env, Napi::Object exports) {
+  exports.Set("setErrorFactory", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                Instance::of(info.Env()).errorFactory = Napi::Persistent(info[0].As<Napi::Function>());
+              }));
+}
+
+Napi::Value toJs(Napi::Env env, const Error& error) {
+  auto& factory = Instance::of(env).errorFactory;
+  if (factory.IsEmpty()) return Napi::Error::New(env, error.message).Value();
+  return factory.Call({Napi::String::New(env, codeName(error.code)), Napi::String::New(env, error.message),
+                       Napi::Number::New(env, error.number), Napi::String::New(env, error.syscall),
+                       Napi::String::New(env, error.interface), Napi::String::New(env, error.option),
+                       Napi::Number::New(env, static_cast<double>(error.offset))});
+}
+
+void throwError(Napi::Env env, const Error& error) {
+  const Napi::Value value = toJs(env, error);
+  if (!env.IsExceptionPending()) napi_throw(env, value);
+}
+
+}  // namespace ringtap::binding

@@ -1,0 +1,20 @@
+// From the core's Error to lib/errors.ts's CaptureError.
+#pragma once
+
+#include <napi.h>
+
+#include "core/util/result.h"
+
+namespace ringtap::binding {
+
+// exports.setErrorFactory((code, message, errno, syscall, interface, offset) => CaptureError): the library calls it
+// once when it loads, so that native errors are of its class.
+void initErrors(Napi::Env env, Napi::Object exports);
+
+// A CaptureError for `error`, to throw or to reject with.
+[[nodiscard]] Napi::Value toJs(Napi::Env env, const Error& error);
+
+// Throws it; the caller returns right after.
+void throwError(Napi::Env env, const Error& error);
+
+}  // namespace ringtap::binding

@@ -1,0 +1,32 @@
+#include "core/block/block_filler.h"
+
+namespace ringtap {
+
+std::size_t BlockFiller::seal() {
+  std::size_t first = firstRecord(size_);
+  std::size_t used = empty() ? first : summary_.length;
+  std::byte* before = nullptr;
+  walkIndex(memory_, summary_.packets, [&](Record& record) {
+    std::byte* here = memory_ + record.offset;
+    if (before != nullptr) {
+      put(before, offsetof(tpacket3_hdr, tp_next_offset), static_cast<std::uint32_t>(here - before));
+    }
+    before = here;
+  });
+  // From here on the index is of no use any more.
+  const std::size_t entries = kIndexStart + summary_.packets * sizeof(std::uint32_t);
+  const std::size_t needed = (entries + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
+  if ((first - needed) * 4 > used) {
+    std::memmove(memory_ + needed, memory_ + first, used - first);
+    used -= first - needed;
+    first = needed;
+  }
+  tpacket_block_desc header{};
+  header.hdr.bh1.num_pkts = summary_.packets;
+  header.hdr.bh1.offset_to_first_pkt = static_cast<std::uint32_t>(first);
+  header.hdr.bh1.blk_len = static_cast<std::uint32_t>(used);
+  std::memcpy(memory_, &header, sizeof header);
+  return used;
+}
+
+}  // namespace ringtap

@@ -1,0 +1,153 @@
+// Lays packets out as the records and the index of a block (block.h), one after another, for sources whose packets do
+// not come in a ring.
+#pragma once
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+
+#include "core/block/block.h"
+
+namespace ringtap {
+
+// The part of a record that all packets of one interface share, prepared once.
+struct RecordHead {
+  alignas(8) std::byte bytes[kRecordHeader] = {};
+
+  RecordHead() = default;
+  // `linkType`: where it does not follow from the hardware type; `networkOffset`: of the network header in the packet.
+  RecordHead(std::uint32_t interface, std::optional<std::uint16_t> linkType, std::uint16_t hardwareType,
+             std::uint16_t networkOffset = 0) {
+    tpacket3_hdr header{};
+    header.tp_mac = kRecordHeader;
+    header.tp_net = static_cast<std::uint16_t>(kRecordHeader + networkOffset);
+    if (linkType) {
+      header.tp_status = kStatusLinkType;
+      header.hv1.tp_rxhash = *linkType;
+    }
+    sockaddr_ll from{};
+    from.sll_family = AF_PACKET;
+    from.sll_ifindex = static_cast<int>(interface);
+    from.sll_hatype = hardwareType;
+    std::memcpy(bytes, &header, sizeof header);
+    std::memcpy(bytes + kRecordAddress, &from, sizeof from);
+  }
+
+  // For the packets from here on: the EtherType, 0 where it is not known.
+  void setProtocol(std::uint16_t protocol) {
+    const std::uint16_t stored = htons(protocol);
+    std::memcpy(bytes + kRecordAddress + offsetof(sockaddr_ll, sll_protocol), &stored, sizeof stored);
+  }
+  struct Tag {
+    std::uint16_t tci;
+    std::uint16_t protocol;
+  };
+  // The same: a VLAN tag that is not in the bytes.
+  void setTag(std::optional<Tag> tag) {
+    tpacket3_hdr header;
+    std::memcpy(&header, bytes, sizeof header);
+    constexpr std::uint32_t valid = TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID;
+    header.tp_status = tag ? header.tp_status | valid : header.tp_status & ~valid;
+    header.hv1.tp_vlan_tci = tag ? tag->tci : 0;
+    header.hv1.tp_vlan_tpid = tag ? tag->protocol : 0;
+    std::memcpy(bytes, &header, sizeof header);
+  }
+};
+
+struct FilledPacket {
+  std::span<const std::uint8_t> data;
+  std::uint32_t original = 0;
+  std::uint32_t seconds = 0;
+  std::uint32_t nanoseconds = 0;
+  std::uint64_t timestamp = 0;  // the same as one number
+  std::uint8_t packetType = kPacketUnknown;
+  // As kStatusComments has them; empty: none.
+  std::span<const std::uint8_t> comments = {};
+};
+
+// Owns nothing. Without memory it is full.
+class BlockFiller {
+ public:
+  BlockFiller() = default;
+  // `memory`: `size` bytes, at most kLargestBlock, both multiples of 8.
+  BlockFiller(std::byte* memory, std::size_t size) : memory_(memory), size_(size), at_(firstRecord(size)) {}
+
+  // The longest packet for which a block of that size has room, with its comments.
+  static constexpr std::size_t capacity(std::size_t size) { return size - firstRecord(size) - kRecordHeader - 8; }
+
+  [[nodiscard]] const BlockSummary& summary() const { return summary_; }
+  [[nodiscard]] bool empty() const { return summary_.packets == 0; }
+
+  // False, and nothing is written, where there is no room.
+  [[nodiscard]] bool add(const RecordHead& head, const FilledPacket& packet) {
+    std::byte* data = place(head, packet, packet.data.size());
+    if (data == nullptr) return false;
+    if (!packet.data.empty()) std::memcpy(data, packet.data.data(), packet.data.size());
+    return true;
+  }
+  // The same of a packet in two pieces.
+  [[nodiscard]] bool add(const RecordHead& head, const FilledPacket& packet, std::span<const std::uint8_t> tail) {
+    std::byte* data = place(head, packet, packet.data.size() + tail.size());
+    if (data == nullptr) return false;
+    if (!packet.data.empty()) std::memcpy(data, packet.data.data(), packet.data.size());
+    if (!tail.empty()) std::memcpy(data + packet.data.size(), tail.data(), tail.size());
+    return true;
+  }
+
+  // Makes the block one that walkBlock() can go over: writes its header and the chain of its records. Where much of the
+  // index has nothing to hold, the records move up. Returns how many bytes are in use; the block is complete with that.
+  std::size_t seal();
+
+ private:
+  // Writes a record but for its bytes, and returns where they go; nullptr where there is no room.
+  [[nodiscard]] std::byte* place(const RecordHead& head, const FilledPacket& packet, std::size_t captured) {
+    const std::size_t comments = packet.comments.size();
+    std::size_t end = at_ + kRecordHeader + captured;
+    if (comments > 0) end = (end + 3) / 4 * 4 + comments;
+    const std::size_t entry = kIndexStart + std::size_t{summary_.packets} * sizeof(std::uint32_t);
+    if (end > size_ || entry + sizeof(std::uint32_t) > firstRecord(size_)) return nullptr;
+    std::byte* record = memory_ + at_;
+    std::memcpy(record, head.bytes, kRecordHeader);
+    const auto length = static_cast<std::uint32_t>(captured);
+    put(record, offsetof(tpacket3_hdr, tp_sec), packet.seconds);
+    put(record, offsetof(tpacket3_hdr, tp_nsec), packet.nanoseconds);
+    put(record, offsetof(tpacket3_hdr, tp_snaplen), length);
+    put(record, offsetof(tpacket3_hdr, tp_len), packet.original);
+    put(record, kRecordTimestamp, packet.timestamp);
+    put(record, kRecordAddress + offsetof(sockaddr_ll, sll_pkttype), packet.packetType);
+    if (comments > 0) {
+      std::memcpy(memory_ + end - comments, packet.comments.data(), comments);
+      put(record, offsetof(tpacket3_hdr, tp_status), kStatusLinkType | kStatusComments);
+    }
+    const std::uint32_t written = indexEntry(static_cast<std::uint32_t>(at_), length);
+    std::memcpy(memory_ + entry, &written, sizeof written);
+    if (summary_.packets++ == 0) summary_.firstTimestamp = packet.timestamp;
+    summary_.lastTimestamp = packet.timestamp;
+    summary_.bytes += captured;
+    summary_.length = static_cast<std::uint32_t>(end);
+    at_ = (end + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
+    return record + kRecordHeader;
+  }
+
+  // Here the index takes what the smallest packets may need.
+  static constexpr std::size_t firstRecord(std::size_t size) {
+    constexpr std::size_t smallest = (kRecordHeader + 1 + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
+    return kIndexStart + ((size - kIndexStart) / (smallest + 4) * 4 + 11) / 8 * 8;
+  }
+  template <typename T>
+  static void put(std::byte* record, std::size_t offset, T value) {
+    std::memcpy(record + offset, &value, sizeof value);
+  }
+
+  std::byte* memory_ = nullptr;
+  std::size_t size_ = kIndexStart;
+  std::size_t at_ = kIndexStart + 1;
+  BlockSummary summary_;
+};
+
+}  // namespace ringtap

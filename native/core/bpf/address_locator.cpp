@@ -1,0 +1,217 @@
+#include "core/bpf/address_locator.h"
+
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+
+#include <algorithm>
+
+#include "core/bpf/cbpf_writer.h"
+#include "core/util/link_type.h"
+
+namespace ringtap {
+
+namespace {
+
+using Label = ClassicWriter::Label;
+constexpr Label kNext = ClassicWriter::kNext;
+
+constexpr std::uint32_t kLongestPreamble = 65535;  // of a wireless frame; a length above is taken for nonsense
+
+// Writes one locator. Loads stay within the packet's original length: one beyond would end the kernel's program.
+class LocatorWriter {
+ public:
+  FilterProgram ethernet() {
+    const Label type = out_.label();
+    need(14);
+    out_.op(BPF_LD | BPF_H | BPF_ABS, 12);
+    out_.op(BPF_LDX | BPF_IMM, 14);
+    for (const std::uint32_t behind : {18u, 22u}) {
+      const Label tagged = out_.label();
+      out_.branch(BPF_JEQ | BPF_K, ETH_P_8021Q, tagged, kNext);
+      out_.branch(BPF_JEQ | BPF_K, ETH_P_8021AD, tagged, kNext);
+      out_.branch(BPF_JEQ | BPF_K, ETH_P_QINQ1, tagged, type);
+      out_.land(tagged);
+      need(behind);
+      out_.op(BPF_LD | BPF_H | BPF_ABS, behind - 2);
+      out_.op(BPF_LDX | BPF_IMM, behind);
+    }
+    out_.land(type);
+    byEtherType();
+    return finish();
+  }
+
+  FilterProgram raw() {
+    need(1);
+    out_.op(BPF_LDX | BPF_IMM, 0);
+    out_.op(BPF_LD | BPF_B | BPF_ABS, 0);
+    out_.op(BPF_ALU | BPF_AND | BPF_K, 0xf0);
+    out_.branch(BPF_JEQ | BPF_K, 0x40, ip4_, kNext);
+    out_.branch(BPF_JEQ | BPF_K, 0x60, ip6_, none_);
+    return finish();
+  }
+
+  FilterProgram wireless() {
+    out_.op(BPF_LDX | BPF_IMM, 0);
+    wirelessFrame(false);
+    return finish();
+  }
+
+  // The length is little endian, in bytes 2 and 3.
+  FilterProgram radiotap() {
+    need(8);
+    out_.op(BPF_LD | BPF_B | BPF_ABS, 3);
+    out_.op(BPF_ALU | BPF_LSH | BPF_K, 8);
+    out_.op(BPF_MISC | BPF_TAX);
+    out_.op(BPF_LD | BPF_B | BPF_ABS, 2);
+    out_.op(BPF_ALU | BPF_OR | BPF_X);
+    out_.op(BPF_MISC | BPF_TAX);
+    wirelessFrame(true);
+    return finish();
+  }
+
+  // Prism's own header is 144 bytes long; in its place may be one of AVS, which says its length.
+  FilterProgram prism() {
+    const Label avs = out_.label(), known = out_.label();
+    need(8);
+    out_.op(BPF_LD | BPF_W | BPF_ABS, 0);
+    out_.op(BPF_ALU | BPF_AND | BPF_K, 0xfffff000);
+    out_.branch(BPF_JEQ | BPF_K, 0x80211000, avs, kNext);
+    out_.op(BPF_LD | BPF_IMM, 144);
+    out_.go(known);
+    out_.land(avs);
+    out_.op(BPF_LD | BPF_W | BPF_ABS, 4);
+    out_.branch(BPF_JGT | BPF_K, kLongestPreamble, none_, kNext);
+    out_.land(known);
+    out_.op(BPF_MISC | BPF_TAX);
+    wirelessFrame(false);
+    return finish();
+  }
+
+ private:
+  // Void: A.
+  void need(std::uint32_t length) {
+    out_.op(BPF_LD | BPF_W | BPF_LEN);
+    out_.branch(BPF_JGE | BPF_K, length, kNext, none_);
+  }
+  // The same from X on. Void: A and M[0].
+  void needBehindX(std::uint32_t length) {
+    out_.op(BPF_STX, 0);
+    out_.op(BPF_MISC | BPF_TXA);
+    out_.op(BPF_ALU | BPF_ADD | BPF_K, length);
+    out_.op(BPF_LDX | BPF_W | BPF_LEN);
+    out_.branch(BPF_JGT | BPF_X, 0, none_, kNext);
+    out_.op(BPF_LDX | BPF_MEM, 0);
+  }
+
+  // The frame of a wireless LAN begins at X: a data frame has 24 bytes of header, two more with a quality of service,
+  // some drivers pad that to a multiple of four and say so in the flags of the radiotap header, and then comes LLC with
+  // SNAP. What is encrypted tells nothing.
+  void wirelessFrame(bool radiotap) {
+    const Label plain = out_.label(), headed = out_.label(), padded = out_.label(), far = out_.label(),
+                flags = out_.label();
+    needBehindX(2);
+    out_.op(BPF_LD | BPF_B | BPF_IND, 1);
+    out_.branch(BPF_JSET | BPF_K, 0x40, none_, kNext);
+    out_.op(BPF_LD | BPF_B | BPF_IND, 0);
+    out_.branch(BPF_JSET | BPF_K, 0x08, kNext, none_);
+    out_.branch(BPF_JSET | BPF_K, 0x04, none_, kNext);
+    out_.branch(BPF_JSET | BPF_K, 0x80, kNext, plain);
+    out_.op(BPF_MISC | BPF_TXA);
+    out_.op(BPF_ALU | BPF_ADD | BPF_K, 26);
+    out_.go(headed);
+    out_.land(plain);
+    out_.op(BPF_MISC | BPF_TXA);
+    out_.op(BPF_ALU | BPF_ADD | BPF_K, 24);
+    out_.land(headed);
+    out_.op(BPF_MISC | BPF_TAX);
+    if (radiotap) {
+      // Of the fields present (little endian), the first may be a time of 8 bytes, the second are the flags.
+      out_.op(BPF_STX, 1);
+      out_.op(BPF_LD | BPF_W | BPF_ABS, 4);
+      out_.branch(BPF_JSET | BPF_K, 0x0200'0000, kNext, padded);
+      out_.branch(BPF_JSET | BPF_K, 0x80, padded, kNext);
+      out_.branch(BPF_JSET | BPF_K, 0x0100'0000, far, kNext);
+      need(9);
+      out_.op(BPF_LD | BPF_B | BPF_ABS, 8);
+      out_.go(flags);
+      out_.land(far);
+      need(17);
+      out_.op(BPF_LD | BPF_B | BPF_ABS, 16);
+      out_.land(flags);
+      out_.branch(BPF_JSET | BPF_K, 0x20, kNext, padded);
+      out_.op(BPF_LD | BPF_MEM, 1);
+      out_.op(BPF_ALU | BPF_ADD | BPF_K, 3);
+      out_.op(BPF_ALU | BPF_AND | BPF_K, 0xffff'fffc);
+      out_.op(BPF_ST, 1);
+      out_.land(padded);
+      out_.op(BPF_LDX | BPF_MEM, 1);
+    }
+    needBehindX(8);
+    out_.op(BPF_LD | BPF_H | BPF_IND, 6);
+    out_.op(BPF_ST, 1);
+    out_.op(BPF_MISC | BPF_TXA);
+    out_.op(BPF_ALU | BPF_ADD | BPF_K, 8);
+    out_.op(BPF_MISC | BPF_TAX);
+    out_.op(BPF_LD | BPF_MEM, 1);
+    byEtherType();
+  }
+
+  // A is the EtherType of what begins at X.
+  void byEtherType() {
+    out_.branch(BPF_JEQ | BPF_K, ETH_P_IP, ip4_, kNext);
+    out_.branch(BPF_JEQ | BPF_K, ETH_P_IPV6, ip6_, kNext);
+    out_.branch(BPF_JEQ | BPF_K, ETH_P_ARP, arp_, kNext);
+    out_.branch(BPF_JEQ | BPF_K, ETH_P_RARP, arp_, none_);
+    usesArp_ = true;
+  }
+
+  // The network header is at X; from there, the addresses are from `first` to `end`.
+  void found(std::uint32_t kind, std::uint32_t first, std::uint32_t end) {
+    needBehindX(end);
+    out_.op(BPF_MISC | BPF_TXA);
+    out_.op(BPF_ALU | BPF_ADD | BPF_K, first);
+    out_.op(BPF_ALU | BPF_LSH | BPF_K, 2);
+    out_.op(BPF_ALU | BPF_OR | BPF_K, kind);
+    out_.go(end_);
+  }
+
+  FilterProgram finish() {
+    out_.land(ip4_);
+    found(kAddressesIp4, 12, 20);
+    out_.land(ip6_);
+    found(kAddressesIp6, 8, 40);
+    if (usesArp_) {
+      out_.land(arp_);
+      found(kAddressesArp, 14, 28);
+    }
+    out_.land(none_);
+    out_.op(BPF_LD | BPF_IMM, kNoAddresses);
+    out_.land(end_);
+    out_.op(BPF_RET | BPF_A);
+    return out_.finish();
+  }
+
+  ClassicWriter out_;
+  Label ip4_ = out_.label(), ip6_ = out_.label(), arp_ = out_.label(), none_ = out_.label(), end_ = out_.label();
+  bool usesArp_ = false;  // the kernel refuses eBPF with instructions that nothing leads to
+};
+
+}  // namespace
+
+const std::vector<Locator>& locators() {
+  static const std::vector<Locator> all{
+      {kLinkTypeEthernet, LocatorWriter().ethernet()}, {kLinkTypeRaw, LocatorWriter().raw()},
+      {kLinkTypeWireless, LocatorWriter().wireless()}, {kLinkTypePrism, LocatorWriter().prism()},
+      {kLinkTypeRadiotap, LocatorWriter().radiotap()},
+  };
+  return all;
+}
+
+const Locator* locatorFor(std::uint16_t linkType) {
+  const auto& all = locators();
+  const auto found =
+      std::find_if(all.begin(), all.end(), [&](const Locator& locator) { return locator.linkType == linkType; });
+  return found == all.end() ? nullptr : &*found;
+}
+
+}  // namespace ringtap

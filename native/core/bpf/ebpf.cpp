@@ -1,0 +1,149 @@
+#include "core/bpf/ebpf.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <vector>
+
+namespace ringtap {
+
+namespace {
+
+int bpf(bpf_cmd command, bpf_attr& attributes) {
+  return static_cast<int>(::syscall(SYS_bpf, command, &attributes, sizeof attributes));
+}
+
+bpf_attr blank() {
+  bpf_attr attributes;
+  std::memset(&attributes, 0, sizeof attributes);  // the padding too: the kernel refuses what it does not know
+  return attributes;
+}
+
+void name(char (&field)[BPF_OBJ_NAME_LEN], const char* text) { std::strncpy(field, text, sizeof field - 1); }
+
+Result<UniqueFd> createMap(std::uint32_t type, std::uint32_t flags, std::uint32_t keySize, std::uint32_t valueSize,
+                           std::uint32_t entries) {
+  bpf_attr attributes = blank();
+  attributes.map_type = type;
+  attributes.key_size = keySize;
+  attributes.value_size = valueSize;
+  attributes.max_entries = entries;
+  attributes.map_flags = flags;
+  name(attributes.map_name, "ringtap");
+  const int fd = bpf(BPF_MAP_CREATE, attributes);
+  if (fd < 0) return Error::fromErrno("bpf", "an eBPF map could not be created");
+  return UniqueFd(fd);
+}
+
+}  // namespace
+
+bool mayUseBpf() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3]{};
+  if (::syscall(SYS_capget, &header, data) == 0) {
+    const std::uint64_t effective = data[0].effective | std::uint64_t{data[1].effective} << 32;
+    constexpr int kCapBpf = 39;  // CAP_BPF, Linux 5.8
+    if ((effective >> kCapBpf & 1) != 0 || (effective >> CAP_SYS_ADMIN & 1) != 0) return true;
+  }
+  const UniqueFd setting(::open("/proc/sys/kernel/unprivileged_bpf_disabled", O_RDONLY | O_CLOEXEC));
+  char value = '1';
+  return setting && ::read(setting.get(), &value, 1) == 1 && value == '0';
+}
+
+Result<UniqueFd> createHashMap(std::uint32_t valueSize, std::uint32_t entries) {
+  return createMap(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, sizeof(std::uint32_t), valueSize, entries);
+}
+
+Result<UniqueFd> createMappableArray(std::uint32_t valueSize, std::uint32_t entries) {
+  return createMap(BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, sizeof(std::uint32_t), valueSize, entries);
+}
+
+Result<UniqueFd> createFullHashMap(std::uint32_t keySize, std::uint32_t valueSize, std::uint32_t entries) {
+  return createMap(BPF_MAP_TYPE_HASH, 0, keySize, valueSize, entries);
+}
+
+Result<UniqueFd> createTrie(std::uint32_t keySize, std::uint32_t valueSize, std::uint32_t entries) {
+  return createMap(BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC, keySize, valueSize, entries);
+}
+
+Result<UniqueFd> createProcessorArray(std::uint32_t valueSize, std::uint32_t entries) {
+  return createMap(BPF_MAP_TYPE_PERCPU_ARRAY, 0, sizeof(std::uint32_t), valueSize, entries);
+}
+
+bool mapUpdate(int map, std::uint32_t key, const void* value) {
+  bpf_attr attributes = blank();
+  attributes.map_fd = static_cast<std::uint32_t>(map);
+  attributes.key = reinterpret_cast<std::uintptr_t>(&key);
+  attributes.value = reinterpret_cast<std::uintptr_t>(value);
+  attributes.flags = BPF_ANY;
+  return bpf(BPF_MAP_UPDATE_ELEM, attributes) == 0;
+}
+
+Result<> mapUpdateAll(int map, std::span<const std::uint8_t> keys, std::uint32_t keySize,
+                      std::span<const std::uint32_t> values) {
+  bpf_attr attributes = blank();
+  attributes.batch.map_fd = static_cast<std::uint32_t>(map);
+  attributes.batch.keys = reinterpret_cast<std::uintptr_t>(keys.data());
+  attributes.batch.values = reinterpret_cast<std::uintptr_t>(values.data());
+  attributes.batch.count = static_cast<std::uint32_t>(values.size());
+  attributes.batch.elem_flags = BPF_ANY;
+  if (bpf(BPF_MAP_UPDATE_BATCH, attributes) == 0) return {};
+  // A kernel without it refuses in several ways; whatever the reason, the plain calls tell.
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    attributes = blank();
+    attributes.map_fd = static_cast<std::uint32_t>(map);
+    attributes.key = reinterpret_cast<std::uintptr_t>(keys.data() + i * keySize);
+    attributes.value = reinterpret_cast<std::uintptr_t>(&values[i]);
+    attributes.flags = BPF_ANY;
+    if (bpf(BPF_MAP_UPDATE_ELEM, attributes) != 0) return Error::fromErrno("bpf", "an eBPF map could not be filled");
+  }
+  return {};
+}
+
+bool mapLookup(int map, std::uint32_t key, void* value) {
+  bpf_attr attributes = blank();
+  attributes.map_fd = static_cast<std::uint32_t>(map);
+  attributes.key = reinterpret_cast<std::uintptr_t>(&key);
+  attributes.value = reinterpret_cast<std::uintptr_t>(value);
+  return bpf(BPF_MAP_LOOKUP_ELEM, attributes) == 0;
+}
+
+bool mapDelete(int map, std::uint32_t key) {
+  bpf_attr attributes = blank();
+  attributes.map_fd = static_cast<std::uint32_t>(map);
+  attributes.key = reinterpret_cast<std::uintptr_t>(&key);
+  return bpf(BPF_MAP_DELETE_ELEM, attributes) == 0;
+}
+
+Result<UniqueFd> loadSocketFilter(std::span<const bpf_insn> program) {
+  bpf_attr attributes = blank();
+  attributes.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
+  attributes.insns = reinterpret_cast<std::uintptr_t>(program.data());
+  attributes.insn_cnt = static_cast<std::uint32_t>(program.size());
+  attributes.license = reinterpret_cast<std::uintptr_t>("MIT");
+  name(attributes.prog_name, "ringtap");
+  int fd = bpf(BPF_PROG_LOAD, attributes);
+  if (fd >= 0) return UniqueFd(fd);
+  Error error = Error::fromErrno("bpf", "the eBPF socket filter could not be loaded");
+  // Once more with a log, for the reason: asking for one at first would make every load slower.
+  std::vector<char> log(std::size_t{64} << 10);
+  attributes.log_level = 1;
+  attributes.log_size = static_cast<std::uint32_t>(log.size());
+  attributes.log_buf = reinterpret_cast<std::uintptr_t>(log.data());
+  fd = bpf(BPF_PROG_LOAD, attributes);
+  if (fd >= 0) return UniqueFd(fd);
+  const std::size_t length = ::strnlen(log.data(), log.size());
+  if (length > 0) error.message += "; verifier: " + std::string(log.data() + (length > 400 ? length - 400 : 0));
+  return error;
+}
+
+std::size_t mappedLength(std::uint32_t valueSize, std::uint32_t entries) {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t stride = (std::size_t{valueSize} + 7) / 8 * 8;  // array_map_alloc: elem_size
+  return (stride * entries + page - 1) / page * page;
+}
+
+}  // namespace ringtap

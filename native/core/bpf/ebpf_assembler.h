@@ -1,0 +1,101 @@
+// eBPF instructions, one by one, and jumps whose targets come later.
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/filter.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "core/util/result.h"
+
+namespace ringtap::ebpf {
+
+inline constexpr std::uint8_t R0 = 0, R1 = 1, R2 = 2, R3 = 3, R4 = 4, R5 = 5, R6 = 6, R7 = 7, R8 = 8, R9 = 9, R10 = 10;
+
+// The stack: M[0] to M[15] of the classic machine on top, then what the table needs, the rule on duplicates, and the
+// address sets.
+inline constexpr std::int16_t kMemory = -64;
+inline constexpr std::int16_t kKey = -72;
+inline constexpr std::int16_t kCount = -80;
+inline constexpr std::int16_t kDuplicates = -112;  // up to kCount
+inline constexpr std::int16_t kHosts = -144;       // 32 bytes
+
+class Assembler {
+ public:
+  explicit Assembler(std::vector<bpf_insn>& out) : out_(out) {}
+
+  void emit(std::uint8_t code, std::uint8_t dst, std::uint8_t src, std::int16_t off, std::int32_t imm) {
+    bpf_insn instruction{};
+    instruction.code = code;
+    instruction.dst_reg = dst & 0xf;
+    instruction.src_reg = src & 0xf;
+    instruction.off = off;
+    instruction.imm = imm;
+    out_.push_back(instruction);
+  }
+  void set(std::uint8_t reg, std::uint32_t value) {
+    emit(BPF_ALU | BPF_MOV | BPF_K, reg, 0, 0, static_cast<std::int32_t>(value));
+  }
+  void copy32(std::uint8_t to, std::uint8_t from) { emit(BPF_ALU | BPF_MOV | BPF_X, to, from, 0, 0); }
+  void copy64(std::uint8_t to, std::uint8_t from) { emit(BPF_ALU64 | BPF_MOV | BPF_X, to, from, 0, 0); }
+  void load32(std::uint8_t to, std::uint8_t from, std::int16_t off) {
+    emit(BPF_LDX | BPF_MEM | BPF_W, to, from, off, 0);
+  }
+  void store32(std::int16_t off, std::uint8_t from) { emit(BPF_STX | BPF_MEM | BPF_W, R10, from, off, 0); }
+  void context(std::uint8_t to, std::size_t field) { load32(to, R6, static_cast<std::int16_t>(field)); }
+  // R1 is used.
+  void increment(std::uint8_t base, std::int16_t off) {
+    set(R1, 1);
+    emit(BPF_STX | BPF_XADD | BPF_DW, base, R1, off, 0);
+  }
+  void call(std::int32_t helper) { emit(BPF_JMP | BPF_CALL, 0, 0, 0, helper); }
+  void exit() { emit(BPF_JMP | BPF_EXIT, 0, 0, 0, 0); }
+  // R1 = the map, R2 = the address of the key at `key`; then the lookup: R0 = the value's address or null.
+  void lookup(int map, std::int16_t key) {
+    mapAndKey(map, key);
+    call(BPF_FUNC_map_lookup_elem);
+  }
+  void mapAndKey(int map, std::int16_t key) {
+    emit(BPF_LD | BPF_DW | BPF_IMM, R1, BPF_PSEUDO_MAP_FD, 0, map);
+    emit(0, 0, 0, 0, 0);
+    copy64(R2, R10);
+    emit(BPF_ALU64 | BPF_ADD | BPF_K, R2, 0, 0, key);
+  }
+
+  // A jump whose target comes later: land() makes it the next instruction.
+  [[nodiscard]] std::size_t jump(std::uint8_t op, std::uint8_t reg, std::int32_t value) {
+    emit(BPF_JMP | op, reg, 0, 0, value);
+    return out_.size() - 1;
+  }
+  [[nodiscard]] std::size_t jump32(std::uint8_t op, std::uint8_t reg, std::int32_t value) {
+    emit(BPF_JMP32 | op, reg, 0, 0, value);
+    return out_.size() - 1;
+  }
+  // Jumps where none of these bits is set.
+  [[nodiscard]] std::size_t jumpUnless(std::uint8_t reg, std::uint32_t bits) {
+    emit(BPF_JMP32 | BPF_JSET | BPF_K, reg, 0, 1, static_cast<std::int32_t>(bits));
+    return jumpAlways();
+  }
+  // The instruction just emitted.
+  [[nodiscard]] std::size_t last() const { return out_.size() - 1; }
+  [[nodiscard]] std::size_t jumpAlways() { return jump(BPF_JA, 0, 0); }
+  // False where the distance does not fit into the instruction.
+  [[nodiscard]] bool land(std::size_t from) { return land(from, out_.size()); }
+  [[nodiscard]] bool land(std::size_t from, std::size_t to) {
+    const std::size_t distance = to - from - 1;
+    if (distance > static_cast<std::size_t>(std::numeric_limits<std::int16_t>::max())) return false;
+    out_[from].off = static_cast<std::int16_t>(distance);
+    return true;
+  }
+
+ private:
+  std::vector<bpf_insn>& out_;
+};
+
+// For a jump that land() refuses.
+inline Error tooFar() { return Error{Code::FilterTooLarge, "the filter is too long for the jumps of its eBPF form"}; }
+
+}  // namespace ringtap::ebpf

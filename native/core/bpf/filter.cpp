@@ -1,0 +1,287 @@
+#include "core/bpf/filter.h"
+
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <unordered_set>
+
+#include "core/bpf/filter_interpreter.h"
+#include "core/util/pcap_handle.h"
+#include "core/util/unique_fd.h"
+
+namespace ringtap {
+
+namespace {
+
+static_assert(sizeof(FilterInstruction) == sizeof(bpf_insn));
+static_assert(offsetof(FilterInstruction, jt) == offsetof(bpf_insn, jt));
+static_assert(offsetof(FilterInstruction, jf) == offsetof(bpf_insn, jf));
+static_assert(offsetof(FilterInstruction, k) == offsetof(bpf_insn, k));
+
+// Below this an expression is compiled without precautions.
+constexpr std::size_t kShortExpression = 2048;
+// Each distinct address or port costs an instruction or more, so an expression of so many words cannot fit; the margin
+// is for pcap-filter's own words.
+constexpr std::size_t kMaxDistinctWords = kMaxFilterInstructions + 256;
+constexpr std::size_t kMaxWords = 4 * kMaxFilterInstructions;
+// libpcap's optimiser shortens lists by up to some 15 times, in a time that grows with the cube of the length or worse.
+constexpr std::size_t kMaxUnoptimised = 16 * kMaxFilterInstructions;
+// libpcap's code generator and optimiser call themselves once per block of code: 8000 ports end a stack of 1 MiB.
+constexpr std::size_t kStackSize = 64 * 1024 * 1024;
+
+class Program {
+ public:
+  Program() = default;
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+  ~Program() { pcap_freecode(&program_); }
+
+  bool compile(pcap_t* handle, const std::string& expression, bool optimise) {
+    return pcap_compile(handle, &program_, expression.c_str(), optimise ? 1 : 0, PCAP_NETMASK_UNKNOWN) == 0;
+  }
+  [[nodiscard]] std::size_t size() const { return program_.bf_len; }
+  [[nodiscard]] FilterProgram copy() const {
+    FilterProgram instructions;
+    instructions.reserve(size());
+    for (std::size_t i = 0; i < size(); ++i) {
+      const bpf_insn& from = program_.bf_insns[i];
+      instructions.push_back({from.code, from.jt, from.jf, from.k});
+    }
+    return instructions;
+  }
+
+ private:
+  bpf_program program_{};
+};
+
+bool isSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+bool isBlank(std::string_view text) {
+  for (const char c : text) {
+    if (!isSpace(c)) return false;
+  }
+  return true;
+}
+
+// For error messages: one line, not too long, cut between characters.
+std::string shortened(const std::string& expression) {
+  constexpr std::size_t limit = 100;
+  std::string text = expression.substr(0, limit);
+  if (text.size() < expression.size()) {
+    while (!text.empty() && (static_cast<unsigned char>(expression[text.size()]) & 0xc0) == 0x80) text.pop_back();
+    text += "…";
+  }
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';
+  }
+  return text;
+}
+
+Error refused(const std::string& expression, const std::string& reason) {
+  return {Code::FilterSyntax, "filter \"" + shortened(expression) + "\": " + reason};
+}
+
+Error tooLarge(const std::string& expression, const std::string& size) {
+  return {Code::FilterTooLarge, "filter \"" + shortened(expression) + "\" is too large: " + size +
+                                    "; the kernel takes " + std::to_string(kMaxFilterInstructions) +
+                                    " instructions. Ranges (net, portrange) need fewer than lists."};
+}
+
+PcapHandle activate(const char* name, std::uint32_t snapshotLength, bool& denied) {
+  char reason[PCAP_ERRBUF_SIZE];
+  PcapHandle handle(pcap_create(name, reason));
+  if (!handle) return nullptr;
+  pcap_set_snaplen(handle.get(), static_cast<int>(snapshotLength));
+  pcap_set_buffer_size(handle.get(), 64 * 1024);  // becomes a single frame
+  pcap_set_timeout(handle.get(), 1000);
+  pcap_set_protocol_linux(handle.get(), kQuietProtocol);
+  const int status = pcap_activate(handle.get());
+  denied = status == PCAP_ERROR_PERM_DENIED;
+  if (status < 0 || pcap_datalink(handle.get()) != DLT_EN10MB) return nullptr;
+  return handle;
+}
+
+bool isUpEthernet(int socket, const char* name) {
+  ifreq request{};
+  std::strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+  if (::ioctl(socket, SIOCGIFFLAGS, &request) != 0 || !(request.ifr_flags & IFF_UP)) return false;
+  if (::ioctl(socket, SIOCGIFHWADDR, &request) != 0) return false;
+  return linkTypeOf(request.ifr_hwaddr.sa_family) == kLinkTypeEthernet;
+}
+
+// The words of an expression, about as libpcap's scanner.l cuts them.
+template <typename Visit>
+void forEachWord(std::string_view expression, Visit visit) {
+  constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/\\";
+  for (std::size_t at = 0; (at = expression.find_first_of(letters, at)) != std::string_view::npos;) {
+    const std::size_t end = std::min(expression.find_first_not_of(letters, at), expression.size());
+    visit(expression.substr(at, end - at));
+    at = end;
+  }
+}
+
+// The size to report of an expression that is beyond hope; "" for any other.
+std::string hopelessSize(const std::string& expression) {
+  std::unordered_set<std::string_view> distinct;
+  std::size_t words = 0;
+  forEachWord(expression, [&](std::string_view word) {
+    ++words;
+    distinct.insert(word);
+  });
+  if (distinct.size() > kMaxDistinctWords) return std::to_string(distinct.size()) + " different words";
+  if (words > kMaxWords) return std::to_string(words) + " words";
+  return {};
+}
+
+// Runs `work` on a thread of its own with kStackSize of stack, and waits for it.
+template <typename Work>
+Result<> onLargeStack(const Work& work) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kStackSize);
+  pthread_t thread;
+  errno = pthread_create(
+      &thread, &attributes,
+      [](void* argument) -> void* {
+        (*static_cast<const Work*>(argument))();
+        return nullptr;
+      },
+      const_cast<Work*>(&work));
+  const bool started = errno == 0;
+  pthread_attr_destroy(&attributes);
+  if (!started) return Error::fromErrno("pthread_create", "no thread to compile a filter");
+  pthread_join(thread, nullptr);
+  return {};
+}
+
+// A live Ethernet handle, for nothing but its effect on the code generator; null where none can be had.
+PcapHandle activateAny(std::uint32_t snapshotLength) {
+  bool denied = false;
+  if (PcapHandle handle = activate("lo", snapshotLength, denied); handle || denied) return handle;
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  struct if_nameindex* const names = ::if_nameindex();
+  if (!names) return nullptr;
+  PcapHandle handle;
+  for (const struct if_nameindex* each = names; each->if_index != 0 && !handle && !denied; ++each) {
+    if (isUpEthernet(socket.get(), each->if_name)) handle = activate(each->if_name, snapshotLength, denied);
+  }
+  ::if_freenameindex(names);
+  return handle;
+}
+
+Result<FilterProgram> compileOn(pcap_t* handle, const std::string& expression) {
+  if (expression.size() > kShortExpression) {
+    Program draft;
+    if (!draft.compile(handle, expression, false)) return refused(expression, pcap_geterr(handle));
+    if (draft.size() > kMaxUnoptimised) {
+      return tooLarge(expression, std::to_string(draft.size()) + " instructions before optimising");
+    }
+  }
+  Program program;
+  if (!program.compile(handle, expression, true)) return refused(expression, pcap_geterr(handle));
+  if (program.size() > kMaxFilterInstructions) {
+    return tooLarge(expression, std::to_string(program.size()) + " instructions");
+  }
+  FilterProgram instructions = program.copy();
+  // libpcap makes a loop for `protochain`, and a program with a jump back is none for the kernel or for runFilter.
+  if (const auto valid = validateFilter(instructions); !valid.ok()) {
+    return refused(expression, "the kernel cannot run it, for protochain needs a loop (" + valid.error().message + ")");
+  }
+  return instructions;
+}
+
+bool isKnown(std::uint16_t linkType) { return pcap_datalink_val_to_name(dltOf(linkType)) != nullptr; }
+
+}  // namespace
+
+bool needsKernelExtensions(const std::string& expression) {
+  bool needs = false;
+  forEachWord(expression, [&](std::string_view word) {
+    // Only vlan with libpcap 1.10; later ones refuse the others on a handle that does not capture.
+    needs |= word == "vlan" || word == "inbound" || word == "outbound" || word == "ifindex";
+  });
+  return needs;
+}
+
+Result<CompiledFilter> compileFilter(const std::string& expression, std::uint16_t linkType,
+                                     std::uint32_t snapshotLength, FilterExtensions extensions) {
+  if (snapshotLength == 0 || snapshotLength > kMaxSnapshotLength) {
+    return Error{Code::Option, "the snapshot length must be between 1 and " + std::to_string(kMaxSnapshotLength) +
+                                   "; got " + std::to_string(snapshotLength)};
+  }
+  CompiledFilter result;
+  if (isBlank(expression)) {
+    result.instructions = {{BPF_RET | BPF_K, 0, 0, snapshotLength}};
+    return result;
+  }
+  if (expression.find('\0') != std::string::npos) return refused(expression, "it holds a NUL byte");
+  if (!isKnown(linkType)) {
+    return Error{Code::Option, "libpcap does not know the link type " + std::to_string(linkType)};
+  }
+  if (const std::string size = hopelessSize(expression); !size.empty()) return tooLarge(expression, size);
+
+  PcapHandle handle;
+  if (extensions == FilterExtensions::Kernel && linkType == kLinkTypeEthernet && needsKernelExtensions(expression)) {
+    handle = activateAny(snapshotLength);
+    result.extensionsMissing = !handle;
+  }
+  if (!handle) handle.reset(pcap_open_dead(dltOf(linkType), static_cast<int>(snapshotLength)));
+  if (!handle) return Error::fromErrno("pcap_open_dead", "no memory to compile a filter");
+
+  Result<FilterProgram> compiled = FilterProgram{};
+  const auto work = [&] { compiled = compileOn(handle.get(), expression); };
+  if (expression.size() <= kShortExpression) {
+    work();
+  } else if (auto ran = onLargeStack(work); !ran.ok()) {
+    return ran.error();
+  }
+  if (!compiled.ok()) return compiled.error();
+  result.instructions = std::move(*compiled);
+  return result;
+}
+
+Result<LinkTypeFilters> compileForLinkTypes(const std::string& expression, std::uint32_t snapshotLength,
+                                            FilterExtensions extensions, std::span<const std::uint16_t> linkTypes) {
+  LinkTypeFilters result;
+  Error first;
+  bool valid = false;
+  for (const std::uint16_t linkType : linkTypes) {
+    auto compiled = compileFilter(expression, linkType, snapshotLength, extensions);
+    if (compiled.ok()) {
+      valid = true;
+      result.extensionsMissing |= compiled->extensionsMissing;
+      result.filters.push_back({linkType, std::move(compiled->instructions), {}});
+      continue;
+    }
+    if (compiled.error().code != Code::FilterSyntax && isKnown(linkType)) return compiled.error();
+    if (result.filters.empty()) first = compiled.error();
+    result.filters.push_back({linkType, {{BPF_RET | BPF_K, 0, 0, 0}}, compiled.error().message});
+  }
+  if (!valid && !linkTypes.empty()) return first;
+  return result;
+}
+
+std::string filterListing(std::span<const FilterInstruction> program) {
+  // bpf_image writes into a buffer of its own, which only newer libpcaps keep per thread.
+  static std::mutex mutex;
+  std::string text;
+  int number = 0;
+  for (const FilterInstruction& each : program) {
+    const bpf_insn instruction{each.code, each.jt, each.jf, each.k};
+    const std::lock_guard lock(mutex);
+    text += bpf_image(&instruction, number++);
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace ringtap

@@ -1,0 +1,241 @@
+#include "core/bpf/kernel_filter.h"
+
+#include <linux/if_arp.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "core/bpf/address_filter.h"
+#include "core/bpf/attach.h"
+#include "core/bpf/dedupe_maps.h"
+#include "core/bpf/ebpf.h"
+#include "core/bpf/ebpf_program.h"
+#include "core/util/link_type.h"
+
+namespace ringtap {
+
+namespace {
+
+class ClassicFilter final : public KernelFilter {
+ public:
+  ClassicFilter(FilterSpec spec, bool acceptUnlisted, std::vector<int> sockets)
+      : spec_(std::move(spec)), acceptUnlisted_(acceptUnlisted), sockets_(std::move(sockets)) {}
+
+  void accept(std::uint32_t index, std::uint16_t) override { list(index, !acceptUnlisted_); }
+  void refuse(std::uint32_t index, std::uint16_t) override { list(index, acceptUnlisted_); }
+  void forget(std::uint32_t index) override { list(index, false); }
+
+  Result<> commit() override {
+    if (!dirty_) return {};
+    if (auto attached = attachAll(spec_); !attached) return attached;
+    dirty_ = false;
+    return {};
+  }
+
+  void relate(std::uint32_t, const DedupeRelation&) override {}
+  std::uint64_t duplicates(std::uint32_t) const override { return 0; }
+
+  Result<> replace(const FilterSpec& spec) override {
+    if (auto attached = attachAll(spec); !attached) {
+      (void)attachAll(spec_);  // those rings that took the new one
+      return attached;
+    }
+    spec_ = spec;
+    dirty_ = false;
+    return {};
+  }
+
+  std::optional<std::uint64_t> accepted(std::uint32_t) const override { return std::nullopt; }
+  bool unlistedPassUnfiltered() const override { return false; }
+  TableForm form() const override { return TableForm::Classic; }
+
+ private:
+  Result<> attachAll(const FilterSpec& spec) {
+    auto program = assembleClassic(spec, {acceptUnlisted_, {listed_.begin(), listed_.end()}});
+    if (!program) return program.error();
+    for (const int socket : sockets_) {
+      if (auto attached = attachFilter(socket, *program); !attached) return attached;
+    }
+    return {};
+  }
+
+  void list(std::uint32_t index, bool present) {
+    const bool changed = present ? listed_.insert(index).second : listed_.erase(index) > 0;
+    dirty_ = dirty_ || changed;
+  }
+
+  FilterSpec spec_;
+  bool acceptUnlisted_;
+  std::vector<int> sockets_;
+  std::set<std::uint32_t> listed_;
+  bool dirty_ = true;
+};
+
+constexpr std::uint32_t kSlots = 16384;
+constexpr std::uint32_t kStrangers = 16384;
+
+class EbpfFilter final : public KernelFilter {
+ public:
+  static Result<std::unique_ptr<EbpfFilter>> create(FilterSpec spec, bool acceptUnlisted, bool dedupe,
+                                                    std::vector<int> sockets) {
+    std::unique_ptr<EbpfFilter> self(new EbpfFilter(std::move(spec), acceptUnlisted, std::move(sockets)));
+    auto slotOf = createHashMap(sizeof(std::uint32_t), kSlots);
+    if (!slotOf) return slotOf.error();
+    auto strangers = createHashMap(sizeof(std::uint64_t), kStrangers);
+    if (!strangers) return strangers.error();
+    auto slots = createMappableArray(sizeof(Slot), kSlots);
+    if (!slots) return slots.error();
+    self->slotOf_ = std::move(*slotOf);
+    self->strangers_ = std::move(*strangers);
+    void* memory =
+        ::mmap(nullptr, mappedLength(sizeof(Slot), kSlots), PROT_READ | PROT_WRITE, MAP_SHARED, slots->get(), 0);
+    if (memory == MAP_FAILED) return Error::fromErrno("mmap", "the eBPF table of interfaces could not be mapped");
+    self->slots_ = static_cast<Slot*>(memory);
+    self->slotArray_ = std::move(*slots);
+    if (dedupe) {
+      auto maps = DedupeMaps::create(kSlots);
+      if (!maps) return maps.error();
+      self->dedupe_.emplace(std::move(*maps));
+    }
+    if (auto attached = self->attachAll(self->spec_); !attached) return attached.error();
+    return self;
+  }
+
+  ~EbpfFilter() override {
+    if (slots_ != nullptr) ::munmap(slots_, mappedLength(sizeof(Slot), kSlots));
+  }
+
+  void accept(std::uint32_t index, std::uint16_t hardwareType) override { set(index, hardwareType, 0); }
+  void refuse(std::uint32_t index, std::uint16_t hardwareType) override { set(index, hardwareType, kSlotRefused); }
+
+  void forget(std::uint32_t index) override {
+    (void)mapDelete(strangers_.get(), index);
+    const auto found = slotByIndex_.find(index);
+    if (found == slotByIndex_.end()) return;
+    (void)mapDelete(slotOf_.get(), index);
+    free_.push_back(found->second);
+    slotByIndex_.erase(found);
+  }
+
+  Result<> commit() override { return {}; }
+
+  void relate(std::uint32_t index, const DedupeRelation& relation) override {
+    if (const auto found = slotByIndex_.find(index); dedupe_ && found != slotByIndex_.end()) {
+      dedupe_->relate(found->second, relation);
+    }
+  }
+
+  std::uint64_t duplicates(std::uint32_t index) const override {
+    const auto found = slotByIndex_.find(index);
+    return dedupe_ && found != slotByIndex_.end() ? dedupe_->duplicates(found->second) : 0;
+  }
+
+  Result<> replace(const FilterSpec& spec) override {
+    const FilterSpec before = std::exchange(spec_, spec);
+    auto attached = attachAll(spec);
+    if (!attached) {
+      spec_ = before;
+      (void)attachAll(before);
+    }
+    return attached;
+  }
+
+  std::optional<std::uint64_t> accepted(std::uint32_t index) const override {
+    std::uint64_t count = 0;
+    (void)mapLookup(strangers_.get(), index, &count);
+    if (const auto found = slotByIndex_.find(index); found != slotByIndex_.end()) {
+      count += __atomic_load_n(&slots_[found->second].accepted, __ATOMIC_RELAXED) - baseline_[found->second];
+    }
+    return count;
+  }
+  bool unlistedPassUnfiltered() const override { return true; }
+  TableForm form() const override { return TableForm::Ebpf; }
+
+ private:
+  EbpfFilter(FilterSpec spec, bool acceptUnlisted, std::vector<int> sockets)
+      : spec_(std::move(spec)), acceptUnlisted_(acceptUnlisted), sockets_(std::move(sockets)), baseline_(kSlots, 0) {}
+
+  Result<> attachAll(const FilterSpec& spec) {
+    EbpfMaps maps{slotOf_.get(), slotArray_.get(), strangers_.get()};
+    if (dedupe_) maps.dedupe = dedupe_->fds();
+    if (spec.hosts) {
+      const auto hosts = spec.hosts->maps();
+      if (!hosts) return hosts.error();
+      maps.hosts = hosts.value();
+    }
+    auto code = assembleEbpf(spec, acceptUnlisted_, maps);
+    if (!code) return code.error();
+    auto program = loadSocketFilter(*code);  // the sockets keep it from here on
+    if (!program) return program.error();
+    for (const int socket : sockets_) {
+      if (auto attached = attachFilter(socket, program->get()); !attached) return attached;
+    }
+    return {};
+  }
+
+  static std::uint32_t flagsFor(std::uint16_t hardwareType) {
+    const std::uint32_t flags = hardwareType == ARPHRD_LOOPBACK ? kSlotLoopback : 0;
+    return flags | std::uint32_t{linkTypeOrdinal(linkTypeOf(hardwareType))} << kSlotLinkTypeShift;
+  }
+
+  void set(std::uint32_t index, std::uint16_t hardwareType, std::uint32_t refused) {
+    const std::uint32_t flags = flagsFor(hardwareType) | refused;
+    if (const auto found = slotByIndex_.find(index); found != slotByIndex_.end()) {
+      __atomic_store_n(&slots_[found->second].flags, flags, __ATOMIC_RELEASE);
+      return;
+    }
+    std::uint32_t slot;
+    if (!free_.empty()) {
+      slot = free_.front();  // the one that has been free longest: a late packet may still count on it
+      free_.erase(free_.begin());
+    } else if (used_ < kSlots) {
+      slot = used_++;
+    } else {
+      return;  // as many as there are slots: this one stays unlisted, and its packets are judged when they are read
+    }
+    baseline_[slot] = __atomic_load_n(&slots_[slot].accepted, __ATOMIC_RELAXED);
+    __atomic_store_n(&slots_[slot].flags, flags, __ATOMIC_RELEASE);
+    if (dedupe_) dedupe_->reset(slot);
+    if (mapUpdate(slotOf_.get(), index, &slot)) slotByIndex_.emplace(index, slot);
+    else free_.push_back(slot);
+  }
+
+  FilterSpec spec_;
+  bool acceptUnlisted_;
+  std::vector<int> sockets_;
+  UniqueFd slotOf_;
+  UniqueFd slotArray_;
+  UniqueFd strangers_;
+  std::optional<DedupeMaps> dedupe_;
+  Slot* slots_ = nullptr;
+  std::uint32_t used_ = 0;
+  std::vector<std::uint32_t> free_;
+  std::vector<std::uint64_t> baseline_;  // what a slot had counted before its present interface
+  std::map<std::uint32_t, std::uint32_t> slotByIndex_;
+};
+
+}  // namespace
+
+bool triesEbpf(TableForm form) { return form == TableForm::Ebpf || (form == TableForm::Auto && mayUseBpf()); }
+
+Result<std::unique_ptr<KernelFilter>> KernelFilter::attach(const FilterSpec& spec, bool acceptUnlisted, TableForm form,
+                                                           bool dedupe, std::vector<int> sockets) {
+  std::string refusal;
+  if (triesEbpf(form)) {
+    auto ebpf = EbpfFilter::create(spec, acceptUnlisted, dedupe, sockets);
+    if (ebpf) return std::unique_ptr<KernelFilter>(std::move(*ebpf));
+    if (form == TableForm::Ebpf) return ebpf.error();
+    refusal = ebpf.error().message;
+  }
+  auto classic = std::make_unique<ClassicFilter>(spec, acceptUnlisted, std::move(sockets));
+  if (auto attached = classic->commit(); !attached) {
+    Error error = std::move(attached.error());
+    if (spec.hosts && !refusal.empty()) error.message += "; eBPF was tried, and refused: " + refusal;
+    return error;
+  }
+  return std::unique_ptr<KernelFilter>(std::move(classic));
+}
+
+}  // namespace ringtap

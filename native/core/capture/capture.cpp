@@ -1,0 +1,295 @@
+#include "core/capture/capture.h"
+
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <numeric>
+
+#include "core/capture/pcap/pcap_loop.h"
+#include "core/capture/ring/ring_intake.h"
+
+namespace ringtap {
+
+std::optional<std::uint64_t> CaptureFigures::lost(const InterfaceFigures& one) const {
+  if (!one.received) return std::nullopt;
+  // Without a loss, what is not taken yet is still in the ring.
+  const bool lossy = loops.ringDrops + loops.overflowDrops + table.malformed > 0;
+  return lossy && *one.received > one.taken ? *one.received - one.taken : 0;
+}
+
+Capture::Capture(const CaptureConfig& config, InterfaceMonitor monitor, netlink::Requester counters,
+                 std::function<void()> wake)
+    : config_(config),
+      counters_(std::move(counters)),
+      table_(config.filter, config.hotplug, config.dedupe),
+      queue_(wake),
+      wake_(std::move(wake)),
+      outlet_(queue_),
+      feed_(std::move(monitor), table_, history_, queue_,
+            {[this] { return intake_->horizon(); }, [this] { renewMemberships(); }}),
+      overflow_(std::make_shared<OverflowMemory>(config.overflowMemory)) {}
+
+Result<std::unique_ptr<Capture>> Capture::open(const CaptureConfig& config, InterfaceMonitor monitor,
+                                               std::function<void()> wake) {
+  auto counters = netlink::Requester::open();
+  if (!counters) return std::move(counters.error());
+  std::unique_ptr<Capture> self(new Capture(config, std::move(monitor), std::move(*counters), std::move(wake)));
+  self->initial_ = self->feed_.initial();
+  if (auto opened = self->openIntake(); !opened) return std::move(opened.error());
+  self->overflow_->onRoom([capture = self.get()] { capture->intake_->nudge(); });
+  for (InterfaceInfo& device : self->intake_->devices()) self->initial_.emplace(device.index, std::move(device));
+  auto losses = self->counters_.losses();
+  for (const auto& [index, info] : self->initial_) {
+    std::optional<DeviceLosses> before;
+    if (losses && losses->contains(index)) before = losses->find(index)->second;
+    self->table_.add(info, before);
+    self->history_.record(InterfaceEvent{InterfaceChange::Added, info, {}}, 0, 0);
+  }
+  return self;
+}
+
+Result<> Capture::openIntake() {
+  const IntakeRooms rooms{table_, queue_, outlet_, feed_, overflow_};
+  const auto take = [this](auto opened) -> Result<> {
+    if (!opened) return std::move(opened.error());
+    intake_ = std::move(*opened);
+    return {};
+  };
+  const auto onDrained = [this] {
+    if (const auto recorder = outlet_.recorder()) recorder->finish(false);
+    queue_.finish();
+  };
+  switch (config_.backend) {
+    case Backend::Pcap: return take(PcapLoop::open(config_.pcap, config_.filter, rooms, onDrained));
+    case Backend::Ring: break;
+  }
+  return take(RingIntake::open(config_.ring, config_.ringCount, config_.sharing, config_.form, config_.dedupe, rooms,
+                               onDrained));
+}
+
+Capture::~Capture() { close(); }
+
+Result<> Capture::start() {
+  auto kernel = intake_->attach(config_.filter, config_.hotplug);
+  if (!kernel) return std::move(kernel.error());
+  table_.use(std::move(*kernel));
+  config_.filter.hosts.reset();  // the table's: it may be replaced, and its memory is wanted back then
+  if (auto committed = table_.commit(); !committed) return committed;
+  return intake_->begin();
+}
+
+void Capture::decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected) {
+  const bool known = table_.decide(index, generation, epoch, selected);
+  if (known) intake_->setCaptured(index, selected);
+  if (!config_.promiscuous || !known) return;
+  std::lock_guard lock(promiscuousMutex_);
+  if (selected == promiscuous_.contains(index)) return;
+  for (std::uint32_t times = selected ? 1 : promiscuous_[index]; times > 0; --times) {
+    if (auto set = intake_->setPromiscuous(index, selected); !set) {
+      if (set.error().number != ENODEV) queue_.push(std::move(set.error()));  // gone in the meantime: nothing to tell
+      return;
+    }
+  }
+  if (selected) promiscuous_.emplace(index, 1);
+  else promiscuous_.erase(index);
+}
+
+Result<> Capture::commit() {
+  if (auto committed = table_.commit(); !committed) return committed;
+  return intake_->commit();
+}
+
+// The kernel ends a membership when the device leaves the namespace (af_packet.c, packet_dev_mclist_delete). Where the
+// news of that were lost, the device may be back as if nothing had been. A membership that still stands is counted once
+// more, and nothing changes for the device.
+void Capture::renewMemberships() {
+  std::lock_guard lock(promiscuousMutex_);
+  for (auto& [index, times] : promiscuous_) {
+    if (intake_->setPromiscuous(index, true)) ++times;  // else it is gone, and its removal is on its way
+  }
+}
+
+std::optional<QueuedEvent> Capture::nextEvent() {
+  outlet_.decided(queue_.seenEpoch());  // whoever asks for the next one has answered the last
+  auto event = queue_.nextEvent();
+  if (event && event->event.change == InterfaceChange::Removed) {
+    intake_->setCaptured(event->event.current.index, false);
+    std::lock_guard lock(promiscuousMutex_);
+    promiscuous_.erase(event->event.current.index);  // the membership went with the device
+  }
+  if (!event && feed_.resumed()) intake_->nudge();
+  return event;
+}
+
+ChunkQueue::Next Capture::nextBlock(std::optional<Lease>& out) {
+  for (;;) {
+    const auto next = queue_.nextBlock(out);
+    if (next != ChunkQueue::Next::Block) return next;
+    out->settle([this](std::byte* content, TakenBlock& taken) { table_.handOut(content, taken); });
+    if (out->taken().summary.packets > 0) return next;
+    out.reset();
+  }
+}
+
+Result<> Capture::setFilter(const FilterSpec& spec, const std::string& expression) {
+  if (auto replaced = table_.replaceFilter(spec); !replaced) return replaced;
+  expression_ = expression;
+  if (recorder_) recorder_->setFilter(expression);
+  unsettle();
+  return {};
+}
+
+Result<> Capture::setHosts(std::shared_ptr<const HostFilter> hosts) {
+  if (auto replaced = table_.replaceHosts(std::move(hosts)); !replaced) return replaced;
+  unsettle();
+  return {};
+}
+
+void Capture::unsettle() {
+  oldInLoops_ = intake_->entered();
+  oldInQueue_.reset();
+  oldInRecorder_ = 0;
+}
+
+bool Capture::filterSettled() {
+  if (!oldInQueue_) {
+    const auto taken = intake_->taken();
+    for (std::size_t i = 0; i < oldInLoops_.size(); ++i) {
+      if (taken[i] < oldInLoops_[i]) return false;
+    }
+    oldInQueue_ = queue_.pushed();
+    if (recorder_) oldInRecorder_ = recorder_->pushed();
+  }
+  // Of a recording that began in the meantime that is too much asked, but not for long.
+  const bool recorded = !recorder_ || recorder_->done() >= std::min(oldInRecorder_, recorder_->pushed());
+  return recorded && queue_.givenOut() >= *oldInQueue_;
+}
+
+Result<> Capture::record(std::shared_ptr<Recorder> recorder) {
+  if (recorder_ && !recorder_->ended()) return Error{Code::Option, "a recording of this capture is under way"};
+  if (draining_ || closed_) return Error{Code::Closed, "the capture was stopped"};
+  if (recorder_) recorder_->join();
+  recorder_ = std::move(recorder);
+  if (expression_) recorder_->setFilter(*expression_);  // it was replaced while the first file was being made
+  outlet_.decided(queue_.seenEpoch());
+  recorder_->prepare(Recorder::Rooms{
+      table_,
+      history_,
+      [this] { return losses(); },
+      [this](const std::string& name) { return speedOf(name); },
+      [this](const Recorder& one) { outlet_.detach(one); },
+      wake_,
+  });
+  outlet_.attach(recorder_);
+  recorder_->start();
+  return {};
+}
+
+void Capture::stopRecording() {
+  if (!recorder_) return;
+  using Clock = std::chrono::steady_clock;
+  // A packet that passed the filter on another processor may not be counted yet: one retire time covers it.
+  const auto delay =
+      config_.backend == Backend::Pcap ? config_.pcap.delayMilliseconds : config_.ring.retireMilliseconds;
+  const auto from = Clock::now() + std::chrono::milliseconds(delay);
+  // As with a drain: a loop that is held up, for want of memory that JavaScript holds, does not hold up the stop for
+  // ever.
+  const auto overdue = from + 100 * std::chrono::milliseconds(delay) + std::chrono::seconds(1);
+  std::vector<std::uint64_t> wanted;
+  recorder_->stop([this, from, overdue, wanted]() mutable {
+    if (Clock::now() < from) return false;
+    if (Clock::now() >= overdue) {
+      queue_.push(Error{Code::System, "a recording was stopped before all that had been received was handed over"});
+      return true;
+    }
+    if (wanted.empty()) wanted = intake_->entered();
+    const std::vector<std::uint64_t> taken = intake_->taken();
+    return std::equal(taken.begin(), taken.end(), wanted.begin(), wanted.end(), std::greater_equal<>());
+  });
+}
+
+// Per device no more than is certain: what is accepted and not taken may be in the kernel's memory still.
+Losses Capture::losses() {
+  const std::vector<std::uint64_t> taken = intake_->taken();
+  const SelectionTable::Figures table = table_.figures();
+  const LoopFigures loops = intake_->figures();
+  Losses losses;
+  losses.inRing = loops.ringDrops + loops.overflowDrops;
+  losses.byDevice = table_.form() != TableForm::Classic;
+  if (!losses.byDevice || losses.inRing == 0) return losses;
+  const std::uint64_t entered = loops.packets - losses.inRing;
+  const std::uint64_t inKernel = entered - std::min(entered, std::reduce(taken.begin(), taken.end()));
+  for (const InterfaceFigures& one : table.interfaces) {
+    const std::uint64_t missing = one.received.value_or(0) - std::min(one.taken, one.received.value_or(0));
+    if (missing > inKernel) losses.ofDevice[{one.index, one.generation}] = missing - inKernel;
+  }
+  return losses;
+}
+
+// Any socket of the right network namespace will do (net/socket.c, sock_do_ioctl).
+std::uint64_t Capture::speedOf(const std::string& name) const {
+  ethtool_cmd command{};
+  command.cmd = ETHTOOL_GSET;
+  ifreq request{};
+  if (name.size() >= sizeof request.ifr_name) return 0;
+  std::memcpy(request.ifr_name, name.data(), name.size());
+  request.ifr_data = reinterpret_cast<char*>(&command);
+  if (::ioctl(counters_.fd(), SIOCETHTOOL, &request) != 0) return 0;
+  const std::uint32_t megabits = ethtool_cmd_speed(&command);
+  return megabits == static_cast<std::uint32_t>(SPEED_UNKNOWN) ? 0 : std::uint64_t{megabits} * 1'000'000;
+}
+
+void Capture::drain() {
+  if (draining_.exchange(true)) return;
+  auto refused = table_.close([this] { return intake_->refuseAll(); });
+  if (!refused) queue_.push(std::move(refused.error()));
+  intake_->drain();
+}
+
+void Capture::close() {
+  if (closed_.exchange(true)) return;
+  overflow_->onRoom({});
+  if (!intake_) return;
+  intake_->stop();
+  if (recorder_) {
+    recorder_->finish(true);
+    recorder_->join();
+  }
+  queue_.clear();
+  (void)table_.close([] { return Result<>{}; });  // the filter's sockets go now
+  intake_->shut();
+}
+
+CaptureFigures Capture::figures() {
+  // Where the kernel does not tell, the figures are absent.
+  auto losses = counters_.losses();
+  CaptureFigures all = figures(losses ? *losses : LossesByIndex{});
+  all.softnet = softnet_.figures();
+  return all;
+}
+
+std::optional<CaptureFigures> Capture::ledgerAfter(std::uint64_t packets) {
+  if (intake_->figures().packets == packets) return std::nullopt;
+  return figures(LossesByIndex{});
+}
+
+CaptureFigures Capture::figures(const LossesByIndex& losses) {
+  CaptureFigures figures;
+  std::uint64_t taken = 0;
+  for (const std::uint64_t one : intake_->taken()) taken += one;
+  // The loops' counters last: what the table has is then part of them.
+  figures.table = table_.figures(losses);
+  figures.loops = intake_->figures();
+  figures.settled = taken == figures.loops.packets - figures.loops.ringDrops - figures.loops.overflowDrops;
+  figures.received = figures.loops.packets - figures.table.lateRefused;
+  figures.overflowUsed = overflow_->used();
+  figures.monitorOverflows = feed_.overflows();
+  return figures;
+}
+
+}  // namespace ringtap

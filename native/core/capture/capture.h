@@ -1,0 +1,159 @@
+// One capture: where its packets come from, their filter, and the interfaces it has met.
+//
+// Life: open() → start() → drain()? → close(). Owner: the binding's object for it. open(), start(), close() and the
+// destructor may block for some milliseconds (the kernel waits for packets in flight), start() with libpcap for some
+// per interface, and belong on a worker thread; all else is quick and may be called from JavaScript's thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/block/overflow_memory.h"
+#include "core/bpf/kernel_filter.h"
+#include "core/capture/intake/block_outlet.h"
+#include "core/capture/intake/chunk_queue.h"
+#include "core/capture/intake/intake.h"
+#include "core/capture/intake/interface_feed.h"
+#include "core/capture/pcap/pcap_options.h"
+#include "core/capture/ring/ring.h"
+#include "core/ledger/selection_table.h"
+#include "core/links/netlink_socket.h"
+#include "core/links/softnet.h"
+#include "core/record/recorder.h"
+#include "core/util/result.h"
+
+namespace ringtap {
+
+enum class Backend { Ring, Pcap };
+
+struct CaptureConfig {
+  Backend backend = Backend::Ring;
+  RingOptions ring;  // of each
+  std::uint32_t ringCount = 1;
+  Sharing sharing = Sharing::ByFlow;  // of the rings
+  PcapOptions pcap;
+  std::size_t overflowMemory = 0;
+  FilterSpec filter;
+  bool hotplug = false;
+  bool promiscuous = false;
+  TableForm form = TableForm::Auto;
+  bool dedupe = false;  // core/bpf/dedupe.h
+};
+
+struct CaptureFigures {
+  SelectionTable::Figures table;
+  LoopFigures loops;           // of all
+  std::uint64_t received = 0;  // accepted by the filter
+  std::uint64_t overflowUsed = 0;
+  std::uint64_t monitorOverflows = 0;
+  std::optional<SoftnetFigures> softnet;
+  bool settled = false;  // nothing was on its way through a ring: the figures per interface are exact
+
+  // Packets of this interface that were received and cannot be delivered, whatever the cause. Nothing where its
+  // `received` is not known.
+  [[nodiscard]] std::optional<std::uint64_t> lost(const InterfaceFigures& one) const;
+};
+
+class Capture {
+ public:
+  // Opens what it receives through. Nothing is received yet. `monitor` knows the interfaces of the namespace, that of
+  // the calling thread; `wake`: see ChunkQueue.
+  [[nodiscard]] static Result<std::unique_ptr<Capture>> open(const CaptureConfig& config, InterfaceMonitor monitor,
+                                                             std::function<void()> wake);
+  ~Capture();
+
+  // The interfaces at the time of open(), and what else was asked for by name; to be decided with decide(…, epoch 0, …)
+  // before start().
+  [[nodiscard]] const std::map<std::uint32_t, InterfaceInfo>& initialInterfaces() const { return initial_; }
+  // Attaches the filter, begins reception and starts the threads.
+  Result<> start();
+
+  // Answers an event. After a run of answers, commit() makes the kernel follow them.
+  void decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected);
+  Result<> commit();
+
+  [[nodiscard]] std::optional<QueuedEvent> nextEvent();
+  [[nodiscard]] std::optional<Error> nextFault() { return queue_.nextFault(); }
+  // As ChunkQueue::nextBlock; the block's packets are settled in the ledger. A block of which nothing is left after the
+  // decisions is passed over.
+  ChunkQueue::Next nextBlock(std::optional<Lease>& out);
+
+  // Replaces the filter: from here on the kernel applies the new one. What it accepted before is in the kernel and in
+  // the queue; filterSettled() says when all of that was given out. enforceFilter() applies the new one to the rest.
+  // `expression`: what a recording's files are to tell of it.
+  Result<> setFilter(const FilterSpec& spec, const std::string& expression = {});
+  // The same for the address sets, which are part of what those two mean by the filter.
+  Result<> setHosts(std::shared_ptr<const HostFilter> hosts);
+  [[nodiscard]] bool filterSettled();
+  void enforceFilter() { table_.enforceFilter(intake_->horizon()); }
+
+  // From the next block on, what is selected goes to the recorder too. One at a time.
+  Result<> record(std::shared_ptr<Recorder> recorder);
+  // The recording ends when everything received before this call is written. What the loops cannot hand over for more
+  // than a second is left to JavaScript, with a fault that says so.
+  void stopRecording();
+  // Whether JavaScript takes blocks: without that, while there is a recording, none wait for it.
+  void listen(bool listening) { outlet_.listen(listening); }
+
+  // Ends intake: when every packet accepted before this call is in the queue, the queue finishes.
+  void drain();
+  [[nodiscard]] bool intakeEnded() const { return queue_.finished(); }
+  // Ends the threads and closes the descriptors. What waits is dropped; leases stay readable. Idempotent.
+  void close();
+
+  // The ledger, with what was lost ahead of the rings beside it; the kernel tells the devices' counters under its RTNL
+  // lock. JavaScript's thread.
+  [[nodiscard]] CaptureFigures figures();
+  // The same without what was lost ahead of the rings; nothing where no packet came since the rings had accepted
+  // `packets`.
+  [[nodiscard]] std::optional<CaptureFigures> ledgerAfter(std::uint64_t packets);
+  [[nodiscard]] IntakeSize size() const { return intake_->size(); }
+  // What a filter for setFilter() has to be compiled for beside the link types of the interfaces.
+  [[nodiscard]] std::vector<std::uint16_t> linkTypes() const { return intake_->linkTypes(); }
+  [[nodiscard]] TableForm form() const { return table_.form(); }
+
+ private:
+  Capture(const CaptureConfig& config, InterfaceMonitor monitor, netlink::Requester counters,
+          std::function<void()> wake);
+  Result<> openIntake();
+
+  [[nodiscard]] CaptureFigures figures(const LossesByIndex& losses);
+
+  void unsettle();
+  void renewMemberships();
+  [[nodiscard]] Losses losses();
+  [[nodiscard]] std::uint64_t speedOf(const std::string& name) const;
+
+  CaptureConfig config_;
+  netlink::Requester counters_;  // of the devices of the namespace
+  Softnet softnet_;
+  SelectionTable table_;
+  InterfaceHistory history_;
+  ChunkQueue queue_;
+  std::function<void()> wake_;
+  BlockOutlet outlet_;
+  InterfaceFeed feed_;
+  std::shared_ptr<OverflowMemory> overflow_;
+  std::unique_ptr<Intake> intake_;
+  std::map<std::uint32_t, InterfaceInfo> initial_;
+  // JavaScript's thread's: how much must have left each loop, and then the queue and the recorder, for the filter to be
+  // settled.
+  std::vector<std::uint64_t> oldInLoops_;
+  std::optional<std::uint64_t> oldInQueue_;
+  std::uint64_t oldInRecorder_ = 0;
+  std::atomic<bool> draining_{false};
+  std::atomic<bool> closed_{false};
+  std::mutex promiscuousMutex_;
+  std::map<std::uint32_t, std::uint32_t> promiscuous_;  // by index: how often the membership was asked for
+  std::shared_ptr<Recorder> recorder_;                  // the latest
+  std::optional<std::string> expression_;               // of the latest setFilter()
+};
+
+}  // namespace ringtap

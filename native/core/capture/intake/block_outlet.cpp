@@ -1,0 +1,57 @@
+#include "core/capture/intake/block_outlet.h"
+
+#include <utility>
+
+#include "core/record/recorder.h"
+
+namespace ringtap {
+
+void BlockOutlet::push(std::shared_ptr<HeldBlock> block) {
+  std::lock_guard lock(mutex_);
+  if (!recording_) {
+    queue_.push(Lease(std::move(block)));
+    return;
+  }
+  // Both leases first: the block must not go home between them.
+  Lease first(block);
+  if (listening_) queue_.push(Lease(block));
+  else block->settle([](std::byte*, TakenBlock& taken) { taken.forJavaScript = false; });
+  recorder_->push(std::move(first));
+}
+
+bool BlockOutlet::giveWay(const HeldBlock* block) {
+  const auto recorder = this->recorder();
+  return recorder && recorder->giveWay(block);
+}
+
+void BlockOutlet::attach(std::shared_ptr<Recorder> recorder) {
+  std::shared_ptr<Recorder> last;  // let go after the lock
+  std::lock_guard lock(mutex_);
+  last = std::exchange(recorder_, std::move(recorder));
+  recording_ = true;
+  recorder_->decided(decided_);
+}
+
+void BlockOutlet::detach(const Recorder& recorder) {
+  std::lock_guard lock(mutex_);
+  if (recorder_.get() == &recorder) recording_ = false;
+}
+
+std::shared_ptr<Recorder> BlockOutlet::recorder() const {
+  std::lock_guard lock(mutex_);
+  return recorder_;
+}
+
+void BlockOutlet::listen(bool listening) {
+  std::lock_guard lock(mutex_);
+  listening_ = listening;
+}
+
+void BlockOutlet::decided(std::uint64_t epoch) {
+  std::lock_guard lock(mutex_);
+  if (epoch == decided_) return;
+  decided_ = epoch;
+  if (recorder_) recorder_->decided(epoch);
+}
+
+}  // namespace ringtap

@@ -1,0 +1,46 @@
+// Where a capture's blocks go: to JavaScript, to a recorder, or to both.
+//
+// Thread-safe: the loops push, JavaScript's thread decides who takes. Locks are taken in this order: the outlet's, then
+// the recorder's or the queue's, then a block's. What the queue calls to wake JavaScript is called under the outlet's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+#include "core/capture/intake/chunk_queue.h"
+#include "core/ledger/lease.h"
+
+namespace ringtap {
+
+class Recorder;
+
+class BlockOutlet {
+ public:
+  explicit BlockOutlet(ChunkQueue& queue) : queue_(queue) {}
+
+  void push(std::shared_ptr<HeldBlock> block);
+  // A loop needs overflow memory, or the place of this block: a recorder that is behind gives way, so that a slow disk
+  // holds up nobody else. True where that has changed anything: the block is home, or there is memory.
+  bool giveWay(const HeldBlock* block = nullptr);
+
+  // From the next block on. While somebody records, JavaScript is only given what it listens for.
+  void attach(std::shared_ptr<Recorder> recorder);
+  // No further block for this one. What waits with it still follows the decisions, and still gives way.
+  void detach(const Recorder& recorder);
+  // The latest.
+  [[nodiscard]] std::shared_ptr<Recorder> recorder() const;
+  void listen(bool listening);
+  // JavaScript has answered every event up to this one.
+  void decided(std::uint64_t epoch);
+
+ private:
+  ChunkQueue& queue_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<Recorder> recorder_;
+  bool recording_ = false;  // it is given blocks
+  bool listening_ = false;
+  std::uint64_t decided_ = 0;
+};
+
+}  // namespace ringtap

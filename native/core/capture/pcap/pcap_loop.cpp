@@ -1,0 +1,308 @@
+#include "core/capture/pcap/pcap_loop.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace ringtap {
+
+namespace {
+
+constexpr std::uint64_t kNews = 0;
+constexpr int kPacketsAtOnce = 1024;
+
+// Half of the delay is the kernel's, half is ours.
+std::uint32_t kernelDelay(std::uint32_t delay) { return std::max(1u, delay / 2); }
+
+PcapSettings settingsFor(const PcapOptions& options, const FilterSpec& spec) {
+  return {spec.snapshotLength, spec.direction, kernelDelay(options.delayMilliseconds)};
+}
+
+bool isKnown(const std::map<std::uint32_t, InterfaceInfo>& interfaces, const std::string& name) {
+  return std::any_of(interfaces.begin(), interfaces.end(), [&](const auto& one) {
+    const auto& others = one.second.alternativeNames;
+    return one.second.name == name || std::find(others.begin(), others.end(), name) != others.end();
+  });
+}
+
+}  // namespace
+
+PcapLoop::PcapLoop(const PcapOptions& options, const FilterSpec& spec, const IntakeRooms& rooms,
+                   std::function<void()> onDrained)
+    : options_(options),
+      hold_(options.delayMilliseconds - kernelDelay(options.delayMilliseconds)),
+      rooms_(rooms),
+      onDrained_(std::move(onDrained)),
+      table_(std::make_shared<PcapTable>(settingsFor(options, spec), spec, options.memory, [this] { nudge(); })),
+      drain_(std::chrono::milliseconds(options.delayMilliseconds)) {}
+
+Result<std::unique_ptr<PcapLoop>> PcapLoop::open(const PcapOptions& options, const FilterSpec& spec,
+                                                 const IntakeRooms& rooms, std::function<void()> onDrained) {
+  std::unique_ptr<PcapLoop> self(new PcapLoop(options, spec, rooms, std::move(onDrained)));
+  if (auto opened = self->thread_.open(); !opened) return std::move(opened.error());
+  if (!options.netns.empty()) {
+    auto own = Namespace::own();
+    if (!own) return std::move(own.error());
+    self->namespace_.emplace(std::move(*own));
+  }
+  for (const std::string& name : options.names) {
+    if (isKnown(rooms.feed.initial(), name)) continue;
+    auto opened = self->table_->openDevice(name);
+    // Whoever asked for it notices that it is not there.
+    if (!opened && opened.error().code != Code::NoInterface) return std::move(opened.error());
+  }
+  return self;
+}
+
+PcapLoop::~PcapLoop() {
+  stop();
+  shut();
+}
+
+Result<std::unique_ptr<KernelFilter>> PcapLoop::attach(const FilterSpec&, bool acceptUnlisted) {
+  return table_->filter(acceptUnlisted);
+}
+
+Result<> PcapLoop::begin() {
+  if (auto watched = thread_.watch(rooms_.feed.fd(), EPOLLIN | EPOLLET, kNews); !watched) return watched;
+  thread_.start([this] { run(); });
+  std::unique_lock lock(beginMutex_);
+  beginCondition_.wait(lock, [this] { return begun_.has_value(); });
+  return *begun_;
+}
+
+void PcapLoop::drain() {
+  draining_ = true;
+  nudge();
+}
+
+void PcapLoop::shut() {
+  active_.clear();
+  table_->closeAll();
+}
+
+void PcapLoop::run() {
+  Result<> begun;
+  if (namespace_) begun = namespace_->enter();
+  if (begun) {
+    auto failures = follow();
+    if (!failures.empty()) begun = std::move(failures.front());
+  }
+  {
+    std::lock_guard lock(beginMutex_);
+    begun_ = std::move(begun);
+  }
+  beginCondition_.notify_all();
+  while (!thread_.ending()) {
+    wait();
+    if (newsWaits_) readNews();
+    for (Error& failure : follow()) rooms_.queue.push(std::move(failure));
+    readAll();
+    handOverIfDue();
+    endHandles();
+    if (draining_ && !drained_) lookForDrain();
+  }
+}
+
+int PcapLoop::timeout() const {
+  int least = -1;
+  const auto atMost = [&](std::int64_t milliseconds) {
+    const int value = static_cast<int>(std::max<std::int64_t>(milliseconds, 0));
+    if (least < 0 || value < least) least = value;
+  };
+  const auto until = [&](Clock::time_point since, std::chrono::milliseconds length) {
+    atMost(std::chrono::ceil<std::chrono::milliseconds>(since + length - Clock::now()).count());
+  };
+  for (const Active& one : active_) {
+    if (one.ready && !starved_ && !drained_) atMost(0);
+    if (one.source->pollMilliseconds() >= 0 && !starved_) atMost(one.source->pollMilliseconds());
+    if (one.ending) atMost(options_.delayMilliseconds);
+  }
+  if (filledSince_) until(*filledSince_, hold_);
+  if (draining_ && !drained_) atMost(drain_.timeout());
+  return least;
+}
+
+void PcapLoop::wait() {
+  for (const epoll_event& event : thread_.wait(timeout())) {
+    if (event.data.u64 == kNews) {
+      newsWaits_ = true;
+      continue;
+    }
+    const auto found =
+        std::find_if(active_.begin(), active_.end(), [&](const Active& one) { return one.tag == event.data.u64; });
+    if (found != active_.end()) found->ready = true;
+  }
+  for (Active& one : active_) {
+    one.ready = one.ready || one.source->pollMilliseconds() >= 0 || one.ending || draining_;
+  }
+}
+
+// What came before the news belongs to the interfaces as they were.
+void PcapLoop::readNews() {
+  readAll();
+  handOver(current_);
+  newsWaits_ = !rooms_.feed.read();
+}
+
+void PcapLoop::add(std::shared_ptr<PcapSource> source) {
+  Active active{std::move(source), ++lastTag_, true, std::nullopt};
+  if (active.source->fd() >= 0) {
+    // One shot: a handle that cannot be read for want of room would wake us without end.
+    auto watched = thread_.watch(active.source->fd(), EPOLLIN | EPOLLONESHOT, active.tag);
+    if (!watched) rooms_.queue.push(std::move(watched.error()));
+  }
+  active_.push_back(std::move(active));
+}
+
+std::vector<Error> PcapLoop::follow() {
+  auto change = table_->follow();
+  for (Error& warning : change.warnings) rooms_.queue.push(std::move(warning));
+  for (auto& source : change.opened) add(std::move(source));
+  for (const auto& source : change.ending) {
+    const auto found =
+        std::find_if(active_.begin(), active_.end(), [&](const Active& one) { return one.source == source; });
+    if (found == active_.end()) table_->close(source);
+    else if (!found->ending) found->ending = Clock::now();
+  }
+  return std::move(change.failures);
+}
+
+// Round after round, so that a busy interface does not keep the others waiting.
+void PcapLoop::readAll() {
+  for (Active& one : active_) {
+    if (!one.ready || drained_) continue;
+    if (!makeRoom()) return;
+    readOne(one);
+  }
+}
+
+void PcapLoop::readOne(Active& active) {
+  auto read = active.source->read(*this, kPacketsAtOnce);
+  if (full_) handOver(full_);
+  if (current_ && !current_->filler.empty() && !filledSince_) filledSince_ = Clock::now();
+  if (read && *read == PcapSource::Read::More) return;
+  active.ready = false;
+  if (!read) {
+    // Of an interface that is down or gone its news tell.
+    if (!isAbsent(read.error()) && !active.ending) rooms_.queue.push(std::move(read.error()));
+    table_->abandon(active.source);
+    return;
+  }
+  if (active.source->fd() >= 0) (void)thread_.rearm(active.source->fd(), EPOLLIN | EPOLLONESHOT, active.tag);
+}
+
+std::optional<BlockMemory> PcapLoop::takeMemory() {
+  do {
+    if (auto memory = BlockMemory::take(rooms_.overflow, kPcapBlockSize)) return memory;
+  } while (rooms_.outlet.giveWay());
+  return std::nullopt;
+}
+
+// Whatever packet comes next has a place. False: the overflow memory is used up.
+bool PcapLoop::makeRoom() {
+  if (!current_) current_ = std::move(spare_);
+  for (auto* block : {&current_, &spare_}) {
+    if (*block) continue;
+    auto memory = takeMemory();
+    if (!memory && current_ && !current_->filler.empty()) {
+      handOver(current_);  // shrinks to what is in it
+      return makeRoom();
+    }
+    const bool starved = !memory;
+    if (starved != starved_) {
+      starved_ = starved;
+      dropCauses_.setStarved(starved, [this] { return table_->statistics().drops; });
+    }
+    if (starved) return false;
+    *block = std::make_unique<Filling>(std::move(*memory));
+  }
+  return true;
+}
+
+bool PcapLoop::put(const RecordHead& head, const FilledPacket& packet, std::span<const std::uint8_t> tail) {
+  static_assert(BlockFiller::capacity(kPcapBlockSize) >= kMaxSnapshotLength);
+  if (!current_->filler.add(head, packet, tail)) {
+    full_ = std::move(current_);
+    current_ = std::move(spare_);
+    (void)current_->filler.add(head, packet, tail);  // an empty block has room for any
+  }
+  return spare_ != nullptr;
+}
+
+void PcapLoop::handOver(std::unique_ptr<Filling>& block) {
+  if (!block || block->filler.empty()) return;
+  filledSince_.reset();
+  const std::unique_ptr<Filling> done = std::move(block);
+  const std::size_t used = done->filler.seal();
+  const std::uint64_t number = ++blocksTaken_;
+  // A handle is opened only on an interface that is known.
+  TakenBlock taken = rooms_.table.take(done->memory.data(), used, 0, number,
+                                       [this](std::uint32_t stranger) { rooms_.feed.meet(stranger); });
+  const std::uint64_t packets = taken.records;
+  if (taken.summary.packets > 0) {
+    done->memory.shrink((used + 7) / 8 * 8);  // JavaScript reads whole words
+    rooms_.outlet.push(std::make_shared<CopiedBlock>(std::move(done->memory), std::move(taken)));
+  }
+  packetsTaken_ += packets;
+}
+
+void PcapLoop::handOverIfDue() {
+  if (filledSince_ && Clock::now() - *filledSince_ >= hold_) handOver(current_);
+}
+
+// The kernel hands over the last packets of a handle when its delay is over.
+void PcapLoop::endHandles() {
+  const auto delay = std::chrono::milliseconds(2 * options_.delayMilliseconds);
+  const auto now = Clock::now();
+  const auto over = [&](const Active& one) {
+    return one.ending && now - *one.ending >= delay &&
+           (one.source->allRead() || now - *one.ending >= 100 * delay + std::chrono::seconds(1));
+  };
+  for (const Active& one : active_) {
+    if (!over(one)) continue;
+    handOver(current_);
+    if (one.source->fd() >= 0) thread_.unwatch(one.source->fd());
+    table_->close(one.source);
+  }
+  std::erase_if(active_, over);
+}
+
+void PcapLoop::lookForDrain() {
+  bool allRead = true;
+  for (const Active& one : active_) allRead = allRead && one.source->allRead();
+  if (allRead) handOver(current_);
+  const auto state = drain_.look(allRead);
+  if (state == DrainWatch::State::Waiting) return;
+  drained_ = true;
+  handOver(current_);
+  current_.reset();
+  spare_.reset();
+  if (state == DrainWatch::State::Overdue) {
+    rooms_.queue.push(Error{Code::System, "libpcap did not hand over all packets in time after the stop"});
+  }
+  onDrained_();
+}
+
+// What the handles' buffers hold may come in blocks that are half empty, and one more from each for good measure.
+Horizon PcapLoop::horizon() const {
+  const IntakeSize now = size();
+  return {blocksTaken_ + 2 * now.memory / kPcapBlockSize + now.count + 2};
+}
+
+std::vector<std::uint64_t> PcapLoop::entered() const {
+  const PcapStatistics sum = table_->statistics();
+  return {sum.received - sum.drops};
+}
+
+LoopFigures PcapLoop::figures() {
+  PcapStatistics sum;
+  const auto drops = dropCauses_.split([&] {
+    sum = table_->statistics();
+    return sum.drops;
+  });
+  return {sum.received, drops.ring, drops.overflow, 0, 0};
+}
+
+IntakeSize PcapLoop::size() const { return {table_->memoryUsed(), table_->handles(), kPcapBlockSize, 0}; }
+
+}  // namespace ringtap

@@ -1,0 +1,128 @@
+// The thread that reads libpcap's handles, all of them, and copies their packets into blocks.
+//
+// The blocks are overflow memory: where that is used up nothing is read, the handles' own buffers fill, and what is
+// dropped there counts as lost for want of overflow memory.
+//
+// A handle for an interface that appears is opened when the news of it is read: its first packets are lost. So are
+// those of an interface that was down, until the news that it is up. A rename costs nothing.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/capture/intake/drain_watch.h"
+#include "core/capture/intake/intake.h"
+#include "core/capture/pcap/pcap_options.h"
+#include "core/capture/pcap/pcap_source.h"
+#include "core/capture/pcap/pcap_table.h"
+#include "core/ledger/copied_block.h"
+#include "core/ledger/drop_causes.h"
+#include "core/util/loop_thread.h"
+#include "core/util/netns.h"
+
+namespace ringtap {
+
+// Bytes of a block. The overflow memory must hold two; one holds the largest packet.
+inline constexpr std::size_t kPcapBlockSize = 512 * 1024;
+
+class PcapLoop final : public Intake, private PacketSink {
+ public:
+  // Opens what `options.names` asks for and the feed does not know.
+  [[nodiscard]] static Result<std::unique_ptr<PcapLoop>> open(const PcapOptions& options, const FilterSpec& spec,
+                                                              const IntakeRooms& rooms,
+                                                              std::function<void()> onDrained);
+  ~PcapLoop() override;
+
+  [[nodiscard]] std::vector<InterfaceInfo> devices() const override { return table_->devices(); }
+  [[nodiscard]] std::vector<std::uint16_t> linkTypes() const override { return table_->linkTypes(); }
+  Result<std::unique_ptr<KernelFilter>> attach(const FilterSpec& spec, bool acceptUnlisted) override;
+  // Returns when a handle is open on every interface that is wanted and up, or an error if one could not be.
+  Result<> begin() override;
+  Result<> refuseAll() override { return table_->refuseAll(); }
+  void drain() override;
+  void stop() override { thread_.stop(); }
+  void shut() override;
+  void nudge() override { thread_.nudge(); }
+  Result<> setPromiscuous(std::uint32_t interface, bool on) override { return table_->setPromiscuous(interface, on); }
+  [[nodiscard]] Horizon horizon() const override;
+  [[nodiscard]] std::vector<std::uint64_t> entered() const override;
+  [[nodiscard]] std::vector<std::uint64_t> taken() const override { return {packetsTaken_}; }
+  [[nodiscard]] LoopFigures figures() override;
+  [[nodiscard]] IntakeSize size() const override;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  // A handle that is read.
+  struct Active {
+    std::shared_ptr<PcapSource> source;
+    std::uint64_t tag = 0;
+    bool ready = true;                        // may have packets
+    std::optional<Clock::time_point> ending;  // since when; its last packets may still be in the kernel
+  };
+  // A block that is being filled.
+  struct Filling {
+    BlockMemory memory;
+    BlockFiller filler;
+    explicit Filling(BlockMemory&& bytes) : memory(std::move(bytes)), filler(memory.data(), memory.size()) {}
+  };
+
+  PcapLoop(const PcapOptions& options, const FilterSpec& spec, const IntakeRooms& rooms,
+           std::function<void()> onDrained);
+
+  void run();
+  [[nodiscard]] int timeout() const;
+  void wait();
+  void readNews();
+  [[nodiscard]] std::vector<Error> follow();  // why interfaces have no handle
+  void add(std::shared_ptr<PcapSource> source);
+  void readAll();
+  void readOne(Active& active);
+  [[nodiscard]] std::optional<BlockMemory> takeMemory();
+  [[nodiscard]] bool makeRoom();
+  bool put(const RecordHead& head, const FilledPacket& packet, std::span<const std::uint8_t> tail) override;
+  void handOver(std::unique_ptr<Filling>& block);
+  void handOverIfDue();
+  void endHandles();
+  void lookForDrain();
+
+  const PcapOptions options_;
+  const std::chrono::milliseconds hold_;  // how long a part-filled block waits for more
+  IntakeRooms rooms_;
+  std::function<void()> onDrained_;
+  std::shared_ptr<PcapTable> table_;
+  std::optional<Namespace> namespace_;
+  LoopThread thread_;
+
+  // The first round, for begin().
+  std::mutex beginMutex_;
+  std::condition_variable beginCondition_;
+  std::optional<Result<>> begun_;
+
+  // The thread's own.
+  std::vector<Active> active_;
+  std::uint64_t lastTag_ = 0;
+  std::unique_ptr<Filling> current_;
+  std::unique_ptr<Filling> spare_;  // so that a packet that does not fit into the current one has a place
+  std::unique_ptr<Filling> full_;
+  std::optional<Clock::time_point> filledSince_;
+  bool starved_ = false;
+  bool newsWaits_ = false;
+  DrainWatch drain_;
+  bool drained_ = false;
+
+  std::atomic<std::uint64_t> blocksTaken_{0};
+  std::atomic<std::uint64_t> packetsTaken_{0};
+  std::atomic<bool> draining_{false};
+  DropCauses dropCauses_;
+};
+
+}  // namespace ringtap

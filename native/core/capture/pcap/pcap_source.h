@@ -1,0 +1,133 @@
+// One live libpcap handle (pcap(3PCAP)): a network interface, or whatever else libpcap can listen on.
+//
+// On a network interface the handle is a packet socket, and what matters for the ledger is asked of that: the filter is
+// attached by one call, before the socket receives anything, and replaced without a gap (pcap_setfilter() lets none
+// through for a moment, and counts what it sorts out afterwards as received). Everything else is filtered by libpcap.
+//
+// What the handle does not tell is said in the record: direction and kind are unknown (block.h, kPacketUnknown), unless
+// only one direction is captured. A VLAN tag that libpcap has put back into the bytes is taken out again, as it is in a
+// ring.
+//
+// Thread-safe. open() may take some milliseconds, and so may the destructor; read() as long as its packets take.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+
+#include "core/block/block_filler.h"
+#include "core/bpf/cbpf_program.h"
+#include "core/util/pcap_handle.h"
+#include "core/util/result.h"
+
+namespace ringtap {
+
+struct PcapSettings {
+  std::uint32_t snapshotLength = 262144;
+  Direction direction = Direction::Both;
+  std::uint32_t delayMilliseconds = 10;  // after which the kernel hands over what it has
+};
+
+struct PcapStatistics {
+  std::uint64_t received = 0;  // accepted by the filter, whether or not there was room
+  std::uint64_t drops = 0;     // of these, those without room
+  std::uint64_t read = 0;
+
+  PcapStatistics& operator+=(const PcapStatistics& other) {
+    received += other.received;
+    drops += other.drops;
+    read += other.read;
+    return *this;
+  }
+};
+
+// The error says no more than that the interface is down, or gone: the news of interfaces say so too.
+[[nodiscard]] bool isAbsent(const Error& error);
+
+// Where packets go.
+class PacketSink {
+ public:
+  virtual ~PacketSink() = default;
+  // Takes the packet: its data, then `tail`. False: there may be no room for another one yet.
+  virtual bool put(const RecordHead& head, const FilledPacket& packet, std::span<const std::uint8_t> tail) = 0;
+};
+
+class PcapSource {
+ public:
+  // Opens the handle; on a network interface nothing is received before receive(). `index`: what its packets' records
+  // say.
+  //
+  // NoInterface: libpcap knows no device of that name (any more). Option: it is libpcap's `any`, or it cannot tell
+  // directions and one is asked for. System with ENETDOWN: the interface is down.
+  [[nodiscard]] static Result<std::shared_ptr<PcapSource>> open(const std::string& device, std::uint32_t index,
+                                                                const PcapSettings& settings, std::size_t bufferSize);
+
+  [[nodiscard]] const std::string& device() const { return device_; }
+  [[nodiscard]] std::uint32_t index() const { return index_; }
+  // That of the network interface the handle is on; 0 where it is none.
+  [[nodiscard]] std::uint32_t interface() const { return interface_; }
+  [[nodiscard]] std::uint16_t linkType() const { return linkType_; }
+  // Whether libpcap reports something of note: "" for nothing.
+  [[nodiscard]] const std::string& warning() const { return warning_; }
+
+  // Puts a filter in place, or replaces it.
+  Result<> filter(const FilterSpec& spec);
+  // From here on packets are received.
+  Result<> receive();
+  // From here on no packet is accepted; where the kernel does not filter for the handle, nothing changes.
+  Result<> refuse();
+  Result<> setPromiscuous(bool on);
+
+  // For epoll, level-triggered; -1: there is none, and it has to be tried every pollMilliseconds().
+  [[nodiscard]] int fd() const { return fd_; }
+  // After how long to try without being told by epoll; -1: never.
+  [[nodiscard]] int pollMilliseconds() const { return pollMilliseconds_; }
+
+  enum class Read {
+    More,   // there may be more, and epoll does not tell
+    Enough  // whatever more there is, epoll tells
+  };
+  // Gives what there is to the sink, `limit` packets at most, and fewer where the sink wants no more.
+  Result<Read> read(PacketSink& sink, int limit);
+
+  [[nodiscard]] PcapStatistics statistics();
+  // Everything that was received has been read, as far as can be known.
+  [[nodiscard]] bool allRead();
+
+ private:
+  struct Reading;
+
+  PcapSource(PcapHandle handle, std::string device, std::uint32_t index, const PcapSettings& settings)
+      : handle_(std::move(handle)), device_(std::move(device)), index_(index), settings_(settings) {}
+
+  Result<> learn();
+  Result<> setUserFilter(const FilterSpec& spec);
+  [[nodiscard]] PcapStatistics statisticsLocked();
+  [[nodiscard]] Error failure(const char* call);
+  static void deliver(std::uint8_t* reading, const pcap_pkthdr* header, const std::uint8_t* bytes);
+
+  std::mutex mutex_;  // of the handle
+  PcapHandle handle_;
+  const std::string device_;
+  const std::uint32_t index_;
+  const PcapSettings settings_;
+  std::string warning_;
+
+  int fd_ = -1;
+  int pollMilliseconds_ = -1;
+  std::uint32_t interface_ = 0;
+  std::uint16_t hardwareType_ = 0;
+  std::uint16_t linkType_ = 0;
+  bool packetSocket_ = false;
+  bool kernelFiltered_ = false;  // the filter is attached to the socket by us, and its counters are exact
+  bool nanoseconds_ = false;
+  bool quiet_ = false;  // the last read found nothing
+
+  std::uint64_t read_ = 0;
+  PcapStatistics sums_;
+  pcap_stat last_{};
+};
+
+}  // namespace ringtap

@@ -1,0 +1,131 @@
+#include "core/capture/ring/ring.h"
+
+#include <linux/if_packet.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "core/block/block.h"
+#include "core/bpf/attach.h"
+#include "core/capture/intake/packet_socket.h"
+
+namespace ringtap {
+
+namespace {
+
+constexpr std::uint32_t kFrameSize = 2048;  // only divides blocks on paper: TPACKET_V3 packs packets by their length
+constexpr std::uint32_t kFewestBlocks = 4;
+
+template <typename T>
+[[nodiscard]] bool setOption(int fd, int option, const T& value) {
+  return ::setsockopt(fd, SOL_PACKET, option, &value, sizeof value) == 0;
+}
+
+std::uint32_t* statusOf(std::byte* block) {
+  return &reinterpret_cast<tpacket_block_desc*>(block)->hdr.bh1.block_status;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Ring>> Ring::open(const RingOptions& options) {
+  std::shared_ptr<Ring> ring(new Ring);
+  ring->socket_ = UniqueFd(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!ring->socket_) return Error::fromErrno("socket", "a packet socket could not be opened");
+  const int fd = ring->fd();
+  if (!setOption(fd, PACKET_VERSION, int{TPACKET_V3})) {
+    return Error::fromErrno("setsockopt", "the kernel has no TPACKET_V3 rings");
+  }
+  const BlockDivision division = divide(options.blockSize);
+  if (division.padding > 0 && !setOption(fd, PACKET_RESERVE, division.padding)) {
+    return Error::fromErrno("setsockopt", "the kernel refused to leave room in the ring's records");
+  }
+  tpacket_req3 request{};
+  request.tp_block_size = options.blockSize;
+  request.tp_sizeof_priv = division.index;
+  request.tp_frame_size = kFrameSize;
+  request.tp_retire_blk_tov = options.retireMilliseconds;
+  // Ring memory is not reclaimable: where it is short, take what there is, in small steps down.
+  for (std::uint32_t blocks = options.blockCount;;) {
+    request.tp_block_nr = blocks;
+    request.tp_frame_nr = blocks * (options.blockSize / kFrameSize);
+    if (setOption(fd, PACKET_RX_RING, request)) break;
+    if (errno != ENOMEM || blocks <= kFewestBlocks) {
+      return Error::fromErrno("setsockopt", "a ring of " + std::to_string(blocks) + " blocks of " +
+                                                std::to_string(options.blockSize) + " bytes was refused");
+    }
+    blocks = std::max(kFewestBlocks, blocks - std::max(1u, blocks / 8));
+  }
+  ring->blockSize_ = request.tp_block_size;
+  ring->blockCount_ = request.tp_block_nr;
+  if (auto mapped = ring->renewView(); !mapped) return mapped.error();
+  return ring;
+}
+
+RingView::~RingView() { ::munmap(memory_, blockSize_ * blockCount_); }
+
+std::shared_ptr<RingView> Ring::view() const {
+  std::lock_guard lock(viewMutex_);
+  return view_;
+}
+
+Result<> Ring::renewView() {
+  const std::size_t length = std::size_t{blockSize_} * blockCount_;
+  void* memory = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd(), 0);
+  if (memory == MAP_FAILED) return Error::fromErrno("mmap", "the ring could not be mapped");
+  auto view = std::make_shared<RingView>(static_cast<std::byte*>(memory), blockSize_, blockCount_);
+  std::lock_guard lock(viewMutex_);
+  view_ = std::move(view);
+  return {};
+}
+
+Result<std::uint16_t> Ring::joinFanout(std::uint16_t group, Sharing sharing) {
+  // The hash is that of the flow with its two ends in a fixed order (__skb_get_hash_symmetric,
+  // net/core/flow_dissector.c).
+  const int by = sharing == Sharing::ByFlow ? PACKET_FANOUT_HASH : PACKET_FANOUT_CBPF;
+  const int type = by | (group == 0 ? PACKET_FANOUT_FLAG_UNIQUEID : 0);
+  const int request = group | type << 16;
+  if (!setOption(fd(), PACKET_FANOUT, request)) return Error::fromErrno("setsockopt", "the rings could not be grouped");
+  int granted = 0;
+  socklen_t length = sizeof granted;
+  if (::getsockopt(fd(), SOL_PACKET, PACKET_FANOUT, &granted, &length) != 0) return Error::fromErrno("getsockopt");
+  return static_cast<std::uint16_t>(granted & 0xffff);
+}
+
+void Ring::shut() {
+  (void)statistics();  // the last figures, before they go with the socket
+  std::lock_guard lock(statisticsMutex_);
+  if (!socket_) return;
+  // The mapping holds the socket open behind the descriptor: without this it would go on receiving.
+  (void)refusePackets(fd());
+  socket_.reset();
+}
+
+bool Ring::ready(std::uint32_t index, std::uint64_t sequence) const {
+  std::byte* memory = block(index);
+  // A block that came round while we hold it has the same status as a new one, and may go back at any moment. The
+  // kernel numbers the blocks as it opens them (af_packet.c, prb_open_block): the number tells them apart. It is read
+  // first: the other way round, the status could be that of the block as we held it, and the number that of the same
+  // block given back since and now being filled.
+  const auto* number = &reinterpret_cast<const tpacket_block_desc*>(memory)->hdr.bh1.seq_num;
+  if (__atomic_load_n(number, __ATOMIC_ACQUIRE) != sequence) return false;
+  return (__atomic_load_n(statusOf(memory), __ATOMIC_ACQUIRE) & TP_STATUS_USER) != 0;
+}
+
+void Ring::giveBack(std::uint32_t index) {
+  __atomic_store_n(statusOf(block(index)), std::uint32_t{TP_STATUS_KERNEL}, __ATOMIC_RELEASE);
+}
+
+RingStatistics Ring::statistics() {
+  std::lock_guard lock(statisticsMutex_);
+  tpacket_stats_v3 now{};
+  socklen_t length = sizeof now;
+  if (socket_ && ::getsockopt(fd(), SOL_PACKET, PACKET_STATISTICS, &now, &length) == 0) {
+    sums_.packets += now.tp_packets;
+    sums_.drops += now.tp_drops;
+    sums_.freezes += now.tp_freeze_q_cnt;
+  }
+  return sums_;
+}
+
+}  // namespace ringtap

@@ -1,0 +1,47 @@
+// A block of a ring in our hands.
+//
+// The block holds up the ring once the kernel has come round to it. So the loop can evict it: what is in it is copied
+// to overflow memory and the block goes back, while whoever reads it goes on reading the same bytes at the same
+// address.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "core/block/overflow_memory.h"
+#include "core/capture/ring/ring.h"
+#include "core/ledger/lease.h"
+#include "core/util/result.h"
+
+namespace ringtap {
+
+class RingBlock final : public HeldBlock {
+ public:
+  // Of the block `index` as the ring maps it now.
+  RingBlock(std::shared_ptr<Ring> ring, std::uint32_t index, TakenBlock taken,
+            std::shared_ptr<OverflowMemory> overflow);
+  ~RingBlock() override;
+
+  // Whether the kernel has the block back.
+  [[nodiscard]] bool home() const override { return home_; }
+  // The loop's part. Copies the content out and gives the block back. False where the overflow memory does not take it:
+  // nothing changed. An error where the kernel refuses the memory. Nothing to do, and true, once the block is home.
+  Result<bool> evict();
+
+ private:
+  // The block goes back, if it has not yet.
+  void end() override;
+
+  std::shared_ptr<Ring> ring_;
+  std::shared_ptr<RingView> view_;  // the mapping that data_ points into, also after the ring has a newer one
+  std::uint32_t index_;
+  std::shared_ptr<OverflowMemory> overflow_;
+  std::unique_ptr<std::byte[]> copy_;  // evicted before it was lent
+  std::size_t charged_ = 0;            // overflow memory taken
+  std::atomic<bool> home_{false};      // set under the lock
+  bool ended_ = false;
+};
+
+}  // namespace ringtap

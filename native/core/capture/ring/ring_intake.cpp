@@ -1,0 +1,132 @@
+#include "core/capture/ring/ring_intake.h"
+
+#include "core/bpf/attach.h"
+#include "core/capture/intake/packet_socket.h"
+
+namespace ringtap {
+
+Result<std::unique_ptr<RingIntake>> RingIntake::open(const RingOptions& ring, std::uint32_t count, Sharing sharing,
+                                                     TableForm form, bool dedupe, const IntakeRooms& rooms,
+                                                     std::function<void()> onDrained) {
+  std::unique_ptr<RingIntake> self(new RingIntake(count, sharing, form, dedupe, std::move(onDrained)));
+  RingOptions options = ring;
+  for (std::uint32_t number = 0; number < count; ++number) {
+    auto opened = Ring::open(options);
+    if (!opened) return std::move(opened.error());
+    options.blockCount = (*opened)->blockCount();  // what was too much once is not asked for again
+    self->rings_.push_back(*opened);
+    self->loops_.push_back(
+        std::make_unique<RingLoop>(number, std::move(*opened), rooms, ring.retireMilliseconds, [intake = self.get()] {
+          if (--intake->undrained_ == 0) intake->onDrained_();
+        }));
+  }
+  return self;
+}
+
+Result<std::unique_ptr<KernelFilter>> RingIntake::attach(const FilterSpec& spec, bool acceptUnlisted) {
+  // Rings can only be grouped once they receive: until they are, none accepts anything.
+  if (rings_.size() > 1) {
+    if (auto refused = refuseAll(); !refused) return std::move(refused.error());
+    std::uint16_t group = 0;
+    for (const auto& ring : rings_) {
+      if (auto bound = bindToInterface(ring->fd(), 0); !bound) return std::move(bound.error());
+      auto joined = ring->joinFanout(group, owners_ ? Sharing::ByProgram : Sharing::ByFlow);
+      if (!joined) return std::move(joined.error());
+      group = *joined;
+    }
+    if (auto shared = commit(); !shared) return std::move(shared.error());
+  }
+  std::vector<int> sockets;
+  for (const auto& ring : rings_) sockets.push_back(ring->fd());
+  return KernelFilter::attach(spec, acceptUnlisted, form_, dedupe_, std::move(sockets));
+}
+
+Result<> RingIntake::begin() {
+  if (rings_.size() == 1) {
+    if (auto bound = bindToInterface(rings_.front()->fd(), 0); !bound) return bound;
+  }
+  for (const auto& loop : loops_) {
+    if (auto started = loop->start(); !started) return started;
+  }
+  return {};
+}
+
+Result<> RingIntake::refuseAll() {
+  for (const auto& ring : rings_) {
+    if (auto refused = refusePackets(ring->fd()); !refused) return refused;
+  }
+  return {};
+}
+
+void RingIntake::drain() {
+  undrained_ = static_cast<std::uint32_t>(loops_.size());
+  for (const auto& loop : loops_) loop->drain();
+}
+
+void RingIntake::stop() {
+  for (const auto& loop : loops_) loop->stop();
+}
+
+void RingIntake::shut() {
+  for (const auto& ring : rings_) ring->shut();
+}
+
+void RingIntake::nudge() {
+  for (const auto& loop : loops_) loop->nudge();
+}
+
+void RingIntake::setCaptured(std::uint32_t interface, bool captured) {
+  if (!owners_) return;
+  if (captured) owners_->add(interface);
+  else owners_->remove(interface);
+}
+
+Result<> RingIntake::commit() {
+  if (!owners_ || !owners_->changed()) return {};
+  if (auto set = shareByProgram(rings_.front()->fd(), owners_->program()); !set) return set;
+  owners_->settled();
+  return {};
+}
+
+Result<> RingIntake::setPromiscuous(std::uint32_t interface, bool on) {
+  return ringtap::setPromiscuous(rings_.front()->fd(), interface, on);
+}
+
+template <typename Of>
+std::vector<std::uint64_t> RingIntake::ofEach(Of&& of) const {
+  std::vector<std::uint64_t> values;
+  values.reserve(loops_.size());
+  for (const auto& loop : loops_) values.push_back(of(*loop));
+  return values;
+}
+
+Horizon RingIntake::horizon() const {
+  return ofEach([](const RingLoop& loop) { return loop.horizon(); });
+}
+
+std::vector<std::uint64_t> RingIntake::entered() const {
+  return ofEach([](const RingLoop& loop) { return loop.entered(); });
+}
+
+std::vector<std::uint64_t> RingIntake::taken() const {
+  return ofEach([](const RingLoop& loop) { return loop.taken(); });
+}
+
+LoopFigures RingIntake::figures() {
+  LoopFigures sum;
+  for (const auto& loop : loops_) sum += loop->figures();
+  return sum;
+}
+
+IntakeSize RingIntake::size() const {
+  IntakeSize size;
+  size.count = static_cast<std::uint32_t>(rings_.size());
+  for (const auto& ring : rings_) {
+    size.blockSize = ring->blockSize();
+    size.blockCount += ring->blockCount();
+    size.memory += std::uint64_t{ring->blockSize()} * ring->blockCount();
+  }
+  return size;
+}
+
+}  // namespace ringtap

@@ -1,0 +1,62 @@
+// Rings that serve every interface of the namespace, with a thread each: one; or several that share the traffic by
+// flow; or one for each of the first interfaces that are captured, and one for the rest.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/bpf/kernel_filter.h"
+#include "core/capture/intake/intake.h"
+#include "core/capture/ring/ring.h"
+#include "core/capture/ring/ring_loop.h"
+#include "core/capture/ring/ring_owners.h"
+
+namespace ringtap {
+
+class RingIntake final : public Intake {
+ public:
+  // Opens the rings. `form`, `dedupe`: see KernelFilter.
+  [[nodiscard]] static Result<std::unique_ptr<RingIntake>> open(const RingOptions& ring, std::uint32_t count,
+                                                                Sharing sharing, TableForm form, bool dedupe,
+                                                                const IntakeRooms& rooms,
+                                                                std::function<void()> onDrained);
+
+  Result<std::unique_ptr<KernelFilter>> attach(const FilterSpec& spec, bool acceptUnlisted) override;
+  Result<> begin() override;
+  Result<> refuseAll() override;
+  void drain() override;
+  void stop() override;
+  void shut() override;
+  void nudge() override;
+  void setCaptured(std::uint32_t interface, bool captured) override;
+  Result<> commit() override;
+  Result<> setPromiscuous(std::uint32_t interface, bool on) override;
+  [[nodiscard]] Horizon horizon() const override;
+  [[nodiscard]] std::vector<std::uint64_t> entered() const override;
+  [[nodiscard]] std::vector<std::uint64_t> taken() const override;
+  [[nodiscard]] LoopFigures figures() override;
+  [[nodiscard]] IntakeSize size() const override;
+
+ private:
+  RingIntake(std::uint32_t count, Sharing sharing, TableForm form, bool dedupe, std::function<void()> onDrained)
+      : form_(form), dedupe_(dedupe), onDrained_(std::move(onDrained)) {
+    if (sharing == Sharing::ByProgram) owners_.emplace(count);
+  }
+
+  template <typename Of>
+  [[nodiscard]] std::vector<std::uint64_t> ofEach(Of&& of) const;
+
+  const TableForm form_;
+  const bool dedupe_;
+  std::function<void()> onDrained_;
+  std::optional<RingOwners> owners_;  // where Sharing::ByProgram; JavaScript's thread's once attached
+  std::vector<std::shared_ptr<Ring>> rings_;
+  std::vector<std::unique_ptr<RingLoop>> loops_;
+  std::atomic<std::uint32_t> undrained_{0};
+};
+
+}  // namespace ringtap

@@ -1,0 +1,160 @@
+#include "core/capture/ring/ring_loop.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "core/capture/intake/drain_watch.h"
+
+namespace ringtap {
+
+namespace {
+
+enum Source : std::uint64_t { kNews, kRing };
+
+constexpr int kQuietMilliseconds = 1000;  // after which memory that is kept for later is given up
+
+}  // namespace
+
+RingLoop::RingLoop(std::uint32_t number, std::shared_ptr<Ring> ring, IntakeRooms rooms,
+                   std::uint32_t retireMilliseconds, std::function<void()> onDrained)
+    : number_(number),
+      ring_(std::move(ring)),
+      rooms_(std::move(rooms)),
+      retireMilliseconds_(retireMilliseconds),
+      onDrained_(std::move(onDrained)),
+      inHand_(ring_->blockCount()) {}
+
+RingLoop::~RingLoop() { stop(); }
+
+Result<> RingLoop::start() {
+  if (auto opened = thread_.open(); !opened) return opened;
+  // Edge-triggered: with level-triggered polling a ring whose newest block is held would wake us without end.
+  if (auto watched = thread_.watch(ring_->fd(), EPOLLIN | EPOLLET, kRing); !watched) return watched;
+  if (number_ == 0) {
+    if (auto watched = thread_.watch(rooms_.feed.fd(), EPOLLIN | EPOLLET, kNews); !watched) return watched;
+  }
+  thread_.start([this] { run(); });
+  return {};
+}
+
+void RingLoop::stop() {
+  thread_.stop();
+  inHand_.clear();
+}
+
+void RingLoop::drain() {
+  draining_ = true;
+  nudge();
+}
+
+void RingLoop::run() {
+  DrainWatch drain{std::chrono::milliseconds(retireMilliseconds_)};
+  bool drained = false;
+  int timeout = -1;
+  while (!thread_.ending()) {
+    const bool spare = rooms_.overflow->spare() > 0;
+    const auto events = thread_.wait(timeout < 0 && spare ? kQuietMilliseconds : timeout);
+    if (spare && events.empty()) rooms_.overflow->dropSpares();
+    for (const epoll_event& event : events) {
+      if (event.data.u64 == kNews) newsWaits_ = true;
+      else if ((event.events & EPOLLERR) != 0) reportSocketError();
+    }
+    if (newsWaits_) newsWaits_ = !rooms_.feed.read();
+    takeBlocks();
+    makeRoom();
+    if (!draining_ || drained) continue;
+    const auto state = drain.look(taken() == entered());
+    drained = state != DrainWatch::State::Waiting;
+    timeout = drained ? -1 : drain.timeout();
+    if (state == DrainWatch::State::Overdue) {
+      rooms_.queue.push(Error{Code::System, "the ring did not hand over all of its packets in time after the stop"});
+    }
+    if (drained) onDrained_();
+  }
+}
+
+std::uint64_t RingLoop::entered() const {
+  const RingStatistics ring = ring_->statistics();
+  return ring.packets - ring.drops;
+}
+
+void RingLoop::takeBlocks() {
+  while (ring_->ready(cursor_, blocksTaken_ + 1)) {
+    const std::uint32_t index = cursor_;
+    cursor_ = (cursor_ + 1) % ring_->blockCount();
+    const std::uint64_t number = ++blocksTaken_;
+    TakenBlock taken = rooms_.table.take(ring_->block(index), ring_->blockSize(), number_, number,
+                                         [this](std::uint32_t stranger) { rooms_.feed.meet(stranger); });
+    const std::uint64_t records = taken.records;
+    if (taken.summary.malformed > 0) {
+      rooms_.queue.push(Error{Code::System, "a block of the ring held " + std::to_string(taken.summary.malformed) +
+                                                " packets that could not be read"});
+    }
+    auto block = std::make_shared<RingBlock>(ring_, index, std::move(taken), rooms_.overflow);
+    if (block->taken().summary.packets > 0) {  // else its end gives it back
+      inHand_[index] = block;
+      rooms_.outlet.push(std::move(block));
+    }
+    recordsTaken_ += records;  // not before they are pushed: whoever waits for that wants to find them there
+    makeRoom();
+  }
+}
+
+// The block `ahead` of the cursor, if it is in our hands.
+RingBlock* RingLoop::held(std::uint32_t ahead) {
+  std::shared_ptr<RingBlock>& block = inHand_[(cursor_ + ahead) % ring_->blockCount()];
+  if (block && block->home()) block.reset();
+  return block.get();
+}
+
+// The kernel fills blocks in order and stops at one that is still held, however many are free behind it. So a run of
+// free blocks is kept ahead of it: what stands there is copied out, oldest first.
+//
+// A quarter of the ring is not enough. Before it takes a packet the kernel looks, without the lock, whether the block a
+// quarter of the ring ahead is free or else the present one (af_packet.c, __packet_rcv_has_room). The present one is
+// not free for the moment in which another processor closes it: packets are dropped then, and no freeze is counted.
+void RingLoop::makeRoom() {
+  const std::uint32_t wanted = ring_->blockCount() / 4 + std::max(1u, ring_->blockCount() / 8);
+  for (std::uint32_t ahead = 0; ahead < wanted; ++ahead) {
+    RingBlock* block = held(ahead);
+    if (block == nullptr) continue;
+    auto evicted = block->evict();
+    while (evicted && !*evicted && !block->home() && rooms_.outlet.giveWay(block)) {
+      if (!block->home()) evicted = block->evict();
+    }
+    if (block->home() && evicted && !*evicted) continue;  // given up, not copied
+    if (!evicted || !*evicted) {
+      const bool news = setStarved(true);
+      if (!evicted && news) rooms_.queue.push(std::move(evicted.error()));
+      return;
+    }
+    ++evicted_;
+  }
+  setStarved(false);
+}
+
+bool RingLoop::setStarved(bool starved) {
+  // Without overflow memory every loss is the ring's.
+  starved = starved && rooms_.overflow->limit() > 0;
+  return dropCauses_.setStarved(starved, [this] { return ring_->statistics().drops; });
+}
+
+LoopFigures RingLoop::figures() {
+  RingStatistics ring;
+  const auto drops = dropCauses_.split([&] {
+    ring = ring_->statistics();
+    return ring.drops;
+  });
+  return {ring.packets, drops.ring, drops.overflow, ring.freezes, evicted_};
+}
+
+void RingLoop::reportSocketError() {
+  int number = 0;
+  socklen_t length = sizeof number;
+  if (::getsockopt(ring_->fd(), SOL_SOCKET, SO_ERROR, &number, &length) != 0 || number == 0) return;
+  errno = number;
+  rooms_.queue.push(Error::fromErrno("recv", "the packet socket reported an error"));
+}
+
+}  // namespace ringtap

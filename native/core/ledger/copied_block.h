@@ -1,0 +1,76 @@
+// A block of packets that were copied out of the kernel, in memory of its own.
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+
+#include "core/block/overflow_memory.h"
+#include "core/ledger/lease.h"
+
+namespace ringtap {
+
+// Memory for one block, counted in the overflow memory as long as it lives.
+class BlockMemory {
+ public:
+  // Nothing where the overflow memory, or the allocator, has none.
+  [[nodiscard]] static std::optional<BlockMemory> take(std::shared_ptr<OverflowMemory> overflow, std::size_t size) {
+    if (!overflow->take(size + kBlockOverhead)) return std::nullopt;
+    Bytes bytes(static_cast<std::byte*>(std::malloc(size)));
+    if (bytes) return BlockMemory(std::move(overflow), std::move(bytes), size);
+    overflow->giveBack(size + kBlockOverhead);
+    return std::nullopt;
+  }
+  BlockMemory(BlockMemory&&) noexcept = default;
+  BlockMemory& operator=(BlockMemory&&) = delete;
+  ~BlockMemory() {
+    if (!bytes_) return;
+    bytes_.reset();
+    overflow_->giveBack(size_ + kBlockOverhead);
+  }
+
+  [[nodiscard]] std::byte* data() const { return bytes_.get(); }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  // Gives what is beyond `size` back. The content may move.
+  void shrink(std::size_t size) {
+    if (size >= size_) return;
+    void* smaller = std::realloc(bytes_.get(), size);
+    if (smaller == nullptr) return;
+    (void)bytes_.release();
+    bytes_.reset(static_cast<std::byte*>(smaller));
+    overflow_->giveBack(size_ - size);
+    size_ = size;
+  }
+
+ private:
+  struct Free {
+    void operator()(std::byte* bytes) const { std::free(bytes); }
+  };
+  using Bytes = std::unique_ptr<std::byte, Free>;
+
+  BlockMemory(std::shared_ptr<OverflowMemory> overflow, Bytes bytes, std::size_t size)
+      : overflow_(std::move(overflow)), bytes_(std::move(bytes)), size_(size) {}
+
+  std::shared_ptr<OverflowMemory> overflow_;
+  Bytes bytes_;
+  std::size_t size_;
+};
+
+class CopiedBlock final : public HeldBlock {
+ public:
+  CopiedBlock(BlockMemory memory, TakenBlock taken) : HeldBlock(memory.data(), std::move(taken)) {
+    memory_.emplace(std::move(memory));
+  }
+  [[nodiscard]] bool home() const override { return true; }
+
+ private:
+  void end() override {
+    std::lock_guard lock(mutex_);
+    memory_.reset();
+  }
+
+  std::optional<BlockMemory> memory_;
+};
+
+}  // namespace ringtap

@@ -1,0 +1,202 @@
+#include "core/links/interface_monitor.h"
+
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "core/links/interface_table.h"
+#include "core/links/netlink_parse.h"
+#include "core/links/netlink_socket.h"
+
+namespace ringtap {
+
+namespace {
+
+constexpr std::uint32_t groupBit(int group) { return std::uint32_t{1} << (group - 1); }
+constexpr std::uint32_t kGroups =
+    groupBit(RTNLGRP_LINK) | groupBit(RTNLGRP_IPV4_IFADDR) | groupBit(RTNLGRP_IPV6_IFADDR);
+
+}  // namespace
+
+// The order of things, where answers can be newer than news that still wait: what an answer says is believed at once;
+// older news may then take a step back, but the newest of them are as new as any answer, so that the end is right.
+struct InterfaceMonitor::State {
+  State(netlink::Socket newsSocket, netlink::Requester requester)
+      : news(std::move(newsSocket)), kernel(std::move(requester)) {}
+
+  using Events = std::vector<InterfaceEvent>;
+
+  netlink::Socket news;
+  // Opened with the monitor: a thread that has since entered another namespace still asks in this one.
+  netlink::Requester kernel;
+  InterfaceTable table;
+  std::uint64_t overflows = 0;
+  // News were lost, and the dump that makes up for them has not succeeded yet.
+  bool stale = false;
+
+  Result<> fill(Events& events) {
+    auto snapshot = kernel.snapshot();
+    if (!snapshot) return std::move(snapshot.error());
+    table.replace(std::move(snapshot->links), snapshot->addresses, events);
+    stale = false;
+    return {};
+  }
+
+  Result<> apply(const netlink::Message& message, Events& events) {
+    switch (message.type) {
+      case RTM_NEWLINK: {
+        auto link = netlink::parseLink(message.payload);
+        if (!link) return {};
+        if (table.wantsPeer(link->info)) {
+          auto answer = kernel.link(link->info.index);
+          if (!answer) return std::move(answer.error());
+          if (answer->has_value() && (*answer)->kind == link->info.kind) {
+            // Only the peer: the rest is newer than the news that still wait.
+            link->info.peerIndex = (*answer)->peerIndex;
+            link->info.peerNetnsId = (*answer)->peerNetnsId;
+          }
+        }
+        table.link(std::move(link->info), events, link->losses);
+        return {};
+      }
+      case RTM_DELLINK:
+        if (const auto gone = netlink::parseLinkRemoval(message.payload)) {
+          table.linkGone(gone->index, events, gone->losses);
+        }
+        return {};
+      case RTM_NEWADDR:
+        if (const auto address = netlink::parseAddress(message.payload)) table.address(*address, events);
+        return {};
+      case RTM_DELADDR:
+        if (const auto address = netlink::parseAddress(message.payload)) table.addressGone(*address, events);
+        return {};
+      default: return {};
+    }
+  }
+
+  // Until nothing waits. Applies nothing more once something was lost.
+  Result<> drain(Events& events) {
+    for (;;) {
+      auto received = news.receive();
+      if (!received) return std::move(received.error());
+      switch (received->state) {
+        case netlink::Received::State::Nothing: return {};
+        case netlink::Received::State::Overflow:
+        case netlink::Received::State::Truncated:
+          // The kernel sends nothing more until the queue is empty (netlink_overrun(), net/netlink/af_netlink.c): what
+          // is still in it is read and thrown away, because the dump that follows is newer.
+          ++overflows;
+          stale = true;
+          continue;
+        case netlink::Received::State::Bytes: break;
+      }
+      netlink::Bytes rest = received->bytes;
+      while (!stale) {
+        const auto message = netlink::nextMessage(rest);
+        if (!message) break;
+        if (auto applied = apply(*message, events); !applied) {
+          stale = true;
+          return applied;
+        }
+      }
+    }
+  }
+
+  // News tell the counters of the device, answers do not: asks for those that are missing in the events from `from` on.
+  // Where the kernel does not tell, they stay unknown.
+  void addLosses(Events& events, std::size_t from) {
+    const auto wants = [](const InterfaceEvent& event) {
+      return !event.losses && (event.change == InterfaceChange::Added || event.change == InterfaceChange::Renamed);
+    };
+    if (std::none_of(events.begin() + static_cast<std::ptrdiff_t>(from), events.end(), wants)) return;
+    const auto losses = kernel.losses();
+    if (!losses) return;
+    for (; from < events.size(); ++from) {
+      if (!wants(events[from])) continue;
+      if (const auto at = losses.value().find(events[from].current.index); at != losses.value().end()) {
+        events[from].losses = at->second;
+      }
+    }
+  }
+
+  Result<> settle(std::uint32_t index, Events& events) {
+    auto answer = kernel.link(index);
+    if (!answer) return std::move(answer.error());
+    if (answer->has_value()) {
+      table.peer(index, (*answer)->peerIndex, (*answer)->peerNetnsId, events);
+      return {};
+    }
+    // Its removal waits among the news, or was seen before the news that brought the device back.
+    if (auto drained = drain(events); !drained) return drained;
+    if (!stale) table.linkGone(index, events);
+    return {};
+  }
+
+  Result<> read(Events& events) {
+    for (;;) {
+      if (auto drained = drain(events); !drained) return drained;
+      if (stale) {
+        const std::size_t from = events.size();
+        if (auto filled = fill(events); !filled) return filled;
+        addLosses(events, from);
+        continue;
+      }
+      const auto doubts = table.takeDoubts();
+      if (doubts.empty()) return {};  // only news raise doubts: this comes to an end
+      for (const std::uint32_t index : doubts) {
+        if (!table.find(index)) continue;
+        if (auto settled = settle(index, events); !settled) return settled;
+      }
+    }
+  }
+};
+
+Result<InterfaceMonitor> InterfaceMonitor::open(int receiveBuffer) {
+  auto news = netlink::Socket::open(kGroups, receiveBuffer);
+  if (!news) return std::move(news.error());
+  auto kernel = netlink::Requester::open();
+  if (!kernel) return std::move(kernel.error());
+
+  InterfaceMonitor monitor(std::make_unique<State>(std::move(*news), std::move(*kernel)));
+  std::vector<InterfaceEvent> initial;
+  if (auto filled = monitor.state_->fill(initial); !filled) return std::move(filled.error());
+  return monitor;
+}
+
+InterfaceMonitor::InterfaceMonitor(std::unique_ptr<State> state) : state_(std::move(state)) {}
+InterfaceMonitor::InterfaceMonitor(InterfaceMonitor&&) noexcept = default;
+InterfaceMonitor& InterfaceMonitor::operator=(InterfaceMonitor&&) noexcept = default;
+InterfaceMonitor::~InterfaceMonitor() = default;
+
+int InterfaceMonitor::fd() const { return state_->news.fd(); }
+
+const std::map<std::uint32_t, InterfaceInfo>& InterfaceMonitor::interfaces() const {
+  return state_->table.interfaces();
+}
+
+std::uint64_t InterfaceMonitor::overflows() const { return state_->overflows; }
+
+Result<> InterfaceMonitor::read(std::vector<InterfaceEvent>& events) { return state_->read(events); }
+
+Result<bool> InterfaceMonitor::query(std::uint32_t index, std::vector<InterfaceEvent>& events) {
+  // News first: the older the queue, the more of it an answer would run ahead of.
+  if (auto done = state_->read(events); !done) return std::move(done.error());
+  if (state_->table.find(index)) return true;
+
+  auto answer = state_->kernel.link(index);
+  if (!answer) return std::move(answer.error());
+  if (!answer->has_value()) return false;
+  auto addresses = state_->kernel.addresses(index);
+  if (!addresses) return std::move(addresses.error());
+
+  const std::size_t from = events.size();
+  state_->table.link(std::move(**answer), events);
+  for (const auto& address : *addresses) state_->table.address(address, events);
+  state_->addLosses(events, from);
+  return true;
+}
+
+}  // namespace ringtap

@@ -1,0 +1,200 @@
+#include "core/links/netlink_parse.h"
+
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <string>
+
+namespace ringtap::netlink {
+
+namespace {
+
+// The kernel aligns to 4 bytes, but what reaches us need not start aligned: fields are copied out.
+template <typename T>
+bool readAt(Bytes bytes, std::size_t offset, T& value) {
+  if (bytes.size() < offset || bytes.size() - offset < sizeof(T)) return false;
+  std::memcpy(&value, bytes.data() + offset, sizeof(T));
+  return true;
+}
+
+constexpr std::size_t aligned(std::size_t length) { return (length + 3) & ~std::size_t{3}; }
+
+Bytes after(Bytes bytes, std::size_t count) { return bytes.subspan(std::min(count, bytes.size())); }
+
+// Calls visit(type, data) for each attribute. False where a length cannot be, or where visit says so.
+template <typename Visit>
+bool forEachAttribute(Bytes rest, Visit visit) {
+  // Fewer bytes than a header at the end are padding.
+  nlattr header;
+  while (readAt(rest, 0, header)) {
+    if (header.nla_len < sizeof(header) || header.nla_len > rest.size()) return false;
+    if (!visit(header.nla_type & NLA_TYPE_MASK, rest.subspan(sizeof(header), header.nla_len - sizeof(header)))) {
+      return false;
+    }
+    rest = after(rest, aligned(header.nla_len));
+  }
+  return true;
+}
+
+// Strings end at the first NUL or with the attribute, whichever comes first.
+std::string readString(Bytes data) {
+  const auto end = std::find(data.begin(), data.end(), std::uint8_t{0});
+  return std::string(data.begin(), end);
+}
+
+bool readBytes(Bytes data, std::uint8_t family, std::array<std::uint8_t, 16>& into) {
+  const std::size_t length = family == AF_INET ? 4 : 16;
+  if (data.size() != length) return false;
+  std::copy(data.begin(), data.end(), into.begin());
+  return true;
+}
+
+// Kernels append to struct rtnl_link_stats64: what is read here was in its first version.
+bool readLosses(Bytes data, std::optional<DeviceLosses>& into) {
+  DeviceLosses losses;
+  if (!readAt(data, offsetof(rtnl_link_stats64, rx_dropped), losses.dropped) ||
+      !readAt(data, offsetof(rtnl_link_stats64, rx_missed_errors), losses.missed) ||
+      !readAt(data, offsetof(rtnl_link_stats64, rx_errors), losses.errors) ||
+      !readAt(data, offsetof(rtnl_link_stats64, rx_over_errors), losses.overruns) ||
+      !readAt(data, offsetof(rtnl_link_stats64, rx_fifo_errors), losses.fifo)) {
+    return false;
+  }
+  into = losses;
+  return true;
+}
+
+}  // namespace
+
+std::optional<Message> nextMessage(Bytes& rest) {
+  nlmsghdr header;
+  if (!readAt(rest, 0, header) || header.nlmsg_len < sizeof(header) || header.nlmsg_len > rest.size()) {
+    rest = {};
+    return std::nullopt;
+  }
+  const Message message{
+      .type = header.nlmsg_type,
+      .flags = header.nlmsg_flags,
+      .sequence = header.nlmsg_seq,
+      .payload = rest.subspan(sizeof(header), header.nlmsg_len - sizeof(header)),
+  };
+  rest = after(rest, aligned(header.nlmsg_len));
+  return message;
+}
+
+std::optional<LinkNews> parseLink(Bytes payload) {
+  ifinfomsg header;
+  if (!readAt(payload, 0, header) || header.ifi_family != AF_UNSPEC || header.ifi_index <= 0) return std::nullopt;
+
+  LinkNews news;
+  InterfaceInfo& info = news.info;
+  info.index = static_cast<std::uint32_t>(header.ifi_index);
+  info.hardwareType = header.ifi_type;
+  info.flags = header.ifi_flags;
+
+  bool hasMtu = false;
+  bool wireless = false;
+  const bool sound = forEachAttribute(after(payload, aligned(sizeof(header))), [&](int type, Bytes data) {
+    switch (type) {
+      case IFLA_IFNAME: info.name = readString(data); return true;
+      case IFLA_MTU: hasMtu = true; return readAt(data, 0, info.mtu);
+      case IFLA_ADDRESS: info.address.assign(data.begin(), data.end()); return true;
+      case IFLA_MASTER: return readAt(data, 0, info.master);
+      case IFLA_LINK: return readAt(data, 0, info.peerIndex);
+      case IFLA_LINK_NETNSID: return readAt(data, 0, info.peerNetnsId);
+      case IFLA_PROMISCUITY: {
+        // ifi_flags has IFF_PROMISC only where someone set the flag by hand (dev_get_flags(), net/core/dev.c); the
+        // count knows of packet sockets and bridges too.
+        std::uint32_t holders = 0;
+        if (!readAt(data, 0, holders)) return false;
+        if (holders > 0) info.flags |= IFF_PROMISC;
+        return true;
+      }
+      case IFLA_LINKINFO:
+        return forEachAttribute(data, [&](int nested, Bytes value) {
+          if (nested == IFLA_INFO_KIND) info.kind = readString(value);
+          return true;
+        });
+      case IFLA_PROP_LIST:
+        return forEachAttribute(data, [&](int nested, Bytes value) {
+          if (nested == IFLA_ALT_IFNAME) info.alternativeNames.push_back(readString(value));
+          return true;
+        });
+      case IFLA_WIRELESS: wireless = true; return true;
+      case IFLA_STATS64: return readLosses(data, news.losses);
+      default: return true;
+    }
+  });
+  // Name and MTU are in every description that rtnl_fill_ifinfo() makes (net/core/rtnetlink.c).
+  if (!sound || wireless || !hasMtu || info.name.empty()) return std::nullopt;
+  return news;
+}
+
+std::optional<LinkRemoval> parseLinkRemoval(Bytes payload) {
+  ifinfomsg header;
+  if (!readAt(payload, 0, header) || header.ifi_family != AF_UNSPEC || header.ifi_index <= 0) return std::nullopt;
+  LinkRemoval removal;
+  removal.index = static_cast<std::uint32_t>(header.ifi_index);
+  const bool sound = forEachAttribute(after(payload, aligned(sizeof(header))), [&](int type, Bytes data) {
+    return type != IFLA_STATS64 || readLosses(data, removal.losses);
+  });
+  if (!sound) return std::nullopt;
+  return removal;
+}
+
+std::optional<LinkStatistics> parseLinkStatistics(Bytes payload) {
+  if_stats_msg header;
+  if (!readAt(payload, 0, header) || header.ifindex == 0) return std::nullopt;
+  std::optional<DeviceLosses> losses;
+  const bool sound = forEachAttribute(after(payload, aligned(sizeof(header))), [&](int type, Bytes data) {
+    return type != IFLA_STATS_LINK_64 || readLosses(data, losses);
+  });
+  if (!sound || !losses) return std::nullopt;
+  return LinkStatistics{header.ifindex, *losses};
+}
+
+std::optional<AddressNews> parseAddress(Bytes payload) {
+  ifaddrmsg header;
+  if (!readAt(payload, 0, header) || header.ifa_index == 0) return std::nullopt;
+  if (header.ifa_family != AF_INET && header.ifa_family != AF_INET6) return std::nullopt;
+  if (header.ifa_prefixlen > (header.ifa_family == AF_INET ? 32 : 128)) return std::nullopt;
+
+  AddressNews news;
+  news.index = header.ifa_index;
+  news.secondary = (header.ifa_flags & IFA_F_SECONDARY) != 0;
+  news.address.family = header.ifa_family;
+  news.address.prefixLength = header.ifa_prefixlen;
+  news.address.scope = header.ifa_scope;
+
+  // IFA_LOCAL is the own address and IFA_ADDRESS the peer's; IPv6 gives IFA_LOCAL on point-to-point links only, and
+  // otherwise has its own in IFA_ADDRESS (net/ipv6/addrconf.c, inet6_fill_ifaddr()).
+  bool hasLocal = false;
+  bool hasAddress = false;
+  const bool sound = forEachAttribute(after(payload, aligned(sizeof(header))), [&](int type, Bytes data) {
+    switch (type) {
+      case IFA_LOCAL: hasLocal = true; return readBytes(data, header.ifa_family, news.address.bytes);
+      case IFA_ADDRESS: hasAddress = true; return readBytes(data, header.ifa_family, news.peer);
+      default: return true;
+    }
+  });
+  if (!sound || (!hasLocal && !hasAddress)) return std::nullopt;
+  if (!hasLocal) news.address.bytes = news.peer;
+  if (!hasAddress) news.peer = news.address.bytes;
+  return news;
+}
+
+int parseStatus(Bytes payload) {
+  int number = 0;
+  if (!readAt(payload, 0, number)) return EPROTO;
+  // -INT_MIN does not exist.
+  return number <= 0 && number > -4096 ? -number : EPROTO;
+}
+
+}  // namespace ringtap::netlink

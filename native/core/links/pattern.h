@@ -1,0 +1,48 @@
+// A POSIX extended regular expression over interface names, compiled once (regex(7), regcomp(3)).
+//
+// Read as egrep reads it: searched for anywhere in the name, not matched whole; `\<`, `\w` and back-references are the
+// C library's extensions. Where regcomp is stricter than grep -E (a leading `*`, `a{x`), the pattern is refused rather
+// than read in one of two ways.
+//
+// The locale: regcomp and regexec follow LC_CTYPE and LC_COLLATE of the calling thread. Node itself never calls
+// setlocale, so that is "C", but an embedder (Electron) or another addon may. What a sensor captures must not depend on
+// that, so both run in the "C" locale always: ranges are by byte value, the classes ([[:alpha:]]) are ASCII, and `.` is
+// one byte, so that a character beyond ASCII in an interface name counts as its two to four bytes of UTF-8.
+//
+// Compiling is not bounded in time or memory (nested counted repetitions multiply): patterns are configuration, to be
+// taken from whoever may configure the capture and from nobody else.
+#pragma once
+
+#include <regex.h>
+
+#include <memory>
+#include <string>
+
+#include "core/util/result.h"
+
+namespace ringtap {
+
+// Immutable; used by one thread at a time.
+class Pattern {
+ public:
+  // Code::Pattern with regerror's text as the message. Refused besides: an embedded NUL, at which regcomp would stop
+  // reading, and a newline, which grep takes for "or" and regcomp for a character that no interface name can hold
+  // (net/core/dev.c, dev_valid_name): an exclude list with one would be inert.
+  [[nodiscard]] static Result<Pattern> compile(const std::string& expression);
+
+  // Whether it is found anywhere in `name`. A name with an embedded NUL is none, and matches nothing.
+  [[nodiscard]] bool matches(const std::string& name) const;
+
+ private:
+  struct Free {
+    void operator()(regex_t* regex) const;
+  };
+  // On the heap: POSIX does not allow a compiled regex_t to be moved.
+  using Handle = std::unique_ptr<regex_t, Free>;
+
+  explicit Pattern(Handle regex) : regex_(std::move(regex)) {}
+
+  Handle regex_;
+};
+
+}  // namespace ringtap

@@ -1,0 +1,367 @@
+#include "core/record/recorder.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+namespace ringtap {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// A write of less costs more for each byte; a larger one gains nothing (the bytes go through the page cache either
+// way).
+constexpr std::size_t kFlushBytes = 1u << 20;
+constexpr auto kCatchUpPoll = 5ms;
+constexpr std::size_t kMostNews = 65'536;
+
+}  // namespace
+
+Recorder::Recorder(RecorderOptions options)
+    : filter_(std::move(options.filter)), files_(std::move(options.files)), stream_(std::move(options.form)) {}
+
+Result<std::shared_ptr<Recorder>> Recorder::open(RecorderOptions options) {
+  std::shared_ptr<Recorder> self(new Recorder(std::move(options)));
+  if (auto begun = self->files_.begin(); !begun) return begun.error();
+  return self;
+}
+
+Recorder::~Recorder() { join(); }
+
+void Recorder::prepare(Rooms rooms) {
+  rooms_.emplace(std::move(rooms));
+  stream_.start({
+      rooms_->history,
+      rooms_->inRing,
+      [this] {
+        std::lock_guard lock(mutex_);
+        return droppedOf_;
+      },
+      rooms_->speed,
+      [this] {
+        std::lock_guard lock(mutex_);
+        return filter_;
+      },
+  });
+}
+
+void Recorder::start() {
+  // Signals are for Node's own threads.
+  sigset_t all;
+  sigset_t old;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &old);
+  thread_ = std::thread([this] { run(); });
+  ::pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  ::pthread_setname_np(thread_.native_handle(), "ringtap record");
+}
+
+void Recorder::stop(std::function<bool()> caughtUp) {
+  std::lock_guard lock(mutex_);
+  if (!caughtUp_) caughtUp_ = std::move(caughtUp);
+  changed_.notify_one();
+}
+
+void Recorder::finish(bool undecided) {
+  std::lock_guard lock(mutex_);
+  finished_ = true;
+  undecided_ = undecided_ || undecided;
+  changed_.notify_one();
+}
+
+void Recorder::setFilter(std::string expression) {
+  std::lock_guard lock(mutex_);
+  filter_ = std::move(expression);
+}
+
+void Recorder::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Recorder::push(Lease lease) {
+  std::lock_guard lock(mutex_);
+  queue_.push_back(std::move(lease));
+  ++pushed_;
+  changed_.notify_one();
+}
+
+void Recorder::decided(std::uint64_t epoch) {
+  std::lock_guard lock(mutex_);
+  decided_ = epoch;
+  changed_.notify_one();
+}
+
+// A block of which the packets are undecided stays: nobody can count yet what would be lost with it, and it is not the
+// disk that it waits for.
+bool Recorder::giveWay(const HeldBlock* block) {
+  std::unique_lock lock(mutex_);
+  const auto dispensable = [this](const Lease& lease) {
+    return lease.block().leases() == 1 && lease.taken().epoch <= decided_;
+  };
+  // The block itself, or else the oldest that takes up memory, if nobody but this recorder has it.
+  auto found = std::find_if(queue_.begin(), queue_.end(), [&](const Lease& lease) { return &lease.block() == block; });
+  if (found == queue_.end() || !dispensable(*found)) {
+    found = std::find_if(queue_.begin(), queue_.end(),
+                         [&](const Lease& lease) { return dispensable(lease) && lease.block().home(); });
+  }
+  if (found == queue_.end()) return false;
+  Lease lease = std::move(*found);
+  queue_.erase(found);
+  lock.unlock();
+  drop(std::move(lease));
+  return true;
+}
+
+void Recorder::drop(Lease lease) {
+  std::uint64_t dropped = 0;
+  std::vector<std::pair<Device, std::uint32_t>> devices;
+  lease.settle([&](std::byte* content, TakenBlock& taken) {
+    rooms_->table.settle(content, taken);
+    if (!taken.forJavaScript) rooms_->table.account(taken, SelectionTable::Fate::DroppedByRecorder);
+    dropped = taken.summary.packets;
+    for (const BlockShare& share : taken.shares) {
+      if (share.verdict != Verdict::Unselected) devices.emplace_back(share.device, share.packets);
+    }
+  });
+  std::unique_lock lock(mutex_);
+  const bool news = figures_.dropped == 0;
+  figures_.dropped += dropped;
+  for (const auto& [device, packets] : devices) droppedOf_[device] += packets;
+  lock.unlock();
+  ++done_;
+  if (news) rooms_->wake();
+}
+
+void Recorder::dropAll() {
+  for (;;) {
+    std::unique_lock lock(mutex_);
+    if (queue_.empty()) return;
+    Lease lease = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    drop(std::move(lease));
+  }
+}
+
+bool Recorder::ready() const { return !queue_.empty() && queue_.front().taken().epoch <= decided_; }
+
+Recorder::Clock::time_point Recorder::deadline(bool stopping) const {
+  Clock::time_point until = Clock::now() + 1h;
+  if (stopping) until = Clock::now() + kCatchUpPoll;
+  if (const auto due = stream_.cutDue()) until = std::min(until, *due);
+  if (const auto due = files_.syncDue()) until = std::min(until, *due);
+  return until;
+}
+
+void Recorder::run() {
+  (void)flush();  // readable from the start
+  while (!failed_) {
+    std::optional<Lease> lease;
+    std::function<bool()> caughtUp;
+    bool idle = true;
+    {
+      std::unique_lock lock(mutex_);
+      if (!ready()) {
+        if (finished_ && (queue_.empty() || undecided_)) break;
+        changed_.wait_until(lock, deadline(static_cast<bool>(caughtUp_) && !finished_));
+      }
+      if (ready()) {
+        lease.emplace(std::move(queue_.front()));
+        queue_.pop_front();
+        idle = !ready();
+      }
+      if (!finished_) caughtUp = caughtUp_;
+    }
+    if (const auto due = stream_.cutDue(); due && Clock::now() >= *due) stream_.cut();
+    if (lease) {
+      write(*lease);
+      lease.reset();  // before the disk is waited for
+    }
+    if (!stream_.cuts().empty() || idle || stream_.sink().size() >= kFlushBytes) (void)flush();
+    if (!failed_) {
+      if (auto synced = files_.syncIfDue(); !synced) fail(std::move(synced.error()));
+    }
+    if (!failed_ && caughtUp && caughtUp()) {
+      rooms_->detach(*this);
+      finish(false);
+    }
+  }
+  rooms_->detach(*this);
+  if (!failed_) {
+    dropAll();  // before the last file's statistics, which tell of it
+    endFile();
+  }
+  if (failed_) {
+    // What was taken out of the blocks and did not get to the disk.
+    std::lock_guard lock(mutex_);
+    figures_.dropped += stream_.packets() - figures_.packets;
+  }
+  dropAll();
+  ended_ = true;
+  rooms_->wake();
+}
+
+void Recorder::write(Lease& lease) {
+  lease.settle([this](std::byte* content, TakenBlock& taken) {
+    rooms_->table.settle(content, taken);
+    if (!taken.forJavaScript) rooms_->table.account(taken, SelectionTable::Fate::Delivered);
+  });
+  lease.read([this](std::byte* content, const TakenBlock& taken) { stream_.add(content, taken); });
+  std::unique_lock lock(mutex_);
+  const bool news = figures_.otherLinkType == 0 && stream_.otherLinkType() > 0;
+  figures_.otherLinkType = stream_.otherLinkType();
+  lock.unlock();
+  ++done_;
+  if (news) rooms_->wake();
+}
+
+// Brings the sink's bytes to the files, each up to its cut.
+bool Recorder::flush() {
+  std::size_t from = 0;
+  for (const auto& cut : std::exchange(stream_.cuts(), {})) {
+    if (!bring(from, cut.end, cut.counts) || !complete(cut.counts)) return false;
+    from = cut.end;
+    if (auto begun = files_.begin(); !begun) {
+      fail(std::move(begun.error()));
+      return false;
+    }
+  }
+  if (!bring(from, stream_.sink().size(), stream_.counts())) return false;
+  stream_.sink().clear();
+  return true;
+}
+
+// Bytes of the sink that belong to one file, which has these counts with them.
+bool Recorder::bring(std::size_t from, std::size_t to, const SavefileCounts& counts) {
+  if (from == to) return true;
+  const std::span<const std::byte> bytes = stream_.sink().bytes().subspan(from, to - from);
+  const std::uint64_t before = files_.written();
+  auto written = files_.write(bytes);
+  if (!written) {
+    // What stands in the file as whole blocks stays.
+    const std::size_t length = static_cast<std::size_t>(files_.written() - before);
+    const WholePart whole = stream_.format() == SavefileFormat::Pcapng
+                                ? wholeBlocks(bytes, length)
+                                : wholePcapRecords(bytes, length, before == 0, stream_.nanoseconds());
+    (void)!files_.shorten(before + whole.bytes).ok();
+    if (whole.packets > 0) {
+      const bool first = flushed_.packets == 0;
+      flushed_.firstTimestamp = first ? whole.firstTimestamp : std::min(flushed_.firstTimestamp, whole.firstTimestamp);
+      flushed_.lastTimestamp = std::max(flushed_.lastTimestamp, whole.lastTimestamp);
+    }
+    flushed_.packets += whole.packets;
+    flushed_.packetBytes += whole.packetBytes;
+    flushed_.bytes += whole.bytes;
+    {
+      std::lock_guard lock(mutex_);
+      figures_.packets += whole.packets;
+      figures_.packetBytes += whole.packetBytes;
+      figures_.bytes += whole.bytes;
+    }
+    fail(std::move(written.error()));
+    return false;
+  }
+  {
+    std::lock_guard lock(mutex_);
+    figures_.packets += counts.packets - flushed_.packets;
+    figures_.packetBytes += counts.packetBytes - flushed_.packetBytes;
+    figures_.bytes += bytes.size();
+  }
+  flushed_ = counts;
+  return true;
+}
+
+bool Recorder::complete(const SavefileCounts& counts) {
+  auto path = files_.complete();
+  flushed_ = {};
+  if (!path) {
+    fail(std::move(path.error()));
+    return false;
+  }
+  tell(CompleteFile{std::move(*path), counts});
+  return true;
+}
+
+void Recorder::endFile() {
+  if (stream_.sink().size() > 0 && !flush()) return;
+  stream_.cut();
+  const auto last = stream_.cuts().front();
+  // Begun in advance, and nothing came that could be told, no loss either.
+  const bool silent = last.end == 0 || stream_.format() == SavefileFormat::Pcap;
+  if (silent && last.counts.packets == 0 && figures().files > 0) {
+    files_.discard();
+    return;
+  }
+  if (bring(0, last.end, last.counts)) (void)complete(last.counts);
+}
+
+// Ends the recording: the file keeps what is whole of it, and all that was not brought to it counts as dropped.
+void Recorder::fail(Error error) {
+  failed_ = true;
+  rooms_->detach(*this);
+  const SavefileCounts counts = flushed_;
+  if (files_.begun()) {
+    if (counts.packets == 0) {
+      files_.discard();
+    } else if (auto path = files_.complete(); path) {
+      tell(CompleteFile{std::move(*path), counts});
+    }
+  }
+  tell(std::move(error));
+}
+
+void Recorder::tell(CompleteFile file) {
+  {
+    std::lock_guard lock(mutex_);
+    ++figures_.files;
+    news_.push_back(std::move(file));
+    if (news_.size() > kMostNews) news_.pop_front();
+  }
+  rooms_->wake();
+}
+
+void Recorder::tell(Error error) {
+  {
+    std::lock_guard lock(mutex_);
+    faults_.push_back(std::move(error));
+  }
+  rooms_->wake();
+}
+
+std::optional<CompleteFile> Recorder::nextFile() {
+  std::lock_guard lock(mutex_);
+  if (news_.empty()) return std::nullopt;
+  CompleteFile file = std::move(news_.front());
+  news_.pop_front();
+  return file;
+}
+
+std::optional<Error> Recorder::nextFault() {
+  std::lock_guard lock(mutex_);
+  if (faults_.empty()) return std::nullopt;
+  Error error = std::move(faults_.front());
+  faults_.pop_front();
+  return error;
+}
+
+RecorderFigures Recorder::figures() const {
+  std::lock_guard lock(mutex_);
+  return figures_;
+}
+
+std::uint64_t Recorder::pushed() const {
+  std::lock_guard lock(mutex_);
+  return pushed_;
+}
+
+std::size_t Recorder::waiting() const {
+  std::lock_guard lock(mutex_);
+  return queue_.size();
+}
+
+}  // namespace ringtap

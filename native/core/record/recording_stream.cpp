@@ -1,0 +1,187 @@
+#include "core/record/recording_stream.h"
+
+#include <algorithm>
+
+#include "core/util/clock.h"
+#include "core/util/link_type.h"
+
+namespace ringtap {
+
+namespace {
+
+constexpr std::size_t kKnownSlots = 256;
+constexpr std::uint64_t kNoKey = ~std::uint64_t{0};
+// By so much a packet may be older than the first of its block.
+constexpr std::uint64_t kOutOfOrder = 1'000'000'000;
+// What an interface's statistics take at the end of a file.
+constexpr std::size_t kStatisticsBytes = 128;
+// For devices whose packets have no link type of their own: LINKTYPE_USER0.
+constexpr std::uint16_t kLinkTypeUser = 147;
+
+std::uint16_t fileLinkType(std::uint16_t hardwareType) {
+  const std::uint16_t linkType = linkTypeOf(hardwareType);
+  return linkType == kLinkTypeUnknown ? kLinkTypeUser : linkType;
+}
+
+std::uint16_t fileLinkType(const Record& record) {
+  return record.ownLinkType().value_or(fileLinkType(record.from().sll_hatype));
+}
+
+}  // namespace
+
+RecordingStream::RecordingStream(RecordingForm form)
+    : form_(std::move(form)), writer_(sink_, form_.file), known_(kKnownSlots), linkType_(form_.linkType) {}
+
+void RecordingStream::start(Sources sources) {
+  sources_.emplace(std::move(sources));
+  toldInRing_ = sources_->inRing();
+  toldByRecorder_ = sources_->byRecorder();
+  begin();
+}
+
+void RecordingStream::begin() {
+  writer_.begin();
+  interfaces_.clear();
+  ids_.clear();
+  forgetKnown();
+  began_ = realNow();
+}
+
+void RecordingStream::forgetKnown() {
+  for (Known& known : known_) known.key = kNoKey;
+}
+
+void RecordingStream::cut() {
+  addStatistics();
+  writer_.end();
+  cuts_.push_back({sink_.size(), writer_.counts()});
+  begin();
+}
+
+std::optional<RecordingStream::Clock::time_point> RecordingStream::cutDue() const {
+  if (form_.rotateMilliseconds == 0 || writer_.counts().packets == 0) return std::nullopt;
+  return firstPacket_ + std::chrono::milliseconds(form_.rotateMilliseconds);
+}
+
+void RecordingStream::add(std::byte* block, const TakenBlock& taken) {
+  forgetKnown();
+  const std::uint64_t first = taken.summary.firstTimestamp;
+  steady_ = first > kOutOfOrder && first - kOutOfOrder > sources_->history.latest();
+  walkIndex(block, taken.summary.packets, [&](const Record& record) { add(record, taken.epoch); });
+}
+
+void RecordingStream::add(const Record& record, std::uint64_t epoch) {
+  if (format() == SavefileFormat::Pcap) {
+    const std::uint16_t linkType = fileLinkType(record);
+    if (linkType_ == 0) linkType_ = linkType;
+    if (linkType != linkType_) {
+      ++otherLinkType_;
+      return;
+    }
+  }
+  std::uint32_t id = idOf(record, epoch);
+  if (writer_.counts().packets > 0 && full(writer_.sizeOf(id, record))) {
+    cut();
+    id = idOf(record, epoch);
+  }
+  if (writer_.counts().packets == 0) firstPacket_ = Clock::now();
+  if (writer_.write(id, record)) ++packets_;
+}
+
+bool RecordingStream::full(std::size_t further) const {
+  if (form_.rotatePackets > 0 && writer_.counts().packets >= form_.rotatePackets) return true;
+  if (form_.rotateBytes == 0) return false;
+  const std::size_t ending = format() == SavefileFormat::Pcapng ? interfaces_.size() * kStatisticsBytes : 0;
+  return writer_.counts().bytes + further + ending > form_.rotateBytes;
+}
+
+std::uint32_t RecordingStream::idOf(const Record& record, std::uint64_t epoch) {
+  const sockaddr_ll& from = record.from();
+  const auto index = static_cast<std::uint32_t>(from.sll_ifindex);
+  const std::uint64_t key =
+      std::uint64_t{index} << 32 | std::uint32_t{from.sll_hatype} << 16 | record.ownLinkType().value_or(0);
+  Known& known = known_[index % known_.size()];
+  if (known.key == key) return known.id;
+  const std::uint32_t id = idOf(sources_->history.resolve(index, epoch, record.timestamp()), fileLinkType(record));
+  if (steady_) known = {key, id};
+  return id;
+}
+
+std::uint32_t RecordingStream::idOf(std::shared_ptr<const InterfaceInfo> info, std::uint16_t linkType) {
+  const InterfaceKey key{info->index, info->generation, info->name, linkType};
+  if (const auto found = ids_.find(key); found != ids_.end()) return found->second;
+  SavefileInterface interface;
+  interface.name = info->name;
+  interface.description = info->kind;
+  interface.linkType = linkType;
+  interface.snapLength = form_.file.snapLength;
+  interface.address = info->address;
+  interface.addresses = info->addresses;
+  interface.speed = info->name.empty() ? 0 : sources_->speed(info->name);
+  interface.filter = sources_->filter();
+  if (linkType == kLinkTypeUser) {
+    interface.comments.push_back("a device of ARPHRD_ type " + std::to_string(info->hardwareType) +
+                                 ", which has no link type of its own");
+  }
+  const std::uint32_t id = writer_.add(interface);
+  interfaces_.push_back(std::move(info));
+  ids_.emplace(key, id);
+  return id;
+}
+
+// Everything that was lost since the last file's statistics goes into this one's.
+void RecordingStream::addStatistics() {
+  if (format() != SavefileFormat::Pcapng) return;
+  const Losses inRing = sources_->inRing();
+  const auto byRecorder = sources_->byRecorder();
+  std::map<Device, Loss> losses;
+  for (const auto& [device, count] : inRing.ofDevice) {
+    std::uint64_t& told = toldInRing_.ofDevice[device];
+    if (count <= told) continue;
+    losses[device].inRing = count - told;
+    told = count;
+  }
+  for (const auto& [device, count] : byRecorder) {
+    std::uint64_t& told = toldByRecorder_[device];
+    if (count > told) losses[device].byRecorder = count - told;
+    told = count;
+  }
+  const std::uint64_t lost = inRing.inRing - std::min(toldInRing_.inRing, inRing.inRing);
+  toldInRing_.inRing = inRing.inRing;
+
+  // A device of which nothing else is in the file has its losses there all the same.
+  for (const auto& [device, loss] : losses) {
+    const bool there = std::any_of(interfaces_.begin(), interfaces_.end(), [&device = device](const auto& info) {
+      return Device{info->index, info->generation} == device;
+    });
+    if (there) continue;
+    const auto info = sources_->history.resolve(device.first, ~std::uint64_t{0}, ~std::uint64_t{0});
+    if (info->generation == device.second) (void)idOf(info, info->linkType.value_or(fileLinkType(info->hardwareType)));
+  }
+  // Of several names of one device, the last one has the losses.
+  std::vector<Loss> byId(interfaces_.size());
+  for (std::size_t id = interfaces_.size(); id-- > 0;) {
+    const auto found = losses.extract(Device{interfaces_[id]->index, interfaces_[id]->generation});
+    if (found) byId[id] = found.mapped();
+  }
+  for (std::size_t id = 0; id < interfaces_.size(); ++id) {
+    SavefileStatistics statistics;
+    statistics.start = began_;
+    statistics.end = realNow();
+    statistics.delivered = writer_.delivered()[id];
+    if (inRing.byDevice || lost == 0) {
+      statistics.bySystem = byId[id].inRing;
+      statistics.dropped = byId[id].inRing + byId[id].byRecorder;
+    } else {
+      statistics.comments.push_back(std::to_string(lost) +
+                                    " packets were lost in the kernel's ring, of all interfaces together");
+      if (byId[id].byRecorder > 0) {
+        statistics.comments.push_back(std::to_string(byId[id].byRecorder) +
+                                      " packets of this interface were not written in time");
+      }
+    }
+    writer_.statistics(static_cast<std::uint32_t>(id), statistics);
+  }
+}
+
+}  // namespace ringtap

@@ -1,0 +1,205 @@
+#include "core/savefile/file_set.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace ringtap {
+
+namespace {
+
+constexpr unsigned kMostTries = 100'000;
+
+std::string quoted(const std::string& path) { return "\"" + path + "\""; }
+
+bool exists(const std::string& path) {
+  struct stat status;
+  return ::lstat(path.c_str(), &status) == 0;
+}
+
+// rename(2) that never replaces. Where the file system has no such thing, a second link does the same.
+bool renameNew(const std::string& from, const std::string& to) {
+  // musl has no renameat2().
+  if (::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
+  if (errno != EINVAL && errno != ENOSYS) return false;
+  if (::link(from.c_str(), to.c_str()) != 0) return false;
+  return ::unlink(from.c_str()) == 0;
+}
+
+}  // namespace
+
+FileSet::~FileSet() = default;  // what is not complete stays under its hidden name
+
+bool FileSet::numbered() const {
+  const std::string& path = options_.path;
+  for (std::size_t at = path.find('%'); at != std::string::npos; at = path.find('%', at + 2)) {
+    if (path.compare(at, 2, "%i") == 0) return true;
+  }
+  return false;
+}
+
+std::string FileSet::nameOf(std::uint64_t number) const {
+  const time_t now = ::time(nullptr);
+  tm utc;
+  ::gmtime_r(&now, &utc);
+  std::string name;
+  for (std::size_t i = 0; i < options_.path.size(); ++i) {
+    const char letter = options_.path[i];
+    if (letter != '%' || i + 1 == options_.path.size()) {
+      name += letter;
+      continue;
+    }
+    const auto digits = [&name](unsigned long long value, int width) {
+      char text[24];
+      ::snprintf(text, sizeof text, "%0*llu", width, value);
+      name += text;
+    };
+    switch (options_.path[++i]) {
+      case 'Y': digits(static_cast<unsigned>(utc.tm_year) + 1900, 4); break;
+      case 'm': digits(static_cast<unsigned>(utc.tm_mon) + 1, 2); break;
+      case 'd': digits(static_cast<unsigned>(utc.tm_mday), 2); break;
+      case 'H': digits(static_cast<unsigned>(utc.tm_hour), 2); break;
+      case 'M': digits(static_cast<unsigned>(utc.tm_min), 2); break;
+      case 'S': digits(static_cast<unsigned>(utc.tm_sec), 2); break;
+      case 'i': digits(number, 6); break;
+      default: name += options_.path[i];
+    }
+  }
+  return name;
+}
+
+Result<> FileSet::begin() {
+  // Files of earlier runs keep their names, and what a kill has left behind is not to be lost either.
+  for (unsigned tried = 0; tried < kMostTries; ++tried) {
+    const std::string path = nameOf(++number_);
+    if (exists(path)) {
+      if (numbered()) continue;
+      return Error{Code::System, "the file " + quoted(path) + " is there already", EEXIST, "open"};
+    }
+    const std::size_t slash = path.rfind('/');
+    folder_ = slash == std::string::npos ? "" : path.substr(0, slash + 1);
+    name_ = path.substr(folder_.size());
+    hidden_ = folder_ + "." + name_ + (tried == 0 || numbered() ? "" : "." + std::to_string(tried + 1)) + ".partial";
+    file_ = UniqueFd(::open(hidden_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600));
+    if (!file_ && errno == EEXIST) continue;
+    if (!file_) return Error::fromErrno("open", "the file " + quoted(hidden_) + " could not be made");
+    written_ = 0;
+    dirty_ = false;
+    synced_ = std::chrono::steady_clock::now();
+    return {};
+  }
+  return Error{Code::System, "there is no free name left for " + quoted(options_.path), EEXIST, "open"};
+}
+
+bool FileSet::removeOldest() {
+  if (options_.keep == 0 || complete_.empty()) return false;
+  const bool removed = ::unlink(complete_.front().c_str()) == 0 || errno == ENOENT;
+  complete_.pop_front();
+  return removed;
+}
+
+Result<> FileSet::makeRoom(std::size_t bytes) {
+  if (options_.minimumFree == 0) return {};
+  for (;;) {
+    struct statvfs disk;
+    if (::fstatvfs(file_.get(), &disk) != 0) return Error::fromErrno("statvfs");
+    const std::uint64_t free = std::uint64_t{disk.f_bavail} * disk.f_frsize;
+    if (free >= options_.minimumFree + bytes) return {};
+    if (removeOldest()) continue;
+    return Error{Code::System,
+                 "the disk has " + std::to_string(free) + " bytes left, and " + std::to_string(options_.minimumFree) +
+                     " are to be left free",
+                 ENOSPC, "write"};
+  }
+}
+
+Result<> FileSet::write(std::span<const std::byte> bytes) {
+  struct stat status;
+  if (::fstat(file_.get(), &status) == 0 && status.st_nlink == 0) {
+    return Error{Code::System, "the file " + quoted(hidden_) + " was removed while it was being written", ENOENT,
+                 "write"};
+  }
+  if (auto room = makeRoom(bytes.size()); !room) return room;
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(file_.get(), bytes.data(), bytes.size());
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      if ((errno == ENOSPC || errno == EDQUOT) && removeOldest()) continue;
+      return Error::fromErrno("write", "the file " + quoted(hidden_) + " could not be written");
+    }
+    written_ += static_cast<std::uint64_t>(count);
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+  }
+  dirty_ = true;
+  return {};
+}
+
+std::optional<std::chrono::steady_clock::time_point> FileSet::syncDue() const {
+  if (options_.sync != FileSetOptions::Sync::Interval || !dirty_ || !file_) return std::nullopt;
+  return synced_ + std::chrono::milliseconds(options_.syncMilliseconds);
+}
+
+Result<> FileSet::syncIfDue() {
+  const auto due = syncDue();
+  const auto now = std::chrono::steady_clock::now();
+  if (!due || now < *due) return {};
+  synced_ = now;
+  dirty_ = false;
+  return sync();
+}
+
+Result<> FileSet::sync() {
+  if (::fdatasync(file_.get()) == 0) return {};
+  return Error::fromErrno("fdatasync", "the file " + quoted(hidden_) + " could not be brought to the disk");
+}
+
+Result<> FileSet::shorten(std::uint64_t length) {
+  if (::ftruncate(file_.get(), static_cast<off_t>(length)) != 0 ||
+      ::lseek(file_.get(), static_cast<off_t>(length), SEEK_SET) < 0) {
+    return Error::fromErrno("ftruncate", "the file " + quoted(hidden_) + " could not be cut off");
+  }
+  written_ = length;
+  return {};
+}
+
+Result<std::string> FileSet::complete() {
+  const bool durable = options_.sync != FileSetOptions::Sync::Never;
+  if (durable) {
+    if (auto synced = sync(); !synced) return synced.error();
+  }
+  std::string path = folder_ + name_;
+  while (!renameNew(hidden_, path)) {
+    if (errno != EEXIST || !numbered()) {
+      Error error = Error::fromErrno("rename", "the file " + quoted(hidden_) + " could not be given its name " + name_);
+      file_.reset();
+      return error;
+    }
+    path = nameOf(++number_);  // somebody took the name in the meantime
+  }
+  file_.reset();
+  if (durable) {
+    // The name, too, has to reach the disk.
+    const UniqueFd folder(::open(folder_.empty() ? "." : folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (folder) (void)!::fsync(folder.get());
+  }
+  if (options_.keep > 0) {
+    complete_.push_back(path);
+    while (complete_.size() > options_.keep) (void)removeOldest();
+  }
+  return path;
+}
+
+void FileSet::discard() {
+  if (!file_) return;
+  (void)!::unlink(hidden_.c_str());
+  file_.reset();
+}
+
+}  // namespace ringtap

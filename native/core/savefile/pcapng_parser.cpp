@@ -1,0 +1,333 @@
+#include "core/savefile/pcapng_parser.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdio>
+
+#include "core/savefile/savefile_format.h"
+
+namespace ringtap {
+
+namespace {
+
+using namespace savefile;
+
+constexpr std::size_t kMostInterfaces = 65536;
+constexpr std::size_t kMostOptionBytes = 16u << 20;  // of one section and its interfaces
+
+std::string hex(std::uint32_t value) {
+  char text[16];
+  std::snprintf(text, sizeof text, "0x%x", value);
+  return text;
+}
+
+std::uint8_t packetTypeOf(std::uint32_t flags) {
+  switch (flags & kFlagDirection) {
+    case kFlagOutbound: return PACKET_OUTGOING;
+    case kFlagInbound: break;
+    default: return kPacketUnknown;
+  }
+  switch (flags & kFlagReception) {
+    case kFlagUnicast: return PACKET_HOST;
+    case kFlagMulticast: return PACKET_MULTICAST;
+    case kFlagBroadcast: return PACKET_BROADCAST;
+    case kFlagPromiscuous: return PACKET_OTHERHOST;
+    default: return kPacketIncoming;
+  }
+}
+
+// Bytes of which a block of this type consists at least; 0: those of any.
+std::uint32_t leastLength(std::uint32_t type) {
+  switch (type) {
+    case kSectionHeader: return kSectionHeaderFixed;
+    case kInterfaceDescription: return kInterfaceDescriptionFixed;
+    case kEnhancedPacket: return kEnhancedPacketFixed;
+    case kObsoletePacket: return kObsoletePacketFixed;
+    case kSimplePacket: return kSimplePacketFixed;
+    default: return kBlockEnvelope;
+  }
+}
+
+}  // namespace
+
+std::uint16_t PcapngParser::load16(const std::uint8_t* at) const {
+  std::uint16_t value;
+  std::memcpy(&value, at, sizeof value);
+  return swapped_ ? __builtin_bswap16(value) : value;
+}
+std::uint32_t PcapngParser::load32(const std::uint8_t* at) const {
+  std::uint32_t value;
+  std::memcpy(&value, at, sizeof value);
+  return swapped_ ? __builtin_bswap32(value) : value;
+}
+std::uint64_t PcapngParser::load64(const std::uint8_t* at) const {
+  std::uint64_t value;
+  std::memcpy(&value, at, sizeof value);
+  return swapped_ ? __builtin_bswap64(value) : value;
+}
+
+Result<ParseStep> PcapngParser::parse(std::span<const std::uint8_t> bytes, BlockFiller& filler, std::size_t& consumed) {
+  consumed = 0;
+  const auto advance = [&](std::size_t length) {
+    consumed += length;
+    offset_ += length;
+  };
+  for (;;) {
+    const std::uint8_t* at = bytes.data() + consumed;
+    const std::size_t left = bytes.size() - consumed;
+    if (trailer_) {
+      if (left < 4) return ParseStep{ParseStep::Why::More, 4};
+      if (load32(at) != *trailer_) {
+        return damage("a block whose second length, " + std::to_string(load32(at)) + ", is not its first, " +
+                          std::to_string(*trailer_),
+                      offset_ - (*trailer_ - 4));
+      }
+      trailer_.reset();
+      advance(4);
+      continue;
+    }
+    if (left < kBlockEnvelope) return ParseStep{ParseStep::Why::More, kBlockEnvelope};
+    Block block{at, load32(at), 0};
+    if (block.type == kSectionHeader) {
+      // The byte order is that of this section from here on.
+      std::uint32_t magic;
+      std::memcpy(&magic, at + 8, sizeof magic);
+      if (magic != kByteOrderMagic && magic != __builtin_bswap32(kByteOrderMagic)) {
+        return damage("a section header with a byte-order magic that is none", offset_,
+                      begun_ ? Code::FileDamaged : Code::FileFormat);
+      }
+      swapped_ = magic != kByteOrderMagic;
+    } else if (!begun_) {
+      return damage("a pcapng file that begins with no section header", offset_, Code::FileFormat);
+    }
+    block.length = load32(at + 4);
+    if (block.length % 4 != 0 || block.length < leastLength(block.type)) {
+      return damage(
+          "a block of type " + hex(block.type) + " with the impossible length " + std::to_string(block.length),
+          offset_);
+    }
+
+    const bool essential = block.type == kSectionHeader || block.type == kInterfaceDescription ||
+                           block.type == kEnhancedPacket || block.type == kObsoletePacket ||
+                           block.type == kSimplePacket;
+    if (essential && block.length > limits_.item) {
+      return damage("a block of type " + hex(block.type) + " that claims " + std::to_string(block.length) +
+                        " bytes, where at most " + std::to_string(limits_.item) + " were expected",
+                    offset_);
+    }
+    if (left < block.length) {
+      const bool kept = essential || listener_.wanted(block.type, block.length - kBlockEnvelope, offset_);
+      if (kept) return ParseStep{ParseStep::Why::More, block.length};
+      ++figures_.skippedBlocks;
+      trailer_ = block.length;
+      const std::uint64_t skip = block.length - 4;
+      offset_ += skip;
+      return ParseStep{ParseStep::Why::Skip, skip};
+    }
+    if (load32(at + block.length - 4) != block.length) {
+      return damage("a block of type " + hex(block.type) + " whose second length, " +
+                        std::to_string(load32(at + block.length - 4)) + ", is not its first, " +
+                        std::to_string(block.length),
+                    offset_);
+    }
+
+    Result<> done;
+    switch (block.type) {
+      case kEnhancedPacket:
+      case kObsoletePacket: {
+        auto room = packet(block, filler);
+        if (!room) return room.error();
+        if (!*room) return ParseStep{ParseStep::Why::Full, 0};
+        break;
+      }
+      case kSimplePacket: {
+        auto room = simplePacket(block, filler);
+        if (!room) return room.error();
+        if (!*room) return ParseStep{ParseStep::Why::Full, 0};
+        break;
+      }
+      case kSectionHeader: done = section(block); break;
+      case kInterfaceDescription: done = interface(block); break;
+      default: done = other(block); break;
+    }
+    if (!done) return done.error();
+    advance(block.length);
+  }
+}
+
+Result<> PcapngParser::section(const Block& block) {
+  FileSection section;
+  section.pcapng = true;
+  section.bigEndian = swapped_ == (std::endian::native == std::endian::little);
+  section.major = load16(block.bytes + 12);
+  section.minor = load16(block.bytes + 14);
+  // Minor version 2 was written by some who meant 0.
+  if (section.major != kPcapngMajor || (section.minor != kPcapngMinor && section.minor != 2)) {
+    return damage("a pcapng section of version " + std::to_string(section.major) + "." + std::to_string(section.minor) +
+                      ", where 1.0 can be read",
+                  offset_, Code::FileFormat);
+  }
+  optionBytes_ = 0;
+  interfaces_.clear();
+  auto options = keptOptions(block, kSectionHeaderFixed - 4);
+  if (!options) return options.error();
+  section.options = std::move(*options);
+  begun_ = true;
+  return listener_.section(std::move(section));
+}
+
+Result<> PcapngParser::interface(const Block& block) {
+  if (interfaces_.size() >= kMostInterfaces) {
+    return damage("a section with more than " + std::to_string(kMostInterfaces) + " interfaces", offset_);
+  }
+  FileInterface interface;
+  interface.index = known_;
+  interface.id = static_cast<std::uint32_t>(interfaces_.size());
+  interface.linkType = load16(block.bytes + 8);
+  interface.snapshotLength = load32(block.bytes + 12);
+  auto options = keptOptions(block, kInterfaceDescriptionFixed - 4);
+  if (!options) return options.error();
+  std::uint8_t resolution = 6;
+  std::int64_t offset = 0;
+  for (const FileOption& option : *options) {
+    if (option.code == interface_option::kTimestampResolution && !option.value.empty()) resolution = option.value[0];
+    if (option.code == interface_option::kTimestampOffset && option.value.size() >= 8) {
+      offset = static_cast<std::int64_t>(load64(option.value.data()));
+    }
+  }
+  interface.options = std::move(*options);
+  Described described;
+  described.hardwareType = hardwareTypeOf(interface.linkType);
+  described.head = RecordHead(interface.index, interface.linkType, described.hardwareType);
+  described.time = FileTime(resolution, offset);
+  described.snapshotLength = interface.snapshotLength;
+  auto rule = listener_.interface(std::move(interface));
+  if (!rule) return rule.error();
+  described.rule = *rule;
+  interfaces_.push_back(std::move(described));
+  ++known_;
+  return {};
+}
+
+Result<bool> PcapngParser::packet(const Block& block, BlockFiller& filler) {
+  const bool obsolete = block.type == kObsoletePacket;
+  const std::uint32_t id = obsolete ? load16(block.bytes + 8) : load32(block.bytes + 8);
+  if (id >= interfaces_.size()) {
+    return damage("a packet of interface " + std::to_string(id) + ", where the section has " +
+                      std::to_string(interfaces_.size()) + " so far",
+                  offset_);
+  }
+  const std::uint32_t captured = load32(block.bytes + 20);
+  const std::uint64_t dataEnd = kEnhancedPacketData + padded(captured);
+  if (dataEnd + 4 > block.length || captured > limits_.packet) {
+    return damage(
+        "a packet that claims " + std::to_string(captured) + " bytes in a block of " + std::to_string(block.length),
+        offset_);
+  }
+  const Described& interface = interfaces_[id];
+  FilledPacket packet;
+  packet.data = {block.bytes + kEnhancedPacketData, captured};
+  packet.original = load32(block.bytes + 24);
+  const std::uint64_t units = std::uint64_t{load32(block.bytes + 12)} << 32 | load32(block.bytes + 16);
+  packet.timestamp = interface.time.nanoseconds(units);
+  packet.seconds = static_cast<std::uint32_t>(packet.timestamp / 1'000'000'000u);
+  packet.nanoseconds = static_cast<std::uint32_t>(packet.timestamp % 1'000'000'000u);
+  if (dataEnd + 4 < block.length) {
+    auto options = packetOptions(block, dataEnd);
+    if (!options) return options.error();
+    packet.packetType = packetTypeOf(options->flags);
+    packet.comments = options->comments;
+  }
+  return deliver(interface, packet, filler);
+}
+
+Result<bool> PcapngParser::simplePacket(const Block& block, BlockFiller& filler) {
+  if (interfaces_.empty()) return damage("a simple packet ahead of its interface", offset_);
+  const Described& interface = interfaces_.front();
+  FilledPacket packet;
+  packet.original = load32(block.bytes + 8);
+  // What was captured follows from what there is: all of the packet, up to the snapshot length.
+  std::uint32_t captured = packet.original;
+  if (interface.snapshotLength > 0) captured = std::min(captured, interface.snapshotLength);
+  if (kSimplePacketData + padded(captured) + 4 > block.length || captured > limits_.packet) {
+    return damage(
+        "a simple packet of " + std::to_string(captured) + " bytes in a block of " + std::to_string(block.length),
+        offset_);
+  }
+  packet.data = {block.bytes + kSimplePacketData, captured};
+  return deliver(interface, packet, filler);
+}
+
+Result<> PcapngParser::other(const Block& block) {
+  if (!listener_.wanted(block.type, block.length - kBlockEnvelope, offset_)) {
+    ++figures_.skippedBlocks;
+    return {};
+  }
+  FileBlock kept;
+  kept.type = block.type;
+  kept.bigEndian = swapped_ == (std::endian::native == std::endian::little);
+  kept.offset = offset_;
+  kept.body.assign(block.bytes + 8, block.bytes + block.length - 4);
+  return listener_.block(std::move(kept));
+}
+
+template <typename Visit>
+Result<> PcapngParser::options(const Block& block, std::uint64_t at, Visit&& visit) const {
+  const std::uint64_t end = block.length - 4;
+  while (at + 4 <= end) {
+    const std::uint16_t code = load16(block.bytes + at);
+    const std::uint16_t length = load16(block.bytes + at + 2);
+    if (code == kOptionEnd) return {};
+    if (at + 4 + length > end) {
+      return damage("an option of " + std::to_string(length) + " bytes that ends beyond its block", offset_ + at);
+    }
+    visit(code, std::span<const std::uint8_t>(block.bytes + at + 4, length));
+    at += 4 + padded(length);
+  }
+  return {};
+}
+
+Result<std::vector<FileOption>> PcapngParser::keptOptions(const Block& block, std::uint64_t at) {
+  std::vector<FileOption> list;
+  auto walked = options(block, at, [&](std::uint16_t code, std::span<const std::uint8_t> value) {
+    optionBytes_ += value.size() + sizeof(FileOption);
+    if (optionBytes_ <= kMostOptionBytes) list.push_back({code, {value.begin(), value.end()}});
+  });
+  if (!walked) return walked.error();
+  if (optionBytes_ > kMostOptionBytes) {
+    return damage("a section whose interfaces have more than " + std::to_string(kMostOptionBytes) + " bytes of options",
+                  offset_);
+  }
+  return list;
+}
+
+// Comments are put together as block.h has them (kStatusComments).
+Result<PcapngParser::PacketOptions> PcapngParser::packetOptions(const Block& block, std::uint64_t at) {
+  PacketOptions found;
+  std::uint32_t count = 0;
+  auto walked = options(block, at, [&](std::uint16_t code, std::span<const std::uint8_t> value) {
+    if (code == packet_option::kFlags && value.size() >= 4) found.flags = load32(value.data());
+    if (code != kOptionComment || !limits_.comments) return;
+    if (count++ == 0) comments_.assign(4, 0);
+    const auto length = static_cast<std::uint32_t>(value.size());
+    const auto* prefix = reinterpret_cast<const std::uint8_t*>(&length);
+    comments_.insert(comments_.end(), prefix, prefix + sizeof length);
+    comments_.insert(comments_.end(), value.begin(), value.end());
+    comments_.resize(padded(comments_.size()));
+  });
+  if (!walked) return walked.error();
+  if (count > 0) {
+    std::memcpy(comments_.data(), &count, sizeof count);
+    found.comments = comments_;
+  }
+  return found;
+}
+
+Result<> PcapngParser::end(std::uint64_t left) const {
+  if (begun_ && left == 0 && !trailer_) return {};
+  // Where a block was being passed over, the offset is beyond it already.
+  const std::uint64_t start = trailer_ ? offset_ - (*trailer_ - 4) : offset_;
+  return damage("the file ends in the middle of a block", start, Code::FileTruncated);
+}
+
+}  // namespace ringtap

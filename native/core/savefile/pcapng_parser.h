@@ -1,0 +1,59 @@
+// pcapng: sections of blocks, each section with its own byte order and interfaces.
+#pragma once
+
+#include <optional>
+
+#include "core/savefile/file_time.h"
+#include "core/savefile/savefile_parser.h"
+
+namespace ringtap {
+
+class PcapngParser final : public SavefileParser {
+ public:
+  PcapngParser(const ParserLimits& limits, SavefileListener& listener) : SavefileParser(limits, listener) {}
+
+  Result<ParseStep> parse(std::span<const std::uint8_t> bytes, BlockFiller& filler, std::size_t& consumed) override;
+  [[nodiscard]] Result<> end(std::uint64_t left) const override;
+
+ private:
+  struct Described : Interface {
+    FileTime time;
+    std::uint32_t snapshotLength = 0;
+  };
+  // A block, whole, as its length says.
+  struct Block {
+    const std::uint8_t* bytes;
+    std::uint32_t type;
+    std::uint32_t length;
+  };
+  struct PacketOptions {
+    std::uint32_t flags = 0;
+    std::span<const std::uint8_t> comments;
+  };
+
+  [[nodiscard]] std::uint16_t load16(const std::uint8_t* at) const;
+  [[nodiscard]] std::uint32_t load32(const std::uint8_t* at) const;
+  [[nodiscard]] std::uint64_t load64(const std::uint8_t* at) const;
+
+  Result<> section(const Block& block);
+  Result<> interface(const Block& block);
+  // Whether there was room.
+  Result<bool> packet(const Block& block, BlockFiller& filler);
+  Result<bool> simplePacket(const Block& block, BlockFiller& filler);
+  Result<> other(const Block& block);
+  // Calls visit(code, value) for each option from `at` to the end of the body.
+  template <typename Visit>
+  Result<> options(const Block& block, std::uint64_t at, Visit&& visit) const;
+  Result<std::vector<FileOption>> keptOptions(const Block& block, std::uint64_t at);
+  Result<PacketOptions> packetOptions(const Block& block, std::uint64_t at);
+
+  bool begun_ = false;
+  bool swapped_ = false;
+  std::vector<Described> interfaces_;     // of the section
+  std::uint32_t known_ = 0;               // interfaces of all sections
+  std::size_t optionBytes_ = 0;           // kept in this section
+  std::optional<std::uint32_t> trailer_;  // a block was passed over but for its second length, which has to be this
+  std::vector<std::uint8_t> comments_;
+};
+
+}  // namespace ringtap

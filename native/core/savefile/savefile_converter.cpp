@@ -1,0 +1,368 @@
+#include "core/savefile/savefile_converter.h"
+
+#include <algorithm>
+#include <cstring>
+#include <queue>
+#include <unordered_map>
+#include <utility>
+
+#include "core/savefile/packet_comments.h"
+#include "core/savefile/savefile_blocks.h"
+#include "core/savefile/savefile_description.h"
+
+namespace ringtap {
+
+namespace {
+
+constexpr std::size_t kWriteAtOnce = 1 << 20;
+// Enough for the largest packet; all inputs of a merge are open at once.
+constexpr std::size_t kChunkSize = 512 * 1024;
+constexpr std::size_t kChunks = 2;
+constexpr std::uint64_t kNoteEvery = 4096;
+constexpr std::size_t kMostDescriptions = 65'536;  // of an output: what a reader takes of a section
+constexpr std::size_t kMostDescribed = 16u << 20;  // bytes of them
+constexpr std::size_t kMostCarried = 16u << 20;
+
+SavefileConfig configOf(const ConvertOptions& options) {
+  SavefileConfig config;
+  config.chunkSize = kChunkSize;
+  config.chunkCount = kChunks;
+  config.snapshotLength = UINT32_MAX;
+  config.filter = options.filter;
+  config.selecting = options.selecting;
+  config.keep = options.keep;
+  config.keepMemory = SIZE_MAX;  // nothing is kept there, it only passes through
+  config.comments = options.form.format == SavefileFormat::Pcapng;
+  return config;
+}
+
+}  // namespace
+
+// One file, and the packet of it that is next.
+class SavefileConverter::Input {
+ public:
+  struct Interface {
+    SavefileInterface described;
+    std::uint64_t file = 0;  // the number of the output for which `id` holds
+    std::uint32_t id = 0;
+  };
+
+  // False at the end.
+  Result<bool> advance() {
+    while (at_ == block_.packets) {
+      auto next = source->next();
+      if (!next) return next.error();
+      block_ = *next;
+      at_ = 0;
+      if (block_.memory == nullptr) return false;
+    }
+    std::uint32_t entry;
+    std::memcpy(&entry, block_.memory + kIndexStart + std::size_t{at_++} * sizeof entry, sizeof entry);
+    const std::uint32_t offset = indexedOffset(entry);
+    record = Record{reinterpret_cast<tpacket3_hdr*>(block_.memory + offset), offset};
+    std::memcpy(&timestamp, block_.memory + offset + kRecordTimestamp, sizeof timestamp);
+    return true;
+  }
+
+  [[nodiscard]] std::vector<std::string> comments() const { return commentsOf(record, block_.memory + block_.length); }
+
+  std::string path;
+  std::unique_ptr<SavefileSource> source;
+  FileSection section;
+  std::uint32_t sections = 0;
+  // By index in the file; of the sections of which packets may come.
+  std::unordered_map<std::uint32_t, Interface> interfaces;
+  bool complained = false;  // of a block that is not carried over
+  Record record{};
+  std::uint64_t timestamp = 0;
+
+ private:
+  SourceBlock block_;
+  std::uint32_t at_ = 0;
+};
+
+SavefileConverter::SavefileConverter(ConvertOptions options)
+    : options_(std::move(options)), files_(options_.files), writer_(sink_, options_.form) {}
+
+SavefileConverter::~SavefileConverter() = default;
+
+void SavefileConverter::stop() {
+  std::lock_guard lock(mutex_);
+  stopped_ = true;
+  for (SavefileSource* source : open_) source->shut();
+  answered_.notify_all();
+}
+
+ConvertFigures SavefileConverter::figures() const {
+  std::lock_guard lock(mutex_);
+  ConvertFigures now = figures_;
+  now.bytesRead = bytesDone_;
+  for (const SavefileSource* source : open_) now.bytesRead += source->bytesRead();
+  return now;
+}
+
+std::optional<InterfaceQuestion> SavefileConverter::question() const {
+  std::lock_guard lock(mutex_);
+  return question_;
+}
+
+void SavefileConverter::answer(bool selected) {
+  std::lock_guard lock(mutex_);
+  answer_ = selected;
+  answered_.notify_all();
+}
+
+Result<> SavefileConverter::run() {
+  Result<> done = convert();
+  files_.discard();  // nothing, where all went well
+  closeInputs();
+  return done;
+}
+
+Result<> SavefileConverter::convert() {
+  if (auto begun = beginFile(); !begun) return begun;
+  auto taken = options_.byTime ? mergeByTime() : append();
+  note();
+  if (!taken || stopped_) return taken;
+  if (options_.selecting && selected_ == 0) {
+    return Error{Code::NoInterface, "no interface of the inputs is selected"};
+  }
+  return endFile();
+}
+
+Result<std::unique_ptr<SavefileConverter::Input>> SavefileConverter::openInput(const std::string& path) {
+  auto input = std::make_unique<Input>();
+  input->path = path;
+  auto source =
+      SavefileSource::open(path, configOf(options_), [this, to = input.get()](SavefileNews& news) { hear(*to, news); });
+  if (!source) return source.error();
+  input->source = std::move(*source);
+  std::lock_guard lock(mutex_);
+  figures_.bytesTotal = counted_.bytesTotal += input->source->fileSize();
+  open_.push_back(input->source.get());
+  if (stopped_) input->source->shut();
+  return input;
+}
+
+void SavefileConverter::closeInputs() {
+  {
+    std::lock_guard lock(mutex_);
+    for (const SavefileSource* source : open_) bytesDone_ += source->bytesRead();
+    open_.clear();
+  }
+  inputs_.clear();
+}
+
+// Everything comes in the order of the file: what stands in front of a packet before it, and behind the packets of the
+// block before.
+void SavefileConverter::hear(Input& input, SavefileNews& news) {
+  if (auto* section = std::get_if<FileSection>(&news)) {
+    if (section->fresh) input.interfaces.clear();
+    input.section = std::move(*section);
+    ++input.sections;
+  } else if (auto* interface = std::get_if<FileInterface>(&news)) {
+    if (options_.selecting) {
+      const bool selected = ask(input, *interface);
+      input.source->decide(interface->index, selected);
+      if (!selected) return;
+    }
+    ++selected_;
+    Input::Interface& one = input.interfaces[interface->index];
+    one.described = describe(*interface, input.section.bigEndian);
+    if (!first_) first_ = one.described;
+  } else if (auto* block = std::get_if<FileBlock>(&news)) {
+    keep(input, *block);
+  } else if (auto* warning = std::get_if<SavefileWarning>(&news)) {
+    warnings_.push_back(input.path + ": " + warning->text);
+  }
+}
+
+bool SavefileConverter::ask(const Input& input, const FileInterface& interface) {
+  std::unique_lock lock(mutex_);
+  question_ = InterfaceQuestion{input.section, input.sections - 1, interface};
+  answer_.reset();
+  lock.unlock();
+  wake_();
+  lock.lock();
+  answered_.wait(lock, [this] { return stopped_ || answer_; });
+  question_.reset();
+  return answer_.value_or(false);
+}
+
+// Names and secrets are about all packets behind them, also those in later files. What custom blocks are about nobody
+// knows: they keep their place.
+void SavefileConverter::keep(Input& input, const FileBlock& block) {
+  if (failure_) return;
+  const auto complain = [&](const char* why) {
+    if (std::exchange(input.complained, true)) return;
+    warnings_.push_back(input.path + ": the block of type " + std::to_string(block.type) + " at byte " +
+                        std::to_string(block.offset) + " is not carried over, nor may be others: " + why);
+  };
+  const auto carried = carry(block);
+  if (!carried) {
+    return complain(block.type == savefile::kCustomOnce ? "it says that it must not be copied"
+                                                        : "it is damaged, or has numbers of the other byte order at "
+                                                          "places that are not known");
+  }
+  if (block.type != savefile::kCustom) {
+    std::string all(reinterpret_cast<const char*>(&carried->type), sizeof carried->type);
+    all.append(carried->body.begin(), carried->body.end());
+    if (known_.contains(all)) return;
+    if (all.size() > kMostCarried - carriedBytes_) return complain("there are more than 16 MiB of them");
+    carriedBytes_ += all.size();
+    carried_.push_back(&*known_.insert(std::move(all)).first);
+  }
+  writer_.block(carried->type, carried->body);
+  if (sink_.size() < kWriteAtOnce) return;
+  if (auto flushed = flush(); !flushed) {
+    failure_ = std::move(flushed.error());
+    input.source->shut();
+  }
+}
+
+// False at the end.
+Result<bool> SavefileConverter::nextOf(Input& input) {
+  auto more = input.advance();
+  if (failure_) return std::move(*failure_);
+  return more;
+}
+
+Result<> SavefileConverter::mergeByTime() {
+  for (const std::string& path : options_.inputs) {
+    auto input = openInput(path);
+    if (!input) return input.error();
+    inputs_.push_back(std::move(*input));
+  }
+  using Next = std::pair<std::uint64_t, std::size_t>;  // the time, and which input
+  std::priority_queue<Next, std::vector<Next>, std::greater<>> next;
+  std::size_t from = 0;
+  const auto advance = [&]() -> Result<> {
+    auto more = nextOf(*inputs_[from]);
+    if (!more) return more.error();
+    if (*more) next.emplace(inputs_[from]->timestamp, from);
+    return {};
+  };
+  for (; from < inputs_.size(); ++from) {
+    if (auto advanced = advance(); !advanced) return advanced;
+  }
+  while (!next.empty() && !stopped_) {
+    from = next.top().second;
+    next.pop();
+    if (auto taken = take(*inputs_[from]); !taken) return taken;
+    if (auto advanced = advance(); !advanced) return advanced;
+  }
+  return {};
+}
+
+Result<> SavefileConverter::append() {
+  for (const std::string& path : options_.inputs) {
+    auto opened = openInput(path);
+    if (!opened) return opened.error();
+    inputs_.push_back(std::move(*opened));
+    Input& input = *inputs_.back();
+    for (;;) {
+      auto more = nextOf(input);
+      if (!more) return more.error();
+      if (!*more || stopped_) break;
+      if (auto taken = take(input); !taken) return taken;
+    }
+    note();
+    closeInputs();
+    if (stopped_) break;
+  }
+  return {};
+}
+
+Result<> SavefileConverter::take(Input& input) {
+  const auto interface = static_cast<std::uint32_t>(input.record.from().sll_ifindex);
+  comments_ = input.comments();
+  auto id = idOf(input, interface);
+  if (!id) return id.error();
+  if (full(*id, input.record, input.timestamp)) {
+    if (auto ended = endFile(); !ended) return ended;
+    if (auto begun = beginFile(); !begun) return begun;
+    id = idOf(input, interface);
+    if (!id) return id.error();
+  }
+  const bool written = writer_.write(*id, input.record, comments_);
+  ++(written ? counted_.written : counted_.otherLinkType);
+  if (++counted_.packets % kNoteEvery == 0) note();
+  return sink_.size() < kWriteAtOnce ? Result<>{} : flush();
+}
+
+bool SavefileConverter::full(std::uint32_t interface, const Record& record, std::uint64_t timestamp) const {
+  const SavefileCounts& counts = writer_.counts();
+  if (counts.packets == 0) return false;
+  if (options_.mostPackets > 0 && counts.packets >= options_.mostPackets) return true;
+  if (options_.mostBytes > 0) {
+    std::size_t size = writer_.sizeOf(interface, record);
+    for (const std::string& comment : comments_) size += (comment.size() + 7) / 4 * 4;
+    if (counts.bytes + size > options_.mostBytes) return true;
+  }
+  return options_.mostNanoseconds > 0 && timestamp > counts.firstTimestamp &&
+         timestamp - counts.firstTimestamp >= options_.mostNanoseconds;
+}
+
+// Interfaces of which all is the same are one, whatever file they come from: so are those of files that were one
+// before.
+Result<std::uint32_t> SavefileConverter::idOf(Input& input, std::uint32_t interface) {
+  Input::Interface& known = input.interfaces[interface];
+  if (known.file == fileNumber_) return known.id;
+  std::string described;
+  if (options_.form.format == SavefileFormat::Pcapng) {
+    ByteSink block;
+    writeInterface(block, known.described);
+    described.assign(reinterpret_cast<const char*>(block.data()), block.size());
+  } else {
+    described = std::to_string(known.described.linkType);
+  }
+  const auto [at, added] = interfaces_.try_emplace(std::move(described), 0);
+  if (added) {
+    interfaceBytes_ += at->first.size();
+    if (interfaces_.size() > kMostDescriptions || interfaceBytes_ > kMostDescribed) {
+      return Error{Code::FileFormat, input.path + ": the output would have more interfaces than can be read again (" +
+                                         std::to_string(kMostDescriptions) + ", or 16 MiB of descriptions)"};
+    }
+    at->second = writer_.add(known.described);
+  }
+  known.file = fileNumber_;
+  return known.id = at->second;
+}
+
+Result<> SavefileConverter::beginFile() {
+  ++fileNumber_;
+  interfaces_.clear();
+  interfaceBytes_ = 0;
+  writer_.begin();
+  for (const std::string* block : carried_) {
+    std::uint32_t type;
+    std::memcpy(&type, block->data(), sizeof type);
+    const auto* body = reinterpret_cast<const std::uint8_t*>(block->data()) + sizeof type;
+    writer_.block(type, {body, block->size() - sizeof type});
+  }
+  return files_.begin();
+}
+
+Result<> SavefileConverter::endFile() {
+  // Without a packet it tells of an interface all the same: other programs cannot do with files that have none.
+  if (interfaces_.empty() && first_) (void)writer_.add(*first_);
+  writer_.end();
+  if (auto flushed = flush(); !flushed) return flushed;
+  auto path = files_.complete();
+  if (!path) return path.error();
+  complete_.push_back({std::move(*path), writer_.counts()});
+  return {};
+}
+
+Result<> SavefileConverter::flush() {
+  auto written = files_.write(sink_.bytes());
+  sink_.clear();
+  return written;
+}
+
+void SavefileConverter::note() {
+  std::lock_guard lock(mutex_);
+  figures_ = counted_;
+}
+
+}  // namespace ringtap

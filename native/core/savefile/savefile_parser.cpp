@@ -1,0 +1,62 @@
+#include "core/savefile/savefile_parser.h"
+
+#include <linux/if_arp.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstdio>
+
+#include "core/bpf/filter_interpreter.h"
+#include "core/savefile/pcap_parser.h"
+#include "core/savefile/pcapng_parser.h"
+#include "core/savefile/savefile_format.h"
+#include "core/util/link_type.h"
+
+namespace ringtap {
+
+bool SavefileParser::passes(const Interface& interface, const FilledPacket& packet) {
+  PacketMetadata metadata;
+  metadata.packetType = packet.packetType;
+  metadata.hardwareType = interface.hardwareType;
+  return runFilter(*interface.rule.filter, packet.data, packet.original, metadata) != 0;
+}
+
+Error SavefileParser::damage(std::string what, std::uint64_t offset, Code code) {
+  what += ", at byte " + std::to_string(offset);
+  Error error{code, std::move(what)};
+  error.offset = static_cast<std::int64_t>(offset);
+  return error;
+}
+
+Result<std::unique_ptr<SavefileParser>> parserFor(std::span<const std::uint8_t> bytes, const ParserLimits& limits,
+                                                  SavefileListener& listener) {
+  std::uint32_t magic = 0;
+  if (bytes.size() >= sizeof magic) std::memcpy(&magic, bytes.data(), sizeof magic);
+  if (magic == savefile::kSectionHeader) {
+    return std::unique_ptr<SavefileParser>(std::make_unique<PcapngParser>(limits, listener));
+  }
+  for (const std::uint32_t known :
+       {savefile::kMagicMicroseconds, savefile::kMagicNanoseconds, savefile::kMagicKuznetsov}) {
+    if (magic == known || magic == __builtin_bswap32(known)) {
+      return std::unique_ptr<SavefileParser>(std::make_unique<PcapParser>(limits, listener));
+    }
+  }
+  char begin[64] = "nothing";
+  for (std::size_t i = 0; i < std::min<std::size_t>(bytes.size(), 8); ++i) {
+    std::snprintf(begin + i * 3, sizeof begin - i * 3, "%02x ", bytes[i]);
+  }
+  std::string shown = begin;
+  if (shown.back() == ' ') shown.pop_back();
+  Error error{Code::FileFormat, "not a pcap or pcapng file, as it begins with " + shown};
+  error.offset = 0;
+  return error;
+}
+
+std::uint16_t hardwareTypeOf(std::uint16_t linkType) {
+  for (const std::uint16_t type : knownHardwareTypes()) {
+    if (linkTypeOf(type) == linkType) return type;
+  }
+  return ARPHRD_VOID;
+}
+
+}  // namespace ringtap

@@ -1,0 +1,369 @@
+#include "core/savefile/savefile_reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/bpf/filter.h"
+#include "core/savefile/savefile_format.h"
+#include "core/savefile/unpack.h"
+
+namespace ringtap {
+
+namespace {
+
+constexpr std::size_t kReadAtOnce = 256 * 1024;  // more leaves the processor's cache
+// News that wait to be taken.
+constexpr std::size_t kMostNews = 1024;
+constexpr std::size_t kMostNewsBytes = 1 << 20;
+// Of which the listener has to remember something for the sake of one chunk.
+constexpr std::size_t kMostTold = 1024;
+constexpr std::size_t kMostToldBytes = 1 << 20;
+constexpr std::size_t kMostTypeWarnings = 20;
+constexpr std::size_t kKeptOverhead = 512;  // of a block that is kept
+
+// Link types for which an expression may be meant: one of them has to accept it. Mostly the first does.
+constexpr std::uint16_t kPlausibleLinkTypes[] = {1, 101, 113, 276, 127, 105, 119, 0, 9, 50, 6, 7, 189, 220, 195, 201};
+
+std::size_t sizeOf(const std::vector<FileOption>& options) {
+  std::size_t size = 0;
+  for (const FileOption& option : options) size += option.value.size() + sizeof option;
+  return size;
+}
+
+std::size_t sizeOf(const SavefileNews& news) {
+  if (const auto* section = std::get_if<FileSection>(&news)) return sizeOf(section->options);
+  if (const auto* interface = std::get_if<FileInterface>(&news)) return sizeOf(interface->options);
+  if (const auto* block = std::get_if<FileBlock>(&news)) return block->body.size();
+  return 0;
+}
+
+}  // namespace
+
+SavefileReader::SavefileReader(SavefileConfig config, std::unique_ptr<ByteSource> source, std::function<void()> wake)
+    : config_(std::move(config)),
+      source_(std::move(source)),
+      wake_(std::move(wake)),
+      pool_(std::make_shared<BlockPool>(config_.chunkSize, config_.chunkCount)),
+      thread_([this] { run(); }) {}
+
+SavefileReader::~SavefileReader() { close(); }
+
+void SavefileReader::close() {
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    changed_.notify_all();
+  }
+  source_->shut();
+  pool_->shut();
+  if (thread_.joinable()) thread_.join();
+  std::lock_guard lock(mutex_);
+  chunks_.clear();
+  news_.clear();
+}
+
+// The two threads do not take turns for every piece of news.
+bool SavefileReader::newsTaken() const {
+  return news_.empty() || (news_.size() <= kMostNews / 2 && newsBytes_ <= kMostNewsBytes / 2);
+}
+
+std::optional<SavefileNews> SavefileReader::nextNews() {
+  std::lock_guard lock(mutex_);
+  if (news_.empty()) {
+    told_ = false;
+    return std::nullopt;
+  }
+  SavefileNews news = std::move(news_.front());
+  news_.pop_front();
+  newsBytes_ -= sizeOf(news);
+  ++takenNews_;
+  if (news_.empty()) told_ = false;
+  if (newsTaken()) changed_.notify_all();
+  return news;
+}
+
+SavefileReader::Next SavefileReader::nextChunk(std::optional<SavefileChunk>& out) {
+  std::lock_guard lock(mutex_);
+  if (chunks_.empty()) {
+    if (!news_.empty()) return Next::NewsFirst;
+    if (finished_) return Next::Finished;
+    armed_ = true;
+    return Next::Empty;
+  }
+  if (chunks_.front().news > takenNews_) return Next::NewsFirst;
+  out.emplace(std::move(chunks_.front()));
+  chunks_.pop_front();
+  return Next::Chunk;
+}
+
+std::optional<Error> SavefileReader::failure() const {
+  std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+void SavefileReader::decide(std::uint32_t index, bool selected) {
+  std::lock_guard lock(mutex_);
+  decided_[index] = selected;
+  changed_.notify_all();
+}
+
+SavefileFigures SavefileReader::figures() const {
+  std::lock_guard lock(mutex_);
+  return figures_;
+}
+
+void SavefileReader::run() {
+  Result<> done = work();
+  handOver();
+  if (sections_) tellReady();
+  {
+    std::lock_guard lock(mutex_);
+    if (!done) failure_ = std::move(done.error());
+    finished_ = true;
+    armed_ = false;
+    told_ = true;
+  }
+  wake_();
+}
+
+Result<> SavefileReader::work() {
+  if (auto good = checkFilter(); !good) return good;
+  CountedSource packed(*source_);
+  auto packing = packingOf(packed);
+  if (!packing) return packing.error();
+  std::unique_ptr<ByteSource> unpacked;
+  if (*packing != Packing::None) {
+    auto opened = unpack(packed, *packing);
+    if (!opened) return opened.error();
+    unpacked = std::move(*opened);
+  }
+  CountedSource plain(unpacked ? *unpacked : static_cast<ByteSource&>(packed));
+  auto start = plain.peek(8);
+  if (!start) return start.error();
+  ParserLimits limits;
+  limits.snapshotLength = config_.snapshotLength;
+  limits.packet = BlockFiller::capacity(config_.chunkSize);
+  limits.item = config_.chunkSize + 65536;
+  limits.comments = config_.comments;
+  auto parser = parserFor(*start, limits, *this);
+  if (!parser) return parser.error();
+  parser_ = std::move(*parser);
+  buffer_.resize(kReadAtOnce);
+  compressed_ = unpacked != nullptr;
+  Result<> done = parseAll(packed, plain);
+  note(packed);
+  return done;
+}
+
+Result<> SavefileReader::parseAll(CountedSource& packed, CountedSource& plain) {
+  for (;;) {
+    std::size_t consumed = 0;
+    auto step = parser_->parse(std::span(buffer_).subspan(begin_, end_ - begin_), filler_, consumed);
+    begin_ += consumed;
+    position_ = compressed_ ? packed.count() : parser_->offset();
+    if (!step) return step.error();
+    switch (step->why) {
+      case ParseStep::Why::Full: {
+        if (block_ && filler_.empty()) {
+          Error error{Code::FileDamaged, "a packet that no chunk can hold, with its comments, at byte " +
+                                             std::to_string(parser_->offset())};
+          error.offset = static_cast<std::int64_t>(parser_->offset());
+          return error;
+        }
+        note(packed);
+        auto more = newChunk();
+        if (!more) return more.error();
+        if (!*more) return {};  // closed
+        tellReady();
+        break;
+      }
+      case ParseStep::Why::Skip:
+        if (auto skipped = skip(plain, step->amount); !skipped) return skipped;
+        break;
+      case ParseStep::Why::More: {
+        if (interfaces_) tellReady();
+        note(packed);
+        if (!filler_.empty() && !plain.ready(config_.maxDelayMilliseconds)) handOver();
+        bool ended = false;
+        if (auto got = fetch(plain, step->amount, ended); !got) return got;
+        if (ended) return parser_->end(end_ - begin_);
+        break;
+      }
+    }
+  }
+}
+
+// Brings at least a byte more, towards `needed` in one piece.
+Result<> SavefileReader::fetch(CountedSource& plain, std::size_t needed, bool& ended) {
+  if (begin_ > 0) {
+    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  // The parser asks for no more than its limit.
+  if (needed > buffer_.size()) buffer_.resize(std::max(needed, std::min(2 * buffer_.size(), 2 * needed)));
+  auto got = plain.read(std::span(buffer_).subspan(end_));
+  if (!got) return got.error();
+  end_ += *got;
+  ended = *got == 0;
+  return {};
+}
+
+Result<> SavefileReader::skip(CountedSource& plain, std::uint64_t amount) {
+  const std::uint64_t whole = amount;
+  for (;;) {
+    const std::size_t here = std::min<std::uint64_t>(amount, end_ - begin_);
+    begin_ += here;
+    amount -= here;
+    if (amount == 0) return {};
+    bool ended = false;
+    if (auto got = fetch(plain, 1, ended); !got) return got;
+    if (ended) return parser_->end(whole - amount);
+  }
+}
+
+Result<bool> SavefileReader::newChunk() {
+  handOver();
+  auto taken = pool_->take();
+  if (!taken) return taken.error();
+  if (!*taken) return false;
+  block_ = std::move(*taken);
+  filler_ = BlockFiller(block_->memory(), pool_->size());
+  return true;
+}
+
+void SavefileReader::handOver() {
+  if (!block_ || filler_.empty()) return;
+  block_->summary = filler_.summary();
+  filler_ = {};
+  tellReady();
+  std::unique_lock lock(mutex_);
+  chunks_.push_back({std::move(block_), pushedNews_, position_});
+  if (!std::exchange(armed_, false)) return;
+  lock.unlock();
+  wake_();
+}
+
+void SavefileReader::tellReady() {
+  if (!std::exchange(ready_, true)) push(SavefileReady{});
+}
+
+void SavefileReader::push(SavefileNews news) {
+  const std::size_t size = sizeOf(news);
+  std::unique_lock lock(mutex_);
+  if (news_.size() >= kMostNews || newsBytes_ + size > kMostNewsBytes) {
+    changed_.wait(lock, [this] { return closed_ || newsTaken(); });
+  }
+  if (closed_) return;
+  newsBytes_ += size;
+  news_.push_back(std::move(news));
+  ++pushedNews_;
+  if (std::exchange(told_, true)) return;
+  lock.unlock();
+  wake_();
+}
+
+void SavefileReader::note(const CountedSource& packed) {
+  std::lock_guard lock(mutex_);
+  figures_.bytesRead = packed.count();
+  figures_.unpacked = parser_->offset();
+  figures_.parser = parser_->figures();
+}
+
+Result<> SavefileReader::checkFilter() const {
+  if (!config_.filter) return {};
+  std::optional<Error> first;
+  for (const std::uint16_t linkType : kPlausibleLinkTypes) {
+    auto compiled = compileFilter(*config_.filter, linkType, kMaxSnapshotLength, FilterExtensions::None);
+    if (compiled) return {};
+    if (compiled.error().code != Code::FilterSyntax) return compiled.error();
+    if (!first) first = std::move(compiled.error());
+  }
+  return *first;
+}
+
+Result<const FilterProgram*> SavefileReader::filterFor(std::uint16_t linkType) {
+  if (!config_.filter) return static_cast<const FilterProgram*>(nullptr);
+  auto& program = filters_[linkType];
+  if (program) return static_cast<const FilterProgram*>(program.get());
+  auto compiled = compileFilter(*config_.filter, linkType, kMaxSnapshotLength, FilterExtensions::None);
+  if (compiled) {
+    program = std::make_unique<FilterProgram>(std::move(compiled->instructions));
+  } else {
+    if (compiled.error().code == Code::FilterTooLarge) return compiled.error();
+    if (otherTypes_++ < kMostTypeWarnings) {
+      push(SavefileWarning{"the filter cannot be applied to packets of link type " + std::to_string(linkType) +
+                           ", none of them matches: " + compiled.error().message});
+    } else if (otherTypes_ == kMostTypeWarnings + 1) {
+      push(SavefileWarning{"the filter cannot be applied to packets of further link types, none of them matches"});
+    }
+    program = std::make_unique<FilterProgram>(FilterProgram{{0x06, 0, 0, 0}});  // ret #0
+  }
+  return static_cast<const FilterProgram*>(program.get());
+}
+
+Result<> SavefileReader::section(FileSection section) {
+  sections_ = true;
+  // Not for every section: chunks would be as small as the sections.
+  if (toldOf_ > kMostTold || toldBytes_ > kMostToldBytes) {
+    if (!compressed_) position_ = parser_->offset();
+    handOver();
+  }
+  section.fresh = filler_.empty();
+  if (section.fresh) toldOf_ = toldBytes_ = 0;
+  ++toldOf_;
+  toldBytes_ += sizeOf(section.options);
+  push(std::move(section));
+  return {};
+}
+
+Result<InterfaceRule> SavefileReader::interface(FileInterface interface) {
+  interfaces_ = true;
+  InterfaceRule rule;
+  const std::uint16_t linkType = interface.linkType;
+  const std::uint32_t index = interface.index;
+  ++toldOf_;
+  toldBytes_ += sizeOf(interface.options);
+  push(std::move(interface));
+  if (config_.selecting) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return closed_ || decided_.contains(index); });
+    if (closed_) return Error{Code::Closed, "the savefile is closed"};
+    rule.selected = decided_.extract(index).mapped();
+  }
+  if (!rule.selected) return rule;
+  auto filter = filterFor(linkType);
+  if (!filter) return filter.error();
+  rule.filter = *filter;
+  return rule;
+}
+
+bool SavefileReader::wanted(std::uint32_t type, std::size_t bytes, std::uint64_t offset) {
+  using namespace savefile;
+  const std::uint32_t given = type;
+  switch (type) {
+    case kCustomOnce: type = kCustom; break;
+    case kNameResolution:
+    case kInterfaceStatistics:
+    case kDecryptionSecrets:
+    case kCustom: break;
+    default: type = kOtherBlocks;
+  }
+  if (std::find(config_.keep.begin(), config_.keep.end(), type) == config_.keep.end()) return false;
+  if (bytes <= kLargestKept && bytes + kKeptOverhead <= config_.keepMemory - kept_) return true;
+  if (!std::exchange(keepFull_, true)) {
+    push(SavefileWarning{
+        "the block at byte " + std::to_string(offset) + ", of type " + std::to_string(given) + " and with " +
+        std::to_string(bytes) +
+        " bytes, is not kept: there is no room for it, nor for others that are passed over from here on"});
+  }
+  return false;
+}
+
+Result<> SavefileReader::block(FileBlock block) {
+  kept_ += block.body.size() + kKeptOverhead;
+  push(std::move(block));
+  return {};
+}
+
+}  // namespace ringtap

@@ -1,0 +1,144 @@
+// A savefile being read: a thread that unpacks, parses and fills chunks, ahead of JavaScript by as many as the pool
+// has.
+//
+// Life: constructor → next…() → close(). close() and the destructor wait for the thread (for a read in progress, or a
+// filter that is being compiled) and belong on a worker thread; all else is quick.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "core/block/block_pool.h"
+#include "core/savefile/byte_source.h"
+#include "core/savefile/savefile_parser.h"
+#include "core/util/result.h"
+
+namespace ringtap {
+
+struct SavefileConfig {
+  std::size_t chunkSize = 1 << 20;
+  std::size_t chunkCount = 4;
+  int maxDelayMilliseconds = 20;  // of a source that has no more at present: then a part-filled chunk is handed over
+  std::uint32_t snapshotLength = 262144;
+  std::optional<std::string> filter;
+  bool selecting = false;  // each interface waits for decide()
+  bool comments = true;
+  std::vector<std::uint32_t> keep;  // types of blocks; kOtherBlocks: those that have no name here
+  std::size_t keepMemory = 0;       // bytes of them, all together; of one, kLargestKept at most
+};
+inline constexpr std::uint32_t kOtherBlocks = 0;
+inline constexpr std::size_t kLargestKept = std::size_t{16} << 20;
+
+// The reader knows what the file is, and has come to its first packet, or as far as there were bytes.
+struct SavefileReady {};
+struct SavefileWarning {
+  std::string text;
+};
+using SavefileNews = std::variant<SavefileReady, SavefileWarning, FileSection, FileInterface, FileBlock>;
+
+struct SavefileChunk {
+  std::unique_ptr<PooledBlock> block;
+  std::uint64_t news = 0;      // how many came before it
+  std::uint64_t position = 0;  // bytes of the file, as stored, that were read up to its end
+};
+
+struct SavefileFigures {
+  std::uint64_t bytesRead = 0;  // as stored
+  std::uint64_t unpacked = 0;   // parsed: the same where nothing is compressed
+  ParserFigures parser;
+};
+
+class SavefileReader final : private SavefileListener {
+ public:
+  // `wake`: called from the reader's thread, without a lock held, when there is something to take.
+  SavefileReader(SavefileConfig config, std::unique_ptr<ByteSource> source, std::function<void()> wake);
+  ~SavefileReader();
+
+  // What there is to tell, in the file's order. Who takes no more than nextChunk() asks for hears of everything ahead
+  // of the packets that it is about, and of nothing that stands behind them; a section that is `fresh` then ends what
+  // is to be remembered of earlier ones.
+  [[nodiscard]] std::optional<SavefileNews> nextNews();
+  enum class Next { Chunk, NewsFirst, Empty, Finished };
+  // With Empty, the wake-up is armed. Finished: failure() says whether at the end of the file.
+  Next nextChunk(std::optional<SavefileChunk>& out);
+  [[nodiscard]] std::optional<Error> failure() const;
+  // Answers the news of an interface; with `selecting` the reading waits for it.
+  void decide(std::uint32_t index, bool selected);
+  [[nodiscard]] SavefileFigures figures() const;
+  // Ends the thread. Chunks that were taken stay readable. Idempotent.
+  void close();
+
+ private:
+  void run();
+  Result<> work();
+  Result<> parseAll(CountedSource& packed, CountedSource& plain);
+  Result<> skip(CountedSource& plain, std::uint64_t amount);
+  Result<> fetch(CountedSource& plain, std::size_t needed, bool& ended);
+  Result<bool> newChunk();
+  void handOver();
+  void tellReady();
+  void push(SavefileNews news);
+  [[nodiscard]] bool newsTaken() const;  // enough for more to be told; under the mutex
+  void note(const CountedSource& packed);
+  Result<const FilterProgram*> filterFor(std::uint16_t linkType);
+  Result<> checkFilter() const;
+
+  Result<> section(FileSection section) override;
+  Result<InterfaceRule> interface(FileInterface interface) override;
+  bool wanted(std::uint32_t type, std::size_t bytes, std::uint64_t offset) override;
+  Result<> block(FileBlock block) override;
+
+  const SavefileConfig config_;
+  const std::unique_ptr<ByteSource> source_;
+  const std::function<void()> wake_;
+  const std::shared_ptr<BlockPool> pool_;
+
+  // The thread's own.
+  std::unique_ptr<SavefileParser> parser_;
+  std::vector<std::uint8_t> buffer_;
+  std::size_t begin_ = 0;  // of what is in it
+  std::size_t end_ = 0;
+  BlockFiller filler_;
+  std::unique_ptr<PooledBlock> block_;
+  std::uint64_t position_ = 0;
+  bool compressed_ = false;
+  std::size_t toldOf_ = 0;      // sections and interfaces since the last fresh section,
+  std::size_t toldBytes_ = 0;   // and their options
+  std::size_t otherTypes_ = 0;  // link types to which the filter does not apply
+  bool sections_ = false;
+  bool interfaces_ = false;
+  bool ready_ = false;
+  bool keepFull_ = false;
+  std::size_t kept_ = 0;
+  std::map<std::uint16_t, std::unique_ptr<FilterProgram>> filters_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<SavefileNews> news_;
+  std::size_t newsBytes_ = 0;
+  std::deque<SavefileChunk> chunks_;
+  std::uint64_t pushedNews_ = 0;
+  std::uint64_t takenNews_ = 0;
+  std::unordered_map<std::uint32_t, bool> decided_;
+  std::optional<Error> failure_;
+  SavefileFigures figures_;
+  bool armed_ = true;
+  bool told_ = false;
+  bool finished_ = false;
+  bool closed_ = false;
+  std::thread thread_;
+};
+
+}  // namespace ringtap

@@ -1,0 +1,283 @@
+#include "core/savefile/unpack.h"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+namespace ringtap {
+
+namespace {
+
+constexpr std::size_t kPackedAtOnce = 64 * 1024;
+constexpr std::uint8_t kGzipMagic[] = {0x1f, 0x8b};
+constexpr std::uint8_t kZstdMagic[] = {0x28, 0xb5, 0x2f, 0xfd};
+constexpr std::uint8_t kZstdSkippableMagic[] = {0x2a, 0x4d, 0x18};  // after 0x50 to 0x5f
+
+// Functions out of the process itself, or of a library that is loaded for them. Their interfaces have not changed since
+// zlib 1.0 and zstd 1.4; declared here, neither's headers are needed.
+template <typename Functions>
+const Functions* load(const char* library, bool (*bind)(Functions&, void*)) {
+  static const std::unique_ptr<const Functions> loaded = [&]() -> std::unique_ptr<const Functions> {
+    auto functions = std::make_unique<Functions>();
+    if (bind(*functions, RTLD_DEFAULT)) return functions;
+    void* handle = ::dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    if (handle != nullptr && bind(*functions, handle)) return functions;
+    return nullptr;
+  }();
+  return loaded.get();
+}
+
+template <typename Function>
+bool find(Function*& function, void* handle, const char* name) {
+  function = reinterpret_cast<Function*>(::dlsym(handle, name));
+  return function != nullptr;
+}
+
+class Unpacker : public ByteSource {
+ public:
+  explicit Unpacker(CountedSource& source) : source_(source), input_(kPackedAtOnce) {}
+
+  Result<std::size_t> read(std::span<std::uint8_t> into) override {
+    if (into.empty()) return std::size_t{0};
+    while (!failure_) {
+      if (at_ == end_ && !ended_) {
+        auto got = source_.read(input_);
+        if (!got) {
+          failure_ = std::move(got.error());
+          break;
+        }
+        at_ = 0;
+        end_ = *got;
+        ended_ = *got == 0;
+      }
+      if (ended_ && !pending_) {
+        if (between_) return std::size_t{0};
+        fail(Code::FileTruncated, "the compressed data end in the middle");
+        break;
+      }
+      const std::size_t made = step(into);
+      total_ += made;
+      if (made > 0) return made;
+    }
+    if (failure_->code != Code::System) failure_->offset = static_cast<std::int64_t>(total_);
+    return *failure_;
+  }
+
+  bool ready(int milliseconds) override { return at_ < end_ || pending_ || failure_ || source_.ready(milliseconds); }
+
+ protected:
+  // Unpacks some of input() into `into`, calls took(), and says how much it made. May fail() after that.
+  virtual std::size_t step(std::span<std::uint8_t> into) = 0;
+
+  [[nodiscard]] std::span<const std::uint8_t> input() const { return {input_.data() + at_, end_ - at_}; }
+  // `pending`: more may come out without more going in.
+  void took(std::size_t bytes, bool pending) {
+    at_ += bytes;
+    pending_ = pending;
+  }
+  // At a place where the data may end.
+  void between(bool so) { between_ = so; }
+  void fail(Code code, std::string message) { failure_ = Error{code, std::move(message)}; }
+
+ private:
+  CountedSource& source_;
+  std::vector<std::uint8_t> input_;
+  std::size_t at_ = 0;
+  std::size_t end_ = 0;
+  bool ended_ = false;
+  bool pending_ = false;
+  bool between_ = false;
+  std::uint64_t total_ = 0;
+  std::optional<Error> failure_;
+};
+
+// zlib's z_stream.
+struct ZStream {
+  const std::uint8_t* nextIn = nullptr;
+  unsigned availableIn = 0;
+  unsigned long totalIn = 0;
+  std::uint8_t* nextOut = nullptr;
+  unsigned availableOut = 0;
+  unsigned long totalOut = 0;
+  const char* message = nullptr;
+  void* state = nullptr;
+  void* (*allocate)(void*, unsigned, unsigned) = nullptr;
+  void (*release)(void*, void*) = nullptr;
+  void* opaque = nullptr;
+  int dataType = 0;
+  unsigned long adler = 0;
+  unsigned long reserved = 0;
+};
+
+struct Zlib {
+  int (*init)(ZStream*, int windowBits, const char* version, int streamSize);
+  int (*inflate)(ZStream*, int flush);
+  int (*reset)(ZStream*);
+  int (*end)(ZStream*);
+
+  static bool bind(Zlib& self, void* handle) {
+    return find(self.init, handle, "inflateInit2_") && find(self.inflate, handle, "inflate") &&
+           find(self.reset, handle, "inflateReset") && find(self.end, handle, "inflateEnd");
+  }
+};
+constexpr int kZOk = 0;
+constexpr int kZStreamEnd = 1;
+constexpr int kZBufferError = -5;  // no progress was possible: not an error
+constexpr int kGzipOnly = 15 + 16;
+
+class GzipUnpacker final : public Unpacker {
+ public:
+  GzipUnpacker(CountedSource& source, const Zlib& zlib) : Unpacker(source), zlib_(zlib) {}
+  ~GzipUnpacker() override {
+    if (begun_) zlib_.end(&stream_);
+  }
+  // The library looks at the first digit of the version, and at the size.
+  bool begin() { return begun_ = zlib_.init(&stream_, kGzipOnly, "1.2.11", sizeof stream_) == kZOk; }
+
+ private:
+  std::size_t step(std::span<std::uint8_t> into) override {
+    if (finished_ && !nextMember()) return 0;
+    stream_.nextIn = input().data();
+    stream_.availableIn = static_cast<unsigned>(input().size());
+    stream_.nextOut = into.data();
+    stream_.availableOut = static_cast<unsigned>(std::min<std::size_t>(into.size(), 1u << 30));
+    const unsigned in = stream_.availableIn;
+    const unsigned out = stream_.availableOut;
+    const int result = zlib_.inflate(&stream_, 0);
+    const std::size_t made = out - stream_.availableOut;
+    finished_ = result == kZStreamEnd;
+    between(finished_);
+    took(in - stream_.availableIn, !finished_ && stream_.availableOut == 0);
+    if (result != kZOk && result != kZStreamEnd && result != kZBufferError) {
+      fail(Code::FileDamaged, std::string("the gzip data are damaged: ") +
+                                  (stream_.message != nullptr ? stream_.message : "zlib gives no reason"));
+    }
+    return made;
+  }
+
+  // What follows a member: another one, or zeros up to the end (tapes and block devices).
+  bool nextMember() {
+    const auto rest = input();
+    const auto at = std::find_if(rest.begin(), rest.end(), [](std::uint8_t byte) { return byte != 0; });
+    if (at == rest.end()) {
+      took(rest.size(), false);
+      padded_ = padded_ || !rest.empty();
+      return false;
+    }
+    if (padded_ || at != rest.begin() || *at != kGzipMagic[0]) {
+      fail(Code::FileDamaged, "the gzip data are followed by something else");
+      return false;
+    }
+    zlib_.reset(&stream_);
+    finished_ = false;
+    return true;
+  }
+
+  const Zlib& zlib_;
+  ZStream stream_;
+  bool begun_ = false;
+  bool finished_ = false;
+  bool padded_ = false;
+};
+
+struct ZstdInput {
+  const void* data;
+  std::size_t size;
+  std::size_t at;
+};
+struct ZstdOutput {
+  void* data;
+  std::size_t size;
+  std::size_t at;
+};
+
+struct Zstd {
+  void* (*create)();
+  std::size_t (*free)(void*);
+  std::size_t (*set)(void*, int parameter, int value);
+  std::size_t (*decompress)(void*, ZstdOutput*, ZstdInput*);
+  unsigned (*isError)(std::size_t);
+  const char* (*errorName)(std::size_t);
+
+  static bool bind(Zstd& self, void* handle) {
+    return find(self.create, handle, "ZSTD_createDCtx") && find(self.free, handle, "ZSTD_freeDCtx") &&
+           find(self.set, handle, "ZSTD_DCtx_setParameter") && find(self.decompress, handle, "ZSTD_decompressStream") &&
+           find(self.isError, handle, "ZSTD_isError") && find(self.errorName, handle, "ZSTD_getErrorName");
+  }
+};
+constexpr int kZstdWindowLogMax = 100;  // ZSTD_d_windowLogMax
+
+class ZstdUnpacker final : public Unpacker {
+ public:
+  ZstdUnpacker(CountedSource& source, const Zstd& zstd) : Unpacker(source), zstd_(zstd), context_(zstd.create()) {}
+  ~ZstdUnpacker() override { zstd_.free(context_); }
+  bool begin() {
+    return context_ != nullptr &&
+           !zstd_.isError(zstd_.set(context_, kZstdWindowLogMax, static_cast<int>(kLargestWindowLog)));
+  }
+
+ private:
+  std::size_t step(std::span<std::uint8_t> into) override {
+    ZstdInput in{input().data(), input().size(), 0};
+    ZstdOutput out{into.data(), into.size(), 0};
+    const std::size_t result = zstd_.decompress(context_, &out, &in);
+    if (zstd_.isError(result)) {
+      const std::string why = zstd_.errorName(result);
+      const bool window = why.find("too much memory") != std::string::npos;
+      took(in.at, false);
+      fail(window ? Code::FileFormat : Code::FileDamaged,
+           window ? "the zstd data need a window of more than 8 MiB (zstd --long or --ultra): unpack them first"
+                  : "the zstd data are damaged: " + why);
+      return out.at;
+    }
+    // 0: a frame has ended, and all of it is out. Before a frame's first byte it is not 0, hence the condition.
+    if (in.at > 0 || out.at > 0) between(result == 0);
+    took(in.at, result != 0 && out.at == out.size);
+    return out.at;
+  }
+
+  const Zstd& zstd_;
+  void* context_;
+};
+
+bool startsWith(std::span<const std::uint8_t> bytes, std::span<const std::uint8_t> magic) {
+  return bytes.size() >= magic.size() && std::equal(magic.begin(), magic.end(), bytes.begin());
+}
+
+template <typename Kind, typename Library>
+Result<std::unique_ptr<ByteSource>> begin(CountedSource& source, const Library* library, const char* format,
+                                          const char* name) {
+  if (library == nullptr) {
+    Error error{Code::FileFormat,
+                std::string("the file is compressed with ") + format + ", and " + name + " is not there to unpack it"};
+    error.offset = 0;
+    return error;
+  }
+  auto unpacker = std::make_unique<Kind>(source, *library);
+  if (!unpacker->begin()) return Error{Code::System, std::string(name) + " cannot be used", ENOMEM};
+  return std::unique_ptr<ByteSource>(std::move(unpacker));
+}
+
+}  // namespace
+
+Result<Packing> packingOf(CountedSource& source) {
+  auto start = source.peek(sizeof kZstdMagic);
+  if (!start) return start.error();
+  if (startsWith(*start, kGzipMagic)) return Packing::Gzip;
+  if (startsWith(*start, kZstdMagic)) return Packing::Zstd;
+  if (start->size() >= 4 && ((*start)[0] & 0xf0) == 0x50 && startsWith(start->subspan(1), kZstdSkippableMagic)) {
+    return Packing::Zstd;
+  }
+  return Packing::None;
+}
+
+Result<std::unique_ptr<ByteSource>> unpack(CountedSource& source, Packing packing) {
+  if (packing == Packing::Zstd) {
+    return begin<ZstdUnpacker>(source, load<Zstd>("libzstd.so.1", Zstd::bind), "zstd", "libzstd.so.1");
+  }
+  return begin<GzipUnpacker>(source, load<Zlib>("libz.so.1", Zlib::bind), "gzip", "libz.so.1");
+}
+
+}  // namespace ringtap

@@ -1,0 +1,36 @@
+// From a record of a block to the frame that goes out again.
+#pragma once
+
+#include <linux/if_packet.h>
+
+#include "core/block/block.h"
+#include "core/send/injector.h"
+#include "core/util/link_type.h"
+
+namespace ringtap {
+
+// Whether packets that begin like `packets` can go out of a device whose packets begin like `device` (LINKTYPE_
+// values).
+[[nodiscard]] constexpr bool linkTypeFits(std::uint16_t packets, std::uint16_t device) {
+  if (packets == device) return true;
+  // What files have of raw IP: LINKTYPE_IPV4 and _IPV6, and DLT_RAW as some systems wrote it.
+  return device == kLinkTypeRaw && (packets == 228 || packets == 229 || packets == 12 || packets == 14);
+}
+
+// The bytes stay in the block. `device`: the link type of the interface it is to go out of.
+[[nodiscard]] inline Frame frameOf(const Record& record, std::uint16_t device) {
+  const tpacket3_hdr& header = *record.header;
+  Frame frame;
+  frame.data = reinterpret_cast<const std::byte*>(record.data());
+  frame.length = header.tp_snaplen;
+  const std::uint16_t packets = record.ownLinkType().value_or(linkTypeOf(record.from().sll_hatype));
+  if (!linkTypeFits(packets, device)) frame.refusal = Refusal::LinkType;
+  else if (record.truncated()) frame.refusal = Refusal::Truncated;
+  if ((header.tp_status & TP_STATUS_VLAN_VALID) != 0) {
+    const std::uint32_t type = (header.tp_status & TP_STATUS_VLAN_TPID_VALID) != 0 ? header.hv1.tp_vlan_tpid : 0x8100;
+    frame.tag = type << 16 | (header.hv1.tp_vlan_tci & 0xffff);
+  }
+  return frame;
+}
+
+}  // namespace ringtap

@@ -1,0 +1,138 @@
+#include "core/send/replay_sender.h"
+
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "core/send/replay_frame.h"
+#include "core/send/replay_schedule.h"
+#include "core/util/clock.h"
+
+namespace ringtap {
+
+// What is due together goes to the kernel together.
+class ReplaySender::Pass {
+ public:
+  Pass(ReplaySender& sender, ReplaySchedule& schedule)
+      : sender_(sender), schedule_(schedule), timed_(std::isfinite(sender.options_.speed)) {}
+
+  // False: interrupted.
+  bool send(const SourceBlock& block) {
+    walkIndex(block.memory, block.packets, [this](const Record& record) {
+      if (!stopped_) take(record);
+    });
+    flush();
+    return !stopped_;
+  }
+
+ private:
+  void take(const Record& record) {
+    std::uint64_t due = 0;
+    if (timed_) {
+      due = schedule_.due(record.timestamp());
+      if (due > monotonicNow()) {
+        flush();
+        stopped_ = stopped_ || !sender_.injector_->interruption().sleepUntil(due);
+        if (stopped_) return;
+      }
+    }
+    frames_[count_] = frameOf(record, sender_.injector_->linkType());
+    due_[count_] = due;
+    if (++count_ == frames_.size()) flush();
+  }
+
+  void flush() {
+    if (count_ == 0 || stopped_) return;
+    const std::size_t count = std::exchange(count_, 0);
+    const std::uint64_t now = monotonicNow();
+    const std::size_t done = sender_.injector_->send({frames_.data(), count}, position_, sender_.tally_);
+    position_ += done;
+    stopped_ = done < count;
+
+    std::lock_guard lock(sender_.mutex_);
+    ReplayFigures& figures = sender_.figures_;
+    figures.packets += done;
+    figures.sent = sender_.tally_.sent();
+    figures.bytes = sender_.tally_.bytes();
+    figures.refused = sender_.tally_.refused();
+    figures.nanoseconds = monotonicNow() - sender_.begun_;
+    for (std::size_t i = 0; timed_ && i < done; ++i) {
+      figures.latenessSum += now - due_[i];
+      figures.latenessMost = std::max(figures.latenessMost, now - due_[i]);
+    }
+  }
+
+  ReplaySender& sender_;
+  ReplaySchedule& schedule_;
+  bool timed_;
+  bool stopped_ = false;
+  std::array<Frame, Injector::kBatch> frames_;
+  std::array<std::uint64_t, Injector::kBatch> due_;
+  std::size_t count_ = 0;
+  std::uint64_t position_ = 0;
+};
+
+ReplaySender::ReplaySender(std::unique_ptr<Injector> injector, Open open, const ReplayOptions& options)
+    : injector_(std::move(injector)), open_(std::move(open)), options_(options) {}
+
+Result<std::unique_ptr<SavefileSource>> ReplaySender::openPass() {
+  auto source = open_();
+  if (!source) return source;
+  std::lock_guard lock(mutex_);
+  ++figures_.passes;
+  source_ = source->get();
+  if (injector_->interruption().raised()) source_->shut();
+  return source;
+}
+
+Result<> ReplaySender::run() {
+  // The default of 50 microseconds is by how much timers may be late to be handled together (prctl(2)).
+  (void)::prctl(PR_SET_TIMERSLACK, 1);
+  std::optional<ReplaySchedule> schedule;
+  for (std::uint64_t pass = 0; options_.passes == 0 || pass < options_.passes; ++pass) {
+    auto source = openPass();
+    if (!source) return source.error();
+    std::optional<Pass> sending;
+    bool any = false;
+    Result<> outcome;
+    for (;;) {
+      auto block = (*source)->next();
+      if (!block) outcome = block.error();
+      if (!block || block->memory == nullptr) break;
+      if (!schedule) {
+        // Not before there is something to send: opening and reading the file is no delay of its packets.
+        begun_ = monotonicNow();
+        schedule.emplace(options_.speed, options_.longestGap, begun_);
+      }
+      if (!sending) sending.emplace(*this, *schedule);
+      any = any || block->packets > 0;
+      if (!sending->send(*block)) break;
+    }
+    {
+      std::lock_guard lock(mutex_);
+      source_ = nullptr;
+    }
+    if (!outcome) return outcome;
+    // Nothing in it: to go through it again and again would be nothing but a way to keep a processor busy.
+    if (!any || injector_->interruption().raised()) break;
+    schedule->restart();
+  }
+  return {};
+}
+
+void ReplaySender::stop() {
+  injector_->interrupt();
+  std::lock_guard lock(mutex_);
+  if (source_ != nullptr) source_->shut();
+}
+
+ReplayFigures ReplaySender::figures() const {
+  std::lock_guard lock(mutex_);
+  return figures_;
+}
+
+}  // namespace ringtap

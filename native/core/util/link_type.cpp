@@ -1,0 +1,76 @@
+#include "core/util/link_type.h"
+
+#include <linux/if_arp.h>
+#include <pcap/dlt.h>
+
+#include <array>
+#include <iterator>
+
+namespace ringtap {
+
+namespace {
+
+struct Known {
+  std::uint16_t hardwareType;
+  std::uint16_t linkType;
+};
+
+constexpr std::uint16_t kArphrdRawIp = 519;  // ARPHRD_RAWIP, Linux 4.20
+
+constexpr Known kKnown[] = {
+    {ARPHRD_ETHER, kLinkTypeEthernet},
+    {ARPHRD_LOOPBACK, kLinkTypeEthernet},
+    // Devices without a link header: tun, WireGuard, rmnet, ipip, sit, gre and their IPv6 kin.
+    {ARPHRD_NONE, kLinkTypeRaw},
+    {kArphrdRawIp, kLinkTypeRaw},
+    {ARPHRD_TUNNEL, kLinkTypeRaw},
+    {ARPHRD_TUNNEL6, kLinkTypeRaw},
+    {ARPHRD_SIT, kLinkTypeRaw},
+    {ARPHRD_IPGRE, kLinkTypeRaw},
+    {ARPHRD_IP6GRE, kLinkTypeRaw},
+    // The kernel takes the PPP header off before packet sockets see the packet.
+    {ARPHRD_PPP, kLinkTypeRaw},
+    {ARPHRD_IEEE80211, kLinkTypeWireless},
+    {ARPHRD_IEEE80211_PRISM, kLinkTypePrism},
+    {ARPHRD_IEEE80211_RADIOTAP, kLinkTypeRadiotap},
+};
+
+constexpr auto kHardwareTypes = [] {
+  std::array<std::uint16_t, std::size(kKnown)> types{};
+  for (std::size_t i = 0; i < types.size(); ++i) types[i] = kKnown[i].hardwareType;
+  return types;
+}();
+
+}  // namespace
+
+std::uint16_t linkTypeOf(std::uint16_t hardwareType) {
+  for (const Known& known : kKnown) {
+    if (known.hardwareType == hardwareType) return known.linkType;
+  }
+  return kLinkTypeUnknown;
+}
+
+std::span<const std::uint16_t> knownHardwareTypes() { return kHardwareTypes; }
+
+std::vector<std::uint16_t> hardwareTypesOf(std::uint16_t linkType) {
+  std::vector<std::uint16_t> types;
+  for (const Known& known : kKnown) {
+    if (known.linkType == linkType) types.push_back(known.hardwareType);
+  }
+  return types;
+}
+
+std::uint8_t linkTypeOrdinal(std::uint16_t linkType) {
+  constexpr std::uint16_t kOrder[] = {kLinkTypeEthernet, kLinkTypeRaw, kLinkTypeWireless, kLinkTypePrism,
+                                      kLinkTypeRadiotap};
+  for (std::uint8_t i = 0; i < std::size(kOrder); ++i) {
+    if (kOrder[i] == linkType) return i + 1;
+  }
+  return 0;
+}
+
+int dltOf(std::uint16_t linkType) { return linkType == kLinkTypeRaw ? DLT_RAW : linkType; }
+
+std::uint16_t linkTypeOfDlt(int dlt) { return dlt == DLT_RAW ? kLinkTypeRaw : static_cast<std::uint16_t>(dlt); }
+
+}  // namespace ringtap

@@ -1,0 +1,67 @@
+#include "core/util/loop_thread.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+
+namespace ringtap {
+
+namespace {
+
+constexpr std::uint64_t kNudge = ~std::uint64_t{0};
+
+}  // namespace
+
+Result<> LoopThread::open() {
+  epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_) return Error::fromErrno("epoll_create1");
+  eventfd_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!eventfd_) return Error::fromErrno("eventfd");
+  return watch(eventfd_.get(), EPOLLIN, kNudge);
+}
+
+Result<> LoopThread::control(int operation, int fd, std::uint32_t events, std::uint64_t tag) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = tag;
+  if (::epoll_ctl(epoll_.get(), operation, fd, &event) == 0) return {};
+  return Error::fromErrno("epoll_ctl");
+}
+
+void LoopThread::start(std::function<void()> body) {
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread(std::move(body));
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  ::pthread_setname_np(thread_.native_handle(), "ringtap");
+}
+
+void LoopThread::nudge() {
+  const std::uint64_t one = 1;
+  (void)!::write(eventfd_.get(), &one, sizeof one);
+}
+
+void LoopThread::stop() {
+  ending_ = true;
+  if (!thread_.joinable()) return;
+  nudge();
+  thread_.join();
+}
+
+std::span<const epoll_event> LoopThread::wait(int timeout) {
+  const int count = ::epoll_wait(epoll_.get(), events_.data(), static_cast<int>(events_.size()), timeout);
+  const auto end =
+      std::remove_if(events_.begin(), events_.begin() + std::max(count, 0), [this](const epoll_event& one) {
+        if (one.data.u64 != kNudge) return false;
+        std::uint64_t value;
+        (void)!::read(eventfd_.get(), &value, sizeof value);
+        return true;
+      });
+  return {events_.begin(), end};
+}
+
+}  // namespace ringtap

@@ -1,0 +1,30 @@
+#include "core/util/netns.h"
+
+#include <fcntl.h>
+#include <sched.h>
+
+namespace ringtap {
+
+Result<Namespace> Namespace::own() {
+  UniqueFd fd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  if (!fd) return Error::fromErrno("open", "the network namespace cannot be kept");
+  return Namespace(std::move(fd));
+}
+
+Result<> Namespace::enter() const {
+  if (::setns(fd_.get(), CLONE_NEWNET) == 0) return {};
+  return Error::fromErrno("setns", "the network namespace cannot be entered");
+}
+
+Result<> enterNamespace(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) {
+    const Code code = errno == ENOENT || errno == ENOTDIR ? Code::Option : Code::System;
+    return Error::fromErrno("open", "netns " + path + " cannot be opened", code);
+  }
+  if (::setns(fd.get(), CLONE_NEWNET) == 0) return {};
+  if (errno == EINVAL) return Error::fromErrno("setns", "netns " + path + " is not a network namespace", Code::Option);
+  return Error::fromErrno("setns", "netns " + path + " cannot be entered");
+}
+
+}  // namespace ringtap

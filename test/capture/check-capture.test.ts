@@ -1,0 +1,447 @@
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { Worker } from 'node:worker_threads'
+import { type CaptureCheck, CaptureError, checkCapture, type PermissionReason } from 'ringtap'
+import t from 'tap'
+import { bareEnvironment } from '../helpers/child-environment.js'
+
+interface Privilege {
+  uid: number
+  effective: bigint
+  permitted: bigint
+  bounding: bigint
+  ambient: bigint
+  noNewPrivileges: boolean
+  seccomp: boolean
+  userNamespace: boolean
+}
+
+// Not public: from beside the entry point.
+const entry = import.meta.resolve('ringtap')
+const internal = async (name: string) => import(new URL(name, entry).href)
+const { permissionAdvice, explainPermission } = (await internal('./permission.js')) as {
+  permissionAdvice(
+    privilege: Privilege | undefined,
+    question: { errno: number; capability?: string; program?: string },
+  ): { reason: PermissionReason; problem: string; remedy: string }
+  explainPermission(error: unknown, capability?: string): unknown
+}
+const { parsePrivilege } = (await internal('./privilege.js')) as {
+  parsePrivilege(status: string, userNamespace: boolean): Privilege
+}
+
+const NET_RAW = 1n << 13n
+const SYS_ADMIN = 1n << 21n
+const all = (1n << 41n) - 1n
+const docker = 0xa80425fbn // the set that Docker grants by default; it contains NET_RAW
+const [EPERM, EACCES, EMFILE, EAFNOSUPPORT, EPROTONOSUPPORT] = [1, 13, 24, 97, 93]
+
+const root: Privilege = {
+  uid: 0,
+  effective: all,
+  permitted: all,
+  bounding: all,
+  ambient: 0n,
+  noNewPrivileges: false,
+  seccomp: false,
+  userNamespace: false,
+}
+const user: Privilege = { ...root, uid: 1000, effective: 0n, permitted: 0n }
+
+t.test('permissionAdvice', async (t) => {
+  const cases: {
+    what: string
+    privilege: Privilege | undefined
+    errno?: number
+    capability?: string
+    reason: PermissionReason
+    problem: RegExp
+    remedy: RegExp
+    not?: RegExp
+  }[] = [
+    {
+      what: 'a plain user on a host',
+      privilege: user,
+      reason: 'unprivileged',
+      problem: /^capturing needs CAP_NET_RAW; the process runs as uid 1000 without it$/,
+      remedy:
+        /as root;.*setpriv .*--inh-caps \+net_raw --ambient-caps \+net_raw.*AmbientCapabilities=CAP_NET_RAW.*"setcap cap_net_raw\+ep \/opt\/node".*ignores NODE_OPTIONS/,
+      not: /no_new_privs|--cap-add/,
+    },
+    {
+      what: 'the same under no_new_privs',
+      privilege: { ...user, noNewPrivileges: true },
+      reason: 'unprivileged',
+      problem: /without it/,
+      remedy: /do not count under no_new_privs, which is set now \(Kubernetes: allowPrivilegeEscalation: false/,
+    },
+    {
+      what: 'a container, --cap-add NET_RAW, not root',
+      privilege: { ...user, bounding: docker },
+      reason: 'container',
+      problem: /in its bounding set but not in its permitted set: in a container, --cap-add alone does not help/,
+      remedy: /uid 0 of the container.*setpriv.*setcap cap_net_raw\+ep/,
+    },
+    {
+      what: 'a container without NET_RAW, root in it',
+      privilege: { ...root, effective: docker & ~NET_RAW, permitted: docker & ~NET_RAW, bounding: docker & ~NET_RAW },
+      reason: 'bounding-set',
+      problem: /runs as root, and its bounding set lacks CAP_NET_RAW/,
+      remedy:
+        /--cap-add NET_RAW\. Kubernetes: securityContext\.capabilities\.add: \["NET_RAW"\].*CapabilityBoundingSet=/,
+      not: /setpriv/,
+    },
+    {
+      what: 'a container without NET_RAW, not root',
+      privilege: { ...user, bounding: docker & ~NET_RAW },
+      reason: 'bounding-set',
+      problem: /runs as uid 1000, and its bounding set lacks/,
+      remedy: /--cap-add NET_RAW.*not root needs file or ambient capabilities on top.*setpriv/,
+    },
+    {
+      what: 'root that gave it up',
+      privilege: { ...root, effective: 0n, permitted: 0n },
+      reason: 'dropped',
+      problem: /runs as root, and has given CAP_NET_RAW up/,
+      remedy: /securebits/,
+    },
+    {
+      what: 'permitted and not effective',
+      privilege: { ...user, permitted: NET_RAW },
+      reason: 'dropped',
+      problem: /uid 1000, and has given/,
+      remedy: /capset/,
+    },
+    {
+      what: 'a user namespace in the network of another',
+      privilege: { ...root, userNamespace: true },
+      reason: 'foreign-network',
+      problem: /only inside its user namespace/,
+      remedy: /unshare -rn.*--network=host/,
+    },
+    {
+      what: 'a security module',
+      privilege: root,
+      errno: EACCES,
+      reason: 'refused',
+      problem: /has CAP_NET_RAW, and a security module refuses capturing/,
+      remedy: /SELinux.*AppArmor/,
+    },
+    {
+      what: 'a security module, in a user namespace',
+      privilege: { ...root, userNamespace: true },
+      errno: EACCES,
+      reason: 'refused',
+      problem: /security module/,
+      remedy: /audit/,
+    },
+    {
+      what: 'seccomp',
+      privilege: { ...root, seccomp: true },
+      reason: 'refused',
+      problem: /a seccomp filter \(one is installed\) or a security module/,
+      remedy: /seccomp profile must let socket/,
+    },
+    {
+      what: 'no packet sockets',
+      privilege: root,
+      errno: EAFNOSUPPORT,
+      reason: 'address-family',
+      problem: /no packet sockets \(AF_PACKET\)$/,
+      remedy: /RestrictAddressFamilies= must list AF_PACKET.*CONFIG_PACKET.*gVisor/,
+    },
+    {
+      what: 'no packet sockets, by seccomp',
+      privilege: { ...user, seccomp: true },
+      errno: EPROTONOSUPPORT,
+      reason: 'address-family',
+      problem: /a seccomp filter is installed/,
+      remedy: /seccomp profile/,
+    },
+    {
+      what: 'no packet sockets and no /proc',
+      privilege: undefined,
+      errno: EAFNOSUPPORT,
+      reason: 'address-family',
+      problem: /AF_PACKET/,
+      remedy: /CONFIG_PACKET/,
+    },
+    {
+      what: 'no /proc',
+      privilege: undefined,
+      reason: 'unknown',
+      problem: /\/proc is not mounted/,
+      remedy: /grant CAP_NET_RAW/,
+    },
+    {
+      what: 'something else',
+      privilege: root,
+      errno: EMFILE,
+      reason: 'unknown',
+      problem: /error number 24/,
+      remedy: /./,
+    },
+    {
+      what: 'entering a namespace with NET_RAW alone',
+      privilege: { ...user, effective: NET_RAW, permitted: NET_RAW, ambient: NET_RAW },
+      capability: 'SYS_ADMIN',
+      reason: 'unprivileged',
+      problem: /^entering a network namespace needs CAP_SYS_ADMIN; the process runs as uid 1000 without it/,
+      remedy: /--ambient-caps \+sys_admin.*AmbientCapabilities=CAP_SYS_ADMIN/,
+      not: /NET_RAW/i,
+    },
+    {
+      what: 'entering a namespace from a container',
+      privilege: { ...root, effective: docker, permitted: docker, bounding: docker },
+      capability: 'SYS_ADMIN',
+      reason: 'bounding-set',
+      problem: /bounding set lacks CAP_SYS_ADMIN/,
+      remedy: /--cap-add SYS_ADMIN/,
+    },
+    {
+      what: 'entering a namespace against a security module',
+      privilege: { ...root, effective: SYS_ADMIN },
+      errno: EACCES,
+      capability: 'SYS_ADMIN',
+      reason: 'refused',
+      problem: /refuses entering a network namespace/,
+      remedy: /audit log/,
+      not: /packet_socket/,
+    },
+  ]
+  for (const { what, privilege, errno = EPERM, capability, reason, problem, remedy, not } of cases) {
+    const advice = permissionAdvice(privilege, {
+      errno: errno as number,
+      program: '/opt/node',
+      ...(capability === undefined ? {} : { capability }),
+    })
+    t.equal(advice.reason, reason, what)
+    t.match(advice.problem, problem, what)
+    t.match(advice.remedy, remedy, what)
+    if (not) t.notMatch(advice.problem + advice.remedy, not, what)
+    t.notMatch(advice.problem, /\.$/, 'fits into a sentence')
+    t.match(advice.remedy, /\.$/, 'is a sentence')
+  }
+  t.match(permissionAdvice(user, { errno: 1 }).remedy, process.execPath, 'the program is this node')
+  t.match(
+    permissionAdvice(user, { errno: 1, program: "/o p/it's" }).remedy,
+    `+ep '/o p/it'\\''s'"`,
+    'quoted for the shell',
+  )
+})
+
+t.test('explainPermission', async (t) => {
+  const system = new CaptureError('ERR_SYSTEM', 'socket: Too many open files', { errno: 24, syscall: 'socket' })
+  t.equal(explainPermission(system), system, 'leaves other errors alone')
+  const foreign = new Error('x')
+  t.equal(explainPermission(foreign), foreign)
+  const refused = new CaptureError('ERR_PERMISSION', 'socket: Operation not permitted', { errno: 1, syscall: 'socket' })
+  const explained = explainPermission(refused)
+  t.match(explained, { code: 'ERR_PERMISSION', errno: 1, syscall: 'socket', cause: refused })
+  t.match((explained as Error).message, /^socket: Operation not permitted: .*CAP_NET_RAW.*\. .*\.$/)
+  const family = new CaptureError('ERR_SYSTEM', 'socket: no', { errno: 97, syscall: 'socket' })
+  t.match(explainPermission(family), { code: 'ERR_PERMISSION', message: /RestrictAddressFamilies/ })
+  const elsewhere = new CaptureError('ERR_SYSTEM', 'bind: no', { errno: 97, syscall: 'bind' })
+  t.equal(explainPermission(elsewhere), elsewhere)
+})
+
+t.test('the status file', async (t) => {
+  const status =
+    'Name:\tnode\nUid:\t1000\t1001\t1002\t1003\nCapInh:\t0000000000000001\nCapPrm:\t0000000000002000\nCapEff:\t0000000000002400\nCapBnd:\t000001ffffffffff\nCapAmb:\t0000000000000400\nNoNewPrivs:\t1\nSeccomp:\t2\n'
+  t.strictSame(parsePrivilege(status, true), {
+    uid: 1001,
+    effective: 0x2400n,
+    permitted: 0x2000n,
+    bounding: all,
+    ambient: 0x400n,
+    noNewPrivileges: true,
+    seccomp: true,
+    userNamespace: true,
+  })
+  t.match(parsePrivilege('Uid:\t5\t5\t5\t5\n', false), {
+    uid: 5,
+    effective: 0n,
+    bounding: 0n,
+    noNewPrivileges: false,
+    seccomp: false,
+  })
+})
+
+t.test('checkCapture here', async (t) => {
+  const check = checkCapture()
+  t.equal(check.ok, check.problems.length === 0)
+  t.equal(check.ok, check.packetSocket && check.ring)
+  t.equal(check.uid, process.geteuid?.())
+  t.match(check.libpcap, /^\d+\.\d+/)
+  t.equal(check.kernel, readFileSync('/proc/sys/kernel/osrelease', 'latin1').trim())
+  t.match(
+    check.text,
+    check.ok ? /^This process can capture \(Linux / : /^This process cannot capture .*\nProblem: .*\nRemedy: /,
+  )
+
+  const open = () => readdirSync('/proc/self/fd').length
+  const before = open()
+  for (let i = 0; i < 10; i++) checkCapture()
+  t.equal(open(), before, 'no descriptor stays behind')
+
+  const worker = new Worker(
+    `require('node:worker_threads').parentPort.postMessage(require('ringtap').checkCapture())`,
+    { eval: true },
+  )
+  const inWorker = await new Promise<CaptureCheck>((resolve, reject) =>
+    worker.once('message', resolve).once('error', reject),
+  )
+  t.strictSame(inWorker, check, 'and the same in a worker')
+})
+
+// Live: child processes with other privileges.
+
+const script = `import(${JSON.stringify(entry)}).then(({ checkCapture }) => console.log(JSON.stringify(checkCapture())))`
+
+function run(prefix: readonly string[]): CaptureCheck {
+  const [command, ...rest] = [...prefix, process.execPath, '-e', script]
+  const child = spawnSync(command as string, rest, { encoding: 'utf8', env: bareEnvironment() })
+  if (child.error) throw child.error
+  if (child.status !== 0) throw new Error(`${command} ${rest.join(' ')}: ${child.stderr}`)
+  return JSON.parse(child.stdout) as CaptureCheck
+}
+
+const works = (...command: string[]) => spawnSync(command[0] as string, command.slice(1)).status === 0
+
+const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
+const isRoot = process.geteuid?.() === 0 && works(...nobody, '--inh-caps=+net_raw', '--ambient-caps=+net_raw', 'true')
+// Another user must be able to read this project; where not, a user namespace stands in: its nobody owns our files.
+const asOther = isRoot && works(...nobody, 'test', '-r', new URL(entry).pathname)
+const asMapped = works('unshare', '-rn', 'true') && works('unshare', '-Un', '--keep-caps', 'true')
+
+function live(
+  what: string,
+  way: { when: boolean; why: string; prefix: readonly string[] },
+  expected: {
+    ok: boolean
+    ebpf?: boolean
+    reason?: PermissionReason
+    text: RegExp
+    root?: boolean
+    userNamespace?: boolean
+  },
+) {
+  t.test(`${what}: ${way.prefix.join(' ')}`, { skip: way.when ? false : `CANNOT RUN HERE: ${way.why}` }, async (t) => {
+    const check = run(way.prefix)
+    t.equal(check.ok, expected.ok)
+    t.equal(check.packetSocket, expected.ok)
+    t.match(check.text, expected.text)
+    t.strictSame(
+      check.problems.map(({ code, reason }) => ({ code, reason })),
+      expected.reason ? [{ code: 'ERR_PERMISSION', reason: expected.reason }] : [],
+    )
+    if (expected.ebpf !== undefined) t.equal(check.ebpf, expected.ebpf, 'eBPF')
+    if (expected.root !== undefined) t.equal(check.uid === 0, expected.root, 'uid')
+    if (expected.userNamespace !== undefined) t.equal(check.userNamespace, expected.userNamespace, 'user namespace')
+  })
+}
+
+/** As root in earnest where we are root, and always in a user namespace, which needs no root. */
+const real = (when: boolean, ...prefix: string[]) => ({
+  when,
+  why: 'needs root, and a project that others can read',
+  prefix,
+})
+const mapped = (...prefix: string[]) => ({
+  when: asMapped,
+  why: 'unshare(1) is not allowed to make user namespaces',
+  prefix,
+})
+function both(
+  what: string,
+  ways: { real: readonly string[]; mapped: readonly string[] },
+  expected: Parameters<typeof live>[2],
+  asNobody = true,
+) {
+  // Without root the user namespace alone does the same job, so that nothing is left out.
+  if (asNobody ? asOther : isRoot) live(what, real(true, ...ways.real), expected)
+  else t.comment(`${what}: not root (or the project is closed to others): in a user namespace only`)
+  live(what, mapped(...ways.mapped), { ...expected, ...(expected.ok ? { ebpf: false } : {}), userNamespace: true })
+}
+
+both(
+  'root',
+  { real: ['env'], mapped: ['unshare', '-rn'] },
+  { ok: true, root: true, text: /^This process can capture/ },
+  false,
+)
+
+both(
+  'a plain user',
+  { real: nobody, mapped: ['unshare', '-Un'] },
+  {
+    ok: false,
+    reason: 'unprivileged',
+    root: false,
+    ebpf: false,
+    text: /Problem: capturing needs CAP_NET_RAW; the process runs as uid 65534 without it\.\nRemedy: .*setpriv/,
+  },
+)
+
+both(
+  'ambient NET_RAW',
+  {
+    real: [...nobody, '--inh-caps=+net_raw', '--ambient-caps=+net_raw'],
+    mapped: ['unshare', '-Un', '--keep-caps', 'setpriv', '--ambient-caps=-all,+net_raw', '--inh-caps=-all,+net_raw'],
+  },
+  { ok: true, root: false, ebpf: false, text: /No eBPF filter .*\n.*CAP_SYS_ADMIN/ },
+)
+
+both(
+  'no NET_RAW in the bounding set',
+  {
+    real: ['setpriv', '--bounding-set=-net_raw', '--inh-caps=-net_raw'],
+    mapped: ['unshare', '-rn', 'setpriv', '--bounding-set=-net_raw', '--inh-caps=-net_raw'],
+  },
+  { ok: false, reason: 'bounding-set', root: true, text: /--cap-add NET_RAW.*Kubernetes/ },
+  false,
+)
+
+both(
+  'NET_RAW in a small bounding set, not root, as in a container',
+  {
+    real: [...nobody, '--bounding-set=-all,+net_raw'],
+    mapped: [
+      'unshare',
+      '-Un',
+      '--keep-caps',
+      'setpriv',
+      '--bounding-set=-all,+net_raw',
+      '--ambient-caps=-all',
+      '--inh-caps=-all',
+    ],
+  },
+  { ok: false, reason: 'container', root: false, text: /--cap-add alone does not help/ },
+)
+
+both(
+  'root without its powers',
+  { real: ['setpriv', '--securebits=+noroot'], mapped: ['unshare', '-rn', 'setpriv', '--securebits=+noroot'] },
+  { ok: false, reason: 'dropped', root: true, text: /securebits/ },
+  false,
+)
+
+both(
+  'no_new_privs',
+  { real: [...nobody, '--no-new-privs'], mapped: ['unshare', '-Un', 'setpriv', '--no-new-privs'] },
+  { ok: false, reason: 'unprivileged', text: /do not count under no_new_privs/ },
+)
+
+both(
+  'a plain user in a namespace of his own',
+  { real: [...nobody, 'unshare', '-rn'], mapped: ['unshare', '-rn'] },
+  { ok: true, root: true, ebpf: false, userNamespace: true, text: /a user namespace cannot grant it/ },
+)
+
+live('a user namespace in the network of another', mapped('unshare', '-r'), {
+  ok: false,
+  reason: 'foreign-network',
+  root: true,
+  userNamespace: true,
+  text: /only inside its user namespace/,
+})

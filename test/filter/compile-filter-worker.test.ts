@@ -1,0 +1,26 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+
+import { compileFilter } from 'ringtap'
+import t from 'tap'
+
+import { hosts } from '../helpers/addresses.js'
+
+const url = new URL('../helpers/compiling-worker.js', import.meta.url)
+
+t.test('a worker that comes to its end', async (t) => {
+  const worker = new Worker(url, { execArgv: [], workerData: ['tcp port 80', 'arp'] })
+  t.same((await once(worker, 'message'))[0], 'compiling')
+  const [listings] = await once(worker, 'message')
+  t.equal(listings[1], (await compileFilter('arp')).listing)
+  t.same(await once(worker, 'exit'), [0])
+})
+// What it has compiled by then is nobody's: under the address sanitizer this shows that it is freed all the same.
+t.test('a worker that is terminated while it compiles', async (t) => {
+  for (let i = 0; i < 5; i++) {
+    const worker = new Worker(url, { execArgv: [], workerData: Array(6).fill(hosts(60)).concat('syntax error') })
+    await once(worker, 'message')
+    t.equal(await worker.terminate(), 1)
+  }
+  t.ok(await compileFilter('ip'), 'the others go on')
+})

@@ -1,0 +1,121 @@
+import { Capture, listInterfaces, watchInterfaces } from 'ringtap'
+import { captureDuring } from '../support/collect.js'
+import { imbalances } from '../support/ledger.js'
+import t from '../support/live.js'
+import { addNamespace, addVeth, ip, ipIn, up } from '../support/network.js'
+import { send, sendSync } from '../support/send.js'
+import { tables } from '../support/tables.js'
+import { waitUntil } from '../support/wait.js'
+import { backends } from '../support/ways.js'
+
+const one = await addNamespace()
+const two = await addNamespace()
+addVeth('eth0', 'inside1', { peerNamespace: one.pid })
+addVeth('eth1', 'inside2', { peerNamespace: two.pid })
+t.teardown(async () => {
+  await one.close()
+  await two.close()
+})
+
+t.test('lists and watches another namespace', async (t) => {
+  t.same(
+    listInterfaces({ netns: one.path }).map(({ name }) => name),
+    ['lo', 'inside1'],
+  )
+  t.same(
+    listInterfaces().map(({ name }) => name),
+    ['lo', 'eth0', 'eth1'],
+  )
+  await using watcher = watchInterfaces({ netns: two.path })
+  t.same(
+    watcher.interfaces.map(({ name }) => name),
+    ['lo', 'inside2'],
+  )
+  ip('link', 'add', 'here', 'type', 'bridge')
+  ipIn(two.pid, 'link', 'add', 'there', 'type', 'bridge')
+  const { value } = await watcher[Symbol.asyncIterator]().next()
+  t.match(value, { type: 'added', interface: { name: 'there' } }, 'and nothing of this one')
+  ip('link', 'del', 'here')
+})
+
+for (const backend of backends) {
+  t.test(`captures in several namespaces in one process, hot-plug included, ${backend}`, async (t) => {
+    const interfaces = { include: '.', hotplug: true }
+    const captures = [
+      await Capture.open({ backend, netns: one.path, interfaces }),
+      await Capture.open({ backend, netns: two.path, interfaces, filter: 'udp or vlan 5' }),
+      await Capture.open({ backend, interfaces }),
+    ] as const
+    ipIn(two.pid, 'link', 'add', 'hot', 'type', 'veth', 'peer', 'name', 'hotpeer')
+    up(['hotpeer', 'hot'], { namespace: two.pid })
+    if (backend === 'pcap') await waitUntil(() => captures[1].stats().ring.count === 3, 'a handle on each')
+    await send({ interface: 'hot', count: 30, namespace: two.pid })
+    sendSync({ interface: 'eth0', count: 10 })
+    sendSync({ interface: 'eth1', count: 20 })
+    await Promise.all(captures.map((capture) => capture.stop()))
+    const counts = captures.map(async (capture) => {
+      const count: Record<string, number> = {}
+      for await (const chunk of capture) {
+        for (const packet of chunk) count[packet.interface.name] = (count[packet.interface.name] ?? 0) + 1
+      }
+      await capture.close()
+      return count
+    })
+    t.same(await Promise.all(counts), [{ inside1: 10 }, { inside2: 20, hot: 30, hotpeer: 30 }, { eth0: 10, eth1: 20 }])
+    ipIn(two.pid, 'link', 'del', 'hot')
+  })
+}
+
+t.test('what is no namespace', async (t) => {
+  await t.rejects(Capture.open({ netns: '/run/netns/none-such' }), {
+    code: 'ERR_OPTION',
+    syscall: 'open',
+    option: 'netns',
+  })
+  await t.rejects(Capture.open({ netns: '/etc/passwd' }), {
+    code: 'ERR_OPTION',
+    message: /not a network namespace/,
+    option: 'netns',
+  })
+  t.throws(() => listInterfaces({ netns: '/etc/passwd' }), { code: 'ERR_OPTION' })
+  t.throws(() => watchInterfaces({ netns: '/run/netns/none-such' }), { code: 'ERR_OPTION' })
+  await t.rejects(Capture.open({ netns: 4 as never }), { code: 'ERR_OPTION', message: /^netns must be the path/ })
+})
+
+t.test('a device that moves is followed by its namespace', async (t) => {
+  ip('link', 'add', 'nomad', 'type', 'veth', 'peer', 'name', 'nomadpeer')
+  up(['nomad', 'nomadpeer'])
+  const { packets } = await captureDuring({ interfaces: { include: '^nomad$', hotplug: true } }, async (capture) => {
+    sendSync({ interface: 'nomad', count: 3 })
+    ip('link', 'set', 'nomad', 'netns', String(one.pid))
+    await waitUntil(() => capture.interfaces.length === 0, 'it is gone')
+    ipIn(one.pid, 'link', 'set', 'nomad', 'netns', String(process.pid))
+    up('nomad')
+    sendSync({ interface: 'nomad', count: 3, start: 3 })
+  })
+  t.same(
+    packets.map(({ number }) => number),
+    [0, 1, 2, 3, 4, 5],
+  )
+})
+
+for (const { table, skip } of tables) {
+  t.test(`one that is back before its packets were taken, ${table}`, { skip }, async (t) => {
+    addVeth('nomad2', 'nomad2peer')
+    // Everything is in one block: the kernel hands it over long after the device is back.
+    const options = { interfaces: { include: '^nomad2$', hotplug: true }, chunk: { maxDelay: 2000 }, ring: { table } }
+    const { packets, stats } = await captureDuring(options, async () => {
+      sendSync({ interface: 'nomad2', count: 5 })
+      ip('link', 'set', 'nomad2', 'netns', String(one.pid))
+      ipIn(one.pid, 'link', 'set', 'nomad2', 'netns', String(process.pid))
+      up('nomad2')
+      sendSync({ interface: 'nomad2', count: 3, start: 5 })
+    })
+    t.same(
+      packets.map(({ number }) => number),
+      [0, 1, 2, 3, 4, 5, 6, 7],
+    )
+    t.same(imbalances(stats), [], 'its ledger balances before and after')
+    ip('link', 'del', 'nomad2')
+  })
+}

@@ -1,0 +1,50 @@
+/**
+ * A program that records eth0 on a disk of its own of 1 MiB, in a mount namespace of its own: what becomes of the
+ * recording, and what is on the disk then.
+ */
+import { cpSync, readdirSync, unlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { Capture, type CaptureError, type RecordedFile, type RecordOptions } from 'ringtap'
+import { send } from '../support/send.js'
+import { waitUntil } from '../support/wait.js'
+
+const [disk = '', copies = '', given = '{}'] = process.argv.slice(2)
+const { remove, count, ...options } = JSON.parse(given) as RecordOptions & { remove?: boolean; count: number }
+const capture = await Capture.open({ interfaces: 'eth0' })
+const recording = await capture.record({ ...options, path: join(disk, options.path) })
+const files: RecordedFile[] = []
+const errors: CaptureError[] = []
+recording.on('file', (file) => files.push(file))
+recording.on('error', (error) => errors.push(error))
+if (remove) {
+  await send({ interface: 'eth0', count: 100 })
+  await waitUntil(() => recording.stats().packets === 100, 'packets in the file')
+  for (const name of readdirSync(disk)) unlinkSync(join(disk, name))
+}
+await send({ interface: 'eth0', count, size: 1000, rate: 20_000 })
+const rejected = await recording.stop().then(
+  () => undefined,
+  (error: CaptureError) => error.code,
+)
+// The kernel counts a packet as it arrives, the table as its block is handed over, which may be a block timeout later.
+const taken = ({ delivered, droppedByRecorder, queued } = capture.stats()) => delivered + droppedByRecorder + queued
+if (!remove) await waitUntil(() => taken() >= capture.stats().received, 'every packet taken from the ring')
+// The capture goes on: what comes now is JavaScript's again.
+const before = capture.stats()
+await send({ interface: 'eth0', count: 5 })
+await capture.stop()
+let later = 0
+for await (const chunk of capture) later += chunk.packetCount
+cpSync(disk, copies, { recursive: true })
+process.send?.({
+  files: files.map(({ path, packets }) => ({ path: path.slice(disk.length + 1), packets })),
+  errors: errors.map(({ code, errno, message }) => ({ code, errno, message })),
+  rejected,
+  stats: recording.stats(),
+  before,
+  after: capture.stats(),
+  later,
+  names: readdirSync(disk).sort(),
+})
+await capture.close()
+process.disconnect?.()

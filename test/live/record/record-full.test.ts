@@ -1,0 +1,96 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { CaptureStats, RecordingStats, RecordOptions } from 'ringtap'
+import { range } from '../../helpers/range.js'
+import { TestFolder } from '../../helpers/test-folder.js'
+import { describe, numbersIn } from '../../helpers/wireshark.js'
+import { imbalances } from '../support/ledger.js'
+import t from '../support/live.js'
+import { addVeth } from '../support/network.js'
+import { within } from '../support/wait.js'
+
+t.setTimeout(240_000)
+addVeth('eth0', 'far0')
+const folder = new TestFolder(t)
+
+interface Report {
+  files: { path: string; packets: number }[]
+  errors: { code: string; errno: number; message: string }[]
+  rejected: string | undefined
+  stats: RecordingStats
+  before: CaptureStats
+  after: CaptureStats
+  later: number
+  names: string[]
+  copies: string
+}
+
+let runs = 0
+async function record(options: RecordOptions & { remove?: boolean; count: number }): Promise<Report> {
+  const disk = folder.file(`disk${++runs}`)
+  const copies = folder.file(`copies${runs}`)
+  mkdirSync(disk)
+  mkdirSync(copies)
+  const program = fileURLToPath(new URL('record-full-child.js', import.meta.url))
+  const script = 'mount -t tmpfs -o size=1m tmpfs "$2" && exec "$0" "$@"'
+  const args = [process.execPath, program, disk, copies, JSON.stringify(options)]
+  const child = spawn('unshare', ['-m', 'sh', '-c', script, ...args], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  const [report] = await within(once(child, 'message'), 'the report', 60_000)
+  await once(child, 'exit')
+  return { ...(report as Report), copies }
+}
+
+t.test('the disk is full: the file keeps what is whole of it, and the capture goes on', async (t) => {
+  const report = await record({ path: 'a.pcapng', count: 3000 })
+  t.match(report.errors, [{ code: 'ERR_SYSTEM', errno: 28 }])
+  t.equal(report.rejected, 'ERR_SYSTEM', 'stop() tells it, too')
+  t.same(report.names, ['a.pcapng'])
+  const { packets, dropped } = report.stats
+  t.ok(packets > 800, `${packets} fitted`)
+  t.equal(describe(join(report.copies, 'a.pcapng')).packets, packets)
+  t.same(numbersIn(join(report.copies, 'a.pcapng')), range(0, packets))
+  t.same(report.files, [{ path: 'a.pcapng', packets }])
+  const { delivered, droppedByRecorder, received, queued } = report.before
+  t.equal(received, 3000)
+  t.equal(delivered + droppedByRecorder + queued, 3000)
+  t.ok(dropped + packets <= 3000)
+  t.same(imbalances(report.after), [])
+  t.equal(report.later, 3005 - packets - dropped, 'what the recording was not given any more, JavaScript is')
+})
+
+t.test('with a ring of files, the oldest make room', async (t) => {
+  const report = await record({ path: 'b-%i.pcapng', rotate: { size: 200_000 }, files: 50, count: 5000 })
+  t.same(report.errors, [])
+  t.equal(report.stats.packets, 5000)
+  t.ok(report.names.length >= 3 && report.names.length <= 6)
+  const kept = report.names.flatMap((name) => numbersIn(join(report.copies, name)))
+  t.same(kept, range(5000 - kept.length, 5000))
+})
+
+t.test('a minimum is left free', async (t) => {
+  const report = await record({
+    path: 'c-%i.pcapng',
+    rotate: { size: 100_000 },
+    files: 50,
+    minimumFree: 600_000,
+    count: 5000,
+  })
+  t.same(report.errors, [])
+  t.equal(report.stats.packets, 5000)
+  t.ok(report.names.length >= 2 && report.names.length <= 5, `${report.names.length} files`)
+  const alone = await record({ path: 'd.pcapng', minimumFree: 600_000, count: 3000 })
+  t.match(alone.errors, [{ code: 'ERR_SYSTEM', errno: 28, message: /600000 are to be left free/ }])
+  t.equal(describe(join(alone.copies, 'd.pcapng')).packets, alone.stats.packets)
+})
+
+t.test('the file is removed', async (t) => {
+  const report = await record({ path: 'e.pcapng', remove: true, count: 100 })
+  t.match(report.errors, [{ code: 'ERR_SYSTEM', errno: 2, message: /was removed/ }])
+  t.same(report.names, [])
+  t.same(imbalances(report.after), [])
+})

@@ -1,0 +1,172 @@
+import { Capture, type Chunk } from 'ringtap'
+import { range } from '../../helpers/range.js'
+import { TestFolder } from '../../helpers/test-folder.js'
+import { numbersIn, statisticsIn } from '../../helpers/wireshark.js'
+import { holdThread } from '../support/hold-thread.js'
+import { imbalances } from '../support/ledger.js'
+import t from '../support/live.js'
+import { addVeth } from '../support/network.js'
+import { send, sequenceOf } from '../support/send.js'
+import { block } from '../support/wait.js'
+import { backends } from '../support/ways.js'
+
+t.setTimeout(240_000)
+addVeth('eth0', 'far0')
+
+const folder = new TestFolder(t)
+const options = {
+  interfaces: 'eth0',
+  ring: { memory: 8 << 20, blockSize: 256 << 10 },
+  overflow: { memory: 4 << 20 },
+} as const
+
+const cases = backends.flatMap((backend) => [true, false].map((reading) => ({ backend, reading })))
+
+for (const { backend, reading } of cases) {
+  t.test(`the disk stands still, ${reading ? 'while JavaScript reads' : 'and nobody reads'}, ${backend}`, async (t) => {
+    const path = folder.file(`${backend}-${reading}.pcapng`)
+    const capture = await Capture.open(
+      backend === 'ring' ? options : { ...options, backend, ring: { memory: 8 << 20 } },
+    )
+    const mine: number[] = []
+    const read = (async () => {
+      if (!reading) return
+      for await (const chunk of capture) chunk.forEach((packet) => mine.push(sequenceOf(packet.data) as number))
+    })()
+    const recording = await capture.record({ path })
+    await send({ interface: 'eth0', count: 1000, size: 1000, rate: 10_000 })
+    const release = await holdThread('ringtap record')
+    // Four times what ring and overflow memory hold.
+    await send({ interface: 'eth0', count: 40_000, start: 1000, size: 1000, rate: 10_000 })
+    await release()
+    const stats = await recording.stop()
+    await capture.stop()
+    await read
+
+    t.ok(stats.dropped > 20_000, `${stats.dropped} not written`)
+    t.equal(stats.packets + stats.dropped, 41_000, 'all that was not written is counted')
+    const ledger = capture.stats()
+    t.same(imbalances(ledger), [])
+    t.equal(ledger.received, 41_000)
+    t.equal(ledger.droppedByRing + ledger.droppedByOverflow, 0, 'and nobody else was held up')
+    if (reading) {
+      t.same(mine, range(0, 41_000), 'JavaScript has every packet')
+      t.equal(ledger.delivered, 41_000)
+      t.equal(ledger.droppedByRecorder, 0)
+    } else {
+      t.equal(ledger.droppedByRecorder, stats.dropped)
+      t.equal(ledger.delivered, stats.packets)
+    }
+    const numbers = numbersIn(path)
+    t.equal(numbers.length, stats.packets)
+    t.same(
+      numbers.filter((number, i) => i > 0 && number <= (numbers[i - 1] as number)),
+      [],
+      'in order, none twice',
+    )
+    t.same(
+      statisticsIn(path),
+      [{ received: 41_000, dropped: stats.dropped, bySystem: 0, delivered: stats.packets }],
+      'the file tells of its losses',
+    )
+    await capture.close()
+  })
+}
+
+t.test('the disk stands still for a moment: the memory bridges it', async (t) => {
+  const path = folder.file('moment.pcapng')
+  const capture = await Capture.open({ ...options, overflow: { memory: 64 << 20 } })
+  const recording = await capture.record({ path })
+  await send({ interface: 'eth0', count: 10, size: 1000 })
+  const release = await holdThread('ringtap record')
+  await send({ interface: 'eth0', count: 20_000, start: 10, size: 1000, rate: 10_000 })
+  t.ok(recording.stats().waiting > 8)
+  await release()
+  const stats = await recording.stop()
+  t.same([stats.packets, stats.dropped], [20_010, 0])
+  t.same(numbersIn(path), range(0, 20_010))
+  t.ok(capture.stats().evicted > 0)
+  await capture.close()
+})
+
+t.test('JavaScript stands still: the recording goes on as long as the overflow memory lasts', async (t) => {
+  const path = folder.file('busy.pcapng')
+  const capture = await Capture.open({ ...options, overflow: { memory: 64 << 20 } })
+  const mine: number[] = []
+  let blocked = false
+  const read = (async () => {
+    for await (const chunk of capture) {
+      chunk.forEach((packet) => mine.push(sequenceOf(packet.data) as number))
+      // While the second lot is on its way.
+      if (blocked || (mine.at(-1) as number) < 10) continue
+      blocked = true
+      block(1500)
+    }
+  })()
+  const recording = await capture.record({ path })
+  await send({ interface: 'eth0', count: 10, size: 1000 })
+  await send({ interface: 'eth0', count: 20_000, start: 10, size: 1000, rate: 10_000 })
+  const stats = await recording.stop()
+  await capture.stop()
+  await read
+  t.same([stats.packets, stats.dropped], [20_010, 0])
+  t.same(numbersIn(path), range(0, 20_010))
+  t.same(mine, range(0, 20_010))
+  t.ok(capture.stats().evicted > 0, 'more than the ring holds')
+  t.same(imbalances(capture.stats()), [])
+  await capture.close()
+})
+
+t.test('JavaScript holds all the memory: the recording can be stopped all the same', async (t) => {
+  const path = folder.file('held.pcapng')
+  const capture = await Capture.open({
+    backend: 'pcap',
+    interfaces: 'eth0',
+    ring: { memory: 16 << 20 },
+    overflow: { memory: 2 << 20 },
+  })
+  const warnings: string[] = []
+  capture.on('warning', ({ message }) => warnings.push(message))
+  const mine: number[] = []
+  const take = (chunk: Chunk) => chunk.forEach((packet) => mine.push(sequenceOf(packet.data) as number))
+  const iterator = capture[Symbol.asyncIterator]()
+  await send({ interface: 'eth0', count: 1 })
+  take((await iterator.next()).value)
+  const recording = await capture.record({ path })
+  await send({ interface: 'eth0', count: 5000, start: 1, size: 1000, rate: 10_000 })
+  const stats = await recording.stop()
+  t.ok(stats.packets > 500 && stats.packets < 5000, `${stats.packets} written`)
+  t.equal(stats.dropped, 0)
+  t.match(warnings, [/stopped before all that had been received/])
+  t.same(numbersIn(path), range(1, stats.packets + 1))
+  void capture.stop()
+  for (let next = await iterator.next(); !next.done; next = await iterator.next()) take(next.value)
+  t.same(mine, range(0, 5001), 'JavaScript has every packet')
+  t.same(imbalances(capture.stats()), [])
+  await capture.close()
+})
+
+t.test('what the ring loses stands in the statistics of the file', async (t) => {
+  const path = folder.file('ring.pcapng')
+  const capture = await Capture.open({ ...options, overflow: { memory: 0 } })
+  // An iteration that takes nothing holds the ring up.
+  const iterator = capture[Symbol.asyncIterator]()
+  await send({ interface: 'eth0', count: 1 })
+  await iterator.next()
+  const recording = await capture.record({ path })
+  await send({ interface: 'eth0', count: 40_000, size: 1000, rate: 20_000 })
+  const stats = await recording.stop()
+  const { droppedByRing, ring } = capture.stats()
+  t.ok(droppedByRing > 10_000)
+  t.equal(stats.packets + droppedByRing, 40_000)
+  const known = ring.table === 'ebpf'
+  t.same(statisticsIn(path), [
+    {
+      received: known ? 40_000 : Number.NaN,
+      dropped: known ? droppedByRing : Number.NaN,
+      bySystem: known ? droppedByRing : Number.NaN,
+      delivered: stats.packets,
+    },
+  ])
+  await capture.close()
+})

@@ -1,0 +1,288 @@
+// The eBPF form of the socket filter as the kernel verifies and runs it (bpf(2), BPF_PROG_TEST_RUN), against the same
+// reference. What a test run cannot set is the direction and the loopback device's packets; capture_live_test.cpp has
+// those. The program is given packets without their link header, because that is how the kernel tests socket filters
+// (net/bpf/test_run.c, is_l2).
+#include <linux/bpf.h>
+#include <linux/if_arp.h>
+#include <linux/if_packet.h>
+#include <sched.h>
+#include <sys/syscall.h>
+
+#include <optional>
+
+#include "core/bpf/address_filter.h"
+#include "core/bpf/ebpf.h"
+#include "core/bpf/ebpf_program.h"
+#include "core/bpf/filter_interpreter.h"
+#include "support/addresses.h"
+#include "support/check.h"
+#include "support/namespace.h"
+#include "support/random_filter.h"
+#include "support/verdict.h"
+
+using namespace ringtap;
+using support::Choices;
+
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+constexpr std::uint32_t kFirstDevice = 100;
+constexpr std::uint32_t kDevices = 4;
+
+struct Tables {
+  UniqueFd slotOf;
+  UniqueFd slots;
+  UniqueFd strangers;
+  UniqueFd relations;
+  UniqueFd path;
+  [[nodiscard]] EbpfMaps fds(bool dedupe) const {
+    EbpfMaps maps{slotOf.get(), slots.get(), strangers.get()};
+    if (dedupe) maps.dedupe = DedupeMapFds{relations.get(), path.get()};
+    return maps;
+  }
+};
+
+std::optional<Tables> makeTables() {
+  auto slotOf = createHashMap(4, 64);
+  auto slots = createMappableArray(sizeof(Slot), 64);
+  auto strangers = createHashMap(8, 64);
+  auto relations = createMappableArray(sizeof(DedupeSlot), 64);
+  auto path = createProcessorArray(sizeof(DedupePath), 1);
+  if (!slotOf || !slots || !strangers || !relations || !path) return std::nullopt;
+  return Tables{std::move(*slotOf), std::move(*slots), std::move(*strangers), std::move(*relations), std::move(*path)};
+}
+
+// What the program returns for a frame that came in on this device; nothing where the kernel does not run it.
+std::optional<std::uint32_t> testRun(int program, const Bytes& frame, std::uint32_t device) {
+  __sk_buff context{};
+  context.ifindex = device;
+  bpf_attr attributes{};
+  attributes.test.prog_fd = static_cast<std::uint32_t>(program);
+  attributes.test.data_in = reinterpret_cast<std::uintptr_t>(frame.data());
+  attributes.test.data_size_in = static_cast<std::uint32_t>(frame.size());
+  attributes.test.ctx_in = reinterpret_cast<std::uintptr_t>(&context);
+  attributes.test.ctx_size_in = sizeof context;
+  attributes.test.repeat = 1;
+  if (::syscall(SYS_bpf, BPF_PROG_TEST_RUN, &attributes, sizeof attributes) != 0) return std::nullopt;
+  return attributes.test.retval;
+}
+
+// eth_type_trans() takes it for the frame of another host, or for a broadcast.
+Bytes frameOf(Choices& choices, const Bytes& payload, PacketMetadata& metadata) {
+  const bool broadcast = choices.oneIn(2);
+  metadata.packetType = broadcast ? PACKET_BROADCAST : PACKET_OTHERHOST;
+  metadata.protocol = choices.oneIn(2) ? 0x86dd : 0x88b5;
+  Bytes frame(14, broadcast ? 0xff : 0x06);
+  frame[12] = static_cast<std::uint8_t>(metadata.protocol >> 8);
+  frame[13] = static_cast<std::uint8_t>(metadata.protocol);
+  frame.insert(frame.end(), payload.begin(), payload.end());
+  return frame;
+}
+
+bool readsLinkHeader(const FilterProgram& program) {
+  for (const FilterInstruction& each : program) {
+    if (each.k >= static_cast<std::uint32_t>(SKF_LL_OFF) && each.k < support::kAncillary) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST(theKernelAgreesWithTheReference) {
+  if (!mayUseBpf()) SKIP("eBPF is not for this process (CAP_BPF)");
+  if (!makeTables()) SKIP("the kernel makes no eBPF maps for this process");
+  for (std::uint32_t i = 0; i < kDevices; ++i) {
+    const std::string index = std::to_string(kFirstDevice + i);
+    support::ip("link add dev near" + index + " index " + index + " type veth peer name far" + index);
+  }
+  Choices choices(21);
+  int loaded = 0;
+  int accepted = 0;
+  for (int round = 0; round < 400; ++round) {
+    FilterSpec spec;
+    spec.snapshotLength = 1 + choices.below(2000);
+    spec.direction = static_cast<Direction>(choices.below(3));
+    spec.filtered = !choices.oneIn(8);
+    for (const std::uint16_t linkType : {kLinkTypeEthernet, kLinkTypeRaw}) {
+      const FilterProgram program = support::randomProgram(choices, true, 24);
+      if (!validateFilter(program).ok() || readsLinkHeader(program)) continue;
+      spec.programs.push_back({linkType, support::withoutUnreachable(program), {}});
+    }
+    const bool acceptUnlisted = choices.oneIn(2);
+    const auto tables = makeTables();
+    CHECK(tables.has_value());
+    if (!tables) return;
+    // Beside no other device nothing is a duplicate.
+    const auto code = assembleEbpf(spec, acceptUnlisted, tables->fds(choices.oneIn(2)));
+    CHECK(code.ok());
+    if (!code.ok()) continue;
+    const auto program = loadSocketFilter(code.value());
+    CHECK(program.ok());
+    if (!program.ok()) {
+      std::fprintf(stderr, "%s\n", program.error().message.c_str());
+      continue;
+    }
+    ++loaded;
+    // The first device is accepted, the second refused, the third accepted as a raw one, the fourth a stranger.
+    const std::uint16_t hardwareTypes[kDevices] = {ARPHRD_ETHER, ARPHRD_ETHER, ARPHRD_NONE, ARPHRD_ETHER};
+    for (std::uint32_t i = 0; i < 3; ++i) {
+      Slot slot{};
+      slot.flags = i == 1 ? kSlotRefused : 0;
+      slot.flags |= std::uint32_t{linkTypeOrdinal(linkTypeOf(hardwareTypes[i]))} << kSlotLinkTypeShift;
+      CHECK(mapUpdate(tables->slots.get(), i, &slot));
+      CHECK(mapUpdate(tables->slotOf.get(), kFirstDevice + i, &i));
+    }
+    std::uint64_t counts[kDevices] = {};
+    for (int i = 0; i < 24; ++i) {
+      const std::uint32_t device = choices.below(kDevices);
+      const Bytes payload = choices.bytes(40 + choices.below(40));
+      PacketMetadata metadata;
+      const Bytes frame = frameOf(choices, payload, metadata);
+      metadata.interfaceIndex = kFirstDevice + device;
+      metadata.hardwareType = hardwareTypes[device];
+      metadata.networkOffset = 0;
+      const auto length = static_cast<std::uint32_t>(payload.size());
+      std::uint32_t expected = device == 1 ? 0 : support::tailVerdict(spec, payload, length, metadata);
+      if (device == 3) {
+        expected = acceptUnlisted && spec.direction != Direction::Out ? spec.snapshotLength : 0;
+      }
+      const auto verdict = testRun(program.value().get(), frame, kFirstDevice + device);
+      if (!verdict && loaded == 1) SKIP("the kernel does not test-run socket filters with a chosen device");
+      CHECK(verdict == expected);
+      counts[device] += expected != 0 ? 1 : 0;
+    }
+    for (std::uint32_t device = 0; device < kDevices; ++device) {
+      std::uint64_t counted = 0;
+      if (device == 3) {
+        (void)mapLookup(tables->strangers.get(), kFirstDevice + device, &counted);
+      } else {
+        Slot slot{};
+        CHECK(mapLookup(tables->slots.get(), device, &slot));
+        counted = slot.accepted;
+      }
+      CHECK(counted == counts[device]);
+      accepted += static_cast<int>(counted);
+    }
+  }
+  CHECK(loaded > 300 && accepted > 500);
+}
+
+// Packets that arrive: at the port of a bridge, at the bridge, and at other devices. Those that leave cannot be
+// test-run; test/live/filter/dedupe.test.ts has them.
+TEST(theKernelFindsDuplicates) {
+  if (!mayUseBpf()) SKIP("eBPF is not for this process (CAP_BPF)");
+  const auto tables = makeTables();
+  if (!tables) SKIP("the kernel makes no eBPF maps for this process");
+  cpu_set_t one;  // the path is that of a processor
+  CPU_ZERO(&one);
+  CPU_SET(::sched_getcpu(), &one);
+  CHECK(::sched_setaffinity(0, sizeof one, &one) == 0);
+  constexpr std::uint32_t port = kFirstDevice, bridge = kFirstDevice + 1, other = kFirstDevice + 2;
+  const std::vector<DedupeDevice> devices{
+      {port, "veth", bridge, 0, true}, {bridge, "bridge", 0, 0, true}, {other, "", 0, 0, true}};
+  for (const auto& [index, relation] : relate(devices, Direction::Both)) {
+    const std::uint32_t slot = index - kFirstDevice;
+    const Slot verdict{};
+    const DedupeSlot entry{relation.flags, relation.master, 0};
+    CHECK(mapUpdate(tables->slots.get(), slot, &verdict));
+    CHECK(mapUpdate(tables->relations.get(), slot, &entry));
+    CHECK(mapUpdate(tables->slotOf.get(), index, &slot));
+  }
+  const auto code = assembleEbpf({}, false, tables->fds(true));
+  CHECK(code.ok());
+  const auto program = loadSocketFilter(code.value());
+  CHECK(program.ok());
+  if (!program.ok()) return;
+  const Bytes frame(60, 6);
+  Bytes different = frame;
+  different[14 + 7] = 1;  // the kernel takes the link header off for a test run
+  if (!testRun(program.value().get(), frame, other)) SKIP("the kernel does not test-run socket filters");
+  const auto passes = [&](std::uint32_t device, const Bytes& bytes) {
+    return testRun(program.value().get(), bytes, device) != 0u;
+  };
+  for (int again = 0; again < 3; ++again) {
+    CHECK(passes(port, frame) && !passes(bridge, frame));
+    CHECK(passes(bridge, frame));
+    CHECK(passes(port, frame) && passes(bridge, different));
+    CHECK(passes(port, frame) && passes(other, frame) && passes(bridge, frame));
+  }
+  DedupeSlot counted{};
+  CHECK(mapLookup(tables->relations.get(), bridge - kFirstDevice, &counted) && counted.duplicates == 3);
+}
+
+TEST(theKernelLooksAddressesUpAsTheReference) {
+  if (!mayUseBpf()) SKIP("eBPF is not for this process (CAP_BPF)");
+  const auto tables = makeTables();
+  if (!tables) SKIP("the kernel makes no eBPF maps for this process");
+  constexpr std::uint32_t kFirst = 200;
+  constexpr std::uint16_t kTypes[] = {ARPHRD_ETHER, ARPHRD_NONE, 7};
+  for (std::uint32_t i = 0; i < std::size(kTypes); ++i) {
+    const std::string index = std::to_string(kFirst + i);
+    support::ip("link add dev near" + index + " index " + index + " type veth peer name far" + index);
+    Slot slot{};
+    slot.flags = std::uint32_t{linkTypeOrdinal(linkTypeOf(kTypes[i]))} << kSlotLinkTypeShift;
+    CHECK(mapUpdate(tables->slots.get(), i, &slot));
+    CHECK(mapUpdate(tables->slotOf.get(), kFirst + i, &i));
+  }
+  Choices choices(22);
+  std::uint64_t accepted = 0, refused = 0;
+  for (int round = 0; round < 300; ++round) {
+    const support::Hosts hosts = support::randomHosts(choices, round % 10 == 0 ? 2000 : 12);
+    FilterSpec spec;
+    spec.hosts = hosts.filter(true);
+    EbpfMaps maps{tables->slotOf.get(), tables->slots.get(), tables->strangers.get()};
+    if (spec.hosts) {
+      const auto fds = spec.hosts->maps();
+      CHECK(fds.ok());
+      if (!fds.ok()) return;
+      maps.hosts = fds.value();
+    }
+    const auto code = assembleEbpf(spec, true, maps);
+    CHECK(code.ok());
+    if (!code.ok()) continue;
+    const auto program = loadSocketFilter(code.value());
+    CHECK(program.ok());
+    if (!program.ok()) {
+      std::fprintf(stderr, "%s\n", program.error().message.c_str());
+      continue;
+    }
+    for (int i = 0; i < 40; ++i) {
+      const std::uint32_t device = choices.below(std::size(kTypes));
+      const std::uint16_t linkType = linkTypeOf(kTypes[device]);
+      PacketMetadata metadata;
+      Bytes payload = support::randomPacket(choices, linkType);
+      payload.resize(std::max<std::size_t>(payload.size(), 1));
+      Bytes frame = frameOf(choices, payload, metadata);
+      frame[12] = 0x88;  // of IPv6, the kernel would want a whole header
+      frame[13] = 0xb5;
+      const bool passes = support::hostsPass(hosts, support::addressesOf(linkType, payload));
+      const auto verdict = testRun(program.value().get(), frame, kFirst + device);
+      if (!verdict && round == 0) SKIP("the kernel does not test-run socket filters with a chosen device");
+      CHECK(verdict == (passes ? spec.snapshotLength : 0));
+      (passes ? accepted : refused) += 1;
+    }
+  }
+  std::uint64_t counted = 0;
+  for (std::uint32_t i = 0; i < std::size(kTypes); ++i) {
+    Slot slot{};
+    CHECK(mapLookup(tables->slots.get(), i, &slot));
+    counted += slot.accepted;
+  }
+  CHECK(counted == accepted && accepted > 3000 && refused > 3000);
+}
+
+TEST(aHundredThousandAddressesInTheKernel) {
+  if (!mayUseBpf()) SKIP("eBPF is not for this process (CAP_BPF)");
+  if (!makeTables()) SKIP("the kernel makes no eBPF maps for this process");
+  support::Hosts hosts;
+  for (std::uint32_t i = 0; i < 50'000; ++i) {
+    hosts.exclude.push_back({i * 40503u, 32, false});
+    hosts.exclude.push_back({(Bits128{0x20010db8'00000000} + i) << 64, 64, true});
+  }
+  const auto maps = HostMaps::create(AddressSet(hosts.exclude, {}));
+  CHECK(maps.ok());
+  if (!maps.ok()) return;
+  const auto fds = maps.value().fds();
+  CHECK(fds.hosts4 && !fds.prefixes4 && !fds.hosts6 && fds.prefixes6);
+}

@@ -1,0 +1,220 @@
+// The eBPF form of the socket filter against the same reference as the classic form, in the machine of
+// support/ebpf_machine.h: no privilege needed. ebpf_kernel_test.cpp asks the kernel.
+#include "core/bpf/ebpf_program.h"
+
+#include <linux/if_arp.h>
+#include <linux/if_packet.h>
+
+#include "core/bpf/filter_interpreter.h"
+#include "support/check.h"
+#include "support/ebpf_form.h"
+#include "support/random_filter.h"
+
+using namespace ringtap;
+using support::Choices;
+using support::EbpfForm;
+using support::op;
+
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+// The translation alone, as a program: R6 is the context.
+std::vector<bpf_insn> translated(const FilterProgram& program) {
+  std::vector<bpf_insn> code{{BPF_ALU64 | BPF_MOV | BPF_X, 6, 1, 0, 0}};
+  CHECK(translateClassic(program, code).ok());
+  code.push_back({BPF_JMP | BPF_EXIT, 0, 0, 0, 0});
+  return code;
+}
+
+std::optional<std::uint32_t> run(EbpfForm& form, const Bytes& bytes, const PacketMetadata& metadata) {
+  const auto verdict = form.machine.run(form.code, bytes, static_cast<std::uint32_t>(bytes.size()), metadata);
+  if (!verdict) std::fprintf(stderr, "at %zu: %s\n", form.machine.faultAt(), form.machine.fault());
+  return verdict;
+}
+
+PacketMetadata packet(std::uint32_t index, std::uint8_t type, std::uint16_t hardwareType) {
+  PacketMetadata metadata;
+  metadata.interfaceIndex = index;
+  metadata.packetType = type;
+  metadata.hardwareType = hardwareType;
+  return metadata;
+}
+
+}  // namespace
+
+TEST(translationsMeanTheSame) {
+  Choices choices(11);
+  support::EbpfMachine machine;
+  int nonzero = 0;
+  for (int round = 0; round < 20000; ++round) {
+    const FilterProgram program = support::randomProgram(choices, true, 40);
+    if (!validateFilter(program).ok()) continue;
+    const auto code = translated(program);
+    for (int i = 0; i < 3; ++i) {
+      const Bytes bytes = choices.bytes(choices.below(60));
+      const auto length = static_cast<std::uint32_t>(bytes.size()) + choices.below(2) * 100;
+      const PacketMetadata metadata = support::randomMetadata(choices);
+      const auto verdict = machine.run(code, bytes, length, metadata);
+      const std::uint32_t expected = runFilter(program, bytes, length, metadata);
+      CHECK(verdict == expected);
+      if (!verdict) std::fprintf(stderr, "at %zu: %s\n", machine.faultAt(), machine.fault());
+      nonzero += expected != 0 ? 1 : 0;
+    }
+  }
+  CHECK(nonzero > 1000);
+}
+
+TEST(whatHasNoEbpfFormIsRefused) {
+  for (const int which : {SKF_AD_HATYPE, SKF_AD_ALU_XOR_X, SKF_AD_CPU, SKF_AD_RANDOM, SKF_AD_NLATTR}) {
+    std::vector<bpf_insn> code;
+    const FilterProgram program{op(BPF_LD | BPF_W | BPF_ABS, support::kAncillary + static_cast<std::uint32_t>(which)),
+                                op(BPF_RET | BPF_A)};
+    const auto result = translateClassic(program, code);
+    CHECK(!result.ok() && result.error().code == Code::FilterSyntax);
+  }
+  std::vector<bpf_insn> code;
+  CHECK(!translateClassic(FilterProgram{op(BPF_JMP | BPF_JA, 5), op(BPF_RET, 1)}, code).ok());
+  code.clear();
+  CHECK(!translateClassic(FilterProgram{support::jump(BPF_JEQ | BPF_K, 0, 0, 9), op(BPF_RET, 1)}, code).ok());
+}
+
+TEST(theLargestProgramIsTranslated) {
+  for (const int code : {BPF_ALU | BPF_DIV | BPF_X, BPF_LDX | BPF_B | BPF_MSH, BPF_ALU | BPF_ADD | BPF_K}) {
+    FilterProgram program(kMaxFilterInstructions, op(code, 1));
+    program.front() = op(BPF_LDX | BPF_IMM, 1);
+    program.back() = op(BPF_RET, 5);
+    std::vector<bpf_insn> out;
+    const auto result = translateClassic(program, out);
+    CHECK(result.ok() || result.error().code == Code::FilterTooLarge);
+  }
+  // A jump over almost all of it.
+  FilterProgram program(kMaxFilterInstructions, op(BPF_ALU | BPF_ADD | BPF_K, 1));
+  program.front() = op(BPF_JMP | BPF_JA, kMaxFilterInstructions - 2);
+  program.back() = op(BPF_RET, 5);
+  support::EbpfMachine machine;
+  CHECK(machine.run(translated(program), {}, 0, {}) == 5u);
+}
+
+TEST(theTableInAllItsStates) {
+  for (const bool acceptUnlisted : {true, false}) {
+    for (const Direction direction : {Direction::Both, Direction::In, Direction::Out}) {
+      FilterSpec spec;
+      spec.snapshotLength = 99;
+      spec.direction = direction;
+      EbpfForm form(spec, acceptUnlisted);
+      form.list(7, ARPHRD_ETHER, false);
+      form.list(8, ARPHRD_ETHER, true);
+      form.list(1, ARPHRD_LOOPBACK, false);
+      std::uint64_t expectedCount = 0;
+      for (const std::uint32_t index : {7u, 8u, 1u, 9u, 0xffffffffu}) {
+        for (const std::uint8_t type : {PACKET_HOST, PACKET_OTHERHOST, PACKET_OUTGOING}) {
+          const bool leaving = type == PACKET_OUTGOING;
+          const bool listed = index == 7 || index == 1;
+          const bool unlisted = index > 8;
+          bool expected = listed || (unlisted && acceptUnlisted);
+          if (leaving ? direction == Direction::In : direction == Direction::Out) expected = false;
+          if (index == 1 && leaving) expected = false;
+          CHECK(run(form, {}, packet(index, type, 1)) == (expected ? 99u : 0u));
+          expectedCount += expected ? 1 : 0;
+          CHECK(form.accepted() == expectedCount);
+        }
+      }
+    }
+  }
+}
+
+TEST(bothFormsGiveTheSameVerdict) {
+  Choices choices(12);
+  int accepted = 0;
+  for (int round = 0; round < 4000; ++round) {
+    FilterSpec spec;
+    spec.snapshotLength = 1 + choices.below(2000);
+    spec.direction = static_cast<Direction>(choices.below(3));
+    spec.filtered = !choices.oneIn(4);
+    for (const std::uint16_t linkType : {kLinkTypeEthernet, kLinkTypeRaw}) {
+      const FilterProgram program = support::randomProgram(choices, true);
+      if (validateFilter(program).ok()) spec.programs.push_back({linkType, program, {}});
+    }
+    // Interfaces 0 to 19, each of a type that it keeps; the first half is refused.
+    EbpfForm form(spec, true);
+    IndexTable table{true, {}};
+    std::vector<std::uint16_t> types;
+    for (std::uint32_t index = 0; index < 20; ++index) {
+      types.push_back(support::randomMetadata(choices).hardwareType);
+      form.list(index, types.back(), index < 10);
+      if (index < 10) table.listed.push_back(index);
+    }
+    const auto classic = assembleClassic(spec, table);
+    CHECK(classic.ok() && !form.code.empty());
+    if (!classic.ok() || form.code.empty()) continue;
+    std::uint64_t count = 0;
+    for (int i = 0; i < 8; ++i) {
+      const Bytes bytes = choices.bytes(choices.below(60));
+      PacketMetadata metadata = support::randomMetadata(choices);
+      metadata.interfaceIndex = choices.below(20);
+      metadata.hardwareType = types[metadata.interfaceIndex];
+      const auto length = static_cast<std::uint32_t>(bytes.size());
+      const std::uint32_t expected = support::passesTable(table, metadata.interfaceIndex)
+                                         ? support::tailVerdict(spec, bytes, length, metadata)
+                                         : 0;
+      CHECK(runFilter(classic.value(), bytes, length, metadata) == expected);
+      CHECK(run(form, bytes, metadata) == expected);
+      count += expected != 0 ? 1 : 0;
+      CHECK(form.accepted() == count);
+    }
+    accepted += static_cast<int>(count);
+  }
+  CHECK(accepted > 1000);
+}
+
+TEST(bothFormsGiveTheSameVerdictOnAddresses) {
+  constexpr std::uint16_t kTypes[] = {ARPHRD_ETHER, ARPHRD_NONE, ARPHRD_LOOPBACK, 7};
+  Choices choices(13);
+  int accepted = 0, refused = 0;
+  for (int round = 0; round < 3000; ++round) {
+    const support::Hosts hosts = support::randomHosts(choices);
+    FilterSpec spec;
+    spec.snapshotLength = 1 + choices.below(2000);
+    spec.hosts = hosts.filter();
+    spec.filtered = choices.oneIn(4);
+    for (const std::uint16_t linkType : {kLinkTypeEthernet, kLinkTypeRaw}) {
+      const FilterProgram program = support::randomProgram(choices, true);
+      if (validateFilter(program).ok()) spec.programs.push_back({linkType, program, {}});
+    }
+    EbpfForm form(spec, true);
+    for (std::uint32_t index = 0; index < std::size(kTypes); ++index) form.list(index, kTypes[index], false);
+    const auto classic = assembleClassic(spec, {});
+    CHECK(classic.ok() && validateFilter(classic.value()).ok() && !form.code.empty());
+    if (!classic.ok() || form.code.empty()) continue;
+    std::uint64_t count = 0;
+    for (int i = 0; i < 10; ++i) {
+      PacketMetadata metadata = support::randomMetadata(choices);
+      metadata.interfaceIndex = choices.below(std::size(kTypes));
+      metadata.hardwareType = kTypes[metadata.interfaceIndex];
+      const std::uint16_t linkType = linkTypeOf(metadata.hardwareType);
+      const Bytes bytes = support::randomPacket(choices, linkType);
+      const auto length = static_cast<std::uint32_t>(bytes.size());
+      const std::uint32_t expected = support::tailVerdict(spec, hosts, bytes, metadata);
+      CHECK(runFilter(classic.value(), bytes, length, metadata) == expected);
+      CHECK(run(form, bytes, metadata) == expected);
+      // The third form: user space.
+      const bool passes = support::hostsPass(hosts, support::addressesOf(linkType, bytes));
+      CHECK(!spec.hosts || spec.hosts->accepts(linkType, bytes, length) == passes);
+      count += expected != 0 ? 1 : 0;
+      CHECK(form.accepted() == count);
+      refused += passes ? 0 : 1;
+    }
+    accepted += static_cast<int>(count);
+  }
+  CHECK(accepted > 5000 && refused > 5000);
+}
+
+TEST(strangersAreCountedAsLongAsThereIsRoom) {
+  FilterSpec spec;
+  EbpfForm form(spec, true);
+  for (std::uint32_t index = 0; index < 100; ++index) {
+    CHECK(run(form, {}, packet(index, PACKET_HOST, 1)) == spec.snapshotLength);
+  }
+  CHECK(form.accepted() == 64);  // the size of the map: the rest passes, too
+}

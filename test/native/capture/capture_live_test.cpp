@@ -1,0 +1,395 @@
+// The whole core on live interfaces, without Node: every packet once, losses counted, and all that may go on at the
+// same time going on at the same time. Run it under the sanitizers; the thread sanitizer has no other way to see the
+// threads.
+#include <dirent.h>
+
+#include <atomic>
+
+#include "core/bpf/filter.h"
+#include "core/capture/capture.h"
+#include "support/check.h"
+#include "support/consumer.h"
+#include "support/forms.h"
+
+using namespace ringtap;
+using support::addPair;
+using support::Consumer;
+using support::forms;
+using support::indexOf;
+using support::ip;
+using support::Sender;
+
+namespace {
+
+CaptureConfig small(TableForm form = TableForm::Auto) {
+  CaptureConfig config;
+  config.ring.blockSize = 1u << 18;
+  config.ring.blockCount = 8;
+  config.ring.retireMilliseconds = 10;
+  config.overflowMemory = std::size_t{16} << 20;
+  config.hotplug = true;
+  config.form = form;
+  return config;
+}
+
+// The same through libpcap.
+CaptureConfig smallPcap() {
+  CaptureConfig config = small();
+  config.backend = Backend::Pcap;
+  config.pcap.memory = std::size_t{128} << 20;
+  return config;
+}
+
+// Interfaces with rings of their own.
+CaptureConfig smallOwnRings() {
+  CaptureConfig config = small();
+  config.ringCount = 3;
+  config.sharing = Sharing::ByProgram;
+  return config;
+}
+
+// A configuration for each form, one with a ring for each interface, and one for libpcap.
+std::vector<CaptureConfig> ways() {
+  std::vector<CaptureConfig> configs;
+  for (const TableForm form : forms()) configs.push_back(small(form));
+  configs.push_back(smallOwnRings());
+  configs.push_back(smallPcap());
+  return configs;
+}
+
+bool isLoopback(const InterfaceInfo& info) { return (info.flags & IFF_LOOPBACK) != 0; }
+
+std::uint64_t lost(const CaptureFigures& figures) { return figures.loops.ringDrops + figures.loops.overflowDrops; }
+
+void checkBalance(Consumer& consumer) {
+  const CaptureFigures figures = consumer.capture().figures();
+  CHECK(figures.received == figures.table.delivered + lost(figures) + figures.table.unselected);
+  CHECK(figures.table.queued == 0 && figures.table.malformed == 0);
+  CHECK(figures.table.delivered == consumer.packets());
+  CHECK(figures.overflowUsed == 0);
+  CHECK(consumer.faults() == 0);
+  if (lost(figures) > 0) return;
+  for (const InterfaceFigures& one : figures.table.interfaces) {
+    if (one.received) CHECK(*one.received == one.delivered + one.unselected);
+  }
+}
+
+std::uint64_t taken(Consumer& consumer) {
+  const auto figures = consumer.capture().figures().table;
+  return figures.delivered + figures.queued + figures.unselected + lost(consumer.capture().figures());
+}
+
+std::size_t openDescriptors() {
+  std::size_t count = 0;
+  if (DIR* directory = ::opendir("/proc/self/fd")) {
+    while (::readdir(directory) != nullptr) ++count;
+    ::closedir(directory);
+  }
+  return count;
+}
+
+}  // namespace
+
+TEST(everyPacketOfEveryInterfaceOnce) {
+  for (const TableForm form : forms()) {
+    for (int i = 0; i < 3; ++i) addPair("near" + std::to_string(i), "far" + std::to_string(i));
+    Consumer consumer(small(form), {.wants = [](const InterfaceInfo& info) { return info.name.starts_with("near"); }});
+    if (!consumer.running()) return;
+    CHECK(consumer.capture().form() == form);
+    Sender sender;
+    std::map<std::uint32_t, std::uint16_t> labels;
+    const auto exchange = [&](int number, std::uint64_t count) {
+      const std::string name = std::to_string(number);
+      const auto label = static_cast<std::uint16_t>(number);
+      labels[indexOf("near" + name)] = label;
+      sender.send("far" + name, 0, count, label);
+      sender.send("near" + name, 0, count, label);
+    };
+    for (int i = 0; i < 3; ++i) exchange(i, 2000);
+    // These come while it captures, and speak the moment they are up.
+    for (int i = 3; i < 9; ++i) {
+      addPair("near" + std::to_string(i), "far" + std::to_string(i));
+      exchange(i, 50);
+    }
+    consumer.finish();
+    for (const auto& [index, label] : labels) {
+      const std::uint64_t count = label < 3 ? 2000 : 50;
+      CHECK(consumer.tally().exactly(index, false, label, count));
+      CHECK(consumer.tally().exactly(index, true, label, count));
+    }
+    CHECK(consumer.tally().total() == 2 * (3 * 2000 + 6 * 50));
+    checkBalance(consumer);
+    for (int i = 0; i < 9; ++i) ip("link del near" + std::to_string(i));
+  }
+}
+
+TEST(bothFormsSeeTheSame) {
+  addPair("near0", "far0");
+  addPair("near1", "far1");
+  for (const char* expression : {"", "udp port 9", "udp src port 10", "not ip", "len > 100", "ip[8] = 64 and udp"}) {
+    for (const Direction direction : {Direction::Both, Direction::In, Direction::Out}) {
+      std::vector<support::Tally> tallies;
+      for (const TableForm form : forms()) {
+        CaptureConfig config = small(form);
+        config.filter.direction = direction;
+        if (*expression != '\0') {
+          auto compiled = compileForLinkTypes(expression, config.filter.snapshotLength, FilterExtensions::None);
+          CHECK(compiled.ok());
+          if (!compiled.ok()) continue;
+          config.filter.filtered = true;
+          config.filter.programs = std::move(compiled->filters);
+        }
+        Consumer consumer(config, {.wants = [](const InterfaceInfo& info) { return info.name != "near1"; }});
+        if (!consumer.running()) return;
+        Sender sender;
+        frames::Shape large;
+        large.size = 200;
+        large.port = 10;
+        for (const char* name : {"near0", "far0", "near1", "far1", "lo"}) {
+          sender.send(name, 0, 40, static_cast<std::uint16_t>(indexOf(name)));
+          sender.send(name, 40, 40, static_cast<std::uint16_t>(indexOf(name)), large);
+        }
+        consumer.finish();
+        checkBalance(consumer);
+        const bool both = *expression == '\0' && direction == Direction::Both;
+        // Loopback's frames are seen once; near1 speaks unheard, but far1 hears it.
+        if (both) CHECK(consumer.tally().total() == 80 * (2 + 2 + 1 + 1 + 1));
+        CHECK(!consumer.tally().anyTwice());
+        tallies.push_back(consumer.tally());
+      }
+      if (tallies.size() == 2) CHECK(tallies[0] == tallies[1]);
+    }
+  }
+  ip("link del near0");
+  ip("link del near1");
+}
+
+TEST(heldBlocksAreEvictedAndStayReadable) {
+  addPair("near0", "far0");
+  CaptureConfig config = small();
+  config.ring.blockSize = 1u << 16;  // many small blocks: a quarter of them is kept free ahead of the kernel
+  config.ring.blockCount = 32;
+  Consumer consumer(config,
+                    {.wants = [](const InterfaceInfo& info) { return info.name == "near0"; }, .holdToTheEnd = true});
+  if (!consumer.running()) return;
+  Sender sender;
+  frames::Shape shape;
+  shape.size = 1000;
+  // Four times what the ring holds, at a pace at which the loop is not outrun.
+  for (std::uint64_t sent = 0; sent < 8000; sent += 200) {
+    sender.send("far0", sent, 200, 0, shape);
+    while (taken(consumer) < sent + 200) std::this_thread::yield();
+  }
+  consumer.finish();
+  CHECK(consumer.tally().exactly(indexOf("near0"), false, 0, 8000));
+  CHECK(consumer.capture().figures().loops.evicted > 0);
+  CHECK(lost(consumer.capture().figures()) == 0);
+  checkBalance(consumer);
+  ip("link del near0");
+}
+
+TEST(whatIsLostIsCounted) {
+  addPair("near0", "far0");
+  for (const std::size_t overflow : {std::size_t{0}, std::size_t{1} << 20}) {
+    CaptureConfig config = small();
+    config.overflowMemory = overflow;
+    Consumer consumer(config,
+                      {.wants = [](const InterfaceInfo& info) { return info.name == "near0"; }, .holdToTheEnd = true});
+    if (!consumer.running()) return;
+    Sender sender;
+    frames::Shape shape;
+    shape.size = 1000;
+    sender.send("far0", 0, 8000, 0, shape);
+    consumer.finish();
+    const CaptureFigures figures = consumer.capture().figures();
+    CHECK(figures.received == 8000 && lost(figures) > 0 && lost(figures) < 8000);
+    CHECK((figures.loops.overflowDrops > 0) == (overflow > 0));
+    CHECK(!consumer.tally().anyTwice());
+    checkBalance(consumer);
+  }
+  ip("link del near0");
+}
+
+TEST(severalRingsShareTheTraffic) {
+  addPair("near0", "far0");
+  CaptureConfig config = small();
+  config.ringCount = 3;
+  Consumer consumer(config, {.wants = [](const InterfaceInfo& info) { return info.name == "near0"; }});
+  if (!consumer.running()) return;
+  Sender sender;
+  frames::Shape shape;
+  shape.flows = 64;
+  sender.send("far0", 0, 6000, 0, shape);
+  consumer.finish();
+  CHECK(consumer.tally().exactly(indexOf("near0"), false, 0, 6000));
+  checkBalance(consumer);
+  ip("link del near0");
+}
+
+TEST(interfacesComeAndGoAndChangeTheirNames) {
+  for (const CaptureConfig& config : ways()) {
+    addPair("near0", "far0");
+    Consumer consumer(config, {.wants = [](const InterfaceInfo& info) { return info.name.starts_with("near"); }});
+    if (!consumer.running()) return;
+    std::atomic<bool> done{false};
+    std::thread asking([&] {
+      while (!done) {
+        const CaptureFigures figures = consumer.capture().figures();
+        CHECK(figures.received >= figures.table.delivered + figures.table.unselected);
+        std::this_thread::yield();
+      }
+    });
+    std::thread speaking([&] {
+      Sender sender;
+      sender.send("far0", 0, 4000);
+    });
+    for (int round = 0; round < 6; ++round) {
+      addPair("near1", "far1");
+      Sender sender;
+      sender.send("far1", 0, 20, static_cast<std::uint16_t>(100 + round));
+      ip("link set dev near1 name other1");  // not wanted any more
+      ip("link set dev other1 name near1");
+      ip("link del near1");
+    }
+    speaking.join();
+    consumer.finish();
+    done = true;
+    asking.join();
+    CHECK(consumer.tally().exactly(indexOf("near0"), false, 0, 4000));
+    CHECK(!consumer.tally().anyTwice());
+    checkBalance(consumer);
+    ip("link del near0");
+  }
+}
+
+// The most that goes on in a program at the same time: rings and their threads, a consumer that holds blocks until they
+// are evicted and replaces the filter as it goes, interfaces that come, go and change, and somebody who reads figures.
+TEST(theFilterIsReplacedWhileAllElseGoesOn) {
+  for (const TableForm form : forms()) {
+    addPair("near0", "far0");
+    CaptureConfig config = small(form);
+    config.ringCount = 2;
+    config.promiscuous = true;
+    // All of them accept the frames of this test.
+    std::vector<FilterSpec> filters;
+    for (const char* expression : {"udp", "greater 10", "not tcp and not arp"}) {
+      FilterSpec spec = config.filter;
+      auto compiled = compileForLinkTypes(expression, spec.snapshotLength, FilterExtensions::None);
+      CHECK(compiled.ok());
+      if (!compiled.ok()) return;
+      spec.filtered = true;
+      spec.programs = std::move(compiled->filters);
+      filters.push_back(std::move(spec));
+    }
+    std::atomic<Capture*> open{nullptr};
+    std::size_t replaced = 0;
+    bool settling = false;
+    const auto replace = [&] {
+      Capture* capture = open;
+      if (capture == nullptr) return;
+      if (settling) {
+        if (!capture->filterSettled()) return;
+        capture->enforceFilter();
+        settling = false;
+        return;
+      }
+      CHECK(capture->setFilter(filters[replaced++ % filters.size()]).ok());
+      settling = true;
+    };
+    Consumer consumer(config, {.wants = [](const InterfaceInfo& info) { return info.name.starts_with("near"); },
+                               .hold = 12,
+                               .pace = replace});
+    if (!consumer.running()) return;
+    open = &consumer.capture();
+    std::atomic<bool> done{false};
+    std::thread asking([&] {
+      while (!done) {
+        (void)consumer.capture().ledgerAfter(~std::uint64_t{0});  // figures() asks the kernel: one thread at a time
+        std::this_thread::yield();
+      }
+    });
+    std::thread changing([&] {
+      for (int round = 0; round < 4; ++round) {
+        addPair("near1", "far1");
+        ip("link set dev near1 name other1");
+        ip("link set dev other1 name near1");
+        ip("link del near1");
+      }
+    });
+    Sender sender;
+    frames::Shape shape;
+    shape.flows = 64;
+    shape.size = 1000;
+    for (std::uint64_t sent = 0; sent < 6000; sent += 200) {
+      sender.send("far0", sent, 200, 0, shape);
+      while (taken(consumer) < sent + 200) std::this_thread::yield();
+    }
+    changing.join();
+    consumer.finish();
+    done = true;
+    asking.join();
+    // Rings as small as these come round to what is held where a thread has to wait for a processor: then it is
+    // counted.
+    CHECK(!consumer.tally().anyTwice());
+    CHECK(consumer.tally().total() + lost(consumer.capture().figures()) == 6000);
+    CHECK(consumer.capture().figures().loops.evicted > 0);
+    CHECK(replaced > 2);
+    checkBalance(consumer);
+    ip("link del near0");
+  }
+}
+
+TEST(leasesOutliveTheCaptureAndEndAtAnyTime) {
+  addPair("near0", "far0");
+  for (int round = 0; round < 12; ++round) {
+    const bool pcap = round % 3 == 2;
+    CaptureConfig config = pcap ? smallPcap() : small();
+    config.ring.blockCount = 4;
+    config.overflowMemory = std::size_t{pcap ? 2048u : 512u} << 10;  // soon refused: what ends then wakes the loop
+    Consumer consumer(config,
+                      {.wants = [](const InterfaceInfo& info) { return !isLoopback(info); }, .holdToTheEnd = true});
+    if (!consumer.running()) return;
+    Sender sender;
+    frames::Shape shape;
+    shape.size = 1000;
+    sender.send("far0", 0, 1500, 0, shape);
+    while (consumer.capture().figures().table.delivered == 0) std::this_thread::yield();
+    consumer.abandon();
+    std::unique_ptr<Capture> capture = consumer.takeCapture();
+    std::thread closing([&] { capture.reset(); });
+    std::uint64_t packets = 0;
+    while (!consumer.held().empty()) {
+      support::eachPacket(consumer.held().front(), [&](const Record& record) {
+        packets += support::stampOf(record.data(), record.header->tp_snaplen) ? 1 : 0;
+      });
+      consumer.held().pop_front();
+    }
+    closing.join();
+    CHECK(packets > 0);
+  }
+  ip("link del near0");
+}
+
+TEST(closedAtAnyStageNothingStaysOpen) {
+  addPair("near0", "far0");
+  std::size_t before = 0;
+  for (int round = 0; round < 40; ++round) {
+    if (round == 8) before = openDescriptors();
+    auto monitor = InterfaceMonitor::open();
+    CHECK(monitor.ok());
+    if (!monitor.ok()) return;
+    CaptureConfig config = round / 4 % 2 == 0 ? small() : smallPcap();
+    config.ringCount = 1 + round % 2;
+    auto capture = Capture::open(config, std::move(*monitor), [] {});
+    CHECK(capture.ok());
+    if (!capture.ok()) return;
+    if (round % 4 > 0) CHECK(capture.value()->start().ok());
+    if (round % 4 > 1) Sender().send("far0", 0, 10);
+    if (round % 4 > 2) capture.value()->drain();
+    capture.value()->close();
+    capture.value()->close();
+    (void)capture.value()->figures();
+  }
+  CHECK(openDescriptors() == before);
+  ip("link del near0");
+}

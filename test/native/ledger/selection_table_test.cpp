@@ -1,0 +1,513 @@
+// Verdicts over time on blocks that no kernel has filled: who is delivered, who is not, and that the ledger balances.
+#include "core/ledger/selection_table.h"
+
+#include <linux/filter.h>
+
+#include <map>
+
+#include "support/blocks.h"
+#include "support/check.h"
+#include "support/no_kernel.h"
+#include "support/random_filter.h"
+
+using namespace ringtap;
+using support::Block;
+using support::MadeRecord;
+
+namespace {
+
+using Indexes = std::vector<std::uint32_t>;
+
+// Takes what it is told, and counts what it is told to.
+class FakeKernel final : public support::NoKernel {
+ public:
+  using NoKernel::NoKernel;
+  void accept(std::uint32_t index, std::uint16_t) override { verdicts[index] = true; }
+  void refuse(std::uint32_t index, std::uint16_t) override { verdicts[index] = false; }
+  void forget(std::uint32_t index) override {
+    verdicts.erase(index);
+    counts.erase(index);
+  }
+  void relate(std::uint32_t index, const DedupeRelation& relation) override { relations[index] = relation; }
+  std::optional<std::uint64_t> accepted(std::uint32_t index) const override {
+    if (!counting) return std::nullopt;
+    const auto found = counts.find(index);
+    return found == counts.end() ? 0 : found->second;
+  }
+  TableForm form() const override { return counting ? TableForm::Ebpf : TableForm::Classic; }
+
+  std::map<std::uint32_t, bool> verdicts;
+  std::map<std::uint32_t, DedupeRelation> relations;
+  bool counting = false;
+  std::map<std::uint32_t, std::uint64_t> counts;
+};
+
+InterfaceInfo device(std::uint32_t index, std::uint32_t generation, const std::string& name = "eth") {
+  InterfaceInfo info;
+  info.index = index;
+  info.generation = generation;
+  info.name = name;
+  info.hardwareType = 1;
+  return info;
+}
+
+InterfaceEvent event(InterfaceChange change, const InterfaceInfo& current) { return {change, current, {}}; }
+
+struct Bench {
+  explicit Bench(bool hotplug = true, FilterSpec spec = {}, bool unfiltered = false, bool dedupe = false)
+      : table(std::move(spec), hotplug, dedupe) {
+    auto fake = std::make_unique<FakeKernel>(unfiltered);
+    kernel = fake.get();
+    table.use(std::move(fake));
+  }
+
+  TakenBlock take(Block& block, std::uint64_t number = 1) {
+    return table.take(block.data(), block.size(), 0, number, [this](std::uint32_t index) {
+      strangers.push_back(index);
+      if (table.knows(index) == SelectionTable::Acquaintance::Gone) return;
+      table.apply({event(InterfaceChange::Added, device(index, nextGeneration++))}, 0, horizon);
+    });
+  }
+  // Hands out and reads, as JavaScript would.
+  Indexes handOut(Block& block, TakenBlock& taken) {
+    table.handOut(block.data(), taken);
+    Indexes indexes;
+    walkIndex(block.data(), taken.summary.packets,
+              [&](const Record& record) { indexes.push_back(static_cast<std::uint32_t>(record.from().sll_ifindex)); });
+    return indexes;
+  }
+  void checkBalance(std::uint64_t received) {
+    const auto figures = table.figures();
+    CHECK(figures.delivered + figures.unselected + figures.lateRefused + figures.malformed + figures.queued ==
+          received);
+    std::uint64_t delivered = 0, unselected = 0, queued = 0;
+    for (const InterfaceFigures& one : figures.interfaces) {
+      CHECK(one.taken == one.delivered + one.unselected + one.queued);
+      delivered += one.delivered;
+      unselected += one.unselected;
+      queued += one.queued;
+    }
+    CHECK(delivered == figures.delivered && unselected == figures.unselected && queued == figures.queued);
+  }
+
+  SelectionTable table;
+  FakeKernel* kernel = nullptr;
+  Indexes strangers;
+  std::uint32_t nextGeneration = 100;
+  Horizon horizon{1000};
+};
+
+Block packetsOf(const Indexes& indexes) {
+  std::vector<MadeRecord> records;
+  for (const std::uint32_t index : indexes) {
+    MadeRecord record;
+    record.index = index;
+    records.push_back(record);
+  }
+  return Block::of(records);
+}
+
+}  // namespace
+
+TEST(lossesOfTheDeviceSinceItWasFirstSelected) {
+  Bench bench;
+  const auto lossesOf = [&](std::uint32_t generation, const LossesByIndex& now) {
+    for (const auto& one : bench.table.figures(now).interfaces) {
+      if (one.generation == generation) return one.losses ? static_cast<int>(one.losses->dropped) : -1;
+    }
+    return -2;
+  };
+  const auto counted = [](std::uint64_t dropped) { return DeviceLosses{.dropped = dropped}; };
+  const auto told = [](InterfaceEvent news, std::uint64_t dropped) {
+    news.losses = DeviceLosses{.dropped = dropped};
+    return news;
+  };
+
+  bench.table.add(device(1, 1), counted(100));
+  bench.table.add(device(2, 2), counted(100));
+  bench.table.add(device(3, 3));
+  CHECK(lossesOf(1, {{1, counted(130)}}) == -1);
+  bench.table.decide(1, 1, 0, true);
+  bench.table.decide(2, 2, 0, false);
+  bench.table.decide(3, 3, 0, true);
+  CHECK(lossesOf(1, {{1, counted(130)}}) == 30);
+  CHECK(lossesOf(1, {}) == -1);                   // the kernel does not tell
+  CHECK(lossesOf(2, {{2, counted(130)}}) == -1);  // never captured
+  CHECK(lossesOf(3, {{3, counted(130)}}) == -1);  // since when?
+
+  // Its new name is wanted: from then on. A further one changes nothing.
+  bench.table.apply({told(event(InterfaceChange::Renamed, device(2, 2, "lan")), 120)}, 1, bench.horizon);
+  bench.table.decide(2, 2, 1, true);
+  CHECK(lossesOf(2, {{2, counted(130)}}) == 10);
+  bench.table.apply({told(event(InterfaceChange::Renamed, device(2, 2, "wan")), 140)}, 2, bench.horizon);
+  bench.table.decide(2, 2, 2, true);
+  CHECK(lossesOf(2, {{2, counted(150)}}) == 30);
+
+  // Gone: its last word. The next one with its index begins where it stands.
+  bench.table.apply({told(event(InterfaceChange::Removed, device(2, 2, "wan")), 160)}, 3, bench.horizon);
+  CHECK(lossesOf(2, {{2, counted(7)}}) == 40);
+  bench.table.apply({told(event(InterfaceChange::Added, device(2, 9)), 3)}, 4, bench.horizon);
+  bench.table.decide(2, 9, 4, true);
+  CHECK(lossesOf(9, {{2, counted(7)}}) == 4 && lossesOf(2, {{2, counted(7)}}) == 40);
+  // Gone without a word: not known.
+  bench.table.apply({event(InterfaceChange::Removed, device(2, 9))}, 5, bench.horizon);
+  CHECK(lossesOf(9, {{2, counted(9)}}) == -1);
+}
+
+TEST(decidedBeforeTheStart) {
+  Bench bench;
+  bench.table.add(device(1, 1));
+  bench.table.add(device(2, 2));
+  CHECK(bench.table.decide(1, 1, 0, true) && bench.table.decide(2, 2, 0, false));
+  CHECK(bench.kernel->verdicts.at(1) && !bench.kernel->verdicts.at(2));
+  Block block = packetsOf({1, 2, 1, 2, 2});
+  TakenBlock taken = bench.take(block);
+  CHECK(taken.summary.packets == 2 && !taken.pending && taken.epoch == 0 && taken.records == 5);
+  bench.checkBalance(5);
+  CHECK(bench.handOut(block, taken) == Indexes({1, 1}));
+  bench.checkBalance(5);
+  CHECK(bench.strangers.empty());
+}
+
+TEST(aStrangerWaitsForItsAnswer) {
+  for (const bool selected : {true, false}) {
+    Bench bench;
+    bench.table.add(device(1, 1));
+    bench.table.decide(1, 1, 0, true);
+    Block block = packetsOf({7, 1, 7, 8, 1, 7});
+    TakenBlock taken = bench.take(block);
+    CHECK(bench.strangers == Indexes({7, 8}) && taken.pending && taken.epoch == 2 && taken.summary.packets == 6);
+    CHECK(bench.table.figures().queued == 6);
+    CHECK(bench.table.decide(7, 100, 1, selected) && bench.table.decide(8, 101, 2, !selected));
+    CHECK(bench.handOut(block, taken) == (selected ? Indexes({7, 1, 7, 1, 7}) : Indexes({1, 8, 1})));
+    bench.checkBalance(6);
+    CHECK(bench.kernel->verdicts.at(7) == selected && bench.kernel->verdicts.at(8) != selected);
+  }
+}
+
+TEST(withoutHotplugLatecomersAreUnselected) {
+  Bench bench(false);
+  Block block = packetsOf({7, 7});
+  TakenBlock taken = bench.take(block);
+  CHECK(!taken.pending && taken.summary.packets == 0 && bench.handOut(block, taken).empty());
+  bench.checkBalance(2);
+}
+
+TEST(anAnswerHoldsForTheTimeOfItsQuestion) {
+  Bench bench;
+  bench.table.add(device(1, 1, "eth0"));
+  bench.table.decide(1, 1, 0, true);
+  Block before = packetsOf({1});
+  TakenBlock early = bench.take(before, 1);
+  bench.table.apply({event(InterfaceChange::Renamed, device(1, 1, "veth0"))}, 0, {1});
+  Block between = packetsOf({1, 1});
+  TakenBlock middle = bench.take(between, 2);
+  bench.table.apply({event(InterfaceChange::Renamed, device(1, 1, "eth0"))}, 0, {2});
+  Block after = packetsOf({1, 1, 1});
+  TakenBlock late = bench.take(after, 3);
+  CHECK(early.epoch == 0 && middle.epoch == 1 && late.epoch == 2 && middle.pending && late.pending);
+  // As veth0 it is not wanted; the answers come late and in one go.
+  bench.table.decide(1, 1, 1, false);
+  bench.table.decide(1, 1, 2, true);
+  CHECK(bench.handOut(before, early).size() == 1);
+  CHECK(bench.handOut(between, middle).empty());
+  CHECK(bench.handOut(after, late).size() == 3);
+  bench.checkBalance(6);
+  CHECK(bench.table.figures().delivered == 4 && bench.table.figures().unselected == 2);
+}
+
+TEST(aRenameInTheMiddleOfABlock) {
+  Bench bench;
+  bench.table.add(device(1, 1));
+  bench.table.decide(1, 1, 0, true);
+  std::vector<MadeRecord> records(5);
+  for (std::uint32_t i = 0; i < 5; ++i) {
+    records[i].seconds = 100 + i;
+    records[i].bytes = {static_cast<std::uint8_t>(i)};
+  }
+  records[2].index = 7;
+  Block block = Block::of(records);
+  const auto numbers = [&](const TakenBlock& taken) {
+    std::vector<int> numbers;
+    walkIndex(block.data(), taken.summary.packets, [&](const Record& record) { numbers.push_back(*record.data()); });
+    return numbers;
+  };
+  // The news are read when the stranger is met: all of this is of the time before.
+  TakenBlock taken = bench.table.take(block.data(), block.size(), 0, 1, [&](std::uint32_t) {
+    bench.table.apply(
+        {event(InterfaceChange::Renamed, device(1, 1, "other")), event(InterfaceChange::Added, device(7, 2))},
+        105'000'000'000, {1});
+  });
+  CHECK(taken.pending && taken.epoch == 2 && taken.shares.size() == 2);
+  bench.table.decide(1, 1, 1, false);
+  bench.table.decide(7, 2, 2, true);
+  CHECK(bench.handOut(block, taken) == (Indexes{1, 1, 7, 1, 1}));
+  bench.checkBalance(5);
+
+  // A block of packets from before, under and after the other name.
+  records[2].index = 1;
+  for (MadeRecord& record : records) record.seconds += 4;
+  block.fill(records);
+  bench.table.apply({event(InterfaceChange::Renamed, device(1, 1, "eth"))}, 107'000'000'000, {1});
+  TakenBlock mixed = bench.take(block, 2);
+  CHECK(mixed.pending && mixed.shares.size() == 3);
+  bench.table.decide(1, 1, 3, true);
+  CHECK(bench.handOut(block, mixed).size() == 3 && numbers(mixed) == (std::vector<int>{0, 3, 4}));
+  CHECK(bench.table.figures().unselected == 2);
+  bench.checkBalance(10);
+}
+
+TEST(packetsOfADeviceThatIsGone) {
+  Bench bench;
+  bench.table.add(device(1, 1));
+  bench.table.decide(1, 1, 0, true);
+  bench.table.apply({event(InterfaceChange::Removed, device(1, 1))}, 0, {1});
+  CHECK(!bench.kernel->verdicts.contains(1));
+  Block block = packetsOf({1, 1});
+  TakenBlock taken = bench.take(block);
+  CHECK(bench.strangers == Indexes({1}) && bench.handOut(block, taken).size() == 2);
+  // Its successor has a ledger and a verdict of its own.
+  bench.table.apply({event(InterfaceChange::Added, device(1, 2))}, 0, {1});
+  CHECK(!bench.table.decide(1, 1, 0, true));
+  CHECK(bench.table.decide(1, 2, bench.table.epoch(), false));
+  Block next = packetsOf({1});
+  TakenBlock second = bench.take(next);
+  CHECK(bench.handOut(next, second).empty());
+  bench.checkBalance(3);
+  const auto figures = bench.table.figures();
+  CHECK(figures.interfaces.size() == 2 && !figures.interfaces[0].present && figures.interfaces[0].delivered == 2);
+  CHECK(figures.interfaces[1].unselected == 1);
+}
+
+TEST(aLateRemovalDoesNotHitTheSuccessor) {
+  Bench bench;
+  bench.table.apply({event(InterfaceChange::Added, device(1, 1)), event(InterfaceChange::Added, device(1, 2)),
+                     event(InterfaceChange::Removed, device(1, 1))},
+                    0, {1});
+  CHECK(bench.kernel->verdicts.contains(1) && bench.table.decide(1, 2, 2, true));
+}
+
+TEST(theFilterIsAppliedToWhatTheKernelLetPass) {
+  FilterSpec spec;
+  spec.filtered = true;
+  spec.programs.push_back({kLinkTypeEthernet,
+                           {support::op(BPF_LD | BPF_B | BPF_ABS, 0), support::jump(BPF_JEQ | BPF_K, 9, 0, 1),
+                            support::op(BPF_RET, 100), support::op(BPF_RET, 0)},
+                           {}});
+  for (const bool unfiltered : {true, false}) {
+    Bench bench(true, spec, unfiltered);
+    bench.horizon = {5};
+    std::vector<MadeRecord> records(4);
+    for (auto& record : records) record.index = 7;
+    records[1].bytes = {9};
+    records[2].bytes = {};  // shorter than the load
+    records[3].hardwareType = 0xffff;
+    Block block = Block::of(records);
+    TakenBlock taken = bench.take(block, 5);
+    bench.table.decide(7, 100, 1, true);
+    CHECK(bench.handOut(block, taken).size() == (unfiltered ? 1 : 4));
+    CHECK(bench.table.figures().lateRefused == (unfiltered ? 3 : 0));
+    bench.checkBalance(4);
+    // Behind the horizon, the kernel has seen to it.
+    Block later = Block::of(records);
+    TakenBlock second = bench.take(later, 6);
+    CHECK(bench.handOut(later, second).size() == 4);
+    bench.checkBalance(8);
+  }
+}
+
+TEST(aNewFilterCanReachBackIntoTheQueue) {
+  Bench bench;
+  bench.table.add(device(1, 1));
+  bench.table.decide(1, 1, 0, true);
+  Block first = packetsOf({1, 1});
+  Block second = packetsOf({1, 1, 1});
+  TakenBlock one = bench.take(first, 1);
+  TakenBlock two = bench.take(second, 2);
+  FilterSpec nothing;
+  nothing.filtered = true;
+  CHECK(bench.table.replaceFilter(nothing).ok());
+  bench.table.enforceFilter({1});
+  CHECK(bench.handOut(first, one).empty());
+  CHECK(bench.handOut(second, two).size() == 3);
+  CHECK(bench.table.figures().lateRefused == 2);
+  bench.checkBalance(5);
+}
+
+TEST(oneFilterAfterAnother) {
+  Bench bench;
+  bench.table.add(device(1, 1));
+  bench.table.decide(1, 1, 0, true);
+  bench.table.enforceFilter({10});  // a first one, which accepts everything
+  Block first = packetsOf({1, 1});
+  Block second = packetsOf({1, 1, 1});
+  TakenBlock one = bench.take(first, 1);
+  TakenBlock two = bench.take(second, 2);
+  FilterSpec nothing;
+  nothing.filtered = true;
+  CHECK(bench.table.replaceFilter(nothing).ok());
+  CHECK(bench.handOut(first, one).size() == 2);  // not held to the second one yet
+  bench.table.enforceFilter({10});
+  CHECK(bench.handOut(second, two).empty());
+  CHECK(bench.table.figures().lateRefused == 3);
+  bench.checkBalance(5);
+}
+
+TEST(malformedRecordsAreInTheLedger) {
+  Bench bench;
+  bench.table.add(device(1, 1));
+  bench.table.decide(1, 1, 0, true);
+  Block block = packetsOf({1, 1, 1});
+  block.record(1).tp_mac = 0;
+  TakenBlock taken = bench.take(block);
+  CHECK(taken.records == 3 && bench.handOut(block, taken).size() == 1);
+  CHECK(bench.table.figures().malformed == 2);
+  bench.checkBalance(3);
+}
+
+TEST(manyInterfacesInAnyOrder) {
+  support::Choices choices(41);
+  Bench bench;
+  std::map<std::uint32_t, bool> wanted;
+  std::uint64_t received = 0;
+  std::map<std::uint32_t, std::uint64_t> delivered, expected;
+  for (int round = 0; round < 300; ++round) {
+    Indexes indexes;
+    for (std::uint32_t i = choices.below(30); i > 0; --i) indexes.push_back(choices.below(600));
+    Block block = packetsOf(indexes);
+    bench.strangers.clear();
+    const std::uint64_t epoch = bench.table.epoch();
+    TakenBlock taken = bench.take(block);
+    for (std::size_t i = 0; i < bench.strangers.size(); ++i) {
+      const std::uint32_t index = bench.strangers[i];
+      CHECK(wanted.emplace(index, choices.oneIn(2)).second);
+      const auto generation = static_cast<std::uint32_t>(bench.nextGeneration - bench.strangers.size() + i);
+      CHECK(bench.table.decide(index, generation, epoch + 1 + i, wanted[index]));
+    }
+    for (const std::uint32_t index : indexes) expected[index] += wanted[index] ? 1 : 0;
+    for (const std::uint32_t index : bench.handOut(block, taken)) ++delivered[index];
+    received += indexes.size();
+  }
+  std::erase_if(expected, [](const auto& entry) { return entry.second == 0; });
+  CHECK(delivered == expected);
+  bench.checkBalance(received);
+}
+
+TEST(duplicatesByTopology) {
+  for (const bool dedupe : {true, false}) {
+    Bench bench(true, {}, false, dedupe);
+    auto bridge = device(10, 1, "br0");
+    bridge.kind = "bridge";
+    auto first = device(1, 2, "va");
+    auto second = device(2, 3, "vb");
+    first.master = second.master = 10;
+    bench.table.add(bridge);
+    bench.table.add(first);
+    bench.table.add(second);
+    // Two packets: from va to vb and the host; from the host to vb.
+    const auto crossing = [] {
+      return Block::of({{.index = 1},
+                        {.index = 2, .packetType = PACKET_OUTGOING},
+                        {.index = 10},
+                        {.index = 10, .packetType = PACKET_OUTGOING},
+                        {.index = 2, .packetType = PACKET_OUTGOING}});
+    };
+    const Indexes all{1, 2, 10, 10, 2};
+    const auto seen = [&] {
+      Block block = crossing();
+      TakenBlock taken = bench.take(block);
+      return bench.handOut(block, taken);
+    };
+    CHECK(seen() == all);  // not decided yet
+    for (const auto& info : {bridge, first, second}) CHECK(bench.table.decide(info.index, info.generation, 0, true));
+    CHECK(bench.table.commit().ok());
+    CHECK(((bench.kernel->relations[2].flags & kDedupeAllOut) != 0) == dedupe);
+    CHECK(seen() == all);  // from before that was decided
+    bench.table.use(std::make_unique<FakeKernel>());
+    CHECK(seen() == (dedupe ? Indexes{1, 10} : all));
+    bench.checkBalance(15);
+    CHECK(bench.table.figures().duplicates == (dedupe ? 3 : 0));
+    std::map<std::uint32_t, std::uint64_t> duplicates;
+    for (const auto& one : bench.table.figures().interfaces) duplicates[one.index] = one.duplicates;
+    CHECK((duplicates == std::map<std::uint32_t, std::uint64_t>{{1, 0}, {2, dedupe ? 2 : 0}, {10, dedupe ? 1 : 0}}));
+
+    second.master = 0;  // vb leaves: what the host sends there is seen nowhere else
+    bench.table.apply({event(InterfaceChange::Changed, second)}, 0, {});
+    CHECK(seen() == (dedupe ? Indexes{1, 2, 10, 2} : all));
+  }
+}
+
+TEST(aDeviceComesBackWhileItsPacketsWait) {
+  for (const std::uint64_t number : {10u, 11u}) {
+    Bench bench;
+    bench.kernel->counting = true;
+    bench.table.add(device(5, 1));
+    CHECK(bench.table.decide(5, 1, 0, true));
+    bench.kernel->counts[5] = 4;
+    // To another namespace and back, twice, with some packets each time, before the block is handed over.
+    bench.table.apply({event(InterfaceChange::Removed, device(5, 1)), event(InterfaceChange::Added, device(5, 2))}, 0,
+                      {10});
+    bench.kernel->counts[5] = 2;
+    bench.table.apply({event(InterfaceChange::Removed, device(5, 2)), event(InterfaceChange::Added, device(5, 3))}, 0,
+                      {10});
+    bench.kernel->counts[5] = 3;
+    CHECK(bench.table.decide(5, 3, 4, true));
+    const bool late = number > 10;  // past the last block that may hold any of the first two: those were dropped
+    Block block = packetsOf(late ? Indexes(3, 5) : Indexes(9, 5));
+    TakenBlock taken = bench.take(block, number);
+    CHECK(bench.handOut(block, taken).size() == (late ? 3 : 9));
+    std::map<std::uint32_t, InterfaceFigures> byGeneration;
+    for (InterfaceFigures& one : bench.table.figures().interfaces) byGeneration[one.generation] = one;
+    CHECK(byGeneration[1].received == (late ? 4 : 0) && byGeneration[1].taken == 0);
+    CHECK(byGeneration[2].received == (late ? 2 : 0) && byGeneration[2].taken == 0);
+    CHECK(byGeneration[3].received == (late ? 3 : 9) && byGeneration[3].delivered == (late ? 3 : 9));
+    // The third goes as well, with what it took over.
+    bench.table.apply({event(InterfaceChange::Removed, device(5, 3))}, 0, {20});
+    for (const InterfaceFigures& one : bench.table.figures().interfaces) {
+      if (one.generation == 3) CHECK(one.received == (late ? 3 : 9));
+    }
+  }
+}
+
+TEST(anIndexIsUsedAgainBeforeItsNewsAreRead) {
+  FilterSpec spec;
+  spec.filtered = true;
+  spec.programs.push_back({kLinkTypeEthernet, {{BPF_RET | BPF_K, 0, 0, 0}}, {}});  // accepts nothing
+  Bench bench(true, spec, true);
+  bench.table.add(device(7, 1, "hot"));
+  CHECK(bench.table.decide(7, 1, 0, true));
+  bench.table.apply({event(InterfaceChange::Removed, device(7, 1, "hot"))}, 0, {0});
+  CHECK(bench.table.knows(7) == SelectionTable::Acquaintance::Gone);
+  // The kernel lets it pass unfiltered, as it does with every stranger.
+  Block block = packetsOf({7});
+  TakenBlock taken = bench.table.take(block.data(), block.size(), 0, 50, [&](std::uint32_t index) {
+    CHECK(index == 7);
+    bench.table.apply({event(InterfaceChange::Added, device(7, 2, "cold"))}, 0, {100});
+  });
+  CHECK(bench.handOut(block, taken).empty());
+  CHECK(bench.table.figures().lateRefused == 1);
+  bench.checkBalance(1);
+}
+
+TEST(packetsThatADeviceLeftBehindAreItsOwn) {
+  FilterSpec spec;
+  spec.filtered = true;
+  spec.programs.push_back({kLinkTypeEthernet, {{BPF_LD | BPF_B | BPF_ABS, 0, 0, 0}, {BPF_RET | BPF_A, 0, 0, 0}}, {}});
+  Bench bench(true, spec, true);
+  bench.table.add(device(7, 1, "hot"));
+  CHECK(bench.table.decide(7, 1, 0, true));
+  bench.table.apply({event(InterfaceChange::Removed, device(7, 1, "hot"))}, 0, {3});
+  for (const std::uint8_t first : {0, 1}) {
+    MadeRecord record;
+    record.index = 7;
+    record.bytes[0] = first;
+    Block block = Block::of({record});
+    int asked = 0;
+    // There is no other.
+    TakenBlock taken = bench.table.take(block.data(), block.size(), 0, 3, [&](std::uint32_t) { ++asked; });
+    CHECK(asked == 1);
+    // What came after it was forgotten has passed no filter.
+    CHECK(bench.handOut(block, taken).size() == first);
+  }
+  bench.checkBalance(2);
+}

@@ -1,0 +1,199 @@
+// A recorder between the capture and the disk: what happens when it is stopped, behind, or broken.
+#include "core/record/recorder.h"
+
+#include <condition_variable>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "core/capture/intake/block_outlet.h"
+#include "core/ledger/copied_block.h"
+#include "core/savefile/savefile_format.h"
+#include "support/blocks.h"
+#include "support/check.h"
+#include "support/eventually.h"
+#include "support/folder.h"
+#include "support/no_kernel.h"
+
+using namespace ringtap;
+using support::eventually;
+using support::MadeRecord;
+
+namespace {
+
+InterfaceInfo device(std::uint32_t index) {
+  InterfaceInfo info;
+  info.index = index;
+  info.generation = index;
+  info.name = "eth" + std::to_string(index);
+  info.hardwareType = 1;  // ARPHRD_ETHER
+  return info;
+}
+
+// A capture without a capture: eth1 is decided, others are undecided until decide().
+struct Bench {
+  explicit Bench(RecordingForm form) : table({}, true), queue([] {}), outlet(queue) {
+    table.use(std::make_unique<support::NoKernel>());
+    table.add(device(1));
+    (void)table.decide(1, 1, 0, true);
+    history.record(InterfaceEvent{InterfaceChange::Added, device(1), {}}, 0, 0);
+    auto opened = Recorder::open({std::move(form), {.path = folder.file("%i.pcapng")}, ""});
+    CHECK(opened.ok());
+    recorder = std::move(*opened);
+  }
+  ~Bench() {
+    letGo();
+    recorder->finish(true);
+    recorder->join();
+  }
+
+  void start() {
+    recorder->prepare({table, history,
+                       [this] {
+                         std::unique_lock lock(mutex);
+                         if (!held) return Losses{.byDevice = true};
+                         ++waiting;
+                         changed.notify_all();
+                         changed.wait(lock, [this] { return !held; });
+                         return Losses{.byDevice = true};
+                       },
+                       [](const std::string&) { return std::uint64_t{0}; },
+                       [this](const Recorder& one) {
+                         outlet.detach(one);
+                         detached = true;
+                       },
+                       [] {}});
+    outlet.attach(recorder);
+    recorder->start();
+  }
+  // From here on the recorder's thread stands still at the end of a file, as if the disk did.
+  void hold() {
+    std::lock_guard lock(mutex);
+    held = true;
+  }
+  void awaitHeld() {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [this] { return waiting > 0; });
+  }
+  void letGo() {
+    std::lock_guard lock(mutex);
+    held = false;
+    changed.notify_all();
+  }
+
+  // A block of packets of one device.
+  void push(std::uint32_t index, std::size_t packets) {
+    std::vector<MadeRecord> records(packets);
+    for (MadeRecord& record : records) record.index = index;
+    auto block = support::Block::of(records);
+    auto memory = BlockMemory::take(overflow, block.size());
+    CHECK(memory.has_value());
+    std::memcpy(memory->data(), block.data(), block.size());
+    TakenBlock taken = table.take(memory->data(), block.size(), 0, ++blocks, [this](std::uint32_t stranger) {
+      table.apply({InterfaceEvent{InterfaceChange::Added, device(stranger), {}}}, 1, {1000});
+      history.record(InterfaceEvent{InterfaceChange::Added, device(stranger), {}}, table.epoch(), 1);
+    });
+    outlet.push(std::make_shared<CopiedBlock>(std::move(*memory), std::move(taken)));
+  }
+
+  SelectionTable table;
+  InterfaceHistory history;
+  ChunkQueue queue;
+  BlockOutlet outlet;
+  std::shared_ptr<OverflowMemory> overflow = std::make_shared<OverflowMemory>(1 << 20);
+  support::Folder folder;
+  std::uint64_t blocks = 0;
+  std::atomic<bool> detached{false};
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool held = false;
+  int waiting = 0;
+  std::shared_ptr<Recorder> recorder;
+};
+
+std::vector<std::uint32_t> blockTypesIn(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
+  std::vector<std::uint32_t> types;
+  for (std::size_t at = 0; at + 12 <= bytes.size();) {
+    std::uint32_t head[2];
+    std::memcpy(head, bytes.data() + at, sizeof head);
+    types.push_back(head[0]);
+    if (head[1] < 12) break;
+    at += head[1];
+  }
+  return types;
+}
+
+}  // namespace
+
+TEST(aStoppedRecorderHearsOfDecisions) {
+  Bench bench({});
+  bench.start();
+  bench.push(2, 3);  // unknown so far
+  bench.recorder->stop([] { return true; });
+  CHECK(eventually([&] { return bench.detached.load(); }));
+  CHECK(!bench.recorder->ended());
+  (void)bench.table.decide(2, 2, 1, true);
+  bench.outlet.decided(1);
+  CHECK(eventually([&] { return bench.recorder->ended(); }));
+  CHECK(bench.recorder->figures().packets == 3 && bench.recorder->figures().dropped == 0);
+}
+
+TEST(aStoppedRecorderStillGivesWay) {
+  Bench bench({.rotatePackets = 1});
+  bench.start();
+  bench.hold();
+  bench.push(1, 2);  // the second one ends a file
+  bench.awaitHeld();
+  bench.push(1, 5);
+  bench.outlet.detach(*bench.recorder);
+  const std::size_t used = bench.overflow->used();
+  CHECK(bench.outlet.giveWay());
+  CHECK(bench.overflow->used() < used);
+  CHECK(!bench.outlet.giveWay());
+  CHECK(bench.table.figures().droppedByRecorder == 5);
+  bench.letGo();
+  bench.recorder->finish(false);
+  bench.recorder->join();
+  CHECK(bench.recorder->figures().packets == 2 && bench.recorder->figures().dropped == 5);
+  CHECK(bench.table.figures().delivered == 2 && bench.table.figures().queued == 0);
+}
+
+TEST(aRecorderThatFailsAtOnceKeepsNothing) {
+  Bench bench({});
+  for (const std::string& name : bench.folder.names()) std::filesystem::remove(bench.folder.file(name));
+  bench.start();
+  CHECK(eventually([&] { return bench.recorder->ended(); }));
+  CHECK(bench.recorder->nextFault().has_value());
+  bench.push(1, 4);
+  CHECK(bench.queue.pushed() == 1 && bench.recorder->waiting() == 0);  // JavaScript's again
+}
+
+TEST(aLossBehindTheLastPacketIsTold) {
+  Bench bench({.rotateMilliseconds = 1});
+  bench.start();
+  bench.push(1, 1);
+  CHECK(eventually([&] { return bench.recorder->figures().files == 1; }));
+  bench.push(2, 7);
+  bench.recorder->finish(true);  // nobody answers any more
+  bench.recorder->join();
+  CHECK(bench.recorder->figures().dropped == 7 && bench.recorder->figures().files == 2);
+  using namespace savefile;
+  CHECK(blockTypesIn(bench.folder.file("000001.pcapng")) ==
+        std::vector{kSectionHeader, kInterfaceDescription, kEnhancedPacket, kInterfaceStatistics});
+  CHECK(blockTypesIn(bench.folder.file("000002.pcapng")) ==
+        std::vector{kSectionHeader, kInterfaceDescription, kInterfaceStatistics});
+}
+
+TEST(aFileWithNothingToTellIsNotLeftBehind) {
+  Bench bench({.rotateMilliseconds = 1});
+  bench.start();
+  bench.push(1, 1);
+  CHECK(eventually([&] { return bench.recorder->figures().files == 1; }));
+  bench.recorder->finish(false);
+  bench.recorder->join();
+  CHECK(bench.recorder->figures().files == 1);
+  CHECK(bench.folder.names() == std::vector<std::string>{"000001.pcapng"});
+}

@@ -1,0 +1,185 @@
+// Recording and sending with all their threads at once, without Node: the loops, a consumer, the recorder, and whoever
+// starts, stops and asks. For the thread sanitizer above all.
+#include <atomic>
+#include <thread>
+
+#include "core/capture/capture.h"
+#include "core/savefile/savefile_source.h"
+#include "core/send/injector.h"
+#include "core/send/replay_sender.h"
+#include "support/check.h"
+#include "support/consumer.h"
+#include "support/eventually.h"
+#include "support/folder.h"
+#include "support/forms.h"
+
+using namespace ringtap;
+using namespace std::chrono_literals;
+using support::addPair;
+using support::Consumer;
+using support::eventually;
+using support::Folder;
+using support::ip;
+using support::Sender;
+
+namespace {
+
+std::vector<CaptureConfig> ways() {
+  CaptureConfig config;
+  config.ring.blockSize = 1u << 18;
+  config.ring.blockCount = 32;
+  config.ring.retireMilliseconds = 10;
+  config.overflowMemory = std::size_t{4} << 20;
+  config.hotplug = true;
+  std::vector<CaptureConfig> configs;
+  for (const TableForm form : support::forms()) {
+    for (const std::uint32_t rings : {1u, 2u}) {
+      config.form = form;
+      config.ringCount = rings;
+      configs.push_back(config);
+    }
+  }
+  config.backend = Backend::Pcap;
+  config.ringCount = 1;
+  config.pcap.memory = std::size_t{128} << 20;
+  configs.push_back(config);
+  return configs;
+}
+
+std::shared_ptr<Recorder> begin(Capture& capture, const std::string& path, std::uint64_t rotatePackets) {
+  auto recorder = Recorder::open({{.rotatePackets = rotatePackets}, {.path = path}, "udp"});
+  CHECK(recorder.ok());
+  const auto begun = capture.record(*recorder);
+  CHECK(begun.ok());
+  return *recorder;
+}
+
+std::uint64_t lost(Capture& capture) {
+  const LoopFigures loops = capture.figures().loops;
+  return loops.ringDrops + loops.overflowDrops;
+}
+
+bool isNear(const InterfaceInfo& info) { return info.name.starts_with("near"); }
+
+}  // namespace
+
+TEST(recordedWhileAllElseGoesOn) {
+  for (const CaptureConfig& config : ways()) {
+    const Folder folder;
+    addPair("near0", "far0");
+    Consumer consumer(config, {.wants = isNear});
+    if (!consumer.running()) return;
+    Capture& capture = consumer.capture();
+    capture.listen(true);
+    const auto first = begin(capture, folder.file("a-%i.pcapng"), 700);
+    constexpr std::uint64_t kCount = 20'000;
+    std::atomic<bool> sent{false};
+    std::thread speaking([&] {
+      Sender sender;
+      for (std::uint64_t number = 0; number < kCount; number += 500) {
+        sender.send("far0", number, 500);
+        while (consumer.capture().figures().table.queued > 2000) std::this_thread::yield();
+      }
+      sent = true;
+    });
+    std::thread changing([&] {
+      for (int i = 0; !sent; ++i) {
+        addPair("near1", "far1");
+        ip("link set near1 down");
+        ip("link set near1 name near2");
+        ip("link del near2");
+      }
+    });
+    while (!sent) {
+      CHECK(capture.setFilter({}, "all").ok());
+      while (!capture.filterSettled() && !sent) std::this_thread::sleep_for(1ms);
+      capture.enforceFilter();
+      (void)first->figures();
+      while (first->nextFile()) {
+      }
+      std::this_thread::sleep_for(5ms);
+    }
+    speaking.join();
+    changing.join();
+    capture.stopRecording();
+    CHECK(eventually([&] { return first->ended(); }));
+    const RecorderFigures recorded = first->figures();
+    // A loop that gets no processor for long loses packets, and counts them.
+    CHECK(recorded.packets + recorded.dropped + lost(capture) == kCount);
+    CHECK(recorded.files >= recorded.packets / 700);
+
+    // A second one, under which the capture is drained.
+    const auto second = begin(capture, folder.file("b-%i.pcapng"), 0);
+    Sender().send("far0", kCount, 1000);
+    consumer.finish();
+    CHECK(eventually([&] { return second->ended(); }));
+    const std::uint64_t written = recorded.packets + second->figures().packets;
+    CHECK(written + recorded.dropped + second->figures().dropped + lost(capture) == kCount + 1000);
+    CHECK(!consumer.tally().anyTwice());
+    if (lost(capture) == 0) {
+      CHECK(consumer.tally().exactly(support::indexOf("near0"), false, 0, kCount + 1000));
+    }
+    const CaptureFigures figures = capture.figures();
+    CHECK(figures.received == kCount + 1000 && figures.table.delivered + lost(capture) == figures.received);
+    CHECK(figures.overflowUsed == 0 && figures.table.queued == 0);
+    ip("link del near0");
+  }
+}
+
+TEST(closedInTheMiddle) {
+  for (const CaptureConfig& config : ways()) {
+    for (const bool listening : {true, false}) {
+      const Folder folder;
+      addPair("near0", "far0");
+      Consumer consumer(config, {.wants = isNear, .hold = 3});
+      if (!consumer.running()) return;
+      consumer.capture().listen(listening);
+      const auto recorder = begin(consumer.capture(), folder.file("%i.pcapng"), 300);
+      std::atomic<bool> done{false};
+      std::thread speaking([&] {
+        Sender sender;
+        for (std::uint64_t number = 0; !done; number += 100) sender.send("far0", number, 100);
+      });
+      CHECK(eventually([&] { return recorder->figures().packets > 500; }));
+      consumer.abandon();
+      consumer.takeCapture().reset();  // under the leases that are held
+      CHECK(recorder->ended());
+      const RecorderFigures figures = recorder->figures();
+      CHECK(figures.files == (figures.packets + 299) / 300 || figures.dropped > 0);
+      done = true;
+      speaking.join();
+      consumer.held().clear();
+      ip("link del near0");
+    }
+  }
+}
+
+TEST(replayedUntilItIsStopped) {
+  const Folder folder;
+  addPair("near0", "far0");
+  {
+    Consumer consumer(ways().front(), {.wants = isNear});
+    if (!consumer.running()) return;
+    const auto recorder = begin(consumer.capture(), folder.file("sent.pcapng"), 0);
+    Sender().send("far0", 0, 1000);
+    consumer.finish();
+    CHECK(eventually([&] { return recorder->ended(); }));
+    CHECK(recorder->figures().packets == 1000);
+  }
+  for (const double speed : {1.0, std::numeric_limits<double>::infinity()}) {
+    auto injector = Injector::open("near0", {});
+    CHECK(injector.ok());
+    if (!injector.ok()) return;
+    const auto open = [&] { return SavefileSource::open(folder.file("sent.pcapng"), {}, [](SavefileNews&) {}); };
+    ReplaySender sender(std::move(*injector), open, {.speed = speed, .passes = 0});
+    std::thread replaying([&] { CHECK(sender.run().ok()); });
+    CHECK(eventually([&] { return sender.figures().passes >= 3; }));
+    std::thread stopping([&] { sender.stop(); });
+    (void)sender.figures();
+    replaying.join();
+    stopping.join();
+    const ReplayFigures figures = sender.figures();
+    CHECK(figures.packets >= 2000 && figures.sent + figures.refused == figures.packets);
+  }
+  ip("link del near0");
+}

@@ -1,0 +1,122 @@
+// The files of a recording: when they reach the disk, under which name, and how many stay.
+#include "core/savefile/file_set.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "support/check.h"
+#include "support/folder.h"
+
+using namespace ringtap;
+using namespace std::chrono_literals;
+
+namespace {
+
+// What the system was asked to bring to the disk, in order: "data NAME" or "folder".
+std::vector<std::string> synced;
+
+std::string nameOf(int fd) {
+  return std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd)).filename().string();
+}
+
+}  // namespace
+
+// In place of the C library's: they note the call and make it.
+extern "C" int fdatasync(int fd) {
+  synced.push_back("data " + nameOf(fd));
+  return static_cast<int>(::syscall(SYS_fdatasync, fd));
+}
+
+extern "C" int fsync(int fd) {
+  struct stat status {};
+  synced.push_back(::fstat(fd, &status) == 0 && S_ISDIR(status.st_mode) ? "folder" : "whole " + nameOf(fd));
+  return static_cast<int>(::syscall(SYS_fsync, fd));
+}
+
+namespace {
+
+// Where the files go; nothing has been brought to the disk yet.
+class Folder final : public support::Folder {
+ public:
+  Folder() { synced.clear(); }
+
+  [[nodiscard]] FileSetOptions options(FileSetOptions::Sync sync) const {
+    FileSetOptions options;
+    options.path = file("trace-%i.pcap");
+    options.sync = sync;
+    return options;
+  }
+};
+
+using Names = std::vector<std::string>;
+
+bool write(FileSet& files, std::size_t bytes) {
+  const std::vector<std::byte> content(bytes, std::byte{7});
+  return files.write(content).ok();
+}
+
+}  // namespace
+
+TEST(leftToTheSystemNothingIsBroughtToTheDisk) {
+  const Folder folder;
+  FileSet files(folder.options(FileSetOptions::Sync::Never));
+  CHECK(files.begin().ok() && write(files, 100'000));
+  CHECK(!files.syncDue());
+  CHECK(files.syncIfDue().ok());
+  CHECK(files.complete().ok());
+  CHECK(synced.empty());
+}
+
+TEST(aCompleteFileIsOnTheDiskBeforeItHasItsName) {
+  const Folder folder;
+  FileSet files(folder.options(FileSetOptions::Sync::File));
+  for (int i = 0; i < 2; ++i) {
+    CHECK(files.begin().ok() && write(files, 100'000) && write(files, 1));
+    CHECK(!files.syncDue());
+    CHECK(files.complete().ok());
+  }
+  // First its content, under the name that says it is not complete; then its name.
+  CHECK(synced == Names{"data .trace-000001.pcap.partial", "folder", "data .trace-000002.pcap.partial", "folder"});
+  CHECK(folder.names() == Names{"trace-000001.pcap", "trace-000002.pcap"});
+}
+
+TEST(inBetweenToo) {
+  const Folder folder;
+  FileSetOptions options = folder.options(FileSetOptions::Sync::Interval);
+  options.syncMilliseconds = 5;
+  FileSet files(options);
+  CHECK(files.begin().ok());
+  CHECK(!files.syncDue());  // nothing to bring there
+  std::this_thread::sleep_for(6ms);
+  CHECK(write(files, 10));
+  CHECK(files.syncDue() && *files.syncDue() <= std::chrono::steady_clock::now());
+  CHECK(files.syncIfDue().ok());
+  CHECK(synced.size() == 1);
+  CHECK(!files.syncDue());
+  std::this_thread::sleep_for(6ms);
+  CHECK(files.syncIfDue().ok());
+  CHECK(synced.size() == 1);  // nothing came since
+  CHECK(write(files, 10));
+  std::this_thread::sleep_for(6ms);
+  CHECK(files.syncIfDue().ok());
+  CHECK(synced.size() == 2);
+  CHECK(files.complete().ok());
+  CHECK(synced.size() == 4 && synced.back() == "folder");
+}
+
+TEST(onlyTheLatestStay) {
+  const Folder folder;
+  FileSetOptions options = folder.options(FileSetOptions::Sync::Never);
+  options.keep = 2;
+  FileSet files(options);
+  for (int i = 0; i < 4; ++i) CHECK(files.begin().ok() && write(files, 10) && files.complete().ok());
+  CHECK(files.begin().ok());
+  CHECK(folder.names() == Names{".trace-000005.pcap.partial", "trace-000003.pcap", "trace-000004.pcap"});
+  files.discard();
+  CHECK(folder.names() == Names{"trace-000003.pcap", "trace-000004.pcap"});
+}
