@@ -1,0 +1,132 @@
+// Which folder may use which: an #include or an import that goes up, or a circle of files, fails `npm run check`.
+//
+// A folder may use itself and the folders named before it in its list. docs/architecture.md says what each is for.
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+/** From the ground up. A file belongs to the longest of these names that its path begins with. */
+const orders = [
+  [
+    'native/core/util',
+    'native/core/block',
+    'native/core/links',
+    'native/core/bpf',
+    'native/core/savefile',
+    'native/core/ledger',
+    'native/core/send',
+    'native/core/record',
+    'native/core/capture/intake',
+    'native/core/capture/ring',
+    'native/core/capture/pcap',
+    'native/core/capture',
+    'native/binding/util',
+    'native/binding/block',
+    'native/binding/links',
+    'native/binding/bpf',
+    'native/binding/savefile',
+    'native/binding/send',
+    'native/binding/record',
+    'native/binding/capture',
+    'native/binding',
+    'test/native',
+    'test/fuzz',
+  ],
+  [
+    'lib',
+    'lib/native',
+    'lib/interfaces',
+    'lib/packets',
+    'lib/filter',
+    'lib/savefile',
+    'lib/send',
+    'lib/record',
+    'lib/capture',
+    'lib/index.ts',
+    'examples',
+    'test',
+    'bench',
+  ],
+]
+
+/** Neighbours that do not know each other, although one is named before the other. */
+const strangers = [['native/core/capture/ring', 'native/core/capture/pcap']]
+
+/** What a source file includes or imports of the tree, as paths from its root. */
+export function usesOf(file, text) {
+  if (/\.(h|cpp)$/.test(file)) {
+    return [...text.matchAll(/^#include "((?:core|binding)\/[^"]+)"/gm)].map(([, name]) => `native/${name}`)
+  }
+  const specifiers = [...text.matchAll(/\bfrom '(\.[^']+)'|\bimport\('(\.[^']+)'\)|\bimport '(\.[^']+)'/g)]
+  return specifiers.map(([, a, b, c]) =>
+    path.posix
+      .join(path.posix.dirname(file), a ?? b ?? c)
+      .replace(/\.cjs$/, '.cts')
+      .replace(/\.js$/, '.ts'),
+  )
+}
+
+function placeOf(file) {
+  let place
+  for (const [order, names] of orders.entries()) {
+    for (const [rank, name] of names.entries()) {
+      if (file !== name && !file.startsWith(`${name}/`)) continue
+      if (!place || name.length > place.name.length) place = { order, rank, name }
+    }
+  }
+  return place
+}
+
+/** One line for each arrow that goes up, and for each circle. `sources`: the text of each file by its path. */
+export function findFaults(sources) {
+  const faults = []
+  const uses = new Map()
+  for (const [file, text] of sources) {
+    const from = placeOf(file)
+    const used = usesOf(file, text).filter((name) => sources.has(name))
+    uses.set(file, used)
+    for (const name of used) {
+      const to = placeOf(name)
+      if (!from || !to) faults.push(`${from ? name : file} is in no folder that scripts/check-arrows.mjs knows`)
+      else if (to.order !== from.order || to.rank > from.rank)
+        faults.push(`${file} uses ${name}: ${from.name} is below ${to.name}`)
+      else if (strangers.some((pair) => from.name !== to.name && pair.includes(from.name) && pair.includes(to.name)))
+        faults.push(`${file} uses ${name}: ${from.name} and ${to.name} do not know each other`)
+    }
+  }
+  const done = new Set()
+  const visit = (file, trail) => {
+    const at = trail.indexOf(file)
+    if (at >= 0) faults.push(`a circle: ${[...trail.slice(at), file].join(' → ')}`)
+    if (at >= 0 || done.has(file)) return
+    for (const name of uses.get(file)) visit(name, [...trail, file])
+    done.add(file)
+  }
+  for (const file of uses.keys()) visit(file, [])
+  return faults
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const root = fileURLToPath(new URL('..', import.meta.url))
+  const listed = spawnSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  const files = listed.stdout
+    .split('\n')
+    .filter((name) => /^(native|lib|test|bench|examples)\/.*\.(h|cpp|ts|cts)$/.test(name))
+  const sources = new Map()
+  for (const file of files) {
+    try {
+      sources.set(file, readFileSync(path.join(root, file), 'utf8'))
+    } catch (error) {
+      if (error.code !== 'ENOENT') throw error // deleted, and not yet committed
+    }
+  }
+  const faults = findFaults(sources)
+  for (const fault of faults) console.error(fault)
+  if (sources.size === 0) console.error('scripts/check-arrows.mjs found no sources')
+  if (faults.length > 0 || sources.size === 0) process.exitCode = 1
+  else console.log(`arrows: ${sources.size} files, none uses what is above it`)
+}
