@@ -79,7 +79,7 @@ t.test('contents', async (t) => {
 t.test('without an addon: importing works, using it says what to do', async (t) => {
   const program = `
     const { CaptureError } = require('ringtap')
-    const { native } = require('./node_modules/ringtap/dist/cjs/native/native.js')
+    const { nativeExports: native } = require('./node_modules/ringtap/dist/cjs/native/native.js')
     try { native() } catch (error) { console.log(error instanceof CaptureError, error.code, error.message) }`
   const output = run('without.cjs', program)
   t.match(output, /^true ERR_NATIVE_UNAVAILABLE /)
@@ -106,10 +106,10 @@ t.test('with a prebuilt addon', async (t) => {
   const both = `
     import { createRequire } from 'node:module'
     import * as esm from 'ringtap'
-    import { native as first } from './node_modules/ringtap/dist/esm/native/native.js'
+    import { nativeExports as first } from './node_modules/ringtap/dist/esm/native/native.js'
     const require = createRequire(import.meta.url)
     const cjs = require('ringtap')
-    const { native: second } = require('./node_modules/ringtap/dist/cjs/native/native.js')
+    const { nativeExports: second } = require('./node_modules/ringtap/dist/cjs/native/native.js')
     console.log(
       esm.CaptureError !== cjs.CaptureError,
       new esm.CaptureError('ERR_CLOSED', '') instanceof cjs.CaptureError,
