@@ -13,7 +13,7 @@ import { fail } from './support/command.js'
 import { time } from './support/format.js'
 
 const { source, filter } = commandLine()
-const mostShown = 5
+const maxShown = 5
 
 const file = await openFile(source, { filter }).catch(fail)
 const counts = new Map<string, { packets: number; bytes: number }>()
@@ -30,7 +30,7 @@ try {
       }
       count.packets++
       count.bytes += packet.capturedLength
-      if (shown < mostShown) {
+      if (shown < maxShown) {
         shown++
         console.log(
           `${time(packet.timestamp)}  ${name}  ${packet.capturedLength} bytes  ${packet.comments.join('; ')}`.trimEnd(),

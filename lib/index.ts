@@ -10,7 +10,7 @@ export type {
 export type { CaptureStats } from './capture/capture-stats.js'
 export { type CaptureCheck, type CaptureProblem, checkCapture } from './capture/check-capture.js'
 export type { DeviceLosses, InterfaceStats } from './capture/interface-stats.js'
-export type { InterfaceLoss, LossFigures, LossLevel } from './capture/loss-stats.js'
+export type { InterfaceLoss, LossLevel, LossStats } from './capture/loss-stats.js'
 export type { LossEvent } from './capture/loss-watch.js'
 export { CaptureError, type CaptureErrorCode, type CaptureErrorDetails } from './errors.js'
 export type { HostList, HostSets } from './filter/address-sets.js'
@@ -41,12 +41,12 @@ export type { PermissionReason } from './permission.js'
 export type { RecordOptions, RotateOptions } from './record/record-options.js'
 export { type RecordedFile, Recording, type RecordingEvents, type RecordingStats } from './record/recording.js'
 export {
-  type CarriedBlockKind,
   type ConvertedFile,
   type ConvertOptions,
   type ConvertProgress,
   type ConvertResult,
   convertFiles,
+  type PassthroughBlockKind,
   type SplitOptions,
 } from './savefile/convert-files.js'
 export { openFile } from './savefile/open-file.js'

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConsumerProcess, type Who } from '../support/consumer-process.js'
 import { FilterCost } from '../support/filter-cost.js'
-import type { HostsSpec } from '../support/host-list.js'
+import type { AddressSpec } from '../support/host-list.js'
 import { options } from '../support/options.js'
 import { takeTurns } from '../support/rounds.js'
 import { addWire, enterStage } from '../support/stage.js'
@@ -20,7 +20,7 @@ const warmUp = 200_000
 
 interface Contestant {
   name: string
-  hosts?: HostsSpec
+  hosts?: AddressSpec
   /** Opening alone. */
   openOnly?: boolean
   missing?: undefined
@@ -37,7 +37,7 @@ interface Sample {
   own: number
 }
 
-const excluding = (of: HostsSpec['of'], many: number, table?: 'classic'): Contestant => ({
+const excluding = (of: AddressSpec['of'], many: number, table?: 'classic'): Contestant => ({
   name: `${many} ${of === 'networks' ? 'networks' : `hosts, ${of}`}${table ? ', classic form' : ''}`,
   hosts: { count: many, of, as: 'excludeHosts', table },
 })

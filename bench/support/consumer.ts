@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Capture, type CaptureStats } from 'ringtap'
-import { type HostsSpec, hostList } from './host-list.js'
+import { type AddressSpec, hostList } from './host-list.js'
 import { loadPeer } from './peers.js'
 
 /** Who reads, and what each visit of a packet does. */
@@ -13,7 +13,7 @@ export interface ConsumerSpec {
   visit: 'lengths' | 'fields'
   interfaces: string[]
   /** ringtap only: addresses whose packets are not captured. Default: none. */
-  hosts?: HostsSpec | undefined
+  hosts?: AddressSpec | undefined
   /** Milliseconds until a part-filled block is handed over. */
   retire: number
 }

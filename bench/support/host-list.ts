@@ -1,5 +1,5 @@
 /** Addresses without a pattern, none of which occurs in the traffic of the benchmarks. */
-export interface HostsSpec {
+export interface AddressSpec {
   count: number
   /** Single addresses of IPv4 or IPv6, or networks of 256. */
   of: 'IPv4' | 'IPv6' | 'networks'
@@ -8,7 +8,7 @@ export interface HostsSpec {
   table?: 'classic' | undefined
 }
 
-export function hostList({ count, of }: HostsSpec): string[] {
+export function hostList({ count, of }: AddressSpec): string[] {
   return Array.from({ length: count }, (_, i) => {
     // A permutation of 32 bits: no address comes twice.
     const bits = Math.imul(i + 1, 0x9e3779b1) >>> 0

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkGroup } from '../arguments.js'
 import { CaptureError, optionError } from '../errors.js'
-import { checkHosts, type HostSets } from '../filter/address-sets.js'
+import { checkAddresses, type HostSets } from '../filter/address-sets.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import type { NativeCapture, NativeCaptureOptions, NativeFilterState } from './native.js'
 
@@ -15,7 +15,7 @@ export interface FilteredCapture {
 }
 
 /** The filter and the address sets of a running capture, and how they change: one change after another. @internal */
-export class FilterInForce {
+export class ActiveFilter {
   readonly #native: NativeCapture
   readonly #options: NativeCaptureOptions
   readonly #capture: FilteredCapture
@@ -52,13 +52,16 @@ export class FilterInForce {
   }
 
   /** See {@link Capture.setHosts}. */
-  async replaceHosts(hosts: HostSets): Promise<void> {
+  async replaceAddresses(hosts: HostSets): Promise<void> {
     if (hosts === undefined) throw optionError('hosts', 'an object', hosts)
     if (this.#options.pcap) {
       throw new CaptureError('ERR_OPTION', "address sets are not to be had with backend: 'pcap'", { option: 'hosts' })
     }
     checkGroup(hosts, 'hosts', ['exclude', 'include'])
-    const given = { exclude: checkHosts(hosts.exclude, 'exclude'), include: checkHosts(hosts.include, 'include') }
+    const given = {
+      exclude: checkAddresses(hosts.exclude, 'exclude'),
+      include: checkAddresses(hosts.include, 'include'),
+    }
     await this.#change(async () => {
       this.#assertOpen()
       const { exclude = this.#hosts.exclude, include = this.#hosts.include } = given
@@ -68,7 +71,7 @@ export class FilterInForce {
   }
 
   /** An interface is captured: compiles the filter again where it brings what the last compilation had to do without. */
-  meet({ up, linkType }: NetworkInterface): void {
+  learn({ up, linkType }: NetworkInterface): void {
     const { extensionsMissing, linkTypes } = this.#state
     if (linkType === undefined || linkTypes.length === 0) return
     if (linkTypes.includes(linkType) && !(extensionsMissing && up && linkType === ETHERNET)) return
@@ -92,10 +95,10 @@ export class FilterInForce {
 
   /** Resolves when nothing is left that came before the latest change. */
   async #settle(): Promise<void> {
-    const deadline = performance.now() + 2 * this.#options.retireTime + 100
+    const deadline = performance.now() + 2 * this.#options.maxDelay + 100
     do {
-      await sleep(Math.min(5, this.#options.retireTime))
-    } while (!this.#native.filterSettled() && performance.now() < deadline)
+      await sleep(Math.min(5, this.#options.maxDelay))
+    } while (!this.#native.oldFilterDrained() && performance.now() < deadline)
     this.#native.enforceFilter()
   }
 

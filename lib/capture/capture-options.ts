@@ -9,7 +9,7 @@ import {
   checkWord,
 } from '../arguments.js'
 import { CaptureError, optionError } from '../errors.js'
-import { checkHosts, type HostList } from '../filter/address-sets.js'
+import { checkAddresses, type HostList } from '../filter/address-sets.js'
 import { type InterfaceSelection, normaliseSelection, type Selection } from '../interfaces/selection.js'
 import type { LossSettings } from './loss-watch.js'
 import type { NativeCaptureOptions } from './native.js'
@@ -268,8 +268,8 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
       promiscuous: checkBoolean(orElse(options.promiscuous, false), 'promiscuous'),
       dedupe: checkBoolean(orElse(options.dedupe, false), 'dedupe'),
       filter,
-      excludeHosts: checkHosts(options.excludeHosts, 'excludeHosts'),
-      includeHosts: checkHosts(options.includeHosts, 'includeHosts'),
+      excludeHosts: checkAddresses(options.excludeHosts, 'excludeHosts'),
+      includeHosts: checkAddresses(options.includeHosts, 'includeHosts'),
       netns: checkNetns(options.netns, 'netns'),
     },
   }
@@ -302,20 +302,20 @@ type RingSettings = Pick<
   | 'ringCount'
   | 'ownRings'
   | 'overflowMemory'
-  | 'retireTime'
+  | 'maxDelay'
   | 'table'
   | 'copying'
   | 'pcap'
   | 'pcapMemory'
 >
 
-const mostRings = 64
+const maxRings = 64
 const fewestBlocks = 4
 const smallestBlock = 256 * KiB
 const largestBlock = 4 * MiB
 const usualBlock = MiB
 const longestDelay = 10_000
-const mostMemory = 64 * GiB
+const maxMemory = 64 * GiB
 /** libpcap's smallest buffer here, and the least memory for blocks (native/core/capture/pcap/pcap_table.cpp, pcap_loop.h). */
 const leastPcapBuffer = MiB
 const leastPcapOverflow = 2 * MiB
@@ -335,7 +335,7 @@ function normaliseChunks(options: CaptureOptions, leastOverflow: number) {
       orElse(overflow.memory, 64 * MiB),
       'overflow.memory',
       leastOverflow,
-      mostMemory,
+      maxMemory,
       'bytes',
     ),
   }
@@ -354,8 +354,8 @@ function normalisePcap(options: CaptureOptions): RingSettings {
   const { maxDelay, copying, overflowMemory } = normaliseChunks(options, leastPcapOverflow)
   return {
     pcap: true,
-    pcapMemory: checkInteger(orElse(ring.memory, 64 * MiB), 'ring.memory', leastPcapBuffer, mostMemory, 'bytes'),
-    retireTime: maxDelay,
+    pcapMemory: checkInteger(orElse(ring.memory, 64 * MiB), 'ring.memory', leastPcapBuffer, maxMemory, 'bytes'),
+    maxDelay,
     overflowMemory,
     copying,
     // Of rings, of which there are none.
@@ -369,20 +369,19 @@ function normalisePcap(options: CaptureOptions): RingSettings {
 
 function normaliseRing(options: CaptureOptions): RingSettings {
   const ring = checkGroup(options.ring, 'ring', ringKeys)
-  const { maxDelay, copying, overflowMemory } = normaliseChunks(options, 0)
-  const perInterface = checkInteger(orElse(ring.perInterface, 0), 'ring.perInterface', 0, mostRings - 1)
+  const { maxDelay: usualDelay, copying, overflowMemory } = normaliseChunks(options, 0)
+  const perInterface = checkInteger(orElse(ring.perInterface, 0), 'ring.perInterface', 0, maxRings - 1)
   if (perInterface > 0 && ring.count !== undefined) {
     throw new CaptureError('ERR_OPTION', 'ring.perInterface and ring.count exclude each other', {
       option: 'ring.perInterface',
     })
   }
-  const ringCount =
-    perInterface > 0 ? perInterface + 1 : checkInteger(orElse(ring.count, 1), 'ring.count', 1, mostRings)
+  const ringCount = perInterface > 0 ? perInterface + 1 : checkInteger(orElse(ring.count, 1), 'ring.count', 1, maxRings)
   const allMemory = checkInteger(
     orElse(ring.memory, 64 * MiB),
     'ring.memory',
     fewestBlocks * smallestBlock * ringCount,
-    mostMemory,
+    maxMemory,
     'bytes',
   )
   const memory = Math.floor(allMemory / ringCount)
@@ -398,7 +397,7 @@ function normaliseRing(options: CaptureOptions): RingSettings {
   )
   if ((blockSize & (blockSize - 1)) !== 0) throw optionError('ring.blockSize', 'a power of two', blockSize)
   // One block is always the one being filled.
-  const lasts = () => (Math.floor(memory / blockSize) - 1) * maxDelay
+  const lasts = () => (Math.floor(memory / blockSize) - 1) * usualDelay
   if (ring.blockSize === undefined) {
     const tooFew = () => memory < fewestBlocks * blockSize
     while (blockSize > smallestBlock && (tooFew() || lasts() < maxStall)) blockSize /= 2
@@ -411,16 +410,16 @@ function normaliseRing(options: CaptureOptions): RingSettings {
       { option: 'ring.memory' },
     )
   }
-  let retireTime = maxDelay
+  let maxDelay = usualDelay
   if (lasts() < maxStall) {
     if (!delayGiven) {
-      retireTime = Math.ceil(maxStall / (blockCount - 1))
+      maxDelay = Math.ceil(maxStall / (blockCount - 1))
     }
-    if (retireTime > longestDelay || (delayGiven && ring.maxStall !== undefined)) {
+    if (maxDelay > longestDelay || (delayGiven && ring.maxStall !== undefined)) {
       throw new CaptureError(
         'ERR_OPTION',
-        `ring.maxStall of ${maxStall} ms cannot be kept: ${blockCount} blocks handed over after ${maxDelay} ms each last ` +
-          `${lasts()} ms; raise ring.memory to ${(Math.ceil(maxStall / maxDelay) + 1) * blockSize * ringCount} bytes, or chunk.maxDelay to ${Math.ceil(maxStall / (blockCount - 1))} ms`,
+        `ring.maxStall of ${maxStall} ms cannot be kept: ${blockCount} blocks handed over after ${usualDelay} ms each last ` +
+          `${lasts()} ms; raise ring.memory to ${(Math.ceil(maxStall / usualDelay) + 1) * blockSize * ringCount} bytes, or chunk.maxDelay to ${Math.ceil(maxStall / (blockCount - 1))} ms`,
         { option: 'ring.maxStall' },
       )
     }
@@ -434,7 +433,7 @@ function normaliseRing(options: CaptureOptions): RingSettings {
     pcapMemory: 0,
     overflowMemory,
     copying,
-    retireTime,
+    maxDelay,
     table: ['auto', 'ebpf', 'classic'].indexOf(
       checkWord(orElse(ring.table, 'auto'), 'ring.table', ['auto', 'ebpf', 'classic']),
     ),

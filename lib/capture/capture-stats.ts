@@ -1,6 +1,6 @@
 import type { SoftnetStats } from '../interfaces/softnet.js'
 import type { InterfaceStats } from './interface-stats.js'
-import type { LossFigures, LossLevel } from './loss-stats.js'
+import type { LossLevel, LossStats } from './loss-stats.js'
 import type { NativeCaptureOptions, NativeCaptureStats } from './native.js'
 import { unpackInterfaces } from './packed-interfaces.js'
 
@@ -47,7 +47,7 @@ export interface CaptureStats {
   /** Packets taken from the ring that wait for JavaScript. */
   readonly queued: number
   /** What was lost within the last `loss.window`, up to this call. */
-  readonly loss: LossFigures & {
+  readonly loss: LossStats & {
     /** As the last `loss` event said. */
     readonly level: LossLevel
   }
@@ -119,7 +119,7 @@ export function toStats(
       count: native.count,
       blockSize: native.blockSize,
       blockCount: native.blockCount,
-      retireTime: options.retireTime,
+      retireTime: options.maxDelay,
       table: native.table,
     },
     overflow: { memory: options.overflowMemory, used: native.overflowUsed },

@@ -4,14 +4,14 @@ import type { HostSets } from '../filter/address-sets.js'
 import { InterfaceHistory } from '../interfaces/interface-history.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import { Chunk } from '../packets/chunk.js'
-import { iterateChunks, Turn } from '../packets/chunk-iteration.js'
+import { iterateChunks, LoopShare } from '../packets/chunk-iteration.js'
 import { ChunkMemory } from '../packets/chunk-memory.js'
 import type { Packet } from '../packets/packet.js'
 import { explainOpening } from '../permission.js'
 import type { RecordOptions } from '../record/record-options.js'
 import { Recorder } from '../record/recorder.js'
 import type { Recording } from '../record/recording.js'
-import { FilterInForce } from './active-filter.js'
+import { ActiveFilter } from './active-filter.js'
 import type { CaptureEvents, CaptureInterfaceEvent } from './capture-events.js'
 import { type CaptureOptions, type NormalisedOptions, normaliseOptions } from './capture-options.js'
 import { type CaptureStats, toStats } from './capture-stats.js'
@@ -56,8 +56,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   readonly #interfaces: CapturedInterfaces
   readonly #meta = new Float64Array(META.WORDS)
   readonly #times = new BigUint64Array(this.#meta.buffer)
-  readonly #turn = new Turn()
-  readonly #filter: FilterInForce
+  readonly #turn = new LoopShare()
+  readonly #filter: ActiveFilter
   readonly #recorder: Recorder
   #stopping: { promise: Promise<CaptureStats>; resolve: (stats: CaptureStats) => void } | undefined
   #closing: Promise<void> | undefined
@@ -100,12 +100,12 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     super()
     this.#native = handle
     this.#options = options
-    this.#filter = new FilterInForce(handle, options.native, {
+    this.#filter = new ActiveFilter(handle, options.native, {
       closed: () => this.#closing !== undefined,
       warn: (warning) => this.#warn(warning),
     })
     this.#interfaces = new CapturedInterfaces(handle, options.selection, this.#history, {
-      meet: (iface) => this.#filter.meet(iface),
+      learn: (iface) => this.#filter.learn(iface),
       failed: (error) => this.#fail(error),
     })
     this.#recorder = new Recorder(handle, {
@@ -229,7 +229,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    * saying how many fit; `ERR_CLOSED`, `ERR_SYSTEM`; the old sets stay in force.
    */
   setHosts(hosts: HostSets): Promise<void> {
-    return this.#filter.replaceHosts(hosts)
+    return this.#filter.replaceAddresses(hosts)
   }
 
   /**
@@ -319,7 +319,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     for (;;) {
       if (this.#aborted) throw this.#aborted.reason
       if (this.#closing) return undefined
-      const turn = this.#turn.giveWay()
+      const turn = this.#turn.dropWaiting()
       if (turn) {
         await turn
         continue

@@ -9,7 +9,7 @@ import type { NativeCapture, NativeQueuedEvent } from './native.js'
 /** What is told by {@link CapturedInterfaces}. @internal */
 export interface CapturedInterfacesWatch {
   /** An interface is captured as it is described here: from now on, or still. */
-  meet(iface: NetworkInterface): void
+  learn(iface: NetworkInterface): void
   /** A function among the patterns threw; what it was asked about is not captured. */
   failed(error: CaptureError): void
 }
@@ -99,7 +99,7 @@ export class CapturedInterfaces {
       default:
         this.#history.record(iface, epoch, time)
     }
-    if (selected) this.#watch.meet(iface)
+    if (selected) this.#watch.learn(iface)
     if (selected) this.#selected.set(index, iface)
     else this.#selected.delete(index)
     return toInterfaceEvents(change).map((event) => Object.freeze({ ...event, selected }))

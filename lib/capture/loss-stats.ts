@@ -18,7 +18,7 @@ export interface InterfaceLoss {
 }
 
 /** What was lost within the window. */
-export interface LossFigures {
+export interface LossStats {
   /** lost / received, 0 to 1; 0 where nothing came. */
   readonly ratio: number
   /** Packets lost: the causes' sum. */
@@ -80,7 +80,7 @@ export function packetsOf(sample: LossSample): number {
  *
  * @internal
  */
-export function lossBetween(from: LossSample, to: LossSample, duration: number, nameOf: NameOf): LossFigures {
+export function lossBetween(from: LossSample, to: LossSample, duration: number, nameOf: NameOf): LossStats {
   const more = (word: number) => difference(to[word], from[word])
   const causes = {
     droppedByRing: more(HEAD.BY_RING),
@@ -99,8 +99,8 @@ export function lossBetween(from: LossSample, to: LossSample, duration: number, 
   }
 }
 
-function interfacesBetween(from: LossSample, to: LossSample, mostLost: number, nameOf: NameOf): InterfaceLoss[] {
-  if (mostLost === 0) return []
+function interfacesBetween(from: LossSample, to: LossSample, maxLost: number, nameOf: NameOf): InterfaceLoss[] {
+  if (maxLost === 0) return []
   const before = new Map<string, number>()
   const key = (sample: LossSample, row: number) => `${sample[row + ROW.INDEX]} ${sample[row + ROW.GENERATION]}`
   for (let row: number = HEAD.WORDS; row < from.length; row += ROW.WORDS) before.set(key(from, row), row)
@@ -108,7 +108,7 @@ function interfacesBetween(from: LossSample, to: LossSample, mostLost: number, n
   for (let row: number = HEAD.WORDS; row < to.length; row += ROW.WORDS) {
     const earlier = before.get(key(to, row))
     const more = (word: number) => difference(to[row + word], earlier === undefined ? 0 : from[earlier + word])
-    const lost = Math.min(more(ROW.LOST), mostLost)
+    const lost = Math.min(more(ROW.LOST), maxLost)
     if (lost === 0) continue
     const index = to[row + ROW.INDEX] as number
     const generation = to[row + ROW.GENERATION] as number

@@ -1,15 +1,15 @@
 import {
   emptySample,
-  type LossFigures,
   type LossLevel,
   type LossSample,
+  type LossStats,
   lossBetween,
   type NameOf,
   packetsOf,
 } from './loss-stats.js'
 
 /** The state of loss has changed, or lasts: see {@link CaptureEvents.loss}. */
-export interface LossEvent extends LossFigures {
+export interface LossEvent extends LossStats {
   /** The level from here on; `none`: the loss is over. */
   readonly level: LossLevel
   /** The level up to here; the same, where the event says that the loss lasts. */
@@ -74,29 +74,29 @@ export class LossWatch {
     this.#samples.push({ time: now, sample })
     const { window } = this.#settings
     while ((this.#samples[1]?.time ?? now) <= now - window) this.#samples.shift()
-    const figures = this.#figures(now, sample, nameless)
+    const stats = this.#stats(now, sample, nameless)
     const previous = this.#level
-    const level = this.#levelOf(figures)
+    const level = this.#levelOf(stats)
     if (rank[level] <= rank[previous]) {
       // What went up stays up for a window: a ratio that dances about a threshold makes no flood of events.
       if (previous === 'none' || now - this.#reported < window) return undefined
     }
     this.#level = level
     this.#reported = now
-    return Object.freeze({ level, previous, ...this.#figures(now, sample, names()) })
+    return Object.freeze({ level, previous, ...this.#stats(now, sample, names()) })
   }
 
   /** The window up to now, of which this is a sample. */
-  present(now: number, sample: LossSample, nameOf: NameOf): LossFigures {
-    return this.#figures(now, sample, nameOf)
+  present(now: number, sample: LossSample, nameOf: NameOf): LossStats {
+    return this.#stats(now, sample, nameOf)
   }
 
-  #figures(now: number, sample: LossSample, nameOf: NameOf): LossFigures {
+  #stats(now: number, sample: LossSample, nameOf: NameOf): LossStats {
     const start = this.#samples.findLast(({ time }) => time <= now - this.#settings.window) ?? this.#samples[0]
     return lossBetween(start?.sample ?? emptySample, sample, now - (start?.time ?? now), nameOf)
   }
 
-  #levelOf({ lost, ratio }: LossFigures): LossLevel {
+  #levelOf({ lost, ratio }: LossStats): LossLevel {
     const { warn, critical, minimum } = this.#settings
     if (lost < minimum) return 'none'
     return ratio >= critical ? 'critical' : ratio >= warn ? 'warn' : 'none'

@@ -42,7 +42,7 @@ export interface NativeCaptureOptions {
   ownRings: boolean
   overflowMemory: number
   /** Milliseconds after which a part-filled block is handed over. */
-  retireTime: number
+  maxDelay: number
   snapshotLength: number
   /** 0 both, 1 in, 2 out. */
   direction: number
@@ -53,7 +53,7 @@ export interface NativeCaptureOptions {
   table: number
   /** Hand out copies instead of the ring's memory. */
   copying: boolean
-  /** Through libpcap: then of the ring's settings only `retireTime` counts. */
+  /** Through libpcap: then of the ring's settings only `maxDelay` counts. */
   pcap: boolean
   /** Bytes, of all handles' buffers together. */
   pcapMemory: number
@@ -110,7 +110,7 @@ export interface NativeCapture extends NativeRecorder {
   /** Checks both sets and replaces them, as {@link NativeCaptureOptions} has them. */
   setHosts(exclude: string | undefined, include: string | undefined): Promise<void>
   /** All that an earlier filter, or earlier sets, accepted was given out. */
-  filterSettled(): boolean
+  oldFilterDrained(): boolean
   /** Applies the present filter to what is not given out yet. */
   enforceFilter(): void
   /** Whether JavaScript takes blocks; while something is recorded, blocks only wait for it if it does. */

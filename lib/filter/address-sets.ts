@@ -18,7 +18,7 @@ export interface HostSets {
   include?: HostList | undefined
 }
 
-const mostHosts = 100_000
+const maxAddresses = 100_000
 
 /**
  * The list as the native side takes it: its entries, one a line; '' where it is empty, `undefined` where it is not given.
@@ -27,12 +27,12 @@ const mostHosts = 100_000
  * @throws CaptureError `ERR_OPTION` for what is no list of strings, or too long.
  * @internal
  */
-export function checkHosts(value: unknown, label: string): string | undefined {
+export function checkAddresses(value: unknown, label: string): string | undefined {
   if (value === undefined) return undefined
   const list: readonly unknown[] = Array.isArray(value) ? value : [value]
   const { length } = list
-  if (length > mostHosts) {
-    throw new CaptureError('ERR_OPTION', `${label} must have at most ${mostHosts} entries; got ${length}`, {
+  if (length > maxAddresses) {
+    throw new CaptureError('ERR_OPTION', `${label} must have at most ${maxAddresses} entries; got ${length}`, {
       option: label,
     })
   }

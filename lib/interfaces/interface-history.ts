@@ -8,8 +8,8 @@ interface Entry {
 }
 
 /** Names of one device kept, and devices kept after they went: chunks that wait need few. */
-const mostEntries = 64
-const mostGone = 4096
+const maxEntries = 64
+const maxGone = 4096
 
 /**
  * Which device an interface index meant at which epoch, and under which name at which time: a packet belongs to the
@@ -33,13 +33,13 @@ export class InterfaceHistory {
       return
     }
     entries.push(entry)
-    if (entries.length > mostEntries) entries.shift()
+    if (entries.length > maxEntries) entries.shift()
   }
 
   /** The device is gone; its last packets may still come. */
   gone(index: number): void {
     this.#gone.push(index)
-    if (this.#gone.length <= mostGone) return
+    if (this.#gone.length <= maxGone) return
     const oldest = this.#gone.shift() as number
     // The index may be in use again, by a device that has not gone.
     if (!this.#gone.includes(oldest)) this.#byIndex.delete(oldest)

@@ -1,10 +1,10 @@
 import type { CaptureError } from '../errors.js'
 
 /** A task on a native thread of its own (native/binding/util/job.h). @internal */
-export interface JobCalls<Handle, Figures, End extends { figures: Figures; failure?: CaptureError }> {
+export interface JobCalls<Handle, Stats, End extends { stats: Stats; failure?: CaptureError }> {
   start(onEnd: () => void): Handle
   /** Before `finish`. */
-  figures(handle: Handle): Figures
+  stats(handle: Handle): Stats
   /** Ends it soon. */
   stop(handle: Handle): void
   /** When `onEnd` was called. */
@@ -22,10 +22,10 @@ const period = 500
  *
  * @internal
  */
-export async function runJob<Handle, Figures, End extends { figures: Figures; failure?: CaptureError }>(
-  calls: JobCalls<Handle, Figures, End>,
+export async function runJob<Handle, Stats, End extends { stats: Stats; failure?: CaptureError }>(
+  calls: JobCalls<Handle, Stats, End>,
   signal: AbortSignal | undefined,
-  tell: ((figures: Figures) => void) | undefined,
+  tell: ((stats: Stats) => void) | undefined,
 ): Promise<End> {
   signal?.throwIfAborted()
   let ended: () => void = () => {}
@@ -34,15 +34,15 @@ export async function runJob<Handle, Figures, End extends { figures: Figures; fa
   })
   const handle = calls.start(() => ended())
   const thrown: unknown[] = []
-  const report = (figures: Figures) => {
+  const report = (stats: Stats) => {
     try {
-      if (thrown.length === 0) tell?.(figures)
+      if (thrown.length === 0) tell?.(stats)
     } catch (error) {
       thrown.push(error)
       calls.stop(handle)
     }
   }
-  const timer = tell && setInterval(() => report(calls.figures(handle)), period)
+  const timer = tell && setInterval(() => report(calls.stats(handle)), period)
   const abort = () => calls.stop(handle)
   signal?.addEventListener('abort', abort, { once: true })
   await end
@@ -51,7 +51,7 @@ export async function runJob<Handle, Figures, End extends { figures: Figures; fa
 
   const aborted = signal?.aborted === true
   const result = calls.finish(handle)
-  report(result.figures)
+  report(result.stats)
   if (thrown.length > 0) throw thrown[0]
   if (result.failure) throw calls.explain(result.failure)
   if (aborted) throw signal?.reason

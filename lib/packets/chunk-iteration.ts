@@ -1,7 +1,7 @@
 import type { Chunk } from './chunk.js'
 
 /** Milliseconds for which an iteration goes on without letting timers and I/O have their turn. */
-const longestTurn = 10
+const maxShare = 10
 
 /**
  * Iterates over what `next` gives. Asking for the next chunk, or leaving the loop, releases the one before. `onUse` hears
@@ -44,7 +44,7 @@ export function iterateChunks(
 }
 
 /** When iterations give way to the rest of the program, and when they wait. @internal */
-export class Turn {
+export class LoopShare {
   /** Since when nothing was waited for. */
   #began = 0
   #waiting: (() => void)[] = []
@@ -53,10 +53,10 @@ export class Turn {
    * To be awaited before the next chunk where it gives a promise: promises that are ready would keep everything else in
    * the program from its turn for as long as packets come.
    */
-  giveWay(): Promise<void> | undefined {
+  dropWaiting(): Promise<void> | undefined {
     const now = performance.now()
     if (this.#began === 0) this.#began = now
-    if (now - this.#began <= longestTurn) return undefined
+    if (now - this.#began <= maxShare) return undefined
     return this.pass()
   }
 

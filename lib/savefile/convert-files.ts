@@ -11,7 +11,7 @@ import { blame, type CaptureError, optionError } from '../errors.js'
 import { type InterfaceSelection, normaliseSelection } from '../interfaces/selection.js'
 import { runJob } from '../native/run-job.js'
 import { InterfaceJudge } from './convert-interfaces.js'
-import { type NativeConvertFigures, native } from './native.js'
+import { type NativeConvertStats, native } from './native.js'
 import { checkOutputPath } from './output-path.js'
 import { normaliseForm } from './savefile-form.js'
 import { blockTypes } from './savefile-options.js'
@@ -30,7 +30,7 @@ export interface SplitOptions {
 }
 
 /** Blocks beside packets that {@link convertFiles} can take over. */
-export type CarriedBlockKind = 'nameResolution' | 'decryptionSecrets' | 'custom'
+export type PassthroughBlockKind = 'nameResolution' | 'decryptionSecrets' | 'custom'
 
 /** Options of {@link convertFiles}; everything is optional. */
 export interface ConvertOptions {
@@ -54,7 +54,7 @@ export interface ConvertOptions {
    * What is not taken over in spite of being asked for is told in `warnings`. Default: none, as secrets should not get
    * around by themselves.
    */
-  keep?: readonly CarriedBlockKind[] | undefined
+  keep?: readonly PassthroughBlockKind[] | undefined
   /** `'pcap'` holds one link type (that of the first packet), and no interfaces and comments. Default `'pcapng'`. */
   format?: 'pcapng' | 'pcap' | undefined
   /** Of the times in pcap. Default `'nanoseconds'`. */
@@ -105,10 +105,10 @@ export interface ConvertResult {
   readonly warnings: readonly string[]
 }
 
-const carriedKinds: readonly CarriedBlockKind[] = ['nameResolution', 'decryptionSecrets', 'custom']
+const passthroughKinds: readonly PassthroughBlockKind[] = ['nameResolution', 'decryptionSecrets', 'custom']
 
 /** Memory is by input, some 1.5 MiB for each that is open. */
-const mostInputs = 500
+const maxInputs = 500
 
 /**
  * Makes savefiles of savefiles: merges several by time or puts one after the other, takes what a filter accepts, divides
@@ -148,7 +148,7 @@ export async function convertFiles(
   const judge = selection && new InterfaceJudge(selection)
   const thrown: unknown[] = []
   const addon = native()
-  const { files, figures, warnings } = await runJob(
+  const { files, stats, warnings } = await runJob(
     {
       start: (onEnd) => {
         const handle = addon.startConvert(settings, () => {
@@ -163,7 +163,7 @@ export async function convertFiles(
         })
         return handle
       },
-      figures: (handle) => addon.convertFigures(handle),
+      stats: (handle) => addon.convertStats(handle),
       stop: (handle) => addon.stopConvert(handle),
       finish: (handle) => addon.finishConvert(handle),
       explain: (failure) => (failure.code === 'ERR_NO_INTERFACE' && judge?.nothing()) || blamed(failure),
@@ -172,7 +172,7 @@ export async function convertFiles(
     onProgress && ((now) => onProgress(progressOf(now))),
   )
   if (thrown.length > 0) throw thrown[0]
-  const { packets, written, otherLinkType } = figures
+  const { packets, written, otherLinkType } = stats
   return { files, packets, written, otherLinkType, warnings: [...warnings, ...(judge?.warnings() ?? [])] }
 }
 
@@ -182,14 +182,14 @@ function blamed(failure: CaptureError): CaptureError {
   return failure.code.startsWith('ERR_FILTER') ? blame(failure, 'filter') : failure
 }
 
-function progressOf({ packets, bytesRead, bytesTotal }: NativeConvertFigures): ConvertProgress {
+function progressOf({ packets, bytesRead, bytesTotal }: NativeConvertStats): ConvertProgress {
   return { packets, bytesRead, bytesTotal }
 }
 
 function normalise(inputs: string | readonly string[], output: string, given: ConvertOptions | undefined) {
   const list: readonly unknown[] = Array.isArray(inputs) ? inputs : [inputs]
-  if (list.length === 0 || list.length > mostInputs) {
-    throw optionError('inputs', `a path, or 1 to ${mostInputs} of them`, inputs)
+  if (list.length === 0 || list.length > maxInputs) {
+    throw optionError('inputs', `a path, or 1 to ${maxInputs} of them`, inputs)
   }
   list.forEach((one, i) => checkPath(one, Array.isArray(inputs) ? `inputs[${i}]` : 'inputs'))
   const numbered = checkOutputPath(output, 'output')
@@ -218,7 +218,7 @@ function normalise(inputs: string | readonly string[], output: string, given: Co
   }
   const form = normaliseForm({ format, precision })
   if (!Array.isArray(keep)) throw optionError('keep', 'a list of kinds of blocks', keep)
-  const kept = keep.map((kind, at) => blockTypes[checkWord(kind, `keep[${at}]`, carriedKinds)])
+  const kept = keep.map((kind, at) => blockTypes[checkWord(kind, `keep[${at}]`, passthroughKinds)])
   if (form.format !== 0 && kept.length > 0) throw optionError('keep', "left out, or empty, with format 'pcap'", keep)
   return {
     selection: interfaces === undefined ? undefined : normaliseSelection(interfaces),
@@ -232,9 +232,9 @@ function normalise(inputs: string | readonly string[], output: string, given: Co
       selecting: interfaces !== undefined,
       keep: kept,
       ...form,
-      mostBytes: limit(bytes, 'bytes', 1000, 'bytes'),
-      mostPackets: limit(packets, 'packets', 1, ''),
-      mostMilliseconds: limit(milliseconds, 'milliseconds', 1, 'milliseconds'),
+      maxBytes: limit(bytes, 'bytes', 1000, 'bytes'),
+      maxPackets: limit(packets, 'packets', 1, ''),
+      maxMilliseconds: limit(milliseconds, 'milliseconds', 1, 'milliseconds'),
     },
   }
 }

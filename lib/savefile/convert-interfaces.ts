@@ -4,7 +4,7 @@ import type { NativeConvertQuestion } from './native.js'
 import { toInterface, toSection } from './savefile-metadata.js'
 
 /** Interfaces whose names are told where none is selected. */
-const mostShown = 20
+const maxShown = 20
 
 /**
  * Says of each interface of the inputs whether its packets are taken.
@@ -25,7 +25,7 @@ export class InterfaceJudge {
   /** @throws CaptureError `ERR_PATTERN` from a user's function. */
   decide({ section, number, interface: told }: NativeConvertQuestion): boolean {
     const iface = toInterface(told, toSection(section, number), section.pcapng)
-    if (this.#seen.size < mostShown) this.#seen.add(iface.name || 'one without a name')
+    if (this.#seen.size < maxShown) this.#seen.add(iface.name || 'one without a name')
     else this.#more ||= !this.#seen.has(iface.name)
     const { selected } = this.#selection.decide(iface)
     if (selected) this.#missing.delete(iface.name)

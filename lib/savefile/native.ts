@@ -21,12 +21,12 @@ export interface SavefileNative {
   /** Where one waits for its answer, which everything else waits for. */
   convertQuestion(handle: ConvertHandle): NativeConvertQuestion | undefined
   answerConvert(handle: ConvertHandle, selected: boolean): void
-  convertFigures(handle: ConvertHandle): NativeConvertFigures
+  convertStats(handle: ConvertHandle): NativeConvertStats
   /** Ends it soon. */
   stopConvert(handle: ConvertHandle): void
   /** When `onEnd` was called. */
   finishConvert(handle: ConvertHandle): {
-    figures: NativeConvertFigures
+    stats: NativeConvertStats
     files: { path: string; packets: number; bytes: number; firstTimestamp: bigint; lastTimestamp: bigint }[]
     warnings: string[]
     failure?: CaptureError
@@ -97,7 +97,7 @@ export interface NativeFileBlock {
 }
 
 /** What a reader tells, in the order of the file. @internal */
-export type NativeFileNews =
+export type NativeSavefileEvent =
   | { kind: 'ready' }
   | { kind: 'warning'; text: string }
   | NativeFileSection
@@ -106,7 +106,7 @@ export type NativeFileNews =
 
 /** A savefile's native side (native/binding/savefile/savefile.cpp). @internal */
 export interface NativeSavefile {
-  nextNews(): NativeFileNews | undefined
+  nextEvent(): NativeSavefileEvent | undefined
   /** The next chunk and, in `meta`, what is in it; or 0: none yet, 1: take the news first, 2: no more will come. */
   nextChunk(meta: ArrayBuffer): ArrayBuffer | 0 | 1 | 2
   /** After 2: why it ended before the file's end, where it did. */
@@ -117,12 +117,12 @@ export interface NativeSavefile {
   feed(bytes: Uint8Array, from: number): number
   feedEnd(): void
   hold(held: boolean): void
-  figures(): NativeSavefileFigures
+  stats(): NativeSavefileStats
   close(): Promise<void> | undefined
 }
 
 /** @internal */
-export interface NativeSavefileFigures {
+export interface NativeSavefileStats {
   bytesRead: number
   unpacked: number
   packets: number
@@ -181,9 +181,9 @@ export interface NativeConvertOptions extends NativeSavefileForm {
   /** Types of blocks. */
   keep: readonly number[]
   /** 0 each: no limit. */
-  mostBytes: number
-  mostPackets: number
-  mostMilliseconds: number
+  maxBytes: number
+  maxPackets: number
+  maxMilliseconds: number
 }
 
 /** An interface that waits to be selected, or not. @internal */
@@ -195,7 +195,7 @@ export interface NativeConvertQuestion {
 }
 
 /** native/core/savefile/savefile_converter.h. @internal */
-export interface NativeConvertFigures {
+export interface NativeConvertStats {
   packets: number
   written: number
   otherLinkType: number

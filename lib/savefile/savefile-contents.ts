@@ -11,9 +11,9 @@ import {
 } from './savefile-metadata.js'
 
 /** What is remembered of the past: of interfaces and sections, those of the present section not counted. */
-const mostInterfaces = 4096
-const mostSections = 1024
-const mostPastBytes = 8 << 20
+const maxInterfaces = 4096
+const maxSections = 1024
+const maxPastBytes = 8 << 20
 
 /**
  * What a savefile says of itself beside its packets, as far as it was read: sections, interfaces, blocks to keep. To be
@@ -76,14 +76,14 @@ export class SavefileContents {
 
   /** All packets of the sections so far were delivered: of these not everything has to be remembered. */
   #forget(): void {
-    const enough = () => this.#pastBytes <= mostPastBytes
+    const enough = () => this.#pastBytes <= maxPastBytes
     for (const [index, iface] of this.#interfaces) {
-      if (this.#interfaces.size <= mostInterfaces && enough()) break
+      if (this.#interfaces.size <= maxInterfaces && enough()) break
       this.#interfaces.delete(index)
       this.#pastBytes -= sizeOf(iface.options)
     }
     // An interface holds its section.
-    while (this.#sections.length >= mostSections || (this.#sections.length > 0 && !enough())) {
+    while (this.#sections.length >= maxSections || (this.#sections.length > 0 && !enough())) {
       const section = this.#sections.shift() as SavefileSection
       this.#pastBytes -= sizeOf(section.options)
       for (const [index, iface] of this.#interfaces) {

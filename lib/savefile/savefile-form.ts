@@ -21,7 +21,7 @@ export interface SavefileFormOptions {
 export const formKeys = ['format', 'precision', 'comment', 'application'] as const
 
 /** @internal */
-export const mostCaptured = 262144
+export const maxCaptured = 262144
 
 /** @internal */
 export function normaliseForm(options: SavefileFormOptions): NativeSavefileForm {
@@ -44,7 +44,7 @@ export function normaliseForm(options: SavefileFormOptions): NativeSavefileForm 
   return {
     format: format === 'pcapng' ? 0 : 1,
     nanoseconds: precision === 'nanoseconds',
-    snapLength: mostCaptured,
+    snapLength: maxCaptured,
     application,
     comments: checkComments(options.comment, 'comment') ?? [],
   }

@@ -9,7 +9,7 @@ import type { ChunkMemory } from '../packets/chunk-memory.js'
 import { Packet } from '../packets/packet.js'
 import type { NativeSavefileBuffer } from './native.js'
 import { native } from './native.js'
-import { checkComments, formKeys, mostCaptured, normaliseForm, type SavefileFormOptions } from './savefile-form.js'
+import { checkComments, formKeys, maxCaptured, normaliseForm, type SavefileFormOptions } from './savefile-form.js'
 
 /** What a {@link SavefileWriter} takes; everything is optional. */
 export interface SavefileWriterOptions extends SavefileFormOptions {
@@ -252,7 +252,7 @@ export class SavefileWriter implements AsyncDisposable {
         name: iface.name,
         description: iface.kind,
         linkType,
-        snapLength: mostCaptured,
+        snapLength: maxCaptured,
         address: Buffer.from(iface.address?.replaceAll(':', '') ?? '', 'hex'),
         addresses: iface.addresses,
         filter: this.#filter,

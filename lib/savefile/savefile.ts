@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { CaptureError } from '../errors.js'
 import { Chunk } from '../packets/chunk.js'
-import { iterateChunks, Turn } from '../packets/chunk-iteration.js'
+import { iterateChunks, LoopShare } from '../packets/chunk-iteration.js'
 import { ChunkMemory } from '../packets/chunk-memory.js'
 import type { Packet } from '../packets/packet.js'
 import type { NativeSavefile } from './native.js'
@@ -28,7 +28,7 @@ const LATER = 3
 
 const progressInterval = 100
 /** What is told of the file in one turn. */
-const newsAtOnce = 64
+const eventsAtOnce = 64
 
 /**
  * A savefile that is being read, from its start to its end, once. {@link openFile} makes one.
@@ -43,7 +43,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   readonly #pump: Pump | undefined
   readonly #meta = new Float64Array(META.WORDS)
   readonly #times = new BigUint64Array(this.#meta.buffer)
-  readonly #turn = new Turn()
+  readonly #turn = new LoopShare()
   readonly #contents = new SavefileContents()
   #selectedCount = 0
   #ready = false
@@ -79,7 +79,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
       signal?.throwIfAborted()
       signal?.addEventListener('abort', this.#onAbort, { once: true })
       for (;;) {
-        for (let i = 0; !this.#ready && i < newsAtOnce && this.#takeNews(); i++);
+        for (let i = 0; !this.#ready && i < eventsAtOnce && this.#takeEvents(); i++);
         if (this.#ended) throw this.#ended.error
         if (this.#ready) break
         const next = this.#native.nextChunk(this.#meta.buffer)
@@ -128,7 +128,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   /** How far it is. After the end it stays as it was last. */
   stats(): SavefileStats {
     if (!this.#closing) {
-      const { bytesRead, unpacked, packets, unselected, filtered, skippedBlocks } = this.#native.figures()
+      const { bytesRead, unpacked, packets, unselected, filtered, skippedBlocks } = this.#native.stats()
       this.#lastStats = {
         ...this.#progress(),
         bytes: this.#delivered.bytes,
@@ -200,7 +200,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     for (;;) {
       if (this.#ended) throw this.#ended.error
       if (this.#closing) return undefined
-      const turn = this.#turn.giveWay()
+      const turn = this.#turn.dropWaiting()
       if (turn) {
         await turn
         continue
@@ -237,11 +237,11 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
 
   /** Everything comes in the order of the file: no more is taken of what it says than stands in front of the packets. */
   #pull(): Chunk | undefined | typeof EMPTY | typeof LATER {
-    for (let taken = 0; taken < newsAtOnce; taken++) {
+    for (let taken = 0; taken < eventsAtOnce; taken++) {
       const block = this.#native.nextChunk(this.#meta.buffer)
       if (block === EMPTY) return EMPTY
       if (block !== NEWS_FIRST) return typeof block === 'number' ? undefined : this.#chunk(block)
-      this.#takeNews()
+      this.#takeEvents()
     }
     return LATER
   }
@@ -304,7 +304,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     if (!last && now - this.#progressAt < progressInterval) return
     this.#progressAt = now
     // While nothing matches nothing is delivered, and yet the reading goes on.
-    const { bytesRead } = this.#native.figures()
+    const { bytesRead } = this.#native.stats()
     const waiting = this.#turn.waiting || last
     const progress = this.#progress()
     this.emit('progress', waiting ? { ...progress, bytesDone: Math.max(progress.bytesDone, bytesRead) } : progress)
@@ -318,8 +318,8 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   }
 
   /** One of the news; false where there was none. */
-  #takeNews(): boolean {
-    const news = this.#native.nextNews()
+  #takeEvents(): boolean {
+    const news = this.#native.nextEvent()
     switch (news?.kind) {
       case 'ready':
         this.#ready = true
@@ -332,7 +332,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
         this.#contents.addSection(news)
         break
       case 'interface':
-        this.#meet(this.#contents.addInterface(news))
+        this.#learn(this.#contents.addInterface(news))
         break
       case 'block':
         this.#contents.addBlock(news)
@@ -342,7 +342,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   }
 
   /** Decides on an interface, and tells of it. */
-  #meet(iface: SavefileInterface): void {
+  #learn(iface: SavefileInterface): void {
     const { selection } = this.#options
     let selected = true
     if (selection) {

@@ -7,7 +7,7 @@ const Layout = { LENGTH: 0, TAG: 1, REFUSAL: 2, LINK_TYPE: 3, WORDS: 4 } as cons
 
 /** Bytes and frames of one part. */
 const usualBytes = 256 * 1024
-const mostFrames = 4096
+const maxFrames = 4096
 
 /** What the core has for a device of a type unknown to it (native/core/util/link_type.h). */
 const unknownLinkType = 0xffff
@@ -20,7 +20,7 @@ const unknownLinkType = 0xffff
  */
 export class FramePacker {
   bytes = new ArrayBuffer(usualBytes)
-  readonly layout = new Uint32Array(mostFrames * Layout.WORDS)
+  readonly layout = new Uint32Array(maxFrames * Layout.WORDS)
   count = 0
   #used = 0
   #view = new Uint8Array(this.bytes)
@@ -55,7 +55,7 @@ export class FramePacker {
   }
 
   #fits(length: number): boolean {
-    if (this.count === mostFrames) return false
+    if (this.count === maxFrames) return false
     if (this.#used + length <= this.bytes.byteLength) return true
     if (this.count > 0) return false
     this.bytes = new ArrayBuffer(length)

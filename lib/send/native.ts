@@ -28,13 +28,13 @@ export interface SendNative {
   injectorClose(handle: InjectorHandle): Promise<void>
   /** `onEnd` is called once, and holds the event loop until then. */
   startReplay(options: NativeReplayOptions, onEnd: () => void): ReplayHandle
-  replayFigures(handle: ReplayHandle): NativeReplayFigures
+  replayStats(handle: ReplayHandle): NativeReplayStats
   /** Ends it soon. */
   stopReplay(handle: ReplayHandle): void
   /** When `onEnd` was called. */
   finishReplay(handle: ReplayHandle): {
     tally: NativeTally
-    figures: NativeReplayFigures
+    stats: NativeReplayStats
     warnings: string[]
     failure?: CaptureError
   }
@@ -90,7 +90,7 @@ export interface NativeReplayOptions {
 }
 
 /** native/core/send/replay_sender.h. @internal */
-export interface NativeReplayFigures {
+export interface NativeReplayStats {
   packets: number
   sent: number
   bytes: number

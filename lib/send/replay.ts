@@ -3,7 +3,7 @@ import { blame, optionError } from '../errors.js'
 import { runJob } from '../native/run-job.js'
 import { explainOpening } from '../permission.js'
 import { checkInterfaceName, type InjectorOptions, normaliseInjector } from './inject.js'
-import { type NativeReplayFigures, native } from './native.js'
+import { type NativeReplayStats, native } from './native.js'
 import { SendLedger, type SendResult } from './send-result.js'
 
 /** Options of {@link replay}. */
@@ -66,7 +66,7 @@ export interface ReplayResult extends SendResult {
 }
 
 /** Beyond that, times need no words. */
-const mostSpeed = 1e9
+const maxSpeed = 1e9
 
 /**
  * Sends the packets of a pcap or pcapng file (plain or compressed, as `openFile` reads it) out of an interface: with the
@@ -96,10 +96,10 @@ const mostSpeed = 1e9
 export async function replay(file: string, options: ReplayOptions): Promise<ReplayResult> {
   const { settings, signal, onProgress } = normaliseReplay(file, options)
   const addon = native()
-  const { figures, tally, warnings } = await runJob(
+  const { stats, tally, warnings } = await runJob(
     {
       start: (onEnd) => addon.startReplay(settings, onEnd),
-      figures: (handle) => addon.replayFigures(handle),
+      stats: (handle) => addon.replayStats(handle),
       stop: (handle) => addon.stopReplay(handle),
       finish: (handle) => addon.finishReplay(handle),
       explain: (failure) =>
@@ -111,7 +111,7 @@ export async function replay(file: string, options: ReplayOptions): Promise<Repl
 
   const ledger = new SendLedger()
   ledger.add(tally)
-  const { passes, seconds, packets, sent } = progressOf(figures)
+  const { passes, seconds, packets, sent } = progressOf(stats)
   return {
     ...ledger.result(),
     passes,
@@ -120,12 +120,12 @@ export async function replay(file: string, options: ReplayOptions): Promise<Repl
     lateness:
       settings.speed === Number.POSITIVE_INFINITY
         ? undefined
-        : { mean: packets === 0 ? 0 : figures.latenessSum / packets / 1e6, max: figures.latenessMost / 1e6 },
+        : { mean: packets === 0 ? 0 : stats.latenessSum / packets / 1e6, max: stats.latenessMost / 1e6 },
     warnings,
   }
 }
 
-function progressOf({ packets, sent, bytes, refused, passes, nanoseconds }: NativeReplayFigures): ReplayProgress {
+function progressOf({ packets, sent, bytes, refused, passes, nanoseconds }: NativeReplayStats): ReplayProgress {
   return { packets, sent, bytes, refused, passes, seconds: nanoseconds / 1e9 }
 }
 
@@ -145,8 +145,8 @@ function normaliseReplay(file: unknown, given: ReplayOptions) {
     'bypassQueue',
   ])
   const { speed = 1, loop = 1, maxGap, filter, onProgress } = options
-  if (speed !== 'fastest' && !(typeof speed === 'number' && speed > 0 && speed <= mostSpeed)) {
-    throw optionError('speed', `a number above 0 and at most ${mostSpeed}, or 'fastest'`, speed)
+  if (speed !== 'fastest' && !(typeof speed === 'number' && speed > 0 && speed <= maxSpeed)) {
+    throw optionError('speed', `a number above 0 and at most ${maxSpeed}, or 'fastest'`, speed)
   }
   checkFilter(filter, 'filter')
   checkCallback(onProgress, 'onProgress')

@@ -66,7 +66,7 @@ const causes: readonly RefusalCause[] = [
 /** The number of `truncated` there. @internal */
 export const TRUNCATED = 6
 
-const mostPositions = 100
+const maxPositions = 100
 
 /** Adds up what the native side reports, part by part. @internal */
 export class SendLedger {
@@ -84,7 +84,7 @@ export class SendLedger {
       const known = this.#refusals.get(key) ?? { cause, errno, count: 0, positions: [] }
       this.#refusals.set(key, known)
       known.count += count
-      const room = mostPositions - known.positions.length
+      const room = maxPositions - known.positions.length
       for (const position of positions.slice(0, room)) known.positions.push(position + offset)
       this.#refused += count
     }

@@ -1,5 +1,5 @@
 // When a loss is worth an event: the policy, on samples made up and a clock of its own.
-import type { LossEvent, LossFigures, LossLevel } from 'ringtap'
+import type { LossEvent, LossLevel, LossStats } from 'ringtap'
 import t from 'tap'
 
 type Sample = Float64Array
@@ -7,7 +7,7 @@ interface Watch {
   readonly period: number
   readonly level: LossLevel
   look(now: number, names: () => (index: number, generation: number) => string): LossEvent | undefined
-  present(now: number, sample: Sample, names: (index: number, generation: number) => string): LossFigures
+  present(now: number, sample: Sample, names: (index: number, generation: number) => string): LossStats
 }
 interface Settings {
   window: number

@@ -98,8 +98,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   EXPECT(taken.records == announced);
   table.handOut(block, taken);
   read(block, length, taken.summary);
-  const auto figures = table.figures();
-  EXPECT(figures.delivered == taken.summary.packets && figures.queued == 0);
-  EXPECT(figures.delivered + figures.unselected + figures.lateRefused + figures.malformed == announced);
+  const auto stats = table.stats();
+  EXPECT(stats.delivered == taken.summary.packets && stats.queued == 0);
+  EXPECT(stats.delivered + stats.unselected + stats.lateRefused + stats.malformed == announced);
   return 0;
 }

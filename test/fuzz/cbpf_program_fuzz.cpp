@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   spec.snapshotLength = 1 + choices.below(255);
   spec.direction = static_cast<Direction>(choices.below(3));
   spec.filtered = choices.oneIn(2);
-  const support::Hosts hosts = choices.oneIn(2) ? support::randomHosts(choices, 40) : support::Hosts{};
+  const support::Hosts hosts = choices.oneIn(2) ? support::randomAddresses(choices, 40) : support::Hosts{};
   spec.hosts = hosts.filter();
   for (const std::uint16_t linkType : {kLinkTypeEthernet, kLinkTypeRaw}) {
     FilterProgram program = support::randomProgram(choices, true);

@@ -57,7 +57,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   InterfaceTable table;
   Picture picture;
   std::vector<InterfaceInfo> dumped;
-  std::vector<netlink::AddressNews> addresses;
+  std::vector<netlink::AddressMessage> addresses;
   while (const auto message = netlink::nextMessage(rest)) {
     std::vector<InterfaceEvent> events;
     (void)netlink::parseStatus(message->payload);

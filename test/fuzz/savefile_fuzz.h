@@ -20,7 +20,7 @@ inline void parseTwice(const std::uint8_t* data, std::size_t size) {
   EXPECT(!first.lost && !second.lost);
   EXPECT(first.packets == second.packets);
   EXPECT(first.sections.size() == second.sections.size() && first.interfaces.size() == second.interfaces.size());
-  EXPECT(first.figures.packets == second.figures.packets && first.figures.packets == first.packets.size());
+  EXPECT(first.stats.packets == second.stats.packets && first.stats.packets == first.packets.size());
   EXPECT(first.error.has_value() == second.error.has_value());
   // A block that is too long to be seen at once is passed over, and then only its ends are looked at.
   if (first.error && first.error->code == second.error->code) {

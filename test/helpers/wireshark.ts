@@ -7,7 +7,7 @@ import { hex } from './hex.js'
 import { parsePcap } from './savefiles.js'
 
 /** A packet of a savefile, as both Wireshark and the library tell of it. */
-export interface Told {
+export interface ReadPacket {
   /** Nanoseconds since 1970. */
   timestamp: bigint
   originalLength: number
@@ -18,7 +18,7 @@ export interface Told {
 }
 
 /** As Wireshark's own reader sees it. */
-export interface DissectedPacket extends Told {
+export interface DissectedPacket extends ReadPacket {
   direction: 'in' | 'out' | undefined
   /** Of the VLAN tags, outermost first. */
   vlan: string
@@ -92,7 +92,7 @@ export function numbersIn(path: string, options: { endsMidway?: boolean } = {}):
 }
 
 /** Every packet of a file, with its bytes in hexadecimal, by tshark: for files of any link types, which takes its time. */
-export function toldByTshark(path: string): (Told & { bytes: string })[] {
+export function readByTshark(path: string): (ReadPacket & { bytes: string })[] {
   const raw = JSON.parse(run('tshark', ['-n', '-r', path, '-T', 'jsonraw', '-j', 'frame']).toString()) as {
     _source: { layers: { frame_raw: [string] } }
   }[]
@@ -103,9 +103,9 @@ export function toldByTshark(path: string): (Told & { bytes: string })[] {
 }
 
 /** The same by the library. */
-export async function toldByUs(path: string): Promise<(Told & { bytes: string })[]> {
+export async function readByRingtap(path: string): Promise<(ReadPacket & { bytes: string })[]> {
   await using file = await openFile(path)
-  const told: (Told & { bytes: string })[] = []
+  const told: (ReadPacket & { bytes: string })[] = []
   for await (const packet of file.packets()) {
     told.push({
       timestamp: packet.timestamp,

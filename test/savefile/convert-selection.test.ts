@@ -5,7 +5,7 @@ import { type CaptureError, type ConvertOptions, convertFiles, type InterfaceSel
 import t from 'tap'
 import { range } from '../helpers/range.js'
 import { type Options, Pcapng, pcap } from '../helpers/savefiles.js'
-import { blocksIn, describe, dissect, numbersIn, run, toldByTshark } from '../helpers/wireshark.js'
+import { blocksIn, describe, dissect, numbersIn, readByTshark, run } from '../helpers/wireshark.js'
 import { expectedFrame, sequenceOf } from '../live/support/frame.js'
 
 const folder = t.testdir()
@@ -169,7 +169,7 @@ const kinds = ['nameResolution', 'decryptionSecrets', 'custom'] as const
 const keep = { keep: kinds } satisfies ConvertOptions
 
 /** tshark writes no pcap file of one that has such blocks. */
-const numbersOf = (path: string) => toldByTshark(path).map(({ bytes }) => sequenceOf(Buffer.from(bytes, 'hex')))
+const numbersOf = (path: string) => readByTshark(path).map(({ bytes }) => sequenceOf(Buffer.from(bytes, 'hex')))
 
 /** The blocks as the library reads them. */
 async function blocksOf(path: string) {
@@ -195,7 +195,7 @@ t.test('secrets that editcap put into a file are in every part of it, as Wiresha
   // Put together again they are there once.
   t.match(await convertFiles(parts, again, { ...keep }), { written: 100, warnings: [] })
   t.equal(inSecrets(again), 1)
-  t.strictSame(toldByTshark(again), toldByTshark(input))
+  t.strictSame(readByTshark(again), readByTshark(input))
   // Secrets do not get around by themselves.
   const without = await convertFiles(input, join(folder, 'without-%i'), split)
   t.strictSame(

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { openFile, type Packet, SavefileWriter } from 'ringtap'
 import t from 'tap'
 import { ethernetPackets, type MadePacket, rawPackets } from '../helpers/packets.js'
-import { describe, run, toldByTshark, toldByUs } from '../helpers/wireshark.js'
+import { describe, readByRingtap, readByTshark, run } from '../helpers/wireshark.js'
 
 const folder = t.testdir()
 const at = (name: string) => join(folder, name)
@@ -102,10 +102,10 @@ const names = [
 for (const name of names) {
   t.test(name, async (t) => {
     const path = at(name)
-    const ours = await toldByUs(path)
+    const ours = await readByRingtap(path)
     t.ok(ours.length > 5)
     // tshark 4.0 looks for interfaces of a later section in the first: it reads those files one by one.
-    const told = name.startsWith('sections') ? parts.flatMap((part) => toldByTshark(at(part))) : toldByTshark(path)
+    const told = name.startsWith('sections') ? parts.flatMap((part) => readByTshark(at(part))) : readByTshark(path)
     t.strictSame(ours, told)
     const { packets, bytes } = describe(path)
     t.equal(ours.length, packets)
@@ -123,7 +123,7 @@ function counted(path: string) {
 
 for (const name of ['comments.pcapng', 'merged.pcapng', 'cut.pcapng']) {
   t.test(`read and written again: ${name}`, async (t) => {
-    const wanted = toldByTshark(at(name))
+    const wanted = readByTshark(at(name))
     t.equal(
       wanted.some(({ comment }) => comment !== ''),
       name === 'comments.pcapng',
@@ -141,7 +141,7 @@ for (const name of ['comments.pcapng', 'merged.pcapng', 'cut.pcapng']) {
       await writer.write(copies)
       const { packets } = await writer.close()
       t.equal(packets, wanted.length)
-      t.strictSame(toldByTshark(again), wanted, `${how}: times, lengths, interfaces, comments and bytes`)
+      t.strictSame(readByTshark(again), wanted, `${how}: times, lengths, interfaces, comments and bytes`)
       t.same(counted(again), counted(at(name)))
       if (how !== 'packets') continue
       // A comment of the writer's stands behind those that the packet had.
@@ -151,7 +151,7 @@ for (const name of ['comments.pcapng', 'merged.pcapng', 'cut.pcapng']) {
       for await (const chunk of source) await second.write(chunk, { comment: 'seen twice' })
       await second.close()
       t.strictSame(
-        toldByTshark(more).map(({ comment }) => comment),
+        readByTshark(more).map(({ comment }) => comment),
         wanted.map(({ comment }) => (comment === '' ? 'seen twice' : `${comment}|seen twice`)),
       )
     }

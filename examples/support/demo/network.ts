@@ -58,8 +58,8 @@ export function there({ address, peer, peerAddress, mac }: Pair): string[] {
 export function deviceCounters(): Map<string, number> {
   const frames = new Map<string, number>()
   for (const line of readFileSync('/proc/net/dev', 'latin1').split('\n').slice(2)) {
-    const [name = '', figures = ''] = line.trim().split(/:\s*/)
-    const column = figures.split(/\s+/).map(Number)
+    const [name = '', stats = ''] = line.trim().split(/:\s*/)
+    const column = stats.split(/\s+/).map(Number)
     if (name !== '') frames.set(name, (column[1] ?? 0) + (column[9] ?? 0))
   }
   return frames

@@ -53,7 +53,7 @@ std::optional<std::string> textOf(Napi::Value value) {
 struct OpenRequest {
   CaptureConfig config;
   FilterRequest filter;
-  HostLists hosts;
+  AddressLists hosts;
   std::string netns;  // "": the caller's
   bool copying = false;
 };
@@ -74,7 +74,7 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
                                          InstanceMethod<&CaptureHandle::release>("release"),
                                          InstanceMethod<&CaptureHandle::setFilter>("setFilter"),
                                          InstanceMethod<&CaptureHandle::setHosts>("setHosts"),
-                                         InstanceMethod<&CaptureHandle::filterSettled>("filterSettled"),
+                                         InstanceMethod<&CaptureHandle::oldFilterDrained>("oldFilterDrained"),
                                          InstanceMethod<&CaptureHandle::enforceFilter>("enforceFilter"),
                                          InstanceMethod<&CaptureHandle::record>("record"),
                                          InstanceMethod<&CaptureHandle::stopRecording>("stopRecording"),
@@ -329,11 +329,11 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
   Napi::Value setHosts(const Napi::CallbackInfo& info) {
     const Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
-    HostLists lists{{textOf(info[0]).value_or(""), "exclude"}, {textOf(info[1]).value_or(""), "include"}};
-    auto hosts = std::make_shared<std::shared_ptr<const HostFilter>>();
+    AddressLists lists{{textOf(info[0]).value_or(""), "exclude"}, {textOf(info[1]).value_or(""), "include"}};
+    auto hosts = std::make_shared<std::shared_ptr<const AddressFilter>>();
     return begin(
-        {.prepare = [hosts, lists = std::move(lists), maps = capture->form() == TableForm::Ebpf]() -> Result<> {
-           auto created = HostFilter::create(lists, maps);
+        {.prepare = [hosts, lists = std::move(lists), maps = capture->form() == FilterMode::Ebpf]() -> Result<> {
+           auto created = AddressFilter::create(lists, maps);
            if (!created) return created.error();
            *hosts = std::move(*created);
            return {};
@@ -347,8 +347,8 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     return worker->promise();
   }
 
-  Napi::Value filterSettled(const Napi::CallbackInfo& info) {
-    return Napi::Boolean::New(info.Env(), !capture_ || capture_->filterSettled());
+  Napi::Value oldFilterDrained(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), !capture_ || capture_->oldFilterDrained());
   }
 
   void enforceFilter(const Napi::CallbackInfo&) {
@@ -376,15 +376,15 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
   Napi::Value stats(const Napi::CallbackInfo& info) {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
-    return toJs(info.Env(), *capture, capture->figures());
+    return toJs(info.Env(), *capture, capture->stats());
   }
 
   // lossSample(packets: number): Float64Array, or undefined where the rings have accepted no more than that
   Napi::Value lossSample(const Napi::CallbackInfo& info) {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
-    const auto figures = capture->ledgerAfter(static_cast<std::uint64_t>(info[0].As<Napi::Number>().Int64Value()));
-    return figures ? toLossSample(info.Env(), *capture, *figures) : info.Env().Undefined();
+    const auto stats = capture->ledgerAfter(static_cast<std::uint64_t>(info[0].As<Napi::Number>().Int64Value()));
+    return stats ? toLossSample(info.Env(), *capture, *stats) : info.Env().Undefined();
   }
 
   void stop(const Napi::CallbackInfo& info) {
@@ -432,7 +432,7 @@ class OpenWorker final : public Napi::AsyncWorker {
   }
 
   Result<std::unique_ptr<Capture>> open() {
-    auto hosts = HostFilter::create(request_.hosts, triesEbpf(request_.config.form));
+    auto hosts = AddressFilter::create(request_.hosts, triesEbpf(request_.config.form));
     if (!hosts) return hosts.error();
     request_.filter.spec.hosts = std::move(*hosts);
     auto monitor = InterfaceMonitor::open();
@@ -469,7 +469,7 @@ Napi::Value openCapture(const Napi::CallbackInfo& info) {
   OpenRequest request;
   request.config.ring.blockSize = number("blockSize");
   request.config.ring.blockCount = number("blockCount");
-  request.config.ring.retireMilliseconds = number("retireTime");
+  request.config.ring.maxDelayMilliseconds = number("maxDelay");
   request.filter.spec.snapshotLength = number("snapshotLength");
   request.filter.spec.direction = static_cast<Direction>(number("direction"));
   request.config.ringCount = number("ringCount");
@@ -478,7 +478,7 @@ Napi::Value openCapture(const Napi::CallbackInfo& info) {
       static_cast<std::size_t>(options.Get("overflowMemory").As<Napi::Number>().DoubleValue());
   request.config.backend = flag("pcap") ? Backend::Pcap : Backend::Ring;
   request.config.pcap.memory = static_cast<std::size_t>(options.Get("pcapMemory").As<Napi::Number>().DoubleValue());
-  request.config.pcap.delayMilliseconds = number("retireTime");
+  request.config.pcap.maxDelayMilliseconds = number("maxDelay");
   const auto names = options.Get("names").As<Napi::Array>();
   for (std::uint32_t i = 0; i < names.Length(); ++i) {
     request.config.pcap.names.push_back(names.Get(i).As<Napi::String>().Utf8Value());
@@ -486,7 +486,7 @@ Napi::Value openCapture(const Napi::CallbackInfo& info) {
   request.config.hotplug = flag("hotplug");
   request.config.promiscuous = flag("promiscuous");
   request.config.dedupe = flag("dedupe");
-  request.config.form = static_cast<TableForm>(number("table"));
+  request.config.form = static_cast<FilterMode>(number("table"));
   request.copying = flag("copying");
   request.filter.expression = textOf(options.Get("filter"));
   request.hosts.exclude.text = textOf(options.Get("excludeHosts")).value_or("");

@@ -9,10 +9,10 @@ namespace ringtap::binding {
 
 namespace {
 
-const char* nameOf(TableForm form) {
+const char* nameOf(FilterMode form) {
   switch (form) {
-    case TableForm::Ebpf: return "ebpf";
-    case TableForm::None: return "none";
+    case FilterMode::Ebpf: return "ebpf";
+    case FilterMode::None: return "none";
     default: return "classic";
   }
 }
@@ -25,9 +25,9 @@ Napi::Float64Array toArray(Napi::Env env, const std::vector<double>& row) {
 }
 
 // PackedInterfaces of lib/capture/interface-stats.ts.
-Napi::Object packInterfaces(Napi::Env env, const CaptureFigures& figures) {
+Napi::Object packInterfaces(Napi::Env env, const CaptureStats& stats) {
   constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-  const auto& list = figures.table.interfaces;
+  const auto& list = stats.table.interfaces;
   Napi::Array names = Napi::Array::New(env, list.size());
   std::vector<double> rows;
   rows.reserve(list.size() * 18);
@@ -35,7 +35,7 @@ Napi::Object packInterfaces(Napi::Env env, const CaptureFigures& figures) {
     rows.push_back(value ? static_cast<double>(*value) : kUnknown);
   };
   for (std::uint32_t i = 0; i < list.size(); ++i) {
-    const InterfaceFigures& one = list[i];
+    const InterfaceStats& one = list[i];
     names.Set(i, Napi::String::New(env, one.name));
     add(one.index);
     add(one.generation);
@@ -45,7 +45,7 @@ Napi::Object packInterfaces(Napi::Env env, const CaptureFigures& figures) {
     add(one.delivered);
     add(one.bytes);
     add(one.droppedByRecorder);
-    add(figures.lost(one));
+    add(stats.lost(one));
     add(one.unselected);
     add(one.duplicates);
     add(one.truncated);
@@ -67,55 +67,55 @@ Napi::Object packInterfaces(Napi::Env env, const CaptureFigures& figures) {
 
 }  // namespace
 
-Napi::Object toJs(Napi::Env env, const Capture& capture, const CaptureFigures& figures) {
+Napi::Object toJs(Napi::Env env, const Capture& capture, const CaptureStats& stats) {
   const auto set = [env](Napi::Object& object, const char* name, std::uint64_t value) {
     object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
   };
   Napi::Object object = Napi::Object::New(env);
-  set(object, "received", figures.received);
-  set(object, "droppedByRing", figures.loops.ringDrops);
-  set(object, "droppedByOverflow", figures.loops.overflowDrops);
-  set(object, "freezes", figures.loops.freezes);
-  set(object, "evicted", figures.loops.evicted);
-  set(object, "overflowUsed", figures.overflowUsed);
-  set(object, "delivered", figures.table.delivered);
-  set(object, "bytes", figures.table.bytes);
-  set(object, "droppedByRecorder", figures.table.droppedByRecorder);
-  set(object, "unselected", figures.table.unselected);
-  set(object, "duplicates", figures.table.duplicates);
-  set(object, "truncated", figures.table.truncated);
-  set(object, "malformed", figures.table.malformed);
-  set(object, "queued", figures.table.queued);
-  set(object, "monitorOverflows", figures.monitorOverflows);
+  set(object, "received", stats.received);
+  set(object, "droppedByRing", stats.loops.ringDrops);
+  set(object, "droppedByOverflow", stats.loops.overflowDrops);
+  set(object, "freezes", stats.loops.freezes);
+  set(object, "evicted", stats.loops.evicted);
+  set(object, "overflowUsed", stats.overflowUsed);
+  set(object, "delivered", stats.table.delivered);
+  set(object, "bytes", stats.table.bytes);
+  set(object, "droppedByRecorder", stats.table.droppedByRecorder);
+  set(object, "unselected", stats.table.unselected);
+  set(object, "duplicates", stats.table.duplicates);
+  set(object, "truncated", stats.table.truncated);
+  set(object, "malformed", stats.table.malformed);
+  set(object, "queued", stats.table.queued);
+  set(object, "monitorOverflows", stats.monitorOverflows);
   const IntakeSize size = capture.size();
   set(object, "memory", size.memory);
   set(object, "count", size.count);
   set(object, "blockSize", size.blockSize);
   set(object, "blockCount", size.blockCount);
   object.Set("table", Napi::String::New(env, nameOf(capture.form())));
-  if (figures.softnet) {
+  if (stats.softnet) {
     Napi::Object softnet = Napi::Object::New(env);
-    set(softnet, "dropped", figures.softnet->dropped);
-    set(softnet, "timeSqueezed", figures.softnet->timeSqueezed);
+    set(softnet, "dropped", stats.softnet->dropped);
+    set(softnet, "timeSqueezed", stats.softnet->timeSqueezed);
     object.Set("softnet", softnet);
   }
-  object.Set("lossSample", toLossSample(env, capture, figures));
-  object.Set("interfaces", packInterfaces(env, figures));
+  object.Set("lossSample", toLossSample(env, capture, stats));
+  object.Set("interfaces", packInterfaces(env, stats));
   return object;
 }
 
-Napi::Value toLossSample(Napi::Env env, const Capture& capture, const CaptureFigures& figures) {
+Napi::Value toLossSample(Napi::Env env, const Capture& capture, const CaptureStats& stats) {
   std::vector<double> row;
   const auto add = [&row](std::uint64_t value) { row.push_back(static_cast<double>(value)); };
-  add(figures.loops.packets);
-  add(figures.settled ? 1 : 0);
-  add(capture.form() == TableForm::Ebpf ? 1 : 0);
-  add(figures.received);
-  add(figures.loops.ringDrops);
-  add(figures.loops.overflowDrops);
-  add(figures.table.malformed);
-  for (const InterfaceFigures& one : figures.table.interfaces) {
-    const auto lost = figures.lost(one);
+  add(stats.loops.packets);
+  add(stats.settled ? 1 : 0);
+  add(capture.form() == FilterMode::Ebpf ? 1 : 0);
+  add(stats.received);
+  add(stats.loops.ringDrops);
+  add(stats.loops.overflowDrops);
+  add(stats.table.malformed);
+  for (const InterfaceStats& one : stats.table.interfaces) {
+    const auto lost = stats.lost(one);
     // Of those that went only what they lost matters; they may be many.
     if (!lost || *one.received == 0 || (!one.present && *lost == 0)) continue;
     add(one.index);

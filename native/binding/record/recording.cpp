@@ -23,14 +23,14 @@ Napi::Object toJs(Napi::Env env, const CompleteFile& file) {
 }
 
 Napi::Object toJs(Napi::Env env, const Recorder& recorder) {
-  const RecorderFigures figures = recorder.figures();
+  const RecorderStats stats = recorder.stats();
   Napi::Object object = Napi::Object::New(env);
-  object.Set("packets", number(env, figures.packets));
-  object.Set("packetBytes", number(env, figures.packetBytes));
-  object.Set("bytes", number(env, figures.bytes));
-  object.Set("files", number(env, figures.files));
-  object.Set("dropped", number(env, figures.dropped));
-  object.Set("otherLinkType", number(env, figures.otherLinkType));
+  object.Set("packets", number(env, stats.packets));
+  object.Set("packetBytes", number(env, stats.packetBytes));
+  object.Set("bytes", number(env, stats.bytes));
+  object.Set("files", number(env, stats.files));
+  object.Set("dropped", number(env, stats.dropped));
+  object.Set("otherLinkType", number(env, stats.otherLinkType));
   object.Set("waiting", number(env, recorder.waiting()));
   return object;
 }

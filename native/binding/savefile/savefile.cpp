@@ -29,7 +29,7 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
     Instance::of(env).savefile =
         Napi::Persistent(DefineClass(env, "Savefile",
                                      {
-                                         InstanceMethod<&SavefileHandle::nextNews>("nextNews"),
+                                         InstanceMethod<&SavefileHandle::nextEvent>("nextEvent"),
                                          InstanceMethod<&SavefileHandle::nextChunk>("nextChunk"),
                                          InstanceMethod<&SavefileHandle::failure>("failure"),
                                          InstanceMethod<&SavefileHandle::release>("release"),
@@ -37,7 +37,7 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
                                          InstanceMethod<&SavefileHandle::feed>("feed"),
                                          InstanceMethod<&SavefileHandle::feedEnd>("feedEnd"),
                                          InstanceMethod<&SavefileHandle::hold>("hold"),
-                                         InstanceMethod<&SavefileHandle::figures>("figures"),
+                                         InstanceMethod<&SavefileHandle::stats>("stats"),
                                          InstanceMethod<&SavefileHandle::close>("close"),
                                      }));
   }
@@ -104,10 +104,10 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
     self->waker_->release();
   }
 
-  Napi::Value nextNews(const Napi::CallbackInfo& info) {
+  Napi::Value nextEvent(const Napi::CallbackInfo& info) {
     if (!reader_) return info.Env().Undefined();
-    const auto news = reader_->nextNews();
-    return news ? newsToJs(info.Env(), *news) : info.Env().Undefined();
+    const auto news = reader_->nextEvent();
+    return news ? savefileEventToJs(info.Env(), *news) : info.Env().Undefined();
   }
 
   // nextChunk(meta: ArrayBuffer): ArrayBuffer, or 0: none yet, a wake-up will come; 1: news first; 2: no more.
@@ -116,7 +116,7 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
     std::optional<SavefileChunk> chunk;
     switch (reader_->nextChunk(chunk)) {
       case SavefileReader::Next::Empty: return Napi::Number::New(info.Env(), 0);
-      case SavefileReader::Next::NewsFirst: return Napi::Number::New(info.Env(), 1);
+      case SavefileReader::Next::EventsFirst: return Napi::Number::New(info.Env(), 1);
       case SavefileReader::Next::Finished: return Napi::Number::New(info.Env(), 2);
       case SavefileReader::Next::Chunk: break;
     }
@@ -168,18 +168,18 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
     if (reader_) waker_->hold(info.Env(), info[0].As<Napi::Boolean>().Value());
   }
 
-  Napi::Value figures(const Napi::CallbackInfo& info) {
-    const SavefileFigures figures = reader_ ? reader_->figures() : SavefileFigures{};
+  Napi::Value stats(const Napi::CallbackInfo& info) {
+    const SavefileStats stats = reader_ ? reader_->stats() : SavefileStats{};
     Napi::Object object = Napi::Object::New(info.Env());
     const auto set = [&](const char* name, std::uint64_t value) {
       object.Set(name, Napi::Number::New(info.Env(), static_cast<double>(value)));
     };
-    set("bytesRead", figures.bytesRead);
-    set("unpacked", figures.unpacked);
-    set("packets", figures.parser.packets);
-    set("unselected", figures.parser.unselected);
-    set("filtered", figures.parser.filtered);
-    set("skippedBlocks", figures.parser.skippedBlocks);
+    set("bytesRead", stats.bytesRead);
+    set("unpacked", stats.unpacked);
+    set("packets", stats.parser.packets);
+    set("unselected", stats.parser.unselected);
+    set("filtered", stats.parser.filtered);
+    set("skippedBlocks", stats.parser.skippedBlocks);
     return object;
   }
 

@@ -41,29 +41,29 @@ Napi::Value start(const Napi::CallbackInfo& info) {
     options.keep.push_back(keep.Get(i).As<Napi::Number>().Uint32Value());
   }
   options.form = savefileForm(given);
-  options.mostBytes = number("mostBytes");
-  options.mostPackets = number("mostPackets");
-  options.mostNanoseconds = number("mostMilliseconds") * 1'000'000;
+  options.maxBytes = number("maxBytes");
+  options.maxPackets = number("maxPackets");
+  options.maxNanoseconds = number("maxMilliseconds") * 1'000'000;
   return ConvertJob::start(info.Env(), std::make_unique<SavefileConverter>(std::move(options)),
                            info[1].As<Napi::Function>());
 }
 
-Napi::Object figureObject(Napi::Env env, const ConvertFigures& figures) {
+Napi::Object statsObject(Napi::Env env, const ConvertStats& stats) {
   auto object = Napi::Object::New(env);
   const auto set = [&](const char* name, std::uint64_t value) {
     object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
   };
-  set("packets", figures.packets);
-  set("written", figures.written);
-  set("otherLinkType", figures.otherLinkType);
-  set("bytesRead", figures.bytesRead);
-  set("bytesTotal", figures.bytesTotal);
+  set("packets", stats.packets);
+  set("written", stats.written);
+  set("otherLinkType", stats.otherLinkType);
+  set("bytesRead", stats.bytesRead);
+  set("bytesTotal", stats.bytesTotal);
   return object;
 }
 
-// convertFigures(handle): NativeConvertFigures
-Napi::Value figures(const Napi::CallbackInfo& info) {
-  return figureObject(info.Env(), ConvertJob::of(info[0]).task().figures());
+// convertStats(handle): NativeConvertStats
+Napi::Value stats(const Napi::CallbackInfo& info) {
+  return statsObject(info.Env(), ConvertJob::of(info[0]).task().stats());
 }
 
 // convertQuestion(handle): { section, number, interface }, or undefined where none waits for answerConvert().
@@ -72,9 +72,9 @@ Napi::Value question(const Napi::CallbackInfo& info) {
   auto asked = ConvertJob::of(info[0]).task().question();
   if (!asked) return env.Undefined();
   auto object = Napi::Object::New(env);
-  object.Set("section", newsToJs(env, std::move(asked->section)));
+  object.Set("section", savefileEventToJs(env, std::move(asked->section)));
   object.Set("number", Napi::Number::New(env, asked->sectionNumber));
-  object.Set("interface", newsToJs(env, std::move(asked->interface)));
+  object.Set("interface", savefileEventToJs(env, std::move(asked->interface)));
   return object;
 }
 
@@ -92,7 +92,7 @@ Napi::Value finish(const Napi::CallbackInfo& info) {
   ConvertJob& job = ConvertJob::of(info[0]);
   job.finish();
   auto result = Napi::Object::New(env);
-  result.Set("figures", figureObject(env, job.task().figures()));
+  result.Set("stats", statsObject(env, job.task().stats()));
   const auto& complete = job.task().files();
   auto files = Napi::Array::New(env, complete.size());
   for (std::uint32_t i = 0; i < complete.size(); ++i) {
@@ -115,7 +115,7 @@ Napi::Value finish(const Napi::CallbackInfo& info) {
 
 void initConvert(Napi::Env env, Napi::Object exports) {
   exports.Set("startConvert", Napi::Function::New(env, start, "startConvert"));
-  exports.Set("convertFigures", Napi::Function::New(env, figures, "convertFigures"));
+  exports.Set("convertStats", Napi::Function::New(env, stats, "convertStats"));
   exports.Set("convertQuestion", Napi::Function::New(env, question, "convertQuestion"));
   exports.Set("answerConvert", Napi::Function::New(env, answer, "answerConvert"));
   exports.Set("stopConvert", Napi::Function::New(env, stop, "stopConvert"));

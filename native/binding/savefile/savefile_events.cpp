@@ -74,6 +74,6 @@ struct ToJs {
 
 }  // namespace
 
-Napi::Value newsToJs(Napi::Env env, const SavefileNews& news) { return std::visit(ToJs{env}, news); }
+Napi::Value savefileEventToJs(Napi::Env env, const SavefileEvent& news) { return std::visit(ToJs{env}, news); }
 
 }  // namespace ringtap::binding

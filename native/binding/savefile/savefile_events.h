@@ -1,4 +1,4 @@
-// What the reader of a savefile tells, for JavaScript (NativeFileNews, lib/native/native-savefile.ts).
+// What the reader of a savefile tells, for JavaScript (NativeSavefileEvent, lib/native/native-savefile.ts).
 #pragma once
 
 #include <napi.h>
@@ -7,6 +7,6 @@
 
 namespace ringtap::binding {
 
-[[nodiscard]] Napi::Value newsToJs(Napi::Env env, const SavefileNews& news);
+[[nodiscard]] Napi::Value savefileEventToJs(Napi::Env env, const SavefileEvent& news);
 
 }  // namespace ringtap::binding

@@ -42,7 +42,7 @@ class ReplayTask {
     if (!injector) return injector.error();
     const auto open = [this] {
       // Each pass has the same to say.
-      const auto hear = [this, first = !std::exchange(opened_, true)](SavefileNews& news) {
+      const auto hear = [this, first = !std::exchange(opened_, true)](SavefileEvent& news) {
         if (auto* warning = std::get_if<SavefileWarning>(&news); warning && first) warnings_.push_back(warning->text);
       };
       return SavefileSource::open(request_.file, request_.savefile, hear);
@@ -58,7 +58,7 @@ class ReplayTask {
     std::unique_ptr<ReplaySender> over;
     {
       std::lock_guard lock(mutex_);
-      figures_ = sender->figures();
+      stats_ = sender->stats();
       tally_ = sender->tally();
       over = std::move(sender_);
     }
@@ -69,9 +69,9 @@ class ReplayTask {
     stopped_ = true;
     if (sender_) sender_->stop();
   }
-  [[nodiscard]] ReplayFigures figures() const {
+  [[nodiscard]] ReplayStats stats() const {
     std::lock_guard lock(mutex_);
-    return sender_ ? sender_->figures() : figures_;
+    return sender_ ? sender_->stats() : stats_;
   }
   // When run() has returned.
   [[nodiscard]] const SendTally& tally() const { return tally_; }
@@ -82,7 +82,7 @@ class ReplayTask {
   mutable std::mutex mutex_;
   bool stopped_ = false;                  // under the mutex, like the next two
   std::unique_ptr<ReplaySender> sender_;  // while it sends
-  ReplayFigures figures_;
+  ReplayStats stats_;
   SendTally tally_;  // the thread's own, like the next two
   std::vector<std::string> warnings_;
   bool opened_ = false;
@@ -114,25 +114,25 @@ Napi::Value start(const Napi::CallbackInfo& info) {
   return ReplayJob::start(info.Env(), std::make_unique<ReplayTask>(std::move(request)), info[1].As<Napi::Function>());
 }
 
-Napi::Object figureObject(Napi::Env env, const ReplayFigures& figures) {
+Napi::Object statsObject(Napi::Env env, const ReplayStats& stats) {
   auto object = Napi::Object::New(env);
   const auto set = [&](const char* name, std::uint64_t value) {
     object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
   };
-  set("packets", figures.packets);
-  set("sent", figures.sent);
-  set("bytes", figures.bytes);
-  set("refused", figures.refused);
-  set("passes", figures.passes);
-  set("nanoseconds", figures.nanoseconds);
-  set("latenessSum", figures.latenessSum);
-  set("latenessMost", figures.latenessMost);
+  set("packets", stats.packets);
+  set("sent", stats.sent);
+  set("bytes", stats.bytes);
+  set("refused", stats.refused);
+  set("passes", stats.passes);
+  set("nanoseconds", stats.nanoseconds);
+  set("latenessSum", stats.latenessSum);
+  set("latenessMost", stats.latenessMost);
   return object;
 }
 
-// replayFigures(handle): NativeReplayFigures. Before finishReplay().
-Napi::Value figures(const Napi::CallbackInfo& info) {
-  return figureObject(info.Env(), ReplayJob::of(info[0]).task().figures());
+// replayStats(handle): NativeReplayStats. Before finishReplay().
+Napi::Value stats(const Napi::CallbackInfo& info) {
+  return statsObject(info.Env(), ReplayJob::of(info[0]).task().stats());
 }
 
 // stopReplay(handle): onEnd will be called soon.
@@ -145,7 +145,7 @@ Napi::Value finish(const Napi::CallbackInfo& info) {
   job.finish();
   auto result = Napi::Object::New(env);
   result.Set("tally", toJs(env, job.task().tally()));
-  result.Set("figures", figureObject(env, job.task().figures()));
+  result.Set("stats", statsObject(env, job.task().stats()));
   result.Set("warnings", textList(env, job.task().warnings()));
   if (job.failure()) result.Set("failure", toJs(env, *job.failure()));
   return result;
@@ -155,7 +155,7 @@ Napi::Value finish(const Napi::CallbackInfo& info) {
 
 void initReplay(Napi::Env env, Napi::Object exports) {
   exports.Set("startReplay", Napi::Function::New(env, start, "startReplay"));
-  exports.Set("replayFigures", Napi::Function::New(env, figures, "replayFigures"));
+  exports.Set("replayStats", Napi::Function::New(env, stats, "replayStats"));
   exports.Set("stopReplay", Napi::Function::New(env, stop, "stopReplay"));
   exports.Set("finishReplay", Napi::Function::New(env, finish, "finishReplay"));
 }

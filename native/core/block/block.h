@@ -44,13 +44,13 @@ inline constexpr std::uint8_t kPacketUnknown = 0xff;
 // there is as much as fits.
 inline constexpr std::size_t kIndexStart = sizeof(tpacket_block_desc);
 inline constexpr unsigned kIndexLengthBits = 13;
-inline constexpr std::uint32_t kIndexMostLength = (1u << kIndexLengthBits) - 1;  // "at least this: see the record"
+inline constexpr std::uint32_t kIndexMaxLength = (1u << kIndexLengthBits) - 1;  // "at least this: see the record"
 inline constexpr std::size_t kLargestBlock = kRecordAlignment << (32 - kIndexLengthBits);
 static_assert(kIndexStart % kRecordAlignment == 0 && kLargestBlock == std::size_t{4} << 20);
 
 constexpr std::uint32_t indexEntry(std::uint32_t offset, std::uint32_t captured) {
   return static_cast<std::uint32_t>(offset / kRecordAlignment) << kIndexLengthBits |
-         (captured < kIndexMostLength ? captured : kIndexMostLength);
+         (captured < kIndexMaxLength ? captured : kIndexMaxLength);
 }
 constexpr std::uint32_t indexedOffset(std::uint32_t entry) {
   return static_cast<std::uint32_t>((entry >> kIndexLengthBits) * kRecordAlignment);

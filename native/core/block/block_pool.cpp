@@ -5,7 +5,7 @@
 namespace ringtap {
 
 PooledBlock::~PooledBlock() {
-  if (memory_ != nullptr) pool_->giveBack(memory_);
+  if (memory_ != nullptr) pool_->release(memory_);
 }
 
 BlockPool::~BlockPool() {
@@ -33,7 +33,7 @@ void BlockPool::shut() {
   freed_.notify_all();
 }
 
-void BlockPool::giveBack(std::byte* memory) {
+void BlockPool::release(std::byte* memory) {
   std::lock_guard lock(mutex_);
   free_.push_back(memory);
   freed_.notify_one();

@@ -51,7 +51,7 @@ class BlockPool : public std::enable_shared_from_this<BlockPool> {
 
  private:
   friend class PooledBlock;
-  void giveBack(std::byte* memory);
+  void release(std::byte* memory);
 
   const std::size_t size_;
   const std::size_t most_;

@@ -56,7 +56,7 @@ class OverflowMemory {
     return std::unique_ptr<std::byte[]>(new (std::nothrow) std::byte[bytes]);
   }
   // `memory`: of allocate(), if it is that; `bytes` less kBlockOverhead long.
-  void giveBack(std::size_t bytes, std::unique_ptr<std::byte[]> memory = {}) {
+  void release(std::size_t bytes, std::unique_ptr<std::byte[]> memory = {}) {
     std::lock_guard lock(mutex_);
     used_ -= bytes;
     if (memory && bytes >= kLarge && spareBytes_ + bytes <= limit_ - used_) {

@@ -26,13 +26,13 @@ std::string shown(std::string_view text) {
   return out + (length < text.size() ? "\"…" : "\"");
 }
 
-Result<std::vector<Prefix>> parse(const HostLists::List& list) {
+Result<std::vector<Prefix>> parse(const AddressLists::List& list) {
   std::vector<Prefix> prefixes;
   if (list.text.empty()) return prefixes;
   const auto count = static_cast<std::size_t>(std::count(list.text.begin(), list.text.end(), '\n')) + 1;
-  if (count > kMaxHosts) {
+  if (count > kMaxAddresses) {
     return Error{.code = Code::Option,
-                 .message = list.label + " must have at most " + std::to_string(kMaxHosts) + " entries; got " +
+                 .message = list.label + " must have at most " + std::to_string(kMaxAddresses) + " entries; got " +
                             std::to_string(count),
                  .option = list.label};
   }
@@ -68,26 +68,26 @@ std::size_t rangeCount(const AddressSet& addresses) {
 
 }  // namespace
 
-HostFilter::HostFilter(AddressSet addresses, bool maps, std::string option)
+AddressFilter::AddressFilter(AddressSet addresses, bool maps, std::string option)
     : addresses_(std::move(addresses)),
       option_(std::move(option)),
-      maps_(maps ? HostMaps::create(addresses_) : Error{Code::System, "the kernel maps were not asked for"}) {
+      maps_(maps ? AddressMaps::create(addresses_) : Error{Code::System, "the kernel maps were not asked for"}) {
   // A range is an instruction at the very least.
-  if (rangeCount(addresses_) <= kMaxFilterInstructions) classic_ = assembleHosts(addresses_);
+  if (rangeCount(addresses_) <= kMaxFilterInstructions) classic_ = assembleAddresses(addresses_);
 }
 
-Result<std::shared_ptr<const HostFilter>> HostFilter::create(const HostLists& lists, bool maps) {
+Result<std::shared_ptr<const AddressFilter>> AddressFilter::create(const AddressLists& lists, bool maps) {
   auto exclude = parse(lists.exclude);
   if (!exclude) return exclude.error();
   auto include = parse(lists.include);
   if (!include) return include.error();
   AddressSet addresses(*exclude, *include);
-  if (addresses.empty()) return std::shared_ptr<const HostFilter>();
+  if (addresses.empty()) return std::shared_ptr<const AddressFilter>();
   const std::string& option = exclude.value().empty() ? lists.include.label : lists.exclude.label;
-  return std::shared_ptr<const HostFilter>(std::make_shared<HostFilter>(std::move(addresses), maps, option));
+  return std::shared_ptr<const AddressFilter>(std::make_shared<AddressFilter>(std::move(addresses), maps, option));
 }
 
-Result<std::span<const FilterInstruction>> HostFilter::classic(std::size_t room) const {
+Result<std::span<const FilterInstruction>> AddressFilter::classic(std::size_t room) const {
   if (classic_ && classic_->size() <= room) return std::span<const FilterInstruction>(*classic_);
   return Error{
       .code = Code::FilterTooLarge,
@@ -96,19 +96,19 @@ Result<std::span<const FilterInstruction>> HostFilter::classic(std::size_t room)
           " addresses and prefixes (neighbours counted as one), and a classic BPF program, of which the kernel "
           "takes " +
           std::to_string(kMaxFilterInstructions) + " instructions, has room for " +
-          std::to_string(hostsThatFit(addresses_, room)) +
+          std::to_string(addressesThatFit(addresses_, room)) +
           " of them beside the rest of the filter. With CAP_BPF (or as root) they are kept in kernel maps, up to " +
-          std::to_string(kMaxHosts) + " of each",
+          std::to_string(kMaxAddresses) + " of each",
       .option = option_};
 }
 
-Result<HostMapFds> HostFilter::maps() const {
+Result<AddressMapFds> AddressFilter::maps() const {
   if (!maps_.ok()) return maps_.error();
   return maps_.value().fds();
 }
 
-bool HostFilter::accepts(std::uint16_t linkType, std::span<const std::uint8_t> bytes,
-                         std::uint32_t originalLength) const {
+bool AddressFilter::accepts(std::uint16_t linkType, std::span<const std::uint8_t> bytes,
+                            std::uint32_t originalLength) const {
   const Locator* locator = locatorFor(linkType);
   const std::uint32_t located = locator == nullptr ? kNoAddresses : runFilter(locator->program, bytes, originalLength);
   if (located == kNoAddresses) return addresses_.passes(0);

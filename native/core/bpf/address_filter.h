@@ -19,10 +19,10 @@
 
 namespace ringtap {
 
-inline constexpr std::size_t kMaxHosts = 100'000;  // of one set, as given
+inline constexpr std::size_t kMaxAddresses = 100'000;  // of one set, as given
 
 // What the user gave. Entries are separated by newlines; none where a set is not given.
-struct HostLists {
+struct AddressLists {
   struct List {
     std::string text;
     std::string label;  // the option, for messages
@@ -31,14 +31,14 @@ struct HostLists {
   List include{{}, "includeHosts"};
 };
 
-class HostFilter {
+class AddressFilter {
  public:
   // Checks and compiles; off the event loop: 100 000 addresses take some 100 ms, most of it for the maps. Null where
   // both sets are empty. `maps`: make the kernel maps, too. They may be refused: that is told by maps().
   //
   // Option: an entry is not what parsePrefix takes, or there are too many.
-  [[nodiscard]] static Result<std::shared_ptr<const HostFilter>> create(const HostLists& lists, bool maps);
-  HostFilter(AddressSet addresses, bool maps, std::string option = {});
+  [[nodiscard]] static Result<std::shared_ptr<const AddressFilter>> create(const AddressLists& lists, bool maps);
+  AddressFilter(AddressSet addresses, bool maps, std::string option = {});
 
   [[nodiscard]] const AddressSet& addresses() const { return addresses_; }
 
@@ -46,7 +46,7 @@ class HostFilter {
   // how many addresses would fit, and what helps.
   [[nodiscard]] Result<std::span<const FilterInstruction>> classic(std::size_t room) const;
   // The maps, or why there are none.
-  [[nodiscard]] Result<HostMapFds> maps() const;
+  [[nodiscard]] Result<AddressMapFds> maps() const;
 
   // User space's verdict. Where the bytes are cut so short that they do not tell, false: no packet is delivered that
   // the sets may refuse.
@@ -57,7 +57,7 @@ class HostFilter {
   AddressSet addresses_;
   std::string option_;                    // for messages
   std::optional<FilterProgram> classic_;  // nothing where no program could hold it
-  Result<HostMaps> maps_;
+  Result<AddressMaps> maps_;
 };
 
 }  // namespace ringtap

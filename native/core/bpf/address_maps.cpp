@@ -14,13 +14,13 @@ using namespace ebpf;
 
 namespace {
 
-// On the stack, from kHosts up: what a trie takes for a key, beginning with the number of bits, and what a hash takes,
-// which is the address in it.
-constexpr std::int16_t kLength = kHosts;
-constexpr std::int16_t kAddress = kHosts + 4;
-constexpr std::int16_t kStep = kHosts + 20;   // from the first address to the second
-constexpr std::int16_t kFlags = kHosts + 24;  // of the addresses looked up so far
-constexpr std::int16_t kKept = kHosts + 28;   // R0
+// On the stack, from kAddresses up: what a trie takes for a key, beginning with the number of bits, and what a hash
+// takes, which is the address in it.
+constexpr std::int16_t kLength = kAddresses;
+constexpr std::int16_t kAddress = kAddresses + 4;
+constexpr std::int16_t kStep = kAddresses + 20;   // from the first address to the second
+constexpr std::int16_t kFlags = kAddresses + 24;  // of the addresses looked up so far
+constexpr std::int16_t kKept = kAddresses + 28;   // R0
 
 template <typename Bits>
 void putAddress(std::vector<std::uint8_t>& keys, Bits address) {
@@ -65,9 +65,9 @@ Result<> fillFamily(const AddressSet::Family<Bits>& family, UniqueFd& hosts, Uni
 
 std::optional<int> number(const UniqueFd& fd) { return fd ? std::optional<int>(fd.get()) : std::nullopt; }
 
-class HostCheck {
+class AddressCheck {
  public:
-  HostCheck(const HostMapFds& maps, std::vector<bpf_insn>& code, std::vector<std::size_t>& refuse)
+  AddressCheck(const AddressMapFds& maps, std::vector<bpf_insn>& code, std::vector<std::size_t>& refuse)
       : maps_(maps), code_(code), out_(code), refuse_(refuse) {}
 
   Result<> append(std::uint8_t ordinal) {
@@ -157,7 +157,7 @@ class HostCheck {
     }
     if (found && !out_.land(*found)) return false;
     out_.load32(R1, R0, 0);
-    refuse_.push_back(out_.jump32(BPF_JSET, R1, kHostExcluded));
+    refuse_.push_back(out_.jump32(BPF_JSET, R1, kAddressExcluded));
     if (maps_.including) {
       out_.load32(R0, R10, kFlags);
       out_.emit(BPF_ALU | BPF_OR | BPF_X, R0, R1, 0, 0);
@@ -172,7 +172,7 @@ class HostCheck {
     refuse_.push_back(out_.jump32(BPF_JEQ, R0, 0));
   }
 
-  const HostMapFds& maps_;
+  const AddressMapFds& maps_;
   std::vector<bpf_insn>& code_;
   Assembler out_;
   std::vector<std::size_t>& refuse_;
@@ -181,21 +181,21 @@ class HostCheck {
 
 }  // namespace
 
-Result<HostMaps> HostMaps::create(const AddressSet& hosts) {
-  HostMaps maps;
+Result<AddressMaps> AddressMaps::create(const AddressSet& hosts) {
+  AddressMaps maps;
   maps.including_ = hosts.including();
   if (auto filled = fillFamily(hosts.v4(), maps.hosts4_, maps.prefixes4_); !filled) return filled.error();
   if (auto filled = fillFamily(hosts.v6(), maps.hosts6_, maps.prefixes6_); !filled) return filled.error();
   return maps;
 }
 
-HostMapFds HostMaps::fds() const {
+AddressMapFds AddressMaps::fds() const {
   return {including_, number(hosts4_), number(prefixes4_), number(hosts6_), number(prefixes6_)};
 }
 
-Result<> appendHostCheck(const HostMapFds& maps, std::uint8_t ordinal, std::vector<bpf_insn>& code,
-                         std::vector<std::size_t>& refuse) {
-  return HostCheck(maps, code, refuse).append(ordinal);
+Result<> appendAddressCheck(const AddressMapFds& maps, std::uint8_t ordinal, std::vector<bpf_insn>& code,
+                            std::vector<std::size_t>& refuse) {
+  return AddressCheck(maps, code, refuse).append(ordinal);
 }
 
 }  // namespace ringtap

@@ -26,8 +26,8 @@ constexpr std::size_t kLeaf = 16;
 enum Exit : std::uint8_t { kNeutral, kIncluded, kRefused, kExits };
 
 Exit exitFor(std::uint8_t flags) {
-  if ((flags & kHostExcluded) != 0) return kRefused;
-  return (flags & kHostIncluded) != 0 ? kIncluded : kNeutral;
+  if ((flags & kAddressExcluded) != 0) return kRefused;
+  return (flags & kAddressIncluded) != 0 ? kIncluded : kNeutral;
 }
 
 // Code that ends in exits. Open: jumps to them are noted. Closed: at its end are jumps of any length, noted, too.
@@ -283,7 +283,7 @@ void writeLocators(ClassicWriter& out) {
 
 }  // namespace
 
-FilterProgram assembleHosts(const AddressSet& hosts) {
+FilterProgram assembleAddresses(const AddressSet& hosts) {
   ClassicWriter out;
   const auto ip4 = out.label(), arp = out.label(), ip6 = out.label(), some = out.label(), search4 = out.label(),
              pass = out.label(), refuse = out.label();
@@ -321,13 +321,13 @@ FilterProgram assembleHosts(const AddressSet& hosts) {
   return out.finish();
 }
 
-std::size_t hostsThatFit(const AddressSet& hosts, std::size_t room) {
+std::size_t addressesThatFit(const AddressSet& hosts, std::size_t room) {
   const std::size_t all = hosts.v4().ranges.size() + hosts.v6().ranges.size();
   // A range takes more than an instruction.
   std::size_t fits = 0, tooMany = std::min(all, room) + 1;
   while (fits + 1 < tooMany) {
     const std::size_t count = fits + (tooMany - fits) / 2;
-    if (assembleHosts(hosts.firstRanges(count)).size() <= room) fits = count;
+    if (assembleAddresses(hosts.firstRanges(count)).size() <= room) fits = count;
     else tooMany = count;
   }
   return fits;

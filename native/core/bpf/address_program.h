@@ -14,9 +14,9 @@ namespace ringtap {
 // The source and the destination are searched for one after the other, in a tree each: classic BPF has no loops. A host
 // costs little more than two instructions of IPv4, six to fourteen of IPv6. Longer than the kernel takes, possibly: up
 // to the caller.
-[[nodiscard]] FilterProgram assembleHosts(const AddressSet& hosts);
+[[nodiscard]] FilterProgram assembleAddresses(const AddressSet& hosts);
 
 // How many of the ranges of the sets a part of at most `room` instructions holds, in ascending order, IPv4 first.
-[[nodiscard]] std::size_t hostsThatFit(const AddressSet& hosts, std::size_t room);
+[[nodiscard]] std::size_t addressesThatFit(const AddressSet& hosts, std::size_t room);
 
 }  // namespace ringtap

@@ -77,7 +77,7 @@ AddressSet::Family<Bits> familyOf(Entries<Bits> given) {
     }
     while (!open.empty() && lastOf(open.back()) < entry.first) close();
     entry.flags |= around();
-    if ((entry.flags & kHostExcluded) != 0) entry.flags = kHostExcluded;
+    if ((entry.flags & kAddressExcluded) != 0) entry.flags = kAddressExcluded;
     if (entry.flags == around()) continue;
     ranges.change(entry.first, entry.flags);
     family.entries.push_back(entry);
@@ -109,10 +109,10 @@ AddressSet::AddressSet(std::span<const Prefix> exclude, std::span<const Prefix> 
     : including_(!include.empty()) {
   Entries<std::uint32_t> four;
   Entries<Bits128> six;
-  add(four, exclude, kHostExcluded);
-  add(four, include, kHostIncluded);
-  add(six, exclude, kHostExcluded);
-  add(six, include, kHostIncluded);
+  add(four, exclude, kAddressExcluded);
+  add(four, include, kAddressIncluded);
+  add(six, exclude, kAddressExcluded);
+  add(six, include, kAddressIncluded);
   v4_ = familyOf(std::move(four));
   v6_ = familyOf(std::move(six));
 }

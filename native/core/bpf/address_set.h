@@ -11,8 +11,8 @@
 namespace ringtap {
 
 // What is known of an address. Who is excluded is nothing else: that wins.
-inline constexpr std::uint8_t kHostExcluded = 1;
-inline constexpr std::uint8_t kHostIncluded = 2;
+inline constexpr std::uint8_t kAddressExcluded = 1;
+inline constexpr std::uint8_t kAddressIncluded = 2;
 
 class AddressSet {
  public:
@@ -55,7 +55,7 @@ class AddressSet {
 
   // The verdict on a packet, from the flags of all its addresses together.
   [[nodiscard]] bool passes(std::uint8_t flags) const {
-    return (flags & kHostExcluded) == 0 && (!including_ || (flags & kHostIncluded) != 0);
+    return (flags & kAddressExcluded) == 0 && (!including_ || (flags & kAddressIncluded) != 0);
   }
 
  private:

@@ -14,7 +14,7 @@
 
 namespace ringtap {
 
-class HostFilter;
+class AddressFilter;
 
 enum class Direction { Both, In, Out };
 
@@ -24,8 +24,8 @@ struct FilterSpec {
   // `filtered` false: everything matches.
   std::vector<LinkTypeFilter> programs;
   bool filtered = false;
-  std::shared_ptr<const HostFilter> hosts;  // excludeHosts and includeHosts; null: every address passes
-  std::string expression;                   // what the programs were compiled from
+  std::shared_ptr<const AddressFilter> hosts;  // excludeHosts and includeHosts; null: every address passes
+  std::string expression;                      // what the programs were compiled from
   std::uint32_t snapshotLength = 262144;
   Direction direction = Direction::Both;
 };

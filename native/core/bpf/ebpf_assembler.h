@@ -21,7 +21,7 @@ inline constexpr std::int16_t kMemory = -64;
 inline constexpr std::int16_t kKey = -72;
 inline constexpr std::int16_t kCount = -80;
 inline constexpr std::int16_t kDuplicates = -112;  // up to kCount
-inline constexpr std::int16_t kHosts = -144;       // 32 bytes
+inline constexpr std::int16_t kAddresses = -144;   // 32 bytes
 
 class Assembler {
  public:

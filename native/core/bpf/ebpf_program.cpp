@@ -176,15 +176,15 @@ Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUn
 
   // An interface without a slot.
   if (acceptUnlisted) {
-    out.lookup(maps.strangers, kKey);
+    out.lookup(maps.unlistedMap, kKey);
     const std::size_t counted = out.jump(BPF_JNE, R0, 0);
     out.emit(BPF_ST | BPF_MEM | BPF_DW, R10, 0, kCount, 0);
-    out.mapAndKey(maps.strangers, kKey);
+    out.mapAndKey(maps.unlistedMap, kKey);
     out.copy64(R3, R10);
     out.emit(BPF_ALU64 | BPF_ADD | BPF_K, R3, 0, 0, kCount);
     out.set(R4, BPF_NOEXIST);
     out.call(BPF_FUNC_map_update_elem);
-    out.lookup(maps.strangers, kKey);
+    out.lookup(maps.unlistedMap, kKey);
     const std::size_t full = out.jump(BPF_JEQ, R0, 0);
     if (!out.land(counted)) return tooFar();
     out.increment(R0, 0);
@@ -231,7 +231,7 @@ Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUn
     if (maps.hosts) {
       out.load32(R1, R8, offsetof(Slot, flags));
       out.emit(BPF_ALU | BPF_RSH | BPF_K, R1, 0, 0, kSlotLinkTypeShift);
-      if (auto checked = appendHostCheck(*maps.hosts, R1, code, refuse); !checked) return checked.error();
+      if (auto checked = appendAddressCheck(*maps.hosts, R1, code, refuse); !checked) return checked.error();
     }
     if (dedupe && !dedupe->accept(refuse)) return tooFar();
     out.increment(R8, offsetof(Slot, accepted));

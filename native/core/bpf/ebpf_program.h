@@ -31,9 +31,9 @@ inline constexpr std::uint32_t kSlotLinkTypeShift = 8;
 struct EbpfMaps {
   int slotOf;                            // hash: ifindex → u32 index into `slots`
   int slots;                             // array of Slot
-  int strangers;                         // hash: ifindex → u64 packets accepted from an interface without a slot
+  int unlistedMap;                       // hash: ifindex → u64 packets accepted from an interface without a slot
   std::optional<DedupeMapFds> dedupe{};  // given: duplicates are refused (core/bpf/dedupe.h), and counted there
-  std::optional<HostMapFds> hosts{};     // given: the address sets, for the packets that the filter accepts
+  std::optional<AddressMapFds> hosts{};  // given: the address sets, for the packets that the filter accepts
 };
 
 // A packet of an interface without a slot is accepted as it is, without filter and address sets (eBPF cannot see a

@@ -49,7 +49,7 @@ class ClassicFilter final : public KernelFilter {
 
   std::optional<std::uint64_t> accepted(std::uint32_t) const override { return std::nullopt; }
   bool unlistedPassUnfiltered() const override { return false; }
-  TableForm form() const override { return TableForm::Classic; }
+  FilterMode form() const override { return FilterMode::Classic; }
 
  private:
   Result<> attachAll(const FilterSpec& spec) {
@@ -74,7 +74,7 @@ class ClassicFilter final : public KernelFilter {
 };
 
 constexpr std::uint32_t kSlots = 16384;
-constexpr std::uint32_t kStrangers = 16384;
+constexpr std::uint32_t kUnlisted = 16384;
 
 class EbpfFilter final : public KernelFilter {
  public:
@@ -83,12 +83,12 @@ class EbpfFilter final : public KernelFilter {
     std::unique_ptr<EbpfFilter> self(new EbpfFilter(std::move(spec), acceptUnlisted, std::move(sockets)));
     auto slotOf = createHashMap(sizeof(std::uint32_t), kSlots);
     if (!slotOf) return slotOf.error();
-    auto strangers = createHashMap(sizeof(std::uint64_t), kStrangers);
-    if (!strangers) return strangers.error();
+    auto unlistedMap = createHashMap(sizeof(std::uint64_t), kUnlisted);
+    if (!unlistedMap) return unlistedMap.error();
     auto slots = createMappableArray(sizeof(Slot), kSlots);
     if (!slots) return slots.error();
     self->slotOf_ = std::move(*slotOf);
-    self->strangers_ = std::move(*strangers);
+    self->unlistedMap_ = std::move(*unlistedMap);
     void* memory =
         ::mmap(nullptr, mappedLength(sizeof(Slot), kSlots), PROT_READ | PROT_WRITE, MAP_SHARED, slots->get(), 0);
     if (memory == MAP_FAILED) return Error::fromErrno("mmap", "the eBPF table of interfaces could not be mapped");
@@ -111,7 +111,7 @@ class EbpfFilter final : public KernelFilter {
   void refuse(std::uint32_t index, std::uint16_t hardwareType) override { set(index, hardwareType, kSlotRefused); }
 
   void forget(std::uint32_t index) override {
-    (void)mapDelete(strangers_.get(), index);
+    (void)mapDelete(unlistedMap_.get(), index);
     const auto found = slotByIndex_.find(index);
     if (found == slotByIndex_.end()) return;
     (void)mapDelete(slotOf_.get(), index);
@@ -144,21 +144,21 @@ class EbpfFilter final : public KernelFilter {
 
   std::optional<std::uint64_t> accepted(std::uint32_t index) const override {
     std::uint64_t count = 0;
-    (void)mapLookup(strangers_.get(), index, &count);
+    (void)mapLookup(unlistedMap_.get(), index, &count);
     if (const auto found = slotByIndex_.find(index); found != slotByIndex_.end()) {
       count += __atomic_load_n(&slots_[found->second].accepted, __ATOMIC_RELAXED) - baseline_[found->second];
     }
     return count;
   }
   bool unlistedPassUnfiltered() const override { return true; }
-  TableForm form() const override { return TableForm::Ebpf; }
+  FilterMode form() const override { return FilterMode::Ebpf; }
 
  private:
   EbpfFilter(FilterSpec spec, bool acceptUnlisted, std::vector<int> sockets)
       : spec_(std::move(spec)), acceptUnlisted_(acceptUnlisted), sockets_(std::move(sockets)), baseline_(kSlots, 0) {}
 
   Result<> attachAll(const FilterSpec& spec) {
-    EbpfMaps maps{slotOf_.get(), slotArray_.get(), strangers_.get()};
+    EbpfMaps maps{slotOf_.get(), slotArray_.get(), unlistedMap_.get()};
     if (dedupe_) maps.dedupe = dedupe_->fds();
     if (spec.hosts) {
       const auto hosts = spec.hosts->maps();
@@ -207,7 +207,7 @@ class EbpfFilter final : public KernelFilter {
   std::vector<int> sockets_;
   UniqueFd slotOf_;
   UniqueFd slotArray_;
-  UniqueFd strangers_;
+  UniqueFd unlistedMap_;
   std::optional<DedupeMaps> dedupe_;
   Slot* slots_ = nullptr;
   std::uint32_t used_ = 0;
@@ -218,15 +218,15 @@ class EbpfFilter final : public KernelFilter {
 
 }  // namespace
 
-bool triesEbpf(TableForm form) { return form == TableForm::Ebpf || (form == TableForm::Auto && mayUseBpf()); }
+bool triesEbpf(FilterMode form) { return form == FilterMode::Ebpf || (form == FilterMode::Auto && mayUseBpf()); }
 
-Result<std::unique_ptr<KernelFilter>> KernelFilter::attach(const FilterSpec& spec, bool acceptUnlisted, TableForm form,
+Result<std::unique_ptr<KernelFilter>> KernelFilter::attach(const FilterSpec& spec, bool acceptUnlisted, FilterMode form,
                                                            bool dedupe, std::vector<int> sockets) {
   std::string refusal;
   if (triesEbpf(form)) {
     auto ebpf = EbpfFilter::create(spec, acceptUnlisted, dedupe, sockets);
     if (ebpf) return std::unique_ptr<KernelFilter>(std::move(*ebpf));
-    if (form == TableForm::Ebpf) return ebpf.error();
+    if (form == FilterMode::Ebpf) return ebpf.error();
     refusal = ebpf.error().message;
   }
   auto classic = std::make_unique<ClassicFilter>(spec, acceptUnlisted, std::move(sockets));

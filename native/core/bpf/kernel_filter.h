@@ -19,19 +19,19 @@
 namespace ringtap {
 
 // None: every socket is of one interface, and no table is needed.
-enum class TableForm { Auto, Ebpf, Classic, None };
+enum class FilterMode { Auto, Ebpf, Classic, None };
 
 // Whether attach() will try eBPF.
-[[nodiscard]] bool triesEbpf(TableForm form);
+[[nodiscard]] bool triesEbpf(FilterMode form);
 
 class KernelFilter {
  public:
   // Attaches the filter to packet sockets, which must not receive yet and stay open as long as replace() and commit()
   // may be called. `acceptUnlisted`: packets of an interface without a
-  // verdict pass. TableForm::Auto takes eBPF where that works, else classic; Ebpf and Classic are taken or fail.
+  // verdict pass. FilterMode::Auto takes eBPF where that works, else classic; Ebpf and Classic are taken or fail.
   // `dedupe`: refuse duplicates, as far as relate() says how devices stand to each other; only the eBPF form does.
   [[nodiscard]] static Result<std::unique_ptr<KernelFilter>> attach(const FilterSpec& spec, bool acceptUnlisted,
-                                                                    TableForm form, bool dedupe,
+                                                                    FilterMode form, bool dedupe,
                                                                     std::vector<int> sockets);
   virtual ~KernelFilter() = default;
 
@@ -60,7 +60,7 @@ class KernelFilter {
 
   // Packets of an interface without a verdict pass without the user's filter: whoever reads them must apply it.
   [[nodiscard]] virtual bool unlistedPassUnfiltered() const = 0;
-  [[nodiscard]] virtual TableForm form() const = 0;
+  [[nodiscard]] virtual FilterMode form() const = 0;
 };
 
 }  // namespace ringtap

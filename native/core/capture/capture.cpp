@@ -15,7 +15,7 @@
 
 namespace ringtap {
 
-std::optional<std::uint64_t> CaptureFigures::lost(const InterfaceFigures& one) const {
+std::optional<std::uint64_t> CaptureStats::lost(const InterfaceStats& one) const {
   if (!one.received) return std::nullopt;
   // Without a loss, what is not taken yet is still in the ring.
   const bool lossy = loops.ringDrops + loops.overflowDrops + table.malformed > 0;
@@ -31,7 +31,7 @@ Capture::Capture(const CaptureConfig& config, InterfaceMonitor monitor, netlink:
       wake_(std::move(wake)),
       outlet_(queue_),
       feed_(std::move(monitor), table_, history_, queue_,
-            {[this] { return intake_->horizon(); }, [this] { renewMemberships(); }}),
+            {[this] { return intake_->ringPosition(); }, [this] { renewMemberships(); }}),
       overflow_(std::make_shared<OverflowMemory>(config.overflowMemory)) {}
 
 Result<std::unique_ptr<Capture>> Capture::open(const CaptureConfig& config, InterfaceMonitor monitor,
@@ -54,7 +54,7 @@ Result<std::unique_ptr<Capture>> Capture::open(const CaptureConfig& config, Inte
 }
 
 Result<> Capture::openIntake() {
-  const IntakeRooms rooms{table_, queue_, outlet_, feed_, overflow_};
+  const IntakeContext context{table_, queue_, outlet_, feed_, overflow_};
   const auto take = [this](auto opened) -> Result<> {
     if (!opened) return std::move(opened.error());
     intake_ = std::move(*opened);
@@ -65,10 +65,10 @@ Result<> Capture::openIntake() {
     queue_.finish();
   };
   switch (config_.backend) {
-    case Backend::Pcap: return take(PcapLoop::open(config_.pcap, config_.filter, rooms, onDrained));
+    case Backend::Pcap: return take(PcapLoop::open(config_.pcap, config_.filter, context, onDrained));
     case Backend::Ring: break;
   }
-  return take(RingIntake::open(config_.ring, config_.ringCount, config_.sharing, config_.form, config_.dedupe, rooms,
+  return take(RingIntake::open(config_.ring, config_.ringCount, config_.sharing, config_.form, config_.dedupe, context,
                                onDrained));
 }
 
@@ -140,23 +140,23 @@ Result<> Capture::setFilter(const FilterSpec& spec, const std::string& expressio
   if (auto replaced = table_.replaceFilter(spec); !replaced) return replaced;
   expression_ = expression;
   if (recorder_) recorder_->setFilter(expression);
-  unsettle();
+  resetDrained();
   return {};
 }
 
-Result<> Capture::setHosts(std::shared_ptr<const HostFilter> hosts) {
-  if (auto replaced = table_.replaceHosts(std::move(hosts)); !replaced) return replaced;
-  unsettle();
+Result<> Capture::setHosts(std::shared_ptr<const AddressFilter> hosts) {
+  if (auto replaced = table_.replaceAddresses(std::move(hosts)); !replaced) return replaced;
+  resetDrained();
   return {};
 }
 
-void Capture::unsettle() {
+void Capture::resetDrained() {
   oldInLoops_ = intake_->entered();
   oldInQueue_.reset();
   oldInRecorder_ = 0;
 }
 
-bool Capture::filterSettled() {
+bool Capture::oldFilterDrained() {
   if (!oldInQueue_) {
     const auto taken = intake_->taken();
     for (std::size_t i = 0; i < oldInLoops_.size(); ++i) {
@@ -177,7 +177,7 @@ Result<> Capture::record(std::shared_ptr<Recorder> recorder) {
   recorder_ = std::move(recorder);
   if (expression_) recorder_->setFilter(*expression_);  // it was replaced while the first file was being made
   outlet_.decided(queue_.seenEpoch());
-  recorder_->prepare(Recorder::Rooms{
+  recorder_->prepare(Recorder::Context{
       table_,
       history_,
       [this] { return losses(); },
@@ -195,7 +195,7 @@ void Capture::stopRecording() {
   using Clock = std::chrono::steady_clock;
   // A packet that passed the filter on another processor may not be counted yet: one retire time covers it.
   const auto delay =
-      config_.backend == Backend::Pcap ? config_.pcap.delayMilliseconds : config_.ring.retireMilliseconds;
+      config_.backend == Backend::Pcap ? config_.pcap.maxDelayMilliseconds : config_.ring.maxDelayMilliseconds;
   const auto from = Clock::now() + std::chrono::milliseconds(delay);
   // As with a drain: a loop that is held up, for want of memory that JavaScript holds, does not hold up the stop for
   // ever.
@@ -216,15 +216,15 @@ void Capture::stopRecording() {
 // Per device no more than is certain: what is accepted and not taken may be in the kernel's memory still.
 Losses Capture::losses() {
   const std::vector<std::uint64_t> taken = intake_->taken();
-  const SelectionTable::Figures table = table_.figures();
-  const LoopFigures loops = intake_->figures();
+  const SelectionTable::Stats table = table_.stats();
+  const LoopStats loops = intake_->stats();
   Losses losses;
   losses.inRing = loops.ringDrops + loops.overflowDrops;
-  losses.byDevice = table_.form() != TableForm::Classic;
+  losses.byDevice = table_.form() != FilterMode::Classic;
   if (!losses.byDevice || losses.inRing == 0) return losses;
   const std::uint64_t entered = loops.packets - losses.inRing;
   const std::uint64_t inKernel = entered - std::min(entered, std::reduce(taken.begin(), taken.end()));
-  for (const InterfaceFigures& one : table.interfaces) {
+  for (const InterfaceStats& one : table.interfaces) {
     const std::uint64_t missing = one.received.value_or(0) - std::min(one.taken, one.received.value_or(0));
     if (missing > inKernel) losses.ofDevice[{one.index, one.generation}] = missing - inKernel;
   }
@@ -265,31 +265,31 @@ void Capture::close() {
   intake_->shut();
 }
 
-CaptureFigures Capture::figures() {
+CaptureStats Capture::stats() {
   // Where the kernel does not tell, the figures are absent.
   auto losses = counters_.losses();
-  CaptureFigures all = figures(losses ? *losses : LossesByIndex{});
-  all.softnet = softnet_.figures();
+  CaptureStats all = stats(losses ? *losses : LossesByIndex{});
+  all.softnet = softnet_.stats();
   return all;
 }
 
-std::optional<CaptureFigures> Capture::ledgerAfter(std::uint64_t packets) {
-  if (intake_->figures().packets == packets) return std::nullopt;
-  return figures(LossesByIndex{});
+std::optional<CaptureStats> Capture::ledgerAfter(std::uint64_t packets) {
+  if (intake_->stats().packets == packets) return std::nullopt;
+  return stats(LossesByIndex{});
 }
 
-CaptureFigures Capture::figures(const LossesByIndex& losses) {
-  CaptureFigures figures;
+CaptureStats Capture::stats(const LossesByIndex& losses) {
+  CaptureStats stats;
   std::uint64_t taken = 0;
   for (const std::uint64_t one : intake_->taken()) taken += one;
   // The loops' counters last: what the table has is then part of them.
-  figures.table = table_.figures(losses);
-  figures.loops = intake_->figures();
-  figures.settled = taken == figures.loops.packets - figures.loops.ringDrops - figures.loops.overflowDrops;
-  figures.received = figures.loops.packets - figures.table.lateRefused;
-  figures.overflowUsed = overflow_->used();
-  figures.monitorOverflows = feed_.overflows();
-  return figures;
+  stats.table = table_.stats(losses);
+  stats.loops = intake_->stats();
+  stats.settled = taken == stats.loops.packets - stats.loops.ringDrops - stats.loops.overflowDrops;
+  stats.received = stats.loops.packets - stats.table.lateRefused;
+  stats.overflowUsed = overflow_->used();
+  stats.monitorOverflows = feed_.overflows();
+  return stats;
 }
 
 }  // namespace ringtap

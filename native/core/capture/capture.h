@@ -43,22 +43,22 @@ struct CaptureConfig {
   FilterSpec filter;
   bool hotplug = false;
   bool promiscuous = false;
-  TableForm form = TableForm::Auto;
+  FilterMode form = FilterMode::Auto;
   bool dedupe = false;  // core/bpf/dedupe.h
 };
 
-struct CaptureFigures {
-  SelectionTable::Figures table;
-  LoopFigures loops;           // of all
+struct CaptureStats {
+  SelectionTable::Stats table;
+  LoopStats loops;             // of all
   std::uint64_t received = 0;  // accepted by the filter
   std::uint64_t overflowUsed = 0;
   std::uint64_t monitorOverflows = 0;
-  std::optional<SoftnetFigures> softnet;
+  std::optional<SoftnetStats> softnet;
   bool settled = false;  // nothing was on its way through a ring: the figures per interface are exact
 
   // Packets of this interface that were received and cannot be delivered, whatever the cause. Nothing where its
   // `received` is not known.
-  [[nodiscard]] std::optional<std::uint64_t> lost(const InterfaceFigures& one) const;
+  [[nodiscard]] std::optional<std::uint64_t> lost(const InterfaceStats& one) const;
 };
 
 class Capture {
@@ -86,13 +86,13 @@ class Capture {
   ChunkQueue::Next nextBlock(std::optional<Lease>& out);
 
   // Replaces the filter: from here on the kernel applies the new one. What it accepted before is in the kernel and in
-  // the queue; filterSettled() says when all of that was given out. enforceFilter() applies the new one to the rest.
+  // the queue; oldFilterDrained() says when all of that was given out. enforceFilter() applies the new one to the rest.
   // `expression`: what a recording's files are to tell of it.
   Result<> setFilter(const FilterSpec& spec, const std::string& expression = {});
   // The same for the address sets, which are part of what those two mean by the filter.
-  Result<> setHosts(std::shared_ptr<const HostFilter> hosts);
-  [[nodiscard]] bool filterSettled();
-  void enforceFilter() { table_.enforceFilter(intake_->horizon()); }
+  Result<> setHosts(std::shared_ptr<const AddressFilter> hosts);
+  [[nodiscard]] bool oldFilterDrained();
+  void enforceFilter() { table_.enforceFilter(intake_->ringPosition()); }
 
   // From the next block on, what is selected goes to the recorder too. One at a time.
   Result<> record(std::shared_ptr<Recorder> recorder);
@@ -110,23 +110,23 @@ class Capture {
 
   // The ledger, with what was lost ahead of the rings beside it; the kernel tells the devices' counters under its RTNL
   // lock. JavaScript's thread.
-  [[nodiscard]] CaptureFigures figures();
+  [[nodiscard]] CaptureStats stats();
   // The same without what was lost ahead of the rings; nothing where no packet came since the rings had accepted
   // `packets`.
-  [[nodiscard]] std::optional<CaptureFigures> ledgerAfter(std::uint64_t packets);
+  [[nodiscard]] std::optional<CaptureStats> ledgerAfter(std::uint64_t packets);
   [[nodiscard]] IntakeSize size() const { return intake_->size(); }
   // What a filter for setFilter() has to be compiled for beside the link types of the interfaces.
   [[nodiscard]] std::vector<std::uint16_t> linkTypes() const { return intake_->linkTypes(); }
-  [[nodiscard]] TableForm form() const { return table_.form(); }
+  [[nodiscard]] FilterMode form() const { return table_.form(); }
 
  private:
   Capture(const CaptureConfig& config, InterfaceMonitor monitor, netlink::Requester counters,
           std::function<void()> wake);
   Result<> openIntake();
 
-  [[nodiscard]] CaptureFigures figures(const LossesByIndex& losses);
+  [[nodiscard]] CaptureStats stats(const LossesByIndex& losses);
 
-  void unsettle();
+  void resetDrained();
   void renewMemberships();
   [[nodiscard]] Losses losses();
   [[nodiscard]] std::uint64_t speedOf(const std::string& name) const;

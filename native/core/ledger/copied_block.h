@@ -19,7 +19,7 @@ class BlockMemory {
     if (!overflow->take(size + kBlockOverhead)) return std::nullopt;
     Bytes bytes(static_cast<std::byte*>(std::malloc(size)));
     if (bytes) return BlockMemory(std::move(overflow), std::move(bytes), size);
-    overflow->giveBack(size + kBlockOverhead);
+    overflow->release(size + kBlockOverhead);
     return std::nullopt;
   }
   BlockMemory(BlockMemory&&) noexcept = default;
@@ -27,7 +27,7 @@ class BlockMemory {
   ~BlockMemory() {
     if (!bytes_) return;
     bytes_.reset();
-    overflow_->giveBack(size_ + kBlockOverhead);
+    overflow_->release(size_ + kBlockOverhead);
   }
 
   [[nodiscard]] std::byte* data() const { return bytes_.get(); }
@@ -39,7 +39,7 @@ class BlockMemory {
     if (smaller == nullptr) return;
     (void)bytes_.release();
     bytes_.reset(static_cast<std::byte*>(smaller));
-    overflow_->giveBack(size_ - size);
+    overflow_->release(size_ - size);
     size_ = size;
   }
 

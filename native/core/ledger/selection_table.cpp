@@ -10,7 +10,7 @@ namespace ringtap {
 
 namespace {
 
-constexpr std::size_t kMostGone = 1024;
+constexpr std::size_t kMaxGone = 1024;
 
 // Whether a change leaves what the rule on duplicates asks as it was.
 bool sameStanding(const InterfaceInfo& before, const InterfaceInfo& now) {
@@ -68,7 +68,7 @@ std::shared_ptr<TrackedInterface> SelectionTable::find(std::uint32_t index) {
   return found == byIndex_.end() ? nullptr : found->second;
 }
 
-void SelectionTable::track(const InterfaceInfo& info, Verdict verdict, Horizon refilterUntil,
+void SelectionTable::track(const InterfaceInfo& info, Verdict verdict, RingPosition refilterUntil,
                            const std::optional<DeviceLosses>& losses) {
   auto tracked = std::make_shared<TrackedInterface>(info, epoch_, verdict, losses);
   tracked->refilterUntil = std::move(refilterUntil);
@@ -87,21 +87,22 @@ KernelCounts SelectionTable::countsOf(std::uint32_t index) const {
 }
 
 void SelectionTable::retire(TrackedInterface& tracked, const std::optional<DeviceLosses>& losses,
-                            const Horizon& horizon) {
+                            const RingPosition& ringPosition) {
   if (!tracked.present()) return;
   const KernelCounts counts = countsOf(tracked.info.index);
-  tracked.leave(counts, losses, horizon);
+  tracked.leave(counts, losses, ringPosition);
   totals_.duplicates += counts.duplicates;
   if (kernel_) kernel_->forget(tracked.info.index);
   relationsOld_ = true;
   gone_.push_back(find(tracked.info.index));
-  if (gone_.size() <= kMostGone) return;
+  if (gone_.size() <= kMaxGone) return;
   const auto oldest = gone_.front();
   gone_.erase(gone_.begin());
   if (find(oldest->info.index) == oldest) byIndex_.erase(oldest->info.index);
 }
 
-void SelectionTable::apply(const std::vector<InterfaceEvent>& events, std::uint64_t time, const Horizon& horizon) {
+void SelectionTable::apply(const std::vector<InterfaceEvent>& events, std::uint64_t time,
+                           const RingPosition& ringPosition) {
   std::lock_guard lock(mutex_);
   for (const InterfaceEvent& event : events) {
     ++epoch_;
@@ -109,18 +110,18 @@ void SelectionTable::apply(const std::vector<InterfaceEvent>& events, std::uint6
     const auto tracked = find(index);
     switch (event.change) {
       case InterfaceChange::Added:
-        if (tracked) retire(*tracked, {}, horizon);
-        track(event.current, hotplug_ ? Verdict::Pending : Verdict::Unselected, horizon, event.losses);
+        if (tracked) retire(*tracked, {}, ringPosition);
+        track(event.current, hotplug_ ? Verdict::Pending : Verdict::Unselected, ringPosition, event.losses);
         break;
       case InterfaceChange::Removed:
         if (tracked && tracked->info.generation == event.current.generation) {
-          retire(*tracked, event.losses, horizon);
+          retire(*tracked, event.losses, ringPosition);
         }
         break;
       case InterfaceChange::Renamed:
       case InterfaceChange::Changed:
         if (!tracked) break;
-        if (tracked->info.hardwareType != event.current.hardwareType) tracked->refilterUntil = horizon;
+        if (tracked->info.hardwareType != event.current.hardwareType) tracked->refilterUntil = ringPosition;
         relationsOld_ = relationsOld_ || !sameStanding(tracked->info, event.current);
         tracked->info = event.current;
         if (event.change == InterfaceChange::Renamed && hotplug_) {
@@ -141,11 +142,11 @@ std::uint64_t SelectionTable::epoch() const {
   return epoch_;
 }
 
-SelectionTable::Acquaintance SelectionTable::knows(std::uint32_t index) const {
+SelectionTable::Presence SelectionTable::presence(std::uint32_t index) const {
   std::lock_guard lock(mutex_);
   const auto found = byIndex_.find(index);
-  if (found == byIndex_.end()) return Acquaintance::None;
-  return found->second->present() ? Acquaintance::Present : Acquaintance::Gone;
+  if (found == byIndex_.end()) return Presence::None;
+  return found->second->present() ? Presence::Present : Presence::Gone;
 }
 
 bool SelectionTable::decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected) {
@@ -180,7 +181,7 @@ Result<> SelectionTable::replaceFilter(const FilterSpec& spec) {
   return replace(std::move(next));
 }
 
-Result<> SelectionTable::replaceHosts(std::shared_ptr<const HostFilter> hosts) {
+Result<> SelectionTable::replaceAddresses(std::shared_ptr<const AddressFilter> hosts) {
   std::lock_guard lock(mutex_);
   FilterSpec next = spec_;
   next.hosts = std::move(hosts);
@@ -195,9 +196,9 @@ Result<> SelectionTable::replace(FilterSpec spec) {
   return {};
 }
 
-void SelectionTable::enforceFilter(const Horizon& horizon) {
+void SelectionTable::enforceFilter(const RingPosition& ringPosition) {
   std::lock_guard lock(mutex_);
-  enforceUntil_ = horizon;
+  enforceUntil_ = ringPosition;
   enforced_ = spec_;
 }
 
@@ -220,7 +221,7 @@ BlockShare SelectionTable::share(std::shared_ptr<TrackedInterface> tracked, std:
 }
 
 TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_t ring, std::uint64_t number,
-                                const std::function<void(std::uint32_t)>& stranger) {
+                                const std::function<void(std::uint32_t)>& onUnknown) {
   TakenBlock taken;
   taken.ring = ring;
   taken.number = number;
@@ -232,7 +233,7 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_
     // One that has gone may have left packets in the ring; but there may be another with its index by now.
     if (!tracked || !tracked->present()) {
       lock.unlock();
-      stranger(index);
+      onUnknown(index);
       lock.lock();
       tracked = find(index);
       if (!tracked) return nullptr;
@@ -243,7 +244,7 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_
     return &taken.shares.back();
   };
   // The eBPF form has judged what it could: it knows more than is said here.
-  const bool judge = dedupe_ && form() == TableForm::Classic;
+  const bool judge = dedupe_ && form() == FilterMode::Classic;
   taken.summary = walkBlock(block, size, [&](Record& record) {
     ++taken.records;
     BlockShare* share = finder.find(record);
@@ -256,15 +257,15 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_
       return false;
     }
     if (judge && record.timestamp() > tracked.relatedSince && duplicateByTopology(tracked.relation, record)) {
-      ++tracked.figures.duplicates;
+      ++tracked.stats.duplicates;
       ++totals_.duplicates;
       ++tracked.lateRefused;
       ++totals_.lateRefused;
       return false;
     }
-    ++tracked.figures.taken;
+    ++tracked.stats.taken;
     if (share->verdict == Verdict::Unselected) {
-      ++tracked.figures.unselected;
+      ++tracked.stats.unselected;
       ++totals_.unselected;
       return false;
     }
@@ -278,7 +279,7 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, std::uint32_
   totals_.queued += taken.summary.packets;
   for (BlockShare& share : taken.shares) {
     taken.pending = taken.pending || share.verdict == Verdict::Pending;
-    share.interface->figures.queued += share.packets;
+    share.interface->stats.queued += share.packets;
     share.interface->inherit(ring, number, share.records);
   }
   taken.epoch = epoch_;
@@ -294,9 +295,9 @@ void SelectionTable::filterAgain(std::byte* block, TakenBlock& taken) {
       share->bytes -= record.header->tp_snaplen;
       share->truncated -= record.truncated() ? 1 : 0;
       TrackedInterface& tracked = *share->interface;
-      --tracked.figures.queued;
+      --tracked.stats.queued;
       --totals_.queued;
-      --tracked.figures.taken;
+      --tracked.stats.taken;
       ++tracked.lateRefused;
     }
     ++totals_.lateRefused;
@@ -324,45 +325,45 @@ void SelectionTable::settle(std::byte* block, TakenBlock& taken) {
   }
 }
 
-void SelectionTable::account(TakenBlock& taken, Fate fate) {
+void SelectionTable::account(TakenBlock& taken, Outcome outcome) {
   std::lock_guard lock(mutex_);
   if (std::exchange(taken.accounted, true)) return;
   for (const BlockShare& share : taken.shares) {
-    InterfaceFigures& figures = share.interface->figures;
-    figures.queued -= share.packets;
+    InterfaceStats& stats = share.interface->stats;
+    stats.queued -= share.packets;
     totals_.queued -= share.packets;
     if (share.verdict == Verdict::Unselected) {
-      figures.unselected += share.packets;
+      stats.unselected += share.packets;
       totals_.unselected += share.packets;
       continue;
     }
-    if (fate == Fate::DroppedByRecorder) {
-      figures.droppedByRecorder += share.packets;
+    if (outcome == Outcome::DroppedByRecorder) {
+      stats.droppedByRecorder += share.packets;
       totals_.droppedByRecorder += share.packets;
       continue;
     }
-    figures.delivered += share.packets;
-    figures.bytes += share.bytes;
-    figures.truncated += share.truncated;
+    stats.delivered += share.packets;
+    stats.bytes += share.bytes;
+    stats.truncated += share.truncated;
     totals_.delivered += share.packets;
     totals_.bytes += share.bytes;
     totals_.truncated += share.truncated;
   }
 }
 
-SelectionTable::Figures SelectionTable::figures(const LossesByIndex& now) {
+SelectionTable::Stats SelectionTable::stats(const LossesByIndex& now) {
   std::lock_guard lock(mutex_);
-  Figures figures = totals_;
-  for (const auto& tracked : gone_) figures.interfaces.push_back(tracked->report({}, {}));
+  Stats stats = totals_;
+  for (const auto& tracked : gone_) stats.interfaces.push_back(tracked->report({}, {}));
   for (const auto& [index, tracked] : byIndex_) {
     if (!tracked->present()) continue;
     const KernelCounts counts = countsOf(index);
-    figures.duplicates += counts.duplicates;
+    stats.duplicates += counts.duplicates;
     const auto losses = now.find(index);
-    figures.interfaces.push_back(
+    stats.interfaces.push_back(
         tracked->report(counts, losses == now.end() ? std::nullopt : std::optional(losses->second)));
   }
-  return figures;
+  return stats;
 }
 
 }  // namespace ringtap

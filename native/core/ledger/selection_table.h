@@ -38,18 +38,18 @@ class SelectionTable {
 
   // From here on verdicts reach the kernel.
   void use(std::unique_ptr<KernelFilter> kernel);
-  [[nodiscard]] TableForm form() const { return kernel_->form(); }
+  [[nodiscard]] FilterMode form() const { return kernel_->form(); }
 
   // An interface that was there before the capture started. Pending until decide().
   void add(const InterfaceInfo& info, const std::optional<DeviceLosses>& losses = {});
 
   // The events of one read of the monitor, which was at `time`: each raises the epoch by one. Blocks up to `horizon`
   // may hold packets from before now.
-  void apply(const std::vector<InterfaceEvent>& events, std::uint64_t time, const Horizon& horizon);
+  void apply(const std::vector<InterfaceEvent>& events, std::uint64_t time, const RingPosition& ringPosition);
   [[nodiscard]] std::uint64_t epoch() const;
   // What is known of the device with this index.
-  enum class Acquaintance { None, Present, Gone };
-  [[nodiscard]] Acquaintance knows(std::uint32_t index) const;
+  enum class Presence { None, Present, Gone };
+  [[nodiscard]] Presence presence(std::uint32_t index) const;
 
   // The answer to the event of that epoch (0: to the list at the start). False where the device is gone.
   bool decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected);
@@ -60,10 +60,10 @@ class SelectionTable {
   // old one stands.
   Result<> replaceFilter(const FilterSpec& spec);
   // The same for the address sets; the filter stays.
-  Result<> replaceHosts(std::shared_ptr<const HostFilter> hosts);
+  Result<> replaceAddresses(std::shared_ptr<const AddressFilter> hosts);
   // Applies the filter that is in force now also to blocks up to `horizon`, taken under another, as they are handed
   // out. A filter that replaces it changes nothing about that, until this is called again.
-  void enforceFilter(const Horizon& horizon);
+  void enforceFilter(const RingPosition& ringPosition);
 
   // No verdict reaches the kernel from here on; `refuseAll` makes the rings refuse everything instead.
   Result<> close(const std::function<Result<>()>& refuseAll);
@@ -72,35 +72,35 @@ class SelectionTable {
   // called, without the lock, for an index that has no device as far as is known: it learns about the device and calls
   // apply() before it returns, with a nameless one where there never was any and the kernel does not know it any more.
   TakenBlock take(std::byte* block, std::size_t size, std::uint32_t ring, std::uint64_t number,
-                  const std::function<void(std::uint32_t index)>& stranger);
+                  const std::function<void(std::uint32_t index)>& onUnknown);
   // Settles what was pending, once every event of before the block has its answer; again where the filter has changed
   // since.
   void settle(std::byte* block, TakenBlock& taken);
   // Writes a settled block into the ledger, once: as delivered, or as dropped by the recorder it was meant for.
-  enum class Fate { Delivered, DroppedByRecorder };
-  void account(TakenBlock& taken, Fate fate);
+  enum class Outcome { Delivered, DroppedByRecorder };
+  void account(TakenBlock& taken, Outcome outcome);
   // Both, as the block leaves the queue: the last step before delivery.
   void handOut(std::byte* block, TakenBlock& taken) {
     settle(block, taken);
-    account(taken, Fate::Delivered);
+    account(taken, Outcome::Delivered);
   }
 
-  struct Figures {
+  struct Stats {
     std::uint64_t delivered = 0, bytes = 0, droppedByRecorder = 0, unselected = 0, truncated = 0, queued = 0;
     std::uint64_t lateRefused = 0, malformed = 0;
     std::uint64_t duplicates = 0;
-    std::vector<InterfaceFigures> interfaces;
+    std::vector<InterfaceStats> interfaces;
   };
   // `now`: the devices' counters, read a moment ago.
-  [[nodiscard]] Figures figures(const LossesByIndex& now = {});
+  [[nodiscard]] Stats stats(const LossesByIndex& now = {});
 
  private:
   std::shared_ptr<TrackedInterface> find(std::uint32_t index);
-  void track(const InterfaceInfo& info, Verdict verdict, Horizon refilterUntil,
+  void track(const InterfaceInfo& info, Verdict verdict, RingPosition refilterUntil,
              const std::optional<DeviceLosses>& losses);
   BlockShare share(std::shared_ptr<TrackedInterface> tracked, std::uint64_t timestamp) const;
   [[nodiscard]] KernelCounts countsOf(std::uint32_t index) const;
-  void retire(TrackedInterface& tracked, const std::optional<DeviceLosses>& losses, const Horizon& horizon);
+  void retire(TrackedInterface& tracked, const std::optional<DeviceLosses>& losses, const RingPosition& ringPosition);
   Result<> replace(FilterSpec spec);
   void tellKernel(const TrackedInterface& tracked);
   void relateAll(std::uint64_t since);
@@ -113,13 +113,13 @@ class SelectionTable {
   bool relationsOld_ = true;  // something has changed that they follow from
   std::unique_ptr<KernelFilter> kernel_;
   bool closed_ = false;
-  Horizon enforceUntil_;
+  RingPosition enforceUntil_;
   FilterSpec enforced_;  // not always that in force: what came under it is held to the next one only when asked
   std::uint64_t epoch_ = 0;
   // The latest device of each index, also after it went: its last packets may still be in the ring.
   std::unordered_map<std::uint32_t, std::shared_ptr<TrackedInterface>> byIndex_;
   std::vector<std::shared_ptr<TrackedInterface>> gone_;  // oldest first, a bounded number
-  Figures totals_;                                       // interfaces left empty
+  Stats totals_;                                         // interfaces left empty
 };
 
 }  // namespace ringtap

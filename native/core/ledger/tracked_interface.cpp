@@ -6,8 +6,8 @@ namespace ringtap {
 
 namespace {
 
-constexpr std::size_t kMostDecisions = 64;  // of a device that is renamed all the time; blocks wait for fewer
-constexpr std::size_t kMostBefore = 64;     // of a device that goes and comes back all the time
+constexpr std::size_t kMaxDecisions = 64;  // of a device that is renamed all the time; blocks wait for fewer
+constexpr std::size_t kMaxBefore = 64;     // of a device that goes and comes back all the time
 
 }  // namespace
 
@@ -34,7 +34,7 @@ Verdict TrackedInterface::at(std::uint64_t epoch) const {
 
 void TrackedInterface::ask(std::uint64_t epoch, std::uint64_t time, const std::optional<DeviceLosses>& losses) {
   asked_.push_back({epoch, Verdict::Pending, time, losses});
-  if (asked_.size() > kMostDecisions) asked_.erase(asked_.begin());
+  if (asked_.size() > kMaxDecisions) asked_.erase(asked_.begin());
   asked_.front().since = 0;
 }
 
@@ -49,12 +49,12 @@ void TrackedInterface::answer(std::uint64_t epoch, bool selected) {
 void TrackedInterface::follow(std::shared_ptr<TrackedInterface> before) {
   before_ = std::move(before);
   auto* oldest = &before_;
-  for (std::size_t depth = 0; depth < kMostBefore && *oldest; ++depth) oldest = &(*oldest)->before_;
+  for (std::size_t depth = 0; depth < kMaxBefore && *oldest; ++depth) oldest = &(*oldest)->before_;
   oldest->reset();
 }
 
 std::uint64_t TrackedInterface::outstanding() const {
-  const std::uint64_t accounted = figures.taken + lateRefused;
+  const std::uint64_t accounted = stats.taken + lateRefused;
   const std::uint64_t received = receivedBefore_.value_or(0);
   return received > accounted ? received - accounted : 0;
 }
@@ -76,18 +76,18 @@ void TrackedInterface::inherit(std::uint32_t ring, std::uint64_t number, std::ui
 }
 
 void TrackedInterface::leave(const KernelCounts& counts, const std::optional<DeviceLosses>& losses,
-                             const Horizon& horizon) {
+                             const RingPosition& ringPosition) {
   present_ = false;
   lossesAtEnd_ = losses;
-  lastBlocks_ = horizon;
-  refilterUntil = horizon;  // once it is forgotten, its index is as good as one that never was
+  lastBlocks_ = ringPosition;
+  refilterUntil = ringPosition;  // once it is forgotten, its index is as good as one that never was
   receivedBefore_ = counts.accepted;
   if (receivedBefore_) *receivedBefore_ += inherited_;
-  figures.duplicates += counts.duplicates;
+  stats.duplicates += counts.duplicates;
 }
 
-InterfaceFigures TrackedInterface::report(const KernelCounts& counts, const std::optional<DeviceLosses>& losses) const {
-  InterfaceFigures one = figures;
+InterfaceStats TrackedInterface::report(const KernelCounts& counts, const std::optional<DeviceLosses>& losses) const {
+  InterfaceStats one = stats;
   one.index = info.index;
   one.generation = info.generation;
   one.name = info.name;

@@ -17,7 +17,7 @@
 namespace ringtap {
 
 // What happened to the packets of one interface; delivered and unselected are settled when a block is handed out.
-struct InterfaceFigures {
+struct InterfaceStats {
   std::uint32_t index = 0;
   std::uint32_t generation = 0;
   std::string name;
@@ -37,10 +37,10 @@ struct InterfaceFigures {
 };
 
 // A point in the stream of blocks: for each ring, the number of its last block before it.
-using Horizon = std::vector<std::uint64_t>;
+using RingPosition = std::vector<std::uint64_t>;
 
-[[nodiscard]] inline bool isBefore(const Horizon& horizon, std::uint32_t ring, std::uint64_t number) {
-  return ring < horizon.size() && number <= horizon[ring];
+[[nodiscard]] inline bool isBefore(const RingPosition& ringPosition, std::uint32_t ring, std::uint64_t number) {
+  return ring < ringPosition.size() && number <= ringPosition[ring];
 }
 
 enum class Verdict : std::uint8_t { Pending, Selected, Unselected };
@@ -88,19 +88,19 @@ class TrackedInterface {
   void inherit(std::uint32_t ring, std::uint64_t number, std::uint64_t records);
 
   // The device has gone, and blocks up to `horizon` may hold packets of it.
-  void leave(const KernelCounts& counts, const std::optional<DeviceLosses>& losses, const Horizon& horizon);
+  void leave(const KernelCounts& counts, const std::optional<DeviceLosses>& losses, const RingPosition& ringPosition);
   [[nodiscard]] bool present() const { return present_; }
 
   // `counts` and `losses`: what is counted now; of no account once it has gone.
-  [[nodiscard]] InterfaceFigures report(const KernelCounts& counts, const std::optional<DeviceLosses>& losses) const;
+  [[nodiscard]] InterfaceStats report(const KernelCounts& counts, const std::optional<DeviceLosses>& losses) const;
 
   InterfaceInfo info;
-  Horizon refilterUntil;           // blocks up to here may hold packets that the user's filter has not seen
+  RingPosition refilterUntil;      // blocks up to here may hold packets that the user's filter has not seen
   DedupeRelation relation;         // to the devices that are present
   std::uint64_t relatedSince = 0;  // it is about packets of later than this
   std::uint64_t lateRefused = 0;  // of the packets the kernel counted as accepted: refused by the filter in user space,
                                   // or as duplicates
-  InterfaceFigures figures;       // the counts of what was done here; report() has the rest
+  InterfaceStats stats;           // the counts of what was done here; report() has the rest
 
  private:
   struct Asked {
@@ -116,7 +116,7 @@ class TrackedInterface {
   std::vector<Asked> asked_;  // ascending epochs, never empty
   bool present_ = true;
   std::optional<std::uint64_t> receivedBefore_;  // the kernel's count when the device went
-  Horizon lastBlocks_;                           // then: blocks up to here may hold packets of it
+  RingPosition lastBlocks_;                      // then: blocks up to here may hold packets of it
   // Those before it that have packets left in the ring, the latest first; as these are taken, `inherited_` takes over
   // the kernel's count of them.
   std::shared_ptr<TrackedInterface> before_;

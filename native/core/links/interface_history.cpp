@@ -7,8 +7,8 @@ namespace ringtap {
 namespace {
 
 // Names of one device, and devices that went: blocks that wait need few.
-constexpr std::size_t kMostEntries = 64;
-constexpr std::size_t kMostGone = 4096;
+constexpr std::size_t kMaxEntries = 64;
+constexpr std::size_t kMaxGone = 4096;
 
 }  // namespace
 
@@ -17,7 +17,7 @@ void InterfaceHistory::record(const InterfaceEvent& event, std::uint64_t epoch, 
   std::lock_guard lock(mutex_);
   if (event.change == InterfaceChange::Removed) {
     gone_.push_back(index);
-    if (gone_.size() <= kMostGone) return;
+    if (gone_.size() <= kMaxGone) return;
     const std::uint32_t oldest = gone_.front();
     gone_.pop_front();
     // The index may be in use again, by a device that has not gone.
@@ -27,7 +27,7 @@ void InterfaceHistory::record(const InterfaceEvent& event, std::uint64_t epoch, 
   latest_ = std::max(latest_.load(), time);
   std::vector<Entry>& entries = byIndex_[index];
   entries.push_back({epoch, time, std::make_shared<const InterfaceInfo>(event.current)});
-  if (entries.size() > kMostEntries) entries.erase(entries.begin());
+  if (entries.size() > kMaxEntries) entries.erase(entries.begin());
 }
 
 std::shared_ptr<const InterfaceInfo> InterfaceHistory::resolve(std::uint32_t index, std::uint64_t epoch,

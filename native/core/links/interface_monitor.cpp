@@ -24,8 +24,8 @@ constexpr std::uint32_t kGroups =
 // The order of things, where answers can be newer than news that still wait: what an answer says is believed at once;
 // older news may then take a step back, but the newest of them are as new as any answer, so that the end is right.
 struct InterfaceMonitor::State {
-  State(netlink::Socket newsSocket, netlink::Requester requester)
-      : news(std::move(newsSocket)), kernel(std::move(requester)) {}
+  State(netlink::Socket eventSocket, netlink::Requester requester)
+      : news(std::move(eventSocket)), kernel(std::move(requester)) {}
 
   using Events = std::vector<InterfaceEvent>;
 

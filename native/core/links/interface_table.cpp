@@ -14,17 +14,17 @@ constexpr std::size_t kRemembered = 4096;
 
 // The same order whether an address came by news or in a dump, so that a dump alone never looks like a change: primary
 // addresses first, the widest scope first.
-auto orderOf(const netlink::AddressNews& news) {
+auto orderOf(const netlink::AddressMessage& news) {
   const InterfaceAddress& address = news.address;
   return std::tie(address.family, news.secondary, address.scope, address.bytes, address.prefixLength, news.peer);
 }
 
-bool sameEntry(const netlink::AddressNews& a, const netlink::AddressNews& b) {
+bool sameEntry(const netlink::AddressMessage& a, const netlink::AddressMessage& b) {
   return a.address.family == b.address.family && a.address.bytes == b.address.bytes &&
          a.address.prefixLength == b.address.prefixLength && a.peer == b.peer;
 }
 
-std::vector<InterfaceAddress> shown(std::vector<netlink::AddressNews>& entries) {
+std::vector<InterfaceAddress> shown(std::vector<netlink::AddressMessage>& entries) {
   std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return orderOf(a) < orderOf(b); });
   std::vector<InterfaceAddress> addresses;
   for (const auto& entry : entries) {
@@ -130,7 +130,7 @@ void InterfaceTable::updateAddresses(std::uint32_t index, Events& events) {
   update(std::move(info), events);
 }
 
-void InterfaceTable::address(const netlink::AddressNews& news, Events& events) {
+void InterfaceTable::address(const netlink::AddressMessage& news, Events& events) {
   if (!find(news.index)) return;
   auto& entries = addresses_[news.index];
   const auto at =
@@ -143,14 +143,14 @@ void InterfaceTable::address(const netlink::AddressNews& news, Events& events) {
   updateAddresses(news.index, events);
 }
 
-void InterfaceTable::addressGone(const netlink::AddressNews& news, Events& events) {
+void InterfaceTable::addressGone(const netlink::AddressMessage& news, Events& events) {
   if (!find(news.index)) return;
   if (std::erase_if(addresses_[news.index], [&](const auto& entry) { return sameEntry(entry, news); }) > 0) {
     updateAddresses(news.index, events);
   }
 }
 
-void InterfaceTable::replace(std::vector<InterfaceInfo> links, const std::vector<netlink::AddressNews>& addresses,
+void InterfaceTable::replace(std::vector<InterfaceInfo> links, const std::vector<netlink::AddressMessage>& addresses,
                              Events& events) {
   std::map<std::uint32_t, InterfaceInfo> now;
   for (InterfaceInfo& info : links) now.insert_or_assign(info.index, std::move(info));

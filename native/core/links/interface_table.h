@@ -26,11 +26,11 @@ class InterfaceTable {
   void link(InterfaceInfo info, Events& events, const Losses& losses = {});
   void linkGone(std::uint32_t index, Events& events, const Losses& losses = {});
   // An address of a device that is not known is dropped: news of the device comes first.
-  void address(const netlink::AddressNews& news, Events& events);
-  void addressGone(const netlink::AddressNews& news, Events& events);
+  void address(const netlink::AddressMessage& news, Events& events);
+  void addressGone(const netlink::AddressMessage& news, Events& events);
   void peer(std::uint32_t index, std::uint32_t peerIndex, std::int32_t peerNetnsId, Events& events);
   // Everything at once. What is not in it is gone.
-  void replace(std::vector<InterfaceInfo> links, const std::vector<netlink::AddressNews>& addresses, Events& events);
+  void replace(std::vector<InterfaceInfo> links, const std::vector<netlink::AddressMessage>& addresses, Events& events);
 
   // A veth that is new and does not say who its peer is: when a pair is made, the first end is announced before the two
   // are tied together (veth_newlink(), drivers/net/veth.c), and is not announced again.
@@ -49,7 +49,7 @@ class InterfaceTable {
 
   std::map<std::uint32_t, InterfaceInfo> interfaces_;
   // Two addresses may differ in their peers only; InterfaceInfo does not show that, but the removal of one needs it.
-  std::map<std::uint32_t, std::vector<netlink::AddressNews>> addresses_;
+  std::map<std::uint32_t, std::vector<netlink::AddressMessage>> addresses_;
   std::uint32_t lastGeneration_ = 0;
   std::set<std::uint32_t> departed_;      // since the last takeDoubts()
   std::set<std::uint32_t> reappeared_;    // likewise

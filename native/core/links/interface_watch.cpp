@@ -88,7 +88,7 @@ void* InterfaceWatch::main(void* self) {
 }
 
 // False: stop() was called.
-Result<bool> InterfaceWatch::waitForNews() {
+Result<bool> InterfaceWatch::waitForEvents() {
   pollfd waited[] = {{.fd = stopEvent_.get(), .events = POLLIN, .revents = 0},
                      {.fd = monitor_->fd(), .events = POLLIN, .revents = 0}};
   while (poll(waited, std::size(waited), -1) < 0) {
@@ -100,7 +100,7 @@ Result<bool> InterfaceWatch::waitForNews() {
 void InterfaceWatch::run() {
   std::vector<InterfaceEvent> events;
   for (;;) {
-    auto more = waitForNews();
+    auto more = waitForEvents();
     if (more && !*more) return;
     events.clear();
     auto done = more ? monitor_->read(events) : Result<>(std::move(more.error()));

@@ -68,7 +68,7 @@ class InterfaceWatch {
   void run();
   void put(std::vector<InterfaceEvent>& events);
   void fail(Error error);
-  Result<bool> waitForNews();
+  Result<bool> waitForEvents();
 
   const Options options_;
   const Listener listener_;

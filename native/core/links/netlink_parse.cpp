@@ -89,11 +89,11 @@ std::optional<Message> nextMessage(Bytes& rest) {
   return message;
 }
 
-std::optional<LinkNews> parseLink(Bytes payload) {
+std::optional<LinkMessage> parseLink(Bytes payload) {
   ifinfomsg header;
   if (!readAt(payload, 0, header) || header.ifi_family != AF_UNSPEC || header.ifi_index <= 0) return std::nullopt;
 
-  LinkNews news;
+  LinkMessage news;
   InterfaceInfo& info = news.info;
   info.index = static_cast<std::uint32_t>(header.ifi_index);
   info.hardwareType = header.ifi_type;
@@ -160,13 +160,13 @@ std::optional<LinkStatistics> parseLinkStatistics(Bytes payload) {
   return LinkStatistics{header.ifindex, *losses};
 }
 
-std::optional<AddressNews> parseAddress(Bytes payload) {
+std::optional<AddressMessage> parseAddress(Bytes payload) {
   ifaddrmsg header;
   if (!readAt(payload, 0, header) || header.ifa_index == 0) return std::nullopt;
   if (header.ifa_family != AF_INET && header.ifa_family != AF_INET6) return std::nullopt;
   if (header.ifa_prefixlen > (header.ifa_family == AF_INET ? 32 : 128)) return std::nullopt;
 
-  AddressNews news;
+  AddressMessage news;
   news.index = header.ifa_index;
   news.secondary = (header.ifa_flags & IFA_F_SECONDARY) != 0;
   news.address.family = header.ifa_family;

@@ -26,7 +26,7 @@ struct Message {
 // then).
 [[nodiscard]] std::optional<Message> nextMessage(Bytes& rest);
 
-struct LinkNews {
+struct LinkMessage {
   InterfaceInfo info;                  // all but generation and addresses
   std::optional<DeviceLosses> losses;  // where the message has them: news do, and answers if they are asked to
 };
@@ -34,7 +34,7 @@ struct LinkNews {
 // RTM_NEWLINK: the device's full description. Nothing where the message is malformed, or does not describe the device:
 // a bridge speaks of its ports in messages of family AF_BRIDGE (net/bridge/br_netlink.c), wireless extensions put
 // events into messages of their own (net/wireless/wext-core.c), and both omit most of what a description has.
-[[nodiscard]] std::optional<LinkNews> parseLink(Bytes payload);
+[[nodiscard]] std::optional<LinkMessage> parseLink(Bytes payload);
 
 struct LinkRemoval {
   std::uint32_t index = 0;
@@ -53,16 +53,16 @@ struct LinkStatistics {
 // RTM_NEWSTATS with IFLA_STATS_LINK_64. Nothing where the message is malformed or has no such attribute.
 [[nodiscard]] std::optional<LinkStatistics> parseLinkStatistics(Bytes payload);
 
-struct AddressNews {
+struct AddressMessage {
   std::uint32_t index = 0;
   InterfaceAddress address;             // the interface's own
   std::array<std::uint8_t, 16> peer{};  // the other end's on point-to-point links: part of what tells addresses apart
   bool secondary = false;               // IFA_F_SECONDARY (IPv4), IFA_F_TEMPORARY (IPv6)
-  bool operator==(const AddressNews&) const = default;
+  bool operator==(const AddressMessage&) const = default;
 };
 
 // RTM_NEWADDR and RTM_DELADDR of family AF_INET or AF_INET6.
-[[nodiscard]] std::optional<AddressNews> parseAddress(Bytes payload);
+[[nodiscard]] std::optional<AddressMessage> parseAddress(Bytes payload);
 
 // NLMSG_ERROR and NLMSG_DONE: the error number, positive; 0 for success. EPROTO where the payload is too short.
 [[nodiscard]] int parseStatus(Bytes payload);

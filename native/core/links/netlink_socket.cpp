@@ -181,8 +181,8 @@ Result<Snapshot> Requester::snapshot() {
   return snapshot;
 }
 
-Result<std::vector<AddressNews>> Requester::addresses(std::uint32_t index) {
-  std::vector<AddressNews> addresses;
+Result<std::vector<AddressMessage>> Requester::addresses(std::uint32_t index) {
+  std::vector<AddressMessage> addresses;
   ifaddrmsg header{};
   header.ifa_index = index;
   auto outcome = dump(
@@ -193,7 +193,7 @@ Result<std::vector<AddressNews>> Requester::addresses(std::uint32_t index) {
         if (news && (index == 0 || news->index == index)) addresses.push_back(*news);
       });
   if (!outcome) return std::move(outcome.error());
-  if (outcome->number == ENODEV && index != 0) return std::vector<AddressNews>{};
+  if (outcome->number == ENODEV && index != 0) return std::vector<AddressMessage>{};
   if (outcome->number != 0) return answered(outcome->number, "cannot list the addresses of the network interfaces");
   return addresses;
 }

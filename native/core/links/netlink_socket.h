@@ -50,7 +50,7 @@ class Socket {
 // Everything there is, at one moment.
 struct Snapshot {
   std::vector<InterfaceInfo> links;
-  std::vector<AddressNews> addresses;
+  std::vector<AddressMessage> addresses;
 };
 
 // Asks; each call waits for its answer. The kernel answers under its RTNL lock, which it may hold for a while (tens of
@@ -65,7 +65,7 @@ class Requester {
   Result<Snapshot> snapshot();
   // Nothing where the index is not known.
   Result<std::optional<InterfaceInfo>> link(std::uint32_t index);
-  Result<std::vector<AddressNews>> addresses(std::uint32_t index);
+  Result<std::vector<AddressMessage>> addresses(std::uint32_t index);
   // The counters of every device of the namespace, by index; empty where the kernel does not know the question (before
   // Linux 4.7). Half a microsecond for each device.
   Result<std::map<std::uint32_t, DeviceLosses>> losses();

@@ -72,7 +72,7 @@ Softnet::Softnet(Source source) : source_(std::move(source)) {
   if (const auto text = source_()) last_ = parseSoftnet(*text);
 }
 
-std::optional<SoftnetFigures> Softnet::figures() {
+std::optional<SoftnetStats> Softnet::stats() {
   if (!last_) return std::nullopt;
   const auto text = source_();
   const auto now = text ? parseSoftnet(*text) : std::nullopt;

@@ -15,7 +15,7 @@
 
 namespace ringtap {
 
-struct SoftnetFigures {
+struct SoftnetStats {
   std::uint64_t dropped = 0;       // packets for which a processor's backlog had no room
   std::uint64_t timeSqueezed = 0;  // times that a processor left off with packets waiting
 };
@@ -37,12 +37,12 @@ class Softnet {
   explicit Softnet(Source source);
 
   // Since the beginning, all processors together; nothing where the kernel does not tell.
-  [[nodiscard]] std::optional<SoftnetFigures> figures();
+  [[nodiscard]] std::optional<SoftnetStats> stats();
 
  private:
   Source source_;
   std::optional<std::map<std::uint32_t, ProcessorCounters>> last_;
-  SoftnetFigures sums_;
+  SoftnetStats sums_;
 };
 
 }  // namespace ringtap

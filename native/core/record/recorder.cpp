@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 // way).
 constexpr std::size_t kFlushBytes = 1u << 20;
 constexpr auto kCatchUpPoll = 5ms;
-constexpr std::size_t kMostNews = 65'536;
+constexpr std::size_t kMaxEvents = 65'536;
 
 }  // namespace
 
@@ -33,16 +33,16 @@ Result<std::shared_ptr<Recorder>> Recorder::open(RecorderOptions options) {
 
 Recorder::~Recorder() { join(); }
 
-void Recorder::prepare(Rooms rooms) {
-  rooms_.emplace(std::move(rooms));
+void Recorder::prepare(Context context) {
+  context_.emplace(std::move(context));
   stream_.start({
-      rooms_->history,
-      rooms_->inRing,
+      context_->history,
+      context_->inRing,
       [this] {
         std::lock_guard lock(mutex_);
         return droppedOf_;
       },
-      rooms_->speed,
+      context_->speed,
       [this] {
         std::lock_guard lock(mutex_);
         return filter_;
@@ -98,7 +98,7 @@ void Recorder::decided(std::uint64_t epoch) {
 
 // A block of which the packets are undecided stays: nobody can count yet what would be lost with it, and it is not the
 // disk that it waits for.
-bool Recorder::giveWay(const HeldBlock* block) {
+bool Recorder::dropWaiting(const HeldBlock* block) {
   std::unique_lock lock(mutex_);
   const auto dispensable = [this](const Lease& lease) {
     return lease.block().leases() == 1 && lease.taken().epoch <= decided_;
@@ -121,20 +121,20 @@ void Recorder::drop(Lease lease) {
   std::uint64_t dropped = 0;
   std::vector<std::pair<Device, std::uint32_t>> devices;
   lease.settle([&](std::byte* content, TakenBlock& taken) {
-    rooms_->table.settle(content, taken);
-    if (!taken.forJavaScript) rooms_->table.account(taken, SelectionTable::Fate::DroppedByRecorder);
+    context_->table.settle(content, taken);
+    if (!taken.forJavaScript) context_->table.account(taken, SelectionTable::Outcome::DroppedByRecorder);
     dropped = taken.summary.packets;
     for (const BlockShare& share : taken.shares) {
       if (share.verdict != Verdict::Unselected) devices.emplace_back(share.device, share.packets);
     }
   });
   std::unique_lock lock(mutex_);
-  const bool news = figures_.dropped == 0;
-  figures_.dropped += dropped;
+  const bool news = stats_.dropped == 0;
+  stats_.dropped += dropped;
   for (const auto& [device, packets] : devices) droppedOf_[device] += packets;
   lock.unlock();
   ++done_;
-  if (news) rooms_->wake();
+  if (news) context_->wake();
 }
 
 void Recorder::dropAll() {
@@ -187,11 +187,11 @@ void Recorder::run() {
       if (auto synced = files_.syncIfDue(); !synced) fail(std::move(synced.error()));
     }
     if (!failed_ && caughtUp && caughtUp()) {
-      rooms_->detach(*this);
+      context_->detach(*this);
       finish(false);
     }
   }
-  rooms_->detach(*this);
+  context_->detach(*this);
   if (!failed_) {
     dropAll();  // before the last file's statistics, which tell of it
     endFile();
@@ -199,25 +199,25 @@ void Recorder::run() {
   if (failed_) {
     // What was taken out of the blocks and did not get to the disk.
     std::lock_guard lock(mutex_);
-    figures_.dropped += stream_.packets() - figures_.packets;
+    stats_.dropped += stream_.packets() - stats_.packets;
   }
   dropAll();
   ended_ = true;
-  rooms_->wake();
+  context_->wake();
 }
 
 void Recorder::write(Lease& lease) {
   lease.settle([this](std::byte* content, TakenBlock& taken) {
-    rooms_->table.settle(content, taken);
-    if (!taken.forJavaScript) rooms_->table.account(taken, SelectionTable::Fate::Delivered);
+    context_->table.settle(content, taken);
+    if (!taken.forJavaScript) context_->table.account(taken, SelectionTable::Outcome::Delivered);
   });
   lease.read([this](std::byte* content, const TakenBlock& taken) { stream_.add(content, taken); });
   std::unique_lock lock(mutex_);
-  const bool news = figures_.otherLinkType == 0 && stream_.otherLinkType() > 0;
-  figures_.otherLinkType = stream_.otherLinkType();
+  const bool news = stats_.otherLinkType == 0 && stream_.otherLinkType() > 0;
+  stats_.otherLinkType = stream_.otherLinkType();
   lock.unlock();
   ++done_;
-  if (news) rooms_->wake();
+  if (news) context_->wake();
 }
 
 // Brings the sink's bytes to the files, each up to its cut.
@@ -259,18 +259,18 @@ bool Recorder::bring(std::size_t from, std::size_t to, const SavefileCounts& cou
     flushed_.bytes += whole.bytes;
     {
       std::lock_guard lock(mutex_);
-      figures_.packets += whole.packets;
-      figures_.packetBytes += whole.packetBytes;
-      figures_.bytes += whole.bytes;
+      stats_.packets += whole.packets;
+      stats_.packetBytes += whole.packetBytes;
+      stats_.bytes += whole.bytes;
     }
     fail(std::move(written.error()));
     return false;
   }
   {
     std::lock_guard lock(mutex_);
-    figures_.packets += counts.packets - flushed_.packets;
-    figures_.packetBytes += counts.packetBytes - flushed_.packetBytes;
-    figures_.bytes += bytes.size();
+    stats_.packets += counts.packets - flushed_.packets;
+    stats_.packetBytes += counts.packetBytes - flushed_.packetBytes;
+    stats_.bytes += bytes.size();
   }
   flushed_ = counts;
   return true;
@@ -293,7 +293,7 @@ void Recorder::endFile() {
   const auto last = stream_.cuts().front();
   // Begun in advance, and nothing came that could be told, no loss either.
   const bool silent = last.end == 0 || stream_.format() == SavefileFormat::Pcap;
-  if (silent && last.counts.packets == 0 && figures().files > 0) {
+  if (silent && last.counts.packets == 0 && stats().files > 0) {
     files_.discard();
     return;
   }
@@ -303,7 +303,7 @@ void Recorder::endFile() {
 // Ends the recording: the file keeps what is whole of it, and all that was not brought to it counts as dropped.
 void Recorder::fail(Error error) {
   failed_ = true;
-  rooms_->detach(*this);
+  context_->detach(*this);
   const SavefileCounts counts = flushed_;
   if (files_.begun()) {
     if (counts.packets == 0) {
@@ -318,11 +318,11 @@ void Recorder::fail(Error error) {
 void Recorder::tell(CompleteFile file) {
   {
     std::lock_guard lock(mutex_);
-    ++figures_.files;
+    ++stats_.files;
     news_.push_back(std::move(file));
-    if (news_.size() > kMostNews) news_.pop_front();
+    if (news_.size() > kMaxEvents) news_.pop_front();
   }
-  rooms_->wake();
+  context_->wake();
 }
 
 void Recorder::tell(Error error) {
@@ -330,7 +330,7 @@ void Recorder::tell(Error error) {
     std::lock_guard lock(mutex_);
     faults_.push_back(std::move(error));
   }
-  rooms_->wake();
+  context_->wake();
 }
 
 std::optional<CompleteFile> Recorder::nextFile() {
@@ -349,9 +349,9 @@ std::optional<Error> Recorder::nextFault() {
   return error;
 }
 
-RecorderFigures Recorder::figures() const {
+RecorderStats Recorder::stats() const {
   std::lock_guard lock(mutex_);
-  return figures_;
+  return stats_;
 }
 
 std::uint64_t Recorder::pushed() const {

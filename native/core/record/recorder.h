@@ -34,7 +34,7 @@ struct RecorderOptions {
   std::string filter;  // as the files' interfaces tell it
 };
 
-struct RecorderFigures {
+struct RecorderStats {
   std::uint64_t packets = 0;        // written
   std::uint64_t packetBytes = 0;    // of these, as captured
   std::uint64_t bytes = 0;          // written to files
@@ -50,7 +50,7 @@ struct CompleteFile {
 
 class Recorder {
  public:
-  struct Rooms {
+  struct Context {
     SelectionTable& table;
     const InterfaceHistory& history;
     std::function<Losses()> inRing;
@@ -63,7 +63,7 @@ class Recorder {
   [[nodiscard]] static Result<std::shared_ptr<Recorder>> open(RecorderOptions options);
   ~Recorder();
   // From here on blocks may be pushed, and losses count.
-  void prepare(Rooms rooms);
+  void prepare(Context context);
   // Begins to write; the thread may detach() at once. Once, after it was attached.
   void start();
   // Takes the first file back; only before prepare().
@@ -84,12 +84,12 @@ class Recorder {
   // The outlet's side.
   void push(Lease lease);
   void decided(std::uint64_t epoch);
-  bool giveWay(const HeldBlock* block);
+  bool dropWaiting(const HeldBlock* block);
 
   // What has happened, in order.
   [[nodiscard]] std::optional<CompleteFile> nextFile();
   [[nodiscard]] std::optional<Error> nextFault();
-  [[nodiscard]] RecorderFigures figures() const;
+  [[nodiscard]] RecorderStats stats() const;
   // Blocks that wait.
   [[nodiscard]] std::size_t waiting() const;
   // Blocks pushed so far, and blocks done with, written or dropped.
@@ -113,7 +113,7 @@ class Recorder {
   void tell(CompleteFile file);
   void tell(Error error);
 
-  std::optional<Rooms> rooms_;
+  std::optional<Context> context_;
   std::thread thread_;
 
   mutable std::mutex mutex_;
@@ -126,7 +126,7 @@ class Recorder {
   bool undecided_ = false;  // and no answers
   std::deque<CompleteFile> news_;
   std::deque<Error> faults_;
-  RecorderFigures figures_;
+  RecorderStats stats_;
   std::map<Device, std::uint64_t> droppedOf_;  // so far
   std::string filter_;
   std::atomic<std::uint64_t> done_{0};

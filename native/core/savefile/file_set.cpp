@@ -15,7 +15,7 @@ namespace ringtap {
 
 namespace {
 
-constexpr unsigned kMostTries = 100'000;
+constexpr unsigned kMaxTries = 100'000;
 
 std::string quoted(const std::string& path) { return "\"" + path + "\""; }
 
@@ -77,7 +77,7 @@ std::string FileSet::nameOf(std::uint64_t number) const {
 
 Result<> FileSet::begin() {
   // Files of earlier runs keep their names, and what a kill has left behind is not to be lost either.
-  for (unsigned tried = 0; tried < kMostTries; ++tried) {
+  for (unsigned tried = 0; tried < kMaxTries; ++tried) {
     const std::string path = nameOf(++number_);
     if (exists(path)) {
       if (numbered()) continue;

@@ -13,9 +13,9 @@ namespace {
 using namespace savefile;
 
 // Goes over a body and turns its numbers round, where they need it. Once something is wrong, all is.
-class Turner {
+class ByteSwapper {
  public:
-  Turner(std::vector<std::uint8_t>& body, bool foreign) : body_(body), foreign_(foreign) {}
+  ByteSwapper(std::vector<std::uint8_t>& body, bool foreign) : body_(body), foreign_(foreign) {}
 
   [[nodiscard]] bool good() const { return good_; }
   [[nodiscard]] bool atEnd() const { return !good_ || at_ == body_.size(); }
@@ -75,36 +75,36 @@ class Turner {
   bool good_ = true;
 };
 
-void turnNames(Turner& turner) {
-  turner.list([&](std::uint16_t code, std::uint16_t length) {
+void swapNames(ByteSwapper& swapper) {
+  swapper.list([&](std::uint16_t code, std::uint16_t length) {
     // An address and texts: as on the wire.
-    if (code > name_record::kEui64) turner.onlyAsItIs();
-    turner.pass(length);
+    if (code > name_record::kEui64) swapper.onlyAsItIs();
+    swapper.pass(length);
   });
-  turner.options(name_option::kServerIpv6);
+  swapper.options(name_option::kServerIpv6);
 }
 
-void turnSecrets(Turner& turner) {
-  (void)turner.number<std::uint32_t>();  // of what kind
-  turner.pass(turner.number<std::uint32_t>());
-  turner.options(kOptionComment);
+void swapSecrets(ByteSwapper& swapper) {
+  (void)swapper.number<std::uint32_t>();  // of what kind
+  swapper.pass(swapper.number<std::uint32_t>());
+  swapper.options(kOptionComment);
 }
 
 }  // namespace
 
-std::optional<CarriedBlock> carry(const FileBlock& block) {
-  CarriedBlock carried{block.type, block.body};
-  Turner turner(carried.body, block.bigEndian != (std::endian::native == std::endian::big));
+std::optional<PassthroughBlock> passThrough(const FileBlock& block) {
+  PassthroughBlock carried{block.type, block.body};
+  ByteSwapper swapper(carried.body, block.bigEndian != (std::endian::native == std::endian::big));
   switch (block.type) {
-    case kNameResolution: turnNames(turner); break;
-    case kDecryptionSecrets: turnSecrets(turner); break;
+    case kNameResolution: swapNames(swapper); break;
+    case kDecryptionSecrets: swapSecrets(swapper); break;
     case kCustom:
-      (void)turner.number<std::uint32_t>();
-      turner.onlyAsItIs();
+      (void)swapper.number<std::uint32_t>();
+      swapper.onlyAsItIs();
       break;
     default: return std::nullopt;
   }
-  if (!turner.good()) return std::nullopt;
+  if (!swapper.good()) return std::nullopt;
   return carried;
 }
 

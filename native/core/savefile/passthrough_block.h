@@ -9,15 +9,15 @@
 
 namespace ringtap {
 
-struct CarriedBlock {
+struct PassthroughBlock {
   std::uint32_t type = 0;
   std::vector<std::uint8_t> body;
-  bool operator==(const CarriedBlock&) const = default;
+  bool operator==(const PassthroughBlock&) const = default;
 };
 
 // The block as the other file is to have it. Nothing where it is broken, or of the other byte order and has numbers at
 // places that are not known: name resolution and decryption secrets are known but for options that somebody else
 // defined, custom blocks are not. Custom blocks that forbid to be copied are not.
-[[nodiscard]] std::optional<CarriedBlock> carry(const FileBlock& block);
+[[nodiscard]] std::optional<PassthroughBlock> passThrough(const FileBlock& block);
 
 }  // namespace ringtap

@@ -124,7 +124,7 @@ Result<ParseStep> PcapParser::parse(std::span<const std::uint8_t> bytes, BlockFi
 
 Result<> PcapParser::end(std::uint64_t left) const {
   if (begun_ && left == 0) return {};
-  const std::string what = begun_ ? "packet " + std::to_string(figures_.packets + 1) : std::string("its header");
+  const std::string what = begun_ ? "packet " + std::to_string(stats_.packets + 1) : std::string("its header");
   return damage("the file ends " + std::to_string(left) + " bytes into " + what, offset_, Code::FileTruncated);
 }
 

@@ -12,8 +12,8 @@ namespace {
 
 using namespace savefile;
 
-constexpr std::size_t kMostInterfaces = 65536;
-constexpr std::size_t kMostOptionBytes = 16u << 20;  // of one section and its interfaces
+constexpr std::size_t kMaxInterfaces = 65536;
+constexpr std::size_t kMaxOptionBytes = 16u << 20;  // of one section and its interfaces
 
 std::string hex(std::uint32_t value) {
   char text[16];
@@ -118,7 +118,7 @@ Result<ParseStep> PcapngParser::parse(std::span<const std::uint8_t> bytes, Block
     if (left < block.length) {
       const bool kept = essential || listener_.wanted(block.type, block.length - kBlockEnvelope, offset_);
       if (kept) return ParseStep{ParseStep::Why::More, block.length};
-      ++figures_.skippedBlocks;
+      ++stats_.skippedBlocks;
       trailer_ = block.length;
       const std::uint64_t skip = block.length - 4;
       offset_ += skip;
@@ -177,8 +177,8 @@ Result<> PcapngParser::section(const Block& block) {
 }
 
 Result<> PcapngParser::interface(const Block& block) {
-  if (interfaces_.size() >= kMostInterfaces) {
-    return damage("a section with more than " + std::to_string(kMostInterfaces) + " interfaces", offset_);
+  if (interfaces_.size() >= kMaxInterfaces) {
+    return damage("a section with more than " + std::to_string(kMaxInterfaces) + " interfaces", offset_);
   }
   FileInterface interface;
   interface.index = known_;
@@ -260,7 +260,7 @@ Result<bool> PcapngParser::simplePacket(const Block& block, BlockFiller& filler)
 
 Result<> PcapngParser::other(const Block& block) {
   if (!listener_.wanted(block.type, block.length - kBlockEnvelope, offset_)) {
-    ++figures_.skippedBlocks;
+    ++stats_.skippedBlocks;
     return {};
   }
   FileBlock kept;
@@ -291,11 +291,11 @@ Result<std::vector<FileOption>> PcapngParser::keptOptions(const Block& block, st
   std::vector<FileOption> list;
   auto walked = options(block, at, [&](std::uint16_t code, std::span<const std::uint8_t> value) {
     optionBytes_ += value.size() + sizeof(FileOption);
-    if (optionBytes_ <= kMostOptionBytes) list.push_back({code, {value.begin(), value.end()}});
+    if (optionBytes_ <= kMaxOptionBytes) list.push_back({code, {value.begin(), value.end()}});
   });
   if (!walked) return walked.error();
-  if (optionBytes_ > kMostOptionBytes) {
-    return damage("a section whose interfaces have more than " + std::to_string(kMostOptionBytes) + " bytes of options",
+  if (optionBytes_ > kMaxOptionBytes) {
+    return damage("a section whose interfaces have more than " + std::to_string(kMaxOptionBytes) + " bytes of options",
                   offset_);
   }
   return list;

@@ -16,7 +16,7 @@ namespace {
 using namespace savefile;
 
 constexpr std::size_t kTagAt = 12;  // behind the two addresses of an Ethernet header
-constexpr std::size_t kMostText = 65'532;
+constexpr std::size_t kMaxText = 65'532;
 
 // One block: begins with its construction, and is closed by end().
 class Block {
@@ -37,7 +37,7 @@ class Block {
     options_ = true;
   }
   void text(std::uint16_t code, std::string_view text) {
-    if (!text.empty()) option(code, text.data(), std::min(text.size(), kMostText));
+    if (!text.empty()) option(code, text.data(), std::min(text.size(), kMaxText));
   }
   void texts(std::uint16_t code, std::span<const std::string> texts) {
     for (const std::string& one : texts) text(code, one);
@@ -94,14 +94,14 @@ SavefileSection SavefileSection::here(std::string application) {
 
 FilePacket FilePacket::of(const Record& record, std::uint16_t linkType) {
   const tpacket3_hdr& header = *record.header;
-  FilePacket packet{record.data(), std::min(header.tp_snaplen, kMostCaptured), header.tp_len, std::nullopt};
+  FilePacket packet{record.data(), std::min(header.tp_snaplen, kMaxCaptured), header.tp_len, std::nullopt};
   const bool tagged = (header.tp_status & TP_STATUS_VLAN_VALID) != 0;
   if (!tagged || linkType != kLinkTypeEthernet || packet.captured < kTagAt) return packet;
   const std::uint16_t tpid = (header.tp_status & TP_STATUS_VLAN_TPID_VALID) != 0 ? header.hv1.tp_vlan_tpid : 0x8100;
   const auto tci = static_cast<std::uint16_t>(header.hv1.tp_vlan_tci);
   packet.tag = {static_cast<std::uint8_t>(tpid >> 8), static_cast<std::uint8_t>(tpid),
                 static_cast<std::uint8_t>(tci >> 8), static_cast<std::uint8_t>(tci)};
-  packet.captured = std::min<std::uint32_t>(packet.captured + sizeof *packet.tag, kMostCaptured);
+  packet.captured = std::min<std::uint32_t>(packet.captured + sizeof *packet.tag, kMaxCaptured);
   packet.original += sizeof *packet.tag;
   return packet;
 }

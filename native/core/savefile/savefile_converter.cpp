@@ -19,9 +19,9 @@ constexpr std::size_t kWriteAtOnce = 1 << 20;
 constexpr std::size_t kChunkSize = 512 * 1024;
 constexpr std::size_t kChunks = 2;
 constexpr std::uint64_t kNoteEvery = 4096;
-constexpr std::size_t kMostDescriptions = 65'536;  // of an output: what a reader takes of a section
-constexpr std::size_t kMostDescribed = 16u << 20;  // bytes of them
-constexpr std::size_t kMostCarried = 16u << 20;
+constexpr std::size_t kMaxDescriptions = 65'536;  // of an output: what a reader takes of a section
+constexpr std::size_t kMaxDescribed = 16u << 20;  // bytes of them
+constexpr std::size_t kMaxPassthrough = 16u << 20;
 
 SavefileConfig configOf(const ConvertOptions& options) {
   SavefileConfig config;
@@ -93,9 +93,9 @@ void SavefileConverter::stop() {
   answered_.notify_all();
 }
 
-ConvertFigures SavefileConverter::figures() const {
+ConvertStats SavefileConverter::stats() const {
   std::lock_guard lock(mutex_);
-  ConvertFigures now = figures_;
+  ConvertStats now = stats_;
   now.bytesRead = bytesDone_;
   for (const SavefileSource* source : open_) now.bytesRead += source->bytesRead();
   return now;
@@ -133,12 +133,12 @@ Result<> SavefileConverter::convert() {
 Result<std::unique_ptr<SavefileConverter::Input>> SavefileConverter::openInput(const std::string& path) {
   auto input = std::make_unique<Input>();
   input->path = path;
-  auto source =
-      SavefileSource::open(path, configOf(options_), [this, to = input.get()](SavefileNews& news) { hear(*to, news); });
+  auto source = SavefileSource::open(path, configOf(options_),
+                                     [this, to = input.get()](SavefileEvent& news) { hear(*to, news); });
   if (!source) return source.error();
   input->source = std::move(*source);
   std::lock_guard lock(mutex_);
-  figures_.bytesTotal = counted_.bytesTotal += input->source->fileSize();
+  stats_.bytesTotal = counted_.bytesTotal += input->source->fileSize();
   open_.push_back(input->source.get());
   if (stopped_) input->source->shut();
   return input;
@@ -155,7 +155,7 @@ void SavefileConverter::closeInputs() {
 
 // Everything comes in the order of the file: what stands in front of a packet before it, and behind the packets of the
 // block before.
-void SavefileConverter::hear(Input& input, SavefileNews& news) {
+void SavefileConverter::hear(Input& input, SavefileEvent& news) {
   if (auto* section = std::get_if<FileSection>(&news)) {
     if (section->fresh) input.interfaces.clear();
     input.section = std::move(*section);
@@ -198,7 +198,7 @@ void SavefileConverter::keep(Input& input, const FileBlock& block) {
     warnings_.push_back(input.path + ": the block of type " + std::to_string(block.type) + " at byte " +
                         std::to_string(block.offset) + " is not carried over, nor may be others: " + why);
   };
-  const auto carried = carry(block);
+  const auto carried = passThrough(block);
   if (!carried) {
     return complain(block.type == savefile::kCustomOnce ? "it says that it must not be copied"
                                                         : "it is damaged, or has numbers of the other byte order at "
@@ -208,7 +208,7 @@ void SavefileConverter::keep(Input& input, const FileBlock& block) {
     std::string all(reinterpret_cast<const char*>(&carried->type), sizeof carried->type);
     all.append(carried->body.begin(), carried->body.end());
     if (known_.contains(all)) return;
-    if (all.size() > kMostCarried - carriedBytes_) return complain("there are more than 16 MiB of them");
+    if (all.size() > kMaxPassthrough - carriedBytes_) return complain("there are more than 16 MiB of them");
     carriedBytes_ += all.size();
     carried_.push_back(&*known_.insert(std::move(all)).first);
   }
@@ -293,14 +293,14 @@ Result<> SavefileConverter::take(Input& input) {
 bool SavefileConverter::full(std::uint32_t interface, const Record& record, std::uint64_t timestamp) const {
   const SavefileCounts& counts = writer_.counts();
   if (counts.packets == 0) return false;
-  if (options_.mostPackets > 0 && counts.packets >= options_.mostPackets) return true;
-  if (options_.mostBytes > 0) {
+  if (options_.maxPackets > 0 && counts.packets >= options_.maxPackets) return true;
+  if (options_.maxBytes > 0) {
     std::size_t size = writer_.sizeOf(interface, record);
     for (const std::string& comment : comments_) size += (comment.size() + 7) / 4 * 4;
-    if (counts.bytes + size > options_.mostBytes) return true;
+    if (counts.bytes + size > options_.maxBytes) return true;
   }
-  return options_.mostNanoseconds > 0 && timestamp > counts.firstTimestamp &&
-         timestamp - counts.firstTimestamp >= options_.mostNanoseconds;
+  return options_.maxNanoseconds > 0 && timestamp > counts.firstTimestamp &&
+         timestamp - counts.firstTimestamp >= options_.maxNanoseconds;
 }
 
 // Interfaces of which all is the same are one, whatever file they come from: so are those of files that were one
@@ -319,9 +319,9 @@ Result<std::uint32_t> SavefileConverter::idOf(Input& input, std::uint32_t interf
   const auto [at, added] = interfaces_.try_emplace(std::move(described), 0);
   if (added) {
     interfaceBytes_ += at->first.size();
-    if (interfaces_.size() > kMostDescriptions || interfaceBytes_ > kMostDescribed) {
+    if (interfaces_.size() > kMaxDescriptions || interfaceBytes_ > kMaxDescribed) {
       return Error{Code::FileFormat, input.path + ": the output would have more interfaces than can be read again (" +
-                                         std::to_string(kMostDescriptions) + ", or 16 MiB of descriptions)"};
+                                         std::to_string(kMaxDescriptions) + ", or 16 MiB of descriptions)"};
     }
     at->second = writer_.add(known.described);
   }
@@ -362,7 +362,7 @@ Result<> SavefileConverter::flush() {
 
 void SavefileConverter::note() {
   std::lock_guard lock(mutex_);
-  figures_ = counted_;
+  stats_ = counted_;
 }
 
 }  // namespace ringtap

@@ -2,8 +2,8 @@
 // of interfaces that are selected; divides what comes out into several files; writes the other format.
 //
 // Owner: the thread that calls run(); stop(), figures(), question() and answer() may be called from any thread
-// meanwhile. Memory: by open input, and of what the inputs describe within bounds: kMostDescriptions interfaces of an
-// output, kMostCarried bytes of blocks.
+// meanwhile. Memory: by open input, and of what the inputs describe within bounds: kMaxDescriptions interfaces of an
+// output, kMaxPassthrough bytes of blocks.
 #pragma once
 
 #include <atomic>
@@ -38,12 +38,12 @@ struct ConvertOptions {
   SavefileForm form;
   // When a file is complete: before the packet with which it would be larger, hold more, or reach further from its
   // first one. 0: never.
-  std::uint64_t mostBytes = 0;
-  std::uint64_t mostPackets = 0;
-  std::uint64_t mostNanoseconds = 0;
+  std::uint64_t maxBytes = 0;
+  std::uint64_t maxPackets = 0;
+  std::uint64_t maxNanoseconds = 0;
 };
 
-struct ConvertFigures {
+struct ConvertStats {
   std::uint64_t packets = 0;  // taken from the inputs: those that selection and filter accept
   std::uint64_t written = 0;
   std::uint64_t otherLinkType = 0;  // pcap: not written, for the file is of another link type
@@ -79,7 +79,7 @@ class SavefileConverter {
   [[nodiscard]] std::optional<InterfaceQuestion> question() const;
   void answer(bool selected);
 
-  [[nodiscard]] ConvertFigures figures() const;
+  [[nodiscard]] ConvertStats stats() const;
   // When run() has returned.
   [[nodiscard]] const std::vector<ConvertedFile>& files() const { return complete_; }
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
@@ -92,7 +92,7 @@ class SavefileConverter {
   Result<> mergeByTime();
   Result<> append();
   Result<std::unique_ptr<Input>> openInput(const std::string& path);
-  void hear(Input& input, SavefileNews& news);
+  void hear(Input& input, SavefileEvent& news);
   bool ask(const Input& input, const FileInterface& interface);
   void keep(Input& input, const FileBlock& block);
   Result<> take(Input& input);
@@ -122,14 +122,14 @@ class SavefileConverter {
   std::vector<std::string> comments_;  // of the packet at hand
   std::vector<ConvertedFile> complete_;
   std::vector<std::string> warnings_;
-  ConvertFigures counted_;  // the thread's own, of which the others are shown a copy now and then
+  ConvertStats counted_;  // the thread's own, of which the others are shown a copy now and then
   std::atomic<bool> stopped_{false};
   std::function<void()> wake_;
   mutable std::mutex mutex_;
   std::condition_variable answered_;
   std::optional<InterfaceQuestion> question_;  // under the mutex, as the next one
   std::optional<bool> answer_;
-  ConvertFigures figures_;       // under the mutex, and so the next two; bytesRead is reckoned when asked for
+  ConvertStats stats_;           // under the mutex, and so the next two; bytesRead is reckoned when asked for
   std::uint64_t bytesDone_ = 0;  // of inputs that are through
   std::vector<SavefileSource*> open_;
 };

@@ -10,7 +10,7 @@
 namespace ringtap::savefile {
 
 // More than this of a packet is in no file: Wireshark and libpcap refuse what claims it.
-inline constexpr std::uint32_t kMostCaptured = 262'144;
+inline constexpr std::uint32_t kMaxCaptured = 262'144;
 
 // pcap: a file header, then records.
 inline constexpr std::uint32_t kMagicMicroseconds = 0xa1b2c3d4;

@@ -73,7 +73,7 @@ struct ParserLimits {
   bool comments = true;
 };
 
-struct ParserFigures {
+struct ParserStats {
   std::uint64_t packets = 0;  // read, whatever became of them
   std::uint64_t unselected = 0;
   std::uint64_t filtered = 0;
@@ -100,7 +100,7 @@ class SavefileParser {
   // The bytes have ended, `left` of them unparsed or passed over: an error where that is in the middle of something.
   [[nodiscard]] virtual Result<> end(std::uint64_t left) const = 0;
 
-  [[nodiscard]] const ParserFigures& figures() const { return figures_; }
+  [[nodiscard]] const ParserStats& stats() const { return stats_; }
   // Of the next byte to parse.
   [[nodiscard]] std::uint64_t offset() const { return offset_; }
 
@@ -115,18 +115,18 @@ class SavefileParser {
   // False where the filler has no room.
   [[nodiscard]] bool deliver(const Interface& interface, FilledPacket& packet, BlockFiller& filler) {
     if (!interface.rule.selected) {
-      ++figures_.packets;
-      ++figures_.unselected;
+      ++stats_.packets;
+      ++stats_.unselected;
       return true;
     }
     if (interface.rule.filter != nullptr && !passes(interface, packet)) {
-      ++figures_.packets;
-      ++figures_.filtered;
+      ++stats_.packets;
+      ++stats_.filtered;
       return true;
     }
     if (packet.data.size() > limits_.snapshotLength) packet.data = packet.data.first(limits_.snapshotLength);
     if (!filler.add(interface.head, packet)) return false;
-    ++figures_.packets;
+    ++stats_.packets;
     return true;
   }
   [[nodiscard]] static Error damage(std::string what, std::uint64_t offset, Code code = Code::FileDamaged);
@@ -137,7 +137,7 @@ class SavefileParser {
  protected:
   const ParserLimits limits_;
   SavefileListener& listener_;
-  ParserFigures figures_;
+  ParserStats stats_;
   std::uint64_t offset_ = 0;
 };
 

@@ -13,12 +13,12 @@ namespace {
 
 constexpr std::size_t kReadAtOnce = 256 * 1024;  // more leaves the processor's cache
 // News that wait to be taken.
-constexpr std::size_t kMostNews = 1024;
-constexpr std::size_t kMostNewsBytes = 1 << 20;
+constexpr std::size_t kMaxEvents = 1024;
+constexpr std::size_t kMaxEventBytes = 1 << 20;
 // Of which the listener has to remember something for the sake of one chunk.
-constexpr std::size_t kMostTold = 1024;
-constexpr std::size_t kMostToldBytes = 1 << 20;
-constexpr std::size_t kMostTypeWarnings = 20;
+constexpr std::size_t kMaxTold = 1024;
+constexpr std::size_t kMaxToldBytes = 1 << 20;
+constexpr std::size_t kMaxTypeWarnings = 20;
 constexpr std::size_t kKeptOverhead = 512;  // of a block that is kept
 
 // Link types for which an expression may be meant: one of them has to accept it. Mostly the first does.
@@ -30,7 +30,7 @@ std::size_t sizeOf(const std::vector<FileOption>& options) {
   return size;
 }
 
-std::size_t sizeOf(const SavefileNews& news) {
+std::size_t sizeOf(const SavefileEvent& news) {
   if (const auto* section = std::get_if<FileSection>(&news)) return sizeOf(section->options);
   if (const auto* interface = std::get_if<FileInterface>(&news)) return sizeOf(interface->options);
   if (const auto* block = std::get_if<FileBlock>(&news)) return block->body.size();
@@ -63,34 +63,34 @@ void SavefileReader::close() {
 }
 
 // The two threads do not take turns for every piece of news.
-bool SavefileReader::newsTaken() const {
-  return news_.empty() || (news_.size() <= kMostNews / 2 && newsBytes_ <= kMostNewsBytes / 2);
+bool SavefileReader::eventsTaken() const {
+  return news_.empty() || (news_.size() <= kMaxEvents / 2 && newsBytes_ <= kMaxEventBytes / 2);
 }
 
-std::optional<SavefileNews> SavefileReader::nextNews() {
+std::optional<SavefileEvent> SavefileReader::nextEvent() {
   std::lock_guard lock(mutex_);
   if (news_.empty()) {
     told_ = false;
     return std::nullopt;
   }
-  SavefileNews news = std::move(news_.front());
+  SavefileEvent news = std::move(news_.front());
   news_.pop_front();
   newsBytes_ -= sizeOf(news);
   ++takenNews_;
   if (news_.empty()) told_ = false;
-  if (newsTaken()) changed_.notify_all();
+  if (eventsTaken()) changed_.notify_all();
   return news;
 }
 
 SavefileReader::Next SavefileReader::nextChunk(std::optional<SavefileChunk>& out) {
   std::lock_guard lock(mutex_);
   if (chunks_.empty()) {
-    if (!news_.empty()) return Next::NewsFirst;
+    if (!news_.empty()) return Next::EventsFirst;
     if (finished_) return Next::Finished;
     armed_ = true;
     return Next::Empty;
   }
-  if (chunks_.front().news > takenNews_) return Next::NewsFirst;
+  if (chunks_.front().news > takenNews_) return Next::EventsFirst;
   out.emplace(std::move(chunks_.front()));
   chunks_.pop_front();
   return Next::Chunk;
@@ -107,15 +107,15 @@ void SavefileReader::decide(std::uint32_t index, bool selected) {
   changed_.notify_all();
 }
 
-SavefileFigures SavefileReader::figures() const {
+SavefileStats SavefileReader::stats() const {
   std::lock_guard lock(mutex_);
-  return figures_;
+  return stats_;
 }
 
 void SavefileReader::run() {
   Result<> done = work();
   handOver();
-  if (sections_) tellReady();
+  if (sections_) pushReady();
   {
     std::lock_guard lock(mutex_);
     if (!done) failure_ = std::move(done.error());
@@ -174,14 +174,14 @@ Result<> SavefileReader::parseAll(CountedSource& packed, CountedSource& plain) {
         auto more = newChunk();
         if (!more) return more.error();
         if (!*more) return {};  // closed
-        tellReady();
+        pushReady();
         break;
       }
       case ParseStep::Why::Skip:
         if (auto skipped = skip(plain, step->amount); !skipped) return skipped;
         break;
       case ParseStep::Why::More: {
-        if (interfaces_) tellReady();
+        if (interfaces_) pushReady();
         note(packed);
         if (!filler_.empty() && !plain.ready(config_.maxDelayMilliseconds)) handOver();
         bool ended = false;
@@ -236,7 +236,7 @@ void SavefileReader::handOver() {
   if (!block_ || filler_.empty()) return;
   block_->summary = filler_.summary();
   filler_ = {};
-  tellReady();
+  pushReady();
   std::unique_lock lock(mutex_);
   chunks_.push_back({std::move(block_), pushedNews_, position_});
   if (!std::exchange(armed_, false)) return;
@@ -244,15 +244,15 @@ void SavefileReader::handOver() {
   wake_();
 }
 
-void SavefileReader::tellReady() {
+void SavefileReader::pushReady() {
   if (!std::exchange(ready_, true)) push(SavefileReady{});
 }
 
-void SavefileReader::push(SavefileNews news) {
+void SavefileReader::push(SavefileEvent news) {
   const std::size_t size = sizeOf(news);
   std::unique_lock lock(mutex_);
-  if (news_.size() >= kMostNews || newsBytes_ + size > kMostNewsBytes) {
-    changed_.wait(lock, [this] { return closed_ || newsTaken(); });
+  if (news_.size() >= kMaxEvents || newsBytes_ + size > kMaxEventBytes) {
+    changed_.wait(lock, [this] { return closed_ || eventsTaken(); });
   }
   if (closed_) return;
   newsBytes_ += size;
@@ -265,9 +265,9 @@ void SavefileReader::push(SavefileNews news) {
 
 void SavefileReader::note(const CountedSource& packed) {
   std::lock_guard lock(mutex_);
-  figures_.bytesRead = packed.count();
-  figures_.unpacked = parser_->offset();
-  figures_.parser = parser_->figures();
+  stats_.bytesRead = packed.count();
+  stats_.unpacked = parser_->offset();
+  stats_.parser = parser_->stats();
 }
 
 Result<> SavefileReader::checkFilter() const {
@@ -291,10 +291,10 @@ Result<const FilterProgram*> SavefileReader::filterFor(std::uint16_t linkType) {
     program = std::make_unique<FilterProgram>(std::move(compiled->instructions));
   } else {
     if (compiled.error().code == Code::FilterTooLarge) return compiled.error();
-    if (otherTypes_++ < kMostTypeWarnings) {
+    if (otherTypes_++ < kMaxTypeWarnings) {
       push(SavefileWarning{"the filter cannot be applied to packets of link type " + std::to_string(linkType) +
                            ", none of them matches: " + compiled.error().message});
-    } else if (otherTypes_ == kMostTypeWarnings + 1) {
+    } else if (otherTypes_ == kMaxTypeWarnings + 1) {
       push(SavefileWarning{"the filter cannot be applied to packets of further link types, none of them matches"});
     }
     program = std::make_unique<FilterProgram>(FilterProgram{{0x06, 0, 0, 0}});  // ret #0
@@ -305,7 +305,7 @@ Result<const FilterProgram*> SavefileReader::filterFor(std::uint16_t linkType) {
 Result<> SavefileReader::section(FileSection section) {
   sections_ = true;
   // Not for every section: chunks would be as small as the sections.
-  if (toldOf_ > kMostTold || toldBytes_ > kMostToldBytes) {
+  if (toldOf_ > kMaxTold || toldBytes_ > kMaxToldBytes) {
     if (!compressed_) position_ = parser_->offset();
     handOver();
   }

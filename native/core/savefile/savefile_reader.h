@@ -46,7 +46,7 @@ struct SavefileReady {};
 struct SavefileWarning {
   std::string text;
 };
-using SavefileNews = std::variant<SavefileReady, SavefileWarning, FileSection, FileInterface, FileBlock>;
+using SavefileEvent = std::variant<SavefileReady, SavefileWarning, FileSection, FileInterface, FileBlock>;
 
 struct SavefileChunk {
   std::unique_ptr<PooledBlock> block;
@@ -54,10 +54,10 @@ struct SavefileChunk {
   std::uint64_t position = 0;  // bytes of the file, as stored, that were read up to its end
 };
 
-struct SavefileFigures {
+struct SavefileStats {
   std::uint64_t bytesRead = 0;  // as stored
   std::uint64_t unpacked = 0;   // parsed: the same where nothing is compressed
-  ParserFigures parser;
+  ParserStats parser;
 };
 
 class SavefileReader final : private SavefileListener {
@@ -69,14 +69,14 @@ class SavefileReader final : private SavefileListener {
   // What there is to tell, in the file's order. Who takes no more than nextChunk() asks for hears of everything ahead
   // of the packets that it is about, and of nothing that stands behind them; a section that is `fresh` then ends what
   // is to be remembered of earlier ones.
-  [[nodiscard]] std::optional<SavefileNews> nextNews();
-  enum class Next { Chunk, NewsFirst, Empty, Finished };
+  [[nodiscard]] std::optional<SavefileEvent> nextEvent();
+  enum class Next { Chunk, EventsFirst, Empty, Finished };
   // With Empty, the wake-up is armed. Finished: failure() says whether at the end of the file.
   Next nextChunk(std::optional<SavefileChunk>& out);
   [[nodiscard]] std::optional<Error> failure() const;
   // Answers the news of an interface; with `selecting` the reading waits for it.
   void decide(std::uint32_t index, bool selected);
-  [[nodiscard]] SavefileFigures figures() const;
+  [[nodiscard]] SavefileStats stats() const;
   // Ends the thread. Chunks that were taken stay readable. Idempotent.
   void close();
 
@@ -88,9 +88,9 @@ class SavefileReader final : private SavefileListener {
   Result<> fetch(CountedSource& plain, std::size_t needed, bool& ended);
   Result<bool> newChunk();
   void handOver();
-  void tellReady();
-  void push(SavefileNews news);
-  [[nodiscard]] bool newsTaken() const;  // enough for more to be told; under the mutex
+  void pushReady();
+  void push(SavefileEvent news);
+  [[nodiscard]] bool eventsTaken() const;  // enough for more to be told; under the mutex
   void note(const CountedSource& packed);
   Result<const FilterProgram*> filterFor(std::uint16_t linkType);
   Result<> checkFilter() const;
@@ -126,14 +126,14 @@ class SavefileReader final : private SavefileListener {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<SavefileNews> news_;
+  std::deque<SavefileEvent> news_;
   std::size_t newsBytes_ = 0;
   std::deque<SavefileChunk> chunks_;
   std::uint64_t pushedNews_ = 0;
   std::uint64_t takenNews_ = 0;
   std::unordered_map<std::uint32_t, bool> decided_;
   std::optional<Error> failure_;
-  SavefileFigures figures_;
+  SavefileStats stats_;
   bool armed_ = true;
   bool told_ = false;
   bool finished_ = false;

@@ -6,20 +6,20 @@
 namespace ringtap {
 
 Result<std::unique_ptr<SavefileSource>> SavefileSource::open(const std::string& path, SavefileConfig config,
-                                                             OnNews onNews) {
+                                                             OnEvent onEvent) {
   // Non-blocking: to open a FIFO waits for whoever writes into it.
   UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file) return Error::fromErrno("open", "the file " + path + " cannot be opened");
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) return Error::fromErrno("fstat", path);
   if (!S_ISREG(status.st_mode)) return Error{.code = Code::Option, .message = path + " is not a regular file"};
-  std::unique_ptr<SavefileSource> source(new SavefileSource(std::move(file), std::move(config), std::move(onNews)));
+  std::unique_ptr<SavefileSource> source(new SavefileSource(std::move(file), std::move(config), std::move(onEvent)));
   source->fileSize_ = static_cast<std::uint64_t>(status.st_size);
   return source;
 }
 
-SavefileSource::SavefileSource(UniqueFd file, SavefileConfig config, OnNews onNews)
-    : onNews_(std::move(onNews)), reader_(std::move(config), std::make_unique<FileSource>(std::move(file)), [this] {
+SavefileSource::SavefileSource(UniqueFd file, SavefileConfig config, OnEvent onEvent)
+    : onNews_(std::move(onEvent)), reader_(std::move(config), std::make_unique<FileSource>(std::move(file)), [this] {
         std::lock_guard lock(mutex_);
         woken_ = true;
         changed_.notify_all();
@@ -38,8 +38,8 @@ Result<SourceBlock> SavefileSource::next() {
     switch (reader_.nextChunk(chunk_)) {
       case SavefileReader::Next::Chunk:
         return SourceBlock{chunk_->block->memory(), chunk_->block->summary.packets, chunk_->block->summary.length};
-      case SavefileReader::Next::NewsFirst:
-        if (auto news = reader_.nextNews()) onNews_(*news);
+      case SavefileReader::Next::EventsFirst:
+        if (auto news = reader_.nextEvent()) onNews_(*news);
         break;
       case SavefileReader::Next::Finished: {
         auto failure = reader_.failure();

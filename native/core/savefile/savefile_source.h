@@ -28,25 +28,25 @@ class SavefileSource {
  public:
   // What the reader has to say of the file, in the file's order: each ahead of the packets that it is about, and behind
   // those of the chunk before. Called within next().
-  using OnNews = std::function<void(SavefileNews&)>;
+  using OnEvent = std::function<void(SavefileEvent&)>;
 
   // Option: no regular file, which could not be read from the start again.
   [[nodiscard]] static Result<std::unique_ptr<SavefileSource>> open(const std::string& path, SavefileConfig config,
-                                                                    OnNews onNews);
+                                                                    OnEvent onEvent);
 
   // The next block, which stays until the next call. May wait. An error of the file comes after all packets before it.
   [[nodiscard]] Result<SourceBlock> next();
   // Ends a next() that waits, and all later ones.
   void shut();
-  // Answers the news of an interface, where the config says `selecting`: within OnNews, or later.
+  // Answers the news of an interface, where the config says `selecting`: within OnEvent, or later.
   void decide(std::uint32_t index, bool selected) { reader_.decide(index, selected); }
 
-  [[nodiscard]] std::uint64_t bytesRead() const { return reader_.figures().bytesRead; }
+  [[nodiscard]] std::uint64_t bytesRead() const { return reader_.stats().bytesRead; }
   // Of the file, when it was opened.
   [[nodiscard]] std::uint64_t fileSize() const { return fileSize_; }
 
  private:
-  SavefileSource(UniqueFd file, SavefileConfig config, OnNews onNews);
+  SavefileSource(UniqueFd file, SavefileConfig config, OnEvent onEvent);
 
   // False: shut.
   bool wait();
@@ -55,7 +55,7 @@ class SavefileSource {
   std::condition_variable changed_;
   bool woken_ = false;  // under the mutex, like the next one
   bool shut_ = false;
-  OnNews onNews_;
+  OnEvent onNews_;
   std::uint64_t fileSize_ = 0;
   SavefileReader reader_;  // goes first: its thread calls into this
   std::optional<SavefileChunk> chunk_;

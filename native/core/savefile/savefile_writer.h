@@ -18,7 +18,7 @@ enum class SavefileFormat : std::uint8_t { Pcapng, Pcap };
 struct SavefileForm {
   SavefileFormat format = SavefileFormat::Pcapng;
   bool nanoseconds = true;  // pcap; pcapng has them always
-  std::uint32_t snapLength = savefile::kMostCaptured;
+  std::uint32_t snapLength = savefile::kMaxCaptured;
   SavefileSection section;
 };
 

@@ -54,15 +54,15 @@ class ReplaySender::Pass {
     stopped_ = done < count;
 
     std::lock_guard lock(sender_.mutex_);
-    ReplayFigures& figures = sender_.figures_;
-    figures.packets += done;
-    figures.sent = sender_.tally_.sent();
-    figures.bytes = sender_.tally_.bytes();
-    figures.refused = sender_.tally_.refused();
-    figures.nanoseconds = monotonicNow() - sender_.begun_;
+    ReplayStats& stats = sender_.stats_;
+    stats.packets += done;
+    stats.sent = sender_.tally_.sent();
+    stats.bytes = sender_.tally_.bytes();
+    stats.refused = sender_.tally_.refused();
+    stats.nanoseconds = monotonicNow() - sender_.begun_;
     for (std::size_t i = 0; timed_ && i < done; ++i) {
-      figures.latenessSum += now - due_[i];
-      figures.latenessMost = std::max(figures.latenessMost, now - due_[i]);
+      stats.latenessSum += now - due_[i];
+      stats.latenessMost = std::max(stats.latenessMost, now - due_[i]);
     }
   }
 
@@ -83,7 +83,7 @@ Result<std::unique_ptr<SavefileSource>> ReplaySender::openPass() {
   auto source = open_();
   if (!source) return source;
   std::lock_guard lock(mutex_);
-  ++figures_.passes;
+  ++stats_.passes;
   source_ = source->get();
   if (injector_->interruption().raised()) source_->shut();
   return source;
@@ -130,9 +130,9 @@ void ReplaySender::stop() {
   if (source_ != nullptr) source_->shut();
 }
 
-ReplayFigures ReplaySender::figures() const {
+ReplayStats ReplaySender::stats() const {
   std::lock_guard lock(mutex_);
-  return figures_;
+  return stats_;
 }
 
 }  // namespace ringtap

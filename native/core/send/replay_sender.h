@@ -23,7 +23,7 @@ struct ReplayOptions {
   std::uint64_t passes = 1;  // through the file; 0: until stop()
 };
 
-struct ReplayFigures {
+struct ReplayStats {
   std::uint64_t packets = 0;  // dealt with: sent or refused
   std::uint64_t sent = 0;
   std::uint64_t bytes = 0;
@@ -50,7 +50,7 @@ class ReplaySender {
   // run() returns within a millisecond or so.
   void stop();
 
-  [[nodiscard]] ReplayFigures figures() const;
+  [[nodiscard]] ReplayStats stats() const;
   // When run() has returned.
   [[nodiscard]] const SendTally& tally() const { return tally_; }
   [[nodiscard]] const InterfaceInfo& interface() const { return injector_->interface(); }
@@ -66,7 +66,7 @@ class ReplaySender {
   SendTally tally_;
   std::uint64_t begun_ = 0;
   mutable std::mutex mutex_;
-  ReplayFigures figures_;             // under the mutex
+  ReplayStats stats_;                 // under the mutex
   SavefileSource* source_ = nullptr;  // under the mutex
 };
 

@@ -25,7 +25,7 @@ void SendTally::refuse(Refusal cause, int number, std::uint64_t position) {
   }
   if (found == nullptr) found = &refusals_.emplace_back(RefusalCount{.cause = cause, .number = number});
   ++found->count;
-  if (found->positions.size() < kMostPositions) found->positions.push_back(position);
+  if (found->positions.size() < kMaxPositions) found->positions.push_back(position);
 }
 
 }  // namespace ringtap

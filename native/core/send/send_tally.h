@@ -32,7 +32,7 @@ struct RefusalCount {
 
 class SendTally {
  public:
-  static constexpr std::size_t kMostPositions = 100;
+  static constexpr std::size_t kMaxPositions = 100;
 
   void send(std::uint64_t bytes) {
     ++sent_;

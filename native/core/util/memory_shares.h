@@ -32,7 +32,7 @@ class MemoryShares {
     left_ -= share_;
     return true;
   }
-  void giveBack() { left_ += share_; }
+  void release() { left_ += share_; }
 
  private:
   static constexpr std::size_t kLater = 16;

@@ -199,7 +199,7 @@ t.test("the kernel's queues", { skip: steering && availableParallelism() > 1 ? f
   const now = softnet()
   t.equal(stats.received, sent, 'none of it has reached the ring')
   t.same(device(stats, 'far5'), { ...nothing, dropped })
-  t.ok((stats.softnet?.dropped ?? 0) >= dropped, 'and the same packets are in the figures of the host')
+  t.ok((stats.softnet?.dropped ?? 0) >= dropped, 'and the same packets are in the stats of the host')
   // Others on this host lose packets too: the figure lies between what is certain and what is possible.
   for (const figure of ['dropped', 'timeSqueezed'] as const) {
     const value = stats.softnet?.[figure] ?? -1

@@ -171,7 +171,7 @@ for (const backend of backends) {
     )
     t.doesNotThrow(() => inspect(capture))
     t.doesNotThrow(() => inspect(capture.stats(), { depth: 5 }))
-    t.doesNotThrow(() => JSON.stringify(capture.stats()), 'figures are numbers')
+    t.doesNotThrow(() => JSON.stringify(capture.stats()), 'stats are numbers')
     let closed = 0
     capture.on('close', () => closed++)
     await capture[Symbol.asyncDispose]()

@@ -82,7 +82,7 @@ for (const { table, skip } of tables) {
   })
 }
 
-t.test('lasts: told again, and the figures are those of the window', async (t) => {
+t.test('lasts: told again, and the stats are those of the window', async (t) => {
   await using capture = await Capture.open({
     interfaces: 'eth0',
     direction: 'out',
@@ -123,7 +123,7 @@ t.test('the level says which threshold was passed', async (t) => {
   const events = eventsOf(capture)
   sendSync({ interface: 'eth0', count: 16_000, size: 256 })
   const { loss, droppedByRing: lost } = capture.stats()
-  t.match(loss, { level: 'none', lost, received: 16_000, ratio: lost / 16_000 }, 'the figures are there at once')
+  t.match(loss, { level: 'none', lost, received: 16_000, ratio: lost / 16_000 }, 'the stats are there at once')
   await waitUntil(() => events.length > 0, 'the event', 20_000)
   t.match(events, [{ previous: 'none', level: 'warn', lost, received: 16_000 }])
   t.match(capture.stats().loss, { level: 'warn', lost })

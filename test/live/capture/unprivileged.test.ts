@@ -53,11 +53,11 @@ t.test('CAP_NET_RAW alone is enough', { skip: unable(raw) }, async (t) => {
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   t.equal((await within(lines.next(), 'the capture to open')).value, 'open')
   sendSync({ interface: 'far0', count: 10 })
-  const figures = JSON.parse((await within(lines.next(), 'the packets')).value as string)
-  t.equal(figures.delivered, 10)
-  t.equal(figures.table, 'classic', 'without CAP_BPF, the classic form')
+  const stats = JSON.parse((await within(lines.next(), 'the packets')).value as string)
+  t.equal(stats.delivered, 10)
+  t.equal(stats.table, 'classic', 'without CAP_BPF, the classic form')
   t.ok(
-    figures.received.every((one: unknown) => one === null),
+    stats.received.every((one: unknown) => one === null),
     'and no guess of what it cannot count',
   )
 })

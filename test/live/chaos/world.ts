@@ -19,9 +19,9 @@ interface Pair {
 }
 
 /** More at a time are not made. */
-const mostPairs = 40
+const maxPairs = 40
 /** Devices one round makes at most: a capture's ledger lists the latest 1024 of those that went. */
-const mostDevices = 900
+const maxDevices = 900
 
 /** A name that the captures of this test want. */
 export const isWanted = (name: string): boolean => /^(eth|hot)/.test(name)
@@ -41,7 +41,7 @@ export class World {
     private readonly other: HeldNamespace,
   ) {}
 
-  /** Begins a round: {@link mostDevices} more may be made. */
+  /** Begins a round: {@link maxDevices} more may be made. */
   newRound(): void {
     this.#made = 0
   }
@@ -55,7 +55,7 @@ export class World {
     const created: End[] = []
     const lines: string[] = []
     for (let i = this.random.between(1, 6); i > 0; i--) {
-      if (this.#pairs.length >= mostPairs || this.#made + 2 > mostDevices) break
+      if (this.#pairs.length >= maxPairs || this.#made + 2 > maxDevices) break
       this.#made += 2
       const first = this.#end()
       const second = this.#end(first.name)

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs'
 import { hex } from '../../helpers/hex.js'
 import { range } from '../../helpers/range.js'
 import { rotated, TestFolder } from '../../helpers/test-folder.js'
-import { bytesOf, describe, dissect, numbersIn, statisticsIn, toldByTshark } from '../../helpers/wireshark.js'
+import { bytesOf, describe, dissect, numbersIn, readByTshark, statisticsIn } from '../../helpers/wireshark.js'
 import t from '../support/live.js'
 import { addVeth, del, rename } from '../support/network.js'
 import { recorded } from '../support/recorded.js'
@@ -159,7 +159,7 @@ for (const { way, options, skip } of ways) {
     t.equal(stats.packets, 70)
     const { text } = describe(path)
     for (const said of [/Encapsulation = Ethernet/, /Encapsulation = Raw IP/]) t.match(text, said)
-    const told = toldByTshark(path)
+    const told = readByTshark(path)
     for (const name of ['eth0', 'tun0']) {
       t.same(
         told.filter((packet) => packet.interface === name).map(({ bytes }) => bytes),

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { openFile } from 'ringtap'
-import { describe, toldByTshark, toldByUs } from '../../helpers/wireshark.js'
+import { describe, readByRingtap, readByTshark } from '../../helpers/wireshark.js'
 import t from '../support/live.js'
 import { addVeth } from '../support/network.js'
 import { send } from '../support/send.js'
@@ -34,9 +34,9 @@ for (const format of ['pcapng', 'pcap'] as const) {
     await send({ interface: 'eth0', count: 40, size: 100 })
     await send({ interface: format === 'pcap' ? 'eth0' : 'eth1', count: 20, size: 1400, label: 2 })
     await within(ended, 'dumpcap to have its packets')
-    const ours = await toldByUs(path)
+    const ours = await readByRingtap(path)
     t.equal(ours.length, 60)
-    t.strictSame(ours, toldByTshark(path))
+    t.strictSame(ours, readByTshark(path))
     t.match(describe(path), { packets: 60, bytes: 40 * 100 + 20 * 1400 })
     await using file = await openFile(path, { keep: { blocks: ['interfaceStatistics'] } })
     for await (const chunk of file) t.ok(chunk.packetCount > 0)

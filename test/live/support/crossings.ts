@@ -58,7 +58,7 @@ const lldp = '01:80:c2:00:00:0e'
 const target = '198.18.0.2'
 
 /** Builds it in the test's own namespace. */
-export async function buildHost(t: { teardown(end: () => unknown): unknown }): Promise<Host> {
+export async function buildAddress(t: { teardown(end: () => unknown): unknown }): Promise<Host> {
   const behind: Record<string, number> = {}
   const mac: Record<string, string> = {}
   for (const [n, name] of [...ports, 'up0', 'up1'].entries()) {

@@ -15,7 +15,7 @@ using support::MadeRecord;
 
 namespace {
 
-constexpr std::uint32_t kMost = 0xffffffff;
+constexpr std::uint32_t kMax32 = 0xffffffff;
 
 BlockSummary walkAll(Block& block) {
   return walkBlock(block.data(), block.size(), [](Record&) { return true; });
@@ -76,7 +76,7 @@ TEST(aSoundBlockIsReadAsAWhole) {
 
 TEST(timestampsStandWhereJavaScriptReadsThem) {
   auto records = numbered(3);
-  records[1].seconds = kMost;
+  records[1].seconds = kMax32;
   records[1].nanoseconds = 999'999'999;
   Block block = Block::of(records);
   // Of the refused ones too: they may be kept by nobody, but cost nothing.
@@ -90,8 +90,8 @@ TEST(timestampsStandWhereJavaScriptReadsThem) {
 
 TEST(theIndexTellsWhereAndHowLong) {
   auto records = numbered(3);
-  records[0].bytes.assign(kIndexMostLength - 1, 1);
-  records[1].bytes.assign(kIndexMostLength, 2);
+  records[0].bytes.assign(kIndexMaxLength - 1, 1);
+  records[1].bytes.assign(kIndexMaxLength, 2);
   records[2].bytes.assign(100'000, 3);
   Block block = Block::of(records);
   const BlockSummary summary = walkAll(block);
@@ -100,7 +100,7 @@ TEST(theIndexTellsWhereAndHowLong) {
     std::uint32_t entry;
     std::memcpy(&entry, block.data() + kIndexStart + 4 * i, sizeof entry);
     CHECK(indexedOffset(entry) == block.offset(i));
-    CHECK((entry & kIndexMostLength) == (i == 0 ? kIndexMostLength - 1 : kIndexMostLength));
+    CHECK((entry & kIndexMaxLength) == (i == 0 ? kIndexMaxLength - 1 : kIndexMaxLength));
   }
   CHECK(indexedOffset(indexEntry(kLargestBlock - 8, 1)) == kLargestBlock - 8);
 }
@@ -197,7 +197,7 @@ TEST(whateverIsRefusedTheRestIsInTheIndex) {
 }
 
 TEST(aCountBeyondWhatIsThereIsMalformed) {
-  for (const std::uint32_t count : {4u, 5u, 1000u, kMost}) {
+  for (const std::uint32_t count : {4u, 5u, 1000u, kMax32}) {
     Block block = Block::of(numbered(3));
     block.head().num_pkts = count;
     const BlockSummary summary = walkAll(block);
@@ -208,7 +208,7 @@ TEST(aCountBeyondWhatIsThereIsMalformed) {
 }
 
 TEST(aFirstOffsetThatCannotBe) {
-  for (const std::uint32_t first : {0u, 1u, 4u, 48u, Block::firstOf(2) + 4, kMost, kMost - 7, 0x80000000u}) {
+  for (const std::uint32_t first : {0u, 1u, 4u, 48u, Block::firstOf(2) + 4, kMax32, kMax32 - 7, 0x80000000u}) {
     Block block = Block::of(numbered(2));
     block.head().offset_to_first_pkt = first;
     const BlockSummary summary = walkAll(block);
@@ -225,7 +225,7 @@ TEST(aFirstOffsetThatCannotBe) {
 TEST(aNextOffsetThatCannotBe) {
   // Itself, into the own header, unaligned, backwards (wrapped round), beyond the block.
   for (const std::uint32_t next :
-       {0u, 8u, 64u, static_cast<std::uint32_t>(kRecordHeader) + 1, 0x80000000u, kMost - 7, kMost, 1u << 20}) {
+       {0u, 8u, 64u, static_cast<std::uint32_t>(kRecordHeader) + 1, 0x80000000u, kMax32 - 7, kMax32, 1u << 20}) {
     Block block = Block::of(numbered(3));
     block.record(1).tp_next_offset = next;
     const BlockSummary summary = walkAll(block);
@@ -236,7 +236,7 @@ TEST(aNextOffsetThatCannotBe) {
 }
 
 TEST(theLastRecordsNextIsOfNoInterest) {
-  for (const std::uint32_t next : {0u, 3u, kMost, 1u << 20}) {
+  for (const std::uint32_t next : {0u, 3u, kMax32, 1u << 20}) {
     Block block = Block::of(numbered(3));
     block.record(2).tp_next_offset = next;
     CHECK(walkAll(block).packets == 3);
@@ -260,8 +260,8 @@ TEST(dataThatCannotBe) {
     expect([](tpacket3_hdr& header) { header.tp_mac = 0; }, record, before);
     expect([](tpacket3_hdr& header) { header.tp_mac = kRecordHeader - 1; }, record, before);
     expect([](tpacket3_hdr& header) { header.tp_mac = 0xffff; }, record, before);
-    expect([](tpacket3_hdr& header) { header.tp_snaplen = kMost; }, record, before);
-    expect([](tpacket3_hdr& header) { header.tp_snaplen = kMost - kRecordHeader + 1; }, record, before);
+    expect([](tpacket3_hdr& header) { header.tp_snaplen = kMax32; }, record, before);
+    expect([](tpacket3_hdr& header) { header.tp_snaplen = kMax32 - kRecordHeader + 1; }, record, before);
     expect([](tpacket3_hdr& header) { header.tp_snaplen += 8; }, record, before);
     expect([](tpacket3_hdr& header) { header.tp_snaplen = 0; }, record, 3);
   }
@@ -269,7 +269,7 @@ TEST(dataThatCannotBe) {
 
 TEST(theLengthOfABlockIsNeverMoreThanItsSize) {
   Block block = Block::of(numbered(3));
-  block.head().blk_len = kMost;
+  block.head().blk_len = kMax32;
   block.record(2).tp_snaplen += 8;  // to just behind the block
   CHECK(walkAll(block).packets == 2);
   block.record(2).tp_snaplen -= 8;

@@ -108,8 +108,8 @@ TEST(hostAsLibpcapUnderstandsIt) {
                                 {0xc0a80000, 24, false},
                                 {Bits128{kNet} << 64 | 1, 128, true},
                                 {Bits128{0xfe80000000000000} << 64, 64, true}};
-  const HostFilter including(AddressSet({}, set), false);
-  const HostFilter excluding(AddressSet(set, {}), false);
+  const AddressFilter including(AddressSet({}, set), false);
+  const AddressFilter excluding(AddressSet(set, {}), false);
   for (const Locator& locator : locators()) {
     const auto compiled = compileFilter(kExpression, locator.linkType, 262144, FilterExtensions::None);
     CHECK(compiled.ok());
@@ -169,7 +169,7 @@ TEST(whatIsCutOffIsNotGuessed) {
   Choices choices(45);
   support::Hosts hosts;
   hosts.exclude = {{0x0a000001, 32, false}, {1, 128, true}};
-  const HostFilter filter(AddressSet(hosts.exclude, {}), false);
+  const AddressFilter filter(AddressSet(hosts.exclude, {}), false);
   for (int round = 0; round < 5000; ++round) {
     const std::uint16_t linkType = choices.oneIn(3) ? kLinkTypeRaw : kLinkTypeEthernet;
     const Bytes bytes = support::randomPacket(choices, linkType);

@@ -17,7 +17,7 @@ namespace {
 using Bytes = std::vector<std::uint8_t>;
 
 FilterProgram programOf(const Hosts& hosts) {
-  FilterProgram program = assembleHosts(AddressSet(hosts.exclude, hosts.include));
+  FilterProgram program = assembleAddresses(AddressSet(hosts.exclude, hosts.include));
   program.push_back(support::op(BPF_RET | BPF_K, 1));
   CHECK(program.size() > kMaxFilterInstructions || validateFilter(program).ok());
   return program;
@@ -49,7 +49,7 @@ void checkAll(const Hosts& hosts, const FilterProgram& program) {
       const Bits128 other = prefix.six ? Bits128{7} << 100 : 0x07070707;
       for (Bits128 each : {prefix.value - 1, prefix.value, prefix.value + 1, last - 1, last, last + 1}) {
         each &= width;
-        const bool expected = support::hostsPass(hosts, support::Addresses{prefix.six, each, other});
+        const bool expected = support::addressesPass(hosts, support::Addresses{prefix.six, each, other});
         CHECK(passes(program, ip(prefix.six, each, other), kRaw) == expected);
         CHECK(passes(program, ip(prefix.six, other, each), kRaw) == expected);
       }
@@ -63,14 +63,14 @@ TEST(smallSetsAsTheReference) {
   Choices choices(51);
   int refused = 0;
   for (int round = 0; round < 3000; ++round) {
-    const Hosts hosts = support::randomHosts(choices, 24);
+    const Hosts hosts = support::randomAddresses(choices, 24);
     const FilterProgram program = programOf(hosts);
     for (int i = 0; i < 12; ++i) {
       const std::uint16_t hardwareType = support::randomMetadata(choices).hardwareType;
       const std::uint16_t linkType = linkTypeOf(hardwareType);
       if (linkType != kLinkTypeEthernet && linkType != kLinkTypeRaw && linkType != kLinkTypeUnknown) continue;
       const Bytes bytes = support::randomPacket(choices, linkType);
-      const bool expected = support::hostsPass(hosts, support::addressesOf(linkType, bytes));
+      const bool expected = support::addressesPass(hosts, support::addressesOf(linkType, bytes));
       CHECK(passes(program, bytes, hardwareType) == expected);
       refused += expected ? 0 : 1;
     }
@@ -109,13 +109,13 @@ TEST(largeSetsOfManyShapes) {
       checkAll(hosts, program);
       // The kernel's own rules, on as much as it takes.
       const AddressSet set(hosts.exclude, hosts.include);
-      const std::size_t fits = hostsThatFit(set, 3500);
-      FilterProgram some = assembleHosts(set.firstRanges(fits));
+      const std::size_t fits = addressesThatFit(set, 3500);
+      FilterProgram some = assembleAddresses(set.firstRanges(fits));
       CHECK(some.size() <= 3500);
       some.push_back(support::op(BPF_RET | BPF_K, 1));
       CHECK(validateFilter(some).ok());
       const std::size_t all = set.v4().ranges.size() + set.v6().ranges.size();
-      CHECK(fits <= all && (fits == all || assembleHosts(set.firstRanges(fits + 1)).size() > 3500));
+      CHECK(fits <= all && (fits == all || assembleAddresses(set.firstRanges(fits + 1)).size() > 3500));
       // What the documentation promises.
       CHECK(fits >= (!shape.six ? (shape.prefixes != 0 ? 900u : 1400u) : 250u));
     }

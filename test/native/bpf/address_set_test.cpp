@@ -14,8 +14,8 @@ std::uint8_t expectedFlags(const Hosts& hosts, bool six, Bits128 address) {
   const auto in = [&](const std::vector<Prefix>& set) {
     return std::any_of(set.begin(), set.end(), [&](const Prefix& one) { return support::holds(one, six, address); });
   };
-  if (in(hosts.exclude)) return kHostExcluded;
-  return in(hosts.include) ? kHostIncluded : 0;
+  if (in(hosts.exclude)) return kAddressExcluded;
+  return in(hosts.include) ? kAddressIncluded : 0;
 }
 
 template <typename Bits>
@@ -63,7 +63,7 @@ void checkFamily(const Hosts& hosts, const AddressSet::Family<Bits>& family, boo
 TEST(everyAddressHasItsFlags) {
   Choices choices(31);
   for (int round = 0; round < 3000; ++round) {
-    const Hosts hosts = support::randomHosts(choices, 20);
+    const Hosts hosts = support::randomAddresses(choices, 20);
     const AddressSet set(hosts.exclude, hosts.include);
     CHECK(set.including() == !hosts.include.empty());
     CHECK(set.empty() == (hosts.exclude.empty() && hosts.include.empty()));
@@ -75,10 +75,10 @@ TEST(everyAddressHasItsFlags) {
 TEST(theVerdictOnAPacket) {
   const Prefix some{0x0a000000, 8, false};
   const AddressSet excluding(std::span(&some, 1), {});
-  CHECK(excluding.passes(0) && !excluding.passes(kHostExcluded));
+  CHECK(excluding.passes(0) && !excluding.passes(kAddressExcluded));
   const AddressSet including({}, std::span(&some, 1));
-  CHECK(!including.passes(0) && including.passes(kHostIncluded));
-  CHECK(!including.passes(kHostIncluded | kHostExcluded));
+  CHECK(!including.passes(0) && including.passes(kAddressIncluded));
+  CHECK(!including.passes(kAddressIncluded | kAddressExcluded));
 }
 
 TEST(whatSaysNothingNewIsLeftOut) {
@@ -96,7 +96,7 @@ TEST(aHundredThousand) {
   for (std::uint32_t i = 0; i < 100'000; ++i) exclude.push_back({i * 40503u, 32, false});
   const AddressSet set(exclude, {});
   CHECK(set.v4().entries.size() == 100'000);
-  for (std::uint32_t i = 0; i < 100'000; i += 7) CHECK(set.v4().flagsOf(i * 40503u) == kHostExcluded);
+  for (std::uint32_t i = 0; i < 100'000; i += 7) CHECK(set.v4().flagsOf(i * 40503u) == kAddressExcluded);
   CHECK(set.firstRanges(10).v4().ranges.size() == 10 &&
         set.firstRanges(200'000).v4().ranges.size() == set.v4().ranges.size());
 }

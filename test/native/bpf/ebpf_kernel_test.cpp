@@ -33,11 +33,11 @@ constexpr std::uint32_t kDevices = 4;
 struct Tables {
   UniqueFd slotOf;
   UniqueFd slots;
-  UniqueFd strangers;
+  UniqueFd unlistedMap;
   UniqueFd relations;
   UniqueFd path;
   [[nodiscard]] EbpfMaps fds(bool dedupe) const {
-    EbpfMaps maps{slotOf.get(), slots.get(), strangers.get()};
+    EbpfMaps maps{slotOf.get(), slots.get(), unlistedMap.get()};
     if (dedupe) maps.dedupe = DedupeMapFds{relations.get(), path.get()};
     return maps;
   }
@@ -46,11 +46,12 @@ struct Tables {
 std::optional<Tables> makeTables() {
   auto slotOf = createHashMap(4, 64);
   auto slots = createMappableArray(sizeof(Slot), 64);
-  auto strangers = createHashMap(8, 64);
+  auto unlistedMap = createHashMap(8, 64);
   auto relations = createMappableArray(sizeof(DedupeSlot), 64);
   auto path = createProcessorArray(sizeof(DedupePath), 1);
-  if (!slotOf || !slots || !strangers || !relations || !path) return std::nullopt;
-  return Tables{std::move(*slotOf), std::move(*slots), std::move(*strangers), std::move(*relations), std::move(*path)};
+  if (!slotOf || !slots || !unlistedMap || !relations || !path) return std::nullopt;
+  return Tables{std::move(*slotOf), std::move(*slots), std::move(*unlistedMap), std::move(*relations),
+                std::move(*path)};
 }
 
 // What the program returns for a frame that came in on this device; nothing where the kernel does not run it.
@@ -155,7 +156,7 @@ TEST(theKernelAgreesWithTheReference) {
     for (std::uint32_t device = 0; device < kDevices; ++device) {
       std::uint64_t counted = 0;
       if (device == 3) {
-        (void)mapLookup(tables->strangers.get(), kFirstDevice + device, &counted);
+        (void)mapLookup(tables->unlistedMap.get(), kFirstDevice + device, &counted);
       } else {
         Slot slot{};
         CHECK(mapLookup(tables->slots.get(), device, &slot));
@@ -228,10 +229,10 @@ TEST(theKernelLooksAddressesUpAsTheReference) {
   Choices choices(22);
   std::uint64_t accepted = 0, refused = 0;
   for (int round = 0; round < 300; ++round) {
-    const support::Hosts hosts = support::randomHosts(choices, round % 10 == 0 ? 2000 : 12);
+    const support::Hosts hosts = support::randomAddresses(choices, round % 10 == 0 ? 2000 : 12);
     FilterSpec spec;
     spec.hosts = hosts.filter(true);
-    EbpfMaps maps{tables->slotOf.get(), tables->slots.get(), tables->strangers.get()};
+    EbpfMaps maps{tables->slotOf.get(), tables->slots.get(), tables->unlistedMap.get()};
     if (spec.hosts) {
       const auto fds = spec.hosts->maps();
       CHECK(fds.ok());
@@ -256,7 +257,7 @@ TEST(theKernelLooksAddressesUpAsTheReference) {
       Bytes frame = frameOf(choices, payload, metadata);
       frame[12] = 0x88;  // of IPv6, the kernel would want a whole header
       frame[13] = 0xb5;
-      const bool passes = support::hostsPass(hosts, support::addressesOf(linkType, payload));
+      const bool passes = support::addressesPass(hosts, support::addressesOf(linkType, payload));
       const auto verdict = testRun(program.value().get(), frame, kFirst + device);
       if (!verdict && round == 0) SKIP("the kernel does not test-run socket filters with a chosen device");
       CHECK(verdict == (passes ? spec.snapshotLength : 0));
@@ -280,7 +281,7 @@ TEST(aHundredThousandAddressesInTheKernel) {
     hosts.exclude.push_back({i * 40503u, 32, false});
     hosts.exclude.push_back({(Bits128{0x20010db8'00000000} + i) << 64, 64, true});
   }
-  const auto maps = HostMaps::create(AddressSet(hosts.exclude, {}));
+  const auto maps = AddressMaps::create(AddressSet(hosts.exclude, {}));
   CHECK(maps.ok());
   if (!maps.ok()) return;
   const auto fds = maps.value().fds();

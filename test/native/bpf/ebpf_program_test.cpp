@@ -173,7 +173,7 @@ TEST(bothFormsGiveTheSameVerdictOnAddresses) {
   Choices choices(13);
   int accepted = 0, refused = 0;
   for (int round = 0; round < 3000; ++round) {
-    const support::Hosts hosts = support::randomHosts(choices);
+    const support::Hosts hosts = support::randomAddresses(choices);
     FilterSpec spec;
     spec.snapshotLength = 1 + choices.below(2000);
     spec.hosts = hosts.filter();
@@ -199,7 +199,7 @@ TEST(bothFormsGiveTheSameVerdictOnAddresses) {
       CHECK(runFilter(classic.value(), bytes, length, metadata) == expected);
       CHECK(run(form, bytes, metadata) == expected);
       // The third form: user space.
-      const bool passes = support::hostsPass(hosts, support::addressesOf(linkType, bytes));
+      const bool passes = support::addressesPass(hosts, support::addressesOf(linkType, bytes));
       CHECK(!spec.hosts || spec.hosts->accepts(linkType, bytes, length) == passes);
       count += expected != 0 ? 1 : 0;
       CHECK(form.accepted() == count);

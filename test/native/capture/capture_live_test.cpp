@@ -21,11 +21,11 @@ using support::Sender;
 
 namespace {
 
-CaptureConfig small(TableForm form = TableForm::Auto) {
+CaptureConfig small(FilterMode form = FilterMode::Auto) {
   CaptureConfig config;
   config.ring.blockSize = 1u << 18;
   config.ring.blockCount = 8;
-  config.ring.retireMilliseconds = 10;
+  config.ring.maxDelayMilliseconds = 10;
   config.overflowMemory = std::size_t{16} << 20;
   config.hotplug = true;
   config.form = form;
@@ -51,7 +51,7 @@ CaptureConfig smallOwnRings() {
 // A configuration for each form, one with a ring for each interface, and one for libpcap.
 std::vector<CaptureConfig> ways() {
   std::vector<CaptureConfig> configs;
-  for (const TableForm form : forms()) configs.push_back(small(form));
+  for (const FilterMode form : forms()) configs.push_back(small(form));
   configs.push_back(smallOwnRings());
   configs.push_back(smallPcap());
   return configs;
@@ -59,24 +59,24 @@ std::vector<CaptureConfig> ways() {
 
 bool isLoopback(const InterfaceInfo& info) { return (info.flags & IFF_LOOPBACK) != 0; }
 
-std::uint64_t lost(const CaptureFigures& figures) { return figures.loops.ringDrops + figures.loops.overflowDrops; }
+std::uint64_t lost(const CaptureStats& stats) { return stats.loops.ringDrops + stats.loops.overflowDrops; }
 
 void checkBalance(Consumer& consumer) {
-  const CaptureFigures figures = consumer.capture().figures();
-  CHECK(figures.received == figures.table.delivered + lost(figures) + figures.table.unselected);
-  CHECK(figures.table.queued == 0 && figures.table.malformed == 0);
-  CHECK(figures.table.delivered == consumer.packets());
-  CHECK(figures.overflowUsed == 0);
+  const CaptureStats stats = consumer.capture().stats();
+  CHECK(stats.received == stats.table.delivered + lost(stats) + stats.table.unselected);
+  CHECK(stats.table.queued == 0 && stats.table.malformed == 0);
+  CHECK(stats.table.delivered == consumer.packets());
+  CHECK(stats.overflowUsed == 0);
   CHECK(consumer.faults() == 0);
-  if (lost(figures) > 0) return;
-  for (const InterfaceFigures& one : figures.table.interfaces) {
+  if (lost(stats) > 0) return;
+  for (const InterfaceStats& one : stats.table.interfaces) {
     if (one.received) CHECK(*one.received == one.delivered + one.unselected);
   }
 }
 
 std::uint64_t taken(Consumer& consumer) {
-  const auto figures = consumer.capture().figures().table;
-  return figures.delivered + figures.queued + figures.unselected + lost(consumer.capture().figures());
+  const auto stats = consumer.capture().stats().table;
+  return stats.delivered + stats.queued + stats.unselected + lost(consumer.capture().stats());
 }
 
 std::size_t openDescriptors() {
@@ -91,7 +91,7 @@ std::size_t openDescriptors() {
 }  // namespace
 
 TEST(everyPacketOfEveryInterfaceOnce) {
-  for (const TableForm form : forms()) {
+  for (const FilterMode form : forms()) {
     for (int i = 0; i < 3; ++i) addPair("near" + std::to_string(i), "far" + std::to_string(i));
     Consumer consumer(small(form), {.wants = [](const InterfaceInfo& info) { return info.name.starts_with("near"); }});
     if (!consumer.running()) return;
@@ -129,7 +129,7 @@ TEST(bothFormsSeeTheSame) {
   for (const char* expression : {"", "udp port 9", "udp src port 10", "not ip", "len > 100", "ip[8] = 64 and udp"}) {
     for (const Direction direction : {Direction::Both, Direction::In, Direction::Out}) {
       std::vector<support::Tally> tallies;
-      for (const TableForm form : forms()) {
+      for (const FilterMode form : forms()) {
         CaptureConfig config = small(form);
         config.filter.direction = direction;
         if (*expression != '\0') {
@@ -182,8 +182,8 @@ TEST(heldBlocksAreEvictedAndStayReadable) {
   }
   consumer.finish();
   CHECK(consumer.tally().exactly(indexOf("near0"), false, 0, 8000));
-  CHECK(consumer.capture().figures().loops.evicted > 0);
-  CHECK(lost(consumer.capture().figures()) == 0);
+  CHECK(consumer.capture().stats().loops.evicted > 0);
+  CHECK(lost(consumer.capture().stats()) == 0);
   checkBalance(consumer);
   ip("link del near0");
 }
@@ -201,9 +201,9 @@ TEST(whatIsLostIsCounted) {
     shape.size = 1000;
     sender.send("far0", 0, 8000, 0, shape);
     consumer.finish();
-    const CaptureFigures figures = consumer.capture().figures();
-    CHECK(figures.received == 8000 && lost(figures) > 0 && lost(figures) < 8000);
-    CHECK((figures.loops.overflowDrops > 0) == (overflow > 0));
+    const CaptureStats stats = consumer.capture().stats();
+    CHECK(stats.received == 8000 && lost(stats) > 0 && lost(stats) < 8000);
+    CHECK((stats.loops.overflowDrops > 0) == (overflow > 0));
     CHECK(!consumer.tally().anyTwice());
     checkBalance(consumer);
   }
@@ -234,8 +234,8 @@ TEST(interfacesComeAndGoAndChangeTheirNames) {
     std::atomic<bool> done{false};
     std::thread asking([&] {
       while (!done) {
-        const CaptureFigures figures = consumer.capture().figures();
-        CHECK(figures.received >= figures.table.delivered + figures.table.unselected);
+        const CaptureStats stats = consumer.capture().stats();
+        CHECK(stats.received >= stats.table.delivered + stats.table.unselected);
         std::this_thread::yield();
       }
     });
@@ -265,7 +265,7 @@ TEST(interfacesComeAndGoAndChangeTheirNames) {
 // The most that goes on in a program at the same time: rings and their threads, a consumer that holds blocks until they
 // are evicted and replaces the filter as it goes, interfaces that come, go and change, and somebody who reads figures.
 TEST(theFilterIsReplacedWhileAllElseGoesOn) {
-  for (const TableForm form : forms()) {
+  for (const FilterMode form : forms()) {
     addPair("near0", "far0");
     CaptureConfig config = small(form);
     config.ringCount = 2;
@@ -288,7 +288,7 @@ TEST(theFilterIsReplacedWhileAllElseGoesOn) {
       Capture* capture = open;
       if (capture == nullptr) return;
       if (settling) {
-        if (!capture->filterSettled()) return;
+        if (!capture->oldFilterDrained()) return;
         capture->enforceFilter();
         settling = false;
         return;
@@ -331,8 +331,8 @@ TEST(theFilterIsReplacedWhileAllElseGoesOn) {
     // Rings as small as these come round to what is held where a thread has to wait for a processor: then it is
     // counted.
     CHECK(!consumer.tally().anyTwice());
-    CHECK(consumer.tally().total() + lost(consumer.capture().figures()) == 6000);
-    CHECK(consumer.capture().figures().loops.evicted > 0);
+    CHECK(consumer.tally().total() + lost(consumer.capture().stats()) == 6000);
+    CHECK(consumer.capture().stats().loops.evicted > 0);
     CHECK(replaced > 2);
     checkBalance(consumer);
     ip("link del near0");
@@ -353,7 +353,7 @@ TEST(leasesOutliveTheCaptureAndEndAtAnyTime) {
     frames::Shape shape;
     shape.size = 1000;
     sender.send("far0", 0, 1500, 0, shape);
-    while (consumer.capture().figures().table.delivered == 0) std::this_thread::yield();
+    while (consumer.capture().stats().table.delivered == 0) std::this_thread::yield();
     consumer.abandon();
     std::unique_ptr<Capture> capture = consumer.takeCapture();
     std::thread closing([&] { capture.reset(); });
@@ -388,7 +388,7 @@ TEST(closedAtAnyStageNothingStaysOpen) {
     if (round % 4 > 2) capture.value()->drain();
     capture.value()->close();
     capture.value()->close();
-    (void)capture.value()->figures();
+    (void)capture.value()->stats();
   }
   CHECK(openDescriptors() == before);
   ip("link del near0");

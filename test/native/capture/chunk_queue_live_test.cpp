@@ -10,7 +10,7 @@ namespace {
 
 struct Bench {
   Bench() {
-    auto opened = Ring::open({.blockSize = 4096, .blockCount = 4, .retireMilliseconds = 10});
+    auto opened = Ring::open({.blockSize = 4096, .blockCount = 4, .maxDelayMilliseconds = 10});
     CHECK(opened.ok());
     if (opened.ok()) ring = std::move(*opened);
   }

@@ -13,7 +13,7 @@ using namespace ringtap;
 TEST(blocksGivenBackUnderTheLoopsEyesAreTakenOnce) {
   support::addPair("near0", "far0");
   auto monitor = InterfaceMonitor::open();
-  auto ring = Ring::open({.blockSize = 4096, .blockCount = 4, .retireMilliseconds = 1});
+  auto ring = Ring::open({.blockSize = 4096, .blockCount = 4, .maxDelayMilliseconds = 1});
   CHECK(monitor.ok() && ring.ok());
   if (!monitor.ok() || !ring.ok()) return;
 
@@ -22,12 +22,12 @@ TEST(blocksGivenBackUnderTheLoopsEyesAreTakenOnce) {
   ChunkQueue queue([&] { bell.ring(); });
   BlockOutlet outlet(queue);
   InterfaceHistory history;
-  InterfaceFeed feed(std::move(*monitor), table, history, queue, {[] { return Horizon{}; }, [] {}});
+  InterfaceFeed feed(std::move(*monitor), table, history, queue, {[] { return RingPosition{}; }, [] {}});
   for (const auto& [index, info] : feed.initial()) {
     table.add(info);
     table.decide(index, info.generation, 0, info.name == "near0");
   }
-  auto kernel = KernelFilter::attach({}, true, TableForm::Classic, false, {*ring});
+  auto kernel = KernelFilter::attach({}, true, FilterMode::Classic, false, {(*ring)->fd()});
   CHECK(kernel.ok());
   if (!kernel.ok()) return;
   table.use(std::move(*kernel));
@@ -80,8 +80,8 @@ TEST(blocksGivenBackUnderTheLoopsEyesAreTakenOnce) {
   waking.join();
   loop.stop();
   CHECK(!tally.anyTwice());
-  const LoopFigures figures = loop.figures();
-  CHECK(figures.packets == delivered + figures.ringDrops && figures.ringDrops > 0);
+  const LoopStats stats = loop.stats();
+  CHECK(stats.packets == delivered + stats.ringDrops && stats.ringDrops > 0);
   CHECK(!queue.nextFault().has_value());
   support::ip("link del near0");
 }

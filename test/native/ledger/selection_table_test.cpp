@@ -34,7 +34,7 @@ class FakeKernel final : public support::NoKernel {
     const auto found = counts.find(index);
     return found == counts.end() ? 0 : found->second;
   }
-  TableForm form() const override { return counting ? TableForm::Ebpf : TableForm::Classic; }
+  FilterMode form() const override { return counting ? FilterMode::Ebpf : FilterMode::Classic; }
 
   std::map<std::uint32_t, bool> verdicts;
   std::map<std::uint32_t, DedupeRelation> relations;
@@ -63,9 +63,9 @@ struct Bench {
 
   TakenBlock take(Block& block, std::uint64_t number = 1) {
     return table.take(block.data(), block.size(), 0, number, [this](std::uint32_t index) {
-      strangers.push_back(index);
-      if (table.knows(index) == SelectionTable::Acquaintance::Gone) return;
-      table.apply({event(InterfaceChange::Added, device(index, nextGeneration++))}, 0, horizon);
+      unlistedMap.push_back(index);
+      if (table.presence(index) == SelectionTable::Presence::Gone) return;
+      table.apply({event(InterfaceChange::Added, device(index, nextGeneration++))}, 0, ringPosition);
     });
   }
   // Hands out and reads, as JavaScript would.
@@ -77,24 +77,23 @@ struct Bench {
     return indexes;
   }
   void checkBalance(std::uint64_t received) {
-    const auto figures = table.figures();
-    CHECK(figures.delivered + figures.unselected + figures.lateRefused + figures.malformed + figures.queued ==
-          received);
+    const auto stats = table.stats();
+    CHECK(stats.delivered + stats.unselected + stats.lateRefused + stats.malformed + stats.queued == received);
     std::uint64_t delivered = 0, unselected = 0, queued = 0;
-    for (const InterfaceFigures& one : figures.interfaces) {
+    for (const InterfaceStats& one : stats.interfaces) {
       CHECK(one.taken == one.delivered + one.unselected + one.queued);
       delivered += one.delivered;
       unselected += one.unselected;
       queued += one.queued;
     }
-    CHECK(delivered == figures.delivered && unselected == figures.unselected && queued == figures.queued);
+    CHECK(delivered == stats.delivered && unselected == stats.unselected && queued == stats.queued);
   }
 
   SelectionTable table;
   FakeKernel* kernel = nullptr;
-  Indexes strangers;
+  Indexes unlistedMap;
   std::uint32_t nextGeneration = 100;
-  Horizon horizon{1000};
+  RingPosition ringPosition{1000};
 };
 
 Block packetsOf(const Indexes& indexes) {
@@ -112,7 +111,7 @@ Block packetsOf(const Indexes& indexes) {
 TEST(lossesOfTheDeviceSinceItWasFirstSelected) {
   Bench bench;
   const auto lossesOf = [&](std::uint32_t generation, const LossesByIndex& now) {
-    for (const auto& one : bench.table.figures(now).interfaces) {
+    for (const auto& one : bench.table.stats(now).interfaces) {
       if (one.generation == generation) return one.losses ? static_cast<int>(one.losses->dropped) : -1;
     }
     return -2;
@@ -136,21 +135,21 @@ TEST(lossesOfTheDeviceSinceItWasFirstSelected) {
   CHECK(lossesOf(3, {{3, counted(130)}}) == -1);  // since when?
 
   // Its new name is wanted: from then on. A further one changes nothing.
-  bench.table.apply({told(event(InterfaceChange::Renamed, device(2, 2, "lan")), 120)}, 1, bench.horizon);
+  bench.table.apply({told(event(InterfaceChange::Renamed, device(2, 2, "lan")), 120)}, 1, bench.ringPosition);
   bench.table.decide(2, 2, 1, true);
   CHECK(lossesOf(2, {{2, counted(130)}}) == 10);
-  bench.table.apply({told(event(InterfaceChange::Renamed, device(2, 2, "wan")), 140)}, 2, bench.horizon);
+  bench.table.apply({told(event(InterfaceChange::Renamed, device(2, 2, "wan")), 140)}, 2, bench.ringPosition);
   bench.table.decide(2, 2, 2, true);
   CHECK(lossesOf(2, {{2, counted(150)}}) == 30);
 
   // Gone: its last word. The next one with its index begins where it stands.
-  bench.table.apply({told(event(InterfaceChange::Removed, device(2, 2, "wan")), 160)}, 3, bench.horizon);
+  bench.table.apply({told(event(InterfaceChange::Removed, device(2, 2, "wan")), 160)}, 3, bench.ringPosition);
   CHECK(lossesOf(2, {{2, counted(7)}}) == 40);
-  bench.table.apply({told(event(InterfaceChange::Added, device(2, 9)), 3)}, 4, bench.horizon);
+  bench.table.apply({told(event(InterfaceChange::Added, device(2, 9)), 3)}, 4, bench.ringPosition);
   bench.table.decide(2, 9, 4, true);
   CHECK(lossesOf(9, {{2, counted(7)}}) == 4 && lossesOf(2, {{2, counted(7)}}) == 40);
   // Gone without a word: not known.
-  bench.table.apply({event(InterfaceChange::Removed, device(2, 9))}, 5, bench.horizon);
+  bench.table.apply({event(InterfaceChange::Removed, device(2, 9))}, 5, bench.ringPosition);
   CHECK(lossesOf(9, {{2, counted(9)}}) == -1);
 }
 
@@ -166,7 +165,7 @@ TEST(decidedBeforeTheStart) {
   bench.checkBalance(5);
   CHECK(bench.handOut(block, taken) == Indexes({1, 1}));
   bench.checkBalance(5);
-  CHECK(bench.strangers.empty());
+  CHECK(bench.unlistedMap.empty());
 }
 
 TEST(aStrangerWaitsForItsAnswer) {
@@ -176,8 +175,8 @@ TEST(aStrangerWaitsForItsAnswer) {
     bench.table.decide(1, 1, 0, true);
     Block block = packetsOf({7, 1, 7, 8, 1, 7});
     TakenBlock taken = bench.take(block);
-    CHECK(bench.strangers == Indexes({7, 8}) && taken.pending && taken.epoch == 2 && taken.summary.packets == 6);
-    CHECK(bench.table.figures().queued == 6);
+    CHECK(bench.unlistedMap == Indexes({7, 8}) && taken.pending && taken.epoch == 2 && taken.summary.packets == 6);
+    CHECK(bench.table.stats().queued == 6);
     CHECK(bench.table.decide(7, 100, 1, selected) && bench.table.decide(8, 101, 2, !selected));
     CHECK(bench.handOut(block, taken) == (selected ? Indexes({7, 1, 7, 1, 7}) : Indexes({1, 8, 1})));
     bench.checkBalance(6);
@@ -213,7 +212,7 @@ TEST(anAnswerHoldsForTheTimeOfItsQuestion) {
   CHECK(bench.handOut(between, middle).empty());
   CHECK(bench.handOut(after, late).size() == 3);
   bench.checkBalance(6);
-  CHECK(bench.table.figures().delivered == 4 && bench.table.figures().unselected == 2);
+  CHECK(bench.table.stats().delivered == 4 && bench.table.stats().unselected == 2);
 }
 
 TEST(aRenameInTheMiddleOfABlock) {
@@ -253,7 +252,7 @@ TEST(aRenameInTheMiddleOfABlock) {
   CHECK(mixed.pending && mixed.shares.size() == 3);
   bench.table.decide(1, 1, 3, true);
   CHECK(bench.handOut(block, mixed).size() == 3 && numbers(mixed) == (std::vector<int>{0, 3, 4}));
-  CHECK(bench.table.figures().unselected == 2);
+  CHECK(bench.table.stats().unselected == 2);
   bench.checkBalance(10);
 }
 
@@ -265,7 +264,7 @@ TEST(packetsOfADeviceThatIsGone) {
   CHECK(!bench.kernel->verdicts.contains(1));
   Block block = packetsOf({1, 1});
   TakenBlock taken = bench.take(block);
-  CHECK(bench.strangers == Indexes({1}) && bench.handOut(block, taken).size() == 2);
+  CHECK(bench.unlistedMap == Indexes({1}) && bench.handOut(block, taken).size() == 2);
   // Its successor has a ledger and a verdict of its own.
   bench.table.apply({event(InterfaceChange::Added, device(1, 2))}, 0, {1});
   CHECK(!bench.table.decide(1, 1, 0, true));
@@ -274,9 +273,9 @@ TEST(packetsOfADeviceThatIsGone) {
   TakenBlock second = bench.take(next);
   CHECK(bench.handOut(next, second).empty());
   bench.checkBalance(3);
-  const auto figures = bench.table.figures();
-  CHECK(figures.interfaces.size() == 2 && !figures.interfaces[0].present && figures.interfaces[0].delivered == 2);
-  CHECK(figures.interfaces[1].unselected == 1);
+  const auto stats = bench.table.stats();
+  CHECK(stats.interfaces.size() == 2 && !stats.interfaces[0].present && stats.interfaces[0].delivered == 2);
+  CHECK(stats.interfaces[1].unselected == 1);
 }
 
 TEST(aLateRemovalDoesNotHitTheSuccessor) {
@@ -296,7 +295,7 @@ TEST(theFilterIsAppliedToWhatTheKernelLetPass) {
                            {}});
   for (const bool unfiltered : {true, false}) {
     Bench bench(true, spec, unfiltered);
-    bench.horizon = {5};
+    bench.ringPosition = {5};
     std::vector<MadeRecord> records(4);
     for (auto& record : records) record.index = 7;
     records[1].bytes = {9};
@@ -306,7 +305,7 @@ TEST(theFilterIsAppliedToWhatTheKernelLetPass) {
     TakenBlock taken = bench.take(block, 5);
     bench.table.decide(7, 100, 1, true);
     CHECK(bench.handOut(block, taken).size() == (unfiltered ? 1 : 4));
-    CHECK(bench.table.figures().lateRefused == (unfiltered ? 3 : 0));
+    CHECK(bench.table.stats().lateRefused == (unfiltered ? 3 : 0));
     bench.checkBalance(4);
     // Behind the horizon, the kernel has seen to it.
     Block later = Block::of(records);
@@ -330,7 +329,7 @@ TEST(aNewFilterCanReachBackIntoTheQueue) {
   bench.table.enforceFilter({1});
   CHECK(bench.handOut(first, one).empty());
   CHECK(bench.handOut(second, two).size() == 3);
-  CHECK(bench.table.figures().lateRefused == 2);
+  CHECK(bench.table.stats().lateRefused == 2);
   bench.checkBalance(5);
 }
 
@@ -349,7 +348,7 @@ TEST(oneFilterAfterAnother) {
   CHECK(bench.handOut(first, one).size() == 2);  // not held to the second one yet
   bench.table.enforceFilter({10});
   CHECK(bench.handOut(second, two).empty());
-  CHECK(bench.table.figures().lateRefused == 3);
+  CHECK(bench.table.stats().lateRefused == 3);
   bench.checkBalance(5);
 }
 
@@ -361,7 +360,7 @@ TEST(malformedRecordsAreInTheLedger) {
   block.record(1).tp_mac = 0;
   TakenBlock taken = bench.take(block);
   CHECK(taken.records == 3 && bench.handOut(block, taken).size() == 1);
-  CHECK(bench.table.figures().malformed == 2);
+  CHECK(bench.table.stats().malformed == 2);
   bench.checkBalance(3);
 }
 
@@ -375,13 +374,13 @@ TEST(manyInterfacesInAnyOrder) {
     Indexes indexes;
     for (std::uint32_t i = choices.below(30); i > 0; --i) indexes.push_back(choices.below(600));
     Block block = packetsOf(indexes);
-    bench.strangers.clear();
+    bench.unlistedMap.clear();
     const std::uint64_t epoch = bench.table.epoch();
     TakenBlock taken = bench.take(block);
-    for (std::size_t i = 0; i < bench.strangers.size(); ++i) {
-      const std::uint32_t index = bench.strangers[i];
+    for (std::size_t i = 0; i < bench.unlistedMap.size(); ++i) {
+      const std::uint32_t index = bench.unlistedMap[i];
       CHECK(wanted.emplace(index, choices.oneIn(2)).second);
-      const auto generation = static_cast<std::uint32_t>(bench.nextGeneration - bench.strangers.size() + i);
+      const auto generation = static_cast<std::uint32_t>(bench.nextGeneration - bench.unlistedMap.size() + i);
       CHECK(bench.table.decide(index, generation, epoch + 1 + i, wanted[index]));
     }
     for (const std::uint32_t index : indexes) expected[index] += wanted[index] ? 1 : 0;
@@ -426,9 +425,9 @@ TEST(duplicatesByTopology) {
     bench.table.use(std::make_unique<FakeKernel>());
     CHECK(seen() == (dedupe ? Indexes{1, 10} : all));
     bench.checkBalance(15);
-    CHECK(bench.table.figures().duplicates == (dedupe ? 3 : 0));
+    CHECK(bench.table.stats().duplicates == (dedupe ? 3 : 0));
     std::map<std::uint32_t, std::uint64_t> duplicates;
-    for (const auto& one : bench.table.figures().interfaces) duplicates[one.index] = one.duplicates;
+    for (const auto& one : bench.table.stats().interfaces) duplicates[one.index] = one.duplicates;
     CHECK((duplicates == std::map<std::uint32_t, std::uint64_t>{{1, 0}, {2, dedupe ? 2 : 0}, {10, dedupe ? 1 : 0}}));
 
     second.master = 0;  // vb leaves: what the host sends there is seen nowhere else
@@ -456,14 +455,14 @@ TEST(aDeviceComesBackWhileItsPacketsWait) {
     Block block = packetsOf(late ? Indexes(3, 5) : Indexes(9, 5));
     TakenBlock taken = bench.take(block, number);
     CHECK(bench.handOut(block, taken).size() == (late ? 3 : 9));
-    std::map<std::uint32_t, InterfaceFigures> byGeneration;
-    for (InterfaceFigures& one : bench.table.figures().interfaces) byGeneration[one.generation] = one;
+    std::map<std::uint32_t, InterfaceStats> byGeneration;
+    for (InterfaceStats& one : bench.table.stats().interfaces) byGeneration[one.generation] = one;
     CHECK(byGeneration[1].received == (late ? 4 : 0) && byGeneration[1].taken == 0);
     CHECK(byGeneration[2].received == (late ? 2 : 0) && byGeneration[2].taken == 0);
     CHECK(byGeneration[3].received == (late ? 3 : 9) && byGeneration[3].delivered == (late ? 3 : 9));
     // The third goes as well, with what it took over.
     bench.table.apply({event(InterfaceChange::Removed, device(5, 3))}, 0, {20});
-    for (const InterfaceFigures& one : bench.table.figures().interfaces) {
+    for (const InterfaceStats& one : bench.table.stats().interfaces) {
       if (one.generation == 3) CHECK(one.received == (late ? 3 : 9));
     }
   }
@@ -477,7 +476,7 @@ TEST(anIndexIsUsedAgainBeforeItsNewsAreRead) {
   bench.table.add(device(7, 1, "hot"));
   CHECK(bench.table.decide(7, 1, 0, true));
   bench.table.apply({event(InterfaceChange::Removed, device(7, 1, "hot"))}, 0, {0});
-  CHECK(bench.table.knows(7) == SelectionTable::Acquaintance::Gone);
+  CHECK(bench.table.presence(7) == SelectionTable::Presence::Gone);
   // The kernel lets it pass unfiltered, as it does with every stranger.
   Block block = packetsOf({7});
   TakenBlock taken = bench.table.take(block.data(), block.size(), 0, 50, [&](std::uint32_t index) {
@@ -485,7 +484,7 @@ TEST(anIndexIsUsedAgainBeforeItsNewsAreRead) {
     bench.table.apply({event(InterfaceChange::Added, device(7, 2, "cold"))}, 0, {100});
   });
   CHECK(bench.handOut(block, taken).empty());
-  CHECK(bench.table.figures().lateRefused == 1);
+  CHECK(bench.table.stats().lateRefused == 1);
   bench.checkBalance(1);
 }
 

@@ -60,7 +60,7 @@ TEST(theKernelsCountGoesToWhomThePacketsGo) {
     return device.report(counts, {}).received;
   };
   CHECK(!received(*old) && received(*old, {5, 0}) == 5);
-  old->figures.taken = 2;
+  old->stats.taken = 2;
   old->lateRefused = 1;
   CHECK(received(*old, {5, 0}) == 4);
   old->leave({8, 2}, {}, {10, 20});  // five of which are in the ring
@@ -89,7 +89,7 @@ TEST(theKernelsCountGoesToOneThatHasGoneToo) {
   next->follow(old);
   next->leave({2, 0}, {}, {12});
   next->inherit(0, 9, 30);
-  next->figures.taken = 30;
+  next->stats.taken = 30;
   CHECK(old->report({}, {}).received == 20 && next->report({}, {}).received == 32);
   last->follow(next);  // and back once more: 2 of the one, and 20 of the other
   last->inherit(0, 10, 25);

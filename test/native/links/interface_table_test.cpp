@@ -22,8 +22,8 @@ InterfaceInfo device(std::uint32_t index, const std::string& name, const std::st
   return info;
 }
 
-netlink::AddressNews address(std::uint32_t index, std::uint8_t last, std::uint8_t scope = RT_SCOPE_UNIVERSE) {
-  netlink::AddressNews news;
+netlink::AddressMessage address(std::uint32_t index, std::uint8_t last, std::uint8_t scope = RT_SCOPE_UNIVERSE) {
+  netlink::AddressMessage news;
   news.index = index;
   news.address.family = AF_INET;
   news.address.prefixLength = 24;

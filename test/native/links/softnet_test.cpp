@@ -42,23 +42,23 @@ TEST(whatIsNoSuchTable) {
 TEST(countersComeRoundAndProcessorsComeAndGo) {
   std::optional<std::string> text = line("fffffff0", "00000005", "00000000") + line("00000007", "00000000", "00000001");
   Softnet softnet([&] { return text; });
-  CHECK(softnet.figures() && softnet.figures()->dropped == 0 && softnet.figures()->timeSqueezed == 0);
+  CHECK(softnet.stats() && softnet.stats()->dropped == 0 && softnet.stats()->timeSqueezed == 0);
   text = line("00000010", "00000006", "00000000") + line("00000009", "00000000", "00000001");
-  CHECK(softnet.figures()->dropped == 34 && softnet.figures()->timeSqueezed == 1);
+  CHECK(softnet.stats()->dropped == 34 && softnet.stats()->timeSqueezed == 1);
   text = line("00000011", "00000006", "00000000");  // the second goes off line
-  CHECK(softnet.figures()->dropped == 35);
+  CHECK(softnet.stats()->dropped == 35);
   text = line("00000011", "00000006", "00000000") + line("0000000a", "00000000", "00000001") +
          line("00000100", "00000100", "00000002");  // comes back; a third is new
-  CHECK(softnet.figures()->dropped == 36 && softnet.figures()->timeSqueezed == 1);
+  CHECK(softnet.stats()->dropped == 36 && softnet.stats()->timeSqueezed == 1);
   text = std::nullopt;
-  CHECK(!softnet.figures());
+  CHECK(!softnet.stats());
   text = line("00000012", "00000006", "00000000");
-  CHECK(softnet.figures()->dropped == 37);
+  CHECK(softnet.stats()->dropped == 37);
 }
 
 TEST(notReadableAtTheStartIsNotReadable) {
   std::optional<std::string> text;
   Softnet softnet([&] { return text; });
   text = line("00000012", "00000006", "00000000");
-  CHECK(!softnet.figures());
+  CHECK(!softnet.stats());
 }

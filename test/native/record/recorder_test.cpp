@@ -90,9 +90,9 @@ struct Bench {
     auto memory = BlockMemory::take(overflow, block.size());
     CHECK(memory.has_value());
     std::memcpy(memory->data(), block.data(), block.size());
-    TakenBlock taken = table.take(memory->data(), block.size(), 0, ++blocks, [this](std::uint32_t stranger) {
-      table.apply({InterfaceEvent{InterfaceChange::Added, device(stranger), {}}}, 1, {1000});
-      history.record(InterfaceEvent{InterfaceChange::Added, device(stranger), {}}, table.epoch(), 1);
+    TakenBlock taken = table.take(memory->data(), block.size(), 0, ++blocks, [this](std::uint32_t onUnknown) {
+      table.apply({InterfaceEvent{InterfaceChange::Added, device(onUnknown), {}}}, 1, {1000});
+      history.record(InterfaceEvent{InterfaceChange::Added, device(onUnknown), {}}, table.epoch(), 1);
     });
     outlet.push(std::make_shared<CopiedBlock>(std::move(*memory), std::move(taken)));
   }
@@ -138,7 +138,7 @@ TEST(aStoppedRecorderHearsOfDecisions) {
   (void)bench.table.decide(2, 2, 1, true);
   bench.outlet.decided(1);
   CHECK(eventually([&] { return bench.recorder->ended(); }));
-  CHECK(bench.recorder->figures().packets == 3 && bench.recorder->figures().dropped == 0);
+  CHECK(bench.recorder->stats().packets == 3 && bench.recorder->stats().dropped == 0);
 }
 
 TEST(aStoppedRecorderStillGivesWay) {
@@ -150,15 +150,15 @@ TEST(aStoppedRecorderStillGivesWay) {
   bench.push(1, 5);
   bench.outlet.detach(*bench.recorder);
   const std::size_t used = bench.overflow->used();
-  CHECK(bench.outlet.giveWay());
+  CHECK(bench.outlet.dropWaiting());
   CHECK(bench.overflow->used() < used);
-  CHECK(!bench.outlet.giveWay());
-  CHECK(bench.table.figures().droppedByRecorder == 5);
+  CHECK(!bench.outlet.dropWaiting());
+  CHECK(bench.table.stats().droppedByRecorder == 5);
   bench.letGo();
   bench.recorder->finish(false);
   bench.recorder->join();
-  CHECK(bench.recorder->figures().packets == 2 && bench.recorder->figures().dropped == 5);
-  CHECK(bench.table.figures().delivered == 2 && bench.table.figures().queued == 0);
+  CHECK(bench.recorder->stats().packets == 2 && bench.recorder->stats().dropped == 5);
+  CHECK(bench.table.stats().delivered == 2 && bench.table.stats().queued == 0);
 }
 
 TEST(aRecorderThatFailsAtOnceKeepsNothing) {
@@ -175,11 +175,11 @@ TEST(aLossBehindTheLastPacketIsTold) {
   Bench bench({.rotateMilliseconds = 1});
   bench.start();
   bench.push(1, 1);
-  CHECK(eventually([&] { return bench.recorder->figures().files == 1; }));
+  CHECK(eventually([&] { return bench.recorder->stats().files == 1; }));
   bench.push(2, 7);
   bench.recorder->finish(true);  // nobody answers any more
   bench.recorder->join();
-  CHECK(bench.recorder->figures().dropped == 7 && bench.recorder->figures().files == 2);
+  CHECK(bench.recorder->stats().dropped == 7 && bench.recorder->stats().files == 2);
   using namespace savefile;
   CHECK(blockTypesIn(bench.folder.file("000001.pcapng")) ==
         std::vector{kSectionHeader, kInterfaceDescription, kEnhancedPacket, kInterfaceStatistics});
@@ -191,9 +191,9 @@ TEST(aFileWithNothingToTellIsNotLeftBehind) {
   Bench bench({.rotateMilliseconds = 1});
   bench.start();
   bench.push(1, 1);
-  CHECK(eventually([&] { return bench.recorder->figures().files == 1; }));
+  CHECK(eventually([&] { return bench.recorder->stats().files == 1; }));
   bench.recorder->finish(false);
   bench.recorder->join();
-  CHECK(bench.recorder->figures().files == 1);
+  CHECK(bench.recorder->stats().files == 1);
   CHECK(bench.folder.names() == std::vector<std::string>{"000001.pcapng"});
 }

@@ -28,11 +28,11 @@ std::vector<CaptureConfig> ways() {
   CaptureConfig config;
   config.ring.blockSize = 1u << 18;
   config.ring.blockCount = 32;
-  config.ring.retireMilliseconds = 10;
+  config.ring.maxDelayMilliseconds = 10;
   config.overflowMemory = std::size_t{4} << 20;
   config.hotplug = true;
   std::vector<CaptureConfig> configs;
-  for (const TableForm form : support::forms()) {
+  for (const FilterMode form : support::forms()) {
     for (const std::uint32_t rings : {1u, 2u}) {
       config.form = form;
       config.ringCount = rings;
@@ -55,7 +55,7 @@ std::shared_ptr<Recorder> begin(Capture& capture, const std::string& path, std::
 }
 
 std::uint64_t lost(Capture& capture) {
-  const LoopFigures loops = capture.figures().loops;
+  const LoopStats loops = capture.stats().loops;
   return loops.ringDrops + loops.overflowDrops;
 }
 
@@ -78,7 +78,7 @@ TEST(recordedWhileAllElseGoesOn) {
       Sender sender;
       for (std::uint64_t number = 0; number < kCount; number += 500) {
         sender.send("far0", number, 500);
-        while (consumer.capture().figures().table.queued > 2000) std::this_thread::yield();
+        while (consumer.capture().stats().table.queued > 2000) std::this_thread::yield();
       }
       sent = true;
     });
@@ -92,9 +92,9 @@ TEST(recordedWhileAllElseGoesOn) {
     });
     while (!sent) {
       CHECK(capture.setFilter({}, "all").ok());
-      while (!capture.filterSettled() && !sent) std::this_thread::sleep_for(1ms);
+      while (!capture.oldFilterDrained() && !sent) std::this_thread::sleep_for(1ms);
       capture.enforceFilter();
-      (void)first->figures();
+      (void)first->stats();
       while (first->nextFile()) {
       }
       std::this_thread::sleep_for(5ms);
@@ -103,7 +103,7 @@ TEST(recordedWhileAllElseGoesOn) {
     changing.join();
     capture.stopRecording();
     CHECK(eventually([&] { return first->ended(); }));
-    const RecorderFigures recorded = first->figures();
+    const RecorderStats recorded = first->stats();
     // A loop that gets no processor for long loses packets, and counts them.
     CHECK(recorded.packets + recorded.dropped + lost(capture) == kCount);
     CHECK(recorded.files >= recorded.packets / 700);
@@ -113,15 +113,15 @@ TEST(recordedWhileAllElseGoesOn) {
     Sender().send("far0", kCount, 1000);
     consumer.finish();
     CHECK(eventually([&] { return second->ended(); }));
-    const std::uint64_t written = recorded.packets + second->figures().packets;
-    CHECK(written + recorded.dropped + second->figures().dropped + lost(capture) == kCount + 1000);
+    const std::uint64_t written = recorded.packets + second->stats().packets;
+    CHECK(written + recorded.dropped + second->stats().dropped + lost(capture) == kCount + 1000);
     CHECK(!consumer.tally().anyTwice());
     if (lost(capture) == 0) {
       CHECK(consumer.tally().exactly(support::indexOf("near0"), false, 0, kCount + 1000));
     }
-    const CaptureFigures figures = capture.figures();
-    CHECK(figures.received == kCount + 1000 && figures.table.delivered + lost(capture) == figures.received);
-    CHECK(figures.overflowUsed == 0 && figures.table.queued == 0);
+    const CaptureStats stats = capture.stats();
+    CHECK(stats.received == kCount + 1000 && stats.table.delivered + lost(capture) == stats.received);
+    CHECK(stats.overflowUsed == 0 && stats.table.queued == 0);
     ip("link del near0");
   }
 }
@@ -140,12 +140,12 @@ TEST(closedInTheMiddle) {
         Sender sender;
         for (std::uint64_t number = 0; !done; number += 100) sender.send("far0", number, 100);
       });
-      CHECK(eventually([&] { return recorder->figures().packets > 500; }));
+      CHECK(eventually([&] { return recorder->stats().packets > 500; }));
       consumer.abandon();
       consumer.takeCapture().reset();  // under the leases that are held
       CHECK(recorder->ended());
-      const RecorderFigures figures = recorder->figures();
-      CHECK(figures.files == (figures.packets + 299) / 300 || figures.dropped > 0);
+      const RecorderStats stats = recorder->stats();
+      CHECK(stats.files == (stats.packets + 299) / 300 || stats.dropped > 0);
       done = true;
       speaking.join();
       consumer.held().clear();
@@ -164,22 +164,22 @@ TEST(replayedUntilItIsStopped) {
     Sender().send("far0", 0, 1000);
     consumer.finish();
     CHECK(eventually([&] { return recorder->ended(); }));
-    CHECK(recorder->figures().packets == 1000);
+    CHECK(recorder->stats().packets == 1000);
   }
   for (const double speed : {1.0, std::numeric_limits<double>::infinity()}) {
     auto injector = Injector::open("near0", {});
     CHECK(injector.ok());
     if (!injector.ok()) return;
-    const auto open = [&] { return SavefileSource::open(folder.file("sent.pcapng"), {}, [](SavefileNews&) {}); };
+    const auto open = [&] { return SavefileSource::open(folder.file("sent.pcapng"), {}, [](SavefileEvent&) {}); };
     ReplaySender sender(std::move(*injector), open, {.speed = speed, .passes = 0});
     std::thread replaying([&] { CHECK(sender.run().ok()); });
-    CHECK(eventually([&] { return sender.figures().passes >= 3; }));
+    CHECK(eventually([&] { return sender.stats().passes >= 3; }));
     std::thread stopping([&] { sender.stop(); });
-    (void)sender.figures();
+    (void)sender.stats();
     replaying.join();
     stopping.join();
-    const ReplayFigures figures = sender.figures();
-    CHECK(figures.packets >= 2000 && figures.sent + figures.refused == figures.packets);
+    const ReplayStats stats = sender.stats();
+    CHECK(stats.packets >= 2000 && stats.sent + stats.refused == stats.packets);
   }
   ip("link del near0");
 }

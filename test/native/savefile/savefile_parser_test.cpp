@@ -131,7 +131,7 @@ TEST(claims_are_not_believed) {
     const Parsed parsed =
         parseInPieces(good + FileWriter().u32(2).u32(0).u32(claimed).u32(claimed).raw(frame(64)).bytes);
     CHECK(parsed.packets.size() == 1 && parsed.error && parsed.error->code == Code::FileDamaged);
-    CHECK(parsed.error->offset == 60 && parsed.mostAsked <= 16384 + 4096);
+    CHECK(parsed.error->offset == 60 && parsed.maxAsked <= 16384 + 4096);
   }
   const FileBytes section = ngSection(false) + ngInterface(false, 1, 0) + ngPacket(false, 0, 1, frame(20), 20);
   const auto at = static_cast<std::int64_t>(section.size());
@@ -182,9 +182,9 @@ TEST(pcapng_sections_interfaces_and_kinds_of_packets) {
     CHECK(packets[3].timestamp == 7 && packets[3].bytes == frame(12));
     CHECK(packets[4].interface == 2 && packets[4].linkType == 113 && packets[4].timestamp == 5'000'000'000u);
     CHECK(packets[5].comments == odd && packets[5].bytes == frame(90));
-    CHECK(parsed.blocks.size() == 5 && parsed.figures.skippedBlocks == 0);
+    CHECK(parsed.blocks.size() == 5 && parsed.stats.skippedBlocks == 0);
     const Parsed skipped = parseInPieces(somePcapng(big), {.piece = 9, .keep = false});
-    CHECK(skipped.packets == packets && skipped.blocks.empty() && skipped.figures.skippedBlocks == 5);
+    CHECK(skipped.packets == packets && skipped.blocks.empty() && skipped.stats.skippedBlocks == 5);
   }
 }
 
@@ -194,7 +194,7 @@ TEST(a_block_of_any_size_that_nobody_wants_is_passed_over) {
   for (const bool keep : {false, true}) {  // too large to keep, too
     const Parsed parsed = parseInPieces(file, {.piece = 1000, .keep = keep});
     CHECK(!parsed.error && parsed.packets.size() == 1 && parsed.blocks.empty());
-    CHECK(parsed.figures.skippedBlocks == 1 && parsed.mostAsked < 4096);
+    CHECK(parsed.stats.skippedBlocks == 1 && parsed.maxAsked < 4096);
   }
   const std::size_t at = ngSection(false).size();
   const Parsed cutShort = parseInPieces(cut(file, 5000), {.piece = 1000});
@@ -238,10 +238,10 @@ TEST(filter_selection_and_snapshot_length) {
   const Parsed some = parseInPieces(file, {.snapshotLength = 20, .rule = {true, &compiled->instructions}});
   const auto matching = std::count_if(all.packets.begin(), all.packets.end(), [](auto& p) { return p.original > 50; });
   CHECK(matching > 5 && some.packets.size() == static_cast<std::size_t>(matching));
-  CHECK(some.figures.packets == 40 && some.figures.filtered == 40 - some.packets.size());
+  CHECK(some.stats.packets == 40 && some.stats.filtered == 40 - some.packets.size());
   for (const auto& packet : some.packets) CHECK(packet.bytes.size() == 20 && packet.original > 50);
   const Parsed none = parseInPieces(file, {.rule = {false, nullptr}});
-  CHECK(none.packets.empty() && none.figures.unselected == 40);
+  CHECK(none.packets.empty() && none.stats.unselected == 40);
 }
 
 TEST(a_packet_as_long_as_a_block_holds_and_no_longer) {

@@ -23,9 +23,9 @@ struct Hosts {
   std::vector<Prefix> exclude;
   std::vector<Prefix> include;
 
-  [[nodiscard]] std::shared_ptr<const ringtap::HostFilter> filter(bool maps = false) const {
+  [[nodiscard]] std::shared_ptr<const ringtap::AddressFilter> filter(bool maps = false) const {
     if (exclude.empty() && include.empty()) return nullptr;
-    return std::make_shared<ringtap::HostFilter>(ringtap::AddressSet(exclude, include), maps);
+    return std::make_shared<ringtap::AddressFilter>(ringtap::AddressSet(exclude, include), maps);
   }
 };
 
@@ -74,7 +74,7 @@ inline std::optional<Addresses> addressesOf(std::uint16_t linkType, std::span<co
   return std::nullopt;
 }
 
-inline bool hostsPass(const Hosts& hosts, const std::optional<Addresses>& addresses) {
+inline bool addressesPass(const Hosts& hosts, const std::optional<Addresses>& addresses) {
   const auto in = [&](const std::vector<Prefix>& set) {
     return addresses && std::any_of(set.begin(), set.end(), [&](const Prefix& prefix) {
              return holds(prefix, addresses->six, addresses->first) || holds(prefix, addresses->six, addresses->second);
@@ -108,7 +108,7 @@ inline Prefix randomPrefix(Choices& choices) {
   return prefix;
 }
 
-inline Hosts randomHosts(Choices& choices, std::uint32_t most = 12) {
+inline Hosts randomAddresses(Choices& choices, std::uint32_t most = 12) {
   Hosts hosts;
   for (std::uint32_t i = choices.below(most); i > 0; --i) hosts.exclude.push_back(randomPrefix(choices));
   if (choices.oneIn(2)) {

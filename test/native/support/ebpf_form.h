@@ -18,14 +18,14 @@ class EbpfForm {
   EbpfForm(const ringtap::FilterSpec& spec, bool acceptUnlisted, bool dedupe = false) {
     machine.maps[kSlotOf] = {.valueSize = 4, .entries = 64};
     machine.maps[kSlots] = {.array = true, .valueSize = sizeof(ringtap::Slot), .entries = 64};
-    machine.maps[kStrangers] = {.valueSize = 8, .entries = 64};
-    ringtap::EbpfMaps fds{kSlotOf, kSlots, kStrangers};
+    machine.maps[kUnlisted] = {.valueSize = 8, .entries = 64};
+    ringtap::EbpfMaps fds{kSlotOf, kSlots, kUnlisted};
     if (dedupe) {
       machine.maps[kRelations] = {.array = true, .valueSize = sizeof(ringtap::DedupeSlot), .entries = 64};
       machine.maps[kPath] = {.array = true, .valueSize = sizeof(ringtap::DedupePath), .entries = 1};
       fds.dedupe = ringtap::DedupeMapFds{kRelations, kPath};
     }
-    if (spec.hosts) fds.hosts = hostMaps(spec.hosts->addresses());
+    if (spec.hosts) fds.hosts = addressMaps(spec.hosts->addresses());
     auto assembled = ringtap::assembleEbpf(spec, acceptUnlisted, fds);
     if (assembled.ok()) code = std::move(*assembled);
   }
@@ -54,13 +54,13 @@ class EbpfForm {
   std::uint64_t duplicates() { return sum(kRelations, offsetof(ringtap::DedupeSlot, duplicates)); }
 
   // Packets counted as accepted, of listed and unlisted interfaces.
-  std::uint64_t accepted() { return sum(kSlots, offsetof(ringtap::Slot, accepted)) + sum(kStrangers, 0); }
+  std::uint64_t accepted() { return sum(kSlots, offsetof(ringtap::Slot, accepted)) + sum(kUnlisted, 0); }
 
   EbpfMachine machine;
   std::vector<bpf_insn> code;  // empty where it could not be assembled
 
  private:
-  static constexpr int kSlotOf = 3, kSlots = 4, kStrangers = 5, kRelations = 6, kPath = 7, kHosts4 = 8, kPrefixes4 = 9,
+  static constexpr int kSlotOf = 3, kSlots = 4, kUnlisted = 5, kRelations = 6, kPath = 7, kHosts4 = 8, kPrefixes4 = 9,
                        kHosts6 = 10, kPrefixes6 = 11;
 
   std::uint64_t sum(int map, std::size_t offset) {
@@ -74,19 +74,19 @@ class EbpfForm {
   }
 
   // As core/host_maps.cpp fills the kernel's.
-  ringtap::HostMapFds hostMaps(const ringtap::AddressSet& addresses) {
-    ringtap::HostMapFds fds;
+  ringtap::AddressMapFds addressMaps(const ringtap::AddressSet& addresses) {
+    ringtap::AddressMapFds fds;
     fds.including = addresses.including();
     fill(addresses.v4(), kHosts4, kPrefixes4, fds.hosts4, fds.prefixes4);
     fill(addresses.v6(), kHosts6, kPrefixes6, fds.hosts6, fds.prefixes6);
     return fds;
   }
   template <typename Bits>
-  void fill(const ringtap::AddressSet::Family<Bits>& family, int hosts, int prefixes, std::optional<int>& hostsFd,
+  void fill(const ringtap::AddressSet::Family<Bits>& family, int hosts, int prefixes, std::optional<int>& addressesFd,
             std::optional<int>& prefixesFd) {
     for (const auto& entry : family.entries) {
       const bool single = entry.length == 8 * sizeof(Bits);
-      (single ? hostsFd : prefixesFd) = single ? hosts : prefixes;
+      (single ? addressesFd : prefixesFd) = single ? hosts : prefixes;
       EbpfMap& map = machine.maps[single ? hosts : prefixes];
       map.valueSize = 4;
       map.trie = !single;

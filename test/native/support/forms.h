@@ -11,13 +11,13 @@ namespace support {
 
 // Those that this process may use. The other is not tested then, and the program says so, once. In a user namespace
 // (namespace.h) a process has the capability, and the kernel makes no map for it all the same: so this tries.
-inline const std::vector<ringtap::TableForm>& forms() {
-  using ringtap::TableForm;
-  static const std::vector<TableForm> usable = [] {
+inline const std::vector<ringtap::FilterMode>& forms() {
+  using ringtap::FilterMode;
+  static const std::vector<FilterMode> usable = [] {
     if (ringtap::mayUseBpf() && ringtap::createHashMap(4, 1).ok())
-      return std::vector{TableForm::Classic, TableForm::Ebpf};
+      return std::vector{FilterMode::Classic, FilterMode::Ebpf};
     std::fprintf(stderr, "*** NOT RUN: the eBPF form (CAP_BPF)\n");
-    return std::vector{TableForm::Classic};
+    return std::vector{FilterMode::Classic};
   }();
   return usable;
 }

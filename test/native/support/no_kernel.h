@@ -21,7 +21,7 @@ class NoKernel : public ringtap::KernelFilter {
   ringtap::Result<> replace(const ringtap::FilterSpec&) override { return {}; }
   [[nodiscard]] std::optional<std::uint64_t> accepted(std::uint32_t) const override { return std::nullopt; }
   [[nodiscard]] bool unlistedPassUnfiltered() const override { return unfiltered_; }
-  [[nodiscard]] ringtap::TableForm form() const override { return ringtap::TableForm::Classic; }
+  [[nodiscard]] ringtap::FilterMode form() const override { return ringtap::FilterMode::Classic; }
 
  private:
   bool unfiltered_;

@@ -27,10 +27,10 @@ struct Parsed {
   std::vector<ringtap::FileSection> sections;
   std::vector<ringtap::FileInterface> interfaces;
   std::vector<ringtap::FileBlock> blocks;
-  ringtap::ParserFigures figures;
+  ringtap::ParserStats stats;
   std::optional<ringtap::Error> error;
-  std::uint64_t mostAsked = 0;  // bytes in one piece
-  bool lost = false;            // the parser broke its word
+  std::uint64_t maxAsked = 0;  // bytes in one piece
+  bool lost = false;           // the parser broke its word
 };
 
 struct ParseOptions {
@@ -139,8 +139,8 @@ inline Parsed parseInPieces(const std::vector<std::uint8_t>& file, const ParseOp
     };
     switch (step->why) {
       case ParseStep::Why::Full:
-        if (filler.empty() && parsed.figures.packets == 1) parsed.error = Error{Code::FileDamaged, "too large"};
-        parsed.figures.packets = filler.empty() ? 1 : 0;  // twice in a row nothing fits: there is no end to that
+        if (filler.empty() && parsed.stats.packets == 1) parsed.error = Error{Code::FileDamaged, "too large"};
+        parsed.stats.packets = filler.empty() ? 1 : 0;  // twice in a row nothing fits: there is no end to that
         readOut(block, filler.summary(), options.blockSize, parsed);
         filler = BlockFiller(block, options.blockSize);
         break;
@@ -150,7 +150,7 @@ inline Parsed parseInPieces(const std::vector<std::uint8_t>& file, const ParseOp
         there = std::max(there, at);
         break;
       case ParseStep::Why::More:
-        parsed.mostAsked = std::max(parsed.mostAsked, step->amount);
+        parsed.maxAsked = std::max(parsed.maxAsked, step->amount);
         if (step->amount <= bytes.size() - consumed || step->amount > limits.item) parsed.lost = true;
         if (there == file.size()) stop(there - at);
         there = std::min(file.size(), there + options.piece);
@@ -158,7 +158,7 @@ inline Parsed parseInPieces(const std::vector<std::uint8_t>& file, const ParseOp
     }
   }
   readOut(block, filler.summary(), options.blockSize, parsed);
-  parsed.figures = parser.figures();
+  parsed.stats = parser.stats();
   return parsed;
 }
 

@@ -35,7 +35,7 @@ inline std::uint32_t tailVerdict(const ringtap::FilterSpec& spec, std::span<cons
 inline std::uint32_t tailVerdict(const ringtap::FilterSpec& spec, const Hosts& hosts,
                                  std::span<const std::uint8_t> bytes, const ringtap::PacketMetadata& metadata) {
   const std::uint16_t linkType = ringtap::linkTypeOf(metadata.hardwareType);
-  if (!hostsPass(hosts, addressesOf(linkType, bytes))) return 0;
+  if (!addressesPass(hosts, addressesOf(linkType, bytes))) return 0;
   return tailVerdict(spec, bytes, static_cast<std::uint32_t>(bytes.size()), metadata);
 }
 

@@ -19,9 +19,9 @@ void BlockOutlet::push(std::shared_ptr<HeldBlock> block) {
   recorder_->push(std::move(first));
 }
 
-bool BlockOutlet::giveWay(const HeldBlock* block) {
+bool BlockOutlet::dropWaiting(const HeldBlock* block) {
   const auto recorder = this->recorder();
-  return recorder && recorder->giveWay(block);
+  return recorder && recorder->dropWaiting(block);
 }
 
 void BlockOutlet::attach(std::shared_ptr<Recorder> recorder) {

@@ -22,7 +22,7 @@ class BlockOutlet {
   void push(std::shared_ptr<HeldBlock> block);
   // A loop needs overflow memory, or the place of this block: a recorder that is behind gives way, so that a slow disk
   // holds up nobody else. True where that has changed anything: the block is home, or there is memory.
-  bool giveWay(const HeldBlock* block = nullptr);
+  bool dropWaiting(const HeldBlock* block = nullptr);
 
   // From the next block on. While somebody records, JavaScript is only given what it listens for.
   void attach(std::shared_ptr<Recorder> recorder);

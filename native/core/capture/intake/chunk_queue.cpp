@@ -4,8 +4,8 @@ namespace ringtap {
 
 namespace {
 
-constexpr std::size_t kMostEvents = 65536;
-constexpr std::size_t kMostFaults = 64;
+constexpr std::size_t kMaxEvents = 65536;
+constexpr std::size_t kMaxFaults = 64;
 
 }  // namespace
 
@@ -30,7 +30,7 @@ void ChunkQueue::push(QueuedEvent event) {
 
 void ChunkQueue::push(Error fault) {
   std::unique_lock lock(mutex_);
-  if (faults_.size() < kMostFaults) faults_.push_back(std::move(fault));
+  if (faults_.size() < kMaxFaults) faults_.push_back(std::move(fault));
   if (told_) return;
   told_ = true;
   lock.unlock();
@@ -53,7 +53,7 @@ bool ChunkQueue::finished() const {
 
 bool ChunkQueue::crowded() const {
   std::lock_guard lock(mutex_);
-  return events_.size() >= kMostEvents;
+  return events_.size() >= kMaxEvents;
 }
 
 std::optional<QueuedEvent> ChunkQueue::nextEvent() {

@@ -9,8 +9,8 @@ namespace ringtap {
 
 class DrainWatch {
  public:
-  // `retire`: after which what is received is handed over.
-  explicit DrainWatch(std::chrono::milliseconds retire) : retire_(retire) {}
+  // `maxDelay`: after which what is received is handed over.
+  explicit DrainWatch(std::chrono::milliseconds maxDelay) : maxDelay_(maxDelay) {}
 
   enum class State { Waiting, Drained, Overdue };
 
@@ -19,18 +19,18 @@ class DrainWatch {
   State look(bool allTaken) {
     if (!asked_) since_ = Clock::now();
     asked_ = true;
-    // A packet that passed the old filter on another processor may not be counted yet: one retire time covers it.
+    // A packet that passed the old filter on another processor may not be counted yet: that time covers it.
     const auto waited = Clock::now() - since_;
-    if (waited >= retire_ && allTaken) return State::Drained;
-    return waited >= 100 * retire_ + std::chrono::seconds(1) ? State::Overdue : State::Waiting;
+    if (waited >= maxDelay_ && allTaken) return State::Drained;
+    return waited >= 100 * maxDelay_ + std::chrono::seconds(1) ? State::Overdue : State::Waiting;
   }
 
   // When to look again.
-  [[nodiscard]] int timeout() const { return static_cast<int>(retire_.count()) + 1; }
+  [[nodiscard]] int timeout() const { return static_cast<int>(maxDelay_.count()) + 1; }
 
  private:
   using Clock = std::chrono::steady_clock;
-  const std::chrono::milliseconds retire_;
+  const std::chrono::milliseconds maxDelay_;
   bool asked_ = false;
   Clock::time_point since_{};
 };

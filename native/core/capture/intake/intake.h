@@ -22,7 +22,7 @@
 namespace ringtap {
 
 // The parts of a capture that all its loops work with.
-struct IntakeRooms {
+struct IntakeContext {
   SelectionTable& table;
   ChunkQueue& queue;    // for faults
   BlockOutlet& outlet;  // for blocks
@@ -32,14 +32,14 @@ struct IntakeRooms {
 
 // What a loop received and lost, by cause: the consumer was so slow that the overflow memory was used up (`overflow`),
 // or packets came faster than they could be taken out of the kernel (`ring`).
-struct LoopFigures {
+struct LoopStats {
   std::uint64_t packets = 0;  // accepted by the filter
   std::uint64_t ringDrops = 0;
   std::uint64_t overflowDrops = 0;
   std::uint64_t freezes = 0;
   std::uint64_t evicted = 0;  // blocks copied out of a ring
 
-  LoopFigures& operator+=(const LoopFigures& other) {
+  LoopStats& operator+=(const LoopStats& other) {
     packets += other.packets;
     ringDrops += other.ringDrops;
     overflowDrops += other.overflowDrops;
@@ -90,11 +90,11 @@ class Intake {
   virtual Result<> setPromiscuous(std::uint32_t interface, bool on) = 0;
 
   // As SelectionTable wants it.
-  [[nodiscard]] virtual Horizon horizon() const = 0;
+  [[nodiscard]] virtual RingPosition ringPosition() const = 0;
   // For each loop: packets that are in the kernel's memory or have been, and packets taken out of it into the queue.
   [[nodiscard]] virtual std::vector<std::uint64_t> entered() const = 0;
   [[nodiscard]] virtual std::vector<std::uint64_t> taken() const = 0;
-  [[nodiscard]] virtual LoopFigures figures() = 0;
+  [[nodiscard]] virtual LoopStats stats() = 0;
   [[nodiscard]] virtual IntakeSize size() const = 0;
 };
 

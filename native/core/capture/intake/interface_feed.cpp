@@ -11,7 +11,7 @@ void InterfaceFeed::publish(std::vector<InterfaceEvent>& events) {
   const std::uint64_t time = realNow();
   // First: a block taken after apply() is of the new epoch.
   for (std::size_t i = 0; i < events.size(); ++i) history_.record(events[i], epoch + 1 + i, time);
-  table_.apply(events, time, listener_.horizon());
+  table_.apply(events, time, listener_.ringPosition());
   for (InterfaceEvent& event : events) queue_.push(QueuedEvent{++epoch, time, std::move(event)});
 }
 
@@ -27,10 +27,10 @@ bool InterfaceFeed::read() {
   return true;
 }
 
-void InterfaceFeed::meet(std::uint32_t index) {
+void InterfaceFeed::learn(std::uint32_t index) {
   std::lock_guard lock(mutex_);
-  using enum SelectionTable::Acquaintance;
-  const auto before = table_.knows(index);
+  using enum SelectionTable::Presence;
+  const auto before = table_.presence(index);
   if (before == Present) return;  // another ring's loop was faster
   std::vector<InterfaceEvent> events;
   auto asked = monitor_.query(index, events);  // reads what waits first: most likely the news is there

@@ -18,8 +18,8 @@ namespace ringtap {
 class InterfaceFeed {
  public:
   struct Listener {
-    std::function<Horizon()> horizon;  // where all rings are
-    std::function<void()> resynced;    // news were lost: what is known was read anew
+    std::function<RingPosition()> ringPosition;  // where all rings are
+    std::function<void()> resynced;              // news were lost: what is known was read anew
   };
   InterfaceFeed(InterfaceMonitor monitor, SelectionTable& table, InterfaceHistory& history, ChunkQueue& queue,
                 Listener listener)
@@ -37,7 +37,7 @@ class InterfaceFeed {
 
   // Learns about the device of a packet: afterwards the table knows the index, if only as one that has gone, or as a
   // nameless device.
-  void meet(std::uint32_t index);
+  void learn(std::uint32_t index);
 
   [[nodiscard]] std::uint64_t overflows() const { return overflows_; }
 

@@ -7,14 +7,14 @@ namespace ringtap {
 
 namespace {
 
-constexpr std::uint64_t kNews = 0;
+constexpr std::uint64_t kNetlink = 0;
 constexpr int kPacketsAtOnce = 1024;
 
 // Half of the delay is the kernel's, half is ours.
 std::uint32_t kernelDelay(std::uint32_t delay) { return std::max(1u, delay / 2); }
 
 PcapSettings settingsFor(const PcapOptions& options, const FilterSpec& spec) {
-  return {spec.snapshotLength, spec.direction, kernelDelay(options.delayMilliseconds)};
+  return {spec.snapshotLength, spec.direction, kernelDelay(options.maxDelayMilliseconds)};
 }
 
 bool isKnown(const std::map<std::uint32_t, InterfaceInfo>& interfaces, const std::string& name) {
@@ -26,18 +26,18 @@ bool isKnown(const std::map<std::uint32_t, InterfaceInfo>& interfaces, const std
 
 }  // namespace
 
-PcapLoop::PcapLoop(const PcapOptions& options, const FilterSpec& spec, const IntakeRooms& rooms,
+PcapLoop::PcapLoop(const PcapOptions& options, const FilterSpec& spec, const IntakeContext& context,
                    std::function<void()> onDrained)
     : options_(options),
-      hold_(options.delayMilliseconds - kernelDelay(options.delayMilliseconds)),
-      rooms_(rooms),
+      hold_(options.maxDelayMilliseconds - kernelDelay(options.maxDelayMilliseconds)),
+      context_(context),
       onDrained_(std::move(onDrained)),
       table_(std::make_shared<PcapTable>(settingsFor(options, spec), spec, options.memory, [this] { nudge(); })),
-      drain_(std::chrono::milliseconds(options.delayMilliseconds)) {}
+      drain_(std::chrono::milliseconds(options.maxDelayMilliseconds)) {}
 
 Result<std::unique_ptr<PcapLoop>> PcapLoop::open(const PcapOptions& options, const FilterSpec& spec,
-                                                 const IntakeRooms& rooms, std::function<void()> onDrained) {
-  std::unique_ptr<PcapLoop> self(new PcapLoop(options, spec, rooms, std::move(onDrained)));
+                                                 const IntakeContext& context, std::function<void()> onDrained) {
+  std::unique_ptr<PcapLoop> self(new PcapLoop(options, spec, context, std::move(onDrained)));
   if (auto opened = self->thread_.open(); !opened) return std::move(opened.error());
   if (!options.netns.empty()) {
     auto own = Namespace::own();
@@ -45,7 +45,7 @@ Result<std::unique_ptr<PcapLoop>> PcapLoop::open(const PcapOptions& options, con
     self->namespace_.emplace(std::move(*own));
   }
   for (const std::string& name : options.names) {
-    if (isKnown(rooms.feed.initial(), name)) continue;
+    if (isKnown(context.feed.initial(), name)) continue;
     auto opened = self->table_->openDevice(name);
     // Whoever asked for it notices that it is not there.
     if (!opened && opened.error().code != Code::NoInterface) return std::move(opened.error());
@@ -63,7 +63,7 @@ Result<std::unique_ptr<KernelFilter>> PcapLoop::attach(const FilterSpec&, bool a
 }
 
 Result<> PcapLoop::begin() {
-  if (auto watched = thread_.watch(rooms_.feed.fd(), EPOLLIN | EPOLLET, kNews); !watched) return watched;
+  if (auto watched = thread_.watch(context_.feed.fd(), EPOLLIN | EPOLLET, kNetlink); !watched) return watched;
   thread_.start([this] { run(); });
   std::unique_lock lock(beginMutex_);
   beginCondition_.wait(lock, [this] { return begun_.has_value(); });
@@ -94,8 +94,8 @@ void PcapLoop::run() {
   beginCondition_.notify_all();
   while (!thread_.ending()) {
     wait();
-    if (newsWaits_) readNews();
-    for (Error& failure : follow()) rooms_.queue.push(std::move(failure));
+    if (netlinkReady_) readEvents();
+    for (Error& failure : follow()) context_.queue.push(std::move(failure));
     readAll();
     handOverIfDue();
     endHandles();
@@ -115,7 +115,7 @@ int PcapLoop::timeout() const {
   for (const Active& one : active_) {
     if (one.ready && !starved_ && !drained_) atMost(0);
     if (one.source->pollMilliseconds() >= 0 && !starved_) atMost(one.source->pollMilliseconds());
-    if (one.ending) atMost(options_.delayMilliseconds);
+    if (one.ending) atMost(options_.maxDelayMilliseconds);
   }
   if (filledSince_) until(*filledSince_, hold_);
   if (draining_ && !drained_) atMost(drain_.timeout());
@@ -124,8 +124,8 @@ int PcapLoop::timeout() const {
 
 void PcapLoop::wait() {
   for (const epoll_event& event : thread_.wait(timeout())) {
-    if (event.data.u64 == kNews) {
-      newsWaits_ = true;
+    if (event.data.u64 == kNetlink) {
+      netlinkReady_ = true;
       continue;
     }
     const auto found =
@@ -138,10 +138,10 @@ void PcapLoop::wait() {
 }
 
 // What came before the news belongs to the interfaces as they were.
-void PcapLoop::readNews() {
+void PcapLoop::readEvents() {
   readAll();
   handOver(current_);
-  newsWaits_ = !rooms_.feed.read();
+  netlinkReady_ = !context_.feed.read();
 }
 
 void PcapLoop::add(std::shared_ptr<PcapSource> source) {
@@ -149,14 +149,14 @@ void PcapLoop::add(std::shared_ptr<PcapSource> source) {
   if (active.source->fd() >= 0) {
     // One shot: a handle that cannot be read for want of room would wake us without end.
     auto watched = thread_.watch(active.source->fd(), EPOLLIN | EPOLLONESHOT, active.tag);
-    if (!watched) rooms_.queue.push(std::move(watched.error()));
+    if (!watched) context_.queue.push(std::move(watched.error()));
   }
   active_.push_back(std::move(active));
 }
 
 std::vector<Error> PcapLoop::follow() {
   auto change = table_->follow();
-  for (Error& warning : change.warnings) rooms_.queue.push(std::move(warning));
+  for (Error& warning : change.warnings) context_.queue.push(std::move(warning));
   for (auto& source : change.opened) add(std::move(source));
   for (const auto& source : change.ending) {
     const auto found =
@@ -184,7 +184,7 @@ void PcapLoop::readOne(Active& active) {
   active.ready = false;
   if (!read) {
     // Of an interface that is down or gone its news tell.
-    if (!isAbsent(read.error()) && !active.ending) rooms_.queue.push(std::move(read.error()));
+    if (!isAbsent(read.error()) && !active.ending) context_.queue.push(std::move(read.error()));
     table_->abandon(active.source);
     return;
   }
@@ -193,8 +193,8 @@ void PcapLoop::readOne(Active& active) {
 
 std::optional<BlockMemory> PcapLoop::takeMemory() {
   do {
-    if (auto memory = BlockMemory::take(rooms_.overflow, kPcapBlockSize)) return memory;
-  } while (rooms_.outlet.giveWay());
+    if (auto memory = BlockMemory::take(context_.overflow, kPcapBlockSize)) return memory;
+  } while (context_.outlet.dropWaiting());
   return std::nullopt;
 }
 
@@ -236,12 +236,12 @@ void PcapLoop::handOver(std::unique_ptr<Filling>& block) {
   const std::size_t used = done->filler.seal();
   const std::uint64_t number = ++blocksTaken_;
   // A handle is opened only on an interface that is known.
-  TakenBlock taken = rooms_.table.take(done->memory.data(), used, 0, number,
-                                       [this](std::uint32_t stranger) { rooms_.feed.meet(stranger); });
+  TakenBlock taken = context_.table.take(done->memory.data(), used, 0, number,
+                                         [this](std::uint32_t onUnknown) { context_.feed.learn(onUnknown); });
   const std::uint64_t packets = taken.records;
   if (taken.summary.packets > 0) {
     done->memory.shrink((used + 7) / 8 * 8);  // JavaScript reads whole words
-    rooms_.outlet.push(std::make_shared<CopiedBlock>(std::move(done->memory), std::move(taken)));
+    context_.outlet.push(std::make_shared<CopiedBlock>(std::move(done->memory), std::move(taken)));
   }
   packetsTaken_ += packets;
 }
@@ -252,7 +252,7 @@ void PcapLoop::handOverIfDue() {
 
 // The kernel hands over the last packets of a handle when its delay is over.
 void PcapLoop::endHandles() {
-  const auto delay = std::chrono::milliseconds(2 * options_.delayMilliseconds);
+  const auto delay = std::chrono::milliseconds(2 * options_.maxDelayMilliseconds);
   const auto now = Clock::now();
   const auto over = [&](const Active& one) {
     return one.ending && now - *one.ending >= delay &&
@@ -278,13 +278,13 @@ void PcapLoop::lookForDrain() {
   current_.reset();
   spare_.reset();
   if (state == DrainWatch::State::Overdue) {
-    rooms_.queue.push(Error{Code::System, "libpcap did not hand over all packets in time after the stop"});
+    context_.queue.push(Error{Code::System, "libpcap did not hand over all packets in time after the stop"});
   }
   onDrained_();
 }
 
 // What the handles' buffers hold may come in blocks that are half empty, and one more from each for good measure.
-Horizon PcapLoop::horizon() const {
+RingPosition PcapLoop::ringPosition() const {
   const IntakeSize now = size();
   return {blocksTaken_ + 2 * now.memory / kPcapBlockSize + now.count + 2};
 }
@@ -294,7 +294,7 @@ std::vector<std::uint64_t> PcapLoop::entered() const {
   return {sum.received - sum.drops};
 }
 
-LoopFigures PcapLoop::figures() {
+LoopStats PcapLoop::stats() {
   PcapStatistics sum;
   const auto drops = dropCauses_.split([&] {
     sum = table_->statistics();

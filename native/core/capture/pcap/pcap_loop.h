@@ -37,7 +37,7 @@ class PcapLoop final : public Intake, private PacketSink {
  public:
   // Opens what `options.names` asks for and the feed does not know.
   [[nodiscard]] static Result<std::unique_ptr<PcapLoop>> open(const PcapOptions& options, const FilterSpec& spec,
-                                                              const IntakeRooms& rooms,
+                                                              const IntakeContext& context,
                                                               std::function<void()> onDrained);
   ~PcapLoop() override;
 
@@ -52,10 +52,10 @@ class PcapLoop final : public Intake, private PacketSink {
   void shut() override;
   void nudge() override { thread_.nudge(); }
   Result<> setPromiscuous(std::uint32_t interface, bool on) override { return table_->setPromiscuous(interface, on); }
-  [[nodiscard]] Horizon horizon() const override;
+  [[nodiscard]] RingPosition ringPosition() const override;
   [[nodiscard]] std::vector<std::uint64_t> entered() const override;
   [[nodiscard]] std::vector<std::uint64_t> taken() const override { return {packetsTaken_}; }
-  [[nodiscard]] LoopFigures figures() override;
+  [[nodiscard]] LoopStats stats() override;
   [[nodiscard]] IntakeSize size() const override;
 
  private:
@@ -75,13 +75,13 @@ class PcapLoop final : public Intake, private PacketSink {
     explicit Filling(BlockMemory&& bytes) : memory(std::move(bytes)), filler(memory.data(), memory.size()) {}
   };
 
-  PcapLoop(const PcapOptions& options, const FilterSpec& spec, const IntakeRooms& rooms,
+  PcapLoop(const PcapOptions& options, const FilterSpec& spec, const IntakeContext& context,
            std::function<void()> onDrained);
 
   void run();
   [[nodiscard]] int timeout() const;
   void wait();
-  void readNews();
+  void readEvents();
   [[nodiscard]] std::vector<Error> follow();  // why interfaces have no handle
   void add(std::shared_ptr<PcapSource> source);
   void readAll();
@@ -96,7 +96,7 @@ class PcapLoop final : public Intake, private PacketSink {
 
   const PcapOptions options_;
   const std::chrono::milliseconds hold_;  // how long a part-filled block waits for more
-  IntakeRooms rooms_;
+  IntakeContext context_;
   std::function<void()> onDrained_;
   std::shared_ptr<PcapTable> table_;
   std::optional<Namespace> namespace_;
@@ -115,7 +115,7 @@ class PcapLoop final : public Intake, private PacketSink {
   std::unique_ptr<Filling> full_;
   std::optional<Clock::time_point> filledSince_;
   bool starved_ = false;
-  bool newsWaits_ = false;
+  bool netlinkReady_ = false;
   DrainWatch drain_;
   bool drained_ = false;
 

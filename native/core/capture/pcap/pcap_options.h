@@ -9,10 +9,10 @@
 namespace ringtap {
 
 struct PcapOptions {
-  std::size_t memory = 0;                // bytes, of all interfaces' buffers together
-  std::uint32_t delayMilliseconds = 20;  // after which a part-filled block is handed over
-  std::vector<std::string> names;        // asked for by name: what is no interface may be a device of libpcap
-  std::string netns;                     // the namespace that open() is called in, where it is not the process's
+  std::size_t memory = 0;                   // bytes, of all interfaces' buffers together
+  std::uint32_t maxDelayMilliseconds = 20;  // after which a part-filled block is handed over
+  std::vector<std::string> names;           // asked for by name: what is no interface may be a device of libpcap
+  std::string netns;                        // the namespace that open() is called in, where it is not the process's
 };
 
 }  // namespace ringtap

@@ -73,7 +73,7 @@ Result<std::shared_ptr<PcapSource>> PcapSource::open(const std::string& device, 
   const std::uint32_t length = std::min<std::uint32_t>(settings.snapshotLength + kTagLength, kMaxSnapshotLength);
   pcap_set_snaplen(handle.get(), static_cast<int>(length));
   pcap_set_buffer_size(handle.get(), static_cast<int>(std::min<std::size_t>(bufferSize, INT_MAX)));
-  pcap_set_timeout(handle.get(), static_cast<int>(settings.delayMilliseconds));
+  pcap_set_timeout(handle.get(), static_cast<int>(settings.timeoutMilliseconds));
   pcap_set_protocol_linux(handle.get(), kQuietProtocol);
   (void)pcap_set_tstamp_precision(handle.get(), PCAP_TSTAMP_PRECISION_NANO);  // where there is no such, microseconds
   errno = 0;
@@ -95,7 +95,7 @@ Result<> PcapSource::learn() {
   if (const timeval* required = pcap_get_required_select_timeout(handle_.get())) {
     pollMilliseconds_ = std::max(1, static_cast<int>(required->tv_sec * 1000 + required->tv_usec / 1000));
   } else if (fd_ < 0) {
-    pollMilliseconds_ = static_cast<int>(settings_.delayMilliseconds);
+    pollMilliseconds_ = static_cast<int>(settings_.timeoutMilliseconds);
   }
   nanoseconds_ = pcap_get_tstamp_precision(handle_.get()) == PCAP_TSTAMP_PRECISION_NANO;
   linkType_ = linkTypeOfDlt(pcap_datalink(handle_.get()));

@@ -27,7 +27,7 @@ namespace ringtap {
 struct PcapSettings {
   std::uint32_t snapshotLength = 262144;
   Direction direction = Direction::Both;
-  std::uint32_t delayMilliseconds = 10;  // after which the kernel hands over what it has
+  std::uint32_t timeoutMilliseconds = 10;  // after which the kernel hands over what it has
 };
 
 struct PcapStatistics {

@@ -35,7 +35,7 @@ class PcapTable::Filter final : public KernelFilter {
   Result<> replace(const FilterSpec& spec) override { return table_->replace(spec); }
   std::optional<std::uint64_t> accepted(std::uint32_t index) const override { return table_->accepted(index); }
   bool unlistedPassUnfiltered() const override { return false; }
-  TableForm form() const override { return TableForm::None; }
+  FilterMode form() const override { return FilterMode::None; }
 
  private:
   std::shared_ptr<PcapTable> table_;
@@ -218,11 +218,11 @@ std::optional<std::size_t> PcapTable::takeMemory(std::uint32_t index) {
 
 void PcapTable::refund(std::uint32_t index) {
   std::lock_guard lock(mutex_);
-  if (index < kFirstDevice) giveMemoryBack();
+  if (index < kFirstDevice) releaseMemory();
 }
 
-void PcapTable::giveMemoryBack() {
-  memory_.giveBack();
+void PcapTable::releaseMemory() {
+  memory_.release();
   for (auto& [index, entry] : entries_) {
     if (std::exchange(entry.starved, false)) entry.attempt = entry.wanted && !entry.source;
   }
@@ -336,7 +336,7 @@ void PcapTable::close(const Source& source) {
   closedSum_ += last;
   const auto entry = entries_.find(source->index());
   if (found->known && entry != entries_.end()) entry->second.receivedBefore += last.received;
-  if (source->index() < kFirstDevice) giveMemoryBack();
+  if (source->index() < kFirstDevice) releaseMemory();
   ending_.erase(found);
 }
 

@@ -98,7 +98,7 @@ class PcapTable : public std::enable_shared_from_this<PcapTable> {
   // The bytes; nothing where all is used up: tried again when there is some.
   [[nodiscard]] std::optional<std::size_t> takeMemory(std::uint32_t index);
   void refund(std::uint32_t index);
-  void giveMemoryBack();
+  void releaseMemory();
   [[nodiscard]] bool memoryMayReturn() const;
   [[nodiscard]] Error starvation(std::uint32_t index) const;
   // False where the handle is not wanted any more.

@@ -44,7 +44,7 @@ Result<std::shared_ptr<Ring>> Ring::open(const RingOptions& options) {
   request.tp_block_size = options.blockSize;
   request.tp_sizeof_priv = division.index;
   request.tp_frame_size = kFrameSize;
-  request.tp_retire_blk_tov = options.retireMilliseconds;
+  request.tp_retire_blk_tov = options.maxDelayMilliseconds;
   // Ring memory is not reclaimable: where it is short, take what there is, in small steps down.
   for (std::uint32_t blocks = options.blockCount;;) {
     request.tp_block_nr = blocks;
@@ -112,7 +112,7 @@ bool Ring::ready(std::uint32_t index, std::uint64_t sequence) const {
   return (__atomic_load_n(statusOf(memory), __ATOMIC_ACQUIRE) & TP_STATUS_USER) != 0;
 }
 
-void Ring::giveBack(std::uint32_t index) {
+void Ring::release(std::uint32_t index) {
   __atomic_store_n(statusOf(block(index)), std::uint32_t{TP_STATUS_KERNEL}, __ATOMIC_RELEASE);
 }
 

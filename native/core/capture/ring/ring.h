@@ -18,7 +18,7 @@ namespace ringtap {
 struct RingOptions {
   std::uint32_t blockSize = 1u << 20;  // bytes; a power of two times the page size, kLargestBlock (block.h) at most
   std::uint32_t blockCount = 64;
-  std::uint32_t retireMilliseconds = 20;  // after which a part-filled block is handed over
+  std::uint32_t maxDelayMilliseconds = 20;  // after which a part-filled block is handed over
 };
 
 // By what the rings of a group share packets: both directions of a flow to the same one, or as a program says.
@@ -74,7 +74,7 @@ class Ring {
   // The kernel has handed the block over as its `sequence`th (from 1); what it wrote is visible after this returned
   // true. False for a block that was taken before and has not been given back since.
   [[nodiscard]] bool ready(std::uint32_t index, std::uint64_t sequence) const;
-  void giveBack(std::uint32_t index);
+  void release(std::uint32_t index);
 
   // Sums since the ring was opened. The kernel's counters are 32 bits wide and start again at each read; this is the
   // only reader.

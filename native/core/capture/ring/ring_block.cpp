@@ -35,7 +35,7 @@ Result<bool> RingBlock::evict() {
   if (!lent_) {
     std::unique_ptr<std::byte[]> copy = overflow_->allocate(size);
     if (!copy) {
-      overflow_->giveBack(size + kBlockOverhead);
+      overflow_->release(size + kBlockOverhead);
       return Error{Code::System, "no memory to copy a block out of the ring", ENOMEM, "malloc"};
     }
     copyCompact(copy.get(), data_, taken_.summary, slack);
@@ -48,27 +48,27 @@ Result<bool> RingBlock::evict() {
     // own.
     if (ring_->view() == view_) {
       if (auto renewed = ring_->renewView(); !renewed) {
-        overflow_->giveBack(size + kBlockOverhead);
+        overflow_->release(size + kBlockOverhead);
         return renewed.error();
       }
     }
     void* pages = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED) {
       Error error = Error::fromErrno("mmap", "no memory to copy a block out of the ring");
-      overflow_->giveBack(size + kBlockOverhead);
+      overflow_->release(size + kBlockOverhead);
       return error;
     }
     std::memcpy(pages, data_, length());
     if (::mremap(pages, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, data_) == MAP_FAILED) {
       Error error = Error::fromErrno("mremap", "a block that is being read could not be exchanged for a copy");
       ::munmap(pages, size);
-      overflow_->giveBack(size + kBlockOverhead);
+      overflow_->release(size + kBlockOverhead);
       return error;
     }
   }
   charged_ = size + kBlockOverhead;
   home_ = true;
-  ring_->giveBack(index_);
+  ring_->release(index_);
   return true;
 }
 
@@ -82,7 +82,7 @@ void RingBlock::end() {
     ended_ = true;
     if (!home_) {
       home_ = true;
-      ring_->giveBack(index_);
+      ring_->release(index_);
     }
     if (charged_ > 0) {
       charged = charged_;
@@ -91,7 +91,7 @@ void RingBlock::end() {
     }
     view = std::move(view_);
   }
-  if (charged > 0) overflow_->giveBack(charged, std::move(copy));
+  if (charged > 0) overflow_->release(charged, std::move(copy));
 }
 
 }  // namespace ringtap

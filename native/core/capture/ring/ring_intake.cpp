@@ -6,7 +6,7 @@
 namespace ringtap {
 
 Result<std::unique_ptr<RingIntake>> RingIntake::open(const RingOptions& ring, std::uint32_t count, Sharing sharing,
-                                                     TableForm form, bool dedupe, const IntakeRooms& rooms,
+                                                     FilterMode form, bool dedupe, const IntakeContext& context,
                                                      std::function<void()> onDrained) {
   std::unique_ptr<RingIntake> self(new RingIntake(count, sharing, form, dedupe, std::move(onDrained)));
   RingOptions options = ring;
@@ -15,10 +15,10 @@ Result<std::unique_ptr<RingIntake>> RingIntake::open(const RingOptions& ring, st
     if (!opened) return std::move(opened.error());
     options.blockCount = (*opened)->blockCount();  // what was too much once is not asked for again
     self->rings_.push_back(*opened);
-    self->loops_.push_back(
-        std::make_unique<RingLoop>(number, std::move(*opened), rooms, ring.retireMilliseconds, [intake = self.get()] {
-          if (--intake->undrained_ == 0) intake->onDrained_();
-        }));
+    self->loops_.push_back(std::make_unique<RingLoop>(number, std::move(*opened), context, ring.maxDelayMilliseconds,
+                                                      [intake = self.get()] {
+                                                        if (--intake->undrained_ == 0) intake->onDrained_();
+                                                      }));
   }
   return self;
 }
@@ -100,8 +100,8 @@ std::vector<std::uint64_t> RingIntake::ofEach(Of&& of) const {
   return values;
 }
 
-Horizon RingIntake::horizon() const {
-  return ofEach([](const RingLoop& loop) { return loop.horizon(); });
+RingPosition RingIntake::ringPosition() const {
+  return ofEach([](const RingLoop& loop) { return loop.ringPosition(); });
 }
 
 std::vector<std::uint64_t> RingIntake::entered() const {
@@ -112,9 +112,9 @@ std::vector<std::uint64_t> RingIntake::taken() const {
   return ofEach([](const RingLoop& loop) { return loop.taken(); });
 }
 
-LoopFigures RingIntake::figures() {
-  LoopFigures sum;
-  for (const auto& loop : loops_) sum += loop->figures();
+LoopStats RingIntake::stats() {
+  LoopStats sum;
+  for (const auto& loop : loops_) sum += loop->stats();
   return sum;
 }
 

@@ -21,8 +21,8 @@ class RingIntake final : public Intake {
  public:
   // Opens the rings. `form`, `dedupe`: see KernelFilter.
   [[nodiscard]] static Result<std::unique_ptr<RingIntake>> open(const RingOptions& ring, std::uint32_t count,
-                                                                Sharing sharing, TableForm form, bool dedupe,
-                                                                const IntakeRooms& rooms,
+                                                                Sharing sharing, FilterMode form, bool dedupe,
+                                                                const IntakeContext& context,
                                                                 std::function<void()> onDrained);
 
   Result<std::unique_ptr<KernelFilter>> attach(const FilterSpec& spec, bool acceptUnlisted) override;
@@ -35,14 +35,14 @@ class RingIntake final : public Intake {
   void setCaptured(std::uint32_t interface, bool captured) override;
   Result<> commit() override;
   Result<> setPromiscuous(std::uint32_t interface, bool on) override;
-  [[nodiscard]] Horizon horizon() const override;
+  [[nodiscard]] RingPosition ringPosition() const override;
   [[nodiscard]] std::vector<std::uint64_t> entered() const override;
   [[nodiscard]] std::vector<std::uint64_t> taken() const override;
-  [[nodiscard]] LoopFigures figures() override;
+  [[nodiscard]] LoopStats stats() override;
   [[nodiscard]] IntakeSize size() const override;
 
  private:
-  RingIntake(std::uint32_t count, Sharing sharing, TableForm form, bool dedupe, std::function<void()> onDrained)
+  RingIntake(std::uint32_t count, Sharing sharing, FilterMode form, bool dedupe, std::function<void()> onDrained)
       : form_(form), dedupe_(dedupe), onDrained_(std::move(onDrained)) {
     if (sharing == Sharing::ByProgram) owners_.emplace(count);
   }
@@ -50,7 +50,7 @@ class RingIntake final : public Intake {
   template <typename Of>
   [[nodiscard]] std::vector<std::uint64_t> ofEach(Of&& of) const;
 
-  const TableForm form_;
+  const FilterMode form_;
   const bool dedupe_;
   std::function<void()> onDrained_;
   std::optional<RingOwners> owners_;  // where Sharing::ByProgram; JavaScript's thread's once attached

@@ -10,18 +10,18 @@ namespace ringtap {
 
 namespace {
 
-enum Source : std::uint64_t { kNews, kRing };
+enum Source : std::uint64_t { kNetlink, kRing };
 
 constexpr int kQuietMilliseconds = 1000;  // after which memory that is kept for later is given up
 
 }  // namespace
 
-RingLoop::RingLoop(std::uint32_t number, std::shared_ptr<Ring> ring, IntakeRooms rooms,
-                   std::uint32_t retireMilliseconds, std::function<void()> onDrained)
+RingLoop::RingLoop(std::uint32_t number, std::shared_ptr<Ring> ring, IntakeContext context,
+                   std::uint32_t maxDelayMilliseconds, std::function<void()> onDrained)
     : number_(number),
       ring_(std::move(ring)),
-      rooms_(std::move(rooms)),
-      retireMilliseconds_(retireMilliseconds),
+      context_(std::move(context)),
+      maxDelayMilliseconds_(maxDelayMilliseconds),
       onDrained_(std::move(onDrained)),
       inHand_(ring_->blockCount()) {}
 
@@ -32,7 +32,7 @@ Result<> RingLoop::start() {
   // Edge-triggered: with level-triggered polling a ring whose newest block is held would wake us without end.
   if (auto watched = thread_.watch(ring_->fd(), EPOLLIN | EPOLLET, kRing); !watched) return watched;
   if (number_ == 0) {
-    if (auto watched = thread_.watch(rooms_.feed.fd(), EPOLLIN | EPOLLET, kNews); !watched) return watched;
+    if (auto watched = thread_.watch(context_.feed.fd(), EPOLLIN | EPOLLET, kNetlink); !watched) return watched;
   }
   thread_.start([this] { run(); });
   return {};
@@ -49,18 +49,18 @@ void RingLoop::drain() {
 }
 
 void RingLoop::run() {
-  DrainWatch drain{std::chrono::milliseconds(retireMilliseconds_)};
+  DrainWatch drain{std::chrono::milliseconds(maxDelayMilliseconds_)};
   bool drained = false;
   int timeout = -1;
   while (!thread_.ending()) {
-    const bool spare = rooms_.overflow->spare() > 0;
+    const bool spare = context_.overflow->spare() > 0;
     const auto events = thread_.wait(timeout < 0 && spare ? kQuietMilliseconds : timeout);
-    if (spare && events.empty()) rooms_.overflow->dropSpares();
+    if (spare && events.empty()) context_.overflow->dropSpares();
     for (const epoll_event& event : events) {
-      if (event.data.u64 == kNews) newsWaits_ = true;
+      if (event.data.u64 == kNetlink) netlinkReady_ = true;
       else if ((event.events & EPOLLERR) != 0) reportSocketError();
     }
-    if (newsWaits_) newsWaits_ = !rooms_.feed.read();
+    if (netlinkReady_) netlinkReady_ = !context_.feed.read();
     takeBlocks();
     makeRoom();
     if (!draining_ || drained) continue;
@@ -68,7 +68,7 @@ void RingLoop::run() {
     drained = state != DrainWatch::State::Waiting;
     timeout = drained ? -1 : drain.timeout();
     if (state == DrainWatch::State::Overdue) {
-      rooms_.queue.push(Error{Code::System, "the ring did not hand over all of its packets in time after the stop"});
+      context_.queue.push(Error{Code::System, "the ring did not hand over all of its packets in time after the stop"});
     }
     if (drained) onDrained_();
   }
@@ -84,17 +84,17 @@ void RingLoop::takeBlocks() {
     const std::uint32_t index = cursor_;
     cursor_ = (cursor_ + 1) % ring_->blockCount();
     const std::uint64_t number = ++blocksTaken_;
-    TakenBlock taken = rooms_.table.take(ring_->block(index), ring_->blockSize(), number_, number,
-                                         [this](std::uint32_t stranger) { rooms_.feed.meet(stranger); });
+    TakenBlock taken = context_.table.take(ring_->block(index), ring_->blockSize(), number_, number,
+                                           [this](std::uint32_t onUnknown) { context_.feed.learn(onUnknown); });
     const std::uint64_t records = taken.records;
     if (taken.summary.malformed > 0) {
-      rooms_.queue.push(Error{Code::System, "a block of the ring held " + std::to_string(taken.summary.malformed) +
-                                                " packets that could not be read"});
+      context_.queue.push(Error{Code::System, "a block of the ring held " + std::to_string(taken.summary.malformed) +
+                                                  " packets that could not be read"});
     }
-    auto block = std::make_shared<RingBlock>(ring_, index, std::move(taken), rooms_.overflow);
+    auto block = std::make_shared<RingBlock>(ring_, index, std::move(taken), context_.overflow);
     if (block->taken().summary.packets > 0) {  // else its end gives it back
       inHand_[index] = block;
-      rooms_.outlet.push(std::move(block));
+      context_.outlet.push(std::move(block));
     }
     recordsTaken_ += records;  // not before they are pushed: whoever waits for that wants to find them there
     makeRoom();
@@ -120,13 +120,13 @@ void RingLoop::makeRoom() {
     RingBlock* block = held(ahead);
     if (block == nullptr) continue;
     auto evicted = block->evict();
-    while (evicted && !*evicted && !block->home() && rooms_.outlet.giveWay(block)) {
+    while (evicted && !*evicted && !block->home() && context_.outlet.dropWaiting(block)) {
       if (!block->home()) evicted = block->evict();
     }
     if (block->home() && evicted && !*evicted) continue;  // given up, not copied
     if (!evicted || !*evicted) {
       const bool news = setStarved(true);
-      if (!evicted && news) rooms_.queue.push(std::move(evicted.error()));
+      if (!evicted && news) context_.queue.push(std::move(evicted.error()));
       return;
     }
     ++evicted_;
@@ -136,11 +136,11 @@ void RingLoop::makeRoom() {
 
 bool RingLoop::setStarved(bool starved) {
   // Without overflow memory every loss is the ring's.
-  starved = starved && rooms_.overflow->limit() > 0;
+  starved = starved && context_.overflow->limit() > 0;
   return dropCauses_.setStarved(starved, [this] { return ring_->statistics().drops; });
 }
 
-LoopFigures RingLoop::figures() {
+LoopStats RingLoop::stats() {
   RingStatistics ring;
   const auto drops = dropCauses_.split([&] {
     ring = ring_->statistics();
@@ -154,7 +154,7 @@ void RingLoop::reportSocketError() {
   socklen_t length = sizeof number;
   if (::getsockopt(ring_->fd(), SOL_SOCKET, SO_ERROR, &number, &length) != 0 || number == 0) return;
   errno = number;
-  rooms_.queue.push(Error::fromErrno("recv", "the packet socket reported an error"));
+  context_.queue.push(Error::fromErrno("recv", "the packet socket reported an error"));
 }
 
 }  // namespace ringtap

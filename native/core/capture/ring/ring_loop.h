@@ -20,7 +20,7 @@ namespace ringtap {
 class RingLoop {
  public:
   // `number`: which ring of the capture. The loop with number 0 reads the news of interfaces.
-  RingLoop(std::uint32_t number, std::shared_ptr<Ring> ring, IntakeRooms rooms, std::uint32_t retireMilliseconds,
+  RingLoop(std::uint32_t number, std::shared_ptr<Ring> ring, IntakeContext context, std::uint32_t maxDelayMilliseconds,
            std::function<void()> onDrained);
   ~RingLoop();
 
@@ -34,11 +34,11 @@ class RingLoop {
   void nudge() { thread_.nudge(); }
 
   // The number of the last block that may hold packets from before now.
-  [[nodiscard]] std::uint64_t horizon() const { return blocksTaken_ + ring_->blockCount() + 1; }
+  [[nodiscard]] std::uint64_t ringPosition() const { return blocksTaken_ + ring_->blockCount() + 1; }
   // Packets that are in the ring or have been, and packets taken out of it.
   [[nodiscard]] std::uint64_t entered() const;
   [[nodiscard]] std::uint64_t taken() const { return recordsTaken_; }
-  [[nodiscard]] LoopFigures figures();
+  [[nodiscard]] LoopStats stats();
 
  private:
   void run();
@@ -50,15 +50,15 @@ class RingLoop {
 
   const std::uint32_t number_;
   std::shared_ptr<Ring> ring_;
-  IntakeRooms rooms_;
-  const std::uint32_t retireMilliseconds_;
+  IntakeContext context_;
+  const std::uint32_t maxDelayMilliseconds_;
   std::function<void()> onDrained_;
   LoopThread thread_;
 
   // The thread's own.
   std::uint32_t cursor_ = 0;                        // the block to be taken next
   std::vector<std::shared_ptr<RingBlock>> inHand_;  // by block
-  bool newsWaits_ = false;                          // left unread because too many events wait
+  bool netlinkReady_ = false;                       // left unread because too many events wait
 
   std::atomic<std::uint64_t> blocksTaken_{0};
   std::atomic<std::uint64_t> recordsTaken_{0};
