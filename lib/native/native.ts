@@ -24,14 +24,9 @@ let ready: unknown
 export function nativeExports<Exports>(): Exports {
   if (ready) return ready as Exports
   if (!loaded.addon) {
-    const remedy =
-      process.platform === 'linux'
-        ? 'Build it with "npm explore ringtap -- npm run build:native" or, in the source tree, "npm run build"; ' +
-          'that needs a C++20 compiler, make, Python 3 and the libpcap headers (Debian: libpcap-dev, Fedora: libpcap-devel, Alpine: libpcap-dev).'
-        : 'ringtap captures through AF_PACKET and runs on Linux only.'
     throw new CaptureError(
       'ERR_NATIVE_UNAVAILABLE',
-      `the native addon of ringtap could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. ${remedy} (${loaded.failure?.message.trim().replace(/\s+/g, ' ') ?? 'no reason known'})`,
+      `the native addon of ringtap could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. ${remedy()} (${loaded.failure?.message.trim().replace(/\s+/g, ' ') ?? 'no reason known'})`,
       { cause: loaded.failure },
     )
   }
@@ -47,4 +42,18 @@ export function nativeExports<Exports>(): Exports {
   })
   ready = addon
   return addon as Exports
+}
+
+function remedy(): string {
+  if (process.platform !== 'linux') return 'ringtap captures through AF_PACKET and runs on Linux only.'
+  if (loaded.bundled) {
+    return (
+      'A bundler has taken ringtap apart from its addon: mark ringtap as external (esbuild: --external:ringtap; ' +
+      "webpack: externals; Rollup: external: ['ringtap']) and install it where the bundle runs."
+    )
+  }
+  return (
+    'Build it with "npm explore ringtap -- npm run build:native" or, in the source tree, "npm run build"; ' +
+    'that needs a C++20 compiler, make, Python 3 and the libpcap headers (Debian: libpcap-dev, Fedora: libpcap-devel, Alpine: libpcap-dev).'
+  )
 }

@@ -87,6 +87,34 @@ t.test('without an addon: importing works, using it says what to do', async (t) 
   t.match(output, /npm explore ringtap -- npm run build:native/, 'the remedy')
 })
 
+t.test('in a bundle: an error that says what to do about it', async (t) => {
+  // As bundlers do it: the code in a file of the program's, where neither addon nor package.json are beside it.
+  const dist = path.join(installed, 'dist')
+  const report = 'try { nativeExports() } catch (error) { console.log(error.code, error.message) }'
+  const expected = /^ERR_NATIVE_UNAVAILABLE .*mark ringtap as external \(esbuild: --external:ringtap; webpack: /
+
+  cpSync(path.join(dist, 'cjs'), path.join(scratch, 'out', 'of', 'place'), { recursive: true })
+  const cjs = run('bundle.cjs', `const { nativeExports } = require('./out/of/place/native/native.js'); ${report}`)
+  t.match(cjs, expected, 'CommonJS')
+  t.match(cjs, /No native build was found/, 'with the reason')
+
+  // esbuild's words for a CommonJS module in a bundle of ES modules.
+  const addon = readFileSync(path.join(dist, 'esm', 'native', 'addon.cjs'), 'utf8')
+  const native = readFileSync(path.join(dist, 'esm', 'native', 'native.js'), 'utf8')
+  const esm = run(
+    'bundle.mjs',
+    `const require = (name) => { throw Error('Dynamic require of "' + name + '" is not supported') }
+    const module = { exports: {} }
+    ;((exports, module) => {${addon}
+    })(module.exports, module)
+    const loaded = module.exports
+    ${native.replace(/^import loaded .*$/m, '').replace('../errors.js', './node_modules/ringtap/dist/esm/errors.js')}
+    ${report}`,
+  )
+  t.match(esm, expected, 'ES modules')
+  t.match(esm, /Dynamic require of "node:path" is not supported/, 'with the reason')
+})
+
 t.test('with a prebuilt addon', async (t) => {
   const built = path.join(root, 'build', 'Release', 'ringtap.node')
   const prebuilds = path.join(installed, 'prebuilds', `linux-${process.arch}`)
