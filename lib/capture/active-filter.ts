@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkGroup } from '../arguments.js'
+import type { DebugLog } from '../debug.js'
 import { CaptureError, optionError } from '../errors.js'
 import { checkAddresses, type HostSets } from '../filter/address-sets.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
@@ -12,6 +13,7 @@ const ETHERNET = 1
 export interface FilteredCapture {
   closed(): boolean
   warn(warning: CaptureError): void
+  readonly debug: DebugLog
 }
 
 /** The filter and the address sets of a running capture, and how they change: one change after another. @internal */
@@ -66,6 +68,7 @@ export class ActiveFilter {
       this.#assertOpen()
       const { exclude = this.#hosts.exclude, include = this.#hosts.include } = given
       await this.#native.setHosts(exclude, include)
+      this.#capture.debug('address sets: %s excluded, %s included', entries(exclude), entries(include))
       this.#hosts = { exclude, include }
     })
   }
@@ -100,11 +103,18 @@ export class ActiveFilter {
       await sleep(Math.min(5, this.#options.maxDelay))
     } while (!this.#native.oldFilterDrained() && performance.now() < deadline)
     this.#native.enforceFilter()
+    this.#capture.debug('only packets of the present filter from here on')
   }
 
   async #compile(expression: string | undefined): Promise<void> {
     this.#state = await this.#native.setFilter(expression)
     this.#expression = expression
+    this.#capture.debug('filter %s, for link types %s', expression ?? 'none', this.#state.linkTypes)
     for (const text of this.#state.warnings) this.#capture.warn(new CaptureError('ERR_OPTION', text))
   }
+}
+
+/** How many there are, one a line. */
+function entries(list: string | undefined): number {
+  return list ? list.split('\n').length : 0
 }

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { type DebugLog, debugLog } from '../debug.js'
 import { CaptureError } from '../errors.js'
 import type { HostSets } from '../filter/address-sets.js'
 import { InterfaceHistory } from '../interfaces/interface-history.js'
@@ -59,6 +60,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   readonly #turn = new LoopShare()
   readonly #filter: ActiveFilter
   readonly #recorder: Recorder
+  readonly #debug: DebugLog
   #stopping: { promise: Promise<CaptureStats>; resolve: (stats: CaptureStats) => void } | undefined
   #closing: Promise<void> | undefined
   #lastStats: CaptureStats | undefined
@@ -77,36 +79,43 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     const normalised = normaliseOptions(options)
     const { signal } = normalised
     signal?.throwIfAborted()
+    const debug = debugLog('capture')
+    debug('opening with %s', normalised.native)
     let wake = () => {}
     let handle: NativeCapture
     try {
       handle = await native().openCapture(normalised.native, () => wake())
     } catch (error) {
+      debug('not opened: %s', (error as Error).message)
       throw explainOpening(error)
     }
     try {
       signal?.throwIfAborted()
-      const capture = new Capture(handle, normalised)
+      const capture = new Capture(handle, normalised, debug)
       wake = () => capture.#wake()
       await capture.#start()
       return capture
     } catch (error) {
+      debug('not started: %s', (error as Error)?.message)
       await handle.close()
       throw explainOpening(error)
     }
   }
 
-  private constructor(handle: NativeCapture, options: NormalisedOptions) {
+  private constructor(handle: NativeCapture, options: NormalisedOptions, debug: DebugLog) {
     super()
+    this.#debug = debug
     this.#native = handle
     this.#options = options
     this.#filter = new ActiveFilter(handle, options.native, {
       closed: () => this.#closing !== undefined,
       warn: (warning) => this.#warn(warning),
+      debug,
     })
     this.#interfaces = new CapturedInterfaces(handle, options.selection, this.#history, {
       learn: (iface) => this.#filter.learn(iface),
       failed: (error) => this.#fail(error),
+      debug,
     })
     this.#recorder = new Recorder(handle, {
       interfaces: () => this.interfaces,
@@ -123,6 +132,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     this.#interfaces.begin(this.#native.interfaces())
     await this.#native.start()
     signal?.throwIfAborted()
+    if (this.#debug.enabled) this.#debug('open: %s', this.stats().ring)
     this.#lossTimer = setInterval(() => this.#lookForLoss(), this.#loss.period).unref()
     signal?.addEventListener('abort', this.#onAbort, { once: true })
     // Later, when the caller has had a chance to listen.
@@ -175,7 +185,9 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   #lookForLoss(): void {
     const event = this.#loss.look(performance.now(), () => namesIn(this.#native.stats()))
     // Emitted when the present call is over: a listener may do anything, close() included.
-    if (event) queueMicrotask(() => this.emit('loss', event))
+    if (!event) return
+    this.#debug('loss is %s, was %s: %s', event.level, event.previous, event)
+    queueMicrotask(() => this.emit('loss', event))
   }
 
   /**
@@ -276,6 +288,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
         resolve = done
       })
       this.#stopping = { promise, resolve }
+      this.#debug('stopping')
       this.#native.stop()
     }
     return this.#stopping.promise
@@ -306,6 +319,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     this.#recorder.look()
     this.#interfaces.clear()
     this.#stopping?.resolve(this.#lastStats as CaptureStats)
+    if (this.#debug.enabled) this.#debug('closed: %s', totals(this.#lastStats as CaptureStats))
     this.emit('close')
   }
 
@@ -400,9 +414,16 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 
   #warn(warning: CaptureError): void {
+    this.#debug('warning %s: %s', warning.code, warning.message)
     if (this.listenerCount('warning') > 0) this.emit('warning', warning)
     else process.emitWarning(warning.message, { type: 'CaptureWarning', code: warning.code })
   }
+}
+
+/** The sums of a ledger, without the interfaces. */
+function totals(stats: CaptureStats): object {
+  const { interfaces: _, softnet: _softnet, loss: _loss, ring: _ring, overflow: _overflow, ...sums } = stats
+  return sums
 }
 
 /** Sought when there is something to name. */

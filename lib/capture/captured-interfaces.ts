@@ -1,3 +1,4 @@
+import type { DebugLog } from '../debug.js'
 import { CaptureError } from '../errors.js'
 import { toInterfaceEvents } from '../interfaces/interface-event.js'
 import type { InterfaceHistory } from '../interfaces/interface-history.js'
@@ -12,6 +13,8 @@ export interface CapturedInterfacesWatch {
   learn(iface: NetworkInterface): void
   /** A function among the patterns threw; what it was asked about is not captured. */
   failed(error: CaptureError): void
+  /** Each decision, with the pattern that made it. */
+  readonly debug: DebugLog
 }
 
 /**
@@ -53,7 +56,8 @@ export class CapturedInterfaces {
   begin(present: readonly NetworkInterface[]): void {
     const selection = this.#selection
     for (const iface of present) {
-      const { selected } = selection.decide(iface)
+      const { selected, text } = selection.decide(iface)
+      this.#watch.debug('present: %s', text)
       this.#history.record(iface, 0, 0n)
       if (selected) this.#selected.set(iface.index, iface)
       this.#native.decide(iface.index, iface.generation, 0, selected)
@@ -80,6 +84,7 @@ export class CapturedInterfaces {
   apply({ event: change, epoch, time }: NativeQueuedEvent): CaptureInterfaceEvent[] {
     const { type, interface: iface } = change
     const { index } = iface
+    this.#watch.debug('interface %s, index %s: %s', iface.name, index, type)
     let selected = this.#selected.has(index)
     switch (type) {
       case 'removed':
@@ -112,7 +117,9 @@ export class CapturedInterfaces {
 
   #decide(iface: NetworkInterface): boolean {
     try {
-      return this.#selection.decide(iface).selected
+      const { selected, text } = this.#selection.decide(iface)
+      this.#watch.debug('decided: %s', text)
+      return selected
     } catch (error) {
       this.#watch.failed(error as CaptureError)
       return false

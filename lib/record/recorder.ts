@@ -1,3 +1,4 @@
+import { debugLog } from '../debug.js'
 import { CaptureError } from '../errors.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import type { NativeRecorder } from './native.js'
@@ -47,6 +48,8 @@ export class Recorder {
       )
     }
     this.#begins = true
+    const debug = debugLog('recording')
+    debug('opening with %s', normalised)
     try {
       const handle = await this.#native.record({
         ...normalised,
@@ -57,6 +60,7 @@ export class Recorder {
         handle,
         () => this.#native.stopRecording(),
         (error) => this.#capture.warn(error),
+        debug,
       )
       this.#recording = recording
       // The capture may have been closed in the meantime.

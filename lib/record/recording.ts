@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import type { DebugLog } from '../debug.js'
 import { CaptureError } from '../errors.js'
 import type { NativeRecording } from './native.js'
 
@@ -61,6 +62,7 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
   readonly #native: NativeRecording
   readonly #stop: () => void
   readonly #unheard: (error: CaptureError) => void
+  readonly #debug: DebugLog
   /** Resolves to the last figures when the recording has ended; rejects with the error that ended it. */
   readonly finished: Promise<RecordingStats>
   #settle: { resolve: (stats: RecordingStats) => void; reject: (error: CaptureError) => void } | undefined
@@ -68,11 +70,12 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
   readonly #warned = { linkType: false, dropped: false }
 
   /** @internal */
-  constructor(native: NativeRecording, stop: () => void, unheard: (error: CaptureError) => void) {
+  constructor(native: NativeRecording, stop: () => void, unheard: (error: CaptureError) => void, debug: DebugLog) {
     super()
     this.#native = native
     this.#stop = stop
     this.#unheard = unheard
+    this.#debug = debug
     this.finished = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject }
     })
@@ -109,11 +112,13 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
     const news: (() => void)[] = []
     for (let file = this.#native.nextFile(); file; file = this.#native.nextFile()) {
       const complete = Object.freeze(file)
+      this.#debug('complete: %s', complete)
       news.push(() => this.emit('file', complete))
     }
     for (let fault = this.#native.nextFault(); fault; fault = this.#native.nextFault()) {
       const error = fault
       this.#error ??= error
+      this.#debug('error %s: %s', error.code, error.message)
       news.push(() => {
         if (this.listenerCount('error') > 0) this.emit('error', error)
         else this.#unheard(error)
@@ -134,6 +139,7 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
       const { resolve, reject } = this.#settle
       this.#settle = undefined
       const stats = this.stats()
+      this.#debug('ended: %s', stats)
       news.push(() => {
         this.emit('end', stats)
         if (this.#error) reject(this.#error)

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { debugLog } from '../debug.js'
 import { CaptureError } from '../errors.js'
 import { Chunk } from '../packets/chunk.js'
 import { iterateChunks, LoopShare } from '../packets/chunk-iteration.js'
@@ -45,6 +46,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   readonly #times = new BigUint64Array(this.#meta.buffer)
   readonly #turn = new LoopShare()
   readonly #contents = new SavefileContents()
+  readonly #debug = debugLog('savefile')
   #selectedCount = 0
   #ready = false
   /** Events that wait until somebody can listen. */
@@ -90,9 +92,11 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
       if (this.#refused) throw this.#refused.error
       if (this.format === 'pcap' && selection && this.#selectedCount === 0) throw this.#nothingSelected()
     } catch (error) {
+      this.#debug('not opened: %s', (error as Error)?.message)
       await this.close()
       throw error
     }
+    this.#debug('open: %s%s', this.#source.label, this.format)
     this.#hold(false)
     for (const text of selection?.warnings ?? []) this.#announce(() => this.#warn(text))
     const announcements = this.#announcements ?? []
@@ -188,6 +192,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     this.#pump?.stop()
     this.#turn.wake()
     await closed
+    this.#debug('closed: %s', this.#lastStats)
     this.emit('close')
   }
 
@@ -347,7 +352,9 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     let selected = true
     if (selection) {
       try {
-        selected = selection.decide(iface).selected
+        const decision = selection.decide(iface)
+        selected = decision.selected
+        this.#debug('interface %s: %s', iface.index, decision.text)
       } catch (error) {
         this.#failing ??= { error }
         selected = false
@@ -369,6 +376,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
 
   #warn(text: string, code: 'ERR_OPTION' | 'ERR_NO_INTERFACE' = 'ERR_OPTION'): void {
     const warning = new CaptureError(code, text)
+    this.#debug('warning %s: %s', code, text)
     if (this.listenerCount('warning') > 0) this.emit('warning', warning)
     else process.emitWarning(warning.message, { type: 'CaptureWarning', code: warning.code })
   }

@@ -1,0 +1,30 @@
+/** Does what the debug log has lines for: captures on eth0, changes the filter, records into a file, and reads that. */
+import { Capture, openFile } from 'ringtap'
+import { addVeth, del, rename } from '../support/network.js'
+import { sendSync } from '../support/send.js'
+
+const [path = ''] = process.argv.slice(2)
+const capture = await Capture.open({
+  interfaces: { include: ['^log\\b', /^eth\d/, '^\u001b'], exclude: '^veth', hotplug: true },
+})
+
+/** Makes a change, and waits for the event of it. */
+async function after(type: string, change: () => void): Promise<void> {
+  const event = new Promise<void>((resolve) => capture.on('interface', (event) => event.type === type && resolve()))
+  change()
+  await event
+}
+
+await after('added', () => addVeth('eth7', 'veth7', { up: false }))
+await after('renamed', () => rename('eth7', '\u001b[31m7'))
+await after('removed', () => del('\u001b[31m7'))
+await capture.setFilter('udp or arp')
+await capture.setHosts({ exclude: ['192.0.2.1', '192.0.2.2'] })
+await capture.setFilter('no such thing').catch(() => {})
+const recording = await capture.record({ path })
+sendSync({ interface: 'far0', count: 5 })
+await recording.stop()
+await capture.close()
+
+await using file = await openFile(path)
+for await (const chunk of file) chunk.release()
