@@ -19,7 +19,13 @@ const { pattern, path, filter, size, minutes, files, free, comment } = commandLi
 const capture = await Capture.open({ interfaces: { include: pattern, hotplug: true }, filter }).catch(fail)
 showWarnings(capture)
 const recording = await capture
-  .record({ path, rotate: { size: size * 1e6, seconds: minutes * 60 }, files, minimumFree: free * 1e6, comment })
+  .record({
+    path,
+    rotate: { size: size * 1e6, milliseconds: minutes * 60_000 },
+    files,
+    minimumFree: free * 1e6,
+    comment,
+  })
   .catch(fail)
 recording.on('file', ({ path, packets, bytes, firstTimestamp }) => {
   console.log(

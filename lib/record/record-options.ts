@@ -8,8 +8,8 @@ import type { NativeRecordOptions } from './native.js'
 export interface RotateOptions {
   /** Bytes that a file has at most, unless a single packet has more. At least 4096. */
   size?: number | undefined
-  /** Seconds from a file's first packet on. A file without packets is not rotated. */
-  seconds?: number | undefined
+  /** Milliseconds from the moment at which a file's first packet is written, 10 to 1e9. A file without packets is not rotated. */
+  milliseconds?: number | undefined
   /** Packets that a file has. */
   packets?: number | undefined
 }
@@ -55,18 +55,16 @@ export type NormalisedRecordOptions = Omit<NativeRecordOptions, 'linkType' | 'fi
 export function normaliseRecordOptions(given: RecordOptions): NormalisedRecordOptions {
   if (given === undefined) throw optionError('options', 'an object with a path', given)
   const options = checkGroup(given, 'options', ['path', 'rotate', 'files', 'minimumFree', 'sync', ...formKeys])
-  const rotate = checkGroup(options.rotate, 'rotate', ['size', 'seconds', 'packets'])
+  checkUnit(options.rotate)
+  const rotate = checkGroup(options.rotate, 'rotate', ['size', 'milliseconds', 'packets'])
   const limit = (value: number | undefined, label: string, low: number, high: number, unit?: string) =>
     value === undefined ? 0 : checkInteger(value, label, low, high, unit)
   const rotateBytes = limit(rotate.size, 'rotate.size', 4096, 2 ** 50, 'bytes')
   const rotatePackets = limit(rotate.packets, 'rotate.packets', 1, 2 ** 50)
-  const { seconds } = rotate
-  if (seconds !== undefined && !(typeof seconds === 'number' && seconds >= 0.01 && seconds <= 1_000_000)) {
-    throw optionError('rotate.seconds', 'a number from 0.01 to 1000000', seconds)
-  }
-  const rotating = rotateBytes + rotatePackets > 0 || seconds !== undefined
+  const rotateMilliseconds = limit(rotate.milliseconds, 'rotate.milliseconds', 10, 1e9, 'milliseconds')
+  const rotating = rotateBytes + rotatePackets + rotateMilliseconds > 0
   if (options.rotate !== undefined && !rotating) {
-    throw new CaptureError('ERR_OPTION', 'rotate must name at least one of size, seconds and packets', {
+    throw new CaptureError('ERR_OPTION', 'rotate must name at least one of size, milliseconds and packets', {
       option: 'rotate',
     })
   }
@@ -87,8 +85,16 @@ export function normaliseRecordOptions(given: RecordOptions): NormalisedRecordOp
     syncMilliseconds: typeof sync === 'number' ? Math.ceil(sync * 1000) : 0,
     rotateBytes,
     rotatePackets,
-    rotateMilliseconds: seconds === undefined ? 0 : Math.ceil(seconds * 1000),
+    rotateMilliseconds,
   }
+}
+
+/** The unit is that of `split` of `convertFiles`. */
+function checkUnit(rotate: object | undefined): void {
+  if (typeof rotate !== 'object' || rotate === null || !('seconds' in rotate)) return
+  throw new CaptureError('ERR_OPTION', 'rotate.seconds is not an option; use rotate.milliseconds', {
+    option: 'rotate.seconds',
+  })
 }
 
 function normalisePath(path: string, rotating: boolean): string {

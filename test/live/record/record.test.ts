@@ -181,7 +181,7 @@ t.test('rotation by time, and a second recording beside the files of the first',
   const capture = await Capture.open({ interfaces: 'eth0' })
   const all: RecordedFile[] = []
   for (const start of [0, 100]) {
-    const recording = await capture.record({ path, rotate: { seconds: 0.3 } })
+    const recording = await capture.record({ path, rotate: { milliseconds: 300 } })
     recording.on('file', (file) => all.push(file))
     await t.rejects(capture.record({ path }), { code: 'ERR_OPTION', message: /under way/ })
     for (const [i, from] of [start, start + 20].entries()) {
@@ -356,7 +356,8 @@ t.test('what is refused', async (t) => {
     [{ path, rotat: {} }, /rotat is not an option/],
     [{ path, rotate: {} }, /at least one of/],
     [{ path, rotate: { size: 1 } }, /rotate.size must be/],
-    [{ path, rotate: { seconds: 0 } }, /rotate.seconds must be/],
+    [{ path, rotate: { milliseconds: 0 } }, /rotate.milliseconds must be/],
+    [{ path, rotate: { seconds: 60 } }, /rotate.seconds is not an option; use rotate.milliseconds/],
     [{ path, rotate: { packets: 1.5 } }, /rotate.packets must be/],
     [{ path, files: 3 }, /files is only of use with rotate/],
     [{ path, minimumFree: -1 }, /minimumFree must be/],
