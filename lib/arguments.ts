@@ -84,8 +84,35 @@ export function checkCallback<T extends (...args: never) => unknown>(
   return value
 }
 
-/** An AbortSignal, or none. @internal */
+/**
+ * An AbortSignal, or none. Not by `instanceof`: a signal of another realm or of a polyfill has the same interface.
+ *
+ * Every function that takes a signal checks it with its other options and then calls {@link throwIfAborted}: a wrong
+ * option is reported before an abort.
+ *
+ * @internal
+ */
 export function checkSignal(value: unknown, label: string): AbortSignal | undefined {
-  if (value !== undefined && !(value instanceof AbortSignal)) throw optionError(label, 'an AbortSignal', value)
-  return value
+  if (value === undefined) return undefined
+  const signal = value as Partial<AbortSignal> | null
+  if (
+    typeof signal !== 'object' ||
+    typeof signal?.aborted !== 'boolean' ||
+    typeof signal.addEventListener !== 'function' ||
+    typeof signal.removeEventListener !== 'function'
+  ) {
+    throw optionError(label, 'an AbortSignal', value)
+  }
+  return signal as AbortSignal
+}
+
+/** What an aborted signal is to be answered with: its reason, as it is. @internal */
+export function abortReason(signal: AbortSignal | undefined): unknown {
+  // Polyfills from before 2022 have no reason.
+  return signal?.reason ?? new DOMException('This operation was aborted', 'AbortError')
+}
+
+/** Throws the reason of a signal that is aborted. @internal */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortReason(signal)
 }

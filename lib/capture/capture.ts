@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { abortReason, throwIfAborted } from '../arguments.js'
 import { type DebugLog, debugLog } from '../debug.js'
 import { CaptureError } from '../errors.js'
 import type { HostSets } from '../filter/address-sets.js'
@@ -78,7 +79,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   static async open(options?: CaptureOptions): Promise<Capture> {
     const normalised = normaliseOptions(options)
     const { signal } = normalised
-    signal?.throwIfAborted()
+    throwIfAborted(signal)
     const debug = debugLog('capture')
     debug('opening with %s', normalised.native)
     let wake = () => {}
@@ -90,7 +91,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       throw explainOpening(error)
     }
     try {
-      signal?.throwIfAborted()
+      throwIfAborted(signal)
       const capture = new Capture(handle, normalised, debug)
       wake = () => capture.#wake()
       await capture.#start()
@@ -131,7 +132,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     const { selection, signal, native: settings } = this.#options
     this.#interfaces.begin(this.#native.interfaces())
     await this.#native.start()
-    signal?.throwIfAborted()
+    throwIfAborted(signal)
     if (this.#debug.enabled) this.#debug('open: %s', this.stats().ring)
     this.#lossTimer = setInterval(() => this.#lookForLoss(), this.#loss.period).unref()
     signal?.addEventListener('abort', this.#onAbort, { once: true })
@@ -324,7 +325,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 
   readonly #onAbort = (): void => {
-    this.#aborted = { reason: this.#options.signal?.reason }
+    this.#aborted = { reason: abortReason(this.#options.signal) }
     void this.close()
   }
 

@@ -1,4 +1,4 @@
-import { checkNetns } from '../arguments.js'
+import { abortReason, checkNetns, checkSignal, throwIfAborted } from '../arguments.js'
 import { CaptureError, optionError } from '../errors.js'
 import { explainOpening } from '../permission.js'
 import { difference, type InterfaceEvent, toInterfaceEvents } from './interface-event.js'
@@ -107,13 +107,7 @@ function normalise(options: WatchInterfacesOptions): Settings {
     }
   }
   const { signal, initial = false, maxQueue = 65536, receiveBuffer = 0 } = options
-  // Not instanceof: signals of other realms and of polyfills are as good.
-  if (
-    signal !== undefined &&
-    !(typeof signal === 'object' && signal !== null && 'aborted' in signal && 'addEventListener' in signal)
-  ) {
-    throw optionError('options.signal', 'an AbortSignal', signal)
-  }
+  checkSignal(signal, 'options.signal')
   if (typeof initial !== 'boolean') throw optionError('options.initial', 'a boolean', initial)
   if (!Number.isInteger(maxQueue) || maxQueue < 1 || maxQueue > maxMaxQueue) {
     throw optionError('options.maxQueue', `an integer from 1 to ${maxMaxQueue}`, maxQueue)
@@ -154,7 +148,7 @@ class Watcher implements InterfaceWatcher {
   #closing: Promise<void> | undefined
 
   constructor({ signal, initial, maxQueue, receiveBuffer, netns }: Settings) {
-    if (signal?.aborted) throw signal.reason
+    throwIfAborted(signal)
     try {
       this.#watch = new (native().InterfaceWatch)(receiveBuffer, maxQueue, callThrough(this.#link), netns)
     } catch (error) {
@@ -164,7 +158,7 @@ class Watcher implements InterfaceWatcher {
     if (initial) this.#batch = difference([], this.#delivered.values())
 
     this.#signal = signal
-    this.#onAbort = () => this.#fail(signal?.reason)
+    this.#onAbort = () => this.#fail(abortReason(signal))
     signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
 

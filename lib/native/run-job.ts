@@ -1,3 +1,4 @@
+import { abortReason, throwIfAborted } from '../arguments.js'
 import type { CaptureError } from '../errors.js'
 
 /** A task on a native thread of its own (native/binding/util/job.h). @internal */
@@ -27,7 +28,7 @@ export async function runJob<Handle, Stats, End extends { stats: Stats; failure?
   signal: AbortSignal | undefined,
   tell: ((stats: Stats) => void) | undefined,
 ): Promise<End> {
-  signal?.throwIfAborted()
+  throwIfAborted(signal)
   let ended: () => void = () => {}
   const end = new Promise<void>((resolve) => {
     ended = resolve
@@ -54,6 +55,6 @@ export async function runJob<Handle, Stats, End extends { stats: Stats; failure?
   report(result.stats)
   if (thrown.length > 0) throw thrown[0]
   if (result.failure) throw calls.explain(result.failure)
-  if (aborted) throw signal?.reason
+  if (aborted) throw abortReason(signal)
   return result
 }

@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../arguments.js'
 import { native } from './native.js'
 import { Savefile } from './savefile.js'
 import { normaliseSavefileOptions, type SavefileOptions } from './savefile-options.js'
@@ -25,7 +26,7 @@ import { openSource, type SavefileSource } from './savefile-source.js'
  */
 export async function openFile(source: SavefileSource, options?: SavefileOptions): Promise<Savefile> {
   const normalised = normaliseSavefileOptions(options)
-  normalised.signal?.throwIfAborted()
+  throwIfAborted(normalised.signal)
   const addon = native()
   const opened = await openSource(source)
   let wake = () => {}

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { abortReason, throwIfAborted } from '../arguments.js'
 import { debugLog } from '../debug.js'
 import { CaptureError } from '../errors.js'
 import { Chunk } from '../packets/chunk.js'
@@ -78,7 +79,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   async _open(): Promise<this> {
     const { signal, selection } = this.#options
     try {
-      signal?.throwIfAborted()
+      throwIfAborted(signal)
       signal?.addEventListener('abort', this.#onAbort, { once: true })
       for (;;) {
         for (let i = 0; !this.#ready && i < eventsAtOnce && this.#takeEvents(); i++);
@@ -197,7 +198,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   }
 
   readonly #onAbort = (): void => {
-    this.#ended ??= { error: this.#options.signal?.reason }
+    this.#ended ??= { error: abortReason(this.#options.signal) }
     void this.close()
   }
 

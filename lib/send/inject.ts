@@ -1,4 +1,12 @@
-import { checkBoolean, checkGroup, checkInteger, checkName, checkNetns, checkSignal } from '../arguments.js'
+import {
+  checkBoolean,
+  checkGroup,
+  checkInteger,
+  checkName,
+  checkNetns,
+  checkSignal,
+  throwIfAborted,
+} from '../arguments.js'
 import { CaptureError } from '../errors.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import type { Packet } from '../packets/packet.js'
@@ -110,6 +118,7 @@ export class Injector implements AsyncDisposable {
     const { signal } = checkGroup(options, 'options', ['signal'])
     checkSignal(signal, 'signal')
     const list = checkFrames(frames)
+    throwIfAborted(signal)
     const done = this.#turn.then(() => this.#send(list, signal))
     this.#turn = done.catch(() => {})
     return done
@@ -145,7 +154,7 @@ export class Injector implements AsyncDisposable {
     const ledger = new SendLedger()
     let position = 0
     const check = () => {
-      signal?.throwIfAborted()
+      throwIfAborted(signal)
       if (this.#closing) throw new CaptureError('ERR_CLOSED', 'the injector is closed')
     }
     const flush = async () => {
@@ -192,9 +201,11 @@ export class Injector implements AsyncDisposable {
  */
 export async function inject(interfaceName: string, frames: Frames, options?: InjectOptions): Promise<SendResult> {
   const { signal, ...opening } = checkGroup(options, 'options', [...injectorKeys, 'signal'])
-  checkSignal(signal, 'signal')?.throwIfAborted()
+  checkSignal(signal, 'signal')
+  normaliseInjector(opening)
   checkInterfaceName(interfaceName, 'interfaceName')
   checkFrames(frames)
+  throwIfAborted(signal)
   const injector = await Injector.open(interfaceName, opening)
   try {
     return await injector.send(frames, { signal })
