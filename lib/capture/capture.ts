@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { abortReason, throwIfAborted } from '../arguments.js'
 import { type DebugLog, debugLog } from '../debug.js'
+import { emitSafely } from '../emit.js'
 import { CaptureError } from '../errors.js'
 import type { HostSets } from '../filter/address-sets.js'
 import { InterfaceHistory } from '../interfaces/interface-history.js'
@@ -188,7 +189,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     // Emitted when the present call is over: a listener may do anything, close() included.
     if (!event) return
     this.#debug('loss is %s, was %s: %s', event.level, event.previous, event)
-    queueMicrotask(() => this.emit('loss', event))
+    queueMicrotask(() => emitSafely(this, 'loss', event))
   }
 
   /**
@@ -321,7 +322,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     this.#interfaces.clear()
     this.#stopping?.resolve(this.#lastStats as CaptureStats)
     if (this.#debug.enabled) this.#debug('closed: %s', totals(this.#lastStats as CaptureStats))
-    this.emit('close')
+    emitSafely(this, 'close')
   }
 
   readonly #onAbort = (): void => {
@@ -399,13 +400,13 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     // Emitted when the present call is over: a listener may do anything, close() included.
     const events = changes
     queueMicrotask(() => {
-      for (const event of events) this.emit('interface', event)
+      for (const event of events) emitSafely(this, 'interface', event)
     })
   }
 
   #fail(error: CaptureError): void {
     queueMicrotask(() => {
-      if (this.listenerCount('error') > 0) this.emit('error', error)
+      if (this.listenerCount('error') > 0) emitSafely(this, 'error', error)
       else this.#warn(error)
     })
   }
@@ -416,7 +417,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
 
   #warn(warning: CaptureError): void {
     this.#debug('warning %s: %s', warning.code, warning.message)
-    if (this.listenerCount('warning') > 0) this.emit('warning', warning)
+    if (this.listenerCount('warning') > 0) emitSafely(this, 'warning', warning)
     else process.emitWarning(warning.message, { type: 'CaptureWarning', code: warning.code })
   }
 }

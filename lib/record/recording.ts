@@ -1,23 +1,12 @@
 import { EventEmitter } from 'node:events'
 import type { DebugLog } from '../debug.js'
+import { emitSafely } from '../emit.js'
 import { CaptureError } from '../errors.js'
+import type { CompleteFile } from '../savefile/complete-file.js'
 import type { NativeRecording } from './native.js'
 
 /** A complete file of a {@link Recording}. */
-export interface RecordedFile {
-  /** Its path. */
-  readonly path: string
-  /** Packets in it. */
-  readonly packets: number
-  /** Bytes of these packets, as captured, with their VLAN tags. */
-  readonly packetBytes: number
-  /** Bytes of the file. */
-  readonly bytes: number
-  /** The earliest time of its packets, nanoseconds since 1970-01-01 UTC; 0 where it has none. */
-  readonly firstTimestamp: bigint
-  /** The latest time of its packets. */
-  readonly lastTimestamp: bigint
-}
+export interface RecordedFile extends CompleteFile {}
 
 /**
  * What became of the packets that a recording was given. Once it has ended, all of them are among `packets`, `dropped`
@@ -113,14 +102,14 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
     for (let file = this.#native.nextFile(); file; file = this.#native.nextFile()) {
       const complete = Object.freeze(file)
       this.#debug('complete: %s', complete)
-      news.push(() => this.emit('file', complete))
+      news.push(() => emitSafely(this, 'file', complete))
     }
     for (let fault = this.#native.nextFault(); fault; fault = this.#native.nextFault()) {
       const error = fault
       this.#error ??= error
       this.#debug('error %s: %s', error.code, error.message)
       news.push(() => {
-        if (this.listenerCount('error') > 0) this.emit('error', error)
+        if (this.listenerCount('error') > 0) emitSafely(this, 'error', error)
         else this.#unheard(error)
       })
     }
@@ -141,7 +130,7 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
       const stats = this.stats()
       this.#debug('ended: %s', stats)
       news.push(() => {
-        this.emit('end', stats)
+        emitSafely(this, 'end', stats)
         if (this.#error) reject(this.#error)
         else resolve(stats)
       })

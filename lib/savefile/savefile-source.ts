@@ -1,5 +1,8 @@
+import { constants, open as openDescriptor } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
+import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
+import { promisify } from 'node:util'
 import { CaptureError, optionError } from '../errors.js'
 import type { NativeSavefile } from './native.js'
 
@@ -27,15 +30,17 @@ export async function openSource(source: SavefileSource): Promise<OpenedSource> 
   }
   const label = `${path}: `
   try {
-    const file = await open(path, 'r')
+    // Non-blocking: the open(2) of a FIFO waits for a writer, in one of the few threads that all of Node shares.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
     try {
       const stats = await file.stat()
       if (stats.isFile()) return { label, size: stats.size, file, stream: undefined }
       if (stats.isDirectory()) {
         throw Object.assign(new Error('EISDIR: illegal operation on a directory'), { errno: -21, syscall: 'read' })
       }
-      // Pipes and devices: nothing that the reader's thread should wait in.
-      return { label, size: undefined, file: undefined, stream: file.createReadStream({ highWaterMark: 1 << 18 }) }
+      const stream = stats.isFIFO() ? await fifoStream(path) : (await open(path, 'r')).createReadStream(bigReads)
+      await file.close()
+      return { label, size: undefined, file: undefined, stream }
     } catch (error) {
       await file.close()
       throw error
@@ -43,6 +48,15 @@ export async function openSource(source: SavefileSource): Promise<OpenedSource> 
   } catch (error) {
     throw systemError(label, error)
   }
+}
+
+/** Devices are read as Node reads files. */
+const bigReads = { highWaterMark: 1 << 18 }
+
+/** A FIFO, read by epoll(7) as sockets are: a writer that is slow, or has yet to come, holds up nobody else. */
+async function fifoStream(path: string | URL): Promise<Readable> {
+  const fd = await promisify(openDescriptor)(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  return new Socket({ fd, readable: true, writable: false })
 }
 
 function systemError(label: string, error: unknown): unknown {

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { abortReason, throwIfAborted } from '../arguments.js'
 import { debugLog } from '../debug.js'
+import { emitSafely } from '../emit.js'
 import { CaptureError } from '../errors.js'
 import { Chunk } from '../packets/chunk.js'
 import { iterateChunks, LoopShare } from '../packets/chunk-iteration.js'
@@ -194,7 +195,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     this.#turn.wake()
     await closed
     this.#debug('closed: %s', this.#lastStats)
-    this.emit('close')
+    emitSafely(this, 'close')
   }
 
   readonly #onAbort = (): void => {
@@ -313,7 +314,8 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     const { bytesRead } = this.#native.stats()
     const waiting = this.#turn.waiting || last
     const progress = this.#progress()
-    this.emit('progress', waiting ? { ...progress, bytesDone: Math.max(progress.bytesDone, bytesRead) } : progress)
+    const bytesDone = waiting ? Math.max(progress.bytesDone, bytesRead) : progress.bytesDone
+    emitSafely(this, 'progress', { ...progress, bytesDone })
   }
 
   /** The reader has news, or a chunk, or room for more bytes. @internal */
@@ -366,7 +368,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
       this.#selectedCount++
       this.#missing = this.#missing.filter((name) => name !== iface.name)
     }
-    this.#announce(() => this.emit('interface', iface, selected))
+    this.#announce(() => emitSafely(this, 'interface', iface, selected))
   }
 
   /** When the present call is over, and whoever opened the file has had a chance to listen. */
@@ -378,7 +380,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   #warn(text: string, code: 'ERR_OPTION' | 'ERR_NO_INTERFACE' = 'ERR_OPTION'): void {
     const warning = new CaptureError(code, text)
     this.#debug('warning %s: %s', code, text)
-    if (this.listenerCount('warning') > 0) this.emit('warning', warning)
+    if (this.listenerCount('warning') > 0) emitSafely(this, 'warning', warning)
     else process.emitWarning(warning.message, { type: 'CaptureWarning', code: warning.code })
   }
 }

@@ -743,3 +743,30 @@ t.test('nothing leaks', async (t) => {
   const after = await settle()
   t.strictSame([after.descriptors, after.threads], [before.descriptors, before.threads])
 })
+
+t.test('listeners that throw end nothing but themselves', async (t) => {
+  const path = write(
+    new Pcapng()
+      .section()
+      .interface(1)
+      .packet(0, { time: 1n, data: Buffer.alloc(60) })
+      .done(),
+  )
+  const script = `
+    import { openFile } from 'ringtap'
+    const thrown = []
+    process.on('uncaughtException', (error) => thrown.push(error.message))
+    const file = await openFile(${JSON.stringify(path)})
+    for (const name of ['interface', 'progress', 'close']) file.on(name, () => { throw new Error(name) })
+    let packets = 0
+    for await (const chunk of file) packets += chunk.packetCount
+    await file.close()
+    await new Promise((resolve) => setImmediate(resolve))
+    console.log(JSON.stringify({ packets, thrown: [...new Set(thrown)].sort() }))`
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    encoding: 'utf8',
+    env: { ...process.env, NODE_OPTIONS: '' },
+  })
+  t.equal(stderr, '')
+  t.same(JSON.parse(stdout), { packets: 1, thrown: ['close', 'interface', 'progress'] })
+})

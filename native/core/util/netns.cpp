@@ -17,7 +17,8 @@ Result<> Namespace::enter() const {
 }
 
 Result<> enterNamespace(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // Non-blocking: the open(2) of a FIFO waits for a writer.
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) {
     const Code code = errno == ENOENT || errno == ENOTDIR ? Code::Option : Code::System;
     return Error::fromErrno("open", "netns " + path + " cannot be opened", code);
