@@ -159,23 +159,25 @@ Recorder::Clock::time_point Recorder::deadline(bool stopping) const {
 }
 
 void Recorder::run() {
-  (void)flush();  // readable from the start
+  (void)flush();                   // readable from the start
+  std::function<bool()> caughtUp;  // the one that stop() was first given: it has state, so it is not copied
   while (!failed_) {
     std::optional<Lease> lease;
-    std::function<bool()> caughtUp;
     bool idle = true;
+    bool stopping = false;
     {
       std::unique_lock lock(mutex_);
       if (!ready()) {
         if (finished_ && (queue_.empty() || undecided_)) break;
-        changed_.wait_until(lock, deadline(static_cast<bool>(caughtUp_) && !finished_));
+        changed_.wait_until(lock, deadline((caughtUp || caughtUp_) && !finished_));
       }
       if (ready()) {
         lease.emplace(std::move(queue_.front()));
         queue_.pop_front();
         idle = !ready();
       }
-      if (!finished_) caughtUp = caughtUp_;
+      if (!caughtUp) caughtUp = std::exchange(caughtUp_, nullptr);
+      stopping = caughtUp && !finished_;
     }
     if (const auto due = stream_.cutDue(); due && Clock::now() >= *due) stream_.cut();
     if (lease) {
@@ -186,7 +188,7 @@ void Recorder::run() {
     if (!failed_) {
       if (auto synced = files_.syncIfDue(); !synced) fail(std::move(synced.error()));
     }
-    if (!failed_ && caughtUp && caughtUp()) {
+    if (!failed_ && stopping && caughtUp()) {
       context_->detach(*this);
       finish(false);
     }

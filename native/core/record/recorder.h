@@ -43,11 +43,6 @@ struct RecorderStats {
   std::uint64_t otherLinkType = 0;  // pcap: not written, for the file is of another link type
 };
 
-struct CompleteFile {
-  std::string path;
-  SavefileCounts counts;
-};
-
 class Recorder {
  public:
   struct Context {
@@ -69,8 +64,8 @@ class Recorder {
   // Takes the first file back; only before prepare().
   void discard() { files_.discard(); }
 
-  // Ends once caughtUp(), asked again and again from the recorder's thread, says that all packets of before have been
-  // pushed.
+  // The recording ends once caughtUp() returns true: when every packet received before the stop has been pushed. The
+  // recorder's thread calls it repeatedly, always the same object. Only the first call has an effect.
   void stop(std::function<bool()> caughtUp);
   // Nothing is pushed any more. `undecided`: JavaScript answers no events any more either; what waits for that is
   // dropped.

@@ -197,3 +197,21 @@ TEST(aFileWithNothingToTellIsNotLeftBehind) {
   CHECK(bench.recorder->stats().files == 1);
   CHECK(bench.folder.names() == std::vector<std::string>{"000001.pcapng"});
 }
+
+// What has to be written is fixed when the stop begins: a predicate that sets it down at its first call must find it at
+// the next one, or a recording runs after traffic that goes on.
+TEST(aStopKeepsTheStateOfItsPredicate) {
+  Bench bench({});
+  bench.start();
+  bench.push(1, 3);
+  auto calls = std::make_shared<std::atomic<int>>(0);
+  bench.recorder->stop([calls, mine = 0]() mutable {
+    ++*calls;
+    return ++mine == 3;
+  });
+  // A second stop changes nothing.
+  bench.recorder->stop([] { return true; });
+  CHECK(eventually([&] { return bench.recorder->ended(); }));
+  CHECK(*calls == 3);
+  CHECK(bench.recorder->stats().packets == 3);
+}
