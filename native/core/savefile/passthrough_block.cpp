@@ -1,9 +1,10 @@
 #include "core/savefile/passthrough_block.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
-#include <utility>
 
+#include "core/savefile/option_walk.h"
 #include "core/savefile/savefile_format.h"
 
 namespace ringtap {
@@ -12,22 +13,20 @@ namespace {
 
 using namespace savefile;
 
-// Goes over a body and turns its numbers round, where they need it. Once something is wrong, all is.
+// Converts a body in place to this machine's byte order, from its start to its end. Once something is wrong, good() is
+// false for good.
 class ByteSwapper {
  public:
+  // `foreign`: the body is in the other byte order.
   ByteSwapper(std::vector<std::uint8_t>& body, bool foreign) : body_(body), foreign_(foreign) {}
 
   [[nodiscard]] bool good() const { return good_; }
   [[nodiscard]] bool atEnd() const { return !good_ || at_ == body_.size(); }
-  template <typename T>
-  T number() {
-    T value{};
+  std::uint32_t number() {
+    std::uint32_t value = 0;
     if (!has(sizeof value)) return value;
-    std::uint8_t* at = body_.data() + at_;
-    if (foreign_) {
-      for (std::size_t i = 0; i < sizeof value / 2; ++i) std::swap(at[i], at[sizeof value - 1 - i]);
-    }
-    std::memcpy(&value, at, sizeof value);
+    swap(at_, sizeof value);
+    std::memcpy(&value, body_.data() + at_, sizeof value);
     at_ += sizeof value;
     return value;
   }
@@ -35,35 +34,40 @@ class ByteSwapper {
   void pass(std::size_t bytes) {
     if (has(padded(bytes))) at_ += padded(bytes);
   }
-  // What was come across can only be copied as it is.
-  void onlyAsItIs() { good_ = good_ && !foreign_; }
+  // The place cannot be converted, only copied.
+  void copyOnly() { good_ = good_ && !foreign_; }
 
-  // Codes, lengths and values, up to the end of the list; visit(code, length) has to pass over the value.
+  // Codes and lengths, up to the end of the list; visit(code, at, length) converts the value.
   template <typename Visit>
   void list(Visit&& visit) {
-    while (!atEnd()) {
-      const auto code = number<std::uint16_t>();
-      const auto length = number<std::uint16_t>();
-      if (!good_ || code == kOptionEnd) return;
-      visit(code, length);
-    }
+    if (!good_) return;
+    const OptionWalk walk =
+        walkOptions(body_, at_, foreign_, [&](std::uint16_t code, std::size_t at, std::uint16_t length) {
+          // Ahead of the walk, which has read them.
+          swap(at - 4, 2);
+          swap(at - 2, 2);
+          visit(code, at, length);
+        });
+    if (walk.ended) swap(walk.at - 2, 2);
+    good_ = good_ && walk.good;
+    at_ = walk.at;
   }
-  // `own`: codes up to this are of the block's own, and have no numbers in their values.
+  // `own`: the codes up to this one are the block's own, and have no numbers in their values.
   void options(std::uint16_t own) {
-    list([&](std::uint16_t code, std::uint16_t length) {
+    list([&](std::uint16_t code, std::size_t at, std::uint16_t length) {
       const bool text = code == custom_option::kText || code == custom_option::kTextOnce;
-      if (text && length >= sizeof(std::uint32_t)) {
-        (void)number<std::uint32_t>();  // of the enterprise
-        pass(length - sizeof(std::uint32_t));
-        return;
-      }
-      if (code > own) onlyAsItIs();
-      pass(length);
+      if (text && length >= sizeof(std::uint32_t)) swap(at, sizeof(std::uint32_t));  // the enterprise number
+      else if (code > own) copyOnly();
     });
     if (!atEnd()) good_ = false;
   }
 
  private:
+  void swap(std::size_t at, std::size_t size) {
+    if (foreign_)
+      std::reverse(body_.begin() + static_cast<std::ptrdiff_t>(at),
+                   body_.begin() + static_cast<std::ptrdiff_t>(at + size));
+  }
   bool has(std::size_t bytes) {
     good_ = good_ && bytes <= body_.size() - at_;
     return good_;
@@ -76,36 +80,35 @@ class ByteSwapper {
 };
 
 void swapNames(ByteSwapper& swapper) {
-  swapper.list([&](std::uint16_t code, std::uint16_t length) {
-    // An address and texts: as on the wire.
-    if (code > name_record::kEui64) swapper.onlyAsItIs();
-    swapper.pass(length);
+  swapper.list([&](std::uint16_t code, std::size_t, std::uint16_t) {
+    // Known records have an address and texts, which have no byte order.
+    if (code > name_record::kEui64) swapper.copyOnly();
   });
   swapper.options(name_option::kServerIpv6);
 }
 
 void swapSecrets(ByteSwapper& swapper) {
-  (void)swapper.number<std::uint32_t>();  // of what kind
-  swapper.pass(swapper.number<std::uint32_t>());
+  (void)swapper.number();  // the kind of secrets
+  swapper.pass(swapper.number());
   swapper.options(kOptionComment);
 }
 
 }  // namespace
 
 std::optional<PassthroughBlock> passThrough(const FileBlock& block) {
-  PassthroughBlock carried{block.type, block.body};
-  ByteSwapper swapper(carried.body, block.bigEndian != (std::endian::native == std::endian::big));
+  PassthroughBlock converted{block.type, block.body};
+  ByteSwapper swapper(converted.body, block.bigEndian != (std::endian::native == std::endian::big));
   switch (block.type) {
     case kNameResolution: swapNames(swapper); break;
     case kDecryptionSecrets: swapSecrets(swapper); break;
     case kCustom:
-      (void)swapper.number<std::uint32_t>();
-      swapper.onlyAsItIs();
+      (void)swapper.number();  // the enterprise number
+      swapper.copyOnly();
       break;
     default: return std::nullopt;
   }
   if (!swapper.good()) return std::nullopt;
-  return carried;
+  return converted;
 }
 
 }  // namespace ringtap

@@ -1,4 +1,4 @@
-// Blocks beside packets on their way from one file into another, which is in this machine's byte order.
+// Blocks other than packets that are copied from one file into another, which is in this machine's byte order.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,9 @@ struct PassthroughBlock {
   bool operator==(const PassthroughBlock&) const = default;
 };
 
-// The block as the other file is to have it. Nothing where it is broken, or of the other byte order and has numbers at
-// places that are not known: name resolution and decryption secrets are known but for options that somebody else
-// defined, custom blocks are not. Custom blocks that forbid to be copied are not.
+// The block in this machine's byte order. Nothing if it is damaged, if it is a custom block that must not be copied, or
+// if it is in the other byte order and its layout is not known: that of custom blocks, and of options that private
+// enterprises define in name resolution and decryption secrets blocks, is not.
 [[nodiscard]] std::optional<PassthroughBlock> passThrough(const FileBlock& block);
 
 }  // namespace ringtap

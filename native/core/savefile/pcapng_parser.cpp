@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstdio>
 
+#include "core/savefile/option_walk.h"
 #include "core/savefile/savefile_format.h"
 
 namespace ringtap {
@@ -273,18 +274,15 @@ Result<> PcapngParser::other(const Block& block) {
 
 template <typename Visit>
 Result<> PcapngParser::options(const Block& block, std::uint64_t at, Visit&& visit) const {
-  const std::uint64_t end = block.length - 4;
-  while (at + 4 <= end) {
-    const std::uint16_t code = load16(block.bytes + at);
-    const std::uint16_t length = load16(block.bytes + at + 2);
-    if (code == kOptionEnd) return {};
-    if (at + 4 + length > end) {
-      return damage("an option of " + std::to_string(length) + " bytes that ends beyond its block", offset_ + at);
-    }
-    visit(code, std::span<const std::uint8_t>(block.bytes + at + 4, length));
-    at += 4 + padded(length);
-  }
-  return {};
+  const std::span body(block.bytes, block.length - 4);
+  const OptionWalk walk = walkOptions(
+      body, at, swapped_,
+      [&](std::uint16_t code, std::size_t from, std::size_t length) { visit(code, body.subspan(from, length)); });
+  if (walk.good) return {};
+  return damage("an option of " + std::to_string(load16(block.bytes + walk.at + 2)) + " bytes, " +
+                    std::to_string(walk.at) + " bytes into a block of type " + hex(block.type) +
+                    ", that ends beyond the block",
+                offset_);
 }
 
 Result<std::vector<FileOption>> PcapngParser::keptOptions(const Block& block, std::uint64_t at) {

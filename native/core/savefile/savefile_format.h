@@ -57,22 +57,15 @@ constexpr std::uint64_t padded(std::uint64_t length) { return (length + 3) / 4 *
 // Options: a code, a length, the value padded to four bytes.
 inline constexpr std::uint16_t kOptionEnd = 0;
 inline constexpr std::uint16_t kOptionComment = 1;
-namespace custom_option {  // of any block: an enterprise's number, then what it likes
+namespace custom_option {  // of any block: an enterprise's number, then its own content
 inline constexpr std::uint16_t kText = 2988;
-inline constexpr std::uint16_t kBinary = 2989;
-inline constexpr std::uint16_t kTextOnce = 19372;  // the same two, not to be copied
-inline constexpr std::uint16_t kBinaryOnce = 19373;
+inline constexpr std::uint16_t kTextOnce = 19372;  // must not be copied
 }  // namespace custom_option
-namespace name_record {  // of name resolution blocks, in front of their options; laid out as those are
-inline constexpr std::uint16_t kIpv4 = 1;
-inline constexpr std::uint16_t kIpv6 = 2;
-inline constexpr std::uint16_t kEui48 = 3;
-inline constexpr std::uint16_t kEui64 = 4;
+namespace name_record {  // of name resolution blocks, ahead of their options; laid out as options are
+inline constexpr std::uint16_t kEui64 = 4;  // the last one; 1 to 3 are IPv4, IPv6 and EUI-48
 }  // namespace name_record
 namespace name_option {
-inline constexpr std::uint16_t kServerName = 2;
-inline constexpr std::uint16_t kServerIpv4 = 3;
-inline constexpr std::uint16_t kServerIpv6 = 4;
+inline constexpr std::uint16_t kServerIpv6 = 4;  // the last one; 2 and 3 are the server's name and IPv4 address
 }  // namespace name_option
 namespace section_option {
 inline constexpr std::uint16_t kHardware = 2;
@@ -85,31 +78,19 @@ inline constexpr std::uint16_t kDescription = 3;
 inline constexpr std::uint16_t kIpv4Address = 4;
 inline constexpr std::uint16_t kIpv6Address = 5;
 inline constexpr std::uint16_t kMacAddress = 6;
-inline constexpr std::uint16_t kEuiAddress = 7;
 inline constexpr std::uint16_t kSpeed = 8;
 inline constexpr std::uint16_t kTimestampResolution = 9;
 inline constexpr std::uint16_t kFilter = 11;
-inline constexpr std::uint16_t kOperatingSystem = 12;
-inline constexpr std::uint16_t kFcsLength = 13;
 inline constexpr std::uint16_t kTimestampOffset = 14;
-inline constexpr std::uint16_t kHardware = 15;
-inline constexpr std::uint16_t kTransmitSpeed = 16;
-inline constexpr std::uint16_t kReceiveSpeed = 17;
 }  // namespace interface_option
 namespace packet_option {
 inline constexpr std::uint16_t kFlags = 2;
-inline constexpr std::uint16_t kHash = 3;
-inline constexpr std::uint16_t kDropCount = 4;
-inline constexpr std::uint16_t kPacketId = 5;
-inline constexpr std::uint16_t kQueue = 6;
-inline constexpr std::uint16_t kVerdict = 7;
 }  // namespace packet_option
 namespace statistics_option {
 inline constexpr std::uint16_t kStartTime = 2;
 inline constexpr std::uint16_t kEndTime = 3;
 inline constexpr std::uint16_t kReceived = 4;
 inline constexpr std::uint16_t kDropped = 5;
-inline constexpr std::uint16_t kFilterAccepted = 6;
 inline constexpr std::uint16_t kDroppedBySystem = 7;
 inline constexpr std::uint16_t kDelivered = 8;
 }  // namespace statistics_option
