@@ -1,5 +1,5 @@
 import type { CaptureError } from '../errors.js'
-import type { NativeSavefileForm } from '../savefile/native.js'
+import type { NativeCompleteFile, NativeSavefileForm } from '../savefile/native.js'
 
 /** What a recording is begun with: every value checked and settled (lib/record/record-options.ts). @internal */
 export interface NativeRecordOptions extends NativeSavefileForm {
@@ -19,16 +19,7 @@ export interface NativeRecordOptions extends NativeSavefileForm {
 
 /** A recording's native side (native/binding/record/recording.cpp). @internal */
 export interface NativeRecording {
-  nextFile():
-    | {
-        path: string
-        packets: number
-        packetBytes: number
-        bytes: number
-        firstTimestamp: bigint
-        lastTimestamp: bigint
-      }
-    | undefined
+  nextFile(): NativeCompleteFile | undefined
   nextFault(): CaptureError | undefined
   stats(): {
     packets: number

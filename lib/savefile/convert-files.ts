@@ -10,6 +10,7 @@ import {
 import { blame, type CaptureError, optionError } from '../errors.js'
 import { type InterfaceSelection, normaliseSelection } from '../interfaces/selection.js'
 import { runJob } from '../native/run-job.js'
+import type { CompleteFile } from './complete-file.js'
 import { InterfaceJudge } from './convert-interfaces.js'
 import { type NativeConvertStats, native } from './native.js'
 import { checkOutputPath } from './output-path.js'
@@ -77,16 +78,8 @@ export interface ConvertProgress {
   readonly bytesTotal: number
 }
 
-/** A file that was written. */
-export interface ConvertedFile {
-  readonly path: string
-  readonly packets: number
-  readonly bytes: number
-  /** The earliest time of its packets, nanoseconds since 1970; 0 where it has none. */
-  readonly firstTimestamp: bigint
-  /** The latest. */
-  readonly lastTimestamp: bigint
-}
+/** A file that {@link convertFiles} has written. */
+export interface ConvertedFile extends Omit<CompleteFile, 'packetBytes'> {}
 
 /** What {@link convertFiles} has done. */
 export interface ConvertResult {
@@ -148,7 +141,11 @@ export async function convertFiles(
   const judge = selection && new InterfaceJudge(selection)
   const thrown: unknown[] = []
   const addon = native()
-  const { files, stats, warnings } = await runJob(
+  const {
+    files: complete,
+    stats,
+    warnings,
+  } = await runJob(
     {
       start: (onEnd) => {
         const handle = addon.startConvert(settings, () => {
@@ -172,6 +169,7 @@ export async function convertFiles(
     onProgress && ((now) => onProgress(progressOf(now))),
   )
   if (thrown.length > 0) throw thrown[0]
+  const files = complete.map(({ packetBytes: _, ...file }) => file)
   const { packets, written, otherLinkType } = stats
   return { files, packets, written, otherLinkType, warnings: [...warnings, ...(judge?.warnings() ?? [])] }
 }

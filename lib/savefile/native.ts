@@ -16,6 +16,13 @@ export interface SavefileNative {
   SavefileBuffer: new (
     form: NativeSavefileForm,
   ) => NativeSavefileBuffer
+  /** Begins the file of a SavefileWriter (native/core/savefile/file_set.h); one of these calls at a time. */
+  openSavefileFile(path: string): Promise<SavefileFileHandle>
+  writeSavefileFile(handle: SavefileFileHandle, bytes: Uint8Array): Promise<void>
+  /** Gives the file its name. */
+  completeSavefileFile(handle: SavefileFileHandle): Promise<void>
+  /** After an error: closes the file, which keeps its hidden name; an empty one is removed. */
+  abandonSavefileFile(handle: SavefileFileHandle): Promise<void>
   /** `onEnd` is called once at the end, and before that for each question. It holds the event loop until the end. */
   startConvert(options: NativeConvertOptions, onEnd: () => void): ConvertHandle
   /** Where one waits for its answer, which everything else waits for. */
@@ -27,7 +34,7 @@ export interface SavefileNative {
   /** When `onEnd` was called. */
   finishConvert(handle: ConvertHandle): {
     stats: NativeConvertStats
-    files: { path: string; packets: number; bytes: number; firstTimestamp: bigint; lastTimestamp: bigint }[]
+    files: NativeCompleteFile[]
     warnings: string[]
     failure?: CaptureError
   }
@@ -131,6 +138,11 @@ export interface NativeSavefileStats {
   skippedBlocks: number
 }
 
+/** A file that is being written (native/binding/savefile/savefile_file.cpp). @internal */
+export interface SavefileFileHandle {
+  readonly savefileFileHandle: unique symbol
+}
+
 /** The form of a savefile: every value checked and settled (lib/savefile/savefile-form.ts). @internal */
 export interface NativeSavefileForm {
   /** 0 pcapng, 1 pcap. */
@@ -141,18 +153,32 @@ export interface NativeSavefileForm {
   comments: readonly string[]
 }
 
+/** A file that was written (native/core/savefile/savefile_writer.h). @internal */
+export interface NativeCompleteFile {
+  path: string
+  packets: number
+  packetBytes: number
+  bytes: number
+  firstTimestamp: bigint
+  lastTimestamp: bigint
+}
+
 /** Packets as the bytes of a savefile (native/binding/savefile/savefile_buffer.cpp). @internal */
 export interface NativeSavefileBuffer {
   addInterface(description: {
     name: string
     description: string | undefined
-    linkType: number
+    /** `undefined`: a device whose packets have none of their own. */
+    linkType: number | undefined
+    /** ARPHRD_ type. */
+    hardwareType: number
     snapLength: number
     address: Uint8Array
     addresses: readonly { family: 4 | 6; address: string; prefixLength: number }[]
     filter: string | undefined
-    comments: readonly string[]
   }): number
+  /** Of the first interface, which a pcap file's packets share. After `addInterface()`. */
+  linkType(): number
   /** How many of the packets were written: it stops at one of another link type than the file's. */
   append(memory: Uint8Array, entries: Uint32Array, ids: Uint32Array, comments: readonly string[] | undefined): number
   statistics(id: number, start: bigint, end: bigint, dropped: number | undefined): void

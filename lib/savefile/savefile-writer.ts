@@ -1,5 +1,3 @@
-import { link, lstat, open, rename, unlink } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { checkFilter, checkGroup, checkPath } from '../arguments.js'
 import { CaptureError, optionError } from '../errors.js'
@@ -13,7 +11,7 @@ import { checkComments, formKeys, maxCaptured, normaliseForm, type SavefileFormO
 
 /** What a {@link SavefileWriter} takes; everything is optional. */
 export interface SavefileWriterOptions extends SavefileFormOptions {
-  /** The filter that the packets passed, as the file tells it. Only pcapng. */
+  /** The filter expression that the file names for its packets. Only pcapng. */
   filter?: string | undefined
 }
 
@@ -37,16 +35,14 @@ export interface SavefileCounts {
   readonly lastTimestamp: bigint
 }
 
-/** Bytes that are gathered before they are written. */
-const gathered = 256 * 1024
-/** For packets that have no link type of their own: LINKTYPE_USER0. */
-const userLinkType = 147
+/** Bytes that are collected before they are written. */
+const writeSize = 256 * 1024
 
-/** Where the bytes go. @internal */
+/** What a writer writes to. @internal */
 interface Target {
   write(bytes: Buffer): Promise<void>
   close(): Promise<void>
-  /** After an error: nothing more comes. */
+  /** After an error: no further call follows. */
   abandon(): Promise<void>
 }
 
@@ -68,17 +64,16 @@ export class SavefileWriter implements AsyncDisposable {
   readonly #pcapng: boolean
   readonly #filter: string | undefined
   readonly #ids = new Map<string, number>()
-  readonly #known = new WeakMap<NetworkInterface, Map<number, number>>()
+  readonly #known = new WeakMap<NetworkInterface, Map<number | undefined, number>>()
   readonly #counts = new ArrayBuffer(40)
-  #linkType: number | undefined
   #writing: Promise<void> = Promise.resolve()
   #error: unknown
   #closing: Promise<SavefileCounts> | undefined
 
   /**
-   * Begins a file. Until {@link close} it has a hidden name (`.NAME.partial`): a file with its own name is whole. What
-   * is there already, or is by then, is not written over. Packets are not for everybody's eyes: the file is readable and
-   * writable for its owner alone (mode 0600).
+   * Begins a file. Until {@link close} it has a hidden name (`.NAME.partial`): a file with its own name is complete. An
+   * existing file is never overwritten, nor is one that appears in the meantime. Only the owner may read and write the
+   * file (mode 0600), since packets are private.
    *
    * @throws CaptureError `ERR_OPTION`; `ERR_PERMISSION` or `ERR_SYSTEM` with `errno` and `syscall`.
    */
@@ -122,12 +117,12 @@ export class SavefileWriter implements AsyncDisposable {
     if (comments && !this.#pcapng) throw optionError('comment', "left out with format 'pcap'", comment)
     if (packets instanceof Chunk) this.#append(packets._memory(), packets._entries(), packets, comments)
     else this.#appendPackets(packets instanceof Packet ? [packets] : packets, comments)
-    await this.#bring(gathered)
+    await this.#writeOut(writeSize)
   }
 
-  /** Writes what is gathered. Resolves when the system has it. */
+  /** Writes all packets collected so far. Resolves when the system has taken them. */
   async flush(): Promise<void> {
-    await this.#bring(1)
+    await this.#writeOut(1)
     await this.#writing
     if (this.#error) throw this.#error
   }
@@ -162,7 +157,7 @@ export class SavefileWriter implements AsyncDisposable {
         for (const id of this.#ids.values()) this.#native.statistics(id, firstTimestamp, lastTimestamp, undefined)
       }
       this.#native.end()
-      await this.#bring(1).catch(() => {})
+      await this.#writeOut(1).catch(() => {})
     }
     await this.#writing
     if (this.#error) {
@@ -173,8 +168,8 @@ export class SavefileWriter implements AsyncDisposable {
     return this.stats
   }
 
-  /** Hands over what is gathered, if it is so much; waits while something is being written already. */
-  async #bring(least: number): Promise<void> {
+  /** Writes the collected bytes if there are at least `least`; waits for the write before. */
+  async #writeOut(least: number): Promise<void> {
     const before = this.#writing
     const bytes = this.#native.take(least, this.#counts)
     if (!bytes) return
@@ -235,35 +230,31 @@ export class SavefileWriter implements AsyncDisposable {
     if (written === entries.length) return
     throw new CaptureError(
       'ERR_OPTION',
-      `a pcap file has packets of one link type, ${this.#linkType} here; write pcapng, or a file for each link type`,
+      `a pcap file has packets of one link type, ${this.#native.linkType()} here; write pcapng, or a file for each link type`,
     )
   }
 
   #idOf(packet: Packet): number {
     const iface = packet.interface
-    const linkType = packet.linkType ?? userLinkType
+    const { linkType } = packet
     const known = this.#known.get(iface)?.get(linkType)
     if (known !== undefined) return known
     const key = JSON.stringify([iface.index, iface.generation, iface.name, linkType, iface.address, iface.kind])
     let id = this.#ids.get(key)
     if (id === undefined) {
-      this.#linkType ??= linkType
       id = this.#native.addInterface({
         name: iface.name,
         description: iface.kind,
         linkType,
+        hardwareType: iface.hardwareType,
         snapLength: maxCaptured,
         address: Buffer.from(iface.address?.replaceAll(':', '') ?? '', 'hex'),
         addresses: iface.addresses,
         filter: this.#filter,
-        comments:
-          packet.linkType === undefined
-            ? [`a device of ARPHRD_ type ${iface.hardwareType}, which has no link type of its own`]
-            : [],
       })
       this.#ids.set(key, id)
     }
-    const ids = this.#known.get(iface) ?? new Map<number, number>()
+    const ids = this.#known.get(iface) ?? new Map<number | undefined, number>()
     this.#known.set(iface, ids.set(linkType, id))
     return id
   }
@@ -276,44 +267,12 @@ function checkOptions(given: SavefileWriterOptions | undefined) {
 }
 
 async function openFile(path: string): Promise<Target> {
-  const hidden = (tried: number) => join(dirname(path), `.${basename(path)}${tried > 0 ? `.${tried + 1}` : ''}.partial`)
-  const isThere = (syscall: string) =>
-    new CaptureError('ERR_SYSTEM', `the file ${JSON.stringify(path)} is there already`, { errno: 17, syscall })
-  const exists = () =>
-    lstat(path).then(
-      () => true,
-      () => false,
-    )
-  if (await exists()) throw isThere('open')
-  for (let tried = 0; ; tried++) {
-    const partial = hidden(tried)
-    try {
-      const file = await open(partial, 'wx', 0o600)
-      return {
-        async write(bytes) {
-          for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten
-        },
-        async close() {
-          await file.close()
-          // rename(2) would replace what has come to be there; link(2) never does. Not every file system has links.
-          const linked = await link(partial, path).then(
-            () => true,
-            () => false,
-          )
-          if (!linked && (await exists())) throw isThere('link')
-          await (linked ? unlink(partial) : rename(partial, path)).catch((error) => Promise.reject(fromSystem(error)))
-        },
-        async abandon() {
-          const { size } = await file.stat()
-          await file.close()
-          if (size === 0) await unlink(partial).catch(() => {})
-        },
-      }
-    } catch (error) {
-      // Left by a process that was killed, or being written.
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST' && tried < 1000) continue
-      throw fromSystem(error)
-    }
+  const addon = native()
+  const file = await addon.openSavefileFile(path)
+  return {
+    write: (bytes) => addon.writeSavefileFile(file, bytes),
+    close: () => addon.completeSavefileFile(file),
+    abandon: () => addon.abandonSavefileFile(file),
   }
 }
 

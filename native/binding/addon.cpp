@@ -16,6 +16,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   initFilter(env, exports);
   initSavefile(env, exports);
   initSavefileBuffer(env, exports);
+  initSavefileFile(env, exports);
   initConvert(env, exports);
   initInject(env, exports);
   initReplay(env, exports);

@@ -11,18 +11,7 @@ namespace {
 
 Napi::Value number(Napi::Env env, std::uint64_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
 
-Napi::Object toJs(Napi::Env env, const CompleteFile& file) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("path", Napi::String::New(env, file.path));
-  object.Set("packets", number(env, file.counts.packets));
-  object.Set("packetBytes", number(env, file.counts.packetBytes));
-  object.Set("bytes", number(env, file.counts.bytes));
-  object.Set("firstTimestamp", Napi::BigInt::New(env, file.counts.firstTimestamp));
-  object.Set("lastTimestamp", Napi::BigInt::New(env, file.counts.lastTimestamp));
-  return object;
-}
-
-Napi::Object toJs(Napi::Env env, const Recorder& recorder) {
+Napi::Object statsToJs(Napi::Env env, const Recorder& recorder) {
   const RecorderStats stats = recorder.stats();
   Napi::Object object = Napi::Object::New(env);
   object.Set("packets", number(env, stats.packets));
@@ -44,13 +33,13 @@ Napi::Object wrap(Napi::Env env, const std::shared_ptr<Recorder>& recorder) {
   };
   method("nextFile", [](Napi::Env env, Recorder& recorder) -> Napi::Value {
     const auto file = recorder.nextFile();
-    return file ? toJs(env, *file) : env.Undefined();
+    return file ? binding::toJs(env, *file) : env.Undefined();
   });
   method("nextFault", [](Napi::Env env, Recorder& recorder) -> Napi::Value {
     const auto fault = recorder.nextFault();
     return fault ? binding::toJs(env, *fault) : env.Undefined();
   });
-  method("stats", [](Napi::Env env, Recorder& recorder) -> Napi::Value { return toJs(env, recorder); });
+  method("stats", [](Napi::Env env, Recorder& recorder) -> Napi::Value { return statsToJs(env, recorder); });
   method("ended",
          [](Napi::Env env, Recorder& recorder) -> Napi::Value { return Napi::Boolean::New(env, recorder.ended()); });
   return object;

@@ -1,4 +1,4 @@
-// The class behind lib/savefile/savefile-writer.ts: makes bytes of packets. Bringing them to a file is JavaScript's.
+// The class behind lib/savefile/savefile-writer.ts: packets as the bytes of a savefile.
 #include <arpa/inet.h>
 #include <napi.h>
 
@@ -19,8 +19,7 @@ std::uint64_t bigint(const Napi::Value& value) {
   return value.As<Napi::BigInt>().Uint64Value(&lossless);
 }
 
-// new SavefileBuffer(options); see NativeSavefileBuffer in lib/native/native-recording.ts, whose one caller has checked
-// the types.
+// new SavefileBuffer(form); see NativeSavefileBuffer in lib/savefile/native.ts, whose one caller has checked the types.
 class SavefileBuffer : public Napi::ObjectWrap<SavefileBuffer> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -28,6 +27,7 @@ class SavefileBuffer : public Napi::ObjectWrap<SavefileBuffer> {
                        {
                            InstanceMethod<&SavefileBuffer::addInterface>("addInterface"),
                            InstanceMethod<&SavefileBuffer::append>("append"),
+                           InstanceMethod<&SavefileBuffer::linkType>("linkType"),
                            InstanceMethod<&SavefileBuffer::statistics>("statistics"),
                            InstanceMethod<&SavefileBuffer::end>("end"),
                            InstanceMethod<&SavefileBuffer::take>("take"),
@@ -50,9 +50,10 @@ class SavefileBuffer : public Napi::ObjectWrap<SavefileBuffer> {
     interface.name = text("name");
     interface.description = text("description");
     interface.filter = text("filter");
-    interface.linkType = static_cast<std::uint16_t>(given.Get("linkType").As<Napi::Number>().Uint32Value());
-    interface.snapLength = given.Get("snapLength").As<Napi::Number>().Uint32Value();
-    interface.comments = texts(given.Get("comments"));
+    const auto number = [&](const char* name) { return given.Get(name).As<Napi::Number>().Uint32Value(); };
+    if (given.Get("linkType").IsNumber()) interface.linkType = static_cast<std::uint16_t>(number("linkType"));
+    else setUserLinkType(interface, static_cast<std::uint16_t>(number("hardwareType")));
+    interface.snapLength = number("snapLength");
     const auto address = given.Get("address").As<Napi::Uint8Array>();
     interface.address.assign(address.Data(), address.Data() + address.ByteLength());
     const auto addresses = given.Get("addresses").As<Napi::Array>();
@@ -96,6 +97,9 @@ class SavefileBuffer : public Napi::ObjectWrap<SavefileBuffer> {
     }
     return Napi::Number::New(info.Env(), static_cast<double>(at));
   }
+
+  // linkType(): that of the first interface, which a pcap file's packets share. After addInterface().
+  Napi::Value linkType(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), writer_.linkType()); }
 
   // statistics(id, start, end, dropped: number | undefined)
   void statistics(const Napi::CallbackInfo& info) {

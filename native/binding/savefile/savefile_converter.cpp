@@ -1,5 +1,4 @@
-// What stands behind lib/savefile/convert-files.ts: a thread that reads, merges and writes savefiles, and says when it
-// is done.
+// The native side of lib/savefile/convert-files.ts: a thread that reads, merges and writes savefiles.
 #include "core/savefile/savefile_converter.h"
 
 #include <napi.h>
@@ -86,7 +85,7 @@ void answer(const Napi::CallbackInfo& info) {
 // stopConvert(handle): onEnd will be called soon.
 void stop(const Napi::CallbackInfo& info) { ConvertJob::of(info[0]).stop(); }
 
-// finishConvert(handle): { figures, files, warnings, failure? }. When onEnd was called.
+// finishConvert(handle): { stats, files, warnings, failure? }. When onEnd was called.
 Napi::Value finish(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   ConvertJob& job = ConvertJob::of(info[0]);
@@ -95,16 +94,7 @@ Napi::Value finish(const Napi::CallbackInfo& info) {
   result.Set("stats", statsObject(env, job.task().stats()));
   const auto& complete = job.task().files();
   auto files = Napi::Array::New(env, complete.size());
-  for (std::uint32_t i = 0; i < complete.size(); ++i) {
-    auto file = Napi::Object::New(env);
-    const SavefileCounts& counts = complete[i].counts;
-    file.Set("path", complete[i].path);
-    file.Set("packets", Napi::Number::New(env, static_cast<double>(counts.packets)));
-    file.Set("bytes", Napi::Number::New(env, static_cast<double>(counts.bytes)));
-    file.Set("firstTimestamp", Napi::BigInt::New(env, counts.firstTimestamp));
-    file.Set("lastTimestamp", Napi::BigInt::New(env, counts.lastTimestamp));
-    files.Set(i, file);
-  }
+  for (std::uint32_t i = 0; i < complete.size(); ++i) files.Set(i, toJs(env, complete[i]));
   result.Set("files", files);
   result.Set("warnings", textList(env, job.task().warnings()));
   if (job.failure()) result.Set("failure", toJs(env, *job.failure()));

@@ -1,4 +1,4 @@
-// What the reader of a savefile tells, for JavaScript (NativeSavefileEvent, lib/native/native-savefile.ts).
+// What the reader of a savefile tells, for JavaScript (NativeSavefileEvent, lib/savefile/native.ts).
 #pragma once
 
 #include <napi.h>

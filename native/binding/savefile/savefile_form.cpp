@@ -22,4 +22,16 @@ SavefileForm savefileForm(const Napi::Object& options) {
   return form;
 }
 
+Napi::Object toJs(Napi::Env env, const CompleteFile& file) {
+  const auto number = [env](std::uint64_t value) { return Napi::Number::New(env, static_cast<double>(value)); };
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("path", Napi::String::New(env, file.path));
+  object.Set("packets", number(file.counts.packets));
+  object.Set("packetBytes", number(file.counts.packetBytes));
+  object.Set("bytes", number(file.counts.bytes));
+  object.Set("firstTimestamp", Napi::BigInt::New(env, file.counts.firstTimestamp));
+  object.Set("lastTimestamp", Napi::BigInt::New(env, file.counts.lastTimestamp));
+  return object;
+}
+
 }  // namespace ringtap::binding

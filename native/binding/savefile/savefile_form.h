@@ -1,4 +1,4 @@
-// What lib/savefile/savefile-form.ts says of a savefile's form.
+// From lib/savefile/savefile-form.ts to a SavefileForm, and from the core's account of a complete file to JavaScript's.
 #pragma once
 
 #include <napi.h>
@@ -12,5 +12,7 @@ namespace ringtap::binding {
 
 [[nodiscard]] std::vector<std::string> texts(const Napi::Value& list);
 [[nodiscard]] SavefileForm savefileForm(const Napi::Object& options);
+// NativeCompleteFile in lib/savefile/native.ts.
+[[nodiscard]] Napi::Object toJs(Napi::Env env, const CompleteFile& file);
 
 }  // namespace ringtap::binding

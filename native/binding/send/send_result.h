@@ -7,7 +7,7 @@
 
 namespace ringtap::binding {
 
-// { sent, bytes, refusals: { cause, errno, count, positions }[] }: NativeTally in lib/native/native.ts.
+// { sent, bytes, refusals: { cause, errno, count, positions }[] }: NativeTally in lib/send/native.ts.
 [[nodiscard]] inline Napi::Object toJs(Napi::Env env, const SendTally& tally) {
   const auto number = [env](std::uint64_t value) { return Napi::Number::New(env, static_cast<double>(value)); };
   auto result = Napi::Object::New(env);

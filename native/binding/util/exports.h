@@ -12,6 +12,7 @@ void initPattern(Napi::Env env, Napi::Object exports);
 void initInterfaces(Napi::Env env, Napi::Object exports);
 void initFilter(Napi::Env env, Napi::Object exports);
 void initSavefile(Napi::Env env, Napi::Object exports);
+void initSavefileFile(Napi::Env env, Napi::Object exports);
 void initSavefileBuffer(Napi::Env env, Napi::Object exports);
 void initConvert(Napi::Env env, Napi::Object exports);
 void initInject(Napi::Env env, Napi::Object exports);

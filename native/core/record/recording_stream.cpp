@@ -15,12 +15,9 @@ constexpr std::uint64_t kNoKey = ~std::uint64_t{0};
 constexpr std::uint64_t kOutOfOrder = 1'000'000'000;
 // What an interface's statistics take at the end of a file.
 constexpr std::size_t kStatisticsBytes = 128;
-// For devices whose packets have no link type of their own: LINKTYPE_USER0.
-constexpr std::uint16_t kLinkTypeUser = 147;
-
 std::uint16_t fileLinkType(std::uint16_t hardwareType) {
   const std::uint16_t linkType = linkTypeOf(hardwareType);
-  return linkType == kLinkTypeUnknown ? kLinkTypeUser : linkType;
+  return linkType == kLinkTypeUnknown ? kLinkTypeUser0 : linkType;
 }
 
 std::uint16_t fileLinkType(const Record& record) {
@@ -119,10 +116,7 @@ std::uint32_t RecordingStream::idOf(std::shared_ptr<const InterfaceInfo> info, s
   interface.addresses = info->addresses;
   interface.speed = info->name.empty() ? 0 : sources_->speed(info->name);
   interface.filter = sources_->filter();
-  if (linkType == kLinkTypeUser) {
-    interface.comments.push_back("a device of ARPHRD_ type " + std::to_string(info->hardwareType) +
-                                 ", which has no link type of its own");
-  }
+  if (linkType == kLinkTypeUser0) setUserLinkType(interface, info->hardwareType);
   const std::uint32_t id = writer_.add(interface);
   interfaces_.push_back(std::move(info));
   ids_.emplace(key, id);

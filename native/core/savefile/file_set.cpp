@@ -17,20 +17,29 @@ namespace {
 
 constexpr unsigned kMaxTries = 100'000;
 
-std::string quoted(const std::string& path) { return "\"" + path + "\""; }
+// For messages, which may be shown on a terminal: without control characters.
+std::string quoted(const std::string& path) {
+  std::string text = "\"";
+  for (const char letter : path) {
+    const auto byte = static_cast<unsigned char>(letter);
+    if (byte >= 0x20 && byte != 0x7f) {
+      text += letter;
+      continue;
+    }
+    char escaped[8];
+    ::snprintf(escaped, sizeof escaped, "\\x%02x", byte);
+    text += escaped;
+  }
+  return text + "\"";
+}
 
 bool exists(const std::string& path) {
   struct stat status;
   return ::lstat(path.c_str(), &status) == 0;
 }
 
-// rename(2) that never replaces. Where the file system has no such thing, a second link does the same.
-bool renameNew(const std::string& from, const std::string& to) {
-  // musl has no renameat2().
-  if (::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
-  if (errno != EINVAL && errno != ENOSYS) return false;
-  if (::link(from.c_str(), to.c_str()) != 0) return false;
-  return ::unlink(from.c_str()) == 0;
+Error isThere(const std::string& path, const char* syscall) {
+  return Error{Code::System, "the file " + quoted(path) + " is there already", EEXIST, syscall};
 }
 
 }  // namespace
@@ -81,7 +90,7 @@ Result<> FileSet::begin() {
     const std::string path = nameOf(++number_);
     if (exists(path)) {
       if (numbered()) continue;
-      return Error{Code::System, "the file " + quoted(path) + " is there already", EEXIST, "open"};
+      return isThere(path, "open");
     }
     const std::size_t slash = path.rfind('/');
     folder_ = slash == std::string::npos ? "" : path.substr(0, slash + 1);
@@ -175,11 +184,10 @@ Result<std::string> FileSet::complete() {
     if (auto synced = sync(); !synced) return synced.error();
   }
   std::string path = folder_ + name_;
-  while (!renameNew(hidden_, path)) {
-    if (errno != EEXIST || !numbered()) {
-      Error error = Error::fromErrno("rename", "the file " + quoted(hidden_) + " could not be given its name " + name_);
+  for (auto named = giveName(path); !named; named = giveName(path)) {
+    if (named.error().number != EEXIST || !numbered()) {
       file_.reset();
-      return error;
+      return named.error();
     }
     path = nameOf(++number_);  // somebody took the name in the meantime
   }
@@ -196,9 +204,46 @@ Result<std::string> FileSet::complete() {
   return path;
 }
 
+bool FileSet::hiddenIsOurs() const {
+  struct stat ours;
+  struct stat present;
+  return ::fstat(file_.get(), &ours) == 0 && ::lstat(hidden_.c_str(), &present) == 0 && ours.st_dev == present.st_dev &&
+         ours.st_ino == present.st_ino;
+}
+
+// Never replaces a file, and never names another one than that behind the descriptor.
+Result<> FileSet::giveName(const std::string& path) {
+  // A link to the descriptor's file: the hidden name may refer to another one by now.
+  const std::string descriptor = "/proc/self/fd/" + std::to_string(file_.get());
+  if (::linkat(AT_FDCWD, descriptor.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+    if (hiddenIsOurs()) (void)!::unlink(hidden_.c_str());
+    return {};
+  }
+  if (errno == EEXIST) return isThere(path, "link");
+  // A file system without links, no /proc, or the file was removed: then the name, if it is still that of this file.
+  const std::string failed = "the file " + quoted(hidden_) + " could not be given its name " + quoted(name_);
+  if (exists(hidden_) && !hiddenIsOurs()) {
+    return Error{Code::System, failed + ": another file was put in its place", ENOENT, "rename"};
+  }
+  // musl has no renameat2().
+  if (::syscall(SYS_renameat2, AT_FDCWD, hidden_.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) return {};
+  if (errno == EINVAL || errno == ENOSYS) {
+    // sshfs and others have neither: what comes between the check and the rename(2) is replaced.
+    if (exists(path)) return isThere(path, "rename");
+    if (::rename(hidden_.c_str(), path.c_str()) == 0) return {};
+  }
+  if (errno == EEXIST) return isThere(path, "rename");
+  return Error::fromErrno("rename", failed);
+}
+
 void FileSet::discard() {
   if (!file_) return;
-  (void)!::unlink(hidden_.c_str());
+  if (hiddenIsOurs()) (void)!::unlink(hidden_.c_str());
+  file_.reset();
+}
+
+void FileSet::abandon() {
+  if (written_ == 0) discard();
   file_.reset();
 }
 

@@ -92,6 +92,12 @@ SavefileSection SavefileSection::here(std::string application) {
   return section;
 }
 
+void setUserLinkType(SavefileInterface& interface, std::uint16_t hardwareType) {
+  interface.linkType = kLinkTypeUser0;
+  interface.comments.push_back("a device of ARPHRD_ type " + std::to_string(hardwareType) +
+                               ", which has no link type of its own");
+}
+
 FilePacket FilePacket::of(const Record& record, std::uint16_t linkType) {
   const tpacket3_hdr& header = *record.header;
   FilePacket packet{record.data(), std::min(header.tp_snaplen, kMaxCaptured), header.tp_len, std::nullopt};

@@ -39,7 +39,12 @@ struct SavefileInterface {
   std::vector<std::string> comments;
 };
 
-// The end of the account of one interface.
+// For a device whose packets have no LINKTYPE_ of their own: LINKTYPE_USER0, and a comment that names the device's
+// type.
+inline constexpr std::uint16_t kLinkTypeUser0 = 147;
+void setUserLinkType(SavefileInterface& interface, std::uint16_t hardwareType);
+
+// The content of an interface statistics block.
 struct SavefileStatistics {
   std::uint64_t start = 0, end = 0;       // nanoseconds since 1970
   std::uint64_t delivered = 0;            // packets in the file

@@ -58,11 +58,6 @@ struct InterfaceQuestion {
   FileInterface interface;
 };
 
-struct ConvertedFile {
-  std::string path;
-  SavefileCounts counts;
-};
-
 class SavefileConverter {
  public:
   explicit SavefileConverter(ConvertOptions options);
@@ -81,7 +76,7 @@ class SavefileConverter {
 
   [[nodiscard]] ConvertStats stats() const;
   // When run() has returned.
-  [[nodiscard]] const std::vector<ConvertedFile>& files() const { return complete_; }
+  [[nodiscard]] const std::vector<CompleteFile>& files() const { return complete_; }
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
@@ -120,7 +115,7 @@ class SavefileConverter {
   std::uint64_t fileNumber_ = 0;
   std::vector<std::unique_ptr<Input>> inputs_;
   std::vector<std::string> comments_;  // of the packet at hand
-  std::vector<ConvertedFile> complete_;
+  std::vector<CompleteFile> complete_;
   std::vector<std::string> warnings_;
   ConvertStats counted_;  // the thread's own, of which the others are shown a copy now and then
   std::atomic<bool> stopped_{false};

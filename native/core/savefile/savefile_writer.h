@@ -1,6 +1,5 @@
-// What goes into savefiles, one after another: the header, the interfaces, the packets and what is said at the end.
-//
-// Writes into a ByteSink, which others bring to the disk: nothing here knows of files. One thread at a time.
+// The content of savefiles, one after another: header, interfaces, packets and statistics, as bytes in a ByteSink.
+// Writing them to a file is the caller's. Not thread-safe: one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -31,28 +30,36 @@ struct SavefileCounts {
   std::uint64_t lastTimestamp = 0;
 };
 
+struct CompleteFile {
+  std::string path;
+  SavefileCounts counts;
+};
+
 class SavefileWriter {
  public:
   SavefileWriter(ByteSink& sink, SavefileForm options) : sink_(sink), options_(std::move(options)) {}
 
-  // The start of a file. What was said of interfaces belongs to the file before.
+  // Begins a file. Interface numbers start at 0 again.
   void begin();
-  // The interface's number in this file. pcap knows none: it only takes the link type of the first.
+  // Returns the interface's number in this file. A pcap file describes no interfaces: the first one added sets its link
+  // type.
   std::uint32_t add(const SavefileInterface& interface);
-  // False, and nothing is written: pcap, and the interface has another link type than the file.
+  // Returns false, and writes nothing, if the format is pcap and the interface's link type is not the file's.
   [[nodiscard]] bool write(std::uint32_t interface, const Record& record, std::span<const std::string> comments = {});
   // Bytes that write() of this packet would add.
   [[nodiscard]] std::size_t sizeOf(std::uint32_t interface, const Record& record) const;
-  // A block of another kind, where it stands; pcapng.
+  // A block of any other type, at this place. Ignored in pcap.
   void block(std::uint32_t type, std::span<const std::uint8_t> body);
-  // pcapng; to be followed by nothing but further ones.
+  // Interface statistics, which end a file: nothing but further ones may follow. Ignored in pcap.
   void statistics(std::uint32_t interface, const SavefileStatistics& statistics);
   // Completes the file.
   void end();
 
   [[nodiscard]] const SavefileCounts& counts() const { return counts_; }
   [[nodiscard]] SavefileFormat format() const { return options_.format; }
-  // Of each interface, by its number: packets written.
+  // Of the first interface, which a pcap file's packets share. After add().
+  [[nodiscard]] std::uint16_t linkType() const { return linkTypes_.front(); }
+  // Packets written, by interface number.
   [[nodiscard]] const std::vector<std::uint64_t>& delivered() const { return delivered_; }
 
  private:

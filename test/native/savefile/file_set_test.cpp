@@ -120,3 +120,61 @@ TEST(onlyTheLatestStay) {
   files.discard();
   CHECK(folder.names() == Names{"trace-000003.pcap", "trace-000004.pcap"});
 }
+
+TEST(onlyTheFileThatWasWrittenGetsTheName) {
+  const Folder folder;
+  FileSet files(folder.options(FileSetOptions::Sync::Never));
+  const std::string hidden = folder.file(".trace-000001.pcap.partial");
+  const auto replace = [&hidden] {
+    std::filesystem::remove(hidden);
+    const UniqueFd other(::open(hidden.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600));
+    return ::write(other.get(), "not ours", 8) == 8;
+  };
+  // Removed, and another one put in its place.
+  CHECK(files.begin().ok() && write(files, 10) && replace());
+  const auto named = files.complete();
+  CHECK(!named && named.error().number == ENOENT && std::string(named.error().syscall) == "rename");
+  CHECK(folder.names() == Names{".trace-000001.pcap.partial"});
+  CHECK(std::filesystem::file_size(hidden) == 8);
+
+  // The other file is not removed either.
+  std::filesystem::remove(hidden);
+  FileSet again(folder.options(FileSetOptions::Sync::Never));
+  CHECK(again.begin().ok() && write(again, 10) && replace());
+  again.discard();
+  CHECK(std::filesystem::file_size(hidden) == 8);
+
+  // Ours has another name by now: it gets its own one.
+  std::filesystem::remove(hidden);
+  FileSet moved(folder.options(FileSetOptions::Sync::Never));
+  CHECK(moved.begin().ok() && write(moved, 10));
+  std::filesystem::rename(hidden, folder.file("elsewhere"));
+  const UniqueFd other(::open(hidden.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600));
+  CHECK(moved.complete().ok());
+  CHECK(std::filesystem::file_size(folder.file("trace-000001.pcap")) == 10);
+  CHECK(std::filesystem::file_size(hidden) == 0);
+}
+
+TEST(abandonedItKeepsWhatWasWritten) {
+  const Folder folder;
+  FileSet files(folder.options(FileSetOptions::Sync::Never));
+  CHECK(files.begin().ok());
+  files.abandon();
+  CHECK(folder.names().empty());
+  CHECK(files.begin().ok() && write(files, 10));
+  files.abandon();
+  CHECK(folder.names() == Names{".trace-000002.pcap.partial"});
+}
+
+TEST(anErrorShowsNoControlCharacters) {
+  const Folder folder;
+  FileSetOptions options;
+  options.path = folder.file("a\x1b[2J\n\x7f.pcap");
+  FileSet files(options);
+  FileSet second(options);
+  CHECK(files.begin().ok() && second.begin().ok() && files.complete().ok());
+  const auto named = second.complete();
+  CHECK(!named && named.error().number == EEXIST);
+  CHECK(named.error().message.find("a\\x1b[2J\\x0a\\x7f.pcap") != std::string::npos);
+  second.discard();
+}
