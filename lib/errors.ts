@@ -54,7 +54,8 @@ export interface CaptureErrorDetails {
 const brand = Symbol.for('ringtap.CaptureError')
 
 /**
- * The one error class of this library. Tell errors apart by `code`, never by the message.
+ * The one error class of this library. Tell errors apart by `code`, never by the message. Control characters in the
+ * message, as names of interfaces and files may hold them, are written as escapes such as `\x1b`.
  *
  * `instanceof` holds across the package's ESM and CommonJS builds.
  */
@@ -79,7 +80,7 @@ export class CaptureError extends Error {
   declare readonly offset?: number
 
   constructor(code: CaptureErrorCode, message: string, details: CaptureErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    super(printable(message), details.cause === undefined ? undefined : { cause: details.cause })
     this.code = code
     if (details.errno) this.errno = details.errno
     if (details.syscall) this.syscall = details.syscall
@@ -149,6 +150,33 @@ export function describe(value: unknown): string {
     case 'symbol':
       return 'a symbol'
     default:
-      return Array.isArray(value) ? 'an array' : `an object (${value.constructor?.name ?? 'no prototype'})`
+      return describeObject(value)
   }
+}
+
+function describeObject(value: object): string {
+  // Proxies and getters may throw here, and would hide what is wrong with the argument.
+  try {
+    if (Array.isArray(value)) return 'an array'
+    const name: unknown = value.constructor?.name
+    return `an object (${typeof name === 'string' ? name.slice(0, 60) : 'no prototype'})`
+  } catch {
+    return 'an object that cannot be inspected'
+  }
+}
+
+/** Control characters but for the line feed, line separators, and characters that change the direction of writing. */
+const unprintable = /(?!\n)[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
+
+/**
+ * The text with every unprintable character written as an escape such as `\x1b`. Names of interfaces and files may
+ * hold any character, and must not reach a terminal as escape sequences.
+ *
+ * @internal
+ */
+export function printable(text: string): string {
+  return text.replace(unprintable, (character) => {
+    const code = character.charCodeAt(0)
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`
+  })
 }

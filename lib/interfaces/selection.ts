@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import { checkBoolean, checkKeys } from '../arguments.js'
-import { CaptureError, describe, optionError } from '../errors.js'
+import { CaptureError, describe, optionError, printable } from '../errors.js'
 import type { NetworkInterface } from './network-interface.js'
 import { compilePattern, type InterfacePattern, type Matcher } from './pattern.js'
 
@@ -48,7 +48,7 @@ export interface SelectionExplanation {
   readonly list: 'include' | 'exclude' | 'loopback' | 'names' | 'default'
   /** The pattern or name that matched, as it was given; absent where nothing matched. */
   readonly pattern?: InterfacePattern
-  /** All of it in one sentence, for people. */
+  /** All of it in one sentence, for people; control characters are written as escapes. */
   readonly text: string
 }
 
@@ -246,7 +246,7 @@ function verdict(
   why: string,
   pattern?: InterfacePattern,
 ): SelectionExplanation {
-  const text = `${iface.name} is ${selected ? '' : 'not '}selected: ${why}`
+  const text = printable(`${iface.name} is ${selected ? '' : 'not '}selected: ${why}`)
   return pattern === undefined ? { selected, list, text } : { selected, list, pattern, text }
 }
 
