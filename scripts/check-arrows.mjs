@@ -1,10 +1,10 @@
 // Which folder may use which: an #include or an import that goes up, or a circle of files, fails `npm run check`.
 //
 // A folder may use itself and the folders named before it in its list. docs/architecture.md says what each is for.
-import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
+import { root, treeFiles } from './tree-files.mjs'
 
 /** From the ground up. A file belongs to the longest of these names that its path begins with. */
 const orders = [
@@ -108,22 +108,8 @@ export function findFaults(sources) {
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const root = fileURLToPath(new URL('..', import.meta.url))
-  const listed = spawnSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
-    cwd: root,
-    encoding: 'utf8',
-  })
-  const files = listed.stdout
-    .split('\n')
-    .filter((name) => /^(native|lib|test|bench|examples)\/.*\.(h|cpp|ts|cts)$/.test(name))
-  const sources = new Map()
-  for (const file of files) {
-    try {
-      sources.set(file, readFileSync(path.join(root, file), 'utf8'))
-    } catch (error) {
-      if (error.code !== 'ENOENT') throw error // deleted, and not yet committed
-    }
-  }
+  const files = treeFiles().filter((name) => /^(native|lib|test|bench|examples)\/.*\.(h|cpp|ts|cts)$/.test(name))
+  const sources = new Map(files.map((file) => [file, readFileSync(path.join(root, file), 'utf8')]))
   const faults = findFaults(sources)
   for (const fault of faults) console.error(fault)
   if (sources.size === 0) console.error('scripts/check-arrows.mjs found no sources')

@@ -1,0 +1,58 @@
+// The results of the stages of a run, gathered in the file that RINGTAP_RESULTS names (.ci/run sets it), a line of JSON
+// each; and the closing lines over them.
+//
+//   node scripts/results.mjs STATUS   prints them; STATUS is the exit code of the run
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
+
+/**
+ * Adds a stage's result, where a run gathers them.
+ *
+ * @param result {{ name: string, passed: number, failed: number, skipped?: number, seconds: number,
+ *                  files?: { name: string, seconds: number }[] }}
+ */
+export function addResult(result) {
+  const file = process.env.RINGTAP_RESULTS
+  if (file) appendFileSync(file, `${JSON.stringify(result)}\n`)
+}
+
+/**
+ * The closing lines: a line for each stage, the ten slowest files, and at the very end `N passed, N failed`, with
+ * `, N skipped` where some were. A run that failed otherwise than by a test (an installation, a build) counts as one
+ * failure.
+ *
+ * @param results what the stages added
+ * @param status the exit code of the run
+ */
+export function closingLines(results, status) {
+  const sum = (key) => results.reduce((total, result) => total + (result[key] ?? 0), 0)
+  const [passed, failed, skipped] = [sum('passed'), sum('failed'), sum('skipped')]
+  const counts = (a, b, c) => `${a} passed, ${b} failed${c ? `, ${c} skipped` : ''}`
+  const time = (seconds) => `${seconds.toFixed(0).padStart(5)} s`
+  const slowest = results
+    .flatMap(({ name, files }) => (files ?? []).map((file) => ({ ...file, stage: name })))
+    .sort((a, b) => b.seconds - a.seconds)
+    .slice(0, 10)
+  return [
+    ...results.map((one) => `${time(one.seconds)}  ${one.name}: ${counts(one.passed, one.failed, one.skipped)}`),
+    ...(slowest.length > 0 ? ['', 'The slowest:'] : []),
+    ...slowest.map(({ name, seconds, stage }) => `${time(seconds)}  ${name} (${stage})`),
+    '',
+    counts(passed, status !== 0 && failed === 0 ? 1 : failed, skipped),
+  ]
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const file = process.env.RINGTAP_RESULTS
+  const text = file && existsSync(file) ? readFileSync(file, 'utf8') : ''
+  const results = text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line))
+  const status = Number(process.argv[2] ?? 0)
+  console.log(closingLines(results, status).join('\n'))
+  if (status === 0 && results.every(({ passed }) => passed === 0)) {
+    console.error('results.mjs: no test has run')
+    process.exitCode = 1
+  }
+}

@@ -1,0 +1,85 @@
+import t from 'tap'
+
+const { findFaults } = (await import(new URL('../../../../scripts/check-arrows.mjs', import.meta.url).href)) as {
+  findFaults(sources: Map<string, string>): string[]
+}
+
+const faults = (sources: Record<string, string>) => findFaults(new Map(Object.entries(sources)))
+
+t.test('arrows that go down, and those within a folder, are right', async (t) => {
+  t.strictSame(
+    faults({
+      'native/core/util/result.h': '#include <string>\n',
+      'native/core/block/block.h': '#include "core/util/result.h"\n',
+      'native/core/block/block.cpp': '#include "core/block/block.h"\n#include "core/util/result.h"\n',
+      'test/native/block/block_test.cpp': '#include "core/block/block.h"\n#include "support/check.h"\n',
+      'lib/errors.ts': '',
+      'lib/capture/capture.ts': "import { CaptureError } from '../errors.js'\n",
+      'lib/index.ts': "export { Capture } from './capture/capture.js'\n",
+    }),
+    [],
+  )
+})
+
+t.test('an include that goes up is found', async (t) => {
+  t.strictSame(
+    faults({
+      'native/core/util/result.h': '#include "core/capture/ring/ring.h"\n',
+      'native/core/capture/ring/ring.h': '',
+    }),
+    [
+      'native/core/util/result.h uses native/core/capture/ring/ring.h: native/core/util is below native/core/capture/ring',
+    ],
+  )
+})
+
+t.test('an import that goes up is found, in each of its forms', async (t) => {
+  for (const text of [
+    "import { Capture } from '../capture/capture.js'",
+    "export { Capture } from '../capture/capture.js'",
+    "import '../capture/capture.js'",
+    "const { Capture } = await import('../capture/capture.js')",
+    "import type { Capture } from '../capture/capture.js'",
+    "import {\n  Capture,\n  CaptureEvents,\n} from '../capture/capture.js'",
+  ]) {
+    t.strictSame(
+      faults({ 'lib/packets/packet.ts': `${text}\n`, 'lib/capture/capture.ts': '' }),
+      ['lib/packets/packet.ts uses lib/capture/capture.ts: lib/packets is below lib/capture'],
+      text,
+    )
+  }
+})
+
+t.test('C++ of the core does not use the binding, nor the library the tests', async (t) => {
+  t.equal(faults({ 'native/core/send/a.cpp': '#include "binding/a.h"\n', 'native/binding/a.h': '' }).length, 1)
+  t.equal(faults({ 'lib/a.ts': "import '../test/helpers/hex.js'\n", 'test/helpers/hex.ts': '' }).length, 1)
+})
+
+t.test('neighbours that must not use each other', async (t) => {
+  const [ring, pcap] = ['native/core/capture/ring/a.h', 'native/core/capture/pcap/a.h']
+  t.match(faults({ [pcap]: '#include "core/capture/ring/a.h"\n', [ring]: '' }), [/a\.h uses .*ring\/a\.h: /])
+  t.equal(faults({ [ring]: '#include "core/capture/pcap/a.h"\n', [pcap]: '' }).length, 1)
+})
+
+t.test('a circle is found, within a folder too', async (t) => {
+  t.strictSame(
+    faults({
+      'lib/packets/a.ts': "import './b.js'\n",
+      'lib/packets/b.ts': "import './c.js'\n",
+      'lib/packets/c.ts': "import './a.js'\n",
+      'lib/packets/d.ts': "import './a.js'\n",
+    }),
+    ['a circle: lib/packets/a.ts → lib/packets/b.ts → lib/packets/c.ts → lib/packets/a.ts'],
+  )
+  t.strictSame(
+    faults({
+      'native/core/util/a.h': '#include "core/util/b.h"\n',
+      'native/core/util/b.h': '#include "core/util/a.h"\n',
+    }),
+    ['a circle: native/core/util/a.h → native/core/util/b.h → native/core/util/a.h'],
+  )
+})
+
+t.test('a file in a folder that no list has is a fault', async (t) => {
+  t.equal(faults({ 'native/new/a.cpp': '#include "core/util/a.h"\n', 'native/core/util/a.h': '' }).length, 1)
+})

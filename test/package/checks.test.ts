@@ -1,0 +1,192 @@
+// The checks of the tree find what they are for.
+import path from 'node:path'
+import t from 'tap'
+
+const script = (name: string) => import(new URL(`../../../../scripts/${name}.mjs`, import.meta.url).href)
+
+interface Api {
+  program: unknown
+}
+interface Names {
+  all: Set<string>
+  after: Map<string, Set<string>>
+}
+interface Rules {
+  names: Names
+  isWord(word: string): boolean
+  exists(file: string): boolean
+  scripts: string[]
+}
+const { apiReport, declarationsOf } = (await script('api-report')) as {
+  apiReport(entry: string, options: object): string
+  declarationsOf(entry: string, options: object, extra?: Map<string, string>): Api
+}
+const { namesOf, faultOf, spansOf, fencesOf, brokenLinks } = (await script('check-docs')) as {
+  namesOf(api: Api): Names
+  faultOf(code: string, rules: Rules): string | undefined
+  spansOf(text: string): { line: number; code: string }[]
+  fencesOf(text: string): { line: number; code: string }[]
+  brokenLinks(text: string, directory: string, exists: (file: string) => boolean): string[]
+}
+const { faultsOf } = (await script('check-hygiene')) as { faultsOf(file: string, text: string): string[] }
+const { closingLines } = (await script('results')) as {
+  closingLines(results: object[], status: number): string[]
+}
+
+const options = { target: 99, module: 99, moduleResolution: 100, strict: true, stripInternal: true, types: [] }
+
+/** An API of two files. */
+const library = t.testdir({
+  'index.ts': `export { Capture, type Options } from './capture.js'\nexport const limit = 7\n`,
+  'capture.ts': `
+    /** What is not exported, but can be reached. */
+    interface Hidden { depth: number }
+    interface Unused { unused: number }
+    export interface Options { ring?: { memory?: number }; filter?: string; code?: 'ERR_OPTION' }
+    export class Capture {
+      static open(options?: Options): Promise<Capture> { return Promise.resolve(new Capture(options)) }
+      private secret: Unused | undefined
+      #hidden = 1
+      /** @internal */ inside(): number { return this.#hidden }
+      private constructor(_options?: Options) {}
+      stop(): Hidden { return { depth: 1 } }
+      close(): void {}
+    }`,
+})
+const entry = path.join(library, 'index.ts')
+
+t.test('the report of the API: exports and what they reach, sorted; nothing private or internal', async (t) => {
+  const report = apiReport(entry, options)
+  t.equal(
+    report.slice(report.indexOf('## Exported')),
+    `## Exported
+
+\`\`\`ts
+class Capture {
+    private constructor();
+    close(): void;
+    static open(options?: Options): Promise<Capture>;
+    stop(): Hidden;
+}
+\`\`\`
+
+\`\`\`ts
+interface Options {
+    code?: 'ERR_OPTION';
+    filter?: string;
+    ring?: {
+        memory?: number;
+    };
+}
+\`\`\`
+
+\`\`\`ts
+const limit = 7;
+\`\`\`
+
+## Not exported, but part of it
+
+\`\`\`ts
+interface Hidden {
+    depth: number;
+}
+\`\`\`
+`,
+  )
+})
+
+t.test('names in the documentation', async (t) => {
+  const rules: Rules = {
+    names: namesOf(declarationsOf(entry, options)),
+    isWord: (word) => word === 'RINGTAP_PREBUILD',
+    exists: (file) => file === 'lib/index.ts',
+    scripts: ['build'],
+  }
+  for (const right of [
+    'Capture',
+    'Capture.open(options)',
+    'await Capture.open({ filter, ring })',
+    'capture.stop',
+    'capture.stop().depth',
+    'ring.memory',
+    'filter: null',
+    'limit',
+    'ERR_OPTION',
+    'AbortSignal',
+    'console.log()',
+    'lib/index.ts',
+    'build/Release',
+    'npm run build',
+    'RINGTAP_PREBUILD',
+    'tcpdump',
+    'CAP_NET_RAW',
+    'packet_rcv()',
+  ]) {
+    t.equal(faultOf(right, rules), undefined, right)
+  }
+  for (const [wrong, reason] of [
+    ['Captures', 'the API has no Captures'],
+    ['Capture.opens(options)', 'the API has no opens after Capture'],
+    ['Capture.open({ filters })', 'the API has no option filters'],
+    ['capture.memory', 'the API has no memory after capture'],
+    ['capture.inside()', 'the API has no inside after capture'],
+    ['capture.secret', 'the API has no secret after capture'],
+    ['ring.depth', 'the API has no depth after ring'],
+    ['ringMemory', 'the API has no ringMemory'],
+    ['halt()', 'the API has no halt'],
+    ['memories: 1', 'the API has no option memories'],
+    ['ERR_OPTIONS', 'CaptureErrorCode has no ERR_OPTIONS'],
+    ['lib/indices.ts', 'there is no lib/indices.ts'],
+    ['npm run builds', 'package.json has no script "builds"'],
+    ['RINGTAP_PREBUILDS', 'nothing reads RINGTAP_PREBUILDS'],
+  ] as const) {
+    t.equal(faultOf(wrong, rules), reason, wrong)
+  }
+})
+
+t.test('spans, fences and links of a text', async (t) => {
+  const text = 'A `one`\n```ts\nconst `two`\n```\nand `three` [a](b.md), [c](https://c.d/), [e](./f.md#g) [h](#i)\n'
+  t.strictSame(spansOf(text), [
+    { line: 1, code: 'one' },
+    { line: 5, code: 'three' },
+  ])
+  t.strictSame(fencesOf(text), [{ line: 3, code: 'const `two`' }])
+  t.strictSame(
+    brokenLinks(text, 'docs', (file) => file === 'docs/b.md'),
+    ['./f.md'],
+  )
+})
+
+t.test('what must not be in the tree', async (t) => {
+  const home = ['', 'home', 'somebody', 'ringtap'].join('/')
+  t.strictSame(faultsOf('a.ts', `1\nconst path = '${home}'\n`), [`a.ts:2: ${home} is a path of one machine`])
+  t.strictSame(faultsOf('a.ts', 'https://example.org/home/page lib/work/a $HOME/home/x\n'), [])
+  t.strictSame(faultsOf('a.md', `${'<'.repeat(7)} HEAD\n`), ['a.md:1: a conflict marker'])
+  t.equal(faultsOf('package-lock.json', '"resolved": "https://npm.example.org/a.tgz"').length, 1)
+  t.equal(faultsOf('package-lock.json', '"integrity": "sha512-"').length, 0)
+  t.strictSame(faultsOf('bench/node_modules/a.js', ''), ['bench/node_modules/a.js is made by a build'])
+})
+
+t.test('the closing lines of a run', async (t) => {
+  const results = [
+    { name: 'check', passed: 7, failed: 0, skipped: 0, seconds: 20.4 },
+    { name: 'tap', passed: 100, failed: 2, seconds: 300, files: [{ name: 'a.test.js', seconds: 12 }] },
+    { name: 'C++', passed: 30, failed: 0, skipped: 1, seconds: 9, files: [{ name: 'b_test', seconds: 40 }] },
+  ]
+  t.strictSame(closingLines(results, 1), [
+    '   20 s  check: 7 passed, 0 failed',
+    '  300 s  tap: 100 passed, 2 failed',
+    '    9 s  C++: 30 passed, 0 failed, 1 skipped',
+    '',
+    'The slowest:',
+    '   40 s  b_test (C++)',
+    '   12 s  a.test.js (tap)',
+    '',
+    '137 passed, 2 failed, 1 skipped',
+  ])
+  t.equal(closingLines([{ name: 'check', passed: 7, failed: 0, seconds: 1 }], 0).at(-1), '7 passed, 0 failed')
+  t.equal(closingLines([], 1).at(-1), '0 passed, 1 failed', 'a run that ends ahead of its tests has failed')
+  const many = Array.from({ length: 12 }, (_, i) => ({ name: `${i}`, seconds: i }))
+  const lines = closingLines([{ name: 'tap', passed: 12, failed: 0, seconds: 9, files: many }], 0)
+  t.equal(lines.filter((line) => line.includes('(tap)')).length, 10, 'the ten slowest')
+})
