@@ -6,6 +6,7 @@ import { CaptureError } from '../errors.js'
 import type { HostSets } from '../filter/address-sets.js'
 import { InterfaceHistory } from '../interfaces/interface-history.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
+import { BlockMeta } from '../native/layouts.js'
 import { Chunk } from '../packets/chunk.js'
 import { iterateChunks, LoopShare } from '../packets/chunk-iteration.js'
 import { ChunkMemory } from '../packets/chunk-memory.js'
@@ -24,16 +25,6 @@ import { LossWatch } from './loss-watch.js'
 import { type NativeCapture, type NativeCaptureStats, native } from './native.js'
 import { nameIn } from './packed-interfaces.js'
 
-/** Where native/binding/capture/capture.cpp writes what it says of a block. */
-const META = {
-  PACKETS: 0,
-  BYTES: 1,
-  EPOCH: 2,
-  LEASE: 3,
-  FIRST_TIMESTAMP: 4,
-  LAST_TIMESTAMP: 5,
-  WORDS: 6,
-} as const
 /** Nanoseconds by which a packet in a chunk may be older than the first one. */
 const outOfOrder = 1_000_000_000n
 const EMPTY = 0
@@ -57,7 +48,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   readonly #loss: LossWatch
   #lossTimer: NodeJS.Timeout | undefined
   readonly #interfaces: CapturedInterfaces
-  readonly #meta = new Float64Array(META.WORDS)
+  readonly #meta = new Float64Array(BlockMeta.WORDS)
   readonly #times = new BigUint64Array(this.#meta.buffer)
   readonly #turn = new LoopShare()
   readonly #filter: ActiveFilter
@@ -358,16 +349,16 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
 
   #chunk(buffer: ArrayBuffer): Chunk {
     const meta = this.#meta
-    const epoch = meta[META.EPOCH] as number
-    const lease = meta[META.LEASE] as number
-    const firstTimestamp = this.#times[META.FIRST_TIMESTAMP] as bigint
+    const epoch = meta[BlockMeta.EPOCH] as number
+    const lease = meta[BlockMeta.LEASE] as number
+    const firstTimestamp = this.#times[BlockMeta.FIRST_TIMESTAMP] as bigint
     const steady = firstTimestamp - outOfOrder > this.#history.latest
     return new Chunk({
       memory: new ChunkMemory(buffer, (index, timestamp) => this.#history.resolve(index, epoch, timestamp), steady),
-      packetCount: meta[META.PACKETS] as number,
-      byteLength: meta[META.BYTES] as number,
+      packetCount: meta[BlockMeta.PACKETS] as number,
+      byteLength: meta[BlockMeta.BYTES] as number,
       firstTimestamp,
-      lastTimestamp: this.#times[META.LAST_TIMESTAMP] as bigint,
+      lastTimestamp: this.#times[BlockMeta.LAST_TIMESTAMP] as bigint,
       release: () => this.#native.release(lease),
     })
   }

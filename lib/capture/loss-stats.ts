@@ -1,3 +1,5 @@
+import { LossHead, LossRow } from '../native/layouts.js'
+
 /** How bad it is: `critical` and `warn` are reached at the thresholds of {@link LossOptions}. */
 export type LossLevel = 'none' | 'warn' | 'critical'
 
@@ -50,20 +52,8 @@ export type NameOf = (index: number, generation: number) => string
 /** The losses since a capture was opened, at one moment: numbers in a row, as native/binding/capture/capture_stats.cpp adds them. @internal */
 export type LossSample = Float64Array
 
-const HEAD = {
-  PACKETS: 0,
-  SETTLED: 1,
-  PER_INTERFACE: 2,
-  RECEIVED: 3,
-  BY_RING: 4,
-  BY_OVERFLOW: 5,
-  MALFORMED: 6,
-  WORDS: 7,
-} as const
-const ROW = { INDEX: 0, GENERATION: 1, RECEIVED: 2, LOST: 3, WORDS: 4 } as const
-
 /** A capture that was not yet looked at. @internal */
-export const emptySample: LossSample = new Float64Array(HEAD.WORDS)
+export const emptySample: LossSample = new Float64Array(LossHead.WORDS)
 
 /**
  * What to ask the addon for, to get a sample only if it would differ from this one: the packets that the rings had
@@ -72,7 +62,7 @@ export const emptySample: LossSample = new Float64Array(HEAD.WORDS)
  * @internal
  */
 export function packetsOf(sample: LossSample): number {
-  return sample[HEAD.SETTLED] ? (sample[HEAD.PACKETS] as number) : -1
+  return sample[LossHead.SETTLED] ? (sample[LossHead.PACKETS] as number) : -1
 }
 
 /**
@@ -83,11 +73,11 @@ export function packetsOf(sample: LossSample): number {
 export function lossBetween(from: LossSample, to: LossSample, duration: number, nameOf: NameOf): LossStats {
   const more = (word: number) => difference(to[word], from[word])
   const causes = {
-    droppedByRing: more(HEAD.BY_RING),
-    droppedByOverflow: more(HEAD.BY_OVERFLOW),
-    malformed: more(HEAD.MALFORMED),
+    droppedByRing: more(LossHead.BY_RING),
+    droppedByOverflow: more(LossHead.BY_OVERFLOW),
+    malformed: more(LossHead.MALFORMED),
   }
-  const received = more(HEAD.RECEIVED)
+  const received = more(LossHead.RECEIVED)
   const lost = causes.droppedByRing + causes.droppedByOverflow + causes.malformed
   return {
     ratio: ratio(lost, received),
@@ -95,24 +85,24 @@ export function lossBetween(from: LossSample, to: LossSample, duration: number, 
     received,
     duration,
     causes,
-    interfaces: to[HEAD.PER_INTERFACE] ? interfacesBetween(from, to, lost, nameOf) : undefined,
+    interfaces: to[LossHead.PER_INTERFACE] ? interfacesBetween(from, to, lost, nameOf) : undefined,
   }
 }
 
 function interfacesBetween(from: LossSample, to: LossSample, maxLost: number, nameOf: NameOf): InterfaceLoss[] {
   if (maxLost === 0) return []
   const before = new Map<string, number>()
-  const key = (sample: LossSample, row: number) => `${sample[row + ROW.INDEX]} ${sample[row + ROW.GENERATION]}`
-  for (let row: number = HEAD.WORDS; row < from.length; row += ROW.WORDS) before.set(key(from, row), row)
+  const key = (sample: LossSample, row: number) => `${sample[row + LossRow.INDEX]} ${sample[row + LossRow.GENERATION]}`
+  for (let row: number = LossHead.WORDS; row < from.length; row += LossRow.WORDS) before.set(key(from, row), row)
   const losses: InterfaceLoss[] = []
-  for (let row: number = HEAD.WORDS; row < to.length; row += ROW.WORDS) {
+  for (let row: number = LossHead.WORDS; row < to.length; row += LossRow.WORDS) {
     const earlier = before.get(key(to, row))
     const more = (word: number) => difference(to[row + word], earlier === undefined ? 0 : from[earlier + word])
-    const lost = Math.min(more(ROW.LOST), maxLost)
+    const lost = Math.min(more(LossRow.LOST), maxLost)
     if (lost === 0) continue
-    const index = to[row + ROW.INDEX] as number
-    const generation = to[row + ROW.GENERATION] as number
-    const received = more(ROW.RECEIVED)
+    const index = to[row + LossRow.INDEX] as number
+    const generation = to[row + LossRow.GENERATION] as number
+    const received = more(LossRow.RECEIVED)
     losses.push({ name: nameOf(index, generation), index, generation, ratio: ratio(lost, received), lost, received })
   }
   return losses.sort((a, b) => b.lost - a.lost || a.index - b.index)

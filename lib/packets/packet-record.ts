@@ -49,7 +49,7 @@ export const Index = {
   FIRST: 12,
   /** An entry's lower bits are the captured length; all of them set: at least that much. */
   LENGTH_BITS: 13,
-  MOST_LENGTH: (1 << 13) - 1,
+  MAX_LENGTH: (1 << 13) - 1,
   /** log2 of the unit in which an entry's upper bits say where the record stands. */
   UNIT: 3,
 } as const

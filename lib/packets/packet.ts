@@ -75,8 +75,8 @@ export class Packet {
 
   /** Bytes captured; less than {@link originalLength} where the snapshot length cut the packet. */
   get capturedLength(): number {
-    const length = this._entry & Index.MOST_LENGTH
-    if (length === Index.MOST_LENGTH || this._memory.released) {
+    const length = this._entry & Index.MAX_LENGTH
+    if (length === Index.MAX_LENGTH || this._memory.released) {
       return this._memory.u32[(offsetOf(this._entry) + Record.CAPTURED) >>> 2] ?? gone()
     }
     return length
@@ -168,7 +168,7 @@ export class Packet {
     new Uint8Array(buffer).set(this._memory.u8.subarray(offset, offset + length))
     const iface = this.interface
     // The record stands at the start of a memory of its own.
-    return new Packet(new ChunkMemory(buffer, () => iface, true), this._entry & Index.MOST_LENGTH)
+    return new Packet(new ChunkMemory(buffer, () => iface, true), this._entry & Index.MAX_LENGTH)
   }
 
   /** For util.inspect and console.log. @internal */

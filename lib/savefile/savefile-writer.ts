@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream'
 import { checkFilter, checkGroup, checkPath } from '../arguments.js'
 import { CaptureError, optionError } from '../errors.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
+import { WriterCounts } from '../native/layouts.js'
 import { Chunk } from '../packets/chunk.js'
 import type { ChunkMemory } from '../packets/chunk-memory.js'
 import { Packet } from '../packets/packet.js'
@@ -65,7 +66,7 @@ export class SavefileWriter implements AsyncDisposable {
   readonly #filter: string | undefined
   readonly #ids = new Map<string, number>()
   readonly #known = new WeakMap<NetworkInterface, Map<number | undefined, number>>()
-  readonly #counts = new ArrayBuffer(40)
+  readonly #counts = new ArrayBuffer(WriterCounts.WORDS * 8)
   #writing: Promise<void> = Promise.resolve()
   #error: unknown
   #closing: Promise<SavefileCounts> | undefined
@@ -130,9 +131,15 @@ export class SavefileWriter implements AsyncDisposable {
   /** What was given to {@link write} so far. */
   get stats(): SavefileCounts {
     this.#native.take(Number.MAX_SAFE_INTEGER, this.#counts)
-    const [packets = 0, packetBytes = 0, bytes = 0] = new Float64Array(this.#counts)
-    const [firstTimestamp = 0n, lastTimestamp = 0n] = new BigUint64Array(this.#counts, 24)
-    return { packets, packetBytes, bytes, firstTimestamp, lastTimestamp }
+    const numbers = new Float64Array(this.#counts)
+    const times = new BigUint64Array(this.#counts)
+    return {
+      packets: numbers[WriterCounts.PACKETS] as number,
+      packetBytes: numbers[WriterCounts.PACKET_BYTES] as number,
+      bytes: numbers[WriterCounts.BYTES] as number,
+      firstTimestamp: times[WriterCounts.FIRST_TIMESTAMP] as bigint,
+      lastTimestamp: times[WriterCounts.LAST_TIMESTAMP] as bigint,
+    }
   }
 
   /**

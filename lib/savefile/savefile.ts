@@ -3,6 +3,7 @@ import { abortReason, throwIfAborted } from '../arguments.js'
 import { debugLog } from '../debug.js'
 import { emitSafely } from '../emit.js'
 import { CaptureError } from '../errors.js'
+import { ChunkMeta } from '../native/layouts.js'
 import { Chunk } from '../packets/chunk.js'
 import { iterateChunks, LoopShare } from '../packets/chunk-iteration.js'
 import { ChunkMemory } from '../packets/chunk-memory.js'
@@ -14,16 +15,6 @@ import type { SavefileBlock, SavefileInterface, SavefileSection } from './savefi
 import type { NormalisedSavefileOptions } from './savefile-options.js'
 import { type OpenedSource, Pump } from './savefile-source.js'
 
-/** Where native/binding/savefile/savefile.cpp writes what it says of a chunk. */
-const META = {
-  PACKETS: 0,
-  BYTES: 1,
-  POSITION: 2,
-  LEASE: 3,
-  FIRST_TIMESTAMP: 4,
-  LAST_TIMESTAMP: 5,
-  WORDS: 6,
-} as const
 const EMPTY = 0
 const NEWS_FIRST = 1
 /** There is more to do, but others have to have their turn first. */
@@ -44,7 +35,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   readonly #source: OpenedSource
   readonly #options: NormalisedSavefileOptions
   readonly #pump: Pump | undefined
-  readonly #meta = new Float64Array(META.WORDS)
+  readonly #meta = new Float64Array(ChunkMeta.WORDS)
   readonly #times = new BigUint64Array(this.#meta.buffer)
   readonly #turn = new LoopShare()
   readonly #contents = new SavefileContents()
@@ -255,18 +246,18 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
 
   #chunk(buffer: ArrayBuffer): Chunk {
     const meta = this.#meta
-    const lease = meta[META.LEASE] as number
-    const packetCount = meta[META.PACKETS] as number
-    const byteLength = meta[META.BYTES] as number
+    const lease = meta[ChunkMeta.LEASE] as number
+    const packetCount = meta[ChunkMeta.PACKETS] as number
+    const byteLength = meta[ChunkMeta.BYTES] as number
     this.#delivered.packets += packetCount
     this.#delivered.bytes += byteLength
-    this.#delivered.position = meta[META.POSITION] as number
+    this.#delivered.position = meta[ChunkMeta.POSITION] as number
     return new Chunk({
       memory: new ChunkMemory(buffer, this.#contents.resolve, true),
       packetCount,
       byteLength,
-      firstTimestamp: this.#times[META.FIRST_TIMESTAMP] as bigint,
-      lastTimestamp: this.#times[META.LAST_TIMESTAMP] as bigint,
+      firstTimestamp: this.#times[ChunkMeta.FIRST_TIMESTAMP] as bigint,
+      lastTimestamp: this.#times[ChunkMeta.LAST_TIMESTAMP] as bigint,
       release: () => this.#native.release(lease),
     })
   }

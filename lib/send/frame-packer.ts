@@ -1,9 +1,7 @@
 import { optionError } from '../errors.js'
+import { Frame } from '../native/layouts.js'
 import { Packet } from '../packets/packet.js'
 import { TRUNCATED } from './send-result.js'
-
-/** A frame's words in {@link FramePacker.layout}, as native/binding/send/inject.cpp reads them. */
-const Layout = { LENGTH: 0, TAG: 1, REFUSAL: 2, LINK_TYPE: 3, WORDS: 4 } as const
 
 /** Bytes and frames of one part. */
 const usualBytes = 256 * 1024
@@ -20,7 +18,8 @@ const unknownLinkType = 0xffff
  */
 export class FramePacker {
   bytes = new ArrayBuffer(usualBytes)
-  readonly layout = new Uint32Array(maxFrames * Layout.WORDS)
+  /** {@link Frame}, one after another. */
+  readonly layout = new Uint32Array(maxFrames * Frame.WORDS)
   count = 0
   #used = 0
   #view = new Uint8Array(this.bytes)
@@ -44,11 +43,11 @@ export class FramePacker {
       if (capturedLength < originalLength) refusal = TRUNCATED
       linkType = frame.linkType ?? unknownLinkType
     }
-    const at = this.count++ * Layout.WORDS
-    this.layout[at + Layout.LENGTH] = data.length
-    this.layout[at + Layout.TAG] = tag
-    this.layout[at + Layout.REFUSAL] = refusal
-    this.layout[at + Layout.LINK_TYPE] = linkType
+    const at = this.count++ * Frame.WORDS
+    this.layout[at + Frame.LENGTH] = data.length
+    this.layout[at + Frame.TAG] = tag
+    this.layout[at + Frame.REFUSAL] = refusal
+    this.layout[at + Frame.LINK_TYPE] = linkType
     this.#view.set(data, this.#used)
     this.#used += data.length
     return true

@@ -50,8 +50,8 @@ export interface SendResult {
   readonly refusals: readonly Refusal[]
 }
 
-/** As native/core/send/send_tally.h numbers them. */
-const causes: readonly RefusalCause[] = [
+/** By the number that native/core/send/send_tally.h gives them. @internal */
+export const causes: readonly RefusalCause[] = [
   'other',
   'too-short',
   'too-long',
@@ -63,7 +63,7 @@ const causes: readonly RefusalCause[] = [
   'other',
 ]
 
-/** The number of `truncated` there. @internal */
+/** The number of `truncated` among them. @internal */
 export const TRUNCATED = 6
 
 const maxPositions = 100

@@ -12,6 +12,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   initCapture(env, exports);
   initCheck(env, exports);
   initPattern(env, exports);
+  initLayouts(env, exports);
   initInterfaces(env, exports);
   initFilter(env, exports);
   initSavefile(env, exports);

@@ -13,6 +13,7 @@
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
 #include "binding/util/instance.h"
+#include "binding/util/layouts.h"
 #include "binding/util/waker.h"
 #include "core/bpf/address_filter.h"
 #include "core/bpf/filter_request.h"
@@ -22,9 +23,6 @@
 namespace ringtap::binding {
 
 namespace {
-
-// What nextBlock() tells of the block it returns, in a Float64Array and a BigUint64Array over one ArrayBuffer.
-enum Meta { kPackets, kBytes, kEpoch, kLease, kFirstTimestamp, kLastTimestamp };
 
 Napi::Array textList(Napi::Env env, const std::vector<std::string>& texts) {
   Napi::Array list = Napi::Array::New(env, texts.size());
@@ -290,12 +288,12 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     void* memory = info[0].As<Napi::ArrayBuffer>().Data();
     auto* meta = static_cast<double*>(memory);
     auto* times = static_cast<std::uint64_t*>(memory);
-    meta[kPackets] = packets;
-    meta[kBytes] = static_cast<double>(bytes);
-    meta[kEpoch] = static_cast<double>(epoch);
-    meta[kLease] = number;
-    times[kFirstTimestamp] = firstTimestamp;
-    times[kLastTimestamp] = lastTimestamp;
+    meta[block_meta::kPackets] = packets;
+    meta[block_meta::kBytes] = static_cast<double>(bytes);
+    meta[block_meta::kEpoch] = static_cast<double>(epoch);
+    meta[block_meta::kLease] = number;
+    times[block_meta::kFirstTimestamp] = firstTimestamp;
+    times[block_meta::kLastTimestamp] = lastTimestamp;
     return buffer;
   }
 

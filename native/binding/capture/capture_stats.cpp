@@ -5,6 +5,8 @@
 #include <optional>
 #include <vector>
 
+#include "binding/util/layouts.h"
+
 namespace ringtap::binding {
 
 namespace {
@@ -24,40 +26,38 @@ Napi::Float64Array toArray(Napi::Env env, const std::vector<double>& row) {
   return array;
 }
 
-// PackedInterfaces of lib/capture/interface-stats.ts.
+// PackedInterfaces of lib/capture/packed-interfaces.ts.
 Napi::Object packInterfaces(Napi::Env env, const CaptureStats& stats) {
   constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
   const auto& list = stats.table.interfaces;
   Napi::Array names = Napi::Array::New(env, list.size());
-  std::vector<double> rows;
-  rows.reserve(list.size() * 18);
-  const auto add = [&rows](std::optional<std::uint64_t> value) {
-    rows.push_back(value ? static_cast<double>(*value) : kUnknown);
-  };
+  std::vector<double> rows(list.size() * interface_row::kWords, kUnknown);
   for (std::uint32_t i = 0; i < list.size(); ++i) {
     const InterfaceStats& one = list[i];
     names.Set(i, Napi::String::New(env, one.name));
-    add(one.index);
-    add(one.generation);
-    add(one.present ? 1 : 0);
-    add(one.selected ? 1 : 0);
-    add(one.received);
-    add(one.delivered);
-    add(one.bytes);
-    add(one.droppedByRecorder);
-    add(stats.lost(one));
-    add(one.unselected);
-    add(one.duplicates);
-    add(one.truncated);
-    add(one.queued);
-    const auto addLoss = [&](std::uint64_t DeviceLosses::*counter) {
-      add(one.losses ? std::optional((*one.losses).*counter) : std::nullopt);
+    double* row = rows.data() + i * interface_row::kWords;
+    const auto set = [row](std::size_t word, std::optional<std::uint64_t> value) {
+      if (value) row[word] = static_cast<double>(*value);
     };
-    addLoss(&DeviceLosses::dropped);
-    addLoss(&DeviceLosses::missed);
-    addLoss(&DeviceLosses::errors);
-    addLoss(&DeviceLosses::overruns);
-    addLoss(&DeviceLosses::fifo);
+    set(interface_row::kIndex, one.index);
+    set(interface_row::kGeneration, one.generation);
+    set(interface_row::kPresent, one.present ? 1 : 0);
+    set(interface_row::kSelected, one.selected ? 1 : 0);
+    set(interface_row::kReceived, one.received);
+    set(interface_row::kDelivered, one.delivered);
+    set(interface_row::kBytes, one.bytes);
+    set(interface_row::kDroppedByRecorder, one.droppedByRecorder);
+    set(interface_row::kDropped, stats.lost(one));
+    set(interface_row::kUnselected, one.unselected);
+    set(interface_row::kDuplicates, one.duplicates);
+    set(interface_row::kTruncated, one.truncated);
+    set(interface_row::kQueued, one.queued);
+    if (!one.losses) continue;
+    set(interface_row::kDeviceDropped, one.losses->dropped);
+    set(interface_row::kDeviceMissed, one.losses->missed);
+    set(interface_row::kDeviceErrors, one.losses->errors);
+    set(interface_row::kDeviceOverruns, one.losses->overruns);
+    set(interface_row::kDeviceFifoErrors, one.losses->fifo);
   }
   Napi::Object packed = Napi::Object::New(env);
   packed.Set("names", names);
@@ -105,25 +105,27 @@ Napi::Object toJs(Napi::Env env, const Capture& capture, const CaptureStats& sta
 }
 
 Napi::Value toLossSample(Napi::Env env, const Capture& capture, const CaptureStats& stats) {
-  std::vector<double> row;
-  const auto add = [&row](std::uint64_t value) { row.push_back(static_cast<double>(value)); };
-  add(stats.loops.packets);
-  add(stats.settled ? 1 : 0);
-  add(capture.form() == FilterMode::Ebpf ? 1 : 0);
-  add(stats.received);
-  add(stats.loops.ringDrops);
-  add(stats.loops.overflowDrops);
-  add(stats.table.malformed);
+  std::vector<double> sample(loss_head::kWords);
+  const auto set = [&sample](std::size_t word, std::uint64_t value) { sample[word] = static_cast<double>(value); };
+  set(loss_head::kPackets, stats.loops.packets);
+  set(loss_head::kSettled, stats.settled ? 1 : 0);
+  set(loss_head::kPerInterface, capture.form() == FilterMode::Ebpf ? 1 : 0);
+  set(loss_head::kReceived, stats.received);
+  set(loss_head::kByRing, stats.loops.ringDrops);
+  set(loss_head::kByOverflow, stats.loops.overflowDrops);
+  set(loss_head::kMalformed, stats.table.malformed);
   for (const InterfaceStats& one : stats.table.interfaces) {
     const auto lost = stats.lost(one);
     // Of those that went only what they lost matters; they may be many.
     if (!lost || *one.received == 0 || (!one.present && *lost == 0)) continue;
-    add(one.index);
-    add(one.generation);
-    add(*one.received);
-    add(*lost);
+    const std::size_t row = sample.size();
+    sample.resize(row + loss_row::kWords);
+    set(row + loss_row::kIndex, one.index);
+    set(row + loss_row::kGeneration, one.generation);
+    set(row + loss_row::kReceived, *one.received);
+    set(row + loss_row::kLost, *lost);
   }
-  return toArray(env, row);
+  return toArray(env, sample);
 }
 
 }  // namespace ringtap::binding

@@ -11,6 +11,7 @@
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
 #include "binding/util/instance.h"
+#include "binding/util/layouts.h"
 #include "binding/util/waker.h"
 #include "core/savefile/savefile_reader.h"
 
@@ -19,9 +20,6 @@ namespace ringtap::binding {
 namespace {
 
 constexpr std::size_t kFeedBuffer = 512 * 1024;
-
-// What nextChunk() tells of the chunk it returns, in a Float64Array and a BigUint64Array over one ArrayBuffer.
-enum Meta { kPackets, kBytes, kPosition, kLease, kFirstTimestamp, kLastTimestamp };
 
 class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
  public:
@@ -128,12 +126,12 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
     void* told = info[0].As<Napi::ArrayBuffer>().Data();
     auto* meta = static_cast<double*>(told);
     auto* times = static_cast<std::uint64_t*>(told);
-    meta[kPackets] = summary.packets;
-    meta[kBytes] = static_cast<double>(summary.bytes);
-    meta[kPosition] = static_cast<double>(chunk->position);
-    meta[kLease] = number;
-    times[kFirstTimestamp] = summary.firstTimestamp;
-    times[kLastTimestamp] = summary.lastTimestamp;
+    meta[chunk_meta::kPackets] = summary.packets;
+    meta[chunk_meta::kBytes] = static_cast<double>(summary.bytes);
+    meta[chunk_meta::kPosition] = static_cast<double>(chunk->position);
+    meta[chunk_meta::kLease] = number;
+    times[chunk_meta::kFirstTimestamp] = summary.firstTimestamp;
+    times[chunk_meta::kLastTimestamp] = summary.lastTimestamp;
     return buffer;
   }
 

@@ -8,6 +8,7 @@
 #include "binding/savefile/savefile_form.h"
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
+#include "binding/util/layouts.h"
 #include "core/savefile/packet_comments.h"
 
 namespace ringtap::binding {
@@ -120,11 +121,11 @@ class SavefileBuffer : public Napi::ObjectWrap<SavefileBuffer> {
     void* told = info[1].As<Napi::ArrayBuffer>().Data();
     auto* numbers = static_cast<double*>(told);
     auto* times = static_cast<std::uint64_t*>(told);
-    numbers[0] = static_cast<double>(counts.packets);
-    numbers[1] = static_cast<double>(counts.packetBytes);
-    numbers[2] = static_cast<double>(counts.bytes);
-    times[3] = counts.firstTimestamp;
-    times[4] = counts.lastTimestamp;
+    numbers[writer_counts::kPackets] = static_cast<double>(counts.packets);
+    numbers[writer_counts::kPacketBytes] = static_cast<double>(counts.packetBytes);
+    numbers[writer_counts::kBytes] = static_cast<double>(counts.bytes);
+    times[writer_counts::kFirstTimestamp] = counts.firstTimestamp;
+    times[writer_counts::kLastTimestamp] = counts.lastTimestamp;
     const auto least = static_cast<std::size_t>(info[0].As<Napi::Number>().DoubleValue());
     if (sink_.size() == 0 || sink_.size() < least) return info.Env().Undefined();
     const auto bytes =

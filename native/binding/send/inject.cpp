@@ -3,6 +3,7 @@
 // The handle and every job share the injector: whichever goes last closes the socket.
 #include <napi.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "binding/send/send_result.h"
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
+#include "binding/util/layouts.h"
 #include "core/send/injector.h"
 #include "core/send/replay_frame.h"
 #include "core/util/netns.h"
@@ -24,8 +26,6 @@ struct Shared {
   std::shared_ptr<Injector> injector;  // none once closed
 };
 using Handle = Napi::External<Shared>;
-
-constexpr std::size_t kLayoutWords = 4;
 
 class OpenWorker final : public Napi::AsyncWorker {
  public:
@@ -87,10 +87,11 @@ class SendWorker final : public Napi::AsyncWorker {
     for (std::size_t i = 0; i < count; ++i) {
       Frame& frame = frames_[i];
       frame.data = data;
-      frame.length = layout[kLayoutWords * i];
-      frame.tag = layout[kLayoutWords * i + 1];
-      frame.refusal = static_cast<Refusal>(layout[kLayoutWords * i + 2]);
-      if (const auto linkType = static_cast<std::uint16_t>(layout[kLayoutWords * i + 3]);
+      const std::uint32_t* words = layout.Data() + i * frame::kWords;
+      frame.length = words[frame::kLength];
+      frame.tag = words[frame::kTag];
+      frame.refusal = static_cast<Refusal>(words[frame::kRefusal]);
+      if (const auto linkType = static_cast<std::uint16_t>(words[frame::kLinkType]);
           linkType != 0 && !linkTypeFits(linkType, injector_->linkType())) {
         frame.refusal = Refusal::LinkType;
       }
@@ -119,9 +120,8 @@ class SendWorker final : public Napi::AsyncWorker {
   std::size_t done_ = 0;
 };
 
-// injectorSend(handle, bytes: ArrayBuffer, layout: Uint32Array, count, position): Promise<NativeSendResult>. The layout
-// has three words for each frame: its length in `bytes`, the tag and the Refusal (native/core/send/injector.h). One at
-// a time.
+// injectorSend(handle, bytes: ArrayBuffer, layout: Uint32Array, count, position): Promise<NativeSendResult>. `layout`:
+// a row for each frame in `bytes` (layouts.h, frame). One at a time.
 Napi::Value send(const Napi::CallbackInfo& info) {
   const auto& shared = *info[0].As<Handle>().Data();
   if (!shared.injector) {
@@ -130,7 +130,7 @@ Napi::Value send(const Napi::CallbackInfo& info) {
   }
   const auto layout = info[2].As<Napi::Uint32Array>();
   std::size_t count = info[3].As<Napi::Number>().Uint32Value();
-  if (kLayoutWords * count > layout.ElementLength()) count = layout.ElementLength() / kLayoutWords;
+  count = std::min(count, layout.ElementLength() / frame::kWords);
   auto* worker = new SendWorker(info.Env(), shared.injector, info[1].As<Napi::ArrayBuffer>(), layout, count,
                                 static_cast<std::uint64_t>(info[4].As<Napi::Number>().DoubleValue()));
   const Napi::Promise promise = worker->promise();

@@ -9,6 +9,7 @@ void initCapture(Napi::Env env, Napi::Object exports);
 void initErrors(Napi::Env env, Napi::Object exports);
 void initCheck(Napi::Env env, Napi::Object exports);
 void initPattern(Napi::Env env, Napi::Object exports);
+void initLayouts(Napi::Env env, Napi::Object exports);
 void initInterfaces(Napi::Env env, Napi::Object exports);
 void initFilter(Napi::Env env, Napi::Object exports);
 void initSavefile(Napi::Env env, Napi::Object exports);

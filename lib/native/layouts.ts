@@ -1,0 +1,78 @@
+/**
+ * The rows of numbers that cross the border to the addon, as native/binding/util/layouts.h declares them: which word is
+ * where. Written out as literals, so that V8 folds them; test/native/layouts.test.ts compares them with the addon's own.
+ * The layout of packets in a chunk is in lib/packets/packet-record.ts.
+ */
+
+/** What nextBlock() writes about a block: doubles, the timestamps unsigned 64-bit integers. @internal */
+export const BlockMeta = {
+  PACKETS: 0,
+  BYTES: 1,
+  EPOCH: 2,
+  LEASE: 3,
+  FIRST_TIMESTAMP: 4,
+  LAST_TIMESTAMP: 5,
+  WORDS: 6,
+} as const
+
+/** What nextChunk() writes about a chunk, likewise. @internal */
+export const ChunkMeta = {
+  PACKETS: 0,
+  BYTES: 1,
+  POSITION: 2,
+  LEASE: 3,
+  FIRST_TIMESTAMP: 4,
+  LAST_TIMESTAMP: 5,
+  WORDS: 6,
+} as const
+
+/** What a savefile writer has written, likewise. @internal */
+export const WriterCounts = {
+  PACKETS: 0,
+  PACKET_BYTES: 1,
+  BYTES: 2,
+  FIRST_TIMESTAMP: 3,
+  LAST_TIMESTAMP: 4,
+  WORDS: 5,
+} as const
+
+/** The ledger of one interface in stats(): doubles, NaN where a number is not available. @internal */
+export const InterfaceRow = {
+  INDEX: 0,
+  GENERATION: 1,
+  PRESENT: 2,
+  SELECTED: 3,
+  RECEIVED: 4,
+  DELIVERED: 5,
+  BYTES: 6,
+  DROPPED_BY_RECORDER: 7,
+  DROPPED: 8,
+  UNSELECTED: 9,
+  DUPLICATES: 10,
+  TRUNCATED: 11,
+  QUEUED: 12,
+  DEVICE_DROPPED: 13,
+  DEVICE_MISSED: 14,
+  DEVICE_ERRORS: 15,
+  DEVICE_OVERRUNS: 16,
+  DEVICE_FIFO_ERRORS: 17,
+  WORDS: 18,
+} as const
+
+/** How a loss sample begins: doubles. @internal */
+export const LossHead = {
+  PACKETS: 0,
+  SETTLED: 1,
+  PER_INTERFACE: 2,
+  RECEIVED: 3,
+  BY_RING: 4,
+  BY_OVERFLOW: 5,
+  MALFORMED: 6,
+  WORDS: 7,
+} as const
+
+/** What a loss sample has for each interface, behind its head. @internal */
+export const LossRow = { INDEX: 0, GENERATION: 1, RECEIVED: 2, LOST: 3, WORDS: 4 } as const
+
+/** A frame that injectorSend() is to send: unsigned 32-bit integers. @internal */
+export const Frame = { LENGTH: 0, TAG: 1, REFUSAL: 2, LINK_TYPE: 3, WORDS: 4 } as const

@@ -1,0 +1,119 @@
+// Exports the layouts that C++ and TypeScript share, as C++ has them, for the test that compares.
+#include "binding/util/layouts.h"
+
+#include <linux/if_packet.h>
+#include <napi.h>
+
+#include <initializer_list>
+#include <utility>
+
+#include "binding/util/exports.h"
+#include "core/block/block.h"
+#include "core/send/send_tally.h"
+
+namespace ringtap::binding {
+
+namespace {
+
+struct Entry {
+  const char* name;
+  std::size_t value;
+};
+
+Napi::Object table(Napi::Env env, std::initializer_list<Entry> entries) {
+  Napi::Object object = Napi::Object::New(env);
+  for (const auto& [name, value] : entries) object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
+  return object;
+}
+
+Napi::Object recordLayout(Napi::Env env) {
+  constexpr std::size_t variant = offsetof(tpacket3_hdr, hv1);
+  return table(env, {
+                        {"Captured", offsetof(tpacket3_hdr, tp_snaplen)},
+                        {"Original", offsetof(tpacket3_hdr, tp_len)},
+                        {"Status", offsetof(tpacket3_hdr, tp_status)},
+                        {"Data", offsetof(tpacket3_hdr, tp_mac)},
+                        {"LinkType", variant + offsetof(tpacket_hdr_variant1, tp_rxhash)},
+                        {"VlanTci", variant + offsetof(tpacket_hdr_variant1, tp_vlan_tci)},
+                        {"VlanTpid", variant + offsetof(tpacket_hdr_variant1, tp_vlan_tpid)},
+                        {"Timestamp", kRecordTimestamp},
+                        {"Interface", kRecordAddress + offsetof(sockaddr_ll, sll_ifindex)},
+                        {"Hardware", kRecordAddress + offsetof(sockaddr_ll, sll_hatype)},
+                        {"PacketType", kRecordAddress + offsetof(sockaddr_ll, sll_pkttype)},
+                    });
+}
+
+Napi::Object statusBits(Napi::Env env) {
+  return table(env, {
+                        {"ChecksumNotReady", TP_STATUS_CSUMNOTREADY},
+                        {"VlanValid", TP_STATUS_VLAN_VALID},
+                        {"VlanTpidValid", TP_STATUS_VLAN_TPID_VALID},
+                        {"ChecksumValid", TP_STATUS_CSUM_VALID},
+                        {"LinkType", kStatusLinkType},
+                        {"Comments", kStatusComments},
+                    });
+}
+
+Napi::Object packetTypes(Napi::Env env) {
+  return table(env, {{"Outgoing", PACKET_OUTGOING}, {"Incoming", kPacketIncoming}, {"Unknown", kPacketUnknown}});
+}
+
+Napi::Object indexLayout(Napi::Env env) {
+  std::size_t unit = 0;
+  while ((std::size_t{1} << unit) < kRecordAlignment) ++unit;
+  return table(env, {
+                        {"First", kIndexStart / sizeof(std::uint32_t)},
+                        {"LengthBits", kIndexLengthBits},
+                        {"MaxLength", kIndexMaxLength},
+                        {"Unit", unit},
+                    });
+}
+
+Napi::Object refusals(Napi::Env env) {
+  const auto of = [](Refusal refusal) { return static_cast<std::size_t>(refusal); };
+  return table(env, {
+                        {"None", of(Refusal::None)},
+                        {"TooShort", of(Refusal::TooShort)},
+                        {"TooLong", of(Refusal::TooLong)},
+                        {"InterfaceDown", of(Refusal::InterfaceDown)},
+                        {"InterfaceGone", of(Refusal::InterfaceGone)},
+                        {"NoRoom", of(Refusal::NoRoom)},
+                        {"Truncated", of(Refusal::Truncated)},
+                        {"LinkType", of(Refusal::LinkType)},
+                        {"Other", of(Refusal::Other)},
+                    });
+}
+
+Napi::Value layouts(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Object all = Napi::Object::New(env);
+  all.Set("Record", recordLayout(env));
+  all.Set("Status", statusBits(env));
+  all.Set("PacketType", packetTypes(env));
+  all.Set("Index", indexLayout(env));
+  all.Set("Refusal", refusals(env));
+#define RINGTAP_ENTRY(name) {#name, k##name},
+#define RINGTAP_EXPORT(key, layout, words)                             \
+  {                                                                    \
+    using namespace layout;                                            \
+    all.Set(key, table(env, {words(RINGTAP_ENTRY){"Words", kWords}})); \
+  }
+  RINGTAP_EXPORT("BlockMeta", block_meta, RINGTAP_BLOCK_META)
+  RINGTAP_EXPORT("ChunkMeta", chunk_meta, RINGTAP_CHUNK_META)
+  RINGTAP_EXPORT("WriterCounts", writer_counts, RINGTAP_WRITER_COUNTS)
+  RINGTAP_EXPORT("InterfaceRow", interface_row, RINGTAP_INTERFACE_ROW)
+  RINGTAP_EXPORT("LossHead", loss_head, RINGTAP_LOSS_HEAD)
+  RINGTAP_EXPORT("LossRow", loss_row, RINGTAP_LOSS_ROW)
+  RINGTAP_EXPORT("Frame", frame, RINGTAP_FRAME)
+#undef RINGTAP_EXPORT
+#undef RINGTAP_ENTRY
+  return all;
+}
+
+}  // namespace
+
+void initLayouts(Napi::Env env, Napi::Object exports) {
+  exports.Set("layouts", Napi::Function::New(env, layouts, "layouts"));
+}
+
+}  // namespace ringtap::binding

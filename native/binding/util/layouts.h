@@ -1,0 +1,54 @@
+// The rows of numbers that cross the border, one word after another: which word is where. Declared here once;
+// lib/native/layouts.ts has the same as constants, and test/native/layouts.test.ts compares the two.
+#pragma once
+
+#include <napi.h>
+
+#include <cstddef>
+
+namespace ringtap::binding {
+
+// Each layout is a namespace of word numbers, kX for each X of its list, with their count as kWords.
+#define RINGTAP_WORD(name) k##name,
+#define RINGTAP_LAYOUT(layout, words)                \
+  namespace layout {                                 \
+  enum : std::size_t { words(RINGTAP_WORD) kWords }; \
+  }
+
+// A block that nextBlock() returns. Words are doubles, the timestamps unsigned 64-bit integers.
+#define RINGTAP_BLOCK_META(X) X(Packets) X(Bytes) X(Epoch) X(Lease) X(FirstTimestamp) X(LastTimestamp)
+RINGTAP_LAYOUT(block_meta, RINGTAP_BLOCK_META)
+
+// A chunk that nextChunk() returns, likewise.
+#define RINGTAP_CHUNK_META(X) X(Packets) X(Bytes) X(Position) X(Lease) X(FirstTimestamp) X(LastTimestamp)
+RINGTAP_LAYOUT(chunk_meta, RINGTAP_CHUNK_META)
+
+// What a savefile writer has written, likewise.
+#define RINGTAP_WRITER_COUNTS(X) X(Packets) X(PacketBytes) X(Bytes) X(FirstTimestamp) X(LastTimestamp)
+RINGTAP_LAYOUT(writer_counts, RINGTAP_WRITER_COUNTS)
+
+// The ledger of one interface in stats(). Doubles; NaN where a number is not available.
+// clang-format off
+#define RINGTAP_INTERFACE_ROW(X)                                                               \
+  X(Index) X(Generation) X(Present) X(Selected)                                                \
+  X(Received) X(Delivered) X(Bytes) X(DroppedByRecorder) X(Dropped)                            \
+  X(Unselected) X(Duplicates) X(Truncated) X(Queued)                                           \
+  X(DeviceDropped) X(DeviceMissed) X(DeviceErrors) X(DeviceOverruns) X(DeviceFifoErrors)
+// clang-format on
+RINGTAP_LAYOUT(interface_row, RINGTAP_INTERFACE_ROW)
+
+// A loss sample: the head, then a row for each interface. Doubles.
+#define RINGTAP_LOSS_HEAD(X) X(Packets) X(Settled) X(PerInterface) X(Received) X(ByRing) X(ByOverflow) X(Malformed)
+RINGTAP_LAYOUT(loss_head, RINGTAP_LOSS_HEAD)
+#define RINGTAP_LOSS_ROW(X) X(Index) X(Generation) X(Received) X(Lost)
+RINGTAP_LAYOUT(loss_row, RINGTAP_LOSS_ROW)
+
+// A frame that injectorSend() is to send: its length, its VLAN tag (Frame::tag), the Refusal where it must not be sent,
+// and its LINKTYPE_ (0: of the interface's). Unsigned 32-bit integers.
+#define RINGTAP_FRAME(X) X(Length) X(Tag) X(Refusal) X(LinkType)
+RINGTAP_LAYOUT(frame, RINGTAP_FRAME)
+
+#undef RINGTAP_LAYOUT
+#undef RINGTAP_WORD
+
+}  // namespace ringtap::binding

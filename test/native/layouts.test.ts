@@ -1,0 +1,39 @@
+// The layouts that C++ and TypeScript share: TypeScript has them as literals, and here they are compared with those that
+// the addon was compiled with.
+import t from 'tap'
+
+type Layout = Record<string, number>
+
+// Not public: from beside the entry point.
+const load = (file: string) => import(new URL(file, import.meta.resolve('ringtap')).href)
+const { nativeExports } = (await load('./native/native.js')) as {
+  nativeExports: () => { layouts(): Record<string, Layout> }
+}
+const rows = (await load('./native/layouts.js')) as Record<string, Layout>
+const records = (await load('./packets/packet-record.js')) as Record<string, Layout>
+const { causes, TRUNCATED } = (await load('./send/send-result.js')) as { causes: string[]; TRUNCATED: number }
+
+/** FirstTimestamp: FIRST_TIMESTAMP. */
+const constant = (name: string) => name.replace(/(?<=[a-z\d])(?=[A-Z])/g, '_').toUpperCase()
+/** InterfaceGone: interface-gone. */
+const kebab = (name: string) => constant(name).toLowerCase().replaceAll('_', '-')
+
+const { Refusal: refusals = {}, ...layouts } = nativeExports().layouts()
+
+t.test('every layout has the same words at the same places on both sides', async (t) => {
+  const theirs: Record<string, Layout> = {}
+  for (const [layout, words] of Object.entries(layouts)) {
+    theirs[layout] = Object.fromEntries(Object.entries(words).map(([name, place]) => [constant(name), place]))
+  }
+  t.strictSame({ ...rows, ...records }, theirs)
+})
+
+t.test('the causes of refusals have the same numbers on both sides', async (t) => {
+  const theirs = Object.entries(refusals).filter(([name]) => name !== 'None')
+  t.strictSame(
+    theirs.map(([name, number]) => [kebab(name), number]),
+    theirs.map(([, number]) => [causes[number], number]),
+  )
+  t.equal(causes.length, Math.max(...Object.values(refusals)) + 1)
+  t.equal(causes[TRUNCATED], 'truncated')
+})
