@@ -57,12 +57,14 @@ t.test('contents', async (t) => {
   for (const name of [
     'binding.gyp',
     'CHANGELOG.md',
+    'docs',
     'dist',
     'LICENSE',
     'native',
     'package.json',
     'README.md',
     'scripts',
+    'SECURITY.md',
   ])
     t.ok(top.includes(name), name)
   t.same(readdirSync(path.join(installed, 'dist')).sort(), ['cjs', 'esm'], 'neither tests nor build information')
