@@ -1,6 +1,6 @@
 // npm run bench [-- [drain|load|read|record|hexdump|open|hosts]… [--trials N] [--size BYTES] [--markdown]]
 //
-// Runs the parts one after another, each in a process of its own; bench/README.md tells how they measure.
+// Runs the parts one after another, each in a process of its own; bench/README.md describes how they measure.
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { machine } from './support/machine.js'

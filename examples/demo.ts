@@ -1,11 +1,11 @@
 /**
- * The whole of ringtap in two seconds, with real traffic, on any Linux, as root or not, and without touching the
- * machine's network: everything happens in network namespaces that are gone afterwards.
+ * ringtap in two seconds, with real traffic, on any Linux, as root or not, and without touching the machine's network:
+ * everything happens in network namespaces that are gone afterwards.
  *
  *   npm run demo
  *
- * It captures on interfaces chosen by patterns, with a filter, while a second process sends; plugs two more interfaces
- * in while the program is busy; and compares what was sent with what was captured. Exit code 1 if that does not add up.
+ * It captures on interfaces chosen by patterns, with a filter, while a second process sends; adds two more interfaces
+ * while the program is busy; and compares what was sent with what was captured. Exit code 1 if that does not add up.
  */
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
@@ -154,7 +154,7 @@ async function show(capture: Capture, tally: Tally): Promise<number> {
   return packets
 }
 
-/** What the peer talks to: a UDP echo, two UDP ports that only listen, and a web page. */
+/** The servers that the peer talks to: a UDP echo, two UDP ports that only receive, and a web page. */
 async function serve(): Promise<{ close(): void }> {
   const echo = createSocket('udp4')
   echo.on('message', (message, { port, address }) => echo.send(message, port, address))
@@ -185,7 +185,7 @@ async function settle(): Promise<void> {
   }
 }
 
-/** A program that is busy: no event is served, no chunk taken. */
+/** Blocks the event loop, as a busy program does: no event is handled and no chunk taken. */
 function standStill(milliseconds: number): void {
   say(`standing still for ${milliseconds} ms`)
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)

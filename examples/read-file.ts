@@ -1,6 +1,6 @@
 /**
- * Reads a savefile, pcap or pcapng, plain or compressed, from a path or from standard input: what the file says of
- * itself, how many packets of which interface, and the first of them with their comments.
+ * Reads a savefile, pcap or pcapng, plain or compressed, from a path or from standard input: what the file says
+ * about itself, how many packets each interface has, and the first packets with their comments.
  *
  *   node dist/work/examples/read-file.js trace.pcapng.gz [filter]
  *   tcpdump -w - | node dist/work/examples/read-file.js - 'udp port 53'
@@ -39,7 +39,7 @@ try {
     })
   }
 } catch (error) {
-  // What came before the damage is counted all the same.
+  // What came before the damage is counted as well.
   damage = error as CaptureError
 }
 

@@ -1,13 +1,13 @@
 /**
- * A flight recorder: writes what passes the interfaces into a ring of pcapng files, a new one after so many megabytes or
- * so many minutes. The packets do not pass through this program: it only hears of the files. Ctrl-C completes the last.
+ * A flight recorder: writes the traffic of the interfaces into a ring of pcapng files, a new one after a number of megabytes
+ * or minutes. The packets do not pass through JavaScript; only the events of the files do. Ctrl-C completes the last file.
  *
  *   sudo node dist/work/examples/record.js [pattern] [path] [filter]
  *   sudo node dist/work/examples/record.js '^(eth|en)' /var/tmp/flight.pcapng 'not port 22' --size 100 --minutes 10 --files 20
  *
  * pattern: as egrep reads it; default ^eth. path: default flight.pcapng, which makes flight-000001.pcapng and so on.
  * filter: as tcpdump takes it (pcap-filter(7)). --size: megabytes, default 100. --minutes: default 60. --files: how many
- * to keep, default 10. --free: megabytes of the disk to leave for others, default 1000. --comment: to be put in the files.
+ * to keep, default 10. --free: megabytes of the disk to leave free, default 1000. --comment: written into each file.
  */
 import { parseArgs } from 'node:util'
 import { Capture, type CaptureError } from 'ringtap'

@@ -8,7 +8,7 @@
  *
  * --speed: times as fast as in the file, or `fastest`; default 1. --loop: passes through the file, 0: until Ctrl-C;
  * default 1. --max-gap: milliseconds to which longer silences are cut. --filter: a pcap-filter expression. --netns: path
- * of the network namespace that the interface is in. Exit code 1: something was refused.
+ * of the network namespace that the interface is in. Exit code 1: a frame was refused.
  */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'

@@ -1,5 +1,5 @@
 /**
- * A sensor without a collector: takes its settings from the environment, as a container does, captures, and logs.
+ * A sensor without a collector: reads its settings from the environment, as programs in containers do, captures, and logs.
  *
  *   sudo env NETWORK_DEVICE_INCLUDELIST='^eth ^en' NETWORK_DEVICE_EXCLUDELIST='^eth7$' BPF='not port 22' \
  *     OSSENSOR_DEBUG=4 node dist/work/examples/sensor.js
@@ -8,9 +8,9 @@
  * |----------------------------|----------------------------------------------------------------------------------|
  * | NETWORK_DEVICE_INCLUDELIST | patterns as egrep reads them, separated by white space; an interface is captured |
  * |                            | if one of them is found in its name. Loopback too, if one is found in `lo`.      |
- * | NETWORK_DEVICE_EXCLUDELIST | patterns of interfaces that are not captured, whatever else is said              |
- * | NETWORK_DEVICE_ANY         | 1: every interface that is not excluded, loopback too; the include list does not |
- * |                            | count. 0 or empty: the include list decides; without one, every interface but    |
+ * | NETWORK_DEVICE_EXCLUDELIST | patterns of interfaces that are not captured; wins over all other settings       |
+ * | NETWORK_DEVICE_ANY         | 1: every interface that is not excluded, loopback too; the include list is       |
+ * |                            | ignored. 0 or empty: the include list decides; without one, every interface but    |
  * |                            | loopback                                                                         |
  * | BPF                        | a filter as tcpdump takes it (pcap-filter(7))                                    |
  * | OSSENSOR_DEBUG             | how much to log; each level adds to those below. 0: interfaces, events,          |
@@ -19,7 +19,7 @@
  * |                            | 4: a line per chunk of packets, time and size. 5: every packet, in hex           |
  * | OSSENSOR_STATISTICS        | seconds between statistics. Default 10                                           |
  *
- * Interfaces that appear or are renamed while it runs are judged by the same lists. SIGTERM and SIGINT end it after the
+ * Interfaces that appear or are renamed while it runs are selected by the same lists. SIGTERM and SIGINT end it after the
  * last packet that was received before them, with the ledger and exit code 0. Exit code 2: a setting is wrong; 1: the
  * system refused.
  */
@@ -33,11 +33,11 @@ const CHUNKS = 4
 const PACKETS = 5
 
 const { interfaces, filter, debug, period } = readSettings(process.env)
-const capture = await Capture.open({ interfaces, filter }).catch((error) => fail(inWordsOfTheSettings(error)))
+const capture = await Capture.open({ interfaces, filter }).catch((error) => fail(withVariableNames(error)))
 stopOnSignal(capture)
-capture.on('warning', (warning) => log(`warning: ${inWordsOfTheSettings(warning).message}`))
+capture.on('warning', (warning) => log(`warning: ${withVariableNames(warning).message}`))
 capture.on('loss', (event) => log(`loss: ${lossText(event)}`))
-capture.on('error', (error) => log(`error: ${inWordsOfTheSettings(error).message}`))
+capture.on('error', (error) => log(`error: ${withVariableNames(error).message}`))
 capture.on('interface', (event) => {
   if (event.type === 'changed') return
   const judged = event.type === 'added' || event.type === 'renamed'
@@ -99,7 +99,7 @@ function readSettings(environment: NodeJS.ProcessEnv): Settings {
     interfaces: {
       include,
       exclude: list('NETWORK_DEVICE_EXCLUDELIST'),
-      // Loopback takes part where it was asked for: by "any", or by a pattern that matches it.
+      // Loopback only if it was asked for: by "any", or by a pattern that matches it.
       loopback: any || include.length > 0,
       hotplug: true,
     },
@@ -109,8 +109,8 @@ function readSettings(environment: NodeJS.ProcessEnv): Settings {
   }
 }
 
-/** The library speaks of its options; who set the environment knows them by the names of the variables. */
-function inWordsOfTheSettings(error: unknown): Error {
+/** The error with the names of the variables in place of the library's options. */
+function withVariableNames(error: unknown): Error {
   if (!(error instanceof CaptureError)) return error as Error
   const names: [string, string][] = [
     ['interfaces.include', 'NETWORK_DEVICE_INCLUDELIST'],

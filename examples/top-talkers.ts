@@ -1,5 +1,5 @@
 /**
- * Who sends how much to whom: every second the IPv4 and IPv6 pairs with the most bytes.
+ * Prints every second which pairs of IPv4 or IPv6 addresses exchanged the most bytes.
  *
  *   sudo node dist/work/examples/top-talkers.js [--rows 10] [--filter 'not port 22'] [pattern]
  *
@@ -15,7 +15,7 @@ import { paint, table } from './support/style.js'
 
 const { pattern, filter, rows } = commandLine()
 
-// Headers are all this needs: short packets leave room in the ring for many more.
+// Only headers are needed: the ring holds many more packets if they are cut short.
 const capture = await Capture.open({
   interfaces: { include: pattern ?? [], hotplug: true },
   filter,

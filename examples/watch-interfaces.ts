@@ -1,5 +1,5 @@
 /**
- * Shows the network interfaces, and every change of them as it happens. Needs no privilege.
+ * Prints the network interfaces, and each change as it happens. Needs no privilege.
  *
  *   node dist/work/examples/watch-interfaces.js
  */
@@ -24,7 +24,7 @@ function start() {
   }
 }
 
-/** What is not as it was: `mtu 1500 > 1400`. */
+/** What has changed: `mtu 1500 > 1400`. */
 function difference(
   changes: readonly (keyof NetworkInterface)[],
   before: NetworkInterface,

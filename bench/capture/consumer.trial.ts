@@ -1,5 +1,5 @@
-// A consumer of packets in a process of its own. It obeys bench/support/consumer-process.ts: commands as lines on
-// standard input, an answer in JSON each; bench/native/c_loop.cpp does the same.
+// A consumer of packets in a process of its own, driven by bench/support/consumer-process.ts: a command per line of standard
+// input, an answer in JSON for each. bench/native/c_loop.cpp has the same protocol.
 import { readSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { type ConsumerSpec, Meter, openConsumer } from '../support/consumer.js'
@@ -41,7 +41,7 @@ for await (const command of createInterface({ input: process.stdin })) {
   } else if (command === 'fill') {
     reset()
     answer({ stalled: true })
-    // Holds the event loop until the other end says that the buffer is full.
+    // Blocks the event loop until the other end reports that the buffer is full.
     readSync(3, Buffer.alloc(1))
     await meter.quiet()
     report()

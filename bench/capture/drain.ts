@@ -1,6 +1,6 @@
-// Reading a full ring: how fast everybody gets through packets that are waiting in the kernel's buffer.
+// Reading a full ring: how fast each consumer reads packets that wait in the kernel's buffer.
 //
-//   node dist/work/bench/drain.js [--trials N] [--markdown]
+//   node dist/work/bench/capture/drain.js [--trials N] [--markdown]
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConsumerProcess } from '../support/consumer-process.js'
 import { options } from '../support/options.js'
@@ -11,7 +11,7 @@ import { median } from '../support/trial.js'
 
 /** Frames per fill: of 64 bytes each, they take some 58 of the 64 MiB. */
 const frames = 400_000
-/** Fills in each process: code is compiled while it runs, so the first ones are not measured. */
+/** Fills in each process. The first ones warm up the compiler and are not measured. */
 const warmUp = 4
 const measured = 4
 /** Milliseconds until a part-filled block is handed over: long, so that the sender fills the blocks. */
@@ -20,7 +20,7 @@ const retire = 200
 interface Sample {
   /** Packets per second. */
   rate: number
-  /** Processor time for each packet, nanoseconds, from the beginning of the fill on. */
+  /** Nanoseconds of processor time per packet, from the start of the fill. */
   cpu: number
   /** Packets that the buffer held. */
   held: number
@@ -33,7 +33,7 @@ async function trial({ who }: Contestant): Promise<Sample> {
   const consumer = await ConsumerProcess.start(who, [wire.near], { retire })
   try {
     const samples: Sample[] = []
-    // cap's buffer is full after a thousand.
+    // cap's buffer is full after a thousand packets.
     const count = who.spec?.who === 'cap' ? frames / 20 : frames
     for (let i = 0; i < warmUp + measured; i++) {
       const { packets, bytes, rate, cpu } = await consumer.fill(async () => {

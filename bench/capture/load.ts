@@ -1,6 +1,6 @@
-// A steady load: processor time for each packet, and what is lost, at three rates.
+// A steady load: processor time per packet, and packets lost, at three rates.
 //
-//   node dist/work/bench/load.js [--trials N] [--markdown]
+//   node dist/work/bench/capture/load.js [--trials N] [--markdown]
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConsumerProcess } from '../support/consumer-process.js'
 import { options } from '../support/options.js'
@@ -9,19 +9,19 @@ import { addWire, type Contestant, contestants, enterStage } from '../support/st
 import { figure, printTable } from '../support/table.js'
 import { median } from '../support/trial.js'
 
-/** Packets per second, 0 for as many as go; and how many packets that makes, about two seconds' worth. */
+/** Packets per second, 0 for the highest rate, and the number of packets: about two seconds' worth. */
 const loads = [
   { rate: 50_000, count: 100_000 },
   { rate: 200_000, count: 400_000 },
   { rate: 0, count: 2_000_000 },
 ]
-/** Sent ahead, at 200 000 a second, and not measured: code is compiled while it runs. */
+/** Packets sent first, at 200 000 a second, and not measured: they warm up the compiler. */
 const warmUp = 200_000
 
 interface Sample {
-  /** Microseconds of processor time for each packet that was delivered. */
+  /** Microseconds of processor time per packet delivered. */
   cpu: number
-  /** Of the packets that arrived at the interface, percent not delivered. */
+  /** Percent of the packets that arrived at the interface and were not delivered. */
   loss: number
   /** Packets per second, as sent. */
   rate: number

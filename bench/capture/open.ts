@@ -1,6 +1,6 @@
 // Many interfaces: what opening and idling cost with one ring for all of them, and with a socket for each.
 //
-//   node dist/work/bench/open.js [--trials N] [--markdown]
+//   node dist/work/bench/capture/open.js [--trials N] [--markdown]
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addVeths } from '../../test/live/support/network.js'
 import { ConsumerProcess, type Who } from '../support/consumer-process.js'
@@ -21,7 +21,7 @@ interface Sample {
 }
 
 await enterStage(import.meta.url)
-// Both ends are interfaces here.
+// Both ends of each pair are interfaces of this namespace.
 const names = addVeths(125, 'near', 'far').flatMap(({ name, peer }) => [name, peer])
 
 async function trial(who: Who, interfaces: string[]): Promise<Sample> {

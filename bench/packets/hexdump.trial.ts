@@ -6,7 +6,7 @@ import { hexdump } from 'ringtap'
 import { loadPeer } from '../support/peers.js'
 import { trialArgument } from '../support/trial.js'
 
-/** What is measured: who dumps, how much, and whether in one call or in one call for each packet. */
+/** What is measured: which dumper, how many bytes, and one call for all of them or one per packet. */
 export interface HexdumpTrial {
   dumper: 'ringtap' | 'hexdump -C' | 'hexer' | 'hexy'
   /** Random bytes. */

@@ -1,8 +1,8 @@
 // hexdump() against the program hexdump(1) and the most used hex dumpers of npm.
 //
-//   node dist/work/bench/hexdump.js [--trials N] [--markdown]
+//   node dist/work/bench/packets/hexdump.js [--trials N] [--markdown]
 //
-// Every figure is the median of at least three trials, each in a process of its own, those of a row's dumpers in turn.
+// Every figure is the median of at least three trials, each in a process of its own; the dumpers of a row take turns.
 import { execFileSync } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -27,13 +27,13 @@ function columns(dump: string): [digits: string, text: string] {
     const match = /^ *[0-9a-f]+: ((?:[0-9a-f]{4} ){8}) (.*)$/.exec(line)
     if (!match) continue
     digits += (match[1] ?? '').replaceAll(' ', '')
-    // hexy takes DEL for a printable character.
+    // hexy prints DEL as it is.
     shown += (match[2] ?? '').replaceAll('\x7f', '.')
   }
   return [digits, shown]
 }
 
-/** Why this peer's dump does not say what ours says, or undefined. Whole lines only. */
+/** How this peer's dump differs from ours, or undefined. Compares whole lines only. */
 function disagreement(name: (typeof peers)[number], sample: Buffer): string | undefined {
   const ours = hexdump(sample, { squeeze: false })
     .split('\n')
@@ -88,7 +88,7 @@ try {
     for (let i = 0; i < trials; i++) {
       for (const name of dumpers) {
         const taken = samples.get(name) ?? []
-        // What failed once is not tried again; what is not there, not at all.
+        // A dumper that failed once, or is missing, is not run again.
         if (notes.get(name)?.startsWith('MISSING') || typeof taken.at(-1) === 'string') continue
         taken.push(await rate({ dumper: name, file, packet }))
       }

@@ -11,12 +11,12 @@ export type Who =
   | { loop: 'lengths' | 'fields' | 'sockets'; spec?: never }
   | { loop?: never; spec: Pick<ConsumerSpec, 'who' | 'visit' | 'hosts'> }
 
-/** What a consumer says of itself. */
+/** What a consumer reports. */
 export interface Reading {
   /** Packets and captured bytes since the last mark or fill. */
   packets: number
   bytes: number
-  /** Of a fill: packets per second, from the first packet to the last. */
+  /** With a fill: packets per second, from the first packet to the last. */
   rate: number
   /** Seconds of processor time, all threads, user and system. */
   cpu: number
@@ -72,7 +72,7 @@ export class ConsumerProcess {
     return await this.#answer<Reading>()
   }
 
-  /** Holds the consumer up while `traffic` fills its buffer, and then lets it read until there is no more. */
+  /** Stops the consumer while `traffic` fills its buffer, then lets it read until the buffer is empty. */
   async fill(traffic: () => Promise<void>): Promise<Reading> {
     this.#say('fill')
     await this.#answer()

@@ -3,7 +3,7 @@ import { Capture, type CaptureStats } from 'ringtap'
 import { type AddressSpec, hostList } from './host-list.js'
 import { loadPeer } from './peers.js'
 
-/** Who reads, and what each visit of a packet does. */
+/** Which library reads, and what it does with each packet. */
 export interface ConsumerSpec {
   who: 'ringtap' | 'pcap' | 'cap'
   /**
@@ -18,12 +18,12 @@ export interface ConsumerSpec {
   retire: number
 }
 
-/** The same for everybody, as far as the peers let us set it. */
+/** The same for all consumers, as far as the peers allow it to be set. */
 export const settings = {
   memory: 64 * 2 ** 20,
   blockSize: 2 ** 20,
   retire: 20,
-  /** cap sets no other. */
+  /** The only one that cap uses. */
   snapshotLength: 65535,
 }
 
@@ -31,12 +31,12 @@ export const settings = {
 export class Meter {
   packets = 0
   bytes = 0
-  /** Whatever a visit has looked at, so that nothing is optimised away. */
+  /** The sum of what was read, so that nothing is optimised away. */
   check = 0
-  /** The first packet and the last look at the clock, in milliseconds of performance.now(). */
+  /** The times of the first packet and of the last reading of the clock, in milliseconds of performance.now(). */
   began = 0
   ended = 0
-  /** Packets up to that look. */
+  /** Packets up to that reading. */
   timed = 0
 
   reset(): void {
@@ -61,7 +61,7 @@ export class Meter {
   }
 }
 
-/** Packets between two looks at the clock, where packets come one by one. */
+/** Packets between two readings of the clock, where packets come one by one. */
 const tickMask = 127
 
 export interface Consumer {
@@ -189,7 +189,7 @@ interface CapModule {
   }
 }
 
-/** cap tells no time, so that there is nothing but the first byte for `fields`. */
+/** cap reports no time: `fields` is the first byte alone. */
 function openCap(device: string, { visit, interfaces }: ConsumerSpec, meter: Meter): () => void {
   const { Cap } = present<CapModule>('cap')
   const session = new Cap()

@@ -4,12 +4,12 @@ import { builtTool } from './tools.js'
 
 type Programs = Record<string, { runs: number; nanoseconds: number }>
 
-/** Asks the kernel how long it spends in ringtap's eBPF socket filters (bench/native/filter_cost.cpp). */
+/** The time that the kernel spends in ringtap's eBPF socket filters (bench/native/filter_cost.cpp). */
 export class FilterCost {
   readonly #child: ChildProcess
   readonly #answers: AsyncIterator<string>
   #before: Programs = {}
-  /** Why the kernel does not tell. */
+  /** Why it is not known. */
   missing: string | undefined
 
   private constructor() {
@@ -18,7 +18,7 @@ export class FilterCost {
     this.#answers = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]()
   }
 
-  /** The kernel keeps these figures, for all eBPF programs, until {@link end}; that costs each run some nanoseconds. */
+  /** The kernel measures all eBPF programs until {@link end}, which costs each run some nanoseconds. */
   static async start(): Promise<FilterCost> {
     const self = new FilterCost()
     self.missing = (await self.#answer<{ missing?: string }>()).missing
@@ -29,7 +29,7 @@ export class FilterCost {
     this.#before = await this.#read()
   }
 
-  /** Nanoseconds for each run since the mark, of the program that ran most; NaN where none did. */
+  /** Nanoseconds per run since the mark, of the program that ran most often; NaN if none ran. */
   async perRun(): Promise<number> {
     let most = 0
     let cost = Number.NaN

@@ -3,7 +3,7 @@ export interface AddressSpec {
   count: number
   /** Single addresses of IPv4 or IPv6, or networks of 256. */
   of: 'IPv4' | 'IPv6' | 'networks'
-  /** How they are given: as the option, or as a pcap filter. */
+  /** How they are given: with the option, or as a pcap filter. */
   as: 'excludeHosts' | 'filter'
   table?: 'classic' | undefined
 }

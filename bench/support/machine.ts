@@ -1,7 +1,7 @@
 import { availableParallelism, cpus, release } from 'node:os'
 import { checkCapture } from 'ringtap'
 
-/** What the figures depend on, in a line. Names neither the host nor anything in its file system. */
+/** What the figures depend on, on one line, without the name of the host or anything of its file system. */
 export function machine(): string {
   const model = cpus()[0]?.model.trim() || process.arch
   const { libpcap = 'of unknown version' } = checkCapture()

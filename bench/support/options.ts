@@ -17,7 +17,7 @@ export const options = {
   trials: Math.max(values.only ? 1 : 3, Number(values.trials) || 0),
   /** Only consumers of packets with this in their name: for profiling. */
   only: values.only,
-  /** Bytes of the files that are read, 10^9 where it is not said. */
+  /** Bytes of the files that are read. Default 10^9. */
   size: Number(values.size) || 1e9,
   /** Print tables in Markdown. */
   markdown: values.markdown,

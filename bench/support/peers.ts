@@ -7,10 +7,10 @@ const project = dirname(createRequire(import.meta.url).resolve('ringtap/package.
 const folder = join(project, 'bench', 'peers')
 const require = createRequire(join(folder, 'package.json'))
 
-/** In the environment once an installation was tried: what failed is not tried again, least of all without a network. */
+/** Set in the environment once an installation was tried, so that one that failed is not tried again. */
 const triedKey = 'RINGTAP_BENCH_PEERS_TRIED'
 
-/** A package that the benchmarks compare with, or the reason why it is not there. */
+/** A package that the benchmarks compare with, or the reason why it is missing. */
 export type Peer<T> =
   | { name: string; version: string; module: T; missing?: undefined }
   | { name: string; version: string; module?: undefined; missing: string }
@@ -25,8 +25,8 @@ interface Manifest {
  * Loads a package named in bench/peers/package.json, with its version pinned there. If it is missing, the peers are
  * installed first, which needs the package registry: load a peer once ahead of its trials.
  *
- * A peer that cannot be had is no exception but a result, to be shown in the table. One whose installation may fail
- * (a native addon) belongs among the manifest's optionalDependencies, so that the others are installed all the same.
+ * A missing peer is a result, shown in the table, not an exception. One whose installation may fail (a native addon) belongs
+ * among the manifest's optionalDependencies, so that the others are still installed.
  */
 export function loadPeer<T>(name: string): Peer<T> {
   const { dependencies, optionalDependencies } = manifest(folder) ?? {}

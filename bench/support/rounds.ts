@@ -1,15 +1,15 @@
 import { options } from './options.js'
 
-/** What a contestant's trials came to. */
+/** The results of one contestant's trials. */
 export interface Results<Sample> {
   samples: Sample[]
-  /** Why there are none, or no more. */
+  /** Why there are none, or fewer. */
   note: string
 }
 
 /**
- * The trials of all contestants, in turns (A B C A B C …), so that a slow minute hits all of them: `--trials` of each. One
- * that fails drops out, with its note.
+ * Runs `--trials` trials of each contestant, in turns (A B C A B C …), so that a slow minute hits all of them. One that fails
+ * is not run again; its note says why.
  */
 export async function takeTurns<Contestant extends { missing?: string | undefined }, Sample>(
   contestants: readonly Contestant[],

@@ -6,15 +6,15 @@ import { options } from './options.js'
 import { loadPeer } from './peers.js'
 import { buildSender, builtTool } from './tools.js'
 
-/** A column of the tables: how a consumer is called, and what it is. */
+/** A row of the tables: the name of a consumer, and what it is. */
 export interface Contestant {
   name: string
   who: Who
-  /** Why it cannot take part. */
+  /** Why it is missing. */
   missing?: string | undefined
 }
 
-/** Everybody who takes part in the comparison, peers that could not be installed included. */
+/** All consumers of the comparison, including peers that could not be installed. */
 export function contestants(): Contestant[] {
   const peer = (name: 'pcap' | 'cap', visit: 'lengths' | 'fields', work: string): Contestant => {
     const { version, missing } = loadPeer(name)
@@ -33,8 +33,8 @@ export function contestants(): Contestant[] {
 }
 
 /**
- * Builds and installs what is needed, and resolves inside a network namespace of the benchmark's own; the first statement
- * of every part that captures. Outside, it starts the part again inside and never resolves.
+ * Builds and installs what is needed, and resolves inside a network namespace of the benchmark's own: the first statement of
+ * every part that captures. Outside such a namespace it starts the part again inside one, and never resolves.
  */
 export async function enterStage(url: string): Promise<void> {
   if (!isInside()) {
@@ -48,14 +48,14 @@ export async function enterStage(url: string): Promise<void> {
   await inNamespace(url)
 }
 
-/** A veth pair: the near end is here, to be captured on; the far end in a namespace of its own, to be sent into. */
+/** A veth pair: the near end, in this namespace, is captured on; frames are sent into the far end, in another one. */
 export interface Wire {
   near: string
-  /** Sends frames (of 64 bytes, unless said otherwise) into the far end; resolves to what was sent, and how many of it arrived at the near end. */
+  /** Sends frames (of 64 bytes by default) into the far end; resolves to what was sent, and how many frames arrived at the near end. */
   send(count: number, rate: number, size?: number): Promise<Sent & { arrived: number }>
   /**
-   * As many a second as this machine can make the near end receive: through the kernel's XDP test run where the process
-   * may (root of the machine), else as {@link send} does.
+   * Sends at the highest rate at which this machine can make the near end receive: through the kernel's XDP test run if the
+   * process may (root of the machine), otherwise as {@link send} does.
    */
   flood(count: number, size: number): Promise<Sent & { arrived: number }>
 }

@@ -1,8 +1,8 @@
 import { options } from './options.js'
 
 /**
- * Prints rows under a title as aligned columns: the first to the left, cells that are numbers to the right. A column that
- * has neither a head nor anything in it is left out.
+ * Prints rows under a title as aligned columns: the first aligned left, numbers aligned right. A column
+ * that has neither a head nor content is left out.
  */
 export function printTable(title: string, heads: readonly string[], rows: readonly (readonly string[])[]): void {
   const used = heads.flatMap((text, i) => (text !== '' || rows.some((row) => row[i]) ? [i] : []))

@@ -7,9 +7,9 @@ const root = new URL('../../../../', import.meta.url)
 const changed = (path: string) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 
 /**
- * The path of a program of bench/native, built into build/tools where it is out of date.
+ * The path of a program of bench/native, built into build/tools if it is out of date.
  *
- * @throws Error with the compiler's words where it cannot be built.
+ * @throws Error with the compiler's output if it cannot be built.
  */
 export function builtTool(name: 'c_loop' | 'filter_cost' | 'read_loop'): string {
   const source = fileURLToPath(new URL(`bench/native/${name}.cpp`, root))
@@ -22,7 +22,7 @@ export function builtTool(name: 'c_loop' | 'filter_cost' | 'read_loop'): string 
   return target
 }
 
-/** Builds the sender, which belongs to the live tests, where it is out of date. */
+/** Builds the sender, which belongs to the live tests, if it is out of date. */
 export function buildSender(): void {
   const script = fileURLToPath(new URL('scripts/build-test-tools.mjs', root))
   const { status } = spawnSync(process.execPath, [script], { stdio: 'inherit' })

@@ -25,13 +25,13 @@ export async function runTrial<T>(module: URL, argument: unknown, nodeOptions: s
   return JSON.parse(printed.trim().split('\n').at(-1) ?? '') as T
 }
 
-/** In the module of a trial: the argument, an object, it was started with; null where something else imports it. */
+/** In the module of a trial: the argument (an object) that it was started with; null if something else imports it. */
 export function trialArgument<T>(): T {
   const argument = process.argv[2]
   return JSON.parse(argument?.startsWith('{') ? argument : 'null') as T
 }
 
-/** The middle one of the samples; of an even number the mean of the middle two. */
+/** The median; of an even number of samples the mean of the middle two. */
 export function median(samples: readonly number[]): number {
   const sorted = [...samples].sort((a, b) => a - b)
   const middle = sorted.length >> 1

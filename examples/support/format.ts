@@ -1,4 +1,4 @@
-// What the examples print of chunks, packets and interfaces, in lines.
+// Chunks, packets and interfaces as lines of text.
 import type {
   CaptureInterfaceEvent,
   CaptureStats,
@@ -9,7 +9,7 @@ import type {
   Packet,
 } from 'ringtap'
 
-/** A number with its thousands set apart. */
+/** A number with separated thousands. */
 export function count(value: number): string {
   return value.toLocaleString('en-US')
 }
@@ -42,7 +42,7 @@ export function chunkLine(chunk: Chunk): string {
   return `${time(chunk.firstTimestamp)}  ${size}  ${where}`
 }
 
-/** `12:34:56.789012  eth0 out  1514 bytes`, and what was cut off or taken out. */
+/** `12:34:56.789012  eth0 out  1514 bytes`, with the original length if it was cut, and a VLAN tag that was taken out. */
 export function packetLine(packet: Packet): string {
   const { capturedLength, originalLength, vlan } = packet
   const cut = capturedLength < originalLength ? `, ${capturedLength} captured` : ''
@@ -62,7 +62,7 @@ export function interfaceText(iface: NetworkInterface): string {
   return `${iface.name} (${facts.join(', ')})`
 }
 
-/** `eth0 added`, `eth0 renamed, it was eth7`, and, of a capture's event, what it means for the capture. */
+/** `eth0 added`, `eth0 renamed, it was eth7`; with a capture's event, also whether it is captured. */
 export function eventText(event: InterfaceEvent | CaptureInterfaceEvent): string {
   const { type, interface: iface, previous } = event
   const was = type === 'renamed' ? `, it was ${previous.name}` : ''
@@ -78,11 +78,11 @@ export function lossText({ level, previous, ratio, lost, received, duration, int
   return `${level}${was}, ${share}: ${count(lost)} of ${plural(received, 'packet')}${most}`
 }
 
-/** What was lost before a capture could see it: `eth0 12, the processors' queues 3`, or `nothing`. */
+/** Losses ahead of the capture: `eth0 12, the processors' queues 3`, or `nothing`. */
 export function aheadText({ interfaces, softnet }: CaptureStats): string {
   const parts: string[] = []
   for (const { name, device } of interfaces) {
-    // Which of its counters says it, differs by driver: the largest is the least that was lost.
+    // Drivers differ in which counter they use, and count one packet in several: the largest is a lower bound.
     const most = device ? Math.max(...Object.values(device)) : 0
     if (most > 0) parts.push(`${name} ${count(most)}`)
   }

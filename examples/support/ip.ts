@@ -1,4 +1,4 @@
-// Finding IP headers in packets, whatever is ahead of them.
+// Finds IP headers in packets of different link types.
 import type { Packet } from 'ringtap'
 
 const ETHERNET = 1
@@ -32,7 +32,7 @@ export function findPair(packet: Packet): string | undefined {
   return Buffer.from(data.buffer, data.byteOffset + start, length).toString('latin1')
 }
 
-/** What {@link findPair} found, for people. */
+/** A key of {@link findPair} as text. */
 export function addressPair(pair: string): string {
   const bytes = Buffer.from(pair, 'latin1')
   const half = bytes.length / 2

@@ -32,12 +32,12 @@ export function ledger(stats: CaptureStats): string {
   return `${[first, ...lines.slice(1, -1), last].join('\n')}${note}\n  ${equation(stats)}${besides}`
 }
 
-/** Whether every packet that was received has been delivered, or is lost for a known cause. */
+/** Whether each packet received was delivered or lost for a known cause. */
 export function balanced(stats: CaptureStats): boolean {
   return stats.received === accounted(stats)
 }
 
-/** The promise of the ledger, in numbers. */
+/** The equation of the ledger, in numbers. */
 export function equation(stats: CaptureStats): string {
   const { received, delivered, droppedByRing, droppedByOverflow, droppedByRecorder } = stats
   const { unselected, malformed, queued } = stats

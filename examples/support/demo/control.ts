@@ -1,4 +1,4 @@
-// Starting the peer, and telling it what to do.
+// Starts the peer and sends it commands.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -7,9 +7,9 @@ import type { Order, Outcome } from './peer.js'
 export interface Peer {
   /** Names its namespace: `ip link … netns PID`. */
   readonly pid: number
-  /** Gives orders, to be done one after another. The sum of their results. They are on their way when this returns. */
+  /** Sends commands, which the peer executes one after another; they are sent when this returns. Resolves to the sum of their results. */
   tell(...orders: Order[]): Promise<number>
-  /** Ends it, and with it its namespace and every pair's end there. */
+  /** Ends it, and with it its namespace and the ends of the pairs there. */
   close(): Promise<void>
 }
 

@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { readlinkSync, writeFileSync } from 'node:fs'
 
-/** In the environment of the program inside: the namespace it was started from. */
+/** Environment variable of the program inside: the namespace that it was started from. */
 const outsideKey = 'RINGTAP_DEMO_OUTSIDE'
 
 const ownNamespace = () => readlinkSync('/proc/self/ns/net')
@@ -14,8 +14,8 @@ export function isInside(): boolean {
 }
 
 /**
- * Runs a script of ours in a fresh network namespace, as root or, where this is another user, as root of a fresh user
- * namespace. It ends when this process ends, however that comes about; the namespace goes with it.
+ * Runs a script in a new network namespace: as root or, for another user, as root of a new user namespace. It ends when this
+ * process ends, in whatever way; the namespace goes with it.
  *
  * @param args the script's arguments
  * @returns its exit code
@@ -41,7 +41,7 @@ export async function runInNamespace(script: string, args: readonly string[] = [
     return 1
   }
   const child = spawn('unshare', [way, process.execPath, ...process.execArgv, script, ...args], {
-    // The channel tells the program inside when this one is gone.
+    // The channel closes when this program is gone: the program inside then ends.
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, [outsideKey]: ownNamespace() },
   })
@@ -57,7 +57,7 @@ export function withoutIpv6(): void {
     try {
       writeFileSync(`/proc/sys/net/ipv6/conf/${scope}/disable_ipv6`, '1')
     } catch {
-      // There is no IPv6, or /proc/sys is read-only: then a few packets more are captured, and counted.
+      // There is no IPv6, or /proc/sys is read-only: then a few more packets are captured, and counted.
     }
   }
 }

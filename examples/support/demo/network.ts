@@ -12,7 +12,7 @@ export function ip(lines: readonly string[]): void {
   if (status !== 0) throw new Error(`ip: ${stderr.trim()}`)
 }
 
-/** Both ends of a pair. They know each other's address from the start: nobody has to ask by ARP. */
+/** Both ends of a pair. Their neighbour entries are permanent, so that no ARP is sent. */
 export interface Pair {
   /** The end in this namespace. */
   readonly name: string
@@ -54,7 +54,7 @@ export function there({ address, peer, peerAddress, mac }: Pair): string[] {
   ]
 }
 
-/** The kernel's own count of the frames that each interface of this namespace has carried, in both directions. */
+/** The kernel's counts of frames of each interface of this namespace, both directions together. */
 export function deviceCounters(): Map<string, number> {
   const frames = new Map<string, number>()
   for (const line of readFileSync('/proc/net/dev', 'latin1').split('\n').slice(2)) {

@@ -1,4 +1,4 @@
-// The other side of the demo's cables: a process in a second network namespace, which does as it is told.
+// The other end of the demo's veth pairs: a process in a second network namespace, which executes commands.
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { get } from 'node:http'
@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { withoutIpv6 } from './namespace.js'
 import { ip } from './network.js'
 
-/** What the peer can be told to do. */
+/** The peer's commands. */
 export type Order =
   | { readonly do: 'ip'; readonly lines: readonly string[] }
   | {
@@ -14,14 +14,14 @@ export type Order =
       readonly to: string
       readonly port: number
       readonly count: number
-      /** Wait until each datagram was answered. */
+      /** Wait for the answer to each datagram. */
       readonly answered?: boolean
       /** Milliseconds between datagrams. Default: 0. */
       readonly pause?: number
     }
   | { readonly do: 'http'; readonly url: string }
 
-/** What came of it: datagrams sent, or bytes got. */
+/** The result: datagrams sent, or bytes received. */
 export interface Outcome {
   readonly id: number
   readonly result?: number
@@ -78,7 +78,7 @@ if (process.send) {
       }
     })()
   })
-  // Told to go, or left alone.
+  // The demo has ended, or its process has gone.
   process.on('disconnect', () => process.exit(0))
   process.on('SIGINT', () => {})
   answer({ id: 0 })

@@ -1,4 +1,4 @@
-// What was sent, beside what was captured.
+// Compares what was sent with what was captured.
 import type { CaptureStats, Packet } from 'ringtap'
 import { count } from '../format.js'
 import { ipOffset } from '../ip.js'
@@ -33,7 +33,7 @@ export class Tally {
     this.#packets.set(key, (this.#packets.get(key) ?? 0) + 1)
   }
 
-  /** How many on an interface; of one kind, or of all. */
+  /** Packets on an interface: of one kind, or of all. */
   on(name: string, kind?: string): number {
     if (kind !== undefined) return this.#packets.get(`${name} ${kind}`) ?? 0
     let sum = 0
@@ -65,7 +65,7 @@ export function comparison(rows: readonly Row[]): string {
   return [paint('bold', lines[0] ?? ''), ...lines.slice(1)].join('\n')
 }
 
-/** What does not add up, in sentences; nothing, if everything does. */
+/** The differences, in sentences; empty if there are none. */
 export function mistakes(rows: readonly Row[], stats: CaptureStats, seen: number): string[] {
   const found = rows
     .filter((row) => !fits(row))
