@@ -65,6 +65,11 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
     }
     self->reader_ =
         std::make_unique<SavefileReader>(std::move(config), std::move(source), [waker = self->waker_] { (*waker)(); });
+    if (auto started = self->reader_->start(); !started) {
+      cleanup(self);
+      throwError(env, started.error());
+      return {};
+    }
     napi_add_env_cleanup_hook(env, &SavefileHandle::cleanup, self);
     self->hooked_ = true;
     return object;

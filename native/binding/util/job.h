@@ -11,21 +11,28 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include "binding/util/errors.h"
 #include "binding/util/waker.h"
 #include "core/util/result.h"
+#include "core/util/thread.h"
 
 namespace ringtap::binding {
 
 template <typename Task>
 class Job {
  public:
-  // The handle. `onEnd` is called once, and for questions before that, and holds the event loop until then.
+  // The handle. `onEnd` is called once, and for questions before that, and holds the event loop until then. Throws
+  // ERR_SYSTEM where no thread can be made.
   static Napi::Value start(Napi::Env env, std::unique_ptr<Task> task, Napi::Function onEnd) {
     auto* job = new Job(env, std::move(task), onEnd);
+    if (auto begun = job->begin(); !begun) {
+      delete job;
+      throwError(env, begun.error());
+      return {};
+    }
     napi_add_env_cleanup_hook(env, &Job::cleanup, job);
     return Handle::New(env, job, [](Napi::BasicEnv, Job* gone) {
       if (!gone->finished_) napi_remove_env_cleanup_hook(gone->env_, &Job::cleanup, gone);
@@ -53,14 +60,17 @@ class Job {
   using Handle = Napi::External<Job>;
 
   Job(Napi::Env env, std::unique_ptr<Task> task, Napi::Function onEnd)
-      : env_(env), task_(std::move(task)), waker_(env, onEnd), thread_(begin()) {}
+      : env_(env), task_(std::move(task)), waker_(env, onEnd) {}
 
-  std::thread begin() {
+  Result<> begin() {
     if constexpr (requires { task_->onQuestion([] {}); }) task_->onQuestion([this] { waker_(); });
-    return std::thread([this] {
+    auto started = Thread::start("ringtap job", [this] {
       if (auto done = task_->run(); !done) failure_ = std::move(done.error());
       waker_();
     });
+    if (!started) return std::move(started.error());
+    thread_ = std::move(*started);
+    return {};
   }
 
   static void cleanup(void* data) {
@@ -71,7 +81,7 @@ class Job {
   }
 
   void join() {
-    if (thread_.joinable()) thread_.join();
+    thread_.join();
     waker_.release();
   }
 
@@ -80,7 +90,7 @@ class Job {
   std::unique_ptr<Task> task_;
   std::optional<Error> failure_;
   Waker waker_;
-  std::thread thread_;
+  Thread thread_;
 };
 
 inline Napi::Array textList(Napi::Env env, const std::vector<std::string>& texts) {

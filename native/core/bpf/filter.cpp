@@ -2,7 +2,6 @@
 
 #include <net/if.h>
 #include <net/if_arp.h>
-#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -16,6 +15,7 @@
 
 #include "core/bpf/filter_interpreter.h"
 #include "core/util/pcap_handle.h"
+#include "core/util/thread.h"
 #include "core/util/unique_fd.h"
 
 namespace ringtap {
@@ -142,27 +142,6 @@ std::string hopelessSize(const std::string& expression) {
   return {};
 }
 
-// Runs `work` on a thread of its own with kStackSize of stack, and waits for it.
-template <typename Work>
-Result<> onLargeStack(const Work& work) {
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, kStackSize);
-  pthread_t thread;
-  errno = pthread_create(
-      &thread, &attributes,
-      [](void* argument) -> void* {
-        (*static_cast<const Work*>(argument))();
-        return nullptr;
-      },
-      const_cast<Work*>(&work));
-  const bool started = errno == 0;
-  pthread_attr_destroy(&attributes);
-  if (!started) return Error::fromErrno("pthread_create", "no thread to compile a filter");
-  pthread_join(thread, nullptr);
-  return {};
-}
-
 // A live Ethernet handle, for nothing but its effect on the code generator; null where none can be had.
 PcapHandle activateAny(std::uint32_t snapshotLength) {
   bool denied = false;
@@ -241,8 +220,10 @@ Result<CompiledFilter> compileFilter(const std::string& expression, std::uint16_
   const auto work = [&] { compiled = compileOn(handle.get(), expression); };
   if (expression.size() <= kShortExpression) {
     work();
-  } else if (auto ran = onLargeStack(work); !ran.ok()) {
-    return ran.error();
+  } else {
+    auto thread = Thread::start("ringtap filter", work, kStackSize);
+    if (!thread) return std::move(thread.error());
+    thread->join();
   }
   if (!compiled.ok()) return compiled.error();
   result.instructions = std::move(*compiled);

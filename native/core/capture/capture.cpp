@@ -174,10 +174,9 @@ Result<> Capture::record(std::shared_ptr<Recorder> recorder) {
   if (recorder_ && !recorder_->ended()) return Error{Code::Option, "a recording of this capture is under way"};
   if (draining_ || closed_) return Error{Code::Closed, "the capture was stopped"};
   if (recorder_) recorder_->join();
-  recorder_ = std::move(recorder);
-  if (expression_) recorder_->setFilter(*expression_);  // it was replaced while the first file was being made
+  if (expression_) recorder->setFilter(*expression_);  // it was replaced while the first file was being made
   outlet_.decided(queue_.seenEpoch());
-  recorder_->prepare(Recorder::Context{
+  auto prepared = recorder->prepare(Recorder::Context{
       table_,
       history_,
       [this] { return losses(); },
@@ -185,6 +184,8 @@ Result<> Capture::record(std::shared_ptr<Recorder> recorder) {
       [this](const Recorder& one) { outlet_.detach(one); },
       wake_,
   });
+  if (!prepared) return prepared;
+  recorder_ = std::move(recorder);
   outlet_.attach(recorder_);
   recorder_->start();
   return {};

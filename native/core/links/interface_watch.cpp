@@ -1,7 +1,6 @@
 #include "core/links/interface_watch.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
@@ -31,24 +30,14 @@ Result<std::unique_ptr<InterfaceWatch>> InterfaceWatch::start(const Options& opt
   watch->stopEvent_ = UniqueFd(eventfd(0, EFD_CLOEXEC));
   if (!watch->stopEvent_) return Error::fromErrno("eventfd", "cannot watch the network interfaces");
 
-  // The thread inherits a mask that leaves every signal to the program's own threads.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int number = pthread_create(&watch->thread_, nullptr, &InterfaceWatch::main, watch.get());
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (number != 0) {
-    errno = number;
-    return Error::fromErrno("pthread_create", "cannot watch the network interfaces");
-  }
-  watch->joinable_ = true;
-  pthread_setname_np(watch->thread_, "ringtap-links");
+  auto started = Thread::start("ringtap links", [self = watch.get()] { self->main(); });
+  if (!started) return std::move(started.error());
+  watch->thread_ = std::move(*started);
   return watch;
 }
 
 InterfaceWatch::~InterfaceWatch() {
-  if (!joinable_) return;
+  if (!thread_.joinable()) return;
   stop();
   join();
 }
@@ -59,10 +48,7 @@ void InterfaceWatch::stop() {
   (void)!write(stopEvent_.get(), &one, sizeof one);
 }
 
-void InterfaceWatch::join() {
-  if (!std::exchange(joinable_, false)) return;
-  pthread_join(thread_, nullptr);
-}
+void InterfaceWatch::join() { thread_.join(); }
 
 InterfaceWatch::Batch InterfaceWatch::take(std::size_t limit) {
   Batch batch;
@@ -78,13 +64,11 @@ InterfaceWatch::Batch InterfaceWatch::take(std::size_t limit) {
   return batch;
 }
 
-void* InterfaceWatch::main(void* self) {
-  auto& watch = *static_cast<InterfaceWatch*>(self);
-  watch.run();
-  watch.monitor_.reset();
-  const Listener listener = watch.listener_;
+void InterfaceWatch::main() {
+  run();
+  monitor_.reset();
+  const Listener listener = listener_;
   listener.ended(listener.context);
-  return nullptr;
 }
 
 // False: stop() was called.

@@ -1,8 +1,6 @@
 // An InterfaceMonitor with a thread of its own and a bounded queue, for a consumer that has other things to do.
 #pragma once
 
-#include <pthread.h>
-
 #include <cstddef>
 #include <deque>
 #include <memory>
@@ -13,6 +11,7 @@
 #include "core/links/interface_info.h"
 #include "core/links/interface_monitor.h"
 #include "core/util/result.h"
+#include "core/util/thread.h"
 #include "core/util/unique_fd.h"
 
 namespace ringtap {
@@ -64,7 +63,7 @@ class InterfaceWatch {
  private:
   InterfaceWatch(const Options& options, const Listener& listener) : options_(options), listener_(listener) {}
 
-  static void* main(void* self);
+  void main();
   void run();
   void put(std::vector<InterfaceEvent>& events);
   void fail(Error error);
@@ -75,8 +74,7 @@ class InterfaceWatch {
   std::vector<InterfaceInfo> initial_;
   std::optional<InterfaceMonitor> monitor_;  // the thread's alone, once it runs
   UniqueFd stopEvent_;
-  pthread_t thread_{};
-  bool joinable_ = false;
+  Thread thread_;
 
   std::mutex mutex_;  // guards what follows
   std::deque<InterfaceEvent> queue_;

@@ -1,8 +1,5 @@
 #include "core/record/recorder.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -31,9 +28,12 @@ Result<std::shared_ptr<Recorder>> Recorder::open(RecorderOptions options) {
   return self;
 }
 
-Recorder::~Recorder() { join(); }
+Recorder::~Recorder() {
+  start();
+  join();
+}
 
-void Recorder::prepare(Context context) {
+Result<> Recorder::prepare(Context context) {
   context_.emplace(std::move(context));
   stream_.start({
       context_->history,
@@ -48,17 +48,22 @@ void Recorder::prepare(Context context) {
         return filter_;
       },
   });
+  auto thread = Thread::start("ringtap record", [this] {
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return started_; });
+    }
+    run();
+  });
+  if (!thread) return std::move(thread.error());
+  thread_ = std::move(*thread);
+  return {};
 }
 
 void Recorder::start() {
-  // Signals are for Node's own threads.
-  sigset_t all;
-  sigset_t old;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &old);
-  thread_ = std::thread([this] { run(); });
-  ::pthread_sigmask(SIG_SETMASK, &old, nullptr);
-  ::pthread_setname_np(thread_.native_handle(), "ringtap record");
+  std::lock_guard lock(mutex_);
+  started_ = true;
+  changed_.notify_one();
 }
 
 void Recorder::stop(std::function<bool()> caughtUp) {
@@ -79,9 +84,7 @@ void Recorder::setFilter(std::string expression) {
   filter_ = std::move(expression);
 }
 
-void Recorder::join() {
-  if (thread_.joinable()) thread_.join();
-}
+void Recorder::join() { thread_.join(); }
 
 void Recorder::push(Lease lease) {
   std::lock_guard lock(mutex_);

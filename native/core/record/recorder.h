@@ -18,13 +18,13 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include "core/ledger/lease.h"
 #include "core/ledger/selection_table.h"
 #include "core/record/recording_stream.h"
 #include "core/savefile/file_set.h"
 #include "core/util/result.h"
+#include "core/util/thread.h"
 
 namespace ringtap {
 
@@ -57,11 +57,12 @@ class Recorder {
   // Begins the first file.
   [[nodiscard]] static Result<std::shared_ptr<Recorder>> open(RecorderOptions options);
   ~Recorder();
-  // From here on blocks may be pushed, and losses count.
-  void prepare(Context context);
+  // Makes the thread, which waits for start(). From here on blocks may be pushed, and losses count. System where no
+  // thread can be made: then only discard() is left.
+  Result<> prepare(Context context);
   // Begins to write; the thread may detach() at once. Once, after it was attached.
   void start();
-  // Takes the first file back; only before prepare().
+  // Takes the first file back; only where prepare() has not succeeded.
   void discard() { files_.discard(); }
 
   // The recording ends once caughtUp() returns true: when every packet received before the stop has been pushed. The
@@ -109,7 +110,7 @@ class Recorder {
   void tell(Error error);
 
   std::optional<Context> context_;
-  std::thread thread_;
+  Thread thread_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -117,6 +118,7 @@ class Recorder {
   std::uint64_t pushed_ = 0;
   std::uint64_t decided_ = 0;
   std::function<bool()> caughtUp_;
+  bool started_ = false;    // the thread may begin
   bool finished_ = false;   // nothing comes any more
   bool undecided_ = false;  // and no answers
   std::deque<CompleteFile> news_;

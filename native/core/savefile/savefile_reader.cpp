@@ -43,10 +43,16 @@ SavefileReader::SavefileReader(SavefileConfig config, std::unique_ptr<ByteSource
     : config_(std::move(config)),
       source_(std::move(source)),
       wake_(std::move(wake)),
-      pool_(std::make_shared<BlockPool>(config_.chunkSize, config_.chunkCount)),
-      thread_([this] { run(); }) {}
+      pool_(std::make_shared<BlockPool>(config_.chunkSize, config_.chunkCount)) {}
 
 SavefileReader::~SavefileReader() { close(); }
+
+Result<> SavefileReader::start() {
+  auto started = Thread::start("ringtap read", [this] { run(); });
+  if (!started) return std::move(started.error());
+  thread_ = std::move(*started);
+  return {};
+}
 
 void SavefileReader::close() {
   {
@@ -56,7 +62,7 @@ void SavefileReader::close() {
   }
   source_->shut();
   pool_->shut();
-  if (thread_.joinable()) thread_.join();
+  thread_.join();
   std::lock_guard lock(mutex_);
   chunks_.clear();
   news_.clear();

@@ -1,8 +1,8 @@
 // A savefile being read: a thread that unpacks, parses and fills chunks, ahead of JavaScript by as many as the pool
 // has.
 //
-// Life: constructor → next…() → close(). close() and the destructor wait for the thread (for a read in progress, or a
-// filter that is being compiled) and belong on a worker thread; all else is quick.
+// Life: constructor → start() → next…() → close(). close() and the destructor wait for the thread (for a read in
+// progress, or a filter that is being compiled) and belong on a worker thread; all else is quick.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -24,6 +23,7 @@
 #include "core/savefile/byte_source.h"
 #include "core/savefile/savefile_parser.h"
 #include "core/util/result.h"
+#include "core/util/thread.h"
 
 namespace ringtap {
 
@@ -65,6 +65,8 @@ class SavefileReader final : private SavefileListener {
   // `wake`: called from the reader's thread, without a lock held, when there is something to take.
   SavefileReader(SavefileConfig config, std::unique_ptr<ByteSource> source, std::function<void()> wake);
   ~SavefileReader();
+  // Begins to read. Once. System where no thread can be made.
+  Result<> start();
 
   // What there is to tell, in the file's order. Who takes no more than nextChunk() asks for hears of everything ahead
   // of the packets that it is about, and of nothing that stands behind them; a section that is `fresh` then ends what
@@ -138,7 +140,7 @@ class SavefileReader final : private SavefileListener {
   bool told_ = false;
   bool finished_ = false;
   bool closed_ = false;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace ringtap

@@ -15,6 +15,7 @@ Result<std::unique_ptr<SavefileSource>> SavefileSource::open(const std::string& 
   if (!S_ISREG(status.st_mode)) return Error{.code = Code::Option, .message = path + " is not a regular file"};
   std::unique_ptr<SavefileSource> source(new SavefileSource(std::move(file), std::move(config), std::move(onEvent)));
   source->fileSize_ = static_cast<std::uint64_t>(status.st_size);
+  if (auto started = source->reader_.start(); !started) return std::move(started.error());
   return source;
 }
 

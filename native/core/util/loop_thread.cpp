@@ -1,7 +1,5 @@
 #include "core/util/loop_thread.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
@@ -30,14 +28,11 @@ Result<> LoopThread::control(int operation, int fd, std::uint32_t events, std::u
   return Error::fromErrno("epoll_ctl");
 }
 
-void LoopThread::start(std::function<void()> body) {
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread(std::move(body));
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  ::pthread_setname_np(thread_.native_handle(), "ringtap");
+Result<> LoopThread::start(std::function<void()> body) {
+  auto started = Thread::start("ringtap", std::move(body));
+  if (!started) return std::move(started.error());
+  thread_ = std::move(*started);
+  return {};
 }
 
 void LoopThread::nudge() {

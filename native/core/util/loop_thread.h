@@ -10,9 +10,9 @@
 #include <cstdint>
 #include <functional>
 #include <span>
-#include <thread>
 
 #include "core/util/result.h"
+#include "core/util/thread.h"
 #include "core/util/unique_fd.h"
 
 namespace ringtap {
@@ -31,8 +31,8 @@ class LoopThread {
   Result<> rearm(int fd, std::uint32_t events, std::uint64_t tag) { return control(EPOLL_CTL_MOD, fd, events, tag); }
   void unwatch(int fd) { (void)control(EPOLL_CTL_DEL, fd, 0, 0); }
 
-  // Runs `body` on the thread, without signals: those are for Node's own threads.
-  void start(std::function<void()> body);
+  // Runs `body` on the thread. As Thread::start().
+  Result<> start(std::function<void()> body);
   // body() should return.
   [[nodiscard]] bool ending() const { return ending_; }
   // Wakes wait(). A nudge before wait() counts.
@@ -48,7 +48,7 @@ class LoopThread {
 
   UniqueFd epoll_;
   UniqueFd eventfd_;
-  std::thread thread_;
+  Thread thread_;
   std::atomic<bool> ending_{false};
   std::array<epoll_event, 16> events_{};
 };

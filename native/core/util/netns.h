@@ -1,11 +1,10 @@
 // Work in another network namespace (setns(2), network_namespaces(7)): sockets opened there stay there.
 #pragma once
 
-#include <functional>
 #include <string>
-#include <thread>
 
 #include "core/util/result.h"
+#include "core/util/thread.h"
 #include "core/util/unique_fd.h"
 
 namespace ringtap {
@@ -28,15 +27,18 @@ class Namespace {
 // missing.
 Result<> enterNamespace(const std::string& path);
 
-// Runs `work` in that namespace, on a thread of its own, and waits for it; where the path is empty, right here.
+// Runs `work` in that namespace, on a thread of its own, and waits for it; where the path is empty, right here. System
+// also where no thread can be made.
 template <typename Work>
 auto inNamespace(const std::string& path, Work&& work) -> decltype(work()) {
   if (path.empty()) return work();
   decltype(work()) result = Error{};
-  std::thread([&] {
+  auto thread = Thread::start("ringtap netns", [&] {
     if (auto entered = enterNamespace(path); !entered) result = std::move(entered.error());
     else result = work();
-  }).join();
+  });
+  if (!thread) return std::move(thread.error());
+  thread->join();
   return result;
 }
 

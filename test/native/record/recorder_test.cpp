@@ -49,21 +49,23 @@ struct Bench {
   }
 
   void start() {
-    recorder->prepare({table, history,
-                       [this] {
-                         std::unique_lock lock(mutex);
-                         if (!held) return Losses{.byDevice = true};
-                         ++waiting;
-                         changed.notify_all();
-                         changed.wait(lock, [this] { return !held; });
-                         return Losses{.byDevice = true};
-                       },
-                       [](const std::string&) { return std::uint64_t{0}; },
-                       [this](const Recorder& one) {
-                         outlet.detach(one);
-                         detached = true;
-                       },
-                       [] {}});
+    CHECK(recorder
+              ->prepare({table, history,
+                         [this] {
+                           std::unique_lock lock(mutex);
+                           if (!held) return Losses{.byDevice = true};
+                           ++waiting;
+                           changed.notify_all();
+                           changed.wait(lock, [this] { return !held; });
+                           return Losses{.byDevice = true};
+                         },
+                         [](const std::string&) { return std::uint64_t{0}; },
+                         [this](const Recorder& one) {
+                           outlet.detach(one);
+                           detached = true;
+                         },
+                         [] {}})
+              .ok());
     outlet.attach(recorder);
     recorder->start();
   }

@@ -64,7 +64,7 @@ Result<std::unique_ptr<KernelFilter>> PcapLoop::attach(const FilterSpec&, bool a
 
 Result<> PcapLoop::begin() {
   if (auto watched = thread_.watch(context_.feed.fd(), EPOLLIN | EPOLLET, kNetlink); !watched) return watched;
-  thread_.start([this] { run(); });
+  if (auto started = thread_.start([this] { run(); }); !started) return started;
   std::unique_lock lock(beginMutex_);
   beginCondition_.wait(lock, [this] { return begun_.has_value(); });
   return *begun_;

@@ -34,8 +34,7 @@ Result<> RingLoop::start() {
   if (number_ == 0) {
     if (auto watched = thread_.watch(context_.feed.fd(), EPOLLIN | EPOLLET, kNetlink); !watched) return watched;
   }
-  thread_.start([this] { run(); });
-  return {};
+  return thread_.start([this] { run(); });
 }
 
 void RingLoop::stop() {
