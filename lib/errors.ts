@@ -1,19 +1,19 @@
 /**
- * The stable codes of {@link CaptureError}.
+ * The codes of {@link CaptureError}. They are stable.
  *
- * - `ERR_PERMISSION`: the process lacks a privilege; the message names it and the way to grant it.
+ * - `ERR_PERMISSION`: the process lacks a privilege; the message names it and how to grant it.
  * - `ERR_NO_INTERFACE`: nothing matches the selection, or no interface has that name.
  * - `ERR_FILTER_SYNTAX`: libpcap refused the filter expression.
- * - `ERR_FILTER_TOO_LARGE`: the compiled filter is longer than the kernel takes (4096 instructions); or the address sets
- *   are, without CAP_BPF.
- * - `ERR_PATTERN`: an include or exclude pattern is not a valid expression.
- * - `ERR_OPTION`: an argument or option is not what was expected, or cannot be honoured.
+ * - `ERR_FILTER_TOO_LARGE`: the compiled filter is longer than the kernel accepts (4096 instructions), or, without
+ *   CAP_BPF, the address sets are.
+ * - `ERR_PATTERN`: an include or exclude pattern is not a valid expression, or a function among the patterns failed.
+ * - `ERR_OPTION`: an argument or option is wrong, or cannot be honoured.
  * - `ERR_FILE_FORMAT`: the file is not a pcap or pcapng file, or of a version or compression that cannot be read.
  * - `ERR_FILE_DAMAGED`: the file contradicts itself; see `offset`.
- * - `ERR_FILE_TRUNCATED`: the file ends in the middle of something; see `offset`.
- * - `ERR_CLOSED`: the capture was closed.
+ * - `ERR_FILE_TRUNCATED`: the file ends in the middle of a block or packet; see `offset`.
+ * - `ERR_CLOSED`: the object was closed.
  * - `ERR_RELEASED`: the chunk of this packet was released.
- * - `ERR_NATIVE_UNAVAILABLE`: the native addon could not be loaded on this platform.
+ * - `ERR_NATIVE_UNAVAILABLE`: the native addon could not be loaded.
  * - `ERR_SYSTEM`: a system call failed; see `syscall` and `errno`.
  */
 export type CaptureErrorCode =
@@ -31,7 +31,7 @@ export type CaptureErrorCode =
   | 'ERR_NATIVE_UNAVAILABLE'
   | 'ERR_SYSTEM'
 
-/** Where a {@link CaptureError} came from, as far as that is known. */
+/** The source of a {@link CaptureError}, as far as it is known. */
 export interface CaptureErrorDetails {
   /** The system's error number (errno(3)), positive. */
   errno?: number | undefined
@@ -40,42 +40,42 @@ export interface CaptureErrorDetails {
   /** The name of the interface concerned. */
   interface?: string | undefined
   /**
-   * The option or argument that is wrong, as it is written in code and without the name of the options object:
-   * `snapshotLength`, `ring.memory`, `interfaces.include`, or `interfaces.include[1]` in a list. Of two that contradict
-   * each other, the first that the message names.
+   * The option or argument that is wrong, as it is written in code, without the name of the options object:
+   * `snapshotLength`, `ring.memory`, `interfaces.include`, or `interfaces.include[1]` in a list. If two contradict each
+   * other, the one that the message names first.
    */
   option?: string | undefined
-  /** The place in a file, in bytes from its start. */
+  /** The position in a file, in bytes from its start. */
   offset?: number | undefined
-  /** The error this one was made from. */
+  /** The error that caused this one. */
   cause?: unknown
 }
 
 const brand = Symbol.for('ringtap.CaptureError')
 
 /**
- * The one error class of this library. Tell errors apart by `code`, never by the message. Control characters in the
- * message, as names of interfaces and files may hold them, are written as escapes such as `\x1b`.
+ * The only error class of this library. Distinguish errors by `code`, never by the message. Control characters in the
+ * message, which names of interfaces and files may contain, are written as escapes such as `\x1b`.
  *
- * `instanceof` holds across the package's ESM and CommonJS builds.
+ * `instanceof` holds across the ESM and CommonJS builds of the package.
  */
 export class CaptureError extends Error {
   /** Stable, for programs. */
   readonly code: CaptureErrorCode
-  /** The system's error number, where a system call failed. */
+  /** The system's error number (errno(3)), positive, if a system call failed. */
   declare readonly errno?: number
-  /** The system call that failed, where one did. */
+  /** The system call that failed, if one did. */
   declare readonly syscall?: string
-  /** The name of the interface concerned, where one is. */
+  /** The name of the interface concerned, if there is one. */
   declare readonly interface?: string
   /**
-   * The option or argument that is wrong, with `ERR_OPTION`, `ERR_PATTERN` and where the filter of `Capture.open()` is
-   * refused: `ring.memory`, `interfaces.include[1]`, `filter`.
+   * The option or argument that is wrong: with `ERR_OPTION`, `ERR_PATTERN`, and if a filter is refused, for example
+   * `ring.memory`, `interfaces.include[1]`, `filter`.
    */
   declare readonly option?: string
   /**
-   * Where in a file, in bytes from its start: of what it unpacks to, where it is compressed. The packet or block that
-   * could not be read begins there; everything before it was delivered.
+   * The position in a file, in bytes from its start; of the unpacked content, if the file is compressed. The packet or
+   * block that could not be read begins there; everything before it was delivered.
    */
   declare readonly offset?: number
 

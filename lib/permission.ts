@@ -3,16 +3,16 @@ import { blame, CaptureError } from './errors.js'
 import { type CapabilityName, has, type Privilege, readPrivilege } from './privilege.js'
 
 /**
- * Why a capture is refused:
+ * Why a capture is refused.
  *
- * - `unprivileged`: the process is not root and was given no capability.
- * - `container`: the same where the bounding set is a container's: `--cap-add` alone does not help a process that is
+ * - `unprivileged`: the process is not root and has no capability.
+ * - `container`: the same inside a container, by its bounding set: `--cap-add` alone does not help a process that is
  *   not root.
- * - `bounding-set`: the capability is out of reach of the whole process tree (a container without NET_RAW).
- * - `dropped`: root, or once granted the capability, and without it now.
+ * - `bounding-set`: the capability cannot be had in the whole process tree (a container without NET_RAW).
+ * - `dropped`: root, or a process that was granted the capability, and does not have it any more.
  * - `foreign-network`: the capability counts in a user namespace that does not own this network namespace.
- * - `refused`: the capability is there and a security module or seccomp says no.
- * - `address-family`: there are no packet sockets here.
+ * - `refused`: the process has the capability, and a security module or seccomp refuses.
+ * - `address-family`: there are no packet sockets on this system.
  * - `unknown`: none of these.
  */
 export type PermissionReason =

@@ -2,15 +2,17 @@ import { CaptureError, optionError } from '../errors.js'
 
 /**
  * IP addresses and prefixes: one, or a list of up to 100 000, IPv4 and IPv6 mixed: `'10.0.0.1'`, `'10.0.0.0/8'`,
- * `'2001:db8::1'`, `'2001:db8::/32'`. Doubles and overlaps are allowed. An IPv4-mapped address (`'::ffff:10.0.0.1'`, as
- * dual-stack sockets name their IPv4 peers), or prefix of at least 96 bits, is the IPv4 one.
+ * `'2001:db8::1'`, `'2001:db8::/32'`. Duplicates and overlaps are allowed. An IPv4-mapped address (`'::ffff:10.0.0.1'`,
+ * as dual-stack sockets name their IPv4 peers), or a prefix of it of at least 96 bits, is the IPv4 one.
  *
  * Refused, as by ip(8) and tcpdump(1): bits set beyond the prefix (`'10.0.0.1/8'`), fewer than four numbers
- * (`'10.0.0'`), leading zeros, masks, zones (`'fe80::1%eth0'`), names.
+ * (`'10.0.0'`), leading zeros, netmasks, zones (`'fe80::1%eth0'`), host names.
  */
 export type HostList = string | readonly string[]
 
-/** What {@link Capture.setHosts} takes. A list that is not given stays as it is; an empty one lifts the restriction. */
+/**
+ * Argument of {@link Capture.setHosts}. A list that is not given stays as it is; an empty one removes the restriction.
+ */
 export interface HostSets {
   /** Replaces {@link CaptureOptions.excludeHosts}. */
   exclude?: HostList | undefined

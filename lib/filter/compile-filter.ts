@@ -5,38 +5,31 @@ import { blame, optionError } from '../errors.js'
 import { LinkType } from '../packets/link-type.js'
 import { type FilterHandle, native } from './native.js'
 
-/** For {@link compileFilter}. */
+/** Options of {@link compileFilter}. All are optional. */
 export interface CompileFilterOptions {
   /**
-   * What the packets start with: a {@link LinkType}, or another LINKTYPE_ number that libpcap knows.
-   *
-   * @defaultValue `LinkType.ETHERNET`
+   * What the packets start with: a {@link LinkType}, or another LINKTYPE_ number that libpcap knows. Default
+   * `LinkType.ETHERNET`.
    */
   linkType?: number | undefined
-  /**
-   * What the program returns for a packet that matches: how many bytes of it to keep. 1 to 262144.
-   *
-   * @defaultValue 262144
-   */
+  /** What the program returns for a packet that matches: the number of bytes to keep. 1 to 262144, default 262144. */
   snapshotLength?: number | undefined
 }
 
-/**
- * One instruction of classic BPF: struct sock_filter in linux/filter.h, struct bpf_insn in libpcap.
- */
+/** One instruction of classic BPF: struct sock_filter in linux/filter.h, struct bpf_insn in libpcap. */
 export interface FilterInstruction {
   /** Operation and addressing mode, 16 bits. */
   readonly code: number
-  /** Instructions to skip where a condition holds, 8 bits. */
+  /** Instructions to skip if a condition holds, 8 bits. */
   readonly jt: number
-  /** Instructions to skip where it does not, 8 bits. */
+  /** Instructions to skip if it does not, 8 bits. */
   readonly jf: number
   /** The operand, 32 bits, unsigned. */
   readonly k: number
 }
 
 /**
- * How {@link CompiledFilter.format} writes a program: `'assembly'` as `tcpdump -d`, `'c'` as `tcpdump -dd`, `'decimal'`
+ * How {@link CompiledFilter.format} prints a program: `'assembly'` as `tcpdump -d`, `'c'` as `tcpdump -dd`, `'decimal'`
  * as `tcpdump -ddd`.
  */
 export type FilterFormat = 'assembly' | 'c' | 'decimal'
@@ -44,14 +37,14 @@ export type FilterFormat = 'assembly' | 'c' | 'decimal'
 const maxSnapshotLength = 262144
 const maxLength = 0xffffffff
 
-/** A filter ready to run. Made by {@link compileFilter}; immutable. */
+/** A compiled filter. Created by {@link compileFilter}; immutable. */
 export class CompiledFilter {
   readonly #handle: FilterHandle
   #instructions: readonly FilterInstruction[] | undefined
 
   /** The expression as it was given. */
   readonly expression: string
-  /** What the packets it understands start with: a LINKTYPE_ number. */
+  /** What the packets that it is for start with: a LINKTYPE_ number. */
   readonly linkType: number
   /** What the program returns for a packet that matches, in bytes. */
   readonly snapshotLength: number
@@ -72,14 +65,14 @@ export class CompiledFilter {
   }
 
   /**
-   * Whether a packet matches. The verdict is the one the kernel would give: a test that looks beyond the end of `bytes`
-   * makes the packet not match.
+   * Whether a packet matches. The verdict is the kernel's: a test that reads beyond the end of `bytes` makes the packet
+   * not match.
    *
-   * The bytes are all there is to go by. Tests of what only a socket knows (`inbound`, `outbound`, `ifindex`) see a
-   * packet that came in on an interface with index 0, and `vlan` sees the tags that are in `bytes`.
+   * Only the bytes are known. Tests of what a socket knows (`inbound`, `outbound`, `ifindex`) see a packet that came in
+   * on an interface with index 0, and `vlan` sees the tags that are in `bytes`.
    *
-   * @param bytes - The packet from its link-layer header on, see `linkType`.
-   * @param originalLength - Its length on the wire in bytes, where `bytes` is cut short; `len`, `less` and `greater` test
+   * @param bytes The packet, from its link-layer header on, see `linkType`.
+   * @param originalLength Its length on the wire in bytes, if `bytes` is cut short; `len`, `less` and `greater` test
    *   it. Default: the length of `bytes`.
    * @throws CaptureError `ERR_OPTION` for a wrong argument.
    */
@@ -98,7 +91,7 @@ export class CompiledFilter {
   /**
    * The program as text, with a newline after each line.
    *
-   * @param format - Default: `'assembly'`, the same as `listing`.
+   * @param format Default `'assembly'`, the same as `listing`.
    * @throws CaptureError `ERR_OPTION` for another format.
    */
   format(format: FilterFormat = 'assembly'): string {
@@ -128,23 +121,22 @@ export class CompiledFilter {
 }
 
 /**
- * Compiles a filter expression with libpcap's compiler and optimiser: to check an expression before a capture, to run it
- * on packets in memory ({@link CompiledFilter.matches}), or to look at the program.
+ * Compiles a filter expression with libpcap's compiler and optimiser: to check an expression before a capture, to run
+ * it on packets in memory ({@link CompiledFilter.matches}), or to look at the program.
  *
- * Compiling runs off the event loop, on one of libuv's worker threads. It is a matter of microseconds for an everyday
- * expression, but libpcap needs 15 s and more for a list of 600 hosts or 400 ports; it cannot be interrupted, so a
- * worker thread that is terminated and a process that exits wait for its end. Names in an expression are looked up in
- * the DNS.
+ * Compiling runs off the event loop. It takes microseconds for an everyday expression, but libpcap needs 15 s and more
+ * for a list of 600 hosts or 400 ports. It cannot be interrupted, so that a worker thread that is terminated, and a
+ * process that exits, wait for its end. Names in an expression are looked up in the DNS.
  *
- * The program reads the bytes of a packet only. A capture compiles the same expression such that `vlan` also matches
+ * The program reads only the bytes of a packet. A capture compiles the same expression such that `vlan` also matches
  * the tags that the kernel keeps beside the packet.
  *
- * @param expression - As pcap-filter(7) describes it. Empty or white space: every packet matches. The network's mask is
- *   not known, so `ip broadcast` is refused.
- * @throws CaptureError (the promise rejects) `ERR_FILTER_SYNTAX` where libpcap refuses the expression, also because no
- *   packet of this link type could match, with libpcap's own words (pcap_compile(3PCAP)), and for `protochain`, which
- *   needs a loop that the kernel does not run; `ERR_FILTER_TOO_LARGE` where the program has more than 4096 instructions;
- *   `ERR_OPTION` for a wrong argument and where libpcap does not know the link type; `ERR_NATIVE_UNAVAILABLE`.
+ * @param expression As in pcap-filter(7). Empty or white space: every packet matches. The netmask is not known, so that
+ *   `ip broadcast` is refused.
+ * @throws CaptureError (the promise rejects) `ERR_FILTER_SYNTAX`, with libpcap's message (pcap_compile(3PCAP)), if
+ *   libpcap refuses the expression, also because no packet of this link type could match, and for `protochain`, which
+ *   needs a loop that the kernel does not run; `ERR_FILTER_TOO_LARGE` if the program has more than 4096 instructions;
+ *   `ERR_OPTION` for a wrong argument, and if libpcap does not know the link type; `ERR_NATIVE_UNAVAILABLE`.
  */
 export async function compileFilter(expression: string, options?: CompileFilterOptions): Promise<CompiledFilter> {
   if (typeof expression !== 'string') throw optionError('expression', 'a string', expression)

@@ -5,13 +5,13 @@ import type { NetworkInterface } from './network-interface.js'
 /**
  * A change of the network interfaces.
  *
- * - `added`: it came into being, or into this network namespace.
- * - `removed`: it is gone, or moved to another namespace; `interface` is how it was last known.
+ * - `added`: it was created, or moved into this network namespace.
+ * - `removed`: it was deleted, or moved to another namespace; `interface` is how it was last known.
  * - `renamed`: it has another name.
- * - `up`, `down`: it was set up or down (`NetworkInterface.up`; for the carrier see `running`).
+ * - `up`, `down`: it was set up or down ({@link NetworkInterface.up}; for the carrier see `running`).
  * - `changed`: something else about it changed.
  *
- * Where one change is both a new name and up or down, there are two events, `renamed` first, with the same `interface`,
+ * A change that is both a rename and up or down gives two events, `renamed` first, with the same `interface`,
  * `previous` and `changes`. Whatever else changed at the same time has no event of its own: it is in `changes`.
  */
 export type InterfaceEvent =
@@ -23,9 +23,9 @@ export type InterfaceEvent =
     }
   | {
       readonly type: 'renamed' | 'up' | 'down' | 'changed'
-      /** The interface as it is after the change. */
+      /** The interface after the change. */
       readonly interface: NetworkInterface
-      /** The interface as it was before. */
+      /** The interface before the change. */
       readonly previous: NetworkInterface
       /** The fields in which the two differ, in the order of {@link NetworkInterface}; never empty. */
       readonly changes: readonly (keyof NetworkInterface)[]

@@ -5,20 +5,20 @@ import type { NetworkInterface } from './network-interface.js'
 
 /** Options of {@link listInterfaces}. */
 export interface ListInterfacesOptions {
-  /** Path of a network namespace, such as `/run/netns/blue`; needs CAP_SYS_ADMIN. Default: that of this process. */
+  /** Path of a network namespace, such as `/run/netns/blue`; needs CAP_SYS_ADMIN. Default: the one of this process. */
   netns?: string | undefined
 }
 
 /**
- * The network interfaces of this process's network namespace, or another, by index: all of them, loopback and those that
- * are down included. Needs no privilege in its own.
+ * Lists the network interfaces of this process's network namespace, or of another one: all of them, including loopback
+ * and those that are down. Needs no privilege in its own namespace.
  *
- * Synchronous: it asks the kernel over a netlink socket, which takes well under a millisecond for a hundred interfaces.
- * For what happens after, see `watchInterfaces()`. The `generation`s of two lists have nothing to do with each other.
+ * Synchronous: it queries the kernel over a netlink socket, which takes well under a millisecond for a hundred
+ * interfaces. For changes use {@link watchInterfaces}. The `generation`s of two lists are not related.
  *
- * @returns a new array, the caller's to sort or change; the interfaces in it are frozen.
- * @throws CaptureError `ERR_OPTION` for a wrong argument; `ERR_SYSTEM` or `ERR_PERMISSION` where the kernel refuses (rare: a seccomp policy, no memory);
- *   `ERR_NATIVE_UNAVAILABLE` on platforms without the addon.
+ * @returns A new array, by index, which the caller may sort or change; the interfaces in it are frozen.
+ * @throws CaptureError `ERR_OPTION` for a wrong argument; `ERR_SYSTEM` or `ERR_PERMISSION` if the kernel refuses (rare:
+ *   a seccomp policy, no memory); `ERR_NATIVE_UNAVAILABLE` on platforms without the addon.
  */
 export function listInterfaces(options?: ListInterfacesOptions): NetworkInterface[] {
   const { netns } = checkGroup(options, 'options', ['netns'])

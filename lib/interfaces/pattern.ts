@@ -7,18 +7,18 @@ import type { NetworkInterface } from './network-interface.js'
  * One pattern of an include or exclude list.
  *
  * - A **string** is a POSIX extended regular expression (regex(7)), searched for anywhere in the interface's name as
- *   `egrep` does: `eth7` also hits `veth7` and `eth70`; anchor with `^` and `$`. It is not JavaScript's dialect:
+ *   `egrep` does: `eth7` also matches `veth7` and `eth70`; anchor it with `^` and `$`. It is not JavaScript's dialect:
  *   `[[:digit:]]`, `[]]` and `\<` work, `\d` is the letter d. It is read in the "C" locale: classes are ASCII, and `.`
- *   is one byte of the name's UTF-8. What `grep -E` would guess at (a leading `*`, an open `{`) is an error here.
- * - A **RegExp** is JavaScript's, and is used as it is, also searched for. Each name is tried from its start: flags `g`
- *   and `y` carry nothing over from one name to the next, and `lastIndex` of the object given is neither read nor
- *   changed.
- * - A **function** gets the {@link NetworkInterface} and returns whether the pattern matches. It must return a boolean,
- *   at once; what it throws becomes the `cause` of an `ERR_PATTERN`. It is called again for every interface that
- *   appears or is renamed when `hotplug` is on.
+ *   is one byte of the name's UTF-8. What `grep -E` accepts leniently (a leading `*`, an open `{`) is an error here.
+ * - A **RegExp** is JavaScript's and is used as it is, also searched for anywhere. Each name is matched from its start:
+ *   flags `g` and `y` carry nothing over from one name to the next, and `lastIndex` of the given object is neither read
+ *   nor changed.
+ * - A **function** receives the {@link NetworkInterface} and returns whether the pattern matches, synchronously and as
+ *   a boolean. An exception becomes the `cause` of an `ERR_PATTERN`. With `hotplug` it is called again for every
+ *   interface that appears or is renamed.
  *
- * Strings and RegExps are tried on `name` alone, not on `alternativeNames`: an alternative name added later would
- * change what a list means. A function can look at them.
+ * Strings and RegExps are matched with `name` only, not with `alternativeNames`: an alternative name that is added
+ * later would change what a list means. A function can look at them.
  */
 export type InterfacePattern = string | RegExp | ((iface: NetworkInterface) => boolean)
 

@@ -4,23 +4,23 @@ import { CaptureError, describe, optionError, printable } from '../errors.js'
 import type { NetworkInterface } from './network-interface.js'
 import { compilePattern, type InterfacePattern, type Matcher } from './pattern.js'
 
-/** Which interfaces to capture on, by patterns. Everything is optional; `{}` is every interface but loopback. */
+/** Which interfaces to capture on, by patterns. Everything is optional; `{}` is every interface except loopback. */
 export interface InterfaceRules {
   /**
-   * Interfaces that one of these matches are selected. Not given, or an empty list (as programs build from an empty
-   * setting): every interface.
+   * Interfaces that one of these patterns matches are selected. Default, and with an empty list (as programs build from
+   * an empty setting): every interface.
    */
   include?: InterfacePattern | readonly InterfacePattern[] | undefined
-  /** Interfaces that one of these matches are not selected, whatever `include` says. Default: none. */
+  /** Interfaces that one of these patterns matches are not selected, whatever `include` says. Default: none. */
   exclude?: InterfacePattern | readonly InterfacePattern[] | undefined
   /**
-   * Lets loopback devices (IFF_LOOPBACK, whatever their name) take part; they must match the lists like any other.
-   * Default: false.
+   * Whether loopback devices (IFF_LOOPBACK, whatever their name) can be selected; they have to match the lists like
+   * others. Default false.
    */
   loopback?: boolean | undefined
   /**
-   * Apply the rules also to interfaces that appear, or are renamed, while the capture runs. Default: false, the
-   * interfaces present at the start.
+   * Whether the rules are also applied to interfaces that appear, or are renamed, while the capture runs. Default
+   * false: to those present at the start.
    */
   hotplug?: boolean | undefined
 }
@@ -28,12 +28,12 @@ export interface InterfaceRules {
 /**
  * Which interfaces to capture on.
  *
- * - A **name**, or a list of names: exactly these. No patterns, and no list may be empty. A name may also be an
- *   alternative name (`ip link property add altname`), as with ip(8). A loopback device that is named is selected:
- *   the user asked for it.
+ * - A **name**, or a list of names: exactly these. Names are no patterns, and the list may not be empty. A name may
+ *   also be an alternative name (`ip link property add altname`), as with ip(8). A loopback device that is named is
+ *   selected.
  * - {@link InterfaceRules}: by patterns.
  *
- * Not given: every interface but loopback, those present now.
+ * Default: every interface that is present now, except loopback.
  */
 export type InterfaceSelection = string | readonly string[] | InterfaceRules
 
@@ -42,13 +42,14 @@ export interface SelectionExplanation {
   /** Whether the interface is selected. */
   readonly selected: boolean
   /**
-   * What decided: the `include` list (by a match, or for want of one), the `exclude` list, the rule that `loopback` is
-   * out, the list of exact `names`, or `default`: no include list is given and nothing spoke against the interface.
+   * What decided: the `include` list (by a match, or because nothing in it matches), the `exclude` list, the rule that
+   * `loopback` is left out, the list of exact `names`, or `default`: there is no include list, and nothing in the
+   * exclude list matches.
    */
   readonly list: 'include' | 'exclude' | 'loopback' | 'names' | 'default'
-  /** The pattern or name that matched, as it was given; absent where nothing matched. */
+  /** The pattern or name that matched, as it was given; absent if none did. */
   readonly pattern?: InterfacePattern
-  /** All of it in one sentence, for people; control characters are written as escapes. */
+  /** The explanation in one sentence; control characters are written as escapes. */
   readonly text: string
 }
 
@@ -70,14 +71,14 @@ export interface Selection {
 const keys = ['include', 'exclude', 'loopback', 'hotplug'] as const
 
 /**
- * Says which part of a selection decides about an interface, and how.
+ * Explains which part of a selection decides about an interface.
  *
- * @param iface An interface, or a bare name, present or not. Of a bare name nothing else is known: it is taken to have
- * no alternative names, and to be loopback if it is `lo`.
- * @param selection What `CaptureOptions.interfaces` takes; default: every interface but loopback. It is compiled
- * anew at each call.
- * @throws CaptureError `ERR_OPTION` for an argument of the wrong kind, and where a function has to decide about a bare
- * name; `ERR_PATTERN` for a bad pattern.
+ * @param iface An interface, or only a name, whether or not it exists. A name alone is taken to have no alternative
+ *   names, and to be loopback if it is `lo`.
+ * @param selection What {@link CaptureOptions.interfaces} takes. Default: every interface except loopback. It is
+ *   compiled anew at each call.
+ * @throws CaptureError `ERR_OPTION` for an argument of the wrong kind, and if a function has to decide about a name
+ *   alone; `ERR_PATTERN` for a bad pattern.
  */
 export function explainSelection(
   iface: NetworkInterface | string,

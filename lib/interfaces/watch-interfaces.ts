@@ -7,26 +7,24 @@ import type { NetworkInterface } from './network-interface.js'
 
 /** Options of {@link watchInterfaces}. */
 export interface WatchInterfacesOptions {
-  /** Closes the watcher when it is aborted; the iteration rejects with `signal.reason`. */
+  /** Aborting it closes the watcher; the iteration rejects with the signal's reason. */
   signal?: AbortSignal | undefined
   /**
-   * Begin with an `added` event for each interface that is there already. They are in `interfaces` either way.
-   *
-   * @default false
+   * Whether to begin with an `added` event for each interface that exists already. They are in `interfaces` in any
+   * case. Default false.
    */
   initial?: boolean | undefined
   /**
-   * Events that wait for the consumer at most, 1 to 16777216. Where more come, they are replaced by the events that lead
-   * from what the consumer knows to how things are by then: nothing that is still true is lost, but what came and went
-   * in the meantime is not told. So a consumer that is slow, or does not iterate at all, costs a bounded amount of memory.
-   *
-   * @default 65536
+   * Events that may wait for the consumer, 1 to 16777216. If more come, they are replaced by the events that lead from
+   * the state that the consumer has seen to the present one: the result is the same, but what came and went in the
+   * meantime is not reported. So a consumer that is slow, or does not iterate, costs a bounded amount of memory.
+   * Default 65536.
    */
   maxQueue?: number | undefined
-  /** Path of a network namespace, such as `/run/netns/blue`; needs CAP_SYS_ADMIN. Default: that of this process. */
+  /** Path of a network namespace, such as `/run/netns/blue`; needs CAP_SYS_ADMIN. Default: the one of this process. */
   netns?: string | undefined
   /**
-   * Bytes of news that the kernel may hold for the watcher.
+   * Bytes of events that the kernel may hold for the watcher.
    *
    * @internal
    */
@@ -34,30 +32,30 @@ export interface WatchInterfacesOptions {
 }
 
 /**
- * The changes of the network interfaces as they happen: see {@link watchInterfaces}.
+ * The changes of the network interfaces as they happen, see {@link watchInterfaces}.
  *
- * There is one sequence of events: several iterations at once share it, each event goes to one of them. Leaving a
- * `for await` loop closes the watcher.
+ * There is one sequence of events: several iterations at the same time share it, and each event goes to one of them.
+ * Leaving a `for await` loop closes the watcher.
  *
- * An open watcher keeps the process alive only while someone waits for an event. One that is forgotten is closed when it
- * is garbage-collected.
+ * An open watcher keeps the process alive only while an iteration waits for an event. A watcher that is no longer
+ * referenced is closed when it is garbage-collected.
  */
 export interface InterfaceWatcher extends AsyncIterable<InterfaceEvent>, AsyncDisposable {
   /**
-   * The interfaces, by index, as of the last event delivered (before the first: as of the start), so that list and
-   * events fit together without a gap. A new array each time. For the state of this moment use `listInterfaces()`.
+   * The interfaces, by index, as of the last event delivered (before the first event: as of the start), so that list
+   * and events fit together without a gap. A new array each time. For the present state use {@link listInterfaces}.
    */
   readonly interfaces: NetworkInterface[]
 
   /**
-   * The next event. Rejects with `signal.reason` once the signal is aborted, and with a `CaptureError` where the kernel
-   * fails; after that, and after `close()`, the iteration is done.
+   * The events. Rejects with the reason of an aborted signal, and with a `CaptureError` if the kernel fails; after
+   * that, and after `close()`, the iteration is done.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<InterfaceEvent, undefined>
 
   /**
-   * Ends the watch; events not yet delivered are dropped, and whoever waits for one learns that the iteration is done.
-   * Idempotent. Resolves when the watcher's thread and descriptors are gone.
+   * Ends the watch: events that are not yet delivered are dropped, and waiting iterations end. Legal any number of
+   * times. Resolves when the watcher's thread has ended and its descriptors are closed.
    */
   close(): Promise<void>
 
@@ -66,10 +64,10 @@ export interface InterfaceWatcher extends AsyncIterable<InterfaceEvent>, AsyncDi
 }
 
 /**
- * Watches the network interfaces of this process's network namespace (which needs no privilege), or of another.
+ * Watches the network interfaces of this process's network namespace (which needs no privilege), or of another one.
  *
- * The kernel keeps silent about alternative names given to an interface that is down, and about a veth's other end that
- * moves on once it is in another namespace: such changes come to light with the next event of the same interface.
+ * The kernel does not report alternative names given to an interface that is down, and not where the other end of a
+ * veth moves once it is in another namespace: such changes are seen with the next event of the same interface.
  *
  * ```ts
  * await using watcher = watchInterfaces()
@@ -77,8 +75,8 @@ export interface InterfaceWatcher extends AsyncIterable<InterfaceEvent>, AsyncDi
  * for await (const { type, interface: { name } } of watcher) console.log(type, name)
  * ```
  *
- * @throws CaptureError `ERR_OPTION` for an argument that is not what is expected; `ERR_SYSTEM` where the kernel refuses;
- *   `ERR_NATIVE_UNAVAILABLE` on platforms without the addon. `signal.reason` where the signal is aborted already.
+ * @throws CaptureError `ERR_OPTION` for a wrong argument; `ERR_PERMISSION` or `ERR_SYSTEM` if the kernel refuses;
+ *   `ERR_NATIVE_UNAVAILABLE` on platforms without the addon. The reason of an aborted signal is thrown as it is.
  */
 export function watchInterfaces(options: WatchInterfacesOptions = {}): InterfaceWatcher {
   return new Watcher(normalise(options))
