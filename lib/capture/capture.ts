@@ -8,7 +8,7 @@ import { InterfaceHistory } from '../interfaces/interface-history.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import { BlockMeta } from '../native/layouts.js'
 import { Chunk } from '../packets/chunk.js'
-import { iterateChunks, LoopShare } from '../packets/chunk-iteration.js'
+import { IterationPacer, iterateChunks } from '../packets/chunk-iteration.js'
 import { ChunkMemory } from '../packets/chunk-memory.js'
 import type { Packet } from '../packets/packet.js'
 import { explainOpening } from '../permission.js'
@@ -50,7 +50,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   readonly #interfaces: CapturedInterfaces
   readonly #meta = new Float64Array(BlockMeta.WORDS)
   readonly #times = new BigUint64Array(this.#meta.buffer)
-  readonly #turn = new LoopShare()
+  readonly #pacer = new IterationPacer()
   readonly #filter: ActiveFilter
   readonly #recorder: Recorder
   readonly #debug: DebugLog
@@ -307,7 +307,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     this.stats()
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
     const closed = this.#native.close()
-    this.#turn.wake()
+    this.#pacer.wake()
     await closed
     this.#recorder.look()
     this.#interfaces.clear()
@@ -326,14 +326,14 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     for (;;) {
       if (this.#aborted) throw this.#aborted.reason
       if (this.#closing) return undefined
-      const turn = this.#turn.dropWaiting()
-      if (turn) {
-        await turn
+      const due = this.#pacer.yieldIfDue()
+      if (due) {
+        await due
         continue
       }
       const chunk = this.#pull()
       if (chunk !== EMPTY) return chunk
-      await this.#turn.wait()
+      await this.#pacer.wait()
     }
   }
 
@@ -367,7 +367,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     if (this.#closing) return
     this.#takeEvents()
     this.#recorder.look()
-    this.#turn.wake()
+    this.#pacer.wake()
     if (this.#stopping && this.#native.intakeEnded()) {
       this.#lookForLoss()
       this.#stopping.resolve(this.stats())

@@ -1,12 +1,12 @@
 import type { Chunk } from './chunk.js'
 
-/** Milliseconds for which an iteration goes on without letting timers and I/O have their turn. */
-const maxShare = 10
+/** Milliseconds for which an iteration may go on before it yields to timers and I/O. */
+const maxBusy = 10
 
 /**
- * Iterates over what `next` gives. Asking for the next chunk, or leaving the loop, releases the one before. `onUse` hears
- * when chunks begin to be asked for, and when that is over.
+ * Iterates over the chunks that `next` returns. Asking for the next chunk, or leaving the loop, releases the one before.
  *
+ * @param onUse called with true when the first chunk is requested, with false when the iteration ends.
  * @internal
  */
 export function iterateChunks(
@@ -43,41 +43,45 @@ export function iterateChunks(
   }
 }
 
-/** When iterations give way to the rest of the program, and when they wait. @internal */
-export class LoopShare {
-  /** Since when nothing was waited for. */
-  #began = 0
+/**
+ * When the iterations of one capture or savefile yield to the event loop, and how they wait for new data.
+ *
+ * @internal
+ */
+export class IterationPacer {
+  /** When the iterations last went to the event loop and came back; 0: they are about to. */
+  #busySince = 0
   #waiting: (() => void)[] = []
 
   /**
-   * To be awaited before the next chunk where it gives a promise: promises that are ready would keep everything else in
-   * the program from its turn for as long as packets come.
+   * To be awaited before the next chunk if it returns a promise. Promises that are already resolved run before timers
+   * and I/O: without this an iteration would block the event loop for as long as packets arrive.
    */
-  dropWaiting(): Promise<void> | undefined {
+  yieldIfDue(): Promise<void> | undefined {
     const now = performance.now()
-    if (this.#began === 0) this.#began = now
-    if (now - this.#began <= maxShare) return undefined
-    return this.pass()
+    if (this.#busySince === 0) this.#busySince = now
+    if (now - this.#busySince <= maxBusy) return undefined
+    return this.yield()
   }
 
-  /** Lets the rest of the program have its turn. */
-  async pass(): Promise<void> {
+  /** Lets the event loop run timers and I/O once. */
+  async yield(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve))
-    this.#began = 0
+    this.#busySince = 0
   }
 
   /** Resolves with the next {@link wake}. */
   async wait(): Promise<void> {
     await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    this.#began = 0
+    this.#busySince = 0
   }
 
-  /** Whether anybody waits. */
+  /** Whether an iteration waits. */
   get waiting(): boolean {
     return this.#waiting.length > 0
   }
 
-  /** There may be something new. */
+  /** Resumes all that wait: there may be new data. */
   wake(): void {
     const waiting = this.#waiting
     this.#waiting = []

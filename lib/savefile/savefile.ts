@@ -5,7 +5,7 @@ import { emitSafely } from '../emit.js'
 import { CaptureError } from '../errors.js'
 import { ChunkMeta } from '../native/layouts.js'
 import { Chunk } from '../packets/chunk.js'
-import { iterateChunks, LoopShare } from '../packets/chunk-iteration.js'
+import { IterationPacer, iterateChunks } from '../packets/chunk-iteration.js'
 import { ChunkMemory } from '../packets/chunk-memory.js'
 import type { Packet } from '../packets/packet.js'
 import type { NativeSavefile } from './native.js'
@@ -37,7 +37,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   readonly #pump: Pump | undefined
   readonly #meta = new Float64Array(ChunkMeta.WORDS)
   readonly #times = new BigUint64Array(this.#meta.buffer)
-  readonly #turn = new LoopShare()
+  readonly #pacer = new IterationPacer()
   readonly #contents = new SavefileContents()
   readonly #debug = debugLog('savefile')
   #selectedCount = 0
@@ -79,8 +79,8 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
         if (this.#ready) break
         const next = this.#native.nextChunk(this.#meta.buffer)
         if (next === 2) throw this.#failure() ?? closedError()
-        if (next === NEWS_FIRST) await this.#turn.pass()
-        else await this.#turn.wait()
+        if (next === NEWS_FIRST) await this.#pacer.yield()
+        else await this.#pacer.wait()
       }
       if (this.#refused) throw this.#refused.error
       if (this.format === 'pcap' && selection && this.#selectedCount === 0) throw this.#nothingSelected()
@@ -183,7 +183,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     this.#hold(true)
     const closed = this.#native.close()
     this.#pump?.stop()
-    this.#turn.wake()
+    this.#pacer.wake()
     await closed
     this.#debug('closed: %s', this.#lastStats)
     emitSafely(this, 'close')
@@ -198,9 +198,9 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     for (;;) {
       if (this.#ended) throw this.#ended.error
       if (this.#closing) return undefined
-      const turn = this.#turn.dropWaiting()
-      if (turn) {
-        await turn
+      const due = this.#pacer.yieldIfDue()
+      if (due) {
+        await due
         continue
       }
       const chunk = this.#pull()
@@ -213,7 +213,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
         return undefined
       }
       if (typeof chunk === 'object') return chunk
-      if (chunk === LATER) await this.#turn.pass()
+      if (chunk === LATER) await this.#pacer.yield()
       else await this.#wait()
     }
   }
@@ -222,9 +222,9 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     this.#hold(true)
     const timer = setInterval(() => this.#tellProgress(false), progressInterval)
     timer.unref()
-    await this.#turn.wait()
+    await this.#pacer.wait()
     clearInterval(timer)
-    if (!this.#turn.waiting) this.#hold(false)
+    if (!this.#pacer.waiting) this.#hold(false)
   }
 
   #hold(held: boolean): void {
@@ -303,7 +303,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     this.#progressAt = now
     // While nothing matches nothing is delivered, and yet the reading goes on.
     const { bytesRead } = this.#native.stats()
-    const waiting = this.#turn.waiting || last
+    const waiting = this.#pacer.waiting || last
     const progress = this.#progress()
     const bytesDone = waiting ? Math.max(progress.bytesDone, bytesRead) : progress.bytesDone
     emitSafely(this, 'progress', { ...progress, bytesDone })
@@ -313,7 +313,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   _wake(): void {
     if (this.#closing) return
     this.#pump?.wake()
-    this.#turn.wake()
+    this.#pacer.wake()
   }
 
   /** One of the news; false where there was none. */
