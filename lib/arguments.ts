@@ -1,37 +1,64 @@
 import { CaptureError, optionError, optionPath } from './errors.js'
 
-/** Throws `ERR_OPTION` for a key that is not known: a misspelt option must not be ignored. @internal */
-export function checkKeys(value: object, label: string, known: readonly string[]): void {
+// What every public function checks its arguments with. `label` is the argument's or option's path, as messages show it
+// (`ring.memory`, `options.netns`). All throw CaptureError ERR_OPTION, with what was expected and what came; none
+// accepts null for a value that is not given.
+
+/** The message for an unknown option. */
+type UnknownOption = (option: string, known: readonly string[]) => string
+
+const unknownOption: UnknownOption = (option, known) => `${option} is not an option; known are ${known.join(', ')}`
+
+/** Refuses keys that are not known: a misspelt option must not be ignored. @internal */
+export function checkKeys(
+  value: object,
+  label: string,
+  known: readonly string[],
+  message: UnknownOption = unknownOption,
+): void {
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue
     const option = `${label ? `${label}.` : ''}${key}`
-    throw new CaptureError('ERR_OPTION', `${option} is not an option; known are ${known.join(', ')}`, {
-      option: optionPath(option),
-    })
+    throw new CaptureError('ERR_OPTION', message(option, known), { option: optionPath(option) })
   }
 }
 
-/** The value as an object of options, `{}` where it is not given. @internal */
+/** An object of options with no other keys than the known ones; `{}` where it is not given. @internal */
 export function checkGroup<T extends object>(
   value: T | undefined,
   label: string,
   known: readonly (keyof T & string)[],
+  message?: UnknownOption,
 ): T {
   if (value === undefined) return {} as T
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw optionError(label, 'an object', value)
-  checkKeys(value, label, known)
+  checkKeys(value, label, known, message)
   return value
+}
+
+/** The default where an option is not given; null is a wrong value, and stays for the checks to refuse. @internal */
+export function orElse<T>(value: T | undefined, fallback: T): T {
+  return value === undefined ? fallback : value
 }
 
 /** A whole number from `low` to `high`. @internal */
 export function checkInteger(value: unknown, label: string, low: number, high: number, unit = ''): number {
+  return checkNumber(value, label, low, high, `a whole number from ${low} to ${high}${unit && ` ${unit}`}`)
+}
+
+/** The same, where the message calls it an integer. @internal */
+export function checkCount(value: unknown, label: string, low: number, high: number): number {
+  return checkNumber(value, label, low, high, `an integer from ${low} to ${high}`)
+}
+
+function checkNumber(value: unknown, label: string, low: number, high: number, expected: string): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < low || value > high) {
-    throw optionError(label, `a whole number from ${low} to ${high}${unit && ` ${unit}`}`, value)
+    throw optionError(label, expected, value)
   }
   return value
 }
 
-/** A share of a whole that is not nothing. @internal */
+/** A ratio above 0, at most 1. @internal */
 export function checkRatio(value: unknown, label: string): number {
   if (typeof value !== 'number' || !(value > 0 && value <= 1)) {
     throw optionError(label, 'a number above 0, at most 1', value)
@@ -39,13 +66,13 @@ export function checkRatio(value: unknown, label: string): number {
   return value
 }
 
-/** @internal */
+/** A boolean. @internal */
 export function checkBoolean(value: unknown, label: string): boolean {
   if (typeof value !== 'boolean') throw optionError(label, 'a boolean', value)
   return value
 }
 
-/** One of a few words. @internal */
+/** One of the given words. @internal */
 export function checkWord<T extends string>(value: unknown, label: string, words: readonly T[]): T {
   if (!(words as readonly unknown[]).includes(value)) {
     throw optionError(label, words.map((word) => `'${word}'`).join(' or '), value)
@@ -53,7 +80,7 @@ export function checkWord<T extends string>(value: unknown, label: string, words
   return value as T
 }
 
-/** A name or a path as the system takes them: not empty, and without the NUL that would end it there. @internal */
+/** A name or a path for a system call: not empty, and without NUL, at which the kernel would stop reading. @internal */
 export function checkName(value: unknown, label: string, expected: string): string {
   if (typeof value !== 'string' || value === '' || value.includes('\0')) throw optionError(label, expected, value)
   return value
@@ -64,18 +91,18 @@ export function checkPath(value: unknown, label: string): string {
   return checkName(value, label, 'the path of a file')
 }
 
-/** The path of a network namespace, or none. @internal */
+/** The path of a network namespace, or undefined. @internal */
 export function checkNetns(value: unknown, label: string): string | undefined {
   return value === undefined ? undefined : checkName(value, label, 'the path of a network namespace')
 }
 
-/** A pcap-filter(7) expression, not compiled here, or none. @internal */
+/** A string for a pcap-filter(7) expression, whose syntax is not checked here, or undefined. @internal */
 export function checkFilter(value: unknown, label: string): string | undefined {
   if (value !== undefined && typeof value !== 'string') throw optionError(label, 'a pcap-filter expression', value)
   return value
 }
 
-/** A function, or none. @internal */
+/** A function, or undefined. @internal */
 export function checkCallback<T extends (...args: never) => unknown>(
   value: T | undefined,
   label: string,

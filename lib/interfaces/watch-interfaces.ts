@@ -1,5 +1,13 @@
-import { abortReason, checkNetns, checkSignal, throwIfAborted } from '../arguments.js'
-import { CaptureError, optionError } from '../errors.js'
+import {
+  abortReason,
+  checkBoolean,
+  checkCount,
+  checkGroup,
+  checkNetns,
+  checkSignal,
+  orElse,
+  throwIfAborted,
+} from '../arguments.js'
 import { explainOpening } from '../permission.js'
 import { difference, type InterfaceEvent, toInterfaceEvents } from './interface-event.js'
 import { type NativeInterfaceWatch, native } from './native.js'
@@ -78,7 +86,7 @@ export interface InterfaceWatcher extends AsyncIterable<InterfaceEvent>, AsyncDi
  * @throws CaptureError `ERR_OPTION` for a wrong argument; `ERR_PERMISSION` or `ERR_SYSTEM` if the kernel refuses;
  *   `ERR_NATIVE_UNAVAILABLE` on platforms without the addon. The reason of an aborted signal is thrown as it is.
  */
-export function watchInterfaces(options: WatchInterfacesOptions = {}): InterfaceWatcher {
+export function watchInterfaces(options?: WatchInterfacesOptions): InterfaceWatcher {
   return new Watcher(normalise(options))
 }
 
@@ -90,30 +98,26 @@ interface Settings {
   netns: string | undefined
 }
 
-const known = ['signal', 'initial', 'maxQueue', 'netns']
 const maxMaxQueue = 2 ** 24
+const maxReceiveBuffer = 2 ** 30
 // Events turned into JavaScript objects at a time; the others wait in the core, where they are counted.
 const batchSize = 256
 
-function normalise(options: WatchInterfacesOptions): Settings {
-  if (typeof options !== 'object' || options === null) throw optionError('options', 'an object', options)
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name) && name !== 'receiveBuffer') {
-      throw new CaptureError('ERR_OPTION', `watchInterfaces() has no option "${name}"; it takes ${known.join(', ')}`, {
-        option: name,
-      })
-    }
+function normalise(given: WatchInterfacesOptions | undefined): Settings {
+  const options = checkGroup(
+    given,
+    'options',
+    ['signal', 'initial', 'maxQueue', 'netns', 'receiveBuffer'],
+    (option, known) =>
+      `watchInterfaces() has no option "${option.slice('options.'.length)}"; it takes ${known.slice(0, -1).join(', ')}`,
+  )
+  return {
+    signal: checkSignal(options.signal, 'options.signal'),
+    initial: checkBoolean(orElse(options.initial, false), 'options.initial'),
+    maxQueue: checkCount(orElse(options.maxQueue, 65536), 'options.maxQueue', 1, maxMaxQueue),
+    receiveBuffer: checkCount(orElse(options.receiveBuffer, 0), 'options.receiveBuffer', 0, maxReceiveBuffer),
+    netns: checkNetns(options.netns, 'options.netns'),
   }
-  const { signal, initial = false, maxQueue = 65536, receiveBuffer = 0 } = options
-  checkSignal(signal, 'options.signal')
-  if (typeof initial !== 'boolean') throw optionError('options.initial', 'a boolean', initial)
-  if (!Number.isInteger(maxQueue) || maxQueue < 1 || maxQueue > maxMaxQueue) {
-    throw optionError('options.maxQueue', `an integer from 1 to ${maxMaxQueue}`, maxQueue)
-  }
-  if (!Number.isInteger(receiveBuffer) || receiveBuffer < 0 || receiveBuffer > 2 ** 30) {
-    throw optionError('options.receiveBuffer', 'a number of bytes up to 1 GiB', receiveBuffer)
-  }
-  return { signal, initial, maxQueue, receiveBuffer, netns: checkNetns(options.netns, 'options.netns') }
 }
 
 // The addon holds its callback, and so the link; the link holds the watcher only while someone waits on it. So a watcher
