@@ -1,14 +1,13 @@
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import { Index, Record } from './packet-record.js'
 
-/** What an interface index meant when the packet of that time was taken. @internal */
+/** The interface that had an index at the time of a packet. @internal */
 export type InterfaceResolver = (index: number, timestamp: bigint) => NetworkInterface
 
 /**
- * The memory of one chunk, seen through typed arrays of every width its records need.
+ * The memory of one chunk, as typed arrays of every width that its records need.
  *
- * When the chunk is released the buffer is detached and all of them become empty: a read gives `undefined`, which is how
- * packets notice.
+ * Releasing the chunk detaches the buffer, and all of them become empty: packets detect it by reading `undefined`.
  *
  * @internal
  */
@@ -19,7 +18,7 @@ export class ChunkMemory {
   readonly u32: Uint32Array
   readonly u64: BigUint64Array
   readonly resolve: InterfaceResolver
-  /** No index changes its meaning from one packet to the next. */
+  /** Each interface index means the same interface in every packet of the chunk. */
   readonly steady: boolean
   #lastIndex = -1
   #lastInterface: NetworkInterface | undefined
@@ -38,7 +37,10 @@ export class ChunkMemory {
     return this.u32.length === 0
   }
 
-  /** Of the record at `offset`; `undefined` once released. Packets come in runs: the last answer is kept. */
+  /**
+   * The interface of the record at `offset`; `undefined` once released. The last result is cached, because neighbouring
+   * packets often have the same interface.
+   */
   interfaceOf(offset: number): NetworkInterface | undefined {
     const index = this.u32[(offset + Record.INTERFACE) >>> 2]
     if (index === undefined) return undefined
@@ -53,7 +55,7 @@ export class ChunkMemory {
 }
 
 /**
- * A copy without the part of the index that few packets leave empty (as native/core/block/block.h makes one).
+ * A copy without the unused part of the index (as native/core/block/block.h makes one).
  *
  * @internal
  */

@@ -4,23 +4,23 @@ import { ChunkMemory, copyCompact } from './chunk-memory.js'
 import { Packet } from './packet.js'
 import { Index } from './packet-record.js'
 
-/** What a chunk is made of. @internal */
+/** What a chunk is built from. @internal */
 export interface ChunkParts {
   readonly memory: ChunkMemory
   readonly packetCount: number
   readonly byteLength: number
   readonly firstTimestamp: bigint
   readonly lastTimestamp: bigint
-  /** Gives the memory back. */
+  /** Returns the memory to its owner, which detaches the buffer. */
   readonly release: () => void
 }
 
 /**
- * Packets in the order they were captured, from any number of interfaces: one block of the kernel's ring, lent out.
+ * Packets in the order they were captured, from any number of interfaces: a lease on one block of the kernel's ring.
  *
- * The memory goes back to the kernel with {@link release}; the loop `for await (const chunk of capture)` does that when
- * it asks for the next chunk. Every view on it is empty from then on. A chunk held for long holds up the ring: for
- * keeping, there is {@link retain}.
+ * {@link release} returns the block to the kernel; the loop `for await (const chunk of capture)` does it when it asks for
+ * the next chunk. From then on every view on the chunk is empty. The kernel cannot fill a block that is held: to keep
+ * packets for longer, {@link retain} the chunk or copy the packets.
  */
 export class Chunk implements Iterable<Packet> {
   /** Number of packets. */
@@ -29,7 +29,10 @@ export class Chunk implements Iterable<Packet> {
   readonly byteLength: number
   /** Time of the first packet, nanoseconds since 1970-01-01 UTC. */
   readonly firstTimestamp: bigint
-  /** Time of the last packet. Packets may be out of order by a little: it need not be the latest. */
+  /**
+   * Time of the last packet, nanoseconds since 1970-01-01 UTC. Packets may be slightly out of order, so it need not be
+   * the latest.
+   */
   readonly lastTimestamp: bigint
   readonly #memory: ChunkMemory
   readonly #release: () => void
@@ -44,13 +47,14 @@ export class Chunk implements Iterable<Packet> {
     this.#release = parts.release
   }
 
-  /** Whether the memory has been given back. */
+  /** Whether the chunk was released. */
   get released(): boolean {
     return this.#memory.released
   }
 
   /**
-   * Calls `visit` for each packet. The fastest way: one Packet object is moved along, so `visit` must not keep it.
+   * Calls `visit` for each packet. This is the fastest way to read a chunk: one Packet object is moved from packet to
+   * packet, so `visit` must not keep it.
    *
    * Ends early if `visit` releases the chunk.
    *
@@ -70,9 +74,11 @@ export class Chunk implements Iterable<Packet> {
   }
 
   /**
-   * Every packet, an object each.
+   * The packets, an object for each.
    *
-   * @throws CaptureError `ERR_RELEASED` if the chunk was released before. Released in the middle, the iteration ends.
+   * Ends early if the chunk is released meanwhile.
+   *
+   * @throws CaptureError `ERR_RELEASED` if the chunk was released before.
    */
   [Symbol.iterator](): IterableIterator<Packet> {
     this.#check()
@@ -80,13 +86,14 @@ export class Chunk implements Iterable<Packet> {
   }
 
   /**
-   * A copy of the chunk that belongs to JavaScript alone and lives as long as anyone refers to it.
+   * A copy of the chunk in memory of its own, which the garbage collector frees. It stays valid when this chunk is
+   * released or the capture closed.
    *
    * @throws CaptureError `ERR_RELEASED` if the chunk was released before.
    */
   retain(): Chunk {
     this.#check()
-    // The interfaces as they are meant now: the capture forgets what no chunk of its own needs any more.
+    // Resolved now: the capture forgets past interfaces once none of its own chunks needs them.
     const { steady } = this.#memory
     const interfaces = new Map<string | number, NetworkInterface>()
     const key = (index: number, timestamp: bigint) => (steady ? index : `${index} ${timestamp}`)
@@ -107,9 +114,10 @@ export class Chunk implements Iterable<Packet> {
   }
 
   /**
-   * Gives the memory back. Views on it become empty, its packets unreadable. Calling it again does nothing.
+   * Returns the memory to the kernel. Views on it become empty, and its packets unreadable. Calling it again does nothing.
    *
-   * A chunk that is forgotten is released when the garbage collector finds it; until then it holds up the ring.
+   * A chunk that is dropped without a release is released when the garbage collector finds it; until then its block
+   * cannot be filled again.
    */
   release(): void {
     if (!this.#memory.released) this.#release()
@@ -120,12 +128,12 @@ export class Chunk implements Iterable<Packet> {
     this.release()
   }
 
-  /** What it is made of. @internal */
+  /** For those that write the chunk's records elsewhere. @internal */
   _memory(): ChunkMemory {
     return this.#memory
   }
 
-  /** Its part of the memory's index. @internal */
+  /** The index entries of its packets. @internal */
   _entries(): Uint32Array {
     this.#check()
     return this.#memory.u32.subarray(Index.FIRST, Index.FIRST + this.packetCount)

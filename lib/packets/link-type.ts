@@ -1,14 +1,14 @@
 /**
- * What a packet starts with, as numbers of the public registry (https://www.tcpdump.org/linktypes.html): those that
- * matter on Linux. Any other number of the registry may be used where one of these is expected.
+ * Link types, as numbers of the public registry (https://www.tcpdump.org/linktypes.html): the common ones on Linux. Any
+ * other number of the registry may be used where one of these is expected.
  *
- * These are LINKTYPE_ values, the ones in savefiles. libpcap's own DLT_ numbers are the same but for raw IP, which is
- * 12 there.
+ * These are LINKTYPE_ values, as savefiles have them. libpcap's DLT_ values are the same except for raw IP, where DLT_RAW
+ * is 12.
  */
 export const LinkType = {
   /** Ethernet, and Linux's loopback. */
   ETHERNET: 1,
-  /** An IPv4 or IPv6 packet without anything before it: tun, WireGuard and other tunnels. */
+  /** An IPv4 or IPv6 packet without a link-layer header: tun, WireGuard and other tunnels. */
   RAW: 101,
   /** A Wi-Fi frame (IEEE 802.11). */
   IEEE802_11: 105,

@@ -1,7 +1,7 @@
 import type { ChunkMemory } from './chunk-memory.js'
 import { Record } from './packet-record.js'
 
-/** Calls `visit` with where each comment starts and ends, and gives where the last one's padding ends. */
+/** Calls `visit` with the start and end offset of each comment; returns the offset at which the last one's padding ends. */
 function walk(memory: ChunkMemory, offset: number, visit: (start: number, end: number) => void): number {
   const { u32, u16 } = memory
   const data = offset + (u16[(offset + Record.DATA) >>> 1] as number)
@@ -16,7 +16,7 @@ function walk(memory: ChunkMemory, offset: number, visit: (start: number, end: n
   return at
 }
 
-/** The comments behind the bytes of a record that has some (native/core/block/block.h, kStatusComments). @internal */
+/** The comments of a record that has `Status.COMMENTS` (native/core/block/block.h, kStatusComments). @internal */
 export function commentsAt(memory: ChunkMemory, offset: number): readonly string[] {
   const decoder = new TextDecoder()
   const comments: string[] = []
@@ -24,7 +24,7 @@ export function commentsAt(memory: ChunkMemory, offset: number): readonly string
   return comments
 }
 
-/** Where such a record ends. @internal */
+/** The offset at which a record with `Status.COMMENTS` ends. @internal */
 export function commentsEnd(memory: ChunkMemory, offset: number): number {
   return walk(memory, offset, () => {})
 }

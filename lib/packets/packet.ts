@@ -5,7 +5,7 @@ import { ChunkMemory } from './chunk-memory.js'
 import { commentsAt, commentsEnd } from './packet-comments.js'
 import { Index, PacketType, Record, Status } from './packet-record.js'
 
-/** The VLAN tag that the kernel took out of a packet (IEEE 802.1Q). */
+/** The VLAN tag that was removed from a packet's bytes (IEEE 802.1Q). */
 export interface VlanTag {
   /** VLAN identifier, 0 to 4095. */
   readonly id: number
@@ -17,22 +17,22 @@ export interface VlanTag {
   readonly protocol: number
 }
 
-/** How a packet came to the interface, or that it leaves (packet(7), sll_pkttype). */
+/** To whom a received packet was addressed, or that it was sent (packet(7), sll_pkttype). */
 export type PacketKind = 'host' | 'broadcast' | 'multicast' | 'other-host' | 'outgoing'
 
 const none: readonly string[] = Object.freeze([])
 const kinds: readonly PacketKind[] = ['host', 'broadcast', 'multicast', 'other-host', 'outgoing']
 
-/** For a number that the kernel does not give packets, or not to everybody. */
+/** Types that packet sockets do not normally show (PACKET_LOOPBACK and above) count as `'other-host'`. */
 function kindOf(type: number): PacketKind | undefined {
   return kinds[type] ?? (type === PacketType.INCOMING || type === PacketType.UNKNOWN ? undefined : 'other-host')
 }
 
 /**
- * One captured packet: a view on its chunk's memory, read when a property is asked for.
+ * One captured packet: a view on its chunk's memory. Each property is read from there when it is accessed.
  *
- * A packet lives as long as its chunk. After the chunk was released `data` is empty, and the other properties throw
- * `ERR_RELEASED`; they never show another packet. What has to last longer: {@link Packet.copy}, or `chunk.retain()`.
+ * A packet is valid as long as its chunk. After the chunk was released `data` is empty, and the other properties throw
+ * `ERR_RELEASED`; they never show another packet. To keep packets for longer: {@link Packet.copy}, or `chunk.retain()`.
  *
  * In `chunk.forEach` the same object is moved from packet to packet.
  */
@@ -42,7 +42,7 @@ export class Packet {
   /** The packet's entry in the index of the memory. @internal */
   _entry: number
   // Not #private: the check of a private name at each access costs a quarter of forEach's speed (bench, drain).
-  /** The view, once it was asked for. @internal */
+  /** The view that {@link data} returned. @internal */
   _data: Uint8Array | undefined
 
   /** @internal */
@@ -51,7 +51,7 @@ export class Packet {
     this._entry = entry
   }
 
-  /** Points a cursor at another packet. @internal */
+  /** Moves a cursor to another packet. @internal */
   _move(entry: number): void {
     this._entry = entry
     this._data = undefined
@@ -82,19 +82,19 @@ export class Packet {
     return length
   }
 
-  /** Bytes of the packet as the kernel saw it, without a VLAN tag that it took out. */
+  /** Length of the packet as the kernel saw it, in bytes, without a VLAN tag that was removed. */
   get originalLength(): number {
     return this._memory.u32[(offsetOf(this._entry) + Record.ORIGINAL) >>> 2] ?? gone()
   }
 
-  /** When the kernel took the packet: nanoseconds since 1970-01-01 UTC. Neighbours may step back by a little. */
+  /** When the kernel took the packet: nanoseconds since 1970-01-01 UTC. It may be slightly before the preceding packet's. */
   get timestamp(): bigint {
     return this._memory.u64[(offsetOf(this._entry) + Record.TIMESTAMP) >>> 3] ?? gone()
   }
 
   /**
-   * The interface, as it was when the packet was taken. The kernel says of a rename not when it was: packets between it
-   * and the moment at which the capture heard of it show the old name.
+   * The interface, as it was when the packet was taken. The kernel does not report the time of a rename: packets taken
+   * between a rename and the moment at which the capture reads of it have the old name.
    */
   get interface(): NetworkInterface {
     return this._memory.interfaceOf(offsetOf(this._entry)) ?? gone()
@@ -102,8 +102,8 @@ export class Packet {
 
   /**
    * `'out'` for what this host sends (or forwards) through the interface, `'in'` for everything else. `undefined` where
-   * the source does not tell: with `backend: 'pcap'`, unless only one direction is captured, or on loopback; and in most
-   * files.
+   * the source has no direction: most files, and `backend: 'pcap'` unless only one direction is captured or the interface
+   * is loopback.
    */
   get direction(): 'in' | 'out' | undefined {
     const type = this.#packetType()
@@ -111,12 +111,15 @@ export class Packet {
     return type === PacketType.OUTGOING ? 'out' : 'in'
   }
 
-  /** To whom the link layer addressed it; `undefined` where the source does not tell (`backend: 'pcap'`, most files). */
+  /** To whom the link layer addressed it; `undefined` where the source does not have it (`backend: 'pcap'`, most files). */
   get kind(): PacketKind | undefined {
     return kindOf(this.#packetType())
   }
 
-  /** What {@link data} starts with: a LINKTYPE_ number (https://www.tcpdump.org/linktypes.html), `undefined` where none fits. */
+  /**
+   * The type of the header that {@link data} starts with: a LINKTYPE_ number ({@link LinkType},
+   * https://www.tcpdump.org/linktypes.html); `undefined` where there is none for the device.
+   */
   get linkType(): number | undefined {
     const offset = offsetOf(this._entry)
     if ((this.#status() & Status.LINK_TYPE) !== 0) return this._memory.u32[(offset + Record.LINK_TYPE) >>> 2]
@@ -125,7 +128,7 @@ export class Packet {
     return iface.hardwareType === hardwareType ? iface.linkType : native().linkTypeOf(hardwareType)
   }
 
-  /** The VLAN tag that was taken out of {@link data} by the kernel or the network card, if there was one. */
+  /** The VLAN tag that the kernel or the network card removed from {@link data}, if there was one. */
   get vlan(): VlanTag | undefined {
     const { u32, u16 } = this._memory
     const status = u32[(offsetOf(this._entry) + Record.STATUS) >>> 2] ?? gone()
@@ -140,23 +143,23 @@ export class Packet {
     }
   }
 
-  /** The kernel or the network card has found the transport checksum to be right. False says nothing against it. */
+  /** The kernel or the network card has verified the transport checksum. False: not checked, which does not mean wrong. */
   get checksumVerified(): boolean {
     return (this.#status() & Status.CHECKSUM_VALID) !== 0
   }
 
-  /** The transport checksum is not filled in yet: the packet was sent by this host, and the network card is to do it. */
+  /** The transport checksum is not filled in: this host sent the packet, and left the checksum to the network card. */
   get checksumPending(): boolean {
     return (this.#status() & Status.CHECKSUM_NOT_READY) !== 0
   }
 
-  /** Comments on this packet, as pcapng files have them. A live capture has none. */
+  /** The comments on this packet in a pcapng file. Packets of a live capture have none. */
   get comments(): readonly string[] {
     if ((this.#status() & Status.COMMENTS) === 0) return none
     return commentsAt(this._memory, offsetOf(this._entry))
   }
 
-  /** A packet of its own, with a copy of the bytes, that outlives the chunk. */
+  /** A copy of the packet in memory of its own, which stays valid after the chunk was released. */
   copy(): Packet {
     const captured = this.capturedLength
     const offset = offsetOf(this._entry)
@@ -167,7 +170,7 @@ export class Packet {
     const buffer = new ArrayBuffer((length + 7) & ~7)
     new Uint8Array(buffer).set(this._memory.u8.subarray(offset, offset + length))
     const iface = this.interface
-    // The record stands at the start of a memory of its own.
+    // The record is at offset 0 of the new memory.
     return new Packet(new ChunkMemory(buffer, () => iface, true), this._entry & Index.MAX_LENGTH)
   }
 
