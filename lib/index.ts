@@ -1,17 +1,13 @@
 export { Capture } from './capture/capture.js'
 export type { CaptureEvents, CaptureInterfaceEvent } from './capture/capture-events.js'
-export type {
-  CaptureOptions,
-  ChunkOptions,
-  LossOptions,
-  OverflowOptions,
-  RingOptions,
-} from './capture/capture-options.js'
+export type { CaptureOptions } from './capture/capture-options.js'
 export type { CaptureStats } from './capture/capture-stats.js'
 export { type CaptureCheck, type CaptureProblem, checkCapture } from './capture/check-capture.js'
 export type { DeviceLosses, InterfaceStats } from './capture/interface-stats.js'
+export type { LossOptions } from './capture/loss-options.js'
 export type { InterfaceLoss, LossLevel, LossStats } from './capture/loss-stats.js'
 export type { LossEvent } from './capture/loss-watch.js'
+export type { ChunkOptions, OverflowOptions, RingOptions } from './capture/ring-options.js'
 export { CaptureError, type CaptureErrorCode, type CaptureErrorDetails } from './errors.js'
 export type { HostList, HostSets } from './filter/address-sets.js'
 export {

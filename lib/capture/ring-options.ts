@@ -1,0 +1,228 @@
+import { checkBoolean, checkGroup, checkInteger, checkWord, orElse } from '../arguments.js'
+import { CaptureError, optionError } from '../errors.js'
+import type { NativeCaptureOptions } from './native.js'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+const GiB = 1024 * MiB
+
+/** The kernel's ring. */
+export interface RingOptions {
+  /**
+   * Bytes of ring memory. The kernel allocates and locks it, outside the limits of memory cgroups. Where it cannot
+   * allocate all of it, the capture runs with less and emits a `warning`. Default 64 MiB.
+   *
+   * With `backend: 'pcap'`: the limit of all interfaces' buffers together. They share it evenly, at 1 MiB or more each;
+   * with hot-plug half of it (at least what 16 interfaces would not use up) is reserved for those that come later. An
+   * interface for which nothing is left is not captured: an error at the start, a `warning` later.
+   */
+  memory?: number | undefined
+  /**
+   * Bytes of one block: a power of two from 256 KiB to 4 MiB. A packet longer than a block would be cut; 256 KiB hold
+   * every merged TCP segment of 64 KiB, 1 MiB those of BIG TCP. A twentieth of a block holds the index of its packets; in
+   * blocks above 1 MiB each packet takes 64 (2 MiB) or 192 bytes (4 MiB) more instead. Default 1 MiB, or less (not below
+   * 256 KiB) where `memory` is small.
+   */
+  blockSize?: number | undefined
+  /**
+   * Number of rings that share the traffic, each with a thread: for rates that one processor core cannot handle. Each
+   * packet is in exactly one ring, and both directions of a flow are in the same (PACKET_FANOUT_HASH). `memory` is divided
+   * among them. 1 to 64, default 1.
+   */
+  count?: number | undefined
+  /**
+   * Number of interfaces that have a ring and a thread of their own, so that a flood on one does not use up the ring or
+   * the thread of the others. Rings are given to interfaces in the order of their indexes when the capture opens, then as
+   * they are selected; when an interface goes, the next one gets its ring. Interfaces beyond that number share one more
+   * ring. It also takes the packets of an interface until that is selected: its first packets are not lost, but may be
+   * delivered after later ones. `memory` is divided evenly among all these rings. Excludes `count`. 0 to 63, default 0.
+   */
+  perInterface?: number | undefined
+  /**
+   * Milliseconds for which JavaScript may be busy at a low packet rate without a loss. A block is handed over after
+   * `chunk.maxDelay` however little is in it, so the ring lasts for (number of blocks) × (that delay); this option sets
+   * the block size, and the delay where that is not given, so that this is enough. Default 1000.
+   */
+  maxStall?: number | undefined
+  /**
+   * How the kernel filter looks interfaces up: in `'ebpf'` maps, in a search tree of `'classic'` BPF, or `'auto'`: eBPF
+   * where the process may use it (CAP_BPF), else classic. Both select the same packets; only eBPF counts received packets
+   * per interface, and has room for thousands of addresses (`excludeHosts`). Default `'auto'`.
+   */
+  table?: 'auto' | 'ebpf' | 'classic' | undefined
+}
+
+/** How packets are grouped into chunks. */
+export interface ChunkOptions {
+  /** Milliseconds after which a part-filled chunk is handed over, 1 to 10000. Default 20. */
+  maxDelay?: number | undefined
+  /**
+   * Deliver copies of the ring's blocks instead of the blocks themselves: slower, for programs that must not hold kernel
+   * memory. Always the case where the embedder does not allow external ArrayBuffers. Default false.
+   */
+  copy?: boolean | undefined
+}
+
+/** Memory for blocks copied out of the ring. */
+export interface OverflowOptions {
+  /**
+   * Bytes for blocks that the kernel is about to need while they wait for JavaScript, or while JavaScript holds them.
+   * Allocated as needed, for what a block really contains: at a low rate it lasts for a long time. 0: none. With
+   * `backend: 'pcap'` all packets that wait for JavaScript, or that it holds, are in this memory: at least 2 MiB. Default
+   * 64 MiB.
+   */
+  memory?: number | undefined
+}
+
+/** The part of the capture's options that sizes its memory. @internal */
+export interface MemoryOptions {
+  ring?: RingOptions | undefined
+  chunk?: ChunkOptions | undefined
+  overflow?: OverflowOptions | undefined
+}
+
+type RingSettings = Pick<
+  NativeCaptureOptions,
+  | 'blockSize'
+  | 'blockCount'
+  | 'ringCount'
+  | 'ownRings'
+  | 'overflowMemory'
+  | 'maxDelay'
+  | 'table'
+  | 'copying'
+  | 'pcap'
+  | 'pcapMemory'
+>
+
+const maxRings = 64
+const minBlocks = 4
+const minBlockSize = 256 * KiB
+const maxBlockSize = 4 * MiB
+const defaultBlockSize = MiB
+const longestDelay = 10_000
+const maxMemory = 64 * GiB
+/** The least that the pcap backend can work with (native/core/capture/pcap/pcap_table.cpp, pcap_loop.h). */
+const minPcapMemory = MiB
+const minPcapOverflow = 2 * MiB
+
+const ringKeys = ['memory', 'blockSize', 'count', 'perInterface', 'maxStall', 'table'] as const
+const tables = ['auto', 'ebpf', 'classic'] as const
+
+/** The settings that are the same for both backends. */
+function normaliseChunks({ chunk, overflow }: MemoryOptions, minOverflow: number) {
+  const { maxDelay, copy } = checkGroup(chunk, 'chunk', ['maxDelay', 'copy'])
+  const { memory } = checkGroup(overflow, 'overflow', ['memory'])
+  return {
+    delayGiven: maxDelay !== undefined,
+    maxDelay: checkInteger(orElse(maxDelay, 20), 'chunk.maxDelay', 1, longestDelay, 'milliseconds'),
+    copying: checkBoolean(orElse(copy, false), 'chunk.copy'),
+    overflowMemory: checkInteger(orElse(memory, 64 * MiB), 'overflow.memory', minOverflow, maxMemory, 'bytes'),
+  }
+}
+
+/** For `backend: 'pcap'`: no rings. @internal */
+export function normalisePcap(options: MemoryOptions): RingSettings {
+  const ring = checkGroup(options.ring, 'ring', ringKeys)
+  for (const key of ringKeys) {
+    if (key === 'memory' || ring[key] === undefined) continue
+    throw new CaptureError('ERR_OPTION', `ring.${key} has no meaning with backend: 'pcap'`, { option: `ring.${key}` })
+  }
+  const { maxDelay, copying, overflowMemory } = normaliseChunks(options, minPcapOverflow)
+  return {
+    pcap: true,
+    pcapMemory: checkInteger(orElse(ring.memory, 64 * MiB), 'ring.memory', minPcapMemory, maxMemory, 'bytes'),
+    maxDelay,
+    overflowMemory,
+    copying,
+    blockSize: 0,
+    blockCount: 0,
+    ringCount: 0,
+    ownRings: false,
+    table: 0,
+  }
+}
+
+/** For `backend: 'ring'`. @internal */
+export function normaliseRing(options: MemoryOptions): RingSettings {
+  const ring = checkGroup(options.ring, 'ring', ringKeys)
+  const { delayGiven, maxDelay, copying, overflowMemory } = normaliseChunks(options, 0)
+  const perInterface = checkInteger(orElse(ring.perInterface, 0), 'ring.perInterface', 0, maxRings - 1)
+  if (perInterface > 0 && ring.count !== undefined) {
+    throw new CaptureError('ERR_OPTION', 'ring.perInterface and ring.count exclude each other', {
+      option: 'ring.perInterface',
+    })
+  }
+  const ringCount = perInterface > 0 ? perInterface + 1 : checkInteger(orElse(ring.count, 1), 'ring.count', 1, maxRings)
+  const minMemory = minBlocks * minBlockSize * ringCount
+  const allMemory = checkInteger(orElse(ring.memory, 64 * MiB), 'ring.memory', minMemory, maxMemory, 'bytes')
+  const maxStall = checkInteger(orElse(ring.maxStall, 1000), 'ring.maxStall', 1, 3_600_000, 'milliseconds')
+  const blocks = {
+    ...chooseBlocks(ring.blockSize, Math.floor(allMemory / ringCount), maxStall, maxDelay),
+    ringCount,
+  }
+  return {
+    ...blocks,
+    ownRings: perInterface > 0,
+    pcap: false,
+    pcapMemory: 0,
+    overflowMemory,
+    copying,
+    maxDelay: chooseDelay(blocks, { maxStall, maxDelay, delayGiven, stallGiven: ring.maxStall !== undefined }),
+    table: tables.indexOf(checkWord(orElse(ring.table, 'auto'), 'ring.table', tables)),
+  }
+}
+
+/**
+ * Milliseconds that a ring lasts while each block is handed over after `maxDelay` with few packets in it. One block is
+ * always the one being filled.
+ */
+function lasts(blockCount: number, maxDelay: number): number {
+  return (blockCount - 1) * maxDelay
+}
+
+/**
+ * Divides a ring's memory into blocks. A block size that is not given is halved until there are blocks enough, and the
+ * ring lasts for `maxStall`.
+ */
+function chooseBlocks(given: number | undefined, memory: number, maxStall: number, maxDelay: number) {
+  let blockSize = checkInteger(orElse(given, defaultBlockSize), 'ring.blockSize', minBlockSize, maxBlockSize, 'bytes')
+  if ((blockSize & (blockSize - 1)) !== 0) throw optionError('ring.blockSize', 'a power of two', blockSize)
+  const count = () => Math.floor(memory / blockSize)
+  if (given === undefined) {
+    while (blockSize > minBlockSize && (count() < minBlocks || lasts(count(), maxDelay) < maxStall)) blockSize /= 2
+  }
+  const blockCount = count()
+  if (blockCount < minBlocks) {
+    throw new CaptureError(
+      'ERR_OPTION',
+      `ring.memory must hold at least ${minBlocks} blocks for each ring; ${memory} bytes hold ${blockCount} of ${blockSize}`,
+      { option: 'ring.memory' },
+    )
+  }
+  return { blockSize, blockCount }
+}
+
+interface StallSettings {
+  maxStall: number
+  stallGiven: boolean
+  maxDelay: number
+  delayGiven: boolean
+}
+
+/** `chunk.maxDelay`, raised where it is not given and the ring would not last for `ring.maxStall`. */
+function chooseDelay(
+  { blockSize, blockCount, ringCount }: { blockSize: number; blockCount: number; ringCount: number },
+  { maxStall, stallGiven, maxDelay, delayGiven }: StallSettings,
+): number {
+  if (lasts(blockCount, maxDelay) >= maxStall) return maxDelay
+  const needed = Math.ceil(maxStall / (blockCount - 1))
+  if (delayGiven ? !stallGiven : needed <= longestDelay) return delayGiven ? maxDelay : needed
+  throw new CaptureError(
+    'ERR_OPTION',
+    `ring.maxStall of ${maxStall} ms cannot be kept: ${blockCount} blocks handed over after ${maxDelay} ms each last ` +
+      `${lasts(blockCount, maxDelay)} ms; raise ring.memory to ` +
+      `${(Math.ceil(maxStall / maxDelay) + 1) * blockSize * ringCount} bytes, or chunk.maxDelay to ${needed} ms`,
+    { option: 'ring.maxStall' },
+  )
+}
