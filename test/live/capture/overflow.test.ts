@@ -1,9 +1,10 @@
-import { Capture, type CaptureOptions, type Chunk, type Packet } from 'ringtap'
+import { Capture, type CaptureOptions, type Chunk, Injector, type Packet } from 'ringtap'
 import { range } from '../../helpers/range.js'
+import { sendInSteps, sendInStepsSync } from '../support/in-steps.js'
 import t from '../support/live.js'
 import { addVeth } from '../support/network.js'
-import { send, sendSync, sequenceOf } from '../support/send.js'
-import { block, patience, sleep, waitUntil } from '../support/wait.js'
+import { expectedFrame, send, sendSync, sequenceOf } from '../support/send.js'
+import { block, patience, waitUntil } from '../support/wait.js'
 
 t.setTimeout(120_000 * patience)
 addVeth('eth0', 'far0')
@@ -11,6 +12,9 @@ addVeth('eth0', 'far0')
 const KiB = 1024
 const MiB = 1024 * KiB
 const small = { memory: 2 * MiB, blockSize: 256 * KiB }
+/** A ring that is sent to in steps: each fits one of its 16 blocks, and the loop keeps 6 free. */
+const stepwise = { interfaces: 'eth0', ring: { memory: 4 * MiB, blockSize: 256 * KiB, maxStall: 300 } }
+const step = 1500
 
 /** The numbers in a chunk, in order. */
 function numbers(chunk: Chunk): number[] {
@@ -62,17 +66,15 @@ for (const copy of [false, true]) {
   })
 }
 
-t.test('a loop body that awaits for seconds loses nothing as long as the overflow memory lasts', async (t) => {
-  await using capture = await Capture.open({ interfaces: 'eth0', ring: small })
-  let sending = false
+t.test('a loop body that waits for long loses nothing as long as the overflow memory lasts', async (t) => {
+  await using capture = await Capture.open(stepwise)
   const seen: number[] = []
   sendSync({ interface: 'eth0', count: 1 })
   for await (const chunk of capture) {
-    seen.push(...numbers(chunk))
     // Some 12 MiB in the ring's layout.
-    if (!sending) void send({ interface: 'eth0', count: 80_000, start: 1, rate: 40_000 }).then(() => capture.stop())
-    sending = true
-    if (seen.length < 1000) await sleep(2500)
+    if (seen.length === 0) await sendInSteps(capture, { interface: 'eth0', count: 80_000, start: 1 }, step)
+    seen.push(...numbers(chunk))
+    if (seen.length === 80_001) break
   }
   t.same(seen, range(0, 80_001))
   const stats = capture.stats()
@@ -82,12 +84,11 @@ t.test('a loop body that awaits for seconds loses nothing as long as the overflo
 })
 
 t.test('a blocked event loop, while it holds a chunk, too', async (t) => {
-  await using capture = await Capture.open({ interfaces: 'eth0', ring: small })
+  await using capture = await Capture.open(stepwise)
   sendSync({ interface: 'eth0', count: 10 })
   const held = (await capture[Symbol.asyncIterator]().next()).value as Chunk
   const view = [...held][3]?.data as Uint8Array
-  // JavaScript stands still all the while; what copies the blocks needs a processor now and then.
-  sendSync({ interface: 'eth0', count: 50_000, start: 10, rate: 30_000 })
+  sendInStepsSync(capture, { interface: 'eth0', count: 50_000, start: 10 }, step)
   t.equal(sequenceOf(view), 3)
   await capture.stop()
   t.same(await drain(capture), range(10, 50_010))
@@ -101,13 +102,17 @@ t.test('blocks with a packet each take no more than that packet needs', async (t
     chunk: { maxDelay: 2 },
     overflow: { memory: MiB },
   })
-  // Nobody reads: 8 blocks are the ring's, hundreds are copied.
-  await send({ interface: 'eth0', count: 500, rate: 100 })
+  // Nobody reads: 8 blocks are the ring's, hundreds are copied. A packet is sent when the block of the last one is taken.
+  await using injector = await Injector.open('eth0')
+  for (const number of range(0, 300)) {
+    await injector.send(expectedFrame(number))
+    await waitUntil(() => capture.stats().queued === number + 1, 'the packet to be queued')
+  }
   const { evicted, overflow } = capture.stats()
-  t.ok(evicted > 400, `${evicted} blocks`)
+  t.ok(evicted >= 300 - 8, `${evicted} blocks`)
   t.ok(overflow.used < evicted * KiB, `${overflow.used} bytes`)
   await capture.stop()
-  t.same(await drain(capture), range(0, 500))
+  t.same(await drain(capture), range(0, 300))
 })
 
 const overflows: { what: string; options: CaptureOptions; cause: 'droppedByRing' | 'droppedByOverflow' }[] = [
@@ -232,14 +237,14 @@ t.test('ring.maxStall keeps its word', async (t) => {
   }
   {
     await using capture = await Capture.open(options)
-    const sending = send({ interface: 'eth0', count: 600, rate: 100 })
+    const sending = send({ interface: 'eth0', count: 300, rate: 100 })
     await waitUntil(() => capture.stats().received > 0, 'the first packet')
-    block(5500)
+    block(2600)
     await sending
     await capture.stop()
     const seen = await drain(capture)
     const stats = capture.stats()
-    t.ok(seen.length < 600, `at a multiple of it there is loss: ${600 - seen.length} of 600`)
-    t.equal(600 - seen.length, stats.droppedByRing, 'exactly counted')
+    t.ok(seen.length < 300, `at a multiple of it there is loss: ${300 - seen.length} of 300`)
+    t.equal(300 - seen.length, stats.droppedByRing, 'exactly counted')
   }
 })
