@@ -1,6 +1,6 @@
 // The bounded memory for blocks that were copied out of a ring.
 //
-// Thread-safe. Whoever is refused is told when memory has come back.
+// Thread-safe. After a refusal a callback reports that memory has come back.
 //
 // Large pieces that come back are kept for the next ones, within the same limit: to have the kernel make and take back
 // a mapping of a megabyte costs as much as to fill it. A loop gives them up once it has had nothing to do for a while.
@@ -63,12 +63,15 @@ class OverflowMemory {
       spares_.push_back({bytes - kBlockOverhead, std::move(memory)});
       spareBytes_ += bytes - kBlockOverhead;
     }
-    if (!wanted_) return;
-    wanted_ = false;
-    if (onRoom_) onRoom_();
+    notifyRefused();
   }
-  // Called when memory came back after a refusal; under the lock, so that an old callback is not running any more when
-  // this returns: it must not come back here.
+  // Whoever was refused tries again: a block that takes up memory can be dropped now.
+  void retryRefused() {
+    std::lock_guard lock(mutex_);
+    notifyRefused();
+  }
+  // Called after a refusal, when memory came back or retryRefused() is called; under the lock, so that an old callback
+  // is not running any more when this returns: it must not come back here.
   void onRoom(std::function<void()> callback) {
     std::lock_guard lock(mutex_);
     onRoom_ = std::move(callback);
@@ -94,6 +97,11 @@ class OverflowMemory {
     std::unique_ptr<std::byte[]> memory;
   };
 
+  void notifyRefused() {
+    if (!wanted_) return;
+    wanted_ = false;
+    if (onRoom_) onRoom_();
+  }
   void dropOne() {
     spareBytes_ -= spares_.back().size;
     spares_.pop_back();

@@ -115,7 +115,8 @@ void Capture::renewMemberships() {
 }
 
 std::optional<QueuedEvent> Capture::nextEvent() {
-  outlet_.decided(queue_.seenEpoch());  // whoever asks for the next one has answered the last
+  // Whoever asks for the next one has answered the last.
+  if (outlet_.decided(queue_.seenEpoch())) overflow_->retryRefused();
   auto event = queue_.nextEvent();
   if (event && event->event.change == InterfaceChange::Removed) {
     intake_->setCaptured(event->event.current.index, false);

@@ -32,6 +32,7 @@ class BlockMemory {
 
   [[nodiscard]] std::byte* data() const { return bytes_.get(); }
   [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] const std::shared_ptr<OverflowMemory>& overflow() const { return overflow_; }
   // Gives what is beyond `size` back. The content may move.
   void shrink(std::size_t size) {
     if (size >= size_) return;
@@ -59,7 +60,7 @@ class BlockMemory {
 
 class CopiedBlock final : public HeldBlock {
  public:
-  CopiedBlock(BlockMemory memory, TakenBlock taken) : HeldBlock(memory.data(), std::move(taken)) {
+  CopiedBlock(BlockMemory memory, TakenBlock taken) : HeldBlock(memory.data(), std::move(taken), memory.overflow()) {
     memory_.emplace(std::move(memory));
   }
   [[nodiscard]] bool home() const override { return true; }

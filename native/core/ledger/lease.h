@@ -10,6 +10,7 @@
 #include <shared_mutex>
 #include <utility>
 
+#include "core/block/overflow_memory.h"
 #include "core/ledger/taken_block.h"
 
 namespace ringtap {
@@ -44,15 +45,20 @@ class HeldBlock {
   // Whether it takes up overflow memory, or nothing, rather than a place in a ring.
   [[nodiscard]] virtual bool home() const = 0;
 
-  // Each lease joins and leaves; with the last one the content is not read any more.
+  // Each lease joins and leaves; with the last one the content is not read any more. If one is left it may be a
+  // recorder's, which can drop the block for its memory.
   void join() { ++leases_; }
   void leave() {
-    if (--leases_ == 0) end();
+    const std::uint32_t left = --leases_;
+    if (left == 0) end();
+    else if (left == 1) overflow_->retryRefused();
   }
   [[nodiscard]] std::uint32_t leases() const { return leases_; }
 
  protected:
-  HeldBlock(std::byte* data, TakenBlock taken) : taken_(std::move(taken)), data_(data) {}
+  // `overflow`: where the memory of the block is counted, or would be once it is evicted from its ring.
+  HeldBlock(std::byte* data, TakenBlock taken, std::shared_ptr<OverflowMemory> overflow)
+      : taken_(std::move(taken)), data_(data), overflow_(std::move(overflow)) {}
 
   // The content is not read any more. Idempotent.
   virtual void end() = 0;
@@ -62,6 +68,7 @@ class HeldBlock {
   mutable std::shared_mutex mutex_;
   TakenBlock taken_;
   std::byte* data_;
+  const std::shared_ptr<OverflowMemory> overflow_;
   std::atomic<bool> lent_{false};  // set under a shared lock
 
  private:

@@ -3,11 +3,12 @@ import { range } from '../../helpers/range.js'
 import { TestFolder } from '../../helpers/test-folder.js'
 import { numbersIn, statisticsIn } from '../../helpers/wireshark.js'
 import { holdThread } from '../support/hold-thread.js'
+import { sendInSteps, sendInStepsSync } from '../support/in-steps.js'
 import { imbalances } from '../support/ledger.js'
 import t from '../support/live.js'
 import { addVeth } from '../support/network.js'
-import { send, sequenceOf } from '../support/send.js'
-import { block } from '../support/wait.js'
+import { send, sendSync, sequenceOf } from '../support/send.js'
+import { waitUntil } from '../support/wait.js'
 import { backends } from '../support/ways.js'
 
 t.setTimeout(240_000)
@@ -19,6 +20,9 @@ const options = {
   ring: { memory: 8 << 20, blockSize: 256 << 10 },
   overflow: { memory: 4 << 20 },
 } as const
+
+/** Frames of 1000 bytes that take 3 of the 12 blocks that the capture's thread keeps free. */
+const step = 700
 
 const cases = backends.flatMap((backend) => [true, false].map((reading) => ({ backend, reading })))
 
@@ -34,10 +38,11 @@ for (const { backend, reading } of cases) {
       for await (const chunk of capture) chunk.forEach((packet) => mine.push(sequenceOf(packet.data) as number))
     })()
     const recording = await capture.record({ path })
-    await send({ interface: 'eth0', count: 1000, size: 1000, rate: 10_000 })
+    await sendInSteps(capture, { interface: 'eth0', count: 1000, size: 1000 }, step)
     const release = await holdThread('ringtap record')
+    t.teardown(release)
     // Four times what ring and overflow memory hold.
-    await send({ interface: 'eth0', count: 40_000, start: 1000, size: 1000, rate: 10_000 })
+    await sendInSteps(capture, { interface: 'eth0', count: 40_000, start: 1000, size: 1000 }, step)
     await release()
     const stats = await recording.stop()
     await capture.stop()
@@ -73,13 +78,55 @@ for (const { backend, reading } of cases) {
   })
 }
 
+for (const backend of backends) {
+  t.test(`the disk stands still: JavaScript goes on once it has caught up, ${backend}`, async (t) => {
+    const capture = await Capture.open(
+      backend === 'ring' ? options : { ...options, backend, ring: { memory: 8 << 20 } },
+    )
+    const mine: number[] = []
+    let blocked = false
+    const reading = (async () => {
+      for await (const chunk of capture) {
+        chunk.forEach((packet) => mine.push(sequenceOf(packet.data) as number))
+        // Three times what ring and overflow memory hold, while every block waits for JavaScript too.
+        if (!blocked) sendSync({ interface: 'eth0', count: 30_000, start: 1, size: 1000 })
+        blocked = true
+      }
+    })()
+    const recording = await capture.record({ path: folder.fresh() })
+    const release = await holdThread('ringtap record')
+    t.teardown(release)
+    await send({ interface: 'eth0', count: 1 })
+    await waitUntil(() => blocked, 'the first packet')
+    await waitUntil(() => capture.stats().queued === 0, 'JavaScript to catch up')
+    const { droppedByRing, droppedByOverflow } = capture.stats()
+    t.ok(droppedByRing + droppedByOverflow > 10_000)
+    await sendInSteps(capture, { interface: 'eth0', count: 10_000, start: 40_000, size: 1000 }, step)
+    await waitUntil(() => capture.stats().queued === 0, 'JavaScript to read the rest')
+    await release()
+    await recording.stop()
+    await capture.stop()
+    await reading
+    t.same(
+      mine.filter((number) => number >= 40_000),
+      range(40_000, 50_000),
+      'none is lost any more',
+    )
+    const stats = capture.stats()
+    t.same([stats.droppedByRing, stats.droppedByOverflow], [droppedByRing, droppedByOverflow])
+    t.same(imbalances(stats), [])
+    await capture.close()
+  })
+}
+
 t.test('the disk stands still for a moment: the memory bridges it', async (t) => {
   const path = folder.file('moment.pcapng')
   const capture = await Capture.open({ ...options, overflow: { memory: 64 << 20 } })
   const recording = await capture.record({ path })
   await send({ interface: 'eth0', count: 10, size: 1000 })
   const release = await holdThread('ringtap record')
-  await send({ interface: 'eth0', count: 20_000, start: 10, size: 1000, rate: 10_000 })
+  t.teardown(release)
+  await sendInSteps(capture, { interface: 'eth0', count: 20_000, start: 10, size: 1000 }, step)
   t.ok(recording.stats().waiting > 8)
   await release()
   const stats = await recording.stop()
@@ -97,15 +144,14 @@ t.test('JavaScript stands still: the recording goes on as long as the overflow m
   const read = (async () => {
     for await (const chunk of capture) {
       chunk.forEach((packet) => mine.push(sequenceOf(packet.data) as number))
-      // While the second lot is on its way.
-      if (blocked || (mine.at(-1) as number) < 10) continue
+      if (blocked || (mine.at(-1) as number) < 9) continue
       blocked = true
-      block(1500)
+      sendInStepsSync(capture, { interface: 'eth0', count: 20_000, start: 10, size: 1000 }, step)
     }
   })()
   const recording = await capture.record({ path })
   await send({ interface: 'eth0', count: 10, size: 1000 })
-  await send({ interface: 'eth0', count: 20_000, start: 10, size: 1000, rate: 10_000 })
+  await waitUntil(() => blocked, 'the first packets')
   const stats = await recording.stop()
   await capture.stop()
   await read

@@ -47,11 +47,12 @@ void BlockOutlet::listen(bool listening) {
   listening_ = listening;
 }
 
-void BlockOutlet::decided(std::uint64_t epoch) {
+bool BlockOutlet::decided(std::uint64_t epoch) {
   std::lock_guard lock(mutex_);
-  if (epoch == decided_) return;
+  if (epoch == decided_) return false;
   decided_ = epoch;
   if (recorder_) recorder_->decided(epoch);
+  return recorder_ != nullptr;
 }
 
 }  // namespace ringtap

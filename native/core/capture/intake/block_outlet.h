@@ -31,8 +31,8 @@ class BlockOutlet {
   // The latest.
   [[nodiscard]] std::shared_ptr<Recorder> recorder() const;
   void listen(bool listening);
-  // JavaScript has answered every event up to this one.
-  void decided(std::uint64_t epoch);
+  // JavaScript has answered every event up to this one. True where a recorder may drop more blocks for that.
+  bool decided(std::uint64_t epoch);
 
  private:
   ChunkQueue& queue_;

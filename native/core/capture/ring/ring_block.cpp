@@ -18,11 +18,10 @@ std::size_t wholePages(std::size_t length) {
 
 RingBlock::RingBlock(std::shared_ptr<Ring> ring, std::uint32_t index, TakenBlock taken,
                      std::shared_ptr<OverflowMemory> overflow)
-    : HeldBlock(ring->block(index), std::move(taken)),
+    : HeldBlock(ring->block(index), std::move(taken), std::move(overflow)),
       ring_(std::move(ring)),
       view_(ring_->view()),
-      index_(index),
-      overflow_(std::move(overflow)) {}
+      index_(index) {}
 
 RingBlock::~RingBlock() { end(); }
 

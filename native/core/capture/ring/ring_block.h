@@ -37,7 +37,6 @@ class RingBlock final : public HeldBlock {
   std::shared_ptr<Ring> ring_;
   std::shared_ptr<RingView> view_;  // the mapping that data_ points into, also after the ring has a newer one
   std::uint32_t index_;
-  std::shared_ptr<OverflowMemory> overflow_;
   std::unique_ptr<std::byte[]> copy_;  // evicted before it was lent
   std::size_t charged_ = 0;            // overflow memory taken
   std::atomic<bool> home_{false};      // set under the lock
