@@ -2,30 +2,30 @@ import type { CaptureError } from '../errors.js'
 import type { InterfaceEvent } from '../interfaces/interface-event.js'
 import type { LossEvent } from './loss-watch.js'
 
-/** A change of an interface, and whether the capture selects it after that. */
+/** A change of an interface, and whether the capture selects the interface. */
 export type CaptureInterfaceEvent = InterfaceEvent & {
-  /** Whether the interface is captured from here on. */
+  /** Whether the interface is captured after the change. */
   readonly selected: boolean
 }
 
-/** The events of a `Capture`. They tell of its state; packets never come as events. */
+/** The events of a {@link Capture}. They report its state; packets are never events. */
 export interface CaptureEvents {
-  /** An interface appeared, went, was renamed, set up or down, or changed. */
+  /** An interface appeared, disappeared, was renamed, set up or down, or changed otherwise. */
   interface: [event: CaptureInterfaceEvent]
   /**
-   * Packets are lost: more than the thresholds of `CaptureOptions.loss` allow, within its window. Once when a threshold
-   * is passed on the way up, at once (to a twentieth of the window). While it lasts, once a window: with the same level;
-   * with a lower one; and last with `none`, when a whole window has stayed below. What came before `stop()` or `close()`
-   * is told before these are done. Nobody need listen: `stats().loss` has the same figures.
+   * Within the window of {@link CaptureOptions.loss}, more packets were lost than its thresholds allow. Emitted when a
+   * threshold is exceeded, within a twentieth of the window. While the loss lasts, emitted once per window, with the same
+   * level or a lower one; at the end once with `none`, after a whole window below the thresholds. Losses before `stop()`
+   * or `close()` are reported before these resolve. `stats().loss` has the same figures at any time.
    */
   loss: [event: LossEvent]
-  /** Something the user should know; the capture goes on. Where nobody listens it goes to process.emitWarning(). */
+  /** Something that the user should know; the capture goes on. Without a listener, process.emitWarning() is called. */
   warning: [warning: CaptureError]
   /**
-   * A function among the patterns threw: the interface it was asked about is not captured. Where nobody listens it is
-   * a warning.
+   * A function among the patterns threw: the interface that it was called with is not captured. Without a listener it is
+   * a `warning`.
    */
   error: [error: CaptureError]
-  /** The capture is closed: threads and descriptors are gone. */
+  /** The capture is closed: its threads have ended and its descriptors are closed. */
   close: []
 }

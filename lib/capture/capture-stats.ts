@@ -5,85 +5,97 @@ import type { NativeCaptureOptions, NativeCaptureStats } from './native.js'
 import { unpackInterfaces } from './packed-interfaces.js'
 
 /**
- * What became of every packet. In a quiet moment, with nothing `queued`,
+ * What became of every packet. Once nothing is `queued`,
  * `received = delivered + droppedByRing + droppedByOverflow + droppedByRecorder + unselected + malformed`.
  *
- * Counts since the capture was opened; whole numbers, exact up to 2⁵³.
+ * Counts are since the capture was opened; whole numbers, exact up to 2⁵³.
  */
 export interface CaptureStats {
   /** Packets that the filter accepted, whether or not there was room for them. */
   readonly received: number
-  /** Packets handed out: to JavaScript, or to a recording; to both they count once. */
+  /** Packets delivered to JavaScript, or to a recording. A packet that both got counts once. */
   readonly delivered: number
   /** Captured bytes of the delivered packets. */
   readonly bytes: number
   /**
-   * Packets lost because the ring was full: they came faster than its blocks could be freed or copied out. With
+   * Packets lost because the ring was full: they came faster than blocks could be given back or copied out. With
    * `backend: 'pcap'`: what libpcap counts as dropped (pcap_stats(3PCAP), `ps_drop`).
    */
   readonly droppedByRing: number
-  /** Packets lost because the ring was full and the overflow memory used up: chunks are consumed too slowly. */
+  /** Packets lost because the ring was full and the overflow memory was used up: chunks are consumed too slowly. */
   readonly droppedByOverflow: number
   /**
-   * Packets lost because the disk was slower than the traffic and the overflow memory used up. Those that JavaScript was
-   * given too are not among them: all that a recording did not write is in its own `Recording.stats().dropped`.
+   * Packets lost because the disk was slower than the traffic and the overflow memory was used up. Packets that
+   * JavaScript got are not among them; all packets that a recording did not write are in its own
+   * `Recording.stats().dropped`.
    */
   readonly droppedByRecorder: number
-  /** Packets of interfaces that turned out not to be wanted, accepted before that was known, and not delivered. */
+  /** Packets of interfaces that are not selected, accepted before that was decided, and not delivered. */
   readonly unselected: number
   /**
-   * Packets lost because the ring's record of them could not be read: it contradicts itself, and so what follows it in
-   * the same block cannot be found either. 0 on a sound kernel; each time there is a `warning` too.
+   * Packets lost because the ring's record of them, or of one before them in the same block, contradicts itself. 0 on a
+   * sound kernel; otherwise a `warning` is emitted too.
    */
   readonly malformed: number
   /**
-   * Sightings that the filter accepted, of packets that were delivered as another interface saw them, with the option
-   * `dedupe`. No part of `received`. Where user space finds them (the classic form of the table), a duplicate that was
+   * With the option `dedupe`: sightings that the filter accepted, of packets that were delivered as another interface
+   * saw them. Not part of `received`. If user space finds them (the classic form of the filter), a duplicate that was
    * lost in the ring counts as lost.
    */
   readonly duplicates: number
   /** Delivered packets that were cut at the snapshot length. */
   readonly truncated: number
-  /** Packets taken from the ring that wait for JavaScript. */
+  /** Packets that were taken from the ring and wait for JavaScript. */
   readonly queued: number
-  /** What was lost within the last `loss.window`, up to this call. */
+  /** Losses within the last `loss.window`, up to this call. */
   readonly loss: LossStats & {
-    /** As the last `loss` event said. */
+    /** The level of the last `loss` event. */
     readonly level: LossLevel
   }
-  /** How often the ring was full when a packet came; 0 with `backend: 'pcap'`, which does not tell. */
+  /** How often the ring was full when a packet came; 0 with `backend: 'pcap'`, which does not report it. */
   readonly freezes: number
-  /** Blocks copied out of the ring because the kernel was about to need them; 0 with `backend: 'pcap'`, which copies all. */
+  /**
+   * Blocks copied out of the ring because the kernel was about to need them; 0 with `backend: 'pcap'`, which copies all
+   * packets.
+   */
   readonly evicted: number
-  /** How often news of interfaces was lost in the kernel, and the list read anew. No event is lost by it. */
+  /**
+   * How often the kernel lost interface events and the list of interfaces was read anew. The differences are emitted as
+   * events.
+   */
   readonly interfaceResyncs: number
   /**
-   * What the kernel's queues lost ahead of the ring since the capture was opened, no part of `received`; `undefined` where
-   * it cannot be read (a container that masks /proc).
+   * What the kernel's queues lost ahead of the ring since the capture was opened; not part of `received`. `undefined`
+   * if it cannot be read (a container that masks /proc).
    */
   readonly softnet: SoftnetStats | undefined
-  /** Per interface: those present, then those that went (the latest 1024). */
+  /** The ledger per interface: interfaces that are present, then the latest 1024 that are gone. */
   readonly interfaces: readonly InterfaceStats[]
-  /** What holds packets. */
+  /** What holds packets in the kernel. */
   readonly ring: {
-    /** Bytes that the kernel gave, all rings together. With `backend: 'pcap'`: the buffers of the interfaces now open. */
+    /**
+     * Bytes that the kernel allocated, all rings together. With `backend: 'pcap'`: the buffers of the interfaces that
+     * are open now.
+     */
     readonly memory: number
-    /** Rings. With `backend: 'pcap'`: the handles now open. */
+    /** Number of rings. With `backend: 'pcap'`: of handles that are open now. */
     readonly count: number
-    /** Bytes of one block; no chunk is larger. */
+    /** Bytes of one block. No chunk is larger. */
     readonly blockSize: number
-    /** Blocks, of all rings together. 0 with `backend: 'pcap'`: chunks are copies, and count as overflow memory. */
+    /**
+     * Number of blocks, all rings together. 0 with `backend: 'pcap'`: chunks are copies and count as overflow memory.
+     */
     readonly blockCount: number
     /** Milliseconds after which a part-filled block is handed over. */
     readonly retireTime: number
     /**
-     * The form of the table of interfaces in the kernel's filter; `'none'` with `backend: 'pcap'`, where each interface
-     * has a handle of its own.
+     * The form of the kernel's filter; `'none'` with `backend: 'pcap'`, where each interface has a handle of its own.
      */
     readonly table: 'ebpf' | 'classic' | 'none'
   }
+  /** Memory for blocks that were copied out of the ring. */
   readonly overflow: {
-    /** Bytes at most. */
+    /** Bytes at most: the option `overflow.memory`. */
     readonly memory: number
     /** Bytes in use now. */
     readonly used: number

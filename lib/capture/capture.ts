@@ -38,8 +38,8 @@ const EVENTS_FIRST = 1
  * for await (const chunk of capture) console.log(chunk.packetCount)
  * ```
  *
- * An open capture keeps the process running, as an open server does. Several iterations at once share the chunks: each
- * chunk goes to one of them.
+ * An open capture keeps the process running, as an open server does. Several iterations at the same time share the
+ * chunks: each chunk goes to one of them.
  */
 export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterable<Chunk>, AsyncDisposable {
   readonly #native: NativeCapture
@@ -62,11 +62,13 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   #listening = 0
 
   /**
-   * Opens a capture and begins to receive.
+   * Opens a capture and starts to receive.
    *
-   * @throws CaptureError `ERR_OPTION`, `ERR_PATTERN`, `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`, `ERR_NO_INTERFACE`
-   * (nothing selected, and `hotplug` is off), `ERR_PERMISSION` (the message names what is missing and how to grant it),
-   * `ERR_NATIVE_UNAVAILABLE`, `ERR_SYSTEM`. An aborted signal's reason is thrown as it is.
+   * @param options All are optional. Default: every interface that is present now, except loopback, without a filter.
+   * @throws CaptureError (the promise rejects) `ERR_OPTION`, `ERR_PATTERN`, `ERR_FILTER_SYNTAX`,
+   *   `ERR_FILTER_TOO_LARGE`, `ERR_NO_INTERFACE` (nothing is selected, and `hotplug` is off), `ERR_PERMISSION` (the
+   *   message names the missing capability and how to grant it), `ERR_NATIVE_UNAVAILABLE`, `ERR_SYSTEM`. The reason of
+   *   an aborted signal is thrown as it is.
    */
   static async open(options?: CaptureOptions): Promise<Capture> {
     const normalised = normaliseOptions(options)
@@ -161,10 +163,10 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 
   /**
-   * The ledger. After `close()` it stays as it was last.
+   * The ledger: what became of every packet. After `close()` it stays as it was last.
    *
-   * Synchronous, some microseconds for each interface of the namespace. The kernel tells the devices' counters under its
-   * RTNL lock, which others may hold for some milliseconds where many devices go at once.
+   * Synchronous; takes some microseconds for each interface of the namespace. The kernel reports the devices' counters
+   * under its RTNL lock: while many devices are deleted, another process may hold that for milliseconds.
    */
   stats(): CaptureStats {
     if (!this.#closing) {
@@ -184,9 +186,11 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 
   /**
-   * Chunk after chunk. A chunk is released when the loop asks for the next one, or ends; to keep one, `chunk.retain()`.
-   * The loop ends after {@link stop}, when all packets from before it were delivered, and at once after {@link close}.
-   * Leaving the loop does not end the capture.
+   * Chunk after chunk. A chunk is released when the loop asks for the next one, or ends; to keep one, use
+   * {@link Chunk.retain}. The loop ends after {@link stop}, when all packets received before it are delivered, and at
+   * once after {@link close}. Leaving the loop does not end the capture.
+   *
+   * @throws The reason of an aborted `signal`, as it is.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Chunk> {
     return iterateChunks(
@@ -199,24 +203,25 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 
   /**
-   * Packet after packet, for convenience: much slower than chunks. A packet is good until its chunk's last packet was
-   * asked past; to keep one, `packet.copy()`.
+   * Packet after packet, for convenience: much slower than chunks. A packet is valid until the loop asks for the first
+   * packet of the next chunk; to keep one, use {@link Packet.copy}.
    */
   async *packets(): AsyncGenerator<Packet, void, undefined> {
     for await (const chunk of this) yield* chunk
   }
 
   /**
-   * Replaces the filter while the capture runs; `undefined` for none. The address sets stay ({@link setHosts}). No packet
-   * that both filters accept is lost, and after the promise has resolved every chunk holds only what the new filter
-   * accepts.
+   * Replaces the filter while the capture runs. The address sets stay ({@link setHosts}). No packet that both filters
+   * accept is lost, and after the promise has resolved every chunk contains only what the new filter accepts.
    *
-   * It takes a moment: the expression is compiled off the event loop, and what came before the change is delivered under
-   * the old filter as long as an iteration takes it in time. What is not taken within some 100 ms is held to the new
-   * one, so that a loop may await this call in its own body.
+   * It takes a moment: the expression is compiled off the event loop, and packets from before the change are delivered
+   * under the old filter as long as an iteration takes them in time. Packets that are not taken within some 100 ms have
+   * to pass the new filter too, so that a loop may await this call in its body.
    *
-   * @throws CaptureError (the promise rejects) `ERR_OPTION`, `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`, `ERR_CLOSED`;
-   * the old filter stays in force.
+   * @param expression A pcap-filter(7) expression; `undefined`: no filter.
+   * @throws CaptureError (the promise rejects, and the old filter stays) `ERR_OPTION`, `ERR_FILTER_SYNTAX`,
+   *   `ERR_FILTER_TOO_LARGE`, `ERR_CLOSED`, `ERR_PERMISSION` (the process has dropped CAP_BPF since it opened the
+   *   capture), `ERR_SYSTEM`.
    */
   setFilter(expression: string | undefined): Promise<void> {
     return this.#filter.replace(expression)
@@ -224,14 +229,14 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
 
   /**
    * Replaces the address sets ({@link CaptureOptions.excludeHosts}, {@link CaptureOptions.includeHosts}) while the
-   * capture runs, both at once where both are given; one that is not given stays as it is.
+   * capture runs, both at once if both are given; one that is not given stays as it is.
    *
-   * As with {@link setFilter}: no packet that the old sets and the new ones let pass is lost, after the promise has
-   * resolved every chunk holds only what the new ones let pass, and what came before the change is delivered under the
-   * old ones as long as an iteration takes it in time. The lists are copied at the call.
+   * As with {@link setFilter}, no packet that passes the old sets and the new ones is lost, after the promise has
+   * resolved every chunk contains only what passes the new ones, and packets from before the change are delivered under
+   * the old ones as long as an iteration takes them in time. The lists are copied at the call.
    *
-   * @throws CaptureError (the promise rejects) `ERR_OPTION`, naming the entry and its position; `ERR_FILTER_TOO_LARGE`,
-   * saying how many fit; `ERR_CLOSED`, `ERR_SYSTEM`; the old sets stay in force.
+   * @throws CaptureError (the promise rejects, and the old sets stay) `ERR_OPTION`, naming the entry and its position;
+   *   `ERR_FILTER_TOO_LARGE`, saying how many fit; `ERR_CLOSED`, `ERR_PERMISSION`, `ERR_SYSTEM`.
    */
   setHosts(hosts: HostSets): Promise<void> {
     return this.#filter.replaceAddresses(hosts)
@@ -241,34 +246,35 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    * Records what the capture selects into files, in native code: the packets do not pass through JavaScript, and a
    * thread of its own waits for the disk. One recording at a time.
    *
-   * Iterations see the same packets at the same time. While a recording runs, packets wait for JavaScript only as long as
-   * an iteration is under way: a capture that is recorded and not read needs no memory for that. A disk that is slower
-   * than the traffic costs the recording its packets, once ring and overflow memory are used up, and JavaScript none; they
-   * are counted (`stats().droppedByRecorder`, `Recording.stats().dropped`).
+   * Iterations see the same packets at the same time. While a recording runs, packets wait for JavaScript only as long
+   * as an iteration is in progress: a capture that is recorded and not read needs no memory for that. If the disk is
+   * slower than the traffic, the recording loses packets once ring and overflow memory are used up, and JavaScript
+   * none. They are counted (`stats().droppedByRecorder`, `Recording.stats().dropped`).
    *
    * ```ts
    * const recording = await capture.record({ path: '/var/tmp/trace.pcapng', rotate: { size: 1e8 }, files: 10 })
    * recording.on('file', ({ path, packets }) => console.log(path, packets))
    * ```
    *
-   * A pcapng file describes each interface it has packets of, with the filter that was in force then, and again under a
-   * new name; it closes with the statistics of each: packets in the file, and those lost since the file before (of the
-   * ring's losses per interface the kernel tells only with CAP_BPF; without it their sum is in a comment). A pcap file has
-   * one link type, that of the selected interfaces: where they differ it is refused, and packets of interfaces that come
-   * later with another are counted (`Recording.stats().otherLinkType`) and warned of.
+   * A pcapng file describes each interface that it has packets of, with the filter that was in force, and again after a
+   * rename. It ends with statistics for each interface: the packets in the file, and those lost since the previous file
+   * (the kernel reports the ring's losses per interface only with CAP_BPF; without it their sum is in a comment). A
+   * pcap file has one link type, that of the selected interfaces: if they differ the recording is refused, and packets
+   * of interfaces that appear later with another link type are counted (`Recording.stats().otherLinkType`) and reported
+   * by a `warning`.
    *
    * @throws CaptureError (the promise rejects) `ERR_OPTION`, also while another recording runs; `ERR_CLOSED`;
-   * `ERR_PERMISSION` or `ERR_SYSTEM` where the first file cannot be made.
+   *   `ERR_PERMISSION` or `ERR_SYSTEM` if the first file cannot be created.
    */
   record(options: RecordOptions): Promise<Recording> {
     return this.#recorder.record(options)
   }
 
   /**
-   * Ends the intake: iterations end after the last packet that was received before this call.
+   * Stops receiving: iterations end after the last packet that was received before this call.
    *
-   * @returns The ledger once the ring has handed over everything, which takes about `chunk.maxDelay`. What JavaScript
-   * has not taken yet stands in `queued`.
+   * @returns The ledger once the ring has handed over everything, which takes about `chunk.maxDelay`. Packets that
+   *   JavaScript has not taken yet are counted as `queued`.
    */
   async stop(): Promise<CaptureStats> {
     if (this.#closing) {
@@ -288,15 +294,16 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 
   /**
-   * Closes the capture: chunks that are lent out are released, packets that wait are dropped, iterations end; what waits for
-   * a recording is written. Resolves when threads and descriptors are gone. Legal in any state, any number of times.
+   * Closes the capture: chunks that are lent out are released, waiting packets are dropped, iterations end, and what
+   * waits for a recording is written. Resolves when its threads have ended and its descriptors are closed. Legal in any
+   * state, any number of times; never rejects.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
   }
 
-  /** As {@link close}, for `await using`. */
+  /** {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

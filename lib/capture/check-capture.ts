@@ -10,7 +10,7 @@ import { type CaptureNative as Native, native } from './native.js'
 export interface CaptureProblem {
   /** The `code` of the error that `Capture.open()` would fail with. */
   readonly code: CaptureErrorCode
-  /** Which kind of refusal, where it is one; stable, for programs. */
+  /** The kind of refusal, if it is one. Stable, for programs. */
   readonly reason?: PermissionReason
   /** What is wrong, in one sentence. */
   readonly message: string
@@ -18,54 +18,59 @@ export interface CaptureProblem {
   readonly remedy: string
 }
 
-/** Whether this thread can capture here: what {@link checkCapture} found out. */
+/** Whether this thread can capture here: the result of {@link checkCapture}. */
 export interface CaptureCheck {
-  /** A capture with the default options can be opened. */
+  /** Whether a capture with the default options can be opened. */
   readonly ok: boolean
-  /** Why not; empty where `ok`. */
+  /** Why not; empty if `ok`. */
   readonly problems: readonly CaptureProblem[]
-  /** What a capture will do without, each in one sentence: it works, with less. */
+  /** What a capture will lack, each in one sentence: it works, with less. */
   readonly limits: readonly string[]
-  /** The effective capabilities of the calling thread (capabilities(7)); all false where /proc is not mounted. */
+  /** The effective capabilities of the calling thread (capabilities(7)); all false if /proc is not mounted. */
   readonly capabilities: {
     /** CAP_NET_RAW: all that a capture needs. */
     readonly netRaw: boolean
     /** CAP_NET_ADMIN: not needed. */
     readonly netAdmin: boolean
-    /** CAP_BPF: for the eBPF form of the filter, which counts per interface. */
+    /** CAP_BPF: for the eBPF form of the filter, which counts packets per interface. */
     readonly bpf: boolean
     /** CAP_SYS_ADMIN: for the option `netns`; implies CAP_BPF. */
     readonly sysAdmin: boolean
   }
-  /** The effective user id, as seen inside the user namespace; `undefined` where /proc is not mounted. */
+  /** The effective user id, as seen inside the user namespace; `undefined` if /proc is not mounted. */
   readonly uid: number | undefined
-  /** The process is in a user namespace (a rootless container, `unshare -r`): its capabilities count only there. */
+  /**
+   * Whether the process is in a user namespace (a rootless container, `unshare -r`): its capabilities count only there.
+   */
   readonly userNamespace: boolean
-  /** A packet socket could be opened (packet(7)): tried. */
+  /** Whether a packet socket (packet(7)) could be opened; this was tried. */
   readonly packetSocket: boolean
-  /** A TPACKET_V3 ring could be set up on it: tried. Where not, `backend: 'pcap'` may still do. */
+  /** Whether a TPACKET_V3 ring could be set up on it; this was tried. If not, `backend: 'pcap'` may still work. */
   readonly ring: boolean
-  /** An eBPF map and a socket filter could be loaded (bpf(2)): tried, unless the capabilities rule it out. */
+  /**
+   * Whether an eBPF map and a socket filter could be loaded (bpf(2)); this was tried, unless the capabilities rule it
+   * out.
+   */
   readonly ebpf: boolean
-  /** Version of libpcap, such as `1.10.5`; `undefined` without the native addon. */
+  /** The version of libpcap, such as `1.10.5`; `undefined` without the native addon. */
   readonly libpcap: string | undefined
-  /** Release of the kernel (`uname -r`). */
+  /** The release of the kernel (`uname -r`). */
   readonly kernel: string
-  /** Settings of the kernel that bear on a capture, by name as sysctl(8) has it; those that cannot be read are absent. */
+  /** Kernel settings that matter to a capture, by their sysctl(8) names; those that cannot be read are absent. */
   readonly sysctls: Readonly<Record<string, string>>
-  /** All that matters of this in a few lines, for a log or a terminal. */
+  /** All of this that matters, in a few lines, for a log or a terminal. */
   readonly text: string
 }
 
 const sysctlNames = ['kernel.unprivileged_bpf_disabled', 'net.core.bpf_jit_enable', 'net.core.netdev_max_backlog']
 
 /**
- * Says whether this process can capture packets here and, if not, what is missing and how to grant it.
+ * Checks whether this process can capture packets here and, if not, what is missing and how to grant it.
  *
  * It tries in small what a capture does, in the caller's network namespace, and leaves nothing behind. Synchronous,
- * because privileges belong to the calling thread; it can take some tens of milliseconds, since the kernel lets the
- * traffic in flight pass before it closes a packet socket. Never throws; where the native addon cannot be loaded, that
- * is the problem reported.
+ * because privileges belong to the calling thread. It can take some tens of milliseconds, because the kernel waits for
+ * packets in flight before it closes a packet socket. Never throws: if the native addon cannot be loaded, that is the
+ * problem reported.
  */
 export function checkCapture(): CaptureCheck {
   const privilege = readPrivilege()

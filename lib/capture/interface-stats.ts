@@ -1,67 +1,70 @@
 /**
- * What a device counted as lost on the way in: packets that no capture on this host ever saw. Differences since the
+ * What a device counted as lost on the way in: packets that no capture on this host saw. Differences since the
  * interface was first captured.
  *
- * Source: struct rtnl_link_stats64 (linux/if_link.h, "man 8 ip-link" with `-s -s`), in the capture's network namespace.
- * Drivers differ in what they count where, and some count one packet twice: these are to be watched each for itself,
- * not added up. What is lost on the way out is not here: a capture has seen it before the device drops it.
+ * Source: struct rtnl_link_stats64 (linux/if_link.h; `ip -s -s link`), in the capture's network namespace. Drivers
+ * differ in which counter they use, and some count one packet in two: watch each by itself, and do not add them up.
+ * Losses on the way out are not included: a capture sees such packets before the device drops them.
  */
 export interface DeviceLosses {
   /**
-   * `rx_dropped`: received, and thrown away by the kernel: no room in a processor's backlog, no memory, longer than a
-   * virtual device's MTU, or unwanted by the device. On some devices it also counts packets that were captured and that
-   * no protocol wanted after that.
+   * `rx_dropped`: received and dropped by the kernel: no room in a processor's backlog, no memory, longer than a
+   * virtual device's MTU, or not wanted by the device. Some devices also count packets that were captured and that no
+   * protocol wanted afterwards.
    */
   readonly dropped: number
-  /** `rx_missed_errors`: the device had no buffer left, because the host did not keep up. Hardware only. */
+  /** `rx_missed_errors`: the device had no free buffer, because the host did not keep up. Hardware only. */
   readonly missed: number
-  /** `rx_errors`: bad packets: wrong length, checksum or alignment, and what else the driver finds wrong. */
+  /** `rx_errors`: bad packets: wrong length, checksum or alignment, and whatever else the driver finds wrong. */
   readonly errors: number
-  /** `rx_over_errors`: did not fit into the buffers that the host provides. */
+  /** `rx_over_errors`: packets that did not fit into the buffers that the host provides. */
   readonly overruns: number
-  /** `rx_fifo_errors`: the same on many drivers; on software devices, a queue of their own that was full. */
+  /**
+   * `rx_fifo_errors`: the same on many drivers; on software devices, packets for which a queue of the device had no
+   * room.
+   */
   readonly fifoErrors: number
 }
 
 /** The ledger of one interface. */
 export interface InterfaceStats {
-  /** Its name, as last known; empty for a device that came and went before its name could be read. */
+  /** Its last known name; empty for a device that came and went before its name could be read. */
   readonly name: string
-  /** Its index. */
+  /** Its interface index. */
   readonly index: number
-  /** Tells it from other devices with the same index; see `NetworkInterface.generation`. */
+  /** Distinguishes it from other devices with the same index, see {@link NetworkInterface.generation}. */
   readonly generation: number
-  /** It is still there. */
+  /** Whether it still exists in the namespace. */
   readonly present: boolean
-  /** It is selected. */
+  /** Whether it is selected. */
   readonly selected: boolean
   /**
-   * Packets that its filter accepted. Counted in the kernel, by the eBPF form of the table, or by its own handle with
-   * `backend: 'pcap'`: `undefined` in a ring where the process may not use eBPF (CAP_BPF).
+   * Packets that the filter accepted. Counted in the kernel by the eBPF form of the filter or, with `backend: 'pcap'`,
+   * by the interface's own handle; `undefined` in a ring if the process may not use eBPF (CAP_BPF).
    */
   readonly received: number | undefined
-  /** Packets handed out: to JavaScript, or to a recording. */
+  /** Packets delivered to JavaScript, or to a recording. */
   readonly delivered: number
   /** Captured bytes of the delivered packets. */
   readonly bytes: number
   /** See {@link CaptureStats.droppedByRecorder}. */
   readonly droppedByRecorder: number
   /**
-   * Packets lost, by `droppedByRing`, `droppedByOverflow` and `malformed` together: the cause is not known per interface.
-   * Absent where `received` is; exact in a quiet moment.
+   * Packets lost, by `droppedByRing`, `droppedByOverflow` and `malformed` together: per interface the cause is not
+   * known. `undefined` if `received` is; exact once nothing is in the ring or queued.
    */
   readonly dropped: number | undefined
-  /** Packets accepted while it was not yet known that this interface is not wanted, and not delivered. */
+  /** Packets accepted before it was decided that the interface is not selected, and not delivered. */
   readonly unselected: number
-  /** Packets not delivered on this interface because they were on another, with the option `dedupe`. */
+  /** With the option `dedupe`: packets not delivered on this interface, because another one saw them first. */
   readonly duplicates: number
   /** Delivered packets that were cut at the snapshot length. */
   readonly truncated: number
-  /** Packets taken from the ring that wait for JavaScript, or for a recording. */
+  /** Packets that were taken from the ring and wait for JavaScript, or for a recording. */
   readonly queued: number
   /**
-   * What the device lost ahead of the ring, no part of `received`. `undefined` where the interface was never captured,
-   * where the kernel does not tell (before Linux 4.7), and where it went while news of interfaces were lost.
+   * What the device lost ahead of the ring; not part of `received`. `undefined` if the interface was never captured, if
+   * the kernel does not report it (before Linux 4.7), and if it went while interface events were lost.
    */
   readonly device: DeviceLosses | undefined
 }

@@ -1,47 +1,48 @@
 import { LossHead, LossRow } from '../native/layouts.js'
 
-/** How bad it is: `critical` and `warn` are reached at the thresholds of {@link LossOptions}. */
+/** How severe a loss is: `warn` and `critical` begin at the thresholds of {@link LossOptions}. */
 export type LossLevel = 'none' | 'warn' | 'critical'
 
-/** What one interface lost within the window. */
+/** The losses of one interface within the window. */
 export interface InterfaceLoss {
-  /** Its name, as last known. */
+  /** Its last known name. */
   readonly name: string
-  /** Its index. */
+  /** Its interface index. */
   readonly index: number
-  /** Tells it from other devices with the same index; see `NetworkInterface.generation`. */
+  /** Distinguishes it from other devices with the same index, see {@link NetworkInterface.generation}. */
   readonly generation: number
   /** lost / received, 0 to 1. */
   readonly ratio: number
-  /** Packets lost, whatever the cause. */
+  /** Packets lost, for whatever cause. */
   readonly lost: number
-  /** Packets that its filter accepted, the lost ones included. */
+  /** Packets that the filter accepted, including those lost. */
   readonly received: number
 }
 
-/** What was lost within the window. */
+/** The losses within the window. */
 export interface LossStats {
-  /** lost / received, 0 to 1; 0 where nothing came. */
+  /** lost / received, 0 to 1; 0 if no packet came. */
   readonly ratio: number
-  /** Packets lost: the causes' sum. */
+  /** Packets lost: the sum of `causes`. */
   readonly lost: number
-  /** Packets that the filter accepted, the lost ones included. */
+  /** Packets that the filter accepted, including those lost. */
   readonly received: number
   /**
-   * Milliseconds that these figures cover: `loss.window` and up to a twentieth more; less while the capture is younger;
-   * more where the event loop was blocked for longer than the window, so that no loss falls between two looks.
+   * Milliseconds that these figures cover: `loss.window` and up to a twentieth more; less while the capture is younger
+   * than the window; more if the event loop was blocked for longer than the window, so that no loss is missed between
+   * two samples.
    */
   readonly duration: number
-  /** The lost ones by cause, as in `CaptureStats`. */
+  /** Packets lost by cause, see {@link CaptureStats}. */
   readonly causes: {
     readonly droppedByRing: number
     readonly droppedByOverflow: number
     readonly malformed: number
   }
   /**
-   * The interfaces that lost packets, those that lost most first; `undefined` where the process may not use eBPF. Exact
-   * in a quiet moment: while packets come, those that are just then on their way through the ring may stand here as
-   * lost, but never more than all interfaces have lost together.
+   * The interfaces that lost packets, those with the most losses first; `undefined` if the process may not use eBPF.
+   * Exact once nothing is in the ring or queued. While packets come, some that are on their way through the ring may be
+   * listed as lost, but never more than all interfaces lost together.
    */
   readonly interfaces: readonly InterfaceLoss[] | undefined
 }

@@ -8,11 +8,11 @@ import {
   packetsOf,
 } from './loss-stats.js'
 
-/** The state of loss has changed, or lasts: see {@link CaptureEvents.loss}. */
+/** The level of loss has changed, or the loss lasts: see {@link CaptureEvents.loss}. */
 export interface LossEvent extends LossStats {
-  /** The level from here on; `none`: the loss is over. */
+  /** The level from now on; `none`: the loss is over. */
   readonly level: LossLevel
-  /** The level up to here; the same, where the event says that the loss lasts. */
+  /** The level until now; equal to `level` if the loss lasts. */
   readonly previous: LossLevel
 }
 
