@@ -4,7 +4,6 @@ import { type DebugLog, debugLog } from '../debug.js'
 import { emitSafely } from '../emit.js'
 import { CaptureError } from '../errors.js'
 import type { HostSets } from '../filter/address-sets.js'
-import { InterfaceHistory } from '../interfaces/interface-history.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import { BlockMeta } from '../native/layouts.js'
 import { Chunk } from '../packets/chunk.js'
@@ -20,13 +19,12 @@ import type { CaptureEvents, CaptureInterfaceEvent } from './capture-events.js'
 import { type CaptureOptions, type NormalisedOptions, normaliseOptions } from './capture-options.js'
 import { type CaptureStats, toStats } from './capture-stats.js'
 import { CapturedInterfaces } from './captured-interfaces.js'
+import { chunkInterfaces } from './chunk-interfaces.js'
 import type { NameOf } from './loss-stats.js'
 import { LossWatch } from './loss-watch.js'
 import { type NativeCapture, type NativeCaptureStats, native } from './native.js'
 import { nameIn } from './packed-interfaces.js'
 
-/** Nanoseconds by which a packet in a chunk may be older than the first one. */
-const outOfOrder = 1_000_000_000n
 const EMPTY = 0
 const EVENTS_FIRST = 1
 
@@ -44,7 +42,6 @@ const EVENTS_FIRST = 1
 export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterable<Chunk>, AsyncDisposable {
   readonly #native: NativeCapture
   readonly #options: NormalisedOptions
-  readonly #history = new InterfaceHistory()
   readonly #loss: LossWatch
   #lossTimer: NodeJS.Timeout | undefined
   readonly #interfaces: CapturedInterfaces
@@ -79,7 +76,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     let wake = () => {}
     let handle: NativeCapture
     try {
-      handle = await native().openCapture(normalised.native, () => wake())
+      handle = await native().openCapture(normalised.native, normalised.selection.native, () => wake())
     } catch (error) {
       debug('not opened: %s', (error as Error).message)
       throw explainOpening(error)
@@ -107,7 +104,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       warn: (warning) => this.#warn(warning),
       debug,
     })
-    this.#interfaces = new CapturedInterfaces(handle, options.selection, this.#history, {
+    this.#interfaces = new CapturedInterfaces(handle, options.selection, {
       learn: (iface) => this.#filter.learn(iface),
       failed: (error) => this.#fail(error),
       debug,
@@ -356,12 +353,16 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
 
   #chunk(buffer: ArrayBuffer): Chunk {
     const meta = this.#meta
-    const epoch = meta[BlockMeta.EPOCH] as number
     const lease = meta[BlockMeta.LEASE] as number
     const firstTimestamp = this.#times[BlockMeta.FIRST_TIMESTAMP] as bigint
-    const steady = firstTimestamp - outOfOrder > this.#history.latest
+    const resolve = chunkInterfaces(
+      this.#native,
+      meta[BlockMeta.EPOCH] as number,
+      meta[BlockMeta.RING] as number,
+      meta[BlockMeta.NUMBER] as number,
+    )
     return new Chunk({
-      memory: new ChunkMemory(buffer, (index, timestamp) => this.#history.resolve(index, epoch, timestamp), steady),
+      memory: new ChunkMemory(buffer, resolve, meta[BlockMeta.STEADY] === 1),
       packetCount: meta[BlockMeta.PACKETS] as number,
       byteLength: meta[BlockMeta.BYTES] as number,
       firstTimestamp,

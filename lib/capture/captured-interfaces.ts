@@ -1,45 +1,38 @@
 import type { DebugLog } from '../debug.js'
 import { CaptureError } from '../errors.js'
 import { toInterfaceEvents } from '../interfaces/interface-event.js'
-import type { InterfaceHistory } from '../interfaces/interface-history.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import type { Selection } from '../interfaces/selection.js'
 import type { CaptureInterfaceEvent } from './capture-events.js'
-import type { NativeCapture, NativeQueuedEvent } from './native.js'
+import type { NativeCapture, NativeInitialInterface, NativeQueuedEvent } from './native.js'
 
-/** What is told by {@link CapturedInterfaces}. @internal */
-export interface CapturedInterfacesWatch {
+/** Called by {@link CapturedInterfaces}. @internal */
+export interface CapturedInterfacesListener {
   /** An interface is captured as it is described here: from now on, or still. */
   learn(iface: NetworkInterface): void
-  /** A function among the patterns threw; what it was asked about is not captured. */
+  /** A function among the patterns threw; the interface is not captured. */
   failed(error: CaptureError): void
   /** Each decision, with the pattern that made it. */
   readonly debug: DebugLog
 }
 
 /**
- * The interfaces that a capture selects: each is decided on when it appears or has another name, and the native side is
- * told. What it tells in turn has to be applied in its order. Keeps the history for the packets.
+ * The interfaces that a capture selects, as of the last event taken. Where a RegExp or a function takes part in the
+ * selection, it decides on each interface that appears or gets another name, and gives the native side the verdict;
+ * else the verdict comes with the event. Events have to be applied in their order.
  *
  * @internal
  */
 export class CapturedInterfaces {
   readonly #native: Pick<NativeCapture, 'decide'>
   readonly #selection: Selection
-  readonly #history: InterfaceHistory
-  readonly #watch: CapturedInterfacesWatch
+  readonly #listener: CapturedInterfacesListener
   readonly #selected = new Map<number, NetworkInterface>()
 
-  constructor(
-    native: Pick<NativeCapture, 'decide'>,
-    selection: Selection,
-    history: InterfaceHistory,
-    watch: CapturedInterfacesWatch,
-  ) {
+  constructor(native: Pick<NativeCapture, 'decide'>, selection: Selection, listener: CapturedInterfacesListener) {
     this.#native = native
     this.#selection = selection
-    this.#history = history
-    this.#watch = watch
+    this.#listener = listener
   }
 
   /** Those that are captured now, by index. */
@@ -48,20 +41,20 @@ export class CapturedInterfaces {
   }
 
   /**
-   * Decides on those that are there at the start.
+   * Decides on those that are present at the start.
    *
    * @throws CaptureError `ERR_NO_INTERFACE` where one is missing that was named, or none is selected and none can come;
    * what a function among the patterns throws.
    */
-  begin(present: readonly NetworkInterface[]): void {
+  begin(initial: readonly NativeInitialInterface[]): void {
     const selection = this.#selection
-    for (const iface of present) {
-      const { selected, text } = selection.decide(iface)
-      this.#watch.debug('present: %s', text)
-      this.#history.record(iface, 0, 0n)
+    for (const { interface: iface, selected: verdict } of initial) {
+      const { selected: expected, text } = selection.decide(iface)
+      this.#listener.debug('present: %s', text)
+      const selected = verdict ?? this.#answer(iface, 0, expected)
       if (selected) this.#selected.set(iface.index, iface)
-      this.#native.decide(iface.index, iface.generation, 0, selected)
     }
+    const present = initial.map((one) => one.interface)
     const missing = selection.names?.filter(
       (name) => !present.some((iface) => iface.name === name || iface.alternativeNames.includes(name)),
     )
@@ -80,31 +73,22 @@ export class CapturedInterfaces {
     }
   }
 
-  /** Decides on what has changed; returns what there is to tell of it. The decision waits for the native `commit()`. */
-  apply({ event: change, epoch, time }: NativeQueuedEvent): CaptureInterfaceEvent[] {
+  /** Decides on what has changed; returns the events to emit. A verdict takes effect with the native `commit()`. */
+  apply({ event: change, epoch, selected: verdict }: NativeQueuedEvent): CaptureInterfaceEvent[] {
     const { type, interface: iface } = change
     const { index } = iface
-    this.#watch.debug('interface %s, index %s: %s', iface.name, index, type)
+    this.#listener.debug('interface %s, index %s: %s', iface.name, index, type)
     let selected = this.#selected.has(index)
-    switch (type) {
-      case 'removed':
-        this.#history.gone(index)
-        selected = false
-        break
-      case 'added':
-      case 'renamed':
-        this.#history.record(iface, epoch, time)
-        if (this.#selection.hotplug) {
-          selected = this.#decide(iface)
-          this.#native.decide(index, iface.generation, epoch, selected)
-        } else if (type === 'added') {
-          selected = false
-        }
-        break
-      default:
-        this.#history.record(iface, epoch, time)
+    if (type === 'removed') selected = false
+    else if (verdict !== undefined) {
+      selected = verdict
+      if (this.#listener.debug.enabled && this.#selection.hotplug) {
+        this.#listener.debug('decided: %s', this.#selection.decide(iface).text)
+      }
+    } else if (this.#selection.hotplug && (type === 'added' || type === 'renamed')) {
+      selected = this.#answer(iface, epoch, this.#decide(iface))
     }
-    if (selected) this.#watch.learn(iface)
+    if (selected) this.#listener.learn(iface)
     if (selected) this.#selected.set(index, iface)
     else this.#selected.delete(index)
     return toInterfaceEvents(change).map((event) => Object.freeze({ ...event, selected }))
@@ -115,13 +99,18 @@ export class CapturedInterfaces {
     this.#selected.clear()
   }
 
+  #answer(iface: NetworkInterface, epoch: number, selected: boolean): boolean {
+    this.#native.decide(iface.index, iface.generation, epoch, selected)
+    return selected
+  }
+
   #decide(iface: NetworkInterface): boolean {
     try {
       const { selected, text } = this.#selection.decide(iface)
-      this.#watch.debug('decided: %s', text)
+      this.#listener.debug('decided: %s', text)
       return selected
     } catch (error) {
-      this.#watch.failed(error as CaptureError)
+      this.#listener.failed(error as CaptureError)
       return false
     }
   }

@@ -1,5 +1,5 @@
 import type { CaptureError } from '../errors.js'
-import type { NativeInterfaceEvent } from '../interfaces/native.js'
+import type { NativeInterfaceEvent, NativeSelection } from '../interfaces/native.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import type { SoftnetStats } from '../interfaces/softnet.js'
 import { nativeExports } from '../native/native.js'
@@ -20,16 +20,21 @@ export interface CaptureNative {
   libpcapVersion(): string
   /**
    * Opens a ring and the monitor of interfaces; nothing is received before `start()`. `wake` is called when there may be
-   * something new, once per burst; it is held, and holds the event loop, until the capture is closed.
+   * something new, once per burst; it is held, and holds the event loop, until the capture is closed. Without a
+   * `selection` the verdicts on interfaces are JavaScript's to give: `decide()`.
    */
-  openCapture(options: NativeCaptureOptions, wake: () => void): Promise<NativeCapture>
+  openCapture(
+    options: NativeCaptureOptions,
+    selection: NativeSelection | undefined,
+    wake: () => void,
+  ): Promise<NativeCapture>
 }
 
 /** @internal */
 export const native: () => CaptureNative = nativeExports
 
 /**
- * What a capture is opened with: every value checked and settled (lib/options.ts).
+ * What a capture is opened with: every value checked, defaults applied (capture-options.ts).
  *
  * @internal
  */
@@ -66,7 +71,7 @@ export interface NativeCaptureOptions {
   netns: string | undefined
 }
 
-/** What is to be known of a filter that was compiled (native/core/bpf/filter_request.h). @internal */
+/** A filter that was compiled (native/core/bpf/filter_request.h). @internal */
 export interface NativeFilterState {
   warnings: string[]
   /** LINKTYPE_ numbers that it was compiled for; none where there is no filter. */
@@ -75,13 +80,26 @@ export interface NativeFilterState {
   extensionsMissing: boolean
 }
 
-/** News of an interface on their way to JavaScript. @internal */
+/** An event on its way to JavaScript. @internal */
 export interface NativeQueuedEvent {
-  /** The epoch that the event began. */
+  /** The epoch that the event began (native/core/links/interface_book.h). */
   epoch: number
-  /** When it was read, nanoseconds since 1970: packets up to then are of the time before it. */
-  time: bigint
   event: NativeInterfaceEvent
+  /** The verdict; absent where it is to be given, and where the event asks for none. */
+  selected?: boolean
+}
+
+/** An interface that was present at the start. @internal */
+export interface NativeInitialInterface {
+  interface: NetworkInterface
+  /** The verdict; absent where it is to be given. */
+  selected?: boolean
+}
+
+/** What the packets of an interface index belong to: those later than `since`, in nanoseconds since 1970. @internal */
+export interface NativeInterfaceAt {
+  interface: NetworkInterface
+  since: bigint
 }
 
 /**
@@ -92,15 +110,20 @@ export interface NativeQueuedEvent {
 export interface NativeCapture extends NativeRecorder {
   /** Of the filter it was opened with. */
   readonly filter: NativeFilterState
-  /** The interfaces at the time of opening. */
-  interfaces(): NetworkInterface[]
+  /** The interfaces at the time of opening, by index. */
+  interfaces(): NativeInitialInterface[]
   /** Nothing else may be called until it has settled. */
   start(): Promise<void>
   /** Answers the event of that epoch; 0: the list at the start. */
   decide(index: number, generation: number, epoch: number, selected: boolean): void
-  /** Makes the kernel follow the answers. */
+  /** Makes the kernel follow the verdicts on the events taken so far. */
   commit(): void
   nextEvent(): NativeQueuedEvent | undefined
+  /**
+   * What an interface index means in a block: latest first, never empty; a packet belongs to the first one with an
+   * earlier `since`, or else to the last. Also once the capture is closed.
+   */
+  interfacesAt(index: number, epoch: number, ring: number, number: number): NativeInterfaceAt[]
   nextFault(): CaptureError | undefined
   /** The next block and, in `meta`, what is in it; or 0: none yet, 1: take the events first, 2: no more will come. */
   nextBlock(meta: ArrayBuffer): ArrayBuffer | 0 | 1 | 2
@@ -146,7 +169,7 @@ export interface NativeCaptureStats {
   blockSize: number
   blockCount: number
   table: 'ebpf' | 'classic' | 'none'
-  /** Absent where the kernel does not tell. */
+  /** Absent where it cannot be read. */
   softnet?: SoftnetStats
   /** Of the same moment. */
   lossSample: LossSample

@@ -35,7 +35,20 @@ export interface NativePattern {
 }
 
 /**
- * What happened to an interface, as the core tells it.
+ * A selection that names and string patterns alone make: the core decides (native/core/links/interface_selection.h).
+ *
+ * @internal
+ */
+export interface NativeSelection {
+  /** Exact names; where there are any, nothing else counts. */
+  names: readonly string[]
+  include: readonly string[]
+  exclude: readonly string[]
+  loopback: boolean
+}
+
+/**
+ * What happened to an interface, as the core reports it.
  *
  * @internal
  */

@@ -1,6 +1,7 @@
 import { types } from 'node:util'
 import { checkBoolean, checkKeys } from '../arguments.js'
 import { CaptureError, describe, optionError, printable } from '../errors.js'
+import type { NativeSelection } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
 import { compilePattern, type InterfacePattern, type Matcher } from './pattern.js'
 
@@ -62,6 +63,8 @@ export interface Selection {
   readonly hotplug: boolean
   /** The exact names asked for; `undefined` where the selection is by rules. */
   readonly names: readonly string[] | undefined
+  /** The same selection for the core, which then needs no answers; `undefined` where a RegExp or a function takes part. */
+  readonly native: NativeSelection | undefined
   /** For the capture to emit as `warning`, once. */
   readonly warnings: readonly string[]
   /** @throws CaptureError `ERR_PATTERN` from a user's function, {@link InterfacePattern}. */
@@ -158,6 +161,7 @@ function byNames(list: readonly unknown[], label: string): Compiled {
   return {
     hotplug: false,
     names,
+    native: { names, include: [], exclude: [], loopback: true },
     warnings,
     decide(iface) {
       for (const name of names) {
@@ -194,6 +198,7 @@ function byRules(rules: Readonly<Record<string, unknown>>, label: string): Compi
   return {
     hotplug,
     names: undefined,
+    native: expressionsOf(include, exclude, loopback),
     warnings: [...include, ...exclude].flatMap((matcher) => matcher.warnings),
     decide(iface, nameOnly = false) {
       const hit = (list: readonly Matcher[]) =>
@@ -231,6 +236,18 @@ function byRules(rules: Readonly<Record<string, unknown>>, label: string): Compi
       return verdict(iface, false, 'include', `nothing in the include list (${tried}) matches it`)
     },
   }
+}
+
+function expressionsOf(
+  include: readonly Matcher[],
+  exclude: readonly Matcher[],
+  loopback: boolean,
+): NativeSelection | undefined {
+  const texts = (list: readonly Matcher[]) =>
+    list.map(({ pattern }) => pattern).filter((one) => typeof one === 'string')
+  const selection = { names: [], include: texts(include), exclude: texts(exclude), loopback }
+  const complete = selection.include.length === include.length && selection.exclude.length === exclude.length
+  return complete ? selection : undefined
 }
 
 function matchers(value: unknown, label: string): readonly Matcher[] {

@@ -9,10 +9,13 @@ export const BlockMeta = {
   PACKETS: 0,
   BYTES: 1,
   EPOCH: 2,
-  LEASE: 3,
-  FIRST_TIMESTAMP: 4,
-  LAST_TIMESTAMP: 5,
-  WORDS: 6,
+  RING: 3,
+  NUMBER: 4,
+  STEADY: 5,
+  LEASE: 6,
+  FIRST_TIMESTAMP: 7,
+  LAST_TIMESTAMP: 8,
+  WORDS: 9,
 } as const
 
 /** What nextChunk() writes about a chunk, likewise. @internal */

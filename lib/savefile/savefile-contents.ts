@@ -1,4 +1,4 @@
-import { nameless } from '../interfaces/interface-history.js'
+import { nameless } from '../interfaces/nameless.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import type { NativeFileBlock, NativeFileInterface, NativeFileSection } from './native.js'
 import {

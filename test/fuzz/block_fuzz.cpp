@@ -88,12 +88,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   SelectionTable table(someFilter(), true);
   table.use(std::make_unique<support::NoKernel>(true));
   std::uint32_t generation = 0;
-  TakenBlock taken = table.take(block, length, 0, 1, [&](std::uint32_t index) {
+  InterfaceBook book;
+  TakenBlock taken = table.take(block, length, {0, 1}, [&](std::uint32_t index) {
     InterfaceInfo info;
     info.index = index;
     info.generation = ++generation;
-    table.apply({{InterfaceChange::Added, info, {}}}, index, {1});
-    if ((index & 1) == 0) table.decide(index, generation, table.epoch(), (refuse & 1) != 0);
+    const Moment now{index, {1}};
+    (void)table.apply(book.enter({{InterfaceChange::Added, info, {}}}, now), now);
+    if ((index & 1) == 0) table.decide(info.id(), book.epoch(), (refuse & 1) != 0, now);
   });
   EXPECT(taken.records == announced);
   table.handOut(block, taken);

@@ -30,7 +30,7 @@ Napi::Array textList(Napi::Env env, const std::vector<std::string>& texts) {
   return list;
 }
 
-// What JavaScript is told of a filter in force: NativeFilterState in lib/native/native.ts.
+// The state of an active filter: NativeFilterState in lib/capture/native.ts.
 Napi::Object filterState(Napi::Env env, const FilterRequest& filter) {
   Napi::Array linkTypes = Napi::Array::New(env, filter.linkTypes.size());
   for (std::uint32_t i = 0; i < filter.linkTypes.size(); ++i)
@@ -42,14 +42,26 @@ Napi::Object filterState(Napi::Env env, const FilterRequest& filter) {
   return state;
 }
 
-// An expression, or none.
+// A string, or none.
 std::optional<std::string> textOf(Napi::Value value) {
   if (!value.IsString()) return std::nullopt;
   return value.As<Napi::String>().Utf8Value();
 }
 
+// A selection by names or expressions alone: NativeSelection in lib/interfaces/native.ts.
+struct SelectionRequest {
+  std::vector<std::string> names, include, exclude;
+  bool loopback = false;
+
+  [[nodiscard]] Result<InterfaceSelection> compile() {
+    if (!names.empty()) return InterfaceSelection::byNames(std::move(names));
+    return InterfaceSelection::byPatterns(include, exclude, loopback);
+  }
+};
+
 struct OpenRequest {
   CaptureConfig config;
+  std::optional<SelectionRequest> selection;
   FilterRequest filter;
   AddressLists hosts;
   std::string netns;  // "": the caller's
@@ -67,6 +79,7 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
                                          InstanceMethod<&CaptureHandle::decide>("decide"),
                                          InstanceMethod<&CaptureHandle::commit>("commit"),
                                          InstanceMethod<&CaptureHandle::nextEvent>("nextEvent"),
+                                         InstanceMethod<&CaptureHandle::interfacesAt>("interfacesAt"),
                                          InstanceMethod<&CaptureHandle::nextFault>("nextFault"),
                                          InstanceMethod<&CaptureHandle::nextBlock>("nextBlock"),
                                          InstanceMethod<&CaptureHandle::release>("release"),
@@ -104,6 +117,7 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
       return object;
     }
     CaptureHandle* self = Unwrap(object);
+    self->book_ = capture->book();
     self->capture_ = std::move(capture);
     self->waker_ = std::move(waker);
     self->leases_ = std::make_unique<Leases>(request.copying);
@@ -219,10 +233,15 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
   Napi::Value interfaces(const Napi::CallbackInfo& info) {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
-    const auto& known = capture->initialInterfaces();
-    Napi::Array list = Napi::Array::New(info.Env(), known.size());
+    const auto& initial = capture->initialInterfaces();
+    Napi::Array list = Napi::Array::New(info.Env(), initial.size());
     std::uint32_t position = 0;
-    for (const auto& [index, interface] : known) list.Set(position++, toJs(info.Env(), interface));
+    for (const auto& [interface, selected] : initial) {
+      Napi::Object one = Napi::Object::New(info.Env());
+      one.Set("interface", objects_.of(info.Env(), interface));
+      if (selected) one.Set("selected", Napi::Boolean::New(info.Env(), *selected));
+      list.Set(position++, one);
+    }
     return list;
   }
 
@@ -237,7 +256,7 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
   void decide(const Napi::CallbackInfo& info) {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return;
-    capture->decide(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value(),
+    capture->decide({info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value()},
                     static_cast<std::uint64_t>(info[2].As<Napi::Number>().DoubleValue()),
                     info[3].As<Napi::Boolean>().Value());
   }
@@ -253,10 +272,27 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     const auto queued = capture_->nextEvent();
     if (!queued) return info.Env().Undefined();
     Napi::Object object = Napi::Object::New(info.Env());
-    object.Set("epoch", Napi::Number::New(info.Env(), static_cast<double>(queued->epoch)));
-    object.Set("time", Napi::BigInt::New(info.Env(), queued->time));
-    object.Set("event", toJs(info.Env(), queued->event));
+    object.Set("epoch", Napi::Number::New(info.Env(), static_cast<double>(queued->event.epoch)));
+    object.Set("event", objects_.of(info.Env(), queued->event));
+    if (queued->selected) object.Set("selected", Napi::Boolean::New(info.Env(), *queued->selected));
     return object;
+  }
+
+  // interfacesAt(index, epoch, ring, number: number): { interface: NetworkInterface, since: bigint }[]; also once the
+  // capture is closed.
+  Napi::Value interfacesAt(const Napi::CallbackInfo& info) {
+    const auto number = [&](std::size_t at) { return info[at].As<Napi::Number>(); };
+    const BlockOrigin origin{{number(2).Uint32Value(), static_cast<std::uint64_t>(number(3).DoubleValue())},
+                             static_cast<std::uint64_t>(number(1).DoubleValue())};
+    const auto candidates = book_->candidates(number(0).Uint32Value(), origin);
+    Napi::Array list = Napi::Array::New(info.Env(), candidates.size());
+    for (std::uint32_t i = 0; i < candidates.size(); ++i) {
+      Napi::Object one = Napi::Object::New(info.Env());
+      one.Set("interface", objects_.of(info.Env(), candidates[i].interface));
+      one.Set("since", Napi::BigInt::New(info.Env(), candidates[i].since));
+      list.Set(i, one);
+    }
+    return list;
   }
 
   Napi::Value nextFault(const Napi::CallbackInfo& info) {
@@ -277,12 +313,12 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
       case ChunkQueue::Next::Block: break;
     }
     const BlockSummary& summary = lease->taken().summary;
-    // Before it is lent: all but the length stands.
+    // Read before it is lent: the memory may be JavaScript's to change from then on.
     const std::uint32_t packets = summary.packets;
     const std::uint64_t bytes = summary.bytes;
     const std::uint64_t firstTimestamp = summary.firstTimestamp;
     const std::uint64_t lastTimestamp = summary.lastTimestamp;
-    const std::uint64_t epoch = lease->taken().epoch;
+    const BlockOrigin origin = lease->taken().origin();
     std::uint32_t number = 0;
     const Napi::Value buffer = leases_->lend(info.Env(), std::move(*lease), number);
     void* memory = info[0].As<Napi::ArrayBuffer>().Data();
@@ -290,7 +326,10 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     auto* times = static_cast<std::uint64_t*>(memory);
     meta[block_meta::kPackets] = packets;
     meta[block_meta::kBytes] = static_cast<double>(bytes);
-    meta[block_meta::kEpoch] = static_cast<double>(epoch);
+    meta[block_meta::kEpoch] = static_cast<double>(origin.epoch);
+    meta[block_meta::kRing] = origin.block.ring;
+    meta[block_meta::kNumber] = static_cast<double>(origin.block.number);
+    meta[block_meta::kSteady] = book_->isSteady(origin.block) ? 1 : 0;
     meta[block_meta::kLease] = number;
     times[block_meta::kFirstTimestamp] = firstTimestamp;
     times[block_meta::kLastTimestamp] = lastTimestamp;
@@ -405,6 +444,8 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
 
   Napi::Env env_;
   std::unique_ptr<Capture> capture_;
+  std::shared_ptr<const InterfaceBook> book_;
+  InterfaceObjects objects_;
   std::shared_ptr<Waker> waker_;
   std::unique_ptr<Leases> leases_;
   std::string netns_;
@@ -433,6 +474,11 @@ class OpenWorker final : public Napi::AsyncWorker {
     auto hosts = AddressFilter::create(request_.hosts, triesEbpf(request_.config.form));
     if (!hosts) return hosts.error();
     request_.filter.spec.hosts = std::move(*hosts);
+    if (request_.selection) {
+      auto selection = request_.selection->compile();
+      if (!selection) return selection.error();
+      request_.config.selection = std::make_shared<const InterfaceSelection>(std::move(*selection));
+    }
     auto monitor = InterfaceMonitor::open();
     if (!monitor) return monitor.error();
     if (auto compiled = compile(request_.filter, *monitor); !compiled) return compiled.error();
@@ -458,7 +504,22 @@ class OpenWorker final : public Napi::AsyncWorker {
   Error error_;
 };
 
-// openCapture(options: NativeCaptureOptions, wake: () => void): Promise<NativeCapture>
+std::vector<std::string> stringsIn(Napi::Value value) {
+  std::vector<std::string> strings;
+  const auto list = value.As<Napi::Array>();
+  for (std::uint32_t i = 0; i < list.Length(); ++i) strings.push_back(list.Get(i).As<Napi::String>().Utf8Value());
+  return strings;
+}
+
+std::optional<SelectionRequest> selectionOf(Napi::Value value) {
+  if (!value.IsObject()) return std::nullopt;
+  const auto object = value.As<Napi::Object>();
+  return SelectionRequest{stringsIn(object.Get("names")), stringsIn(object.Get("include")),
+                          stringsIn(object.Get("exclude")), object.Get("loopback").As<Napi::Boolean>().Value()};
+}
+
+// openCapture(options: NativeCaptureOptions, selection: NativeSelection | undefined, wake: () => void):
+// Promise<NativeCapture>
 Napi::Value openCapture(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto options = info[0].As<Napi::Object>();
@@ -477,10 +538,7 @@ Napi::Value openCapture(const Napi::CallbackInfo& info) {
   request.config.backend = flag("pcap") ? Backend::Pcap : Backend::Ring;
   request.config.pcap.memory = static_cast<std::size_t>(options.Get("pcapMemory").As<Napi::Number>().DoubleValue());
   request.config.pcap.maxDelayMilliseconds = number("maxDelay");
-  const auto names = options.Get("names").As<Napi::Array>();
-  for (std::uint32_t i = 0; i < names.Length(); ++i) {
-    request.config.pcap.names.push_back(names.Get(i).As<Napi::String>().Utf8Value());
-  }
+  request.config.pcap.names = stringsIn(options.Get("names"));
   request.config.hotplug = flag("hotplug");
   request.config.promiscuous = flag("promiscuous");
   request.config.dedupe = flag("dedupe");
@@ -490,8 +548,9 @@ Napi::Value openCapture(const Napi::CallbackInfo& info) {
   request.hosts.exclude.text = textOf(options.Get("excludeHosts")).value_or("");
   request.hosts.include.text = textOf(options.Get("includeHosts")).value_or("");
   request.netns = textOf(options.Get("netns")).value_or("");
+  request.selection = selectionOf(info[1]);
   request.config.pcap.netns = request.netns;
-  auto waker = std::make_shared<Waker>(env, info[1].As<Napi::Function>());
+  auto waker = std::make_shared<Waker>(env, info[2].As<Napi::Function>());
   auto* worker = new OpenWorker(env, std::move(request), std::move(waker));
   worker->Queue();
   return worker->promise();

@@ -4,6 +4,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
+#include <algorithm>
 #include <string>
 
 #include "core/util/link_type.h"
@@ -109,6 +110,28 @@ Napi::Object toJs(Napi::Env env, const InterfaceEvent& event) {
   if (event.change == InterfaceChange::Renamed || event.change == InterfaceChange::Changed) {
     object.Set("previous", toJs(env, event.previous));
   }
+  return object;
+}
+
+Napi::Object InterfaceObjects::of(Napi::Env env, const InterfaceDescription& interface) {
+  Entry& entry = objects_[interface.get()];
+  // Another description may have stood at the same address before.
+  if (entry.interface.lock() == interface) return entry.object.Value();
+  const Napi::Object object = toJs(env, *interface);
+  entry.interface = interface;
+  entry.object = Napi::Persistent(object);
+  if (objects_.size() >= purgeAt_) {
+    std::erase_if(objects_, [](const auto& one) { return one.second.interface.expired(); });
+    purgeAt_ = std::max<std::size_t>(64, 2 * objects_.size());
+  }
+  return object;
+}
+
+Napi::Object InterfaceObjects::of(Napi::Env env, const BookedEvent& event) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("type", Napi::String::New(env, typeName(event.change)));
+  object.Set("interface", of(env, event.current));
+  if (event.previous) object.Set("previous", of(env, event.previous));
   return object;
 }
 

@@ -3,6 +3,9 @@
 
 #include <napi.h>
 
+#include <unordered_map>
+
+#include "core/links/interface_book.h"
 #include "core/links/interface_info.h"
 
 namespace ringtap::binding {
@@ -11,7 +14,25 @@ namespace ringtap::binding {
 [[nodiscard]] Napi::Object toJs(Napi::Env env, const InterfaceInfo& info);
 
 // { type: 'added' | 'removed' | 'renamed' | 'changed', interface, previous? }: NativeInterfaceEvent in
-// lib/native/native.ts.
+// lib/interfaces/native.ts.
 [[nodiscard]] Napi::Object toJs(Napi::Env env, const InterfaceEvent& event);
+
+// The objects of a book's descriptions: one for each, as long as the book or a queued event holds it. So a packet's
+// interface is the very object that an event has brought.
+class InterfaceObjects {
+ public:
+  [[nodiscard]] Napi::Object of(Napi::Env env, const InterfaceDescription& interface);
+  // As toJs() above.
+  [[nodiscard]] Napi::Object of(Napi::Env env, const BookedEvent& event);
+
+ private:
+  struct Entry {
+    std::weak_ptr<const InterfaceInfo> interface;
+    Napi::ObjectReference object;
+  };
+
+  std::unordered_map<const InterfaceInfo*, Entry> objects_;
+  std::size_t purgeAt_ = 64;  // entries, at which those without a description are removed
+};
 
 }  // namespace ringtap::binding

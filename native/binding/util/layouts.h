@@ -16,7 +16,8 @@ namespace ringtap::binding {
   }
 
 // A block that nextBlock() returns. Words are doubles, the timestamps unsigned 64-bit integers.
-#define RINGTAP_BLOCK_META(X) X(Packets) X(Bytes) X(Epoch) X(Lease) X(FirstTimestamp) X(LastTimestamp)
+#define RINGTAP_BLOCK_META(X) \
+  X(Packets) X(Bytes) X(Epoch) X(Ring) X(Number) X(Steady) X(Lease) X(FirstTimestamp) X(LastTimestamp)
 RINGTAP_LAYOUT(block_meta, RINGTAP_BLOCK_META)
 
 // A chunk that nextChunk() returns, likewise.

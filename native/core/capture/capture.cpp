@@ -26,31 +26,45 @@ Capture::Capture(const CaptureConfig& config, InterfaceMonitor monitor, netlink:
                  std::function<void()> wake)
     : config_(config),
       counters_(std::move(counters)),
-      table_(config.filter, config.hotplug, config.dedupe),
+      table_(config.filter, config.hotplug, config.dedupe, config.selection),
       queue_(wake),
       wake_(std::move(wake)),
       outlet_(queue_),
-      feed_(std::move(monitor), table_, history_, queue_,
-            {[this] { return intake_->ringPosition(); }, [this] { renewMemberships(); }}),
-      overflow_(std::make_shared<OverflowMemory>(config.overflowMemory)) {}
+      feed_(std::move(monitor), *book_, table_, queue_,
+            {.now = [this] { return now(); },
+             .resynced = [this] { promiscuity_.renew(); },
+             .decided =
+                 [this](std::uint64_t epoch) {
+                   if (config_.selection && outlet_.decided(epoch)) overflow_->retryRefused();
+                 }}),
+      overflow_(std::make_shared<OverflowMemory>(config.overflowMemory)),
+      promiscuity_([this](std::uint32_t index, bool on) { return intake_->setPromiscuous(index, on); }) {}
 
 Result<std::unique_ptr<Capture>> Capture::open(const CaptureConfig& config, InterfaceMonitor monitor,
                                                std::function<void()> wake) {
   auto counters = netlink::Requester::open();
   if (!counters) return std::move(counters.error());
   std::unique_ptr<Capture> self(new Capture(config, std::move(monitor), std::move(*counters), std::move(wake)));
-  self->initial_ = self->feed_.initial();
   if (auto opened = self->openIntake(); !opened) return std::move(opened.error());
   self->overflow_->onRoom([capture = self.get()] { capture->intake_->nudge(); });
-  for (InterfaceInfo& device : self->intake_->devices()) self->initial_.emplace(device.index, std::move(device));
-  auto losses = self->counters_.losses();
-  for (const auto& [index, info] : self->initial_) {
-    std::optional<DeviceLosses> before;
-    if (losses && losses->contains(index)) before = losses->find(index)->second;
-    self->table_.add(info, before);
-    self->history_.record(InterfaceEvent{InterfaceChange::Added, info, {}}, 0, 0);
-  }
+  self->addInitial();
   return self;
+}
+
+void Capture::addInitial() {
+  auto losses = counters_.losses();
+  const auto add = [&](const InterfaceInfo& info) {
+    std::optional<DeviceLosses> before;
+    if (losses && losses->contains(info.index)) before = losses->find(info.index)->second;
+    InitialInterface one{book_->add(info), std::nullopt};
+    if (const Verdict verdict = table_.add(one.interface, before); verdict != Verdict::Pending) {
+      one.selected = verdict == Verdict::Selected;
+      follow(info.id(), *one.selected);
+    }
+    initial_.push_back(std::move(one));
+  };
+  for (const auto& [index, info] : feed_.initial()) add(info);
+  for (const InterfaceInfo& device : intake_->devices()) add(device);  // their indexes are above all others
 }
 
 Result<> Capture::openIntake() {
@@ -78,60 +92,49 @@ Result<> Capture::start() {
   auto kernel = intake_->attach(config_.filter, config_.hotplug);
   if (!kernel) return std::move(kernel.error());
   table_.use(std::move(*kernel));
-  config_.filter.hosts.reset();  // the table's: it may be replaced, and its memory is wanted back then
-  if (auto committed = table_.commit(); !committed) return committed;
+  config_.filter.hosts.reset();  // the table holds them: when they are replaced their memory is to be freed
+  if (auto committed = table_.commit({}); !committed) return committed;
   return intake_->begin();
 }
 
-void Capture::decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected) {
-  const bool known = table_.decide(index, generation, epoch, selected);
-  if (known) intake_->setCaptured(index, selected);
-  if (!config_.promiscuous || !known) return;
-  std::lock_guard lock(promiscuousMutex_);
-  if (selected == promiscuous_.contains(index)) return;
-  for (std::uint32_t times = selected ? 1 : promiscuous_[index]; times > 0; --times) {
-    if (auto set = intake_->setPromiscuous(index, selected); !set) {
-      if (set.error().number != ENODEV) queue_.push(std::move(set.error()));  // gone in the meantime: nothing to tell
-      return;
-    }
-  }
-  if (selected) promiscuous_.emplace(index, 1);
-  else promiscuous_.erase(index);
+void Capture::decide(InterfaceId device, std::uint64_t epoch, bool selected) {
+  if (table_.decide(device, epoch, selected, now())) follow(device, selected);
+}
+
+void Capture::follow(InterfaceId device, bool selected) {
+  intake_->setCaptured(device.index, selected);
+  if (!config_.promiscuous) return;
+  if (auto followed = promiscuity_.follow(device, selected); !followed) queue_.push(std::move(followed.error()));
 }
 
 Result<> Capture::commit() {
-  if (auto committed = table_.commit(); !committed) return committed;
+  if (auto committed = table_.commit(now()); !committed) return committed;
   return intake_->commit();
 }
 
-// The kernel ends a membership when the device leaves the namespace (af_packet.c, packet_dev_mclist_delete). Where the
-// news of that were lost, the device may be back as if nothing had been. A membership that still stands is counted once
-// more, and nothing changes for the device.
-void Capture::renewMemberships() {
-  std::lock_guard lock(promiscuousMutex_);
-  for (auto& [index, times] : promiscuous_) {
-    if (intake_->setPromiscuous(index, true)) ++times;  // else it is gone, and its removal is on its way
-  }
-}
-
 std::optional<QueuedEvent> Capture::nextEvent() {
-  // Whoever asks for the next one has answered the last.
+  // The caller has answered the event before it takes the next one.
   if (outlet_.decided(queue_.seenEpoch())) overflow_->retryRefused();
-  auto event = queue_.nextEvent();
-  if (event && event->event.change == InterfaceChange::Removed) {
-    intake_->setCaptured(event->event.current.index, false);
-    std::lock_guard lock(promiscuousMutex_);
-    promiscuous_.erase(event->event.current.index);  // the membership went with the device
+  auto queued = queue_.nextEvent();
+  if (!queued) {
+    if (feed_.resumed()) intake_->nudge();
+    return queued;
   }
-  if (!event && feed_.resumed()) intake_->nudge();
-  return event;
+  const InterfaceId device = queued->event.current->id();
+  if (queued->event.change == InterfaceChange::Removed) {
+    intake_->setCaptured(device.index, false);
+    promiscuity_.forget(device);
+  } else if (queued->selected && table_.isPresent(device)) {
+    follow(device, *queued->selected);
+  }
+  return queued;
 }
 
 ChunkQueue::Next Capture::nextBlock(std::optional<Lease>& out) {
   for (;;) {
     const auto next = queue_.nextBlock(out);
     if (next != ChunkQueue::Next::Block) return next;
-    out->settle([this](std::byte* content, TakenBlock& taken) { table_.handOut(content, taken); });
+    out->modify([this](std::byte* content, TakenBlock& taken) { table_.handOut(content, taken); });
     if (out->taken().summary.packets > 0) return next;
     out.reset();
   }
@@ -166,7 +169,7 @@ bool Capture::oldFilterDrained() {
     oldInQueue_ = queue_.pushed();
     if (recorder_) oldInRecorder_ = recorder_->pushed();
   }
-  // Of a recording that began in the meantime that is too much asked, but not for long.
+  // For a recording that began in the meantime this waits for more blocks than needed, but not for long.
   const bool recorded = !recorder_ || recorder_->done() >= std::min(oldInRecorder_, recorder_->pushed());
   return recorded && queue_.givenOut() >= *oldInQueue_;
 }
@@ -176,10 +179,10 @@ Result<> Capture::record(std::shared_ptr<Recorder> recorder) {
   if (draining_ || closed_) return Error{Code::Closed, "the capture was stopped"};
   if (recorder_) recorder_->join();
   if (expression_) recorder->setFilter(*expression_);  // it was replaced while the first file was being made
-  outlet_.decided(queue_.seenEpoch());
+  outlet_.decided(config_.selection ? book_->epoch() : queue_.seenEpoch());
   auto prepared = recorder->prepare(Recorder::Context{
       table_,
-      history_,
+      *book_,
       [this] { return losses(); },
       [this](const std::string& name) { return speedOf(name); },
       [this](const Recorder& one) { outlet_.detach(one); },
@@ -195,12 +198,11 @@ Result<> Capture::record(std::shared_ptr<Recorder> recorder) {
 void Capture::stopRecording() {
   if (!recorder_) return;
   using Clock = std::chrono::steady_clock;
-  // A packet that passed the filter on another processor may not be counted yet: one retire time covers it.
+  // A packet that passed the filter on another processor may not be counted yet: it is within one retire time.
   const auto delay =
       config_.backend == Backend::Pcap ? config_.pcap.maxDelayMilliseconds : config_.ring.maxDelayMilliseconds;
   const auto from = Clock::now() + std::chrono::milliseconds(delay);
-  // As with a drain: a loop that is held up, for want of memory that JavaScript holds, does not hold up the stop for
-  // ever.
+  // As with a drain: a loop that waits for memory which JavaScript holds does not delay the stop for ever.
   const auto overdue = from + 100 * std::chrono::milliseconds(delay) + std::chrono::seconds(1);
   std::vector<std::uint64_t> wanted;
   recorder_->stop([this, from, overdue, wanted]() mutable {
@@ -268,7 +270,7 @@ void Capture::close() {
 }
 
 CaptureStats Capture::stats() {
-  // Where the kernel does not tell, the figures are absent.
+  // Where the kernel does not report them, the counters are absent.
   auto losses = counters_.losses();
   CaptureStats all = stats(losses ? *losses : LossesByIndex{});
   all.softnet = softnet_.stats();
@@ -284,7 +286,7 @@ CaptureStats Capture::stats(const LossesByIndex& losses) {
   CaptureStats stats;
   std::uint64_t taken = 0;
   for (const std::uint64_t one : intake_->taken()) taken += one;
-  // The loops' counters last: what the table has is then part of them.
+  // The loops' counters last: they then include everything the table has counted.
   stats.table = table_.stats(losses);
   stats.loops = intake_->stats();
   stats.settled = taken == stats.loops.packets - stats.loops.ringDrops - stats.loops.overflowDrops;

@@ -1,4 +1,4 @@
-// One capture: where its packets come from, their filter, and the interfaces it has met.
+// One capture: where its packets come from, their filter, and the interfaces of its namespace.
 //
 // Life: open() → start() → drain()? → close(). Owner: the binding's object for it. open(), start(), close() and the
 // destructor may block for some milliseconds (the kernel waits for packets in flight), start() with libpcap for some
@@ -21,12 +21,16 @@
 #include "core/capture/intake/chunk_queue.h"
 #include "core/capture/intake/intake.h"
 #include "core/capture/intake/interface_feed.h"
+#include "core/capture/intake/promiscuity.h"
 #include "core/capture/pcap/pcap_options.h"
 #include "core/capture/ring/ring.h"
 #include "core/ledger/selection_table.h"
+#include "core/links/interface_book.h"
+#include "core/links/interface_selection.h"
 #include "core/links/netlink_socket.h"
 #include "core/links/softnet.h"
 #include "core/record/recorder.h"
+#include "core/util/clock.h"
 #include "core/util/result.h"
 
 namespace ringtap {
@@ -45,6 +49,9 @@ struct CaptureConfig {
   bool promiscuous = false;
   FilterMode form = FilterMode::Auto;
   bool dedupe = false;  // core/bpf/dedupe.h
+  // Decides which interfaces are captured; without it, decide() does.
+  std::shared_ptr<const InterfaceSelection> selection;
+  std::uint64_t (*clock)() = realNow;  // that of the packets' timestamps
 };
 
 struct CaptureStats {
@@ -54,7 +61,7 @@ struct CaptureStats {
   std::uint64_t overflowUsed = 0;
   std::uint64_t monitorOverflows = 0;
   std::optional<SoftnetStats> softnet;
-  bool settled = false;  // nothing was on its way through a ring: the figures per interface are exact
+  bool settled = false;  // nothing was on its way through a ring: the statistics per interface are exact
 
   // Packets of this interface that were received and cannot be delivered, whatever the cause. Nothing where its
   // `received` is not known.
@@ -69,25 +76,30 @@ class Capture {
                                                              std::function<void()> wake);
   ~Capture();
 
-  // The interfaces at the time of open(), and what else was asked for by name; to be decided with decide(…, epoch 0, …)
-  // before start().
-  [[nodiscard]] const std::map<std::uint32_t, InterfaceInfo>& initialInterfaces() const { return initial_; }
+  // The interfaces at the time of open(), and what else was asked for by name, by index. Those without a verdict are to
+  // be decided with decide(…, epoch 0, …) before start().
+  struct InitialInterface {
+    InterfaceDescription interface;
+    std::optional<bool> selected;
+  };
+  [[nodiscard]] const std::vector<InitialInterface>& initialInterfaces() const { return initial_; }
   // Attaches the filter, begins reception and starts the threads.
   Result<> start();
 
-  // Answers an event. After a run of answers, commit() makes the kernel follow them.
-  void decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected);
+  // Answers an event that came without a verdict. commit() makes the kernel follow, once all events at hand are taken
+  // and answered; it is due even where all of them had their verdicts.
+  void decide(InterfaceId device, std::uint64_t epoch, bool selected);
   Result<> commit();
 
   [[nodiscard]] std::optional<QueuedEvent> nextEvent();
   [[nodiscard]] std::optional<Error> nextFault() { return queue_.nextFault(); }
-  // As ChunkQueue::nextBlock; the block's packets are settled in the ledger. A block of which nothing is left after the
-  // decisions is passed over.
+  // As ChunkQueue::nextBlock; the verdicts are applied, and the block's packets are in the ledger. A block without any
+  // packet left is skipped.
   ChunkQueue::Next nextBlock(std::optional<Lease>& out);
 
   // Replaces the filter: from here on the kernel applies the new one. What it accepted before is in the kernel and in
-  // the queue; oldFilterDrained() says when all of that was given out. enforceFilter() applies the new one to the rest.
-  // `expression`: what a recording's files are to tell of it.
+  // the queue; oldFilterDrained() returns true when all of that was given out. enforceFilter() applies the new one to
+  // the rest. `expression`: the filter as the files of a recording show it.
   Result<> setFilter(const FilterSpec& spec, const std::string& expression = {});
   // The same for the address sets, which are part of what those two mean by the filter.
   Result<> setHosts(std::shared_ptr<const AddressFilter> hosts);
@@ -97,7 +109,7 @@ class Capture {
   // From the next block on, what is selected goes to the recorder too. One at a time.
   Result<> record(std::shared_ptr<Recorder> recorder);
   // The recording ends when everything received before this call is written. What the loops cannot hand over for more
-  // than a second is left to JavaScript, with a fault that says so.
+  // than a second is left to JavaScript, with a fault that reports it.
   void stopRecording();
   // Whether JavaScript takes blocks: without that, while there is a recording, none wait for it.
   void listen(bool listening) { outlet_.listen(listening); }
@@ -108,52 +120,56 @@ class Capture {
   // Ends the threads and closes the descriptors. What waits is dropped; leases stay readable. Idempotent.
   void close();
 
-  // The ledger, with what was lost ahead of the rings beside it; the kernel tells the devices' counters under its RTNL
+  // The ledger, and beside it what was lost ahead of the rings; the kernel reads the devices' counters under its RTNL
   // lock. JavaScript's thread.
   [[nodiscard]] CaptureStats stats();
-  // The same without what was lost ahead of the rings; nothing where no packet came since the rings had accepted
-  // `packets`.
+  // The same without what was lost ahead of the rings. Nothing where the rings have accepted `packets` packets, and no
+  // further one.
   [[nodiscard]] std::optional<CaptureStats> ledgerAfter(std::uint64_t packets);
   [[nodiscard]] IntakeSize size() const { return intake_->size(); }
   // What a filter for setFilter() has to be compiled for beside the link types of the interfaces.
   [[nodiscard]] std::vector<std::uint16_t> linkTypes() const { return intake_->linkTypes(); }
   [[nodiscard]] FilterMode form() const { return table_.form(); }
+  // Outlives the capture, for packets that are kept.
+  [[nodiscard]] std::shared_ptr<const InterfaceBook> book() const { return book_; }
 
  private:
   Capture(const CaptureConfig& config, InterfaceMonitor monitor, netlink::Requester counters,
           std::function<void()> wake);
   Result<> openIntake();
+  void addInitial();
 
   [[nodiscard]] CaptureStats stats(const LossesByIndex& losses);
 
+  // Applies a verdict to all but the table: rings of single interfaces, and promiscuous mode.
+  void follow(InterfaceId device, bool selected);
+  [[nodiscard]] Moment now() const { return {config_.clock(), intake_->ringPosition()}; }
   void resetDrained();
-  void renewMemberships();
   [[nodiscard]] Losses losses();
   [[nodiscard]] std::uint64_t speedOf(const std::string& name) const;
 
   CaptureConfig config_;
   netlink::Requester counters_;  // of the devices of the namespace
   Softnet softnet_;
+  const std::shared_ptr<InterfaceBook> book_ = std::make_shared<InterfaceBook>();
   SelectionTable table_;
-  InterfaceHistory history_;
   ChunkQueue queue_;
   std::function<void()> wake_;
   BlockOutlet outlet_;
   InterfaceFeed feed_;
   std::shared_ptr<OverflowMemory> overflow_;
   std::unique_ptr<Intake> intake_;
-  std::map<std::uint32_t, InterfaceInfo> initial_;
-  // JavaScript's thread's: how much must have left each loop, and then the queue and the recorder, for the filter to be
-  // settled.
+  std::vector<InitialInterface> initial_;
+  // JavaScript's thread: how many packets must have left each loop, and how many blocks then the queue and the
+  // recorder, until nothing is left that an earlier filter accepted.
   std::vector<std::uint64_t> oldInLoops_;
   std::optional<std::uint64_t> oldInQueue_;
   std::uint64_t oldInRecorder_ = 0;
   std::atomic<bool> draining_{false};
   std::atomic<bool> closed_{false};
-  std::mutex promiscuousMutex_;
-  std::map<std::uint32_t, std::uint32_t> promiscuous_;  // by index: how often the membership was asked for
-  std::shared_ptr<Recorder> recorder_;                  // the latest
-  std::optional<std::string> expression_;               // of the latest setFilter()
+  Promiscuity promiscuity_;
+  std::shared_ptr<Recorder> recorder_;     // the latest
+  std::optional<std::string> expression_;  // of the latest setFilter()
 };
 
 }  // namespace ringtap

@@ -1,5 +1,4 @@
-// A block in our hands: from the moment a loop takes it until everybody who reads it is done with it, JavaScript or a
-// recorder.
+// A block that was taken out of a ring, until all of its readers (JavaScript, a recorder) have released it.
 #pragma once
 
 #include <atomic>
@@ -15,18 +14,18 @@
 
 namespace ringtap {
 
-// Whose memory the block is, and where it goes at its end, the kinds of blocks know: ring_block.h, copied_block.h.
+// Where the block's memory comes from and goes to is up to the kinds of blocks: ring_block.h, copied_block.h.
 class HeldBlock {
  public:
   virtual ~HeldBlock() = default;
   HeldBlock(const HeldBlock&) = delete;
   HeldBlock& operator=(const HeldBlock&) = delete;
 
-  // settle() calls change(content, taken) while nobody else reads and the content stays where it is; read() calls
-  // visit(content, taken) while it stays where it is: not for long, a loop may have to wait for it. lend() fixes the
-  // address of the content until the end.
+  // modify() calls change(content, taken) while nobody else reads; read() calls visit(content, taken). The content does
+  // not move meanwhile, and a loop may have to wait for that: both must be short. lend() fixes the address of the
+  // content until the last lease ends.
   template <typename Change>
-  void settle(Change&& change) {
+  void modify(Change&& change) {
     std::lock_guard lock(mutex_);
     change(data_, taken_);
   }
@@ -45,8 +44,8 @@ class HeldBlock {
   // Whether it takes up overflow memory, or nothing, rather than a place in a ring.
   [[nodiscard]] virtual bool home() const = 0;
 
-  // Each lease joins and leaves; with the last one the content is not read any more. If one is left it may be a
-  // recorder's, which can drop the block for its memory.
+  // Called by each lease. After the last one has left, nobody reads the content. One that remains may be a recorder's,
+  // which can drop the block for its memory.
   void join() { ++leases_; }
   void leave() {
     const std::uint32_t left = --leases_;
@@ -60,7 +59,7 @@ class HeldBlock {
   HeldBlock(std::byte* data, TakenBlock taken, std::shared_ptr<OverflowMemory> overflow)
       : taken_(std::move(taken)), data_(data), overflow_(std::move(overflow)) {}
 
-  // The content is not read any more. Idempotent.
+  // Releases the content, which nobody reads any more. Idempotent.
   virtual void end() = 0;
   // In whole 64-bit words, as the content is read.
   [[nodiscard]] std::size_t length() const { return (std::size_t{taken_.summary.length} + 7) / 8 * 8; }
@@ -90,8 +89,8 @@ class Lease {
   ~Lease() { end(); }
 
   template <typename Change>
-  void settle(Change&& change) {
-    block_->settle(change);
+  void modify(Change&& change) {
+    block_->modify(change);
   }
   template <typename Visit>
   void read(Visit&& visit) {

@@ -1,11 +1,14 @@
-// Every interface a capture has met, the verdicts on it over time, and its part of the ledger.
+// Which packets of a capture are delivered, and the count of all: the verdicts on its interfaces, applied to blocks.
 //
-// Epochs order it all: the epoch counts the interface events so far. A block carries the epoch at which it was taken,
-// a verdict the epoch of the event it answers, and the time at which that event was read: a packet is judged by what
-// was decided about the interface as it was when the packet was taken, however late JavaScript comes to decide. The
-// kernel puts no time on its news: between a rename and its reading, packets count as those of the old name.
+// The parts: what is known of each interface (tracked_interface.h: verdicts, counts), the verdicts in the kernel
+// (kernel_verdicts.h), how interfaces relate where duplicates are dropped (dedupe_relations.h), and the filtering of
+// packets that an earlier filter accepted (refilter.h). The table keeps them in step under one lock.
 //
-// Thread-safe. The capture loop reports events and blocks; JavaScript decides and asks for figures.
+// A packet is judged by the verdict on its interface as it was when the packet was received (interface_book.h), however
+// late that verdict comes. Where names and expressions decide, the verdict is there as soon as the event is; else it is
+// pending until JavaScript answers the event.
+//
+// Thread-safe. The capture loops report events and blocks; JavaScript decides and reads the statistics.
 #pragma once
 
 #include <cstdint>
@@ -14,14 +17,15 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include "core/bpf/kernel_filter.h"
+#include "core/ledger/dedupe_relations.h"
+#include "core/ledger/kernel_verdicts.h"
+#include "core/ledger/refilter.h"
 #include "core/ledger/taken_block.h"
 #include "core/ledger/tracked_interface.h"
-#include "core/links/interface_info.h"
+#include "core/links/interface_selection.h"
 #include "core/util/result.h"
 
 namespace ringtap {
@@ -31,57 +35,59 @@ using LossesByIndex = std::map<std::uint32_t, DeviceLosses>;
 
 class SelectionTable {
  public:
-  // `hotplug`: interfaces that come later, and renamed ones, wait for a decision; otherwise they are unselected, and
-  // stay what they were. `dedupe`: see core/bpf/dedupe.h.
-  SelectionTable(FilterSpec spec, bool hotplug, bool dedupe = false)
-      : spec_(std::move(spec)), hotplug_(hotplug), dedupe_(dedupe) {}
+  // `hotplug`: interfaces that come later, and renamed ones, get a verdict of their own; otherwise they are unselected,
+  // and keep the one they had. `dedupe`: see core/bpf/dedupe.h. `selection`: gives the verdicts; without it, decide()
+  // does.
+  SelectionTable(FilterSpec spec, bool hotplug, bool dedupe = false,
+                 std::shared_ptr<const InterfaceSelection> selection = nullptr)
+      : spec_(std::move(spec)), hotplug_(hotplug), selection_(std::move(selection)), relations_(dedupe) {}
 
   // From here on verdicts reach the kernel.
   void use(std::unique_ptr<KernelFilter> kernel);
-  [[nodiscard]] FilterMode form() const { return kernel_->form(); }
+  [[nodiscard]] FilterMode form() const { return kernel_.form(); }
 
-  // An interface that was there before the capture started. Pending until decide().
-  void add(const InterfaceInfo& info, const std::optional<DeviceLosses>& losses = {});
+  // An interface that was present before the capture started. Returns its verdict.
+  Verdict add(const InterfaceDescription& interface, const std::optional<DeviceLosses>& losses = {});
 
-  // The events of one read of the monitor, which was at `time`: each raises the epoch by one. Blocks up to `horizon`
-  // may hold packets from before now.
-  void apply(const std::vector<InterfaceEvent>& events, std::uint64_t time, const RingPosition& ringPosition);
-  [[nodiscard]] std::uint64_t epoch() const;
-  // What is known of the device with this index.
-  enum class Presence { None, Present, Gone };
-  [[nodiscard]] Presence presence(std::uint32_t index) const;
+  // The events of one read of the monitor, which was at `now`.
+  struct Applied {
+    std::optional<bool> selected;  // the verdict; nothing where decide() is to give it, or the event asks for none
+  };
+  std::vector<Applied> apply(const std::vector<BookedEvent>& events, const Moment& now);
 
-  // The answer to the event of that epoch (0: to the list at the start). False where the device is gone.
-  bool decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected);
+  // The answer to the event of that epoch (0: to the list at the start), given at `now`. False where the device is
+  // gone.
+  bool decide(InterfaceId device, std::uint64_t epoch, bool selected, const Moment& now);
+  [[nodiscard]] bool isPresent(InterfaceId device);
   // Brings the kernel's filter up to date with the decisions since the last call.
-  Result<> commit();
+  Result<> commit(const Moment& now);
 
-  // Puts another filter in force, in the kernel and for what is judged here; the address sets stay. After an error the
-  // old one stands.
+  // Replaces the filter, in the kernel and here; the address sets stay. After an error the old one stays in force.
   Result<> replaceFilter(const FilterSpec& spec);
   // The same for the address sets; the filter stays.
   Result<> replaceAddresses(std::shared_ptr<const AddressFilter> hosts);
-  // Applies the filter that is in force now also to blocks up to `horizon`, taken under another, as they are handed
-  // out. A filter that replaces it changes nothing about that, until this is called again.
-  void enforceFilter(const RingPosition& ringPosition);
+  // Applies the present filter also to blocks up to `position`, taken under another, as they are handed out. Replacing
+  // the filter does not change which one that is, until this is called again.
+  void enforceFilter(const RingPosition& position);
 
   // No verdict reaches the kernel from here on; `refuseAll` makes the rings refuse everything instead.
   Result<> close(const std::function<Result<>()>& refuseAll);
 
-  // Judges the packets of a block that the kernel handed over, number `number` of ring `ring`. `stranger(index)` is
-  // called, without the lock, for an index that has no device as far as is known: it learns about the device and calls
-  // apply() before it returns, with a nameless one where there never was any and the kernel does not know it any more.
-  TakenBlock take(std::byte* block, std::size_t size, std::uint32_t ring, std::uint64_t number,
+  // Judges the packets of a block that the kernel handed over. `onUnknown(index)` is called, without the lock, where
+  // the device of a packet is not present as far as is known: it reads the news of that device and calls apply() before
+  // it returns, with a nameless device where there never was one and the kernel does not know it any more.
+  TakenBlock take(std::byte* block, std::size_t size, BlockNumber number,
                   const std::function<void(std::uint32_t index)>& onUnknown);
-  // Settles what was pending, once every event of before the block has its answer; again where the filter has changed
-  // since.
-  void settle(std::byte* block, TakenBlock& taken);
-  // Writes a settled block into the ledger, once: as delivered, or as dropped by the recorder it was meant for.
+  // Applies the verdicts that were pending, once every event from before the block has its answer, and a filter that is
+  // enforced since.
+  void applyVerdicts(std::byte* block, TakenBlock& taken);
+  // Writes a block with applied verdicts into the ledger, once: as delivered, or as dropped by the recorder it was
+  // meant for.
   enum class Outcome { Delivered, DroppedByRecorder };
   void account(TakenBlock& taken, Outcome outcome);
   // Both, as the block leaves the queue: the last step before delivery.
   void handOut(std::byte* block, TakenBlock& taken) {
-    settle(block, taken);
+    applyVerdicts(block, taken);
     account(taken, Outcome::Delivered);
   }
 
@@ -95,31 +101,35 @@ class SelectionTable {
   [[nodiscard]] Stats stats(const LossesByIndex& now = {});
 
  private:
-  std::shared_ptr<TrackedInterface> find(std::uint32_t index);
-  void track(const InterfaceInfo& info, Verdict verdict, RingPosition refilterUntil,
-             const std::optional<DeviceLosses>& losses);
-  BlockShare share(std::shared_ptr<TrackedInterface> tracked, std::uint64_t timestamp) const;
-  [[nodiscard]] KernelCounts countsOf(std::uint32_t index) const;
-  void retire(TrackedInterface& tracked, const std::optional<DeviceLosses>& losses, const RingPosition& ringPosition);
+  using Interface = std::shared_ptr<TrackedInterface>;
+
+  Interface find(std::uint32_t index);
+  Interface find(InterfaceId device);
+  TrackedInterface& track(const InterfaceDescription& interface, std::uint64_t epoch, RingPosition refilterUntil,
+                          const std::optional<DeviceLosses>& losses);
+  void retire(const Interface& tracked, const std::optional<DeviceLosses>& losses, const RingPosition& position);
+  [[nodiscard]] std::optional<bool> selects(const InterfaceInfo& info) const;
+  std::optional<bool> applyAdded(const BookedEvent& event, const Moment& now);
+  std::optional<bool> applyChanged(const BookedEvent& event, const Moment& now);
+  void setInKernel(TrackedInterface& tracked, const Moment& now);
+  void updateRelations(const Moment& now) { relations_.update(byIndex_, spec_.direction, now, kernel_); }
   Result<> replace(FilterSpec spec);
-  void tellKernel(const TrackedInterface& tracked);
-  void relateAll(std::uint64_t since);
-  void filterAgain(std::byte* block, TakenBlock& taken);
+
+  BlockShare* shareOf(const Record& record, TakenBlock& taken, std::unique_lock<std::mutex>& lock,
+                      const std::function<void(std::uint32_t index)>& onUnknown);
+  void refuseLate(TrackedInterface& tracked);
 
   mutable std::mutex mutex_;
   FilterSpec spec_;
-  bool hotplug_;
-  bool dedupe_;
-  bool relationsOld_ = true;  // something has changed that they follow from
-  std::unique_ptr<KernelFilter> kernel_;
-  bool closed_ = false;
-  RingPosition enforceUntil_;
-  FilterSpec enforced_;  // not always that in force: what came under it is held to the next one only when asked
-  std::uint64_t epoch_ = 0;
-  // The latest device of each index, also after it went: its last packets may still be in the ring.
-  std::unordered_map<std::uint32_t, std::shared_ptr<TrackedInterface>> byIndex_;
-  std::vector<std::shared_ptr<TrackedInterface>> gone_;  // oldest first, a bounded number
-  Stats totals_;                                         // interfaces left empty
+  const bool hotplug_;
+  const std::shared_ptr<const InterfaceSelection> selection_;
+  KernelVerdicts kernel_;
+  DedupeRelations relations_;
+  Refilter refilter_;
+  std::uint64_t epoch_ = 0;      // of the last event applied
+  InterfacesByIndex byIndex_;    // the latest device of each index, also after it went: its last packets may come
+  std::vector<Interface> gone_;  // oldest first, a bounded number
+  Stats totals_;                 // interfaces left empty
 };
 
 }  // namespace ringtap

@@ -1,4 +1,4 @@
-// A block as it waits to be handed out, and whose its packets are.
+// A block as it waits to be handed out, and which interfaces its packets belong to.
 #pragma once
 
 #include <array>
@@ -11,40 +11,41 @@
 
 namespace ringtap {
 
-// The packets of one interface in one block; where it was renamed in the meantime, those of one name.
+// The packets of one interface in one block; where its verdict changed in between, those of one verdict.
 struct BlockShare {
   std::shared_ptr<TrackedInterface> interface;
-  Device device;              // that one, for those who do not hold the table's lock
-  std::uint64_t epoch = 0;    // of the decision that they are judged by,
-  std::uint64_t since = 0;    // which is about packets of later than this
-  std::uint64_t until = 0;    // and not later than that
+  InterfaceId device;         // its identity, for readers that do not hold the table's lock
+  std::uint64_t epoch = 0;    // of the event whose verdict applies,
+  std::uint64_t since = 0;    // to packets stamped later than this
+  std::uint64_t until = 0;    // and not later than this
   std::uint32_t records = 0;  // in the block as it came
   std::uint32_t packets = 0;  // of these, those not refused yet
   std::uint32_t truncated = 0;
   std::uint64_t bytes = 0;
-  Verdict verdict = Verdict::Pending;  // pending: to be settled when the block is handed out
-  bool refilter = false;               // the user's filter has to be applied here
+  Verdict verdict = Verdict::Pending;  // pending: looked up again when the block is handed out
+  bool refilter = false;               // the kernel has not applied the user's filter
 };
 
 struct TakenBlock {
   BlockSummary summary;
-  std::uint32_t ring = 0;     // which ring it is of,
-  std::uint64_t number = 0;   // and the how manieth of that, from 1
+  BlockNumber number;
   std::uint64_t records = 0;  // packets the kernel had put in
   std::uint64_t epoch = 0;
-  bool pending = false;       // some share is
-  bool forJavaScript = true;  // whoever else reads it
-  bool accounted = false;     // the ledger has its packets: nothing is changed in it any more
+  bool pending = false;       // a share is
+  bool forJavaScript = true;  // not for a recorder alone
+  bool accounted = false;     // its packets are in the ledger: the block does not change any more
   std::vector<BlockShare> shares;
+
+  [[nodiscard]] BlockOrigin origin() const { return {number, epoch}; }
 };
 
-// Finds the share of a packet fast: packets of one interface come in runs, and of few interfaces at a time. More shares
-// may be added meanwhile.
+// Finds the share of a packet fast: packets of one interface come in runs, and of few interfaces at a time. Shares may
+// be added meanwhile.
 class ShareFinder {
  public:
   explicit ShareFinder(std::vector<BlockShare>& shares) : shares_(shares) {}
 
-  // Null: it has none. Until the next share is added.
+  // Null where the packet has no share. Valid until a share is added.
   BlockShare* find(const Record& record) {
     const auto index = static_cast<std::uint32_t>(record.from().sll_ifindex);
     const std::uint64_t timestamp = record.timestamp();
@@ -60,7 +61,7 @@ class ShareFinder {
 
  private:
   static bool holds(const BlockShare& share, std::uint32_t index, std::uint64_t timestamp) {
-    return share.device.first == index && timestamp <= share.until && (timestamp > share.since || share.since == 0);
+    return share.device.index == index && timestamp <= share.until && (timestamp > share.since || share.since == 0);
   }
 
   std::vector<BlockShare>& shares_;

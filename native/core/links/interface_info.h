@@ -1,7 +1,8 @@
-// What the core knows of one network interface. Plain data, copied freely.
+// One network interface, as rtnetlink describes it, and what can happen to it. Plain data, copied freely.
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,10 +20,17 @@ struct InterfaceAddress {
   bool operator==(const InterfaceAddress&) const = default;
 };
 
+// Which device of a namespace: an index may be used again.
+struct InterfaceId {
+  std::uint32_t index = 0;
+  std::uint32_t generation = 0;
+  auto operator<=>(const InterfaceId&) const = default;
+};
+
 struct InterfaceInfo {
   std::uint32_t index = 0;
-  // Distinguishes devices that had the same index one after another: identity is (namespace, index, generation).
-  // Counts up over all devices that one monitor has seen, from 1.
+  // Distinguishes devices that had the same index one after another. Counts up over all devices that one monitor has
+  // seen, from 1; 0 for a device that came and went before anything could be read about it.
   std::uint32_t generation = 0;
   std::string name;
   std::vector<std::string> alternativeNames;  // IFLA_PROP_LIST / IFLA_ALT_IFNAME
@@ -36,6 +44,7 @@ struct InterfaceInfo {
   std::uint32_t peerIndex = 0;    // IFLA_LINK: the other end of a veth, the device under a vlan; 0: none
   std::int32_t peerNetnsId = -1;  // IFLA_LINK_NETNSID: where that other end lives; -1: in this namespace
   std::vector<InterfaceAddress> addresses;
+  [[nodiscard]] InterfaceId id() const { return {index, generation}; }
   bool operator==(const InterfaceInfo&) const = default;
 };
 
@@ -45,7 +54,7 @@ struct InterfaceEvent {
   InterfaceChange change = InterfaceChange::Changed;
   InterfaceInfo current;   // for Removed: as it was last known
   InterfaceInfo previous;  // for Renamed and Changed: before
-  // The device's counters when the kernel told of the change, where that is known. For Removed: its last.
+  // The device's counters at the time of the change, where the kernel reported them. For Removed: its last.
   std::optional<DeviceLosses> losses = {};
 };
 

@@ -36,7 +36,7 @@ Recorder::~Recorder() {
 Result<> Recorder::prepare(Context context) {
   context_.emplace(std::move(context));
   stream_.start({
-      context_->history,
+      context_->book,
       context_->inRing,
       [this] {
         std::lock_guard lock(mutex_);
@@ -122,9 +122,9 @@ bool Recorder::dropWaiting(const HeldBlock* block) {
 
 void Recorder::drop(Lease lease) {
   std::uint64_t dropped = 0;
-  std::vector<std::pair<Device, std::uint32_t>> devices;
-  lease.settle([&](std::byte* content, TakenBlock& taken) {
-    context_->table.settle(content, taken);
+  std::vector<std::pair<InterfaceId, std::uint32_t>> devices;
+  lease.modify([&](std::byte* content, TakenBlock& taken) {
+    context_->table.applyVerdicts(content, taken);
     if (!taken.forJavaScript) context_->table.account(taken, SelectionTable::Outcome::DroppedByRecorder);
     dropped = taken.summary.packets;
     for (const BlockShare& share : taken.shares) {
@@ -212,8 +212,8 @@ void Recorder::run() {
 }
 
 void Recorder::write(Lease& lease) {
-  lease.settle([this](std::byte* content, TakenBlock& taken) {
-    context_->table.settle(content, taken);
+  lease.modify([this](std::byte* content, TakenBlock& taken) {
+    context_->table.applyVerdicts(content, taken);
     if (!taken.forJavaScript) context_->table.account(taken, SelectionTable::Outcome::Delivered);
   });
   lease.read([this](std::byte* content, const TakenBlock& taken) { stream_.add(content, taken); });

@@ -47,7 +47,7 @@ class Recorder {
  public:
   struct Context {
     SelectionTable& table;
-    const InterfaceHistory& history;
+    const InterfaceBook& book;
     std::function<Losses()> inRing;
     std::function<std::uint64_t(const std::string& name)> speed;  // as RecordingStream's
     std::function<void(const Recorder&)> detach;                  // no further block for this one
@@ -124,7 +124,7 @@ class Recorder {
   std::deque<CompleteFile> news_;
   std::deque<Error> faults_;
   RecorderStats stats_;
-  std::map<Device, std::uint64_t> droppedOf_;  // so far
+  std::map<InterfaceId, std::uint64_t> droppedOf_;  // so far
   std::string filter_;
   std::atomic<std::uint64_t> done_{0};
   std::atomic<bool> ended_{false};

@@ -11,8 +11,6 @@ namespace {
 
 constexpr std::size_t kKnownSlots = 256;
 constexpr std::uint64_t kNoKey = ~std::uint64_t{0};
-// By so much a packet may be older than the first of its block.
-constexpr std::uint64_t kOutOfOrder = 1'000'000'000;
 // What an interface's statistics take at the end of a file.
 constexpr std::size_t kStatisticsBytes = 128;
 std::uint16_t fileLinkType(std::uint16_t hardwareType) {
@@ -62,12 +60,12 @@ std::optional<RecordingStream::Clock::time_point> RecordingStream::cutDue() cons
 
 void RecordingStream::add(std::byte* block, const TakenBlock& taken) {
   forgetKnown();
-  const std::uint64_t first = taken.summary.firstTimestamp;
-  steady_ = first > kOutOfOrder && first - kOutOfOrder > sources_->history.latest();
-  walkIndex(block, taken.summary.packets, [&](const Record& record) { add(record, taken.epoch); });
+  const BlockOrigin origin = taken.origin();
+  steady_ = sources_->book.isSteady(origin.block);
+  walkIndex(block, taken.summary.packets, [&](const Record& record) { add(record, origin); });
 }
 
-void RecordingStream::add(const Record& record, std::uint64_t epoch) {
+void RecordingStream::add(const Record& record, const BlockOrigin& origin) {
   if (format() == SavefileFormat::Pcap) {
     const std::uint16_t linkType = fileLinkType(record);
     if (linkType_ == 0) linkType_ = linkType;
@@ -76,10 +74,10 @@ void RecordingStream::add(const Record& record, std::uint64_t epoch) {
       return;
     }
   }
-  std::uint32_t id = idOf(record, epoch);
+  std::uint32_t id = idOf(record, origin);
   if (writer_.counts().packets > 0 && full(writer_.sizeOf(id, record))) {
     cut();
-    id = idOf(record, epoch);
+    id = idOf(record, origin);
   }
   if (writer_.counts().packets == 0) firstPacket_ = Clock::now();
   if (writer_.write(id, record)) ++packets_;
@@ -92,14 +90,14 @@ bool RecordingStream::full(std::size_t further) const {
   return writer_.counts().bytes + further + ending > form_.rotateBytes;
 }
 
-std::uint32_t RecordingStream::idOf(const Record& record, std::uint64_t epoch) {
+std::uint32_t RecordingStream::idOf(const Record& record, const BlockOrigin& origin) {
   const sockaddr_ll& from = record.from();
   const auto index = static_cast<std::uint32_t>(from.sll_ifindex);
   const std::uint64_t key =
       std::uint64_t{index} << 32 | std::uint32_t{from.sll_hatype} << 16 | record.ownLinkType().value_or(0);
   Known& known = known_[index % known_.size()];
   if (known.key == key) return known.id;
-  const std::uint32_t id = idOf(sources_->history.resolve(index, epoch, record.timestamp()), fileLinkType(record));
+  const std::uint32_t id = idOf(sources_->book.resolve(index, origin, record.timestamp()), fileLinkType(record));
   if (steady_) known = {key, id};
   return id;
 }
@@ -128,7 +126,7 @@ void RecordingStream::addStatistics() {
   if (format() != SavefileFormat::Pcapng) return;
   const Losses inRing = sources_->inRing();
   const auto byRecorder = sources_->byRecorder();
-  std::map<Device, Loss> losses;
+  std::map<InterfaceId, Loss> losses;
   for (const auto& [device, count] : inRing.ofDevice) {
     std::uint64_t& told = toldInRing_.ofDevice[device];
     if (count <= told) continue;
@@ -145,17 +143,16 @@ void RecordingStream::addStatistics() {
 
   // A device of which nothing else is in the file has its losses there all the same.
   for (const auto& [device, loss] : losses) {
-    const bool there = std::any_of(interfaces_.begin(), interfaces_.end(), [&device = device](const auto& info) {
-      return Device{info->index, info->generation} == device;
-    });
+    const bool there = std::any_of(interfaces_.begin(), interfaces_.end(),
+                                   [&device = device](const auto& info) { return info->id() == device; });
     if (there) continue;
-    const auto info = sources_->history.resolve(device.first, ~std::uint64_t{0}, ~std::uint64_t{0});
-    if (info->generation == device.second) (void)idOf(info, info->linkType.value_or(fileLinkType(info->hardwareType)));
+    const auto info = sources_->book.latest(device.index);
+    if (info && info->id() == device) (void)idOf(info, info->linkType.value_or(fileLinkType(info->hardwareType)));
   }
   // Of several names of one device, the last one has the losses.
   std::vector<Loss> byId(interfaces_.size());
   for (std::size_t id = interfaces_.size(); id-- > 0;) {
-    const auto found = losses.extract(Device{interfaces_[id]->index, interfaces_[id]->generation});
+    const auto found = losses.extract(interfaces_[id]->id());
     if (found) byId[id] = found.mapped();
   }
   for (std::size_t id = 0; id < interfaces_.size(); ++id) {

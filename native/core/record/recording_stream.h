@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "core/ledger/taken_block.h"
-#include "core/links/interface_history.h"
+#include "core/links/interface_book.h"
 #include "core/savefile/byte_sink.h"
 #include "core/savefile/savefile_writer.h"
 
@@ -35,18 +35,18 @@ struct RecordingForm {
 struct Losses {
   std::uint64_t inRing = 0;  // of all devices
   bool byDevice = false;     // whether `ofDevice` knows these
-  std::map<Device, std::uint64_t> ofDevice;
+  std::map<InterfaceId, std::uint64_t> ofDevice;
 };
 
 class RecordingStream {
  public:
   using Clock = std::chrono::steady_clock;
   struct Sources {
-    const InterfaceHistory& history;
+    const InterfaceBook& book;
     std::function<Losses()> inRing;
-    std::function<std::map<Device, std::uint64_t>()> byRecorder;  // so far
-    std::function<std::uint64_t(const std::string& name)> speed;  // bits per second, 0: not known
-    std::function<std::string()> filter;                          // the expression in force, as files tell it
+    std::function<std::map<InterfaceId, std::uint64_t>()> byRecorder;  // so far
+    std::function<std::uint64_t(const std::string& name)> speed;       // bits per second, 0: not known
+    std::function<std::string()> filter;                               // the expression in force, as files tell it
   };
   struct Cut {
     std::size_t end;  // everything in the sink before this, and behind the cut before, is of this file
@@ -87,8 +87,8 @@ class RecordingStream {
   };
 
   void begin();
-  void add(const Record& record, std::uint64_t epoch);
-  std::uint32_t idOf(const Record& record, std::uint64_t epoch);
+  void add(const Record& record, const BlockOrigin& origin);
+  std::uint32_t idOf(const Record& record, const BlockOrigin& origin);
   std::uint32_t idOf(std::shared_ptr<const InterfaceInfo> info, std::uint16_t linkType);
   [[nodiscard]] bool full(std::size_t further) const;
   void addStatistics();
@@ -106,7 +106,7 @@ class RecordingStream {
   std::uint64_t began_ = 0;   // the file, nanoseconds since 1970
   Clock::time_point firstPacket_;
   Losses toldInRing_;  // by the files so far
-  std::map<Device, std::uint64_t> toldByRecorder_;
+  std::map<InterfaceId, std::uint64_t> toldByRecorder_;
   std::uint16_t linkType_;  // pcap: of the files, 0 as long as that is open
   std::uint64_t packets_ = 0;
   std::uint64_t otherLinkType_ = 0;

@@ -19,7 +19,11 @@ struct Bench {
     taken.epoch = epoch;
     return Lease(std::make_shared<RingBlock>(ring, index, std::move(taken), overflow));
   }
-  static QueuedEvent event(std::uint64_t epoch) { return {epoch, {}}; }
+  static QueuedEvent event(std::uint64_t epoch) {
+    QueuedEvent queued;
+    queued.event.epoch = epoch;
+    return queued;
+  }
 
   int wakes = 0;
   std::shared_ptr<Ring> ring;
@@ -39,9 +43,9 @@ TEST(aBlockWaitsForTheEventsBeforeIt) {
   bench.queue.push(bench.block(1, 2));
   CHECK(bench.queue.nextBlock(out) == ChunkQueue::Next::Block && out->taken().epoch == 0);
   CHECK(bench.queue.nextBlock(out) == ChunkQueue::Next::EventsFirst);
-  CHECK(bench.queue.nextEvent()->epoch == 1);
+  CHECK(bench.queue.nextEvent()->event.epoch == 1);
   CHECK(bench.queue.nextBlock(out) == ChunkQueue::Next::EventsFirst);
-  CHECK(bench.queue.nextEvent()->epoch == 2 && !bench.queue.nextEvent());
+  CHECK(bench.queue.nextEvent()->event.epoch == 2 && !bench.queue.nextEvent());
   CHECK(bench.queue.nextBlock(out) == ChunkQueue::Next::Block && out->taken().epoch == 2);
   CHECK(bench.queue.nextBlock(out) == ChunkQueue::Next::Empty);
 }

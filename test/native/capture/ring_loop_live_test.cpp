@@ -21,17 +21,18 @@ TEST(blocksGivenBackUnderTheLoopsEyesAreTakenOnce) {
   SelectionTable table({}, true);
   ChunkQueue queue([&] { bell.ring(); });
   BlockOutlet outlet(queue);
-  InterfaceHistory history;
-  InterfaceFeed feed(std::move(*monitor), table, history, queue, {[] { return RingPosition{}; }, [] {}});
+  InterfaceBook book;
+  InterfaceFeed feed(std::move(*monitor), book, table, queue,
+                     {.now = [] { return Moment{}; }, .resynced = [] {}, .decided = {}});
   for (const auto& [index, info] : feed.initial()) {
-    table.add(info);
-    table.decide(index, info.generation, 0, info.name == "near0");
+    (void)table.add(book.add(info));
+    table.decide(info.id(), 0, info.name == "near0", {});
   }
   auto kernel = KernelFilter::attach({}, true, FilterMode::Classic, false, {(*ring)->fd()});
   CHECK(kernel.ok());
   if (!kernel.ok()) return;
   table.use(std::move(*kernel));
-  CHECK(table.commit().ok() && bindToInterface((*ring)->fd(), 0).ok());
+  CHECK(table.commit({}).ok() && bindToInterface((*ring)->fd(), 0).ok());
   // Without overflow memory: a block that is held is held.
   RingLoop loop(0, *ring, {table, queue, outlet, feed, std::make_shared<OverflowMemory>(0)}, 1,
                 [&] { queue.finish(); });
@@ -52,7 +53,7 @@ TEST(blocksGivenBackUnderTheLoopsEyesAreTakenOnce) {
       }
       switch (queue.nextBlock(lease)) {
         case ChunkQueue::Next::Block:
-          lease->settle([&](std::byte* content, TakenBlock& taken) { table.handOut(content, taken); });
+          lease->modify([&](std::byte* content, TakenBlock& taken) { table.handOut(content, taken); });
           held.push_back(std::move(*lease));
           if (held.size() < 4) continue;
           break;

@@ -2,9 +2,11 @@
 #include "core/ledger/selection_table.h"
 
 #include <linux/filter.h>
+#include <net/if.h>
 
 #include <map>
 
+#include "core/util/clock.h"
 #include "support/blocks.h"
 #include "support/check.h"
 #include "support/no_kernel.h"
@@ -48,6 +50,7 @@ InterfaceInfo device(std::uint32_t index, std::uint32_t generation, const std::s
   info.generation = generation;
   info.name = name;
   info.hardwareType = 1;
+  info.flags = IFF_UP;
   return info;
 }
 
@@ -62,12 +65,23 @@ struct Bench {
   }
 
   TakenBlock take(Block& block, std::uint64_t number = 1) {
-    return table.take(block.data(), block.size(), 0, number, [this](std::uint32_t index) {
+    return table.take(block.data(), block.size(), {0, number}, [this](std::uint32_t index) {
       unlistedMap.push_back(index);
-      if (table.presence(index) == SelectionTable::Presence::Gone) return;
-      table.apply({event(InterfaceChange::Added, device(index, nextGeneration++))}, 0, ringPosition);
+      if (book.presence(index) == InterfaceBook::Presence::Gone) return;
+      apply({event(InterfaceChange::Added, device(index, nextGeneration++))}, 0, ringPosition);
     });
   }
+  void add(const InterfaceInfo& info, const std::optional<DeviceLosses>& losses = {}) {
+    (void)table.add(book.add(info), losses);
+  }
+  void apply(const std::vector<InterfaceEvent>& events, std::uint64_t time, const RingPosition& position) {
+    const Moment now{time, position};
+    (void)table.apply(book.enter(events, now), now);
+  }
+  bool decide(std::uint32_t index, std::uint32_t generation, std::uint64_t epoch, bool selected) {
+    return table.decide({index, generation}, epoch, selected, {realNow(), ringPosition});
+  }
+  Result<> commit() { return table.commit({realNow(), ringPosition}); }
   // Hands out and reads, as JavaScript would.
   Indexes handOut(Block& block, TakenBlock& taken) {
     table.handOut(block.data(), taken);
@@ -89,6 +103,7 @@ struct Bench {
     CHECK(delivered == stats.delivered && unselected == stats.unselected && queued == stats.queued);
   }
 
+  InterfaceBook book;
   SelectionTable table;
   FakeKernel* kernel = nullptr;
   Indexes unlistedMap;
@@ -122,42 +137,42 @@ TEST(lossesOfTheDeviceSinceItWasFirstSelected) {
     return news;
   };
 
-  bench.table.add(device(1, 1), counted(100));
-  bench.table.add(device(2, 2), counted(100));
-  bench.table.add(device(3, 3));
+  bench.add(device(1, 1), counted(100));
+  bench.add(device(2, 2), counted(100));
+  bench.add(device(3, 3));
   CHECK(lossesOf(1, {{1, counted(130)}}) == -1);
-  bench.table.decide(1, 1, 0, true);
-  bench.table.decide(2, 2, 0, false);
-  bench.table.decide(3, 3, 0, true);
+  bench.decide(1, 1, 0, true);
+  bench.decide(2, 2, 0, false);
+  bench.decide(3, 3, 0, true);
   CHECK(lossesOf(1, {{1, counted(130)}}) == 30);
   CHECK(lossesOf(1, {}) == -1);                   // the kernel does not tell
   CHECK(lossesOf(2, {{2, counted(130)}}) == -1);  // never captured
   CHECK(lossesOf(3, {{3, counted(130)}}) == -1);  // since when?
 
   // Its new name is wanted: from then on. A further one changes nothing.
-  bench.table.apply({told(event(InterfaceChange::Renamed, device(2, 2, "lan")), 120)}, 1, bench.ringPosition);
-  bench.table.decide(2, 2, 1, true);
+  bench.apply({told(event(InterfaceChange::Renamed, device(2, 2, "lan")), 120)}, 1, bench.ringPosition);
+  bench.decide(2, 2, 1, true);
   CHECK(lossesOf(2, {{2, counted(130)}}) == 10);
-  bench.table.apply({told(event(InterfaceChange::Renamed, device(2, 2, "wan")), 140)}, 2, bench.ringPosition);
-  bench.table.decide(2, 2, 2, true);
+  bench.apply({told(event(InterfaceChange::Renamed, device(2, 2, "wan")), 140)}, 2, bench.ringPosition);
+  bench.decide(2, 2, 2, true);
   CHECK(lossesOf(2, {{2, counted(150)}}) == 30);
 
   // Gone: its last word. The next one with its index begins where it stands.
-  bench.table.apply({told(event(InterfaceChange::Removed, device(2, 2, "wan")), 160)}, 3, bench.ringPosition);
+  bench.apply({told(event(InterfaceChange::Removed, device(2, 2, "wan")), 160)}, 3, bench.ringPosition);
   CHECK(lossesOf(2, {{2, counted(7)}}) == 40);
-  bench.table.apply({told(event(InterfaceChange::Added, device(2, 9)), 3)}, 4, bench.ringPosition);
-  bench.table.decide(2, 9, 4, true);
+  bench.apply({told(event(InterfaceChange::Added, device(2, 9)), 3)}, 4, bench.ringPosition);
+  bench.decide(2, 9, 4, true);
   CHECK(lossesOf(9, {{2, counted(7)}}) == 4 && lossesOf(2, {{2, counted(7)}}) == 40);
   // Gone without a word: not known.
-  bench.table.apply({event(InterfaceChange::Removed, device(2, 9))}, 5, bench.ringPosition);
+  bench.apply({event(InterfaceChange::Removed, device(2, 9))}, 5, bench.ringPosition);
   CHECK(lossesOf(9, {{2, counted(9)}}) == -1);
 }
 
 TEST(decidedBeforeTheStart) {
   Bench bench;
-  bench.table.add(device(1, 1));
-  bench.table.add(device(2, 2));
-  CHECK(bench.table.decide(1, 1, 0, true) && bench.table.decide(2, 2, 0, false));
+  bench.add(device(1, 1));
+  bench.add(device(2, 2));
+  CHECK(bench.decide(1, 1, 0, true) && bench.decide(2, 2, 0, false));
   CHECK(bench.kernel->verdicts.at(1) && !bench.kernel->verdicts.at(2));
   Block block = packetsOf({1, 2, 1, 2, 2});
   TakenBlock taken = bench.take(block);
@@ -171,13 +186,13 @@ TEST(decidedBeforeTheStart) {
 TEST(aStrangerWaitsForItsAnswer) {
   for (const bool selected : {true, false}) {
     Bench bench;
-    bench.table.add(device(1, 1));
-    bench.table.decide(1, 1, 0, true);
+    bench.add(device(1, 1));
+    bench.decide(1, 1, 0, true);
     Block block = packetsOf({7, 1, 7, 8, 1, 7});
     TakenBlock taken = bench.take(block);
     CHECK(bench.unlistedMap == Indexes({7, 8}) && taken.pending && taken.epoch == 2 && taken.summary.packets == 6);
     CHECK(bench.table.stats().queued == 6);
-    CHECK(bench.table.decide(7, 100, 1, selected) && bench.table.decide(8, 101, 2, !selected));
+    CHECK(bench.decide(7, 100, 1, selected) && bench.decide(8, 101, 2, !selected));
     CHECK(bench.handOut(block, taken) == (selected ? Indexes({7, 1, 7, 1, 7}) : Indexes({1, 8, 1})));
     bench.checkBalance(6);
     CHECK(bench.kernel->verdicts.at(7) == selected && bench.kernel->verdicts.at(8) != selected);
@@ -194,20 +209,20 @@ TEST(withoutHotplugLatecomersAreUnselected) {
 
 TEST(anAnswerHoldsForTheTimeOfItsQuestion) {
   Bench bench;
-  bench.table.add(device(1, 1, "eth0"));
-  bench.table.decide(1, 1, 0, true);
+  bench.add(device(1, 1, "eth0"));
+  bench.decide(1, 1, 0, true);
   Block before = packetsOf({1});
   TakenBlock early = bench.take(before, 1);
-  bench.table.apply({event(InterfaceChange::Renamed, device(1, 1, "veth0"))}, 0, {1});
+  bench.apply({event(InterfaceChange::Renamed, device(1, 1, "veth0"))}, 0, {1});
   Block between = packetsOf({1, 1});
   TakenBlock middle = bench.take(between, 2);
-  bench.table.apply({event(InterfaceChange::Renamed, device(1, 1, "eth0"))}, 0, {2});
+  bench.apply({event(InterfaceChange::Renamed, device(1, 1, "eth0"))}, 0, {2});
   Block after = packetsOf({1, 1, 1});
   TakenBlock late = bench.take(after, 3);
   CHECK(early.epoch == 0 && middle.epoch == 1 && late.epoch == 2 && middle.pending && late.pending);
   // As veth0 it is not wanted; the answers come late and in one go.
-  bench.table.decide(1, 1, 1, false);
-  bench.table.decide(1, 1, 2, true);
+  bench.decide(1, 1, 1, false);
+  bench.decide(1, 1, 2, true);
   CHECK(bench.handOut(before, early).size() == 1);
   CHECK(bench.handOut(between, middle).empty());
   CHECK(bench.handOut(after, late).size() == 3);
@@ -217,8 +232,8 @@ TEST(anAnswerHoldsForTheTimeOfItsQuestion) {
 
 TEST(aRenameInTheMiddleOfABlock) {
   Bench bench;
-  bench.table.add(device(1, 1));
-  bench.table.decide(1, 1, 0, true);
+  bench.add(device(1, 1));
+  bench.decide(1, 1, 0, true);
   std::vector<MadeRecord> records(5);
   for (std::uint32_t i = 0; i < 5; ++i) {
     records[i].seconds = 100 + i;
@@ -232,14 +247,13 @@ TEST(aRenameInTheMiddleOfABlock) {
     return numbers;
   };
   // The news are read when the stranger is met: all of this is of the time before.
-  TakenBlock taken = bench.table.take(block.data(), block.size(), 0, 1, [&](std::uint32_t) {
-    bench.table.apply(
-        {event(InterfaceChange::Renamed, device(1, 1, "other")), event(InterfaceChange::Added, device(7, 2))},
-        105'000'000'000, {1});
+  TakenBlock taken = bench.table.take(block.data(), block.size(), {0, 1}, [&](std::uint32_t) {
+    bench.apply({event(InterfaceChange::Renamed, device(1, 1, "other")), event(InterfaceChange::Added, device(7, 2))},
+                105'000'000'000, {2});
   });
   CHECK(taken.pending && taken.epoch == 2 && taken.shares.size() == 2);
-  bench.table.decide(1, 1, 1, false);
-  bench.table.decide(7, 2, 2, true);
+  bench.decide(1, 1, 1, false);
+  bench.decide(7, 2, 2, true);
   CHECK(bench.handOut(block, taken) == (Indexes{1, 1, 7, 1, 1}));
   bench.checkBalance(5);
 
@@ -247,10 +261,10 @@ TEST(aRenameInTheMiddleOfABlock) {
   records[2].index = 1;
   for (MadeRecord& record : records) record.seconds += 4;
   block.fill(records);
-  bench.table.apply({event(InterfaceChange::Renamed, device(1, 1, "eth"))}, 107'000'000'000, {1});
+  bench.apply({event(InterfaceChange::Renamed, device(1, 1, "eth"))}, 107'000'000'000, {2});
   TakenBlock mixed = bench.take(block, 2);
   CHECK(mixed.pending && mixed.shares.size() == 3);
-  bench.table.decide(1, 1, 3, true);
+  bench.decide(1, 1, 3, true);
   CHECK(bench.handOut(block, mixed).size() == 3 && numbers(mixed) == (std::vector<int>{0, 3, 4}));
   CHECK(bench.table.stats().unselected == 2);
   bench.checkBalance(10);
@@ -258,17 +272,17 @@ TEST(aRenameInTheMiddleOfABlock) {
 
 TEST(packetsOfADeviceThatIsGone) {
   Bench bench;
-  bench.table.add(device(1, 1));
-  bench.table.decide(1, 1, 0, true);
-  bench.table.apply({event(InterfaceChange::Removed, device(1, 1))}, 0, {1});
+  bench.add(device(1, 1));
+  bench.decide(1, 1, 0, true);
+  bench.apply({event(InterfaceChange::Removed, device(1, 1))}, 0, {1});
   CHECK(!bench.kernel->verdicts.contains(1));
   Block block = packetsOf({1, 1});
   TakenBlock taken = bench.take(block);
   CHECK(bench.unlistedMap == Indexes({1}) && bench.handOut(block, taken).size() == 2);
   // Its successor has a ledger and a verdict of its own.
-  bench.table.apply({event(InterfaceChange::Added, device(1, 2))}, 0, {1});
-  CHECK(!bench.table.decide(1, 1, 0, true));
-  CHECK(bench.table.decide(1, 2, bench.table.epoch(), false));
+  bench.apply({event(InterfaceChange::Added, device(1, 2))}, 0, {1});
+  CHECK(!bench.decide(1, 1, 0, true));
+  CHECK(bench.decide(1, 2, bench.book.epoch(), false));
   Block next = packetsOf({1});
   TakenBlock second = bench.take(next);
   CHECK(bench.handOut(next, second).empty());
@@ -280,10 +294,10 @@ TEST(packetsOfADeviceThatIsGone) {
 
 TEST(aLateRemovalDoesNotHitTheSuccessor) {
   Bench bench;
-  bench.table.apply({event(InterfaceChange::Added, device(1, 1)), event(InterfaceChange::Added, device(1, 2)),
-                     event(InterfaceChange::Removed, device(1, 1))},
-                    0, {1});
-  CHECK(bench.kernel->verdicts.contains(1) && bench.table.decide(1, 2, 2, true));
+  bench.apply({event(InterfaceChange::Added, device(1, 1)), event(InterfaceChange::Added, device(1, 2)),
+               event(InterfaceChange::Removed, device(1, 1))},
+              0, {1});
+  CHECK(bench.kernel->verdicts.contains(1) && bench.decide(1, 2, 2, true));
 }
 
 TEST(theFilterIsAppliedToWhatTheKernelLetPass) {
@@ -303,7 +317,7 @@ TEST(theFilterIsAppliedToWhatTheKernelLetPass) {
     records[3].hardwareType = 0xffff;
     Block block = Block::of(records);
     TakenBlock taken = bench.take(block, 5);
-    bench.table.decide(7, 100, 1, true);
+    bench.decide(7, 100, 1, true);
     CHECK(bench.handOut(block, taken).size() == (unfiltered ? 1 : 4));
     CHECK(bench.table.stats().lateRefused == (unfiltered ? 3 : 0));
     bench.checkBalance(4);
@@ -317,8 +331,8 @@ TEST(theFilterIsAppliedToWhatTheKernelLetPass) {
 
 TEST(aNewFilterCanReachBackIntoTheQueue) {
   Bench bench;
-  bench.table.add(device(1, 1));
-  bench.table.decide(1, 1, 0, true);
+  bench.add(device(1, 1));
+  bench.decide(1, 1, 0, true);
   Block first = packetsOf({1, 1});
   Block second = packetsOf({1, 1, 1});
   TakenBlock one = bench.take(first, 1);
@@ -335,8 +349,8 @@ TEST(aNewFilterCanReachBackIntoTheQueue) {
 
 TEST(oneFilterAfterAnother) {
   Bench bench;
-  bench.table.add(device(1, 1));
-  bench.table.decide(1, 1, 0, true);
+  bench.add(device(1, 1));
+  bench.decide(1, 1, 0, true);
   bench.table.enforceFilter({10});  // a first one, which accepts everything
   Block first = packetsOf({1, 1});
   Block second = packetsOf({1, 1, 1});
@@ -354,8 +368,8 @@ TEST(oneFilterAfterAnother) {
 
 TEST(malformedRecordsAreInTheLedger) {
   Bench bench;
-  bench.table.add(device(1, 1));
-  bench.table.decide(1, 1, 0, true);
+  bench.add(device(1, 1));
+  bench.decide(1, 1, 0, true);
   Block block = packetsOf({1, 1, 1});
   block.record(1).tp_mac = 0;
   TakenBlock taken = bench.take(block);
@@ -375,13 +389,13 @@ TEST(manyInterfacesInAnyOrder) {
     for (std::uint32_t i = choices.below(30); i > 0; --i) indexes.push_back(choices.below(600));
     Block block = packetsOf(indexes);
     bench.unlistedMap.clear();
-    const std::uint64_t epoch = bench.table.epoch();
+    const std::uint64_t epoch = bench.book.epoch();
     TakenBlock taken = bench.take(block);
     for (std::size_t i = 0; i < bench.unlistedMap.size(); ++i) {
       const std::uint32_t index = bench.unlistedMap[i];
       CHECK(wanted.emplace(index, choices.oneIn(2)).second);
       const auto generation = static_cast<std::uint32_t>(bench.nextGeneration - bench.unlistedMap.size() + i);
-      CHECK(bench.table.decide(index, generation, epoch + 1 + i, wanted[index]));
+      CHECK(bench.decide(index, generation, epoch + 1 + i, wanted[index]));
     }
     for (const std::uint32_t index : indexes) expected[index] += wanted[index] ? 1 : 0;
     for (const std::uint32_t index : bench.handOut(block, taken)) ++delivered[index];
@@ -400,9 +414,9 @@ TEST(duplicatesByTopology) {
     auto first = device(1, 2, "va");
     auto second = device(2, 3, "vb");
     first.master = second.master = 10;
-    bench.table.add(bridge);
-    bench.table.add(first);
-    bench.table.add(second);
+    bench.add(bridge);
+    bench.add(first);
+    bench.add(second);
     // Two packets: from va to vb and the host; from the host to vb.
     const auto crossing = [] {
       return Block::of({{.index = 1},
@@ -418,8 +432,8 @@ TEST(duplicatesByTopology) {
       return bench.handOut(block, taken);
     };
     CHECK(seen() == all);  // not decided yet
-    for (const auto& info : {bridge, first, second}) CHECK(bench.table.decide(info.index, info.generation, 0, true));
-    CHECK(bench.table.commit().ok());
+    for (const auto& info : {bridge, first, second}) CHECK(bench.decide(info.index, info.generation, 0, true));
+    CHECK(bench.commit().ok());
     CHECK(((bench.kernel->relations[2].flags & kDedupeAllOut) != 0) == dedupe);
     CHECK(seen() == all);  // from before that was decided
     bench.table.use(std::make_unique<FakeKernel>());
@@ -431,7 +445,7 @@ TEST(duplicatesByTopology) {
     CHECK((duplicates == std::map<std::uint32_t, std::uint64_t>{{1, 0}, {2, dedupe ? 2 : 0}, {10, dedupe ? 1 : 0}}));
 
     second.master = 0;  // vb leaves: what the host sends there is seen nowhere else
-    bench.table.apply({event(InterfaceChange::Changed, second)}, 0, {});
+    bench.apply({event(InterfaceChange::Changed, second)}, 0, {});
     CHECK(seen() == (dedupe ? Indexes{1, 2, 10, 2} : all));
   }
 }
@@ -440,17 +454,15 @@ TEST(aDeviceComesBackWhileItsPacketsWait) {
   for (const std::uint64_t number : {10u, 11u}) {
     Bench bench;
     bench.kernel->counting = true;
-    bench.table.add(device(5, 1));
-    CHECK(bench.table.decide(5, 1, 0, true));
+    bench.add(device(5, 1));
+    CHECK(bench.decide(5, 1, 0, true));
     bench.kernel->counts[5] = 4;
     // To another namespace and back, twice, with some packets each time, before the block is handed over.
-    bench.table.apply({event(InterfaceChange::Removed, device(5, 1)), event(InterfaceChange::Added, device(5, 2))}, 0,
-                      {10});
+    bench.apply({event(InterfaceChange::Removed, device(5, 1)), event(InterfaceChange::Added, device(5, 2))}, 0, {10});
     bench.kernel->counts[5] = 2;
-    bench.table.apply({event(InterfaceChange::Removed, device(5, 2)), event(InterfaceChange::Added, device(5, 3))}, 0,
-                      {10});
+    bench.apply({event(InterfaceChange::Removed, device(5, 2)), event(InterfaceChange::Added, device(5, 3))}, 0, {10});
     bench.kernel->counts[5] = 3;
-    CHECK(bench.table.decide(5, 3, 4, true));
+    CHECK(bench.decide(5, 3, 4, true));
     const bool late = number > 10;  // past the last block that may hold any of the first two: those were dropped
     Block block = packetsOf(late ? Indexes(3, 5) : Indexes(9, 5));
     TakenBlock taken = bench.take(block, number);
@@ -461,7 +473,7 @@ TEST(aDeviceComesBackWhileItsPacketsWait) {
     CHECK(byGeneration[2].received == (late ? 2 : 0) && byGeneration[2].taken == 0);
     CHECK(byGeneration[3].received == (late ? 3 : 9) && byGeneration[3].delivered == (late ? 3 : 9));
     // The third goes as well, with what it took over.
-    bench.table.apply({event(InterfaceChange::Removed, device(5, 3))}, 0, {20});
+    bench.apply({event(InterfaceChange::Removed, device(5, 3))}, 0, {20});
     for (const InterfaceStats& one : bench.table.stats().interfaces) {
       if (one.generation == 3) CHECK(one.received == (late ? 3 : 9));
     }
@@ -473,15 +485,15 @@ TEST(anIndexIsUsedAgainBeforeItsNewsAreRead) {
   spec.filtered = true;
   spec.programs.push_back({kLinkTypeEthernet, {{BPF_RET | BPF_K, 0, 0, 0}}, {}});  // accepts nothing
   Bench bench(true, spec, true);
-  bench.table.add(device(7, 1, "hot"));
-  CHECK(bench.table.decide(7, 1, 0, true));
-  bench.table.apply({event(InterfaceChange::Removed, device(7, 1, "hot"))}, 0, {0});
-  CHECK(bench.table.presence(7) == SelectionTable::Presence::Gone);
+  bench.add(device(7, 1, "hot"));
+  CHECK(bench.decide(7, 1, 0, true));
+  bench.apply({event(InterfaceChange::Removed, device(7, 1, "hot"))}, 0, {0});
+  CHECK(bench.book.presence(7) == InterfaceBook::Presence::Gone);
   // The kernel lets it pass unfiltered, as it does with every stranger.
   Block block = packetsOf({7});
-  TakenBlock taken = bench.table.take(block.data(), block.size(), 0, 50, [&](std::uint32_t index) {
+  TakenBlock taken = bench.table.take(block.data(), block.size(), {0, 50}, [&](std::uint32_t index) {
     CHECK(index == 7);
-    bench.table.apply({event(InterfaceChange::Added, device(7, 2, "cold"))}, 0, {100});
+    bench.apply({event(InterfaceChange::Added, device(7, 2, "cold"))}, 0, {100});
   });
   CHECK(bench.handOut(block, taken).empty());
   CHECK(bench.table.stats().lateRefused == 1);
@@ -493,9 +505,9 @@ TEST(packetsThatADeviceLeftBehindAreItsOwn) {
   spec.filtered = true;
   spec.programs.push_back({kLinkTypeEthernet, {{BPF_LD | BPF_B | BPF_ABS, 0, 0, 0}, {BPF_RET | BPF_A, 0, 0, 0}}, {}});
   Bench bench(true, spec, true);
-  bench.table.add(device(7, 1, "hot"));
-  CHECK(bench.table.decide(7, 1, 0, true));
-  bench.table.apply({event(InterfaceChange::Removed, device(7, 1, "hot"))}, 0, {3});
+  bench.add(device(7, 1, "hot"));
+  CHECK(bench.decide(7, 1, 0, true));
+  bench.apply({event(InterfaceChange::Removed, device(7, 1, "hot"))}, 0, {3});
   for (const std::uint8_t first : {0, 1}) {
     MadeRecord record;
     record.index = 7;
@@ -503,7 +515,7 @@ TEST(packetsThatADeviceLeftBehindAreItsOwn) {
     Block block = Block::of({record});
     int asked = 0;
     // There is no other.
-    TakenBlock taken = bench.table.take(block.data(), block.size(), 0, 3, [&](std::uint32_t) { ++asked; });
+    TakenBlock taken = bench.table.take(block.data(), block.size(), {0, 3}, [&](std::uint32_t) { ++asked; });
     CHECK(asked == 1);
     // What came after it was forgotten has passed no filter.
     CHECK(bench.handOut(block, taken).size() == first);

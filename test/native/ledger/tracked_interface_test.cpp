@@ -13,10 +13,10 @@ TrackedInterface eth0(Verdict verdict = Verdict::Pending, std::uint64_t epoch = 
   info.index = 7;
   info.generation = 3;
   info.name = "eth0";
-  return {info, epoch, verdict, losses};
+  return {std::make_shared<const InterfaceInfo>(info), epoch, verdict, losses};
 }
 
-bool is(const TrackedInterface::Decision& decision, std::uint64_t epoch, std::uint64_t since, std::uint64_t until) {
+bool is(const PacketVerdict& decision, std::uint64_t epoch, std::uint64_t since, std::uint64_t until) {
   return decision.epoch == epoch && decision.since == since && decision.until == until;
 }
 
@@ -26,31 +26,31 @@ constexpr std::uint64_t kEnd = ~std::uint64_t{0};
 
 TEST(aPacketIsJudgedByTheDecisionOfItsTime) {
   TrackedInterface device = eth0();
-  CHECK(is(device.decisionOn(0), 1, 0, kEnd) && is(device.decisionOn(kEnd), 1, 0, kEnd));
-  device.ask(4, 100, {});
-  device.ask(9, 200, {});
-  CHECK(is(device.decisionOn(100), 1, 0, 100));
-  CHECK(is(device.decisionOn(101), 4, 100, 200) && is(device.decisionOn(200), 4, 100, 200));
-  CHECK(is(device.decisionOn(201), 9, 200, kEnd));
+  CHECK(is(device.verdicts.on({0, 1}, 0), 1, 0, kEnd) && is(device.verdicts.on({0, 1}, kEnd), 1, 0, kEnd));
+  device.verdicts.ask(4, {100, {1000}}, {});
+  device.verdicts.ask(9, {200, {1000}}, {});
+  CHECK(is(device.verdicts.on({0, 1}, 100), 1, 0, 100));
+  CHECK(is(device.verdicts.on({0, 1}, 101), 4, 100, 200) && is(device.verdicts.on({0, 1}, 200), 4, 100, 200));
+  CHECK(is(device.verdicts.on({0, 1}, 201), 9, 200, kEnd));
   // In any order, and not for epochs that asked for nothing.
-  device.answer(9, true);
-  device.answer(1, false);
-  device.answer(5, true);
-  CHECK(device.decisionOn(100).verdict == Verdict::Unselected);
-  CHECK(device.decisionOn(150).verdict == Verdict::Pending);
-  CHECK(device.now() == Verdict::Selected);
-  CHECK(device.at(0) == Verdict::Unselected && device.at(3) == Verdict::Unselected);
-  CHECK(device.at(4) == Verdict::Pending && device.at(8) == Verdict::Pending);
-  CHECK(device.at(9) == Verdict::Selected && device.at(1000) == Verdict::Selected);
+  device.verdicts.answer(9, true);
+  device.verdicts.answer(1, false);
+  device.verdicts.answer(5, true);
+  CHECK(device.verdicts.on({0, 1}, 100).verdict == Verdict::Unselected);
+  CHECK(device.verdicts.on({0, 1}, 150).verdict == Verdict::Pending);
+  CHECK(device.verdicts.now() == Verdict::Selected);
+  CHECK(device.verdicts.at(0) == Verdict::Unselected && device.verdicts.at(3) == Verdict::Unselected);
+  CHECK(device.verdicts.at(4) == Verdict::Pending && device.verdicts.at(8) == Verdict::Pending);
+  CHECK(device.verdicts.at(9) == Verdict::Selected && device.verdicts.at(1000) == Verdict::Selected);
 }
 
 TEST(ofManyDecisionsTheLatestAreKept) {
   TrackedInterface device = eth0(Verdict::Selected, 0);
-  for (std::uint64_t epoch = 1; epoch <= 100; ++epoch) device.ask(epoch, 10 * epoch, {});
-  CHECK(is(device.decisionOn(5), 37, 0, 380));  // 64 of them
-  CHECK(is(device.decisionOn(381), 38, 380, 390));
-  device.answer(36, true);
-  CHECK(device.at(36) == Verdict::Pending);
+  for (std::uint64_t epoch = 1; epoch <= 100; ++epoch) device.verdicts.ask(epoch, {10 * epoch, {1000}}, {});
+  CHECK(is(device.verdicts.on({0, 1}, 5), 37, 0, 380));  // 64 of them
+  CHECK(is(device.verdicts.on({0, 1}, 381), 38, 380, 390));
+  device.verdicts.answer(36, true);
+  CHECK(device.verdicts.at(36) == Verdict::Pending);
 }
 
 TEST(theKernelsCountGoesToWhomThePacketsGo) {
@@ -60,21 +60,21 @@ TEST(theKernelsCountGoesToWhomThePacketsGo) {
     return device.report(counts, {}).received;
   };
   CHECK(!received(*old) && received(*old, {5, 0}) == 5);
-  old->stats.taken = 2;
-  old->lateRefused = 1;
+  old->counts.stats.taken = 2;
+  old->counts.lateRefused = 1;
   CHECK(received(*old, {5, 0}) == 4);
   old->leave({8, 2}, {}, {10, 20});  // five of which are in the ring
   CHECK(received(*old) == 7 && old->report({100, 100}, {}).duplicates == 2 && !old->present());
-  next->follow(old);
-  next->inherit(0, 11, 3);  // behind the horizon of either ring, and of a ring that there was not
-  next->inherit(1, 21, 3);
-  next->inherit(2, 1, 3);
+  TrackedInterface::follow(next, old);
+  next->counts.inherit({0, 11}, 3);  // behind the horizon of either ring, and of a ring that there was not
+  next->counts.inherit({1, 21}, 3);
+  next->counts.inherit({2, 1}, 3);
   CHECK(received(*old) == 7 && received(*next, {0, 0}) == 0);
-  next->inherit(0, 10, 3);
+  next->counts.inherit({0, 10}, 3);
   CHECK(received(*old) == 4 && received(*next, {0, 0}) == 3);
-  next->inherit(1, 20, 4);  // two of these came later
+  next->counts.inherit({1, 20}, 4);  // two of these came later
   CHECK(received(*old) == 2 && received(*next, {2, 0}) == 7);
-  next->inherit(0, 1, 9);
+  next->counts.inherit({0, 1}, 9);
   CHECK(received(*old) == 2 && received(*next, {11, 0}) == 16);
   next->leave({11, 0}, {}, {30});
   CHECK(received(*next) == 16);
@@ -86,13 +86,13 @@ TEST(theKernelsCountGoesToOneThatHasGoneToo) {
   const auto next = std::make_shared<TrackedInterface>(eth0());
   const auto last = std::make_shared<TrackedInterface>(eth0());
   old->leave({50, 0}, {}, {10});
-  next->follow(old);
+  TrackedInterface::follow(next, old);
   next->leave({2, 0}, {}, {12});
-  next->inherit(0, 9, 30);
-  next->stats.taken = 30;
+  next->counts.inherit({0, 9}, 30);
+  next->counts.stats.taken = 30;
   CHECK(old->report({}, {}).received == 20 && next->report({}, {}).received == 32);
-  last->follow(next);  // and back once more: 2 of the one, and 20 of the other
-  last->inherit(0, 10, 25);
+  TrackedInterface::follow(last, next);  // and back once more: 2 of the one, and 20 of the other
+  last->counts.inherit({0, 10}, 25);
   CHECK(old->report({}, {}).received == 0 && next->report({}, {}).received == 30);
   CHECK(last->report({3, 0}, {}).received == 25);
 }
@@ -103,7 +103,7 @@ TEST(fewOfThoseBeforeAreRemembered) {
   for (int i = 1; i <= 65; ++i) {
     latest->leave({1, 0}, {}, {1000});  // and its packet stays in the ring
     auto next = std::make_shared<TrackedInterface>(eth0());
-    next->follow(std::exchange(latest, next));
+    TrackedInterface::follow(next, std::exchange(latest, next));
     CHECK(first.expired() == (i == 65));
   }
 }
@@ -111,12 +111,12 @@ TEST(fewOfThoseBeforeAreRemembered) {
 TEST(lossesCountFromTheFirstSelection) {
   const auto counted = [](std::uint64_t dropped) { return DeviceLosses{.dropped = dropped}; };
   TrackedInterface device = eth0(Verdict::Pending, 1, counted(10));
-  device.answer(1, false);
+  device.verdicts.answer(1, false);
   CHECK(!device.report({}, counted(15)).losses);
-  device.ask(2, 50, counted(20));
-  device.answer(2, true);
-  device.ask(3, 60, counted(30));
-  device.answer(3, true);
+  device.verdicts.ask(2, {50, {1000}}, counted(20));
+  device.verdicts.answer(2, true);
+  device.verdicts.ask(3, {60, {1000}}, counted(30));
+  device.verdicts.answer(3, true);
   CHECK(device.report({}, counted(35)).losses->dropped == 15 && !device.report({}, {}).losses);
   device.leave({}, counted(40), {});
   CHECK(device.report({}, counted(99)).losses->dropped == 20);

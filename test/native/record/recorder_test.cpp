@@ -35,9 +35,8 @@ InterfaceInfo device(std::uint32_t index) {
 struct Bench {
   explicit Bench(RecordingForm form) : table({}, true), queue([] {}), outlet(queue) {
     table.use(std::make_unique<support::NoKernel>());
-    table.add(device(1));
-    (void)table.decide(1, 1, 0, true);
-    history.record(InterfaceEvent{InterfaceChange::Added, device(1), {}}, 0, 0);
+    (void)table.add(book.add(device(1)));
+    (void)table.decide({1, 1}, 0, true, {});
     auto opened = Recorder::open({std::move(form), {.path = folder.file("%i.pcapng")}, ""});
     CHECK(opened.ok());
     recorder = std::move(*opened);
@@ -50,7 +49,7 @@ struct Bench {
 
   void start() {
     CHECK(recorder
-              ->prepare({table, history,
+              ->prepare({table, book,
                          [this] {
                            std::unique_lock lock(mutex);
                            if (!held) return Losses{.byDevice = true};
@@ -92,15 +91,15 @@ struct Bench {
     auto memory = BlockMemory::take(overflow, block.size());
     CHECK(memory.has_value());
     std::memcpy(memory->data(), block.data(), block.size());
-    TakenBlock taken = table.take(memory->data(), block.size(), 0, ++blocks, [this](std::uint32_t onUnknown) {
-      table.apply({InterfaceEvent{InterfaceChange::Added, device(onUnknown), {}}}, 1, {1000});
-      history.record(InterfaceEvent{InterfaceChange::Added, device(onUnknown), {}}, table.epoch(), 1);
+    TakenBlock taken = table.take(memory->data(), block.size(), {0, ++blocks}, [this](std::uint32_t index) {
+      const Moment now{1, {1000}};
+      (void)table.apply(book.enter({InterfaceEvent{InterfaceChange::Added, device(index), {}}}, now), now);
     });
     outlet.push(std::make_shared<CopiedBlock>(std::move(*memory), std::move(taken)));
   }
 
   SelectionTable table;
-  InterfaceHistory history;
+  InterfaceBook book;
   ChunkQueue queue;
   BlockOutlet outlet;
   std::shared_ptr<OverflowMemory> overflow = std::make_shared<OverflowMemory>(1 << 20);
@@ -137,7 +136,7 @@ TEST(aStoppedRecorderHearsOfDecisions) {
   bench.recorder->stop([] { return true; });
   CHECK(eventually([&] { return bench.detached.load(); }));
   CHECK(!bench.recorder->ended());
-  (void)bench.table.decide(2, 2, 1, true);
+  (void)bench.table.decide({2, 2}, 1, true, {});
   bench.outlet.decided(1);
   CHECK(eventually([&] { return bench.recorder->ended(); }));
   CHECK(bench.recorder->stats().packets == 3 && bench.recorder->stats().dropped == 0);

@@ -66,8 +66,8 @@ class Consumer {
       return;
     }
     capture_ = std::move(*opened);
-    for (const auto& [index, info] : capture_->initialInterfaces()) {
-      capture_->decide(index, info.generation, 0, options_.wants(info));
+    for (const auto& [interface, selected] : capture_->initialInterfaces()) {
+      if (!selected) capture_->decide(interface->id(), 0, options_.wants(*interface));
     }
     const auto started = capture_->start();
     CHECK(started.ok());
@@ -110,10 +110,11 @@ class Consumer {
       bool decided = false;
       while (auto event = capture_->nextEvent()) {
         using ringtap::InterfaceChange;
-        const auto& news = event->event;
-        if (news.change != InterfaceChange::Added && news.change != InterfaceChange::Renamed) continue;
-        capture_->decide(news.current.index, news.current.generation, event->epoch, options_.wants(news.current));
         decided = true;
+        const auto& booked = event->event;
+        if (event->selected) continue;
+        if (booked.change != InterfaceChange::Added && booked.change != InterfaceChange::Renamed) continue;
+        capture_->decide(booked.current->id(), booked.epoch, options_.wants(*booked.current));
       }
       if (decided) CHECK(capture_->commit().ok());
       std::optional<ringtap::Lease> lease;

@@ -12,10 +12,10 @@ void BlockOutlet::push(std::shared_ptr<HeldBlock> block) {
     queue_.push(Lease(std::move(block)));
     return;
   }
-  // Both leases first: the block must not go home between them.
+  // Both leases first: the block must not be released between them.
   Lease first(block);
   if (listening_) queue_.push(Lease(block));
-  else block->settle([](std::byte*, TakenBlock& taken) { taken.forJavaScript = false; });
+  else block->modify([](std::byte*, TakenBlock& taken) { taken.forJavaScript = false; });
   recorder_->push(std::move(first));
 }
 
@@ -25,7 +25,7 @@ bool BlockOutlet::dropWaiting(const HeldBlock* block) {
 }
 
 void BlockOutlet::attach(std::shared_ptr<Recorder> recorder) {
-  std::shared_ptr<Recorder> last;  // let go after the lock
+  std::shared_ptr<Recorder> last;  // released after the lock
   std::lock_guard lock(mutex_);
   last = std::exchange(recorder_, std::move(recorder));
   recording_ = true;
@@ -49,7 +49,7 @@ void BlockOutlet::listen(bool listening) {
 
 bool BlockOutlet::decided(std::uint64_t epoch) {
   std::lock_guard lock(mutex_);
-  if (epoch == decided_) return false;
+  if (epoch <= decided_) return false;
   decided_ = epoch;
   if (recorder_) recorder_->decided(epoch);
   return recorder_ != nullptr;

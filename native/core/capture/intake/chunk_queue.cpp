@@ -22,8 +22,8 @@ void ChunkQueue::push(Lease lease) {
 void ChunkQueue::push(QueuedEvent event) {
   std::unique_lock lock(mutex_);
   events_.push_back(std::move(event));
-  if (told_) return;
-  told_ = true;
+  if (woken_) return;
+  woken_ = true;
   lock.unlock();
   wake_();
 }
@@ -31,8 +31,8 @@ void ChunkQueue::push(QueuedEvent event) {
 void ChunkQueue::push(Error fault) {
   std::unique_lock lock(mutex_);
   if (faults_.size() < kMaxFaults) faults_.push_back(std::move(fault));
-  if (told_) return;
-  told_ = true;
+  if (woken_) return;
+  woken_ = true;
   lock.unlock();
   wake_();
 }
@@ -58,17 +58,17 @@ bool ChunkQueue::crowded() const {
 
 std::optional<QueuedEvent> ChunkQueue::nextEvent() {
   std::lock_guard lock(mutex_);
-  told_ = false;
+  woken_ = false;
   if (events_.empty()) return std::nullopt;
   QueuedEvent event = std::move(events_.front());
   events_.pop_front();
-  seenEpoch_ = event.epoch;
+  seenEpoch_ = event.event.epoch;
   return event;
 }
 
 std::optional<Error> ChunkQueue::nextFault() {
   std::lock_guard lock(mutex_);
-  told_ = false;
+  woken_ = false;
   if (faults_.empty()) return std::nullopt;
   Error fault = std::move(faults_.front());
   faults_.pop_front();

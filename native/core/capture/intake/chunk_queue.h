@@ -12,15 +12,14 @@
 #include <optional>
 
 #include "core/ledger/lease.h"
-#include "core/links/interface_info.h"
+#include "core/links/interface_book.h"
 #include "core/util/result.h"
 
 namespace ringtap {
 
 struct QueuedEvent {
-  std::uint64_t epoch = 0;  // the epoch this event began
-  std::uint64_t time = 0;   // when it was read: packets up to then are of the time before it (selection_table.h)
-  InterfaceEvent event;
+  BookedEvent event;
+  std::optional<bool> selected;  // the verdict; nothing where JavaScript is to give it, or the event asks for none
 };
 
 class ChunkQueue {
@@ -31,10 +30,10 @@ class ChunkQueue {
   // The loop's side.
   void push(Lease lease);
   void push(QueuedEvent event);
-  void push(Error fault);  // something the user should hear of; the capture goes on
+  void push(Error fault);  // to be reported to the user; the capture goes on
   void finish();           // no block comes any more
   [[nodiscard]] bool finished() const;
-  // As many events wait as may: the loop then leaves further ones to the kernel, whose own queue ends in a resync.
+  // No more events may wait: the loop leaves further ones to the kernel, whose own queue ends in a resync.
   [[nodiscard]] bool crowded() const;
 
   // JavaScript's side.
@@ -48,7 +47,7 @@ class ChunkQueue {
   // Blocks pushed, and blocks given out, so far.
   [[nodiscard]] std::uint64_t pushed() const;
   [[nodiscard]] std::uint64_t givenOut() const;
-  // Gives all that waits back.
+  // Releases the blocks that wait, and drops the events.
   void clear();
 
  private:
@@ -59,7 +58,7 @@ class ChunkQueue {
   std::deque<Lease> blocks_;
   std::uint64_t seenEpoch_ = 0;  // of the last event JavaScript took
   bool armed_ = false;           // JavaScript waits for a block
-  bool told_ = false;            // it was woken for events and has not come yet
+  bool woken_ = false;           // it was woken for events or faults and has not taken any yet
   bool finished_ = false;
   std::uint64_t pushed_ = 0;
 };

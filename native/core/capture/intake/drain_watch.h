@@ -1,6 +1,6 @@
-// Says when nothing is left of what a loop had received before it was told to drain.
+// Finds out when nothing is left of what a loop had received before it was asked to drain.
 //
-// The loop's thread's.
+// Owner: the loop's thread.
 #pragma once
 
 #include <chrono>
@@ -9,13 +9,13 @@ namespace ringtap {
 
 class DrainWatch {
  public:
-  // `maxDelay`: after which what is received is handed over.
+  // `maxDelay`: the time within which received packets are handed over.
   explicit DrainWatch(std::chrono::milliseconds maxDelay) : maxDelay_(maxDelay) {}
 
   enum class State { Waiting, Drained, Overdue };
 
-  // Asked again and again, from the moment the drain was asked for until it is not Waiting any more. `allTaken`:
-  // nothing is known to be left.
+  // To be called repeatedly from the moment the drain was asked for, until the result is not Waiting any more.
+  // `allTaken`: no packet is known to be left.
   State look(bool allTaken) {
     if (!asked_) since_ = Clock::now();
     asked_ = true;
@@ -25,7 +25,7 @@ class DrainWatch {
     return waited >= 100 * maxDelay_ + std::chrono::seconds(1) ? State::Overdue : State::Waiting;
   }
 
-  // When to look again.
+  // Milliseconds until look() should be called again.
   [[nodiscard]] int timeout() const { return static_cast<int>(maxDelay_.count()) + 1; }
 
  private:

@@ -61,13 +61,13 @@ class Intake {
  public:
   virtual ~Intake() = default;
 
-  // What it captures on that is no network interface and was asked for by name. Their indexes are above any
+  // The devices it captures on that are no network interfaces and were asked for by name. Their indexes are above any
   // interface's.
   [[nodiscard]] virtual std::vector<InterfaceInfo> devices() const { return {}; }
   // What a filter has to be compiled for beside the link types of the interfaces.
   [[nodiscard]] virtual std::vector<std::uint16_t> linkTypes() const { return {}; }
 
-  // Puts the filter in place. What it returns takes the verdicts on interfaces. Nothing is received yet.
+  // Attaches the filter; nothing is received yet. The result takes the verdicts on interfaces.
   // `acceptUnlisted`: see KernelFilter.
   [[nodiscard]] virtual Result<std::unique_ptr<KernelFilter>> attach(const FilterSpec& spec, bool acceptUnlisted) = 0;
   // Begins reception, and starts the threads.
@@ -79,17 +79,17 @@ class Intake {
   virtual void drain() = 0;
   // Ends the threads.
   virtual void stop() = 0;
-  // Closes what is open in the kernel; blocks in somebody's hands stay readable.
+  // Closes what is open in the kernel; blocks with a lease stay readable.
   virtual void shut() = 0;
 
-  // Something may have changed that a loop waits for: room in the overflow memory, or for events.
+  // Wakes the loops: there may be room again in the overflow memory, or for events.
   virtual void nudge() = 0;
-  // An interface is captured from now on, or not any more; to be followed by commit(). JavaScript's thread.
+  // An interface is captured from now on, or not any more; takes effect with commit(). JavaScript's thread.
   virtual void setCaptured(std::uint32_t /*interface*/, bool /*captured*/) {}
   virtual Result<> commit() { return {}; }
   virtual Result<> setPromiscuous(std::uint32_t interface, bool on) = 0;
 
-  // As SelectionTable wants it.
+  // The last blocks that may hold packets from before now.
   [[nodiscard]] virtual RingPosition ringPosition() const = 0;
   // For each loop: packets that are in the kernel's memory or have been, and packets taken out of it into the queue.
   [[nodiscard]] virtual std::vector<std::uint64_t> entered() const = 0;

@@ -1,18 +1,18 @@
 #include "core/capture/intake/interface_feed.h"
 
-#include "core/util/clock.h"
-
 namespace ringtap {
 
-void InterfaceFeed::publish(std::vector<InterfaceEvent>& events) {
+void InterfaceFeed::publish(const std::vector<InterfaceEvent>& events) {
   if (overflows_.exchange(monitor_.overflows()) != monitor_.overflows()) listener_.resynced();
   if (events.empty()) return;
-  std::uint64_t epoch = table_.epoch();
-  const std::uint64_t time = realNow();
-  // First: a block taken after apply() is of the new epoch.
-  for (std::size_t i = 0; i < events.size(); ++i) history_.record(events[i], epoch + 1 + i, time);
-  table_.apply(events, time, listener_.ringPosition());
-  for (InterfaceEvent& event : events) queue_.push(QueuedEvent{++epoch, time, std::move(event)});
+  const Moment now = listener_.now();
+  // The book first: a block taken after apply() belongs to the new epoch.
+  std::vector<BookedEvent> booked = book_.enter(events, now);
+  const auto applied = table_.apply(booked, now);
+  if (listener_.decided) listener_.decided(booked.back().epoch);
+  for (std::size_t i = 0; i < booked.size(); ++i) {
+    queue_.push(QueuedEvent{std::move(booked[i]), applied[i].selected});
+  }
 }
 
 bool InterfaceFeed::read() {
@@ -29,15 +29,15 @@ bool InterfaceFeed::read() {
 
 void InterfaceFeed::learn(std::uint32_t index) {
   std::lock_guard lock(mutex_);
-  using enum SelectionTable::Presence;
-  const auto before = table_.presence(index);
+  using enum InterfaceBook::Presence;
+  const auto before = book_.presence(index);
   if (before == Present) return;  // another ring's loop was faster
   std::vector<InterfaceEvent> events;
-  auto asked = monitor_.query(index, events);  // reads what waits first: most likely the news is there
+  auto asked = monitor_.query(index, events);  // reads what waits first: most likely the event is there
   bool known = before == Gone || (asked && *asked && monitor_.interfaces().contains(index));
   for (const InterfaceEvent& event : events) known = known || event.current.index == index;
   if (!known) {
-    // It came and went between two looks. Its packets are real: they are judged as those of a nameless device.
+    // It came and went between two reads. Its packets are real: they are judged as those of a nameless device.
     InterfaceEvent nameless;
     nameless.change = InterfaceChange::Added;
     nameless.current.index = index;

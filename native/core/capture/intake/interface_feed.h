@@ -1,6 +1,6 @@
-// Brings the news of interfaces from the kernel into the table and the queue, in one order for all rings.
+// Brings the events of interfaces from the kernel into the book, the table and the queue, in one order for all rings.
 //
-// Thread-safe: every ring's loop may read, whichever needs the news first.
+// Thread-safe: any ring's loop may read, whichever needs the events first.
 #pragma once
 
 #include <atomic>
@@ -10,7 +10,7 @@
 
 #include "core/capture/intake/chunk_queue.h"
 #include "core/ledger/selection_table.h"
-#include "core/links/interface_history.h"
+#include "core/links/interface_book.h"
 #include "core/links/interface_monitor.h"
 
 namespace ringtap {
@@ -18,36 +18,37 @@ namespace ringtap {
 class InterfaceFeed {
  public:
   struct Listener {
-    std::function<RingPosition()> ringPosition;  // where all rings are
-    std::function<void()> resynced;              // news were lost: what is known was read anew
+    std::function<Moment()> now;                       // and where all rings are: see InterfaceBook::enter()
+    std::function<void()> resynced;                    // events were lost, and the list of interfaces was read anew
+    std::function<void(std::uint64_t epoch)> decided;  // no event up to this one waits for a verdict
   };
-  InterfaceFeed(InterfaceMonitor monitor, SelectionTable& table, InterfaceHistory& history, ChunkQueue& queue,
+  InterfaceFeed(InterfaceMonitor monitor, InterfaceBook& book, SelectionTable& table, ChunkQueue& queue,
                 Listener listener)
-      : monitor_(std::move(monitor)), table_(table), history_(history), queue_(queue), listener_(std::move(listener)) {}
+      : monitor_(std::move(monitor)), book_(book), table_(table), queue_(queue), listener_(std::move(listener)) {}
 
-  // As the monitor's: readable when there is news. read() drains it.
+  // As the monitor's: readable when there are events. read() drains it.
   [[nodiscard]] int fd() const { return monitor_.fd(); }
   // The interfaces at the time of opening; only before the loops run.
   [[nodiscard]] const std::map<std::uint32_t, InterfaceInfo>& initial() const { return monitor_.interfaces(); }
 
   // False where too many events wait for JavaScript already: the rest is left to the kernel, whose own queue ends in a
-  // resync, until resumed() says that there is room.
+  // resync, until resumed() returns true.
   bool read();
   [[nodiscard]] bool resumed() { return paused_.load() && !queue_.crowded() && paused_.exchange(false); }
 
-  // Learns about the device of a packet: afterwards the table knows the index, if only as one that has gone, or as a
-  // nameless device.
+  // Reads the events about the device of a packet: afterwards the table has the index, if only as one that has gone, or
+  // as a nameless device.
   void learn(std::uint32_t index);
 
   [[nodiscard]] std::uint64_t overflows() const { return overflows_; }
 
  private:
-  void publish(std::vector<InterfaceEvent>& events);
+  void publish(const std::vector<InterfaceEvent>& events);
 
   std::mutex mutex_;
   InterfaceMonitor monitor_;
+  InterfaceBook& book_;
   SelectionTable& table_;
-  InterfaceHistory& history_;
   ChunkQueue& queue_;
   Listener listener_;
   std::atomic<bool> paused_{false};

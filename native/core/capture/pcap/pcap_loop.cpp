@@ -236,7 +236,7 @@ void PcapLoop::handOver(std::unique_ptr<Filling>& block) {
   const std::size_t used = done->filler.seal();
   const std::uint64_t number = ++blocksTaken_;
   // A handle is opened only on an interface that is known.
-  TakenBlock taken = context_.table.take(done->memory.data(), used, 0, number,
+  TakenBlock taken = context_.table.take(done->memory.data(), used, {0, number},
                                          [this](std::uint32_t onUnknown) { context_.feed.learn(onUnknown); });
   const std::uint64_t packets = taken.records;
   if (taken.summary.packets > 0) {

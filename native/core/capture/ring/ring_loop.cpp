@@ -83,7 +83,7 @@ void RingLoop::takeBlocks() {
     const std::uint32_t index = cursor_;
     cursor_ = (cursor_ + 1) % ring_->blockCount();
     const std::uint64_t number = ++blocksTaken_;
-    TakenBlock taken = context_.table.take(ring_->block(index), ring_->blockSize(), number_, number,
+    TakenBlock taken = context_.table.take(ring_->block(index), ring_->blockSize(), {number_, number},
                                            [this](std::uint32_t onUnknown) { context_.feed.learn(onUnknown); });
     const std::uint64_t records = taken.records;
     if (taken.summary.malformed > 0) {

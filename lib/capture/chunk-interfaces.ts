@@ -1,0 +1,28 @@
+import type { InterfaceResolver } from '../packets/chunk-memory.js'
+import type { NativeCapture, NativeInterfaceAt } from './native.js'
+
+/**
+ * Looks up the interfaces of the packets of one block: in the addon once for each index, since several names only count
+ * where an interface changed while the block was in the ring.
+ *
+ * @internal
+ */
+export function chunkInterfaces(
+  native: Pick<NativeCapture, 'interfacesAt'>,
+  epoch: number,
+  ring: number,
+  number: number,
+): InterfaceResolver {
+  let known: Map<number, readonly NativeInterfaceAt[]> | undefined
+  return (index, timestamp) => {
+    known ??= new Map()
+    let candidates = known.get(index)
+    if (!candidates) {
+      candidates = native.interfacesAt(index, epoch, ring, number)
+      known.set(index, candidates)
+    }
+    const last = candidates.at(-1) as NativeInterfaceAt
+    if (candidates.length === 1) return last.interface
+    return (candidates.find(({ since }) => timestamp > since) ?? last).interface
+  }
+}
