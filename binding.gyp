@@ -2,7 +2,9 @@
   "variables": {
     "needs_build": "<!(node scripts/needs-build.cjs)",
     # Where scripts/static-libpcap put a libpcap.a for prebuilt addons; empty: the system's shared library.
-    "static_pcap": "<!(node -p \"process.env.RINGTAP_STATIC_PCAP || ''\")"
+    "static_pcap": "<!(node -p \"process.env.RINGTAP_STATIC_PCAP || ''\")",
+    # Warnings are errors where this is set, as in CI; not for users, whose compiler may be newer and warn of more.
+    "werror": "<!(node -p \"process.env.RINGTAP_WERROR || ''\")"
   },
   "targets": [
     {
@@ -16,7 +18,8 @@
             ["static_pcap != ''", {
               "include_dirs": ["<(static_pcap)/include"],
               "libraries": ["<(static_pcap)/lib/libpcap.a", "-Wl,--exclude-libs,ALL"]
-            }, { "libraries": ["-lpcap"] }]
+            }, { "libraries": ["-lpcap"] }],
+            ["werror != ''", { "cflags_cc": ["-Werror"] }]
           ],
           "cflags!": ["-fno-exceptions"],
           "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],

@@ -20,7 +20,10 @@ const variables = {
 }
 
 /** Names that once were in the API, and which the change log goes on naming. */
-const former = new Set([])
+const former = new Set(['seconds'])
+
+/** Headers that the texts name because nothing includes them. */
+const foreign = new Set(['uv.h'])
 
 /** Made by a build or by a run: such paths need not be in the tree. */
 const made = /^(build|dist|prebuilds|node_modules|\.tap)(\/|$)|^compile_commands\.json$/
@@ -100,11 +103,12 @@ export function faultOf(code, { names: { all, after }, isWord, exists, scripts }
   if (variable) return isWord(variable) ? undefined : `nothing reads ${variable}`
   const file = /^(?:node )?(\.?[\w@-][\w@./-]*)(?::\d+)?(?: .*)?$/.exec(code)?.[1]
   if (file && ((extensions.test(file) && !/^\.\w+$/.test(file)) || /^[\w.-]+\/[\w./-]*$/.test(file))) {
-    return made.test(file) || exists(file) ? undefined : `there is no ${file}`
+    return made.test(file) || /^[A-Z]+\//.test(file) || exists(file) ? undefined : `there is no ${file}`
   }
   if (/^ERR_\w+$/.test(code)) return all.has(code) ? undefined : `CaptureErrorCode has no ${code}`
   const option = /^([a-z]\w*): /.exec(code)?.[1]
-  if (option) return all.has(option) ? undefined : `the API has no option ${option}`
+  // Texts for contributors also name the options of other tools.
+  if (option) return all.has(option) || isWord(option) ? undefined : `the API has no option ${option}`
 
   const match = /^(?:await )?(?:new )?([A-Za-z_$][\w$]*(?:(?:\(\))?\.[A-Za-z_$][\w$]*)*)(\(.*)?$/.exec(code)
   if (!match) return undefined
@@ -177,8 +181,9 @@ function main() {
     const directory = path.posix.dirname(name)
     const exists = (file) =>
       [file, path.posix.join(directory, file)].some((one) => existsSync(path.join(root, one))) ||
-      files.some((one) => one.endsWith(`/${file}`)) ||
-      headers.has(file)
+      files.some((one) => `/${one}`.includes(`/${file}`)) ||
+      headers.has(file) ||
+      foreign.has(file)
     const user = forUsers.test(name)
     const isWord = (word) =>
       /^RINGTAP_/.test(word) || !user ? words.has(word) : name === 'CHANGELOG.md' && former.has(word)

@@ -6,18 +6,20 @@
 //                                                     and some tests in JavaScript
 //   node scripts/test-sanitized.mjs fuzz [PART…]      each fuzzer, for RINGTAP_FUZZ_SECONDS (default 60)
 //   node scripts/test-sanitized.mjs short             some of each, for every change
+//   node scripts/test-sanitized.mjs build             what the short run runs, built and not run
 //
 // With PARTs only those tests whose names contain one of them.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { cmakeOptions } from './native-tests.mjs'
+import { addResult } from './results.mjs'
+import { compiledTests, ctest, tap } from './run-tests.mjs'
 import { judge } from './sanitizer-reports.mjs'
+import { root } from './tree-files.mjs'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
 const build = path.join(root, 'build')
-const compiledTests = path.join('dist', 'work', 'test')
 const jobs = String(availableParallelism())
 
 /** In the short run: those with the most threads, the most traffic and the most ways to end. */
@@ -36,17 +38,14 @@ const threadLive = [
 ]
 
 /** Tests that run no C++ of ours. */
-const withoutNative = ['packets/hexdump', 'package/package', 'package/sanitizer-reports']
+const withoutNative = ['packets/hexdump', 'package/']
 
-/** Runs a command; ends with its code if that is not 0, unless it may fail. */
-function run(command, args, { env = {}, mayFail = false } = {}) {
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } })
-  if (error) {
+/** Runs a command; ends with its code if that is not 0. */
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' })
+  if (error)
     console.error(`${command} cannot be run: ${error.message}. scripts/system-packages installs it (README.md).`)
-    process.exit(1)
-  }
-  if (status !== 0 && !mayFail) process.exit(status ?? 1)
-  return status === 0
+  if (status !== 0) process.exit(status ?? 1)
 }
 
 /** The path of a library of GCC's; ends where there is none. */
@@ -81,18 +80,12 @@ function programs(directory, suffix, parts) {
   )
 }
 
-function ctest(directory, names, parallel = '1') {
-  if (names.length === 0) return
-  const [command, ...rest] = [...unshuffled(), 'ctest', '--test-dir', directory, '--output-on-failure']
-  run(command, [...rest, '--parallel', parallel, '-R', `^(${names.join('|')})$`])
-}
-
 /** One build for both: the addon and the C++ tests share the core. */
 function compile(directory, sanitizer, targets) {
   if (targets.length === 0) return
-  const options = [`RINGTAP_SANITIZE=${sanitizer}`, 'RINGTAP_TESTS=ON'].map((option) => `--CD${option}`)
+  const options = [`-DRINGTAP_SANITIZE=${sanitizer}`, '-DRINGTAP_TESTS=ON', ...cmakeOptions()]
   // Not `cmake-js compile`: that begins anew after an error.
-  run('npx', ['cmake-js', 'configure', '-O', directory, ...options])
+  run('npx', ['cmake-js', 'configure', '-O', directory, ...options.map((option) => option.replace('-D', '--CD'))])
   run('cmake', ['--build', directory, '--parallel', jobs, '--target', ...targets])
 }
 
@@ -100,7 +93,7 @@ function compile(directory, sanitizer, targets) {
  * The tests in JavaScript, over the addon in the directory. Node is not built with the sanitizer: its runtime is loaded
  * ahead of it.
  */
-function live(directory, tests, runtime, options, environment = {}) {
+async function live(name, directory, tests, runtime, options, environment = {}) {
   const reports = `${directory}-reports`
   rmSync(reports, { recursive: true, force: true })
   mkdirSync(reports, { recursive: true })
@@ -115,60 +108,82 @@ function live(directory, tests, runtime, options, environment = {}) {
   }
   const env = Object.entries(settings).map(([name, value]) => `--test-env=${name}=${value}`)
   const files = tests.map((name) => path.join(compiledTests, `${name}.test.js`))
-  const passed = run('npx', ['tap', '--disable-coverage', '--timeout=1200', ...env, ...files], { mayFail: true })
+  const passed = await tap(name, files, ['--timeout=1200', ...env])
   const texts = readdirSync(reports).map((name) => ({ name, text: readFileSync(path.join(reports, name), 'utf8') }))
   const { findings, excused, foreign } = judge(texts)
   for (const { name, text } of findings) console.error(`\n*** ${name}\n${text}`)
   console.error(`${findings.length} findings; leaks of Node itself: ${excused}; reports of other programs: ${foreign}`)
-  if (!passed || findings.length > 0) process.exit(1)
+  addResult({ name: `${name}, reports`, passed: findings.length > 0 ? 0 : 1, failed: findings.length, seconds: 0 })
+  return passed && findings.length === 0
 }
 
-function address(parts, environment) {
-  title('AddressSanitizer and UndefinedBehaviorSanitizer')
-  library('libasan.so')
-  const directory = path.join(build, 'asan')
-  const names = programs('native', '_test', parts)
-  const all = readdirSync(path.join(root, compiledTests), { recursive: true })
-    .filter((name) => name.endsWith('.test.js'))
-    .map((name) => name.slice(0, -'.test.js'.length))
-    .filter((name) => !withoutNative.includes(name))
-  const tests = have(all, parts)
-  compile(directory, 'address', [...names, ...(tests.length > 0 ? ['ringtap'] : [])])
-  ctest(directory, names)
-  if (tests.length === 0) return
-  const options = {
-    // Stacks are followed by frame pointers, which our own code has: by their tables it would take ten times as long.
-    ASAN_OPTIONS: 'detect_leaks=1:malloc_context_size=20',
-    LSAN_OPTIONS: 'exitcode=0', // which leaks count is judged when all have run
-    UBSAN_OPTIONS: 'print_stacktrace=1',
+/** What each kind of run consists of: C++ tests and tests in JavaScript, by the parts of their names. */
+function addressSuite(parts) {
+  const all = readdirSync(path.join(root, 'test'), { recursive: true })
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => name.slice(0, -'.test.ts'.length))
+    .filter((name) => !withoutNative.some((one) => name.startsWith(one)))
+    .sort()
+  return { directory: path.join(build, 'asan'), names: programs('native', '_test', parts), tests: have(all, parts) }
+}
+
+function threadSuite(parts) {
+  return {
+    directory: path.join(build, 'tsan'),
+    names: programs('native', '_test', parts),
+    tests: have(threadLive, parts),
   }
-  live(directory, tests, 'libasan.so', options, environment)
 }
 
-function thread(parts) {
-  title('ThreadSanitizer')
-  library('libtsan.so')
-  const directory = path.join(build, 'tsan')
-  const names = programs('native', '_test', parts)
-  const tests = have(threadLive, parts)
-  compile(directory, 'thread', [...names, ...(tests.length > 0 ? ['ringtap'] : [])])
-  ctest(directory, names)
-  if (tests.length > 0) live(directory, tests, 'libtsan.so', { TSAN_OPTIONS: 'ignore_noninstrumented_modules=1' })
+const fuzzSuite = (parts) => ({ directory: path.join(build, 'fuzz'), names: programs('fuzz', '_fuzz', parts) })
+
+function compileSuite(sanitizer, { directory, names, tests }) {
+  library(sanitizer === 'address' ? 'libasan.so' : 'libtsan.so')
+  compile(directory, sanitizer, [...names, ...(tests.length > 0 ? ['ringtap'] : [])])
 }
 
-function fuzz(parts, seconds) {
-  title(`Fuzzers, ${seconds} s each`)
-  const directory = path.join(build, 'fuzz')
+function compileFuzzers({ directory, names }, seconds) {
   const options = [
     'RINGTAP_FUZZERS=ON',
     'RINGTAP_SANITIZE=address',
     'CMAKE_CXX_COMPILER=clang++',
     `RINGTAP_FUZZ_SECONDS=${seconds}`,
   ].map((option) => `-D${option}`)
-  run('cmake', ['-S', root, '-B', directory, ...options])
-  const names = programs('fuzz', '_fuzz', parts)
+  run('cmake', ['-S', root, '-B', directory, ...options, ...cmakeOptions()])
   run('cmake', ['--build', directory, '--parallel', jobs, '--target', 'seeds', ...names])
-  ctest(directory, names, jobs)
+}
+
+async function address(suite, environment) {
+  title('AddressSanitizer and UndefinedBehaviorSanitizer')
+  compileSuite('address', suite)
+  const options = {
+    // Stacks are followed by frame pointers, which our own code has: by their tables it would take ten times as long.
+    ASAN_OPTIONS: 'detect_leaks=1:malloc_context_size=20',
+    LSAN_OPTIONS: 'exitcode=0', // which leaks count is judged when all have run
+    UBSAN_OPTIONS: 'print_stacktrace=1',
+  }
+  return await both('AddressSanitizer', suite, 'libasan.so', options, environment)
+}
+
+async function thread(suite) {
+  title('ThreadSanitizer')
+  compileSuite('thread', suite)
+  return await both('ThreadSanitizer', suite, 'libtsan.so', { TSAN_OPTIONS: 'ignore_noninstrumented_modules=1' })
+}
+
+/** The C++ tests of a suite, and then those in JavaScript. */
+async function both(name, { directory, names, tests }, runtime, options, environment) {
+  const prefix = unshuffled()
+  const inNative = names.length === 0 || (await ctest(`C++ tests, ${name}`, directory, { names, prefix }))
+  const inJavaScript =
+    tests.length === 0 || (await live(`tests, ${name}`, directory, tests, runtime, options, environment))
+  return inNative && inJavaScript
+}
+
+async function fuzz(suite, seconds) {
+  title(`Fuzzers, ${seconds} s each`)
+  compileFuzzers(suite, seconds)
+  return await ctest('fuzzers', suite.directory, { names: suite.names, parallel: jobs, prefix: unshuffled() })
 }
 
 function upToDate() {
@@ -176,25 +191,38 @@ function upToDate() {
 }
 
 const [kind, ...parts] = process.argv.slice(2)
+const short = { thread: threadSuite(shortThread), address: addressSuite([...shortLive, '_test']), fuzz: fuzzSuite([]) }
+const fuzzSeconds = Number(process.env.RINGTAP_FUZZ_SECONDS) || (kind === 'fuzz' ? 60 : 10)
+let passed = true
 switch (kind) {
   case 'address':
     upToDate()
-    address(parts)
+    passed = await address(addressSuite(parts))
     break
   case 'thread':
     upToDate()
-    thread(parts)
+    passed = await thread(threadSuite(parts))
     break
   case 'fuzz':
-    fuzz(parts, Number(process.env.RINGTAP_FUZZ_SECONDS) || 60)
+    passed = await fuzz(fuzzSuite(parts), fuzzSeconds)
     break
-  case 'short':
+  case 'build':
+    compileSuite('thread', short.thread)
+    compileFuzzers(short.fuzz, fuzzSeconds)
+    compileSuite('address', short.address)
+    break
+  case 'short': {
     upToDate()
-    fuzz([], Number(process.env.RINGTAP_FUZZ_SECONDS) || 10)
-    thread(shortThread)
-    address([...shortLive, '_test'], { RINGTAP_CHAOS_SECONDS: '5' })
+    const outcomes = [
+      await thread(short.thread),
+      await fuzz(short.fuzz, fuzzSeconds),
+      await address(short.address, { RINGTAP_CHAOS_SECONDS: '5' }),
+    ]
+    passed = outcomes.every(Boolean)
     break
+  }
   default:
-    console.error('usage: node scripts/test-sanitized.mjs address|thread|fuzz [PART…], or short')
+    console.error('usage: node scripts/test-sanitized.mjs address|thread|fuzz [PART…], or short, or build')
     process.exit(2)
 }
+if (!passed) process.exitCode = 1

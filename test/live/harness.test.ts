@@ -1,3 +1,4 @@
+// Alone: it sends as fast as the kernel goes, and counts every frame.
 // Proves the tools of the other live tests, with tcpdump as the receiver.
 import { spawn, spawnSync } from 'node:child_process'
 import { range } from '../helpers/range.js'

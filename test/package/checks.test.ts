@@ -33,6 +33,17 @@ const { closingLines } = (await script('results')) as {
   closingLines(results: object[], status: number): string[]
 }
 
+const { countTap, countCtest } = (await script('run-tests')) as Record<
+  'countTap' | 'countCtest',
+  (text: string) => Counts
+>
+interface Counts {
+  passed: number
+  failed: number
+  skipped: number
+  files: { name: string; seconds: number }[]
+}
+
 const options = { target: 99, module: 99, moduleResolution: 100, strict: true, stripInternal: true, types: [] }
 
 /** An API of two files. */
@@ -189,4 +200,54 @@ t.test('the closing lines of a run', async (t) => {
   const many = Array.from({ length: 12 }, (_, i) => ({ name: `${i}`, seconds: i }))
   const lines = closingLines([{ name: 'tap', passed: 12, failed: 0, seconds: 9, files: many }], 0)
   t.equal(lines.filter((line) => line.includes('(tap)')).length, 10, 'the ten slowest')
+})
+
+t.test('tests are counted as tap and ctest tell of them', async (t) => {
+  const tap = `TAP version 14
+# Subtest: dist/work/test/a.test.js
+    # Subtest: one
+        ok 1 - an assertion
+        not ok 2 - another
+    not ok 1 - one # time=1.5ms
+    ok 2 - two # time=1ms
+    ok 3 - three # SKIP no such device
+    1..3
+not ok 1 - dist/work/test/a.test.js # time=250ms
+# Subtest: dist/work/test/b.test.js
+    ok 1 - one
+    1..1
+ok 2 - dist/work/test/b.test.js # time=1.5s
+1..2
+`
+  t.strictSame(countTap(tap), {
+    passed: 2,
+    failed: 1,
+    skipped: 1,
+    files: [
+      { name: 'a.test.js', seconds: 0.25 },
+      { name: 'b.test.js', seconds: 1.5 },
+    ],
+  })
+  const crashed = '    ok 1 - one\nnot ok 1 - dist/work/test/a.test.js # time=9ms\n'
+  t.match(countTap(crashed), { passed: 1, failed: 1 }, 'a file that ends too early has failed')
+  const ctest = `
+      Start  1: a_test
+ 1/3 Test  #1: a_test ...........................   Passed    0.03 sec
+      Start 12: b_live_test
+ 2/3 Test #12: b_live_test ......................***Failed    1.25 sec
+      Start  3: c_test
+ 3/3 Test  #3: c_test ...........................***Timeout 120.01 sec
+
+33% tests passed, 2 tests failed out of 3
+`
+  t.strictSame(countCtest(ctest), {
+    passed: 1,
+    failed: 2,
+    skipped: 0,
+    files: [
+      { name: 'a_test', seconds: 0.03 },
+      { name: 'b_live_test', seconds: 1.25 },
+      { name: 'c_test', seconds: 120.01 },
+    ],
+  })
 })

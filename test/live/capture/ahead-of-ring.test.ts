@@ -1,3 +1,4 @@
+// Alone: it compares counters of the machine.
 // What the kernel lost before any capture could see it: the devices' counters, beside those of `ip -s link`.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'

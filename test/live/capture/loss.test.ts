@@ -1,3 +1,4 @@
+// Alone: it sends as fast as the kernel goes, and counts every frame.
 // The event `loss`, on losses provoked on purpose.
 import { Capture, type LossEvent } from 'ringtap'
 import { imbalances } from '../support/ledger.js'

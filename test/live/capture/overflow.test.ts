@@ -1,3 +1,4 @@
+// Alone: it sends as fast as the kernel goes, and counts every frame.
 import { Capture, type CaptureOptions, type Chunk, Injector, type Packet } from 'ringtap'
 import { range } from '../../helpers/range.js'
 import { sendInSteps, sendInStepsSync } from '../support/in-steps.js'

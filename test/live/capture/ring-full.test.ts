@@ -1,3 +1,4 @@
+// Alone: it sends as fast as the kernel goes, and counts every frame.
 import { Capture } from 'ringtap'
 import { captureDuring, seen } from '../support/collect.js'
 import { imbalances } from '../support/ledger.js'

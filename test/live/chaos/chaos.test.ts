@@ -1,3 +1,4 @@
+// Alone: it loads the machine with threads and traffic of its own.
 // Everything at once, at random, for a bounded time: interfaces come, go, get other names, move between namespaces and
 // flap; traffic is sent; news of interfaces are lost in the kernel; captures are opened, have their filters changed, are
 // read in good and bad ways, and end in all the ways there are. In the end every ledger balances, nothing is left open,

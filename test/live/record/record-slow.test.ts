@@ -1,3 +1,4 @@
+// Alone: it compares what a slow disk and a full ring lose, frame by frame.
 import { Capture, type Chunk } from 'ringtap'
 import { range } from '../../helpers/range.js'
 import { TestFolder } from '../../helpers/test-folder.js'

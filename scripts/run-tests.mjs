@@ -1,0 +1,147 @@
+// Runs test files by tap and C++ tests by ctest, and counts what they say, for the results of a run (results.mjs).
+import { spawn } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import path from 'node:path'
+import { addResult } from './results.mjs'
+import { root, treeFiles } from './tree-files.mjs'
+
+/** Where the compiled tests lie. */
+export const compiledTests = path.join('dist', 'work', 'test')
+
+/** Test files of the sources, as the paths of what they compile to. */
+export function testFiles() {
+  return treeFiles()
+    .filter((name) => /^test\/.*\.test\.ts$/.test(name))
+    .map((name) => path.join('dist', 'work', name.replace(/\.ts$/, '.js')))
+}
+
+/**
+ * Whether a test file has the line `// Alone: REASON`: it wants the machine for itself, since it sends as fast as the
+ * kernel goes and counts what arrives, or compares counters of the machine.
+ */
+function wantsAlone(file) {
+  const source = path.join(root, path.relative(path.join('dist', 'work'), file).replace(/\.js$/, '.ts'))
+  return existsSync(source) && /^\/\/ Alone: \S/m.test(readFileSync(source, 'utf8'))
+}
+
+/**
+ * How many test files run at a time: tests wait more than they compute, and a live test has a network namespace of its
+ * own. RINGTAP_JOBS sets another number.
+ */
+const jobs = Number(process.env.RINGTAP_JOBS) || availableParallelism() + 1
+
+/**
+ * Runs test files, several at a time, and then those alone that want it.
+ *
+ * @param name of the stage, among the results
+ * @param files paths from the root of the tree
+ * @param args further arguments of tap
+ * @returns whether all have passed
+ */
+export async function tap(name, files, args = []) {
+  const alone = files.filter(wantsAlone)
+  const together = files.filter((file) => !alone.includes(file))
+  const first = await tapRun(name, together, ['--jobs', String(jobs), ...args])
+  const second = await tapRun(`${name}, one at a time`, alone, ['--jobs', '1', ...args])
+  return first && second
+}
+
+async function tapRun(name, files, args) {
+  if (files.length === 0) return true
+  const raw = path.join(root, 'build', `${name.replace(/\W+/g, '-')}.tap`)
+  mkdirSync(path.dirname(raw), { recursive: true })
+  rmSync(raw, { force: true })
+  const began = performance.now()
+  const command = path.join(root, 'node_modules', '.bin', 'tap')
+  const { status } = await run(command, ['--disable-coverage', `--output-file=${raw}`, ...args, ...files])
+  const counts = countTap(existsSync(raw) ? readFileSync(raw, 'utf8') : '')
+  if (status !== 0 && counts.failed === 0) counts.failed = 1
+  addResult({ name, ...counts, seconds: (performance.now() - began) / 1000 })
+  return status === 0
+}
+
+/**
+ * Counts the tests of test files in raw TAP: those one level below the files. A file that fails without one of its
+ * tests (it crashed, or took too long) is a failure of its own.
+ *
+ * @returns {{ passed: number, failed: number, skipped: number, files: { name: string, seconds: number }[] }}
+ */
+export function countTap(text) {
+  const result = { passed: 0, failed: 0, skipped: 0, files: [] }
+  let failedFiles = 0
+  for (const line of text.split('\n')) {
+    const file = /^(not )?ok \d+ - (\S+)(?:.*# time=([\d.]+)(ms|s|m))?/.exec(line)
+    if (file) {
+      const [, not, name, time, unit] = file
+      if (not) failedFiles++
+      const scale = { ms: 1000, s: 1, m: 1 / 60 }[unit ?? 'ms']
+      result.files.push({ name: name.replace(`${compiledTests}/`, ''), seconds: Number(time ?? 0) / scale })
+      continue
+    }
+    const test = /^ {4}(not )?ok \d+(.*)$/.exec(line)
+    if (!test) continue
+    if (/# (SKIP|TODO)\b/i.test(test[2])) result.skipped++
+    else if (test[1]) result.failed++
+    else result.passed++
+  }
+  result.failed = Math.max(result.failed, failedFiles)
+  return result
+}
+
+/**
+ * Runs C++ tests of a directory that CMake has built.
+ *
+ * @param name of the stage, among the results
+ * @param options.names the tests; all where there are none
+ * @param options.parallel how many at a time
+ * @param options.prefix a command ahead of ctest's
+ * @returns whether all have passed
+ */
+export async function ctest(name, directory, { names, parallel = 1, prefix = [] } = {}) {
+  const only = names ? ['-R', `^(${names.join('|')})$`] : []
+  const [command, ...args] = [...prefix, 'ctest', '--test-dir', directory, '--output-on-failure', '--no-tests=error']
+  const began = performance.now()
+  const { status, output } = await run(command, [...args, '--parallel', String(parallel), ...only], { keep: true })
+  const counts = countCtest(output)
+  if (status !== 0 && counts.failed === 0) counts.failed = 1
+  addResult({ name, ...counts, seconds: (performance.now() - began) / 1000 })
+  return status === 0
+}
+
+/** Counts the tests in the output of ctest. */
+export function countCtest(text) {
+  const result = { passed: 0, failed: 0, skipped: 0, files: [] }
+  for (const [, name, outcome, seconds] of text.matchAll(/^ *\d+\/\d+ Test +#\d+: (\S+) \.*(.*?) +([\d.]+) sec/gm)) {
+    if (/Skipped|Not Run/.test(outcome)) result.skipped++
+    else if (/Passed/.test(outcome)) result.passed++
+    else result.failed++
+    result.files.push({ name, seconds: Number(seconds) })
+  }
+  return result
+}
+
+/**
+ * Runs a command in the root of the tree, with its output shown.
+ *
+ * @returns its exit code (1 for a signal), and its standard output where it is to be kept
+ */
+export function run(command, args, { keep = false, env = {} } = {}) {
+  const child = spawn(command, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', keep ? 'pipe' : 'inherit', 'inherit'],
+  })
+  let output = ''
+  child.stdout?.setEncoding('utf8').on('data', (text) => {
+    output += text
+    process.stdout.write(text)
+  })
+  return new Promise((resolve) => {
+    child.on('error', (error) => {
+      console.error(`${command} cannot be run: ${error.message}. scripts/system-packages installs it (README.md).`)
+      resolve({ status: 1, output })
+    })
+    child.on('close', (code) => resolve({ status: code ?? 1, output }))
+  })
+}

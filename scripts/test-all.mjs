@@ -1,0 +1,59 @@
+// `npm run test:all`: what CI runs after the build: all tests, clang-tidy, and the short run under the sanitizers. Most
+// tests wait more than they compute, so that what is to be compiled for the later stages is compiled beside the earlier
+// ones, at the lowest priority.
+import { spawn } from 'node:child_process'
+import { createWriteStream, mkdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { addResult } from './results.mjs'
+import { root } from './tree-files.mjs'
+
+const script = (name, ...args) => [process.execPath, path.join(root, 'scripts', `${name}.mjs`), ...args]
+
+/** Starts a command at low priority, its output in build/NAME.log; resolves to its exit code. */
+function behind(name, command) {
+  mkdirSync(path.join(root, 'build'), { recursive: true })
+  const log = createWriteStream(path.join(root, 'build', `${name}.log`))
+  const child = spawn('nice', ['-n', '19', ...command], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.pipe(log, { end: false })
+  child.stderr.pipe(log, { end: false })
+  return new Promise((resolve) => {
+    child.on('error', () => resolve(1))
+    child.on('close', (code) => log.end(() => resolve(code ?? 1)))
+  })
+}
+
+function ahead(command) {
+  const child = spawn(command[0], command.slice(1), { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+  return new Promise((resolve) => {
+    child.on('error', () => resolve(1))
+    child.on('close', (code) => resolve(code ?? 1))
+  })
+}
+
+/** What runs behind, one after the other, so that it never takes more than make's jobs. */
+async function prepare() {
+  const statuses = []
+  for (const [name, command] of [
+    ['native', script('native-tests', '--build')],
+    ['sanitized', script('test-sanitized', 'build')],
+    ['tidy', script('tidy')],
+  ]) {
+    const began = performance.now()
+    const status = await behind(name, command)
+    statuses.push(status)
+    const log = readFileSync(path.join(root, 'build', `${name}.log`), 'utf8')
+    if (status !== 0) console.log(`\n*** ${name}\n${log.slice(-20_000)}`)
+    addResult({
+      name: `${name}, beside the tests`,
+      passed: status === 0 ? 1 : 0,
+      failed: status === 0 ? 0 : 1,
+      seconds: (performance.now() - began) / 1000,
+    })
+  }
+  return statuses
+}
+
+const prepared = prepare()
+const tests = await ahead(script('test'))
+const statuses = [tests, ...(await prepared), await ahead(script('test-sanitized', 'short'))]
+if (statuses.some((status) => status !== 0)) process.exitCode = 1
