@@ -178,7 +178,9 @@ Result<FilterProgram> compileOn(pcap_t* handle, const std::string& expression) {
   return instructions;
 }
 
-bool isKnown(std::uint16_t linkType) { return pcap_datalink_val_to_name(dltOf(linkType)) != nullptr; }
+bool isKnown(std::uint16_t linkType) {
+  return isUserLinkType(linkType) || pcap_datalink_val_to_name(dltOf(linkType)) != nullptr;
+}
 
 }  // namespace
 

@@ -69,8 +69,34 @@ std::uint8_t linkTypeOrdinal(std::uint16_t linkType) {
   return 0;
 }
 
-int dltOf(std::uint16_t linkType) { return linkType == kLinkTypeRaw ? DLT_RAW : linkType; }
+namespace {
 
-std::uint16_t linkTypeOfDlt(int dlt) { return dlt == DLT_RAW ? kLinkTypeRaw : static_cast<std::uint16_t>(dlt); }
+// All that differ (libpcap, pcap-common.c); the others have the same number.
+constexpr struct {
+  std::uint16_t linkType;
+  int dlt;
+} kDifferent[] = {
+    {100, DLT_ATM_RFC1483}, {kLinkTypeRaw, DLT_RAW}, {102, DLT_SLIP_BSDOS}, {103, DLT_PPP_BSDOS}, {106, DLT_ATM_CLIP},
+};
+// OpenBSD's DLT_RAW. Linux has no DLT_ of this number.
+constexpr std::uint16_t kOpenBsdRaw = 14;
+
+}  // namespace
+
+int dltOf(std::uint16_t linkType) {
+  for (const auto& [known, dlt] : kDifferent) {
+    if (known == linkType) return dlt;
+  }
+  return linkType;
+}
+
+std::uint16_t linkTypeOfDlt(int dlt) {
+  for (const auto& [linkType, known] : kDifferent) {
+    if (known == dlt) return linkType;
+  }
+  return static_cast<std::uint16_t>(dlt);
+}
+
+std::uint16_t linkTypeOfFile(std::uint16_t value) { return value == kOpenBsdRaw ? kLinkTypeRaw : linkTypeOfDlt(value); }
 
 }  // namespace ringtap

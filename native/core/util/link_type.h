@@ -27,9 +27,15 @@ inline constexpr std::uint16_t kLinkTypeUnknown = 0xffff;
 // A small number for each link type that a device can have here, from 1; 0 for any other.
 [[nodiscard]] std::uint8_t linkTypeOrdinal(std::uint16_t linkType);
 
-// libpcap's own number (DLT_) for a LINKTYPE_ value: they differ for raw IP, which is 12 in memory and 101 in files.
+// libpcap's own number (DLT_) for a LINKTYPE_ value. They differ for raw IP, which is 12 in memory and 101 in files,
+// and for four others whose DLT_ values depend on the system.
 [[nodiscard]] int dltOf(std::uint16_t linkType);
-// And back.
+// The reverse.
 [[nodiscard]] std::uint16_t linkTypeOfDlt(int dlt);
+// The LINKTYPE_ value of what a file has in its field: old writers put their system's DLT_ there.
+[[nodiscard]] std::uint16_t linkTypeOfFile(std::uint16_t value);
+
+// LINKTYPE_USER0 to USER15: for private use. libpcap has no names for them.
+[[nodiscard]] constexpr bool isUserLinkType(std::uint16_t linkType) { return linkType >= 147 && linkType <= 162; }
 
 }  // namespace ringtap

@@ -1,0 +1,76 @@
+// Link types as files and as libpcap number them: libpcap is the witness.
+#include "core/util/link_type.h"
+
+#include <pcap/pcap.h>
+
+#include <array>
+#include <cstdio>
+#include <cstring>
+
+#include "support/check.h"
+
+using namespace ringtap;
+
+namespace {
+
+using Header = std::array<std::uint32_t, 6>;
+
+// What libpcap makes of the field in a pcap file's header; -1 where it refuses.
+int dltOfHeader(std::uint32_t network) {
+  Header header{0xa1b2c3d4, 0, 0, 0, 65535, network};
+  const std::uint16_t version[] = {2, 4};
+  std::memcpy(&header[1], version, sizeof version);
+  char error[PCAP_ERRBUF_SIZE] = "";
+  pcap_t* handle = pcap_fopen_offline(::fmemopen(header.data(), sizeof header, "r"), error);
+  if (handle == nullptr) return -1;
+  const int dlt = pcap_datalink(handle);
+  pcap_close(handle);
+  return dlt;
+}
+
+// The field that libpcap writes; -1 where it refuses.
+int networkOf(int dlt) {
+  Header header{};
+  pcap_t* handle = pcap_open_dead(dlt, 65535);
+  pcap_dumper_t* dumper = pcap_dump_fopen(handle, ::fmemopen(header.data(), sizeof header, "w"));
+  if (dumper != nullptr) {
+    pcap_dump_flush(dumper);
+    pcap_dump_close(dumper);
+  }
+  pcap_close(handle);
+  return dumper == nullptr ? -1 : static_cast<int>(header[5]);
+}
+
+}  // namespace
+
+TEST(what_files_have_is_what_libpcap_reads) {
+  for (std::uint32_t network = 0; network < 1024; ++network) {
+    if (network == 14) continue;
+    CHECK(dltOf(linkTypeOfFile(static_cast<std::uint16_t>(network))) == dltOfHeader(network));
+  }
+  // OpenBSD's number for raw IP: libpcap takes it for that on OpenBSD, Wireshark everywhere.
+  CHECK(linkTypeOfFile(14) == kLinkTypeRaw);
+}
+
+TEST(what_libpcap_writes_is_the_link_type) {
+  int written = 0;
+  for (int dlt = 0; dlt < 512; ++dlt) {
+    const int network = networkOf(dlt);
+    if (network < 0) continue;
+    ++written;
+    CHECK(linkTypeOfDlt(dlt) == network);
+    // No DLT_ of Linux has the number of one of the link types that differ.
+    if (dltOf(static_cast<std::uint16_t>(dlt)) == dlt) CHECK(dltOf(static_cast<std::uint16_t>(network)) == dlt);
+  }
+  CHECK(written > 150);
+}
+
+TEST(the_five_that_differ) {
+  const int pairs[][2] = {{100, 11}, {101, 12}, {102, 15}, {103, 16}, {106, 19}};
+  for (const auto& [linkType, dlt] : pairs) {
+    CHECK(dltOf(static_cast<std::uint16_t>(linkType)) == dlt);
+    CHECK(linkTypeOfDlt(dlt) == linkType);
+    CHECK(linkTypeOfFile(static_cast<std::uint16_t>(dlt)) == linkType);
+  }
+  CHECK(isUserLinkType(147) && isUserLinkType(162) && !isUserLinkType(146) && !isUserLinkType(163));
+}
