@@ -36,7 +36,8 @@ export const WriterCounts = {
   BYTES: 2,
   FIRST_TIMESTAMP: 3,
   LAST_TIMESTAMP: 4,
-  WORDS: 5,
+  CLAMPED_TIMES: 5,
+  WORDS: 6,
 } as const
 
 /** The ledger of one interface in stats(): doubles, NaN where a number is not available. @internal */
@@ -78,4 +79,4 @@ export const LossHead = {
 export const LossRow = { INDEX: 0, GENERATION: 1, RECEIVED: 2, LOST: 3, WORDS: 4 } as const
 
 /** A frame that injectorSend() is to send: unsigned 32-bit integers. @internal */
-export const Frame = { LENGTH: 0, TAG: 1, REFUSAL: 2, LINK_TYPE: 3, WORDS: 4 } as const
+export const Frame = { LENGTH: 0, TAG: 1, REFUSAL: 2, PACKET: 3, WORDS: 4 } as const

@@ -3,6 +3,9 @@ import { Frame } from '../native/layouts.js'
 import { Packet } from '../packets/packet.js'
 import { TRUNCATED } from './send-result.js'
 
+/** In the word `PACKET` of a frame that is a packet, above its link type; 0 of other frames. */
+const PacketFlag = { PACKET: 0x1_0000, CHECKSUM_PENDING: 0x2_0000 } as const
+
 /** Bytes and frames of one part. */
 const usualBytes = 256 * 1024
 const maxFrames = 4096
@@ -35,19 +38,20 @@ export class FramePacker {
     const data = isPacket ? frame.data : frame
     if (!this.#fits(data.length)) return false
     let tag = 0
-    let linkType = 0
+    let packet = 0
     let refusal = 0
     if (isPacket) {
       const { vlan, capturedLength, originalLength } = frame
       if (vlan) tag = vlan.protocol * 0x10000 + (vlan.priority << 13) + (vlan.dropEligible ? 0x1000 : 0) + vlan.id
       if (capturedLength < originalLength) refusal = TRUNCATED
-      linkType = frame.linkType ?? unknownLinkType
+      packet = PacketFlag.PACKET | (frame.linkType ?? unknownLinkType)
+      if (frame.checksumPending) packet |= PacketFlag.CHECKSUM_PENDING
     }
     const at = this.count++ * Frame.WORDS
     this.layout[at + Frame.LENGTH] = data.length
     this.layout[at + Frame.TAG] = tag
     this.layout[at + Frame.REFUSAL] = refusal
-    this.layout[at + Frame.LINK_TYPE] = linkType
+    this.layout[at + Frame.PACKET] = packet
     this.#view.set(data, this.#used)
     this.#used += data.length
     return true

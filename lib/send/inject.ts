@@ -20,7 +20,8 @@ import { SendLedger, type SendResult } from './send-result.js'
  *
  * A Uint8Array (a Buffer is one) goes out as it is, from the link-layer header on; without a header on a device that has
  * none (tun). It may contain a VLAN tag. A {@link Packet} goes out as it was on the wire: a VLAN tag that the kernel had
- * taken out is put back.
+ * taken out is put back, a TCP or UDP checksum that it had left to the device is filled in, and a TCP super-frame is
+ * divided into segments of the interface's MTU (by the kernel, or the device where it can).
  */
 export type Frames = Uint8Array | Packet | Iterable<Uint8Array | Packet>
 

@@ -84,7 +84,7 @@ const maxSpeed = 1e9
  *
  * Packets that were cut when they were captured (`truncated`), or begin otherwise than what the interface sends
  * (`link-type`), are refused and counted, as is what the kernel refuses. Bytes go out as they are: addresses and checksums
- * are the file's, and a frame check sequence that a file contains is sent as if it were data.
+ * are the file's (but for TCP and UDP checksums that the capturing kernel had left to the device: they are filled in), and a frame check sequence that a file contains is sent as if it were data.
  *
  * @param file Path of a regular file.
  * @returns What became of the packets, once the socket is closed: refusals do not reject.

@@ -13,6 +13,8 @@ import type { NativeTally } from './native.js'
  *   out (tc, nftables) drops may look the same.
  * - `truncated`: a captured packet of which bytes are missing.
  * - `link-type`: a captured packet that begins otherwise than what the interface sends (raw IP for an Ethernet device).
+ * - `checksum`: a captured packet whose checksum the kernel had left to the device, of a protocol for which it cannot be
+ *   finished (all but TCP and UDP in IPv4 and IPv6, without a tunnel).
  * - `other`: anything else that the kernel may answer; see `errno`.
  */
 export type RefusalCause =
@@ -23,6 +25,7 @@ export type RefusalCause =
   | 'no-room'
   | 'truncated'
   | 'link-type'
+  | 'checksum'
   | 'other'
 
 /** The frames that were refused for one cause. */
@@ -60,6 +63,7 @@ export const causes: readonly RefusalCause[] = [
   'no-room',
   'truncated',
   'link-type',
+  'checksum',
   'other',
 ]
 

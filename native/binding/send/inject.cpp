@@ -27,6 +27,10 @@ struct Shared {
 };
 using Handle = Napi::External<Shared>;
 
+// Flags of a packet, above its link type (frame::kPacket).
+constexpr std::uint32_t kPacket = 0x1'0000;
+constexpr std::uint32_t kChecksumPending = 0x2'0000;
+
 class OpenWorker final : public Napi::AsyncWorker {
  public:
   OpenWorker(Napi::Env env, std::string name, std::string netns, const InjectorOptions& options)
@@ -91,8 +95,10 @@ class SendWorker final : public Napi::AsyncWorker {
       frame.length = words[frame::kLength];
       frame.tag = words[frame::kTag];
       frame.refusal = static_cast<Refusal>(words[frame::kRefusal]);
-      if (const auto linkType = static_cast<std::uint16_t>(words[frame::kLinkType]);
-          linkType != 0 && !linkTypeFits(linkType, injector_->linkType())) {
+      const std::uint32_t packet = words[frame::kPacket];
+      frame.captured = (packet & kPacket) != 0;
+      frame.checksumPending = (packet & kChecksumPending) != 0;
+      if (frame.captured && !linkTypeFits(static_cast<std::uint16_t>(packet), injector_->linkType())) {
         frame.refusal = Refusal::LinkType;
       }
       if (frame.length > room) frame.length = 0;  // the library's own mistake: never beyond the memory

@@ -25,7 +25,7 @@ RINGTAP_LAYOUT(block_meta, RINGTAP_BLOCK_META)
 RINGTAP_LAYOUT(chunk_meta, RINGTAP_CHUNK_META)
 
 // What a savefile writer has written, likewise.
-#define RINGTAP_WRITER_COUNTS(X) X(Packets) X(PacketBytes) X(Bytes) X(FirstTimestamp) X(LastTimestamp)
+#define RINGTAP_WRITER_COUNTS(X) X(Packets) X(PacketBytes) X(Bytes) X(FirstTimestamp) X(LastTimestamp) X(ClampedTimes)
 RINGTAP_LAYOUT(writer_counts, RINGTAP_WRITER_COUNTS)
 
 // The ledger of one interface in stats(). Doubles; NaN where a number is not available.
@@ -45,8 +45,9 @@ RINGTAP_LAYOUT(loss_head, RINGTAP_LOSS_HEAD)
 RINGTAP_LAYOUT(loss_row, RINGTAP_LOSS_ROW)
 
 // A frame that injectorSend() is to send: its length, its VLAN tag (Frame::tag), the Refusal where it must not be sent,
-// and its LINKTYPE_ (0: of the interface's). Unsigned 32-bit integers.
-#define RINGTAP_FRAME(X) X(Length) X(Tag) X(Refusal) X(LinkType)
+// and of a captured packet its LINKTYPE_ with flags (native/binding/send/inject.cpp), 0 of others. Unsigned 32-bit
+// integers.
+#define RINGTAP_FRAME(X) X(Length) X(Tag) X(Refusal) X(Packet)
 RINGTAP_LAYOUT(frame, RINGTAP_FRAME)
 
 #undef RINGTAP_LAYOUT

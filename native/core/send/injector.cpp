@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/links/interface_monitor.h"
+#include "core/send/checksum_offload.h"
 #include "core/util/clock.h"
 #include "core/util/link_type.h"
 
@@ -44,6 +45,10 @@ Result<std::unique_ptr<Injector>> Injector::open(const std::string& name, const 
   if (options.bypass && ::setsockopt(socket.get(), SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof one) != 0) {
     return Error::fromErrno("setsockopt", "the queueing discipline cannot be bypassed");
   }
+  // Each frame is preceded by a virtio_net_hdr.
+  if (::setsockopt(socket.get(), SOL_PACKET, PACKET_VNET_HDR, &one, sizeof one) != 0) {
+    return Error::fromErrno("setsockopt", "the kernel cannot be asked to finish checksums");
+  }
   // Bound, not addressed frame by frame: the socket keeps to this very device and finds no other one under its index
   // when it is gone. For protocol 0 binding does not start reception (packet_do_bind, net/packet/af_packet.c).
   sockaddr_ll address{};
@@ -70,34 +75,52 @@ Injector::Injector(InterfaceInfo interface, const InjectorOptions& options, Uniq
   for (std::size_t i = 0; i < kBatch; ++i) messages_[i].msg_hdr.msg_iov = slots_[i].parts;
 }
 
-void Injector::fill(std::size_t at, const Frame& frame) {
+Refusal Injector::fill(std::size_t at, const Frame& frame) {
+  if (frame.refusal != Refusal::None) return frame.refusal;
   Slot& slot = slots_[at];
+  const bool tagged = frame.tag != 0 && frame.length > kAddresses;
+  slot.header = {};
+  if (frame.captured) {
+    const ChecksumPlan plan = planChecksum({{reinterpret_cast<const std::uint8_t*>(frame.data), frame.length},
+                                            linkType_ == kLinkTypeEthernet,
+                                            tagged ? sizeof slot.tag : 0,
+                                            frame.checksumPending,
+                                            interface_.mtu});
+    if (plan.state == ChecksumState::Unfinishable) return Refusal::Checksum;
+    slot.header = plan.header;
+  }
   auto* data = const_cast<std::byte*>(frame.data);  // an iovec serves readv as well: sending does not write
-  std::size_t parts = 1;
-  slot.parts[0] = {data, frame.length};
-  if (frame.tag != 0 && frame.length > kAddresses) {
+  std::size_t parts = 2;
+  slot.parts[0] = {&slot.header, sizeof slot.header};
+  slot.parts[1] = {data, frame.length};
+  slot.length = frame.length;
+  if (tagged) {
     for (int i = 0; i < 4; ++i) slot.tag[i] = static_cast<std::uint8_t>(frame.tag >> (24 - 8 * i));
-    slot.parts[0].iov_len = kAddresses;
-    slot.parts[1] = {slot.tag, sizeof slot.tag};
-    slot.parts[2] = {data + kAddresses, frame.length - kAddresses};
-    parts = 3;
+    slot.parts[1].iov_len = kAddresses;
+    slot.parts[2] = {slot.tag, sizeof slot.tag};
+    slot.parts[3] = {data + kAddresses, frame.length - kAddresses};
+    slot.length += sizeof slot.tag;
+    parts = 4;
   }
   messages_[at].msg_hdr.msg_iovlen = parts;
+  return Refusal::None;
 }
 
 std::size_t Injector::send(std::span<const Frame> frames, std::uint64_t position, SendTally& tally) {
   std::size_t done = 0;
   while (done < frames.size()) {
     std::size_t count = 0;
-    while (count < kBatch && done + count < frames.size() && frames[done + count].refusal == Refusal::None) {
-      fill(count, frames[done + count]);
+    Refusal refusal = Refusal::None;
+    while (count < kBatch && done + count < frames.size()) {
+      refusal = fill(count, frames[done + count]);
+      if (refusal != Refusal::None) break;
       ++count;
     }
     const std::size_t dealtWith = sendBatch(count, position + done, tally);
     done += dealtWith;
     if (dealtWith < count || interrupt_.raised()) return done;
-    if (count < kBatch && done < frames.size()) {
-      tally.refuse(frames[done].refusal, 0, position + done);
+    if (refusal != Refusal::None) {
+      tally.refuse(refusal, 0, position + done);
       ++done;
     }
   }
@@ -110,7 +133,7 @@ std::size_t Injector::sendBatch(std::size_t count, std::uint64_t position, SendT
     const int taken = ::sendmmsg(socket_.get(), &messages_[done], static_cast<unsigned>(count - done), 0);
     const int number = taken < 0 ? errno : 0;
     if (taken > 0) {
-      for (int i = 0; i < taken; ++i) tally.send(messages_[done++].msg_len);
+      for (int i = 0; i < taken; ++i) tally.send(slots_[done++].length);
       stalledSince_ = 0;
       continue;
     }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/links/interface_info.h"
+#include "core/send/checksum_offload.h"
 #include "core/send/send_tally.h"
 #include "core/util/interrupt.h"
 #include "core/util/result.h"
@@ -38,6 +39,11 @@ struct Frame {
   // A VLAN tag to put in behind the two Ethernet addresses: EtherType above TCI; 0: none. For packets out of which the
   // kernel took it.
   std::uint32_t tag = 0;
+  // A captured packet, live or of a file: a checksum that was left to the device is finished, and a TCP super-frame
+  // divided into what the device takes. Otherwise the bytes go out as they are.
+  bool captured = false;
+  // Of a captured packet: it is marked as unfinished (TP_STATUS_CSUMNOTREADY).
+  bool checksumPending = false;
   // Not None: the frame is not shown to the kernel but refused for this.
   Refusal refusal = Refusal::None;
 };
@@ -69,14 +75,17 @@ class Injector {
  private:
   Injector(InterfaceInfo interface, const InjectorOptions& options, UniqueFd socket, Interrupt interrupt);
 
-  void fill(std::size_t slot, const Frame& frame);
+  // Not None: it is refused, and the slot is still free.
+  [[nodiscard]] Refusal fill(std::size_t slot, const Frame& frame);
   std::size_t sendBatch(std::size_t count, std::uint64_t position, SendTally& tally);
   [[nodiscard]] bool awaitRoom(int number);
 
-  // A frame in up to three parts: addresses, tag, the rest.
+  // What the kernel has to do, and a frame in up to three parts: addresses, tag, the rest.
   struct Slot {
-    iovec parts[3];
+    iovec parts[4];
+    VirtioNetHeader header;
     std::uint8_t tag[4];
+    std::uint32_t length;  // of the frame, with the tag
   };
 
   InterfaceInfo interface_;

@@ -13,8 +13,8 @@ namespace ringtap {
 // values).
 [[nodiscard]] constexpr bool linkTypeFits(std::uint16_t packets, std::uint16_t device) {
   if (packets == device) return true;
-  // What files have of raw IP: LINKTYPE_IPV4 and _IPV6, and DLT_RAW as some systems wrote it.
-  return device == kLinkTypeRaw && (packets == 228 || packets == 229 || packets == 12 || packets == 14);
+  // Raw IP of one version: LINKTYPE_IPV4 and _IPV6.
+  return device == kLinkTypeRaw && (packets == 228 || packets == 229);
 }
 
 // The bytes stay in the block. `device`: the link type of the interface it is to go out of.
@@ -23,6 +23,8 @@ namespace ringtap {
   Frame frame;
   frame.data = reinterpret_cast<const std::byte*>(record.data());
   frame.length = header.tp_snaplen;
+  frame.captured = true;
+  frame.checksumPending = (header.tp_status & TP_STATUS_CSUMNOTREADY) != 0;
   const std::uint16_t packets = record.ownLinkType().value_or(linkTypeOf(record.from().sll_hatype));
   if (!linkTypeFits(packets, device)) frame.refusal = Refusal::LinkType;
   else if (record.truncated()) frame.refusal = Refusal::Truncated;

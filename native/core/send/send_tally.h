@@ -17,6 +17,7 @@ enum class Refusal : std::uint8_t {
   NoRoom,         // the send buffer or the device's queue stayed full (EAGAIN, ENOBUFS, ENOMEM)
   Truncated,      // a captured packet of which bytes are missing; never shown to the kernel
   LinkType,       // a captured packet that begins otherwise than packets of the interface do; neither
+  Checksum,       // a captured packet whose checksum was left to a device, and cannot be finished here; neither
   Other,          // any other error number
 };
 

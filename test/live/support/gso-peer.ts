@@ -1,7 +1,7 @@
 /**
  * The two ends of a TCP transfer, each run in a process and a network namespace of its own.
  *
- * Arguments: `receive PORT`, or `send ADDRESS PORT BYTES`. Prints a line when it listens, and one when it is done, with
+ * Arguments: `receive PORT [ADDRESS]`, or `send ADDRESS PORT BYTES`. Prints a line when it listens, and one when it is done, with
  * the number of bytes.
  */
 import { connect, createServer } from 'node:net'
@@ -19,7 +19,7 @@ if (role === 'receive') {
       server.close()
     })
   })
-  server.listen(Number(rest[0]), '0.0.0.0', () => console.log('listening'))
+  server.listen(Number(rest[0]), rest[1] ?? '0.0.0.0', () => console.log('listening'))
 } else {
   const [address, port, bytes] = rest
   const socket = connect(Number(port), address as string, () => socket.end(Buffer.alloc(Number(bytes), 'ringtap ')))
