@@ -60,6 +60,12 @@ export interface ConvertOptions {
   format?: 'pcapng' | 'pcap' | undefined
   /** Of the times in pcap. Default `'nanoseconds'`. */
   precision?: 'nanoseconds' | 'microseconds' | undefined
+  /**
+   * What becomes of an input that is damaged or cut short: `'fail'`, the conversion ends with the error; `'keep'`, the
+   * packets ahead of that place are taken, the rest of this input is left out, and `warnings` says so. A file that is no
+   * savefile at all is an error either way. Default `'fail'`.
+   */
+  damaged?: 'fail' | 'keep' | undefined
   /** Several files instead of one: the output's name must contain `%i`, the number of the file. */
   split?: SplitOptions | undefined
   /** Aborting ends it at once: the promise rejects with the signal's reason, and the file that was begun is removed. */
@@ -91,6 +97,11 @@ export interface ConvertResult {
   readonly written: number
   /** Packets not written, since a pcap file holds one link type. */
   readonly otherLinkType: number
+  /**
+   * Packets whose time was replaced by the nearest that can be told: before 1970 or after July 2554, and in pcap after
+   * February 2106. Absent where there is none.
+   */
+  readonly clampedTimestamps?: number
   /**
    * What there is to say of the inputs: that the filter means nothing for some of the packets, that a name is that of no
    * interface, that a block could not be taken over.
@@ -170,8 +181,9 @@ export async function convertFiles(
   )
   if (thrown.length > 0) throw thrown[0]
   const files = complete.map(({ packetBytes: _, ...file }) => file)
-  const { packets, written, otherLinkType } = stats
-  return { files, packets, written, otherLinkType, warnings: [...warnings, ...(judge?.warnings() ?? [])] }
+  const { packets, written, otherLinkType, clampedTimes: clampedTimestamps } = stats
+  const said = [...warnings, ...(judge?.warnings() ?? [])]
+  return { files, packets, written, otherLinkType, ...(clampedTimestamps > 0 && { clampedTimestamps }), warnings: said }
 }
 
 /** The option that a native error is about. */
@@ -196,13 +208,15 @@ function normalise(inputs: string | readonly string[], output: string, given: Co
     'filter',
     'interfaces',
     'keep',
+    'damaged',
     'format',
     'precision',
     'split',
     'signal',
     'onProgress',
   ])
-  const { order = 'time', filter, interfaces, keep = [], format, precision, split, onProgress } = options
+  const { order = 'time', filter, interfaces, keep = [], damaged = 'fail', format, precision } = options
+  const { split, onProgress } = options
   checkFilter(filter, 'filter')
   checkCallback(onProgress, 'onProgress')
   const { bytes, packets, milliseconds } = checkGroup(split, 'split', ['bytes', 'packets', 'milliseconds'])
@@ -228,6 +242,7 @@ function normalise(inputs: string | readonly string[], output: string, given: Co
       byTime: checkWord(order, 'order', ['time', 'given']) === 'time',
       filter,
       selecting: interfaces !== undefined,
+      keepDamaged: checkWord(damaged, 'damaged', ['fail', 'keep']) === 'keep',
       keep: kept,
       ...form,
       maxBytes: limit(bytes, 'bytes', 1000, 'bytes'),

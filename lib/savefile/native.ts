@@ -125,7 +125,10 @@ export interface NativeSavefile {
   feedEnd(): void
   hold(held: boolean): void
   stats(): NativeSavefileStats
-  close(): Promise<void> | undefined
+  /** Begins to close: `wake` is called when `closed()` may be true. */
+  close(): void
+  /** Whether the reader's thread is gone. */
+  closed(): boolean
 }
 
 /** @internal */
@@ -136,6 +139,7 @@ export interface NativeSavefileStats {
   unselected: number
   filtered: number
   skippedBlocks: number
+  clampedTimes: number
 }
 
 /** A file that is being written (native/binding/savefile/savefile_file.cpp). @internal */
@@ -183,7 +187,7 @@ export interface NativeSavefileBuffer {
   append(memory: Uint8Array, entries: Uint32Array, ids: Uint32Array, comments: readonly string[] | undefined): number
   statistics(id: number, start: bigint, end: bigint, dropped: number | undefined): void
   end(): void
-  /** The bytes that wait, if they are so many; and what was written so far: packets, their bytes, bytes, two times. */
+  /** The bytes that wait, if they are so many; and what was written so far: packets, their bytes, bytes, two times, clamped times. */
   take(least: number, counts: ArrayBuffer): Buffer<ArrayBuffer> | undefined
 }
 
@@ -204,6 +208,7 @@ export interface NativeConvertOptions extends NativeSavefileForm {
   filter: string | undefined
   /** Each interface is asked about. */
   selecting: boolean
+  keepDamaged: boolean
   /** Types of blocks. */
   keep: readonly number[]
   /** 0 each: no limit. */
@@ -225,6 +230,7 @@ export interface NativeConvertStats {
   packets: number
   written: number
   otherLinkType: number
+  clampedTimes: number
   bytesRead: number
   bytesTotal: number
 }

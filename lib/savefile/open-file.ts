@@ -19,7 +19,7 @@ import { openSource, type SavefileSource } from './savefile-source.js'
  * @param source A path, or a stream of bytes (a Readable, or any AsyncIterable of Uint8Array), which then belongs to the
  * file: it is destroyed when the file is closed.
  * @throws CaptureError (the promise rejects) `ERR_FILE_FORMAT` where it is no savefile, or of a version or compression
- * that cannot be read; `ERR_FILE_TRUNCATED` where it ends ahead of its first section or header; `ERR_SYSTEM` with
+ * that cannot be read, or has reserved bits set in its link type; `ERR_FILE_TRUNCATED` where it is empty or ends ahead of its first section or header; `ERR_SYSTEM` with
  * `errno` where it cannot be opened; `ERR_PERMISSION`; `ERR_OPTION`; `ERR_PATTERN`; `ERR_FILTER_SYNTAX`,
  * `ERR_FILTER_TOO_LARGE`; `ERR_NO_INTERFACE` where nothing of a pcap file is selected; `ERR_NATIVE_UNAVAILABLE`. An
  * aborted signal's reason is thrown as it is, as is what a stream fails with.

@@ -17,7 +17,7 @@ export interface SavefileStats extends SavefileProgress {
   readonly bytes: number
   /** Bytes read so far, as stored: ahead of `bytesDone` by what waits. */
   readonly bytesRead: number
-  /** The same, unpacked, up to the last packet that was looked at. */
+  /** Bytes of what the file unpacks to (of the file itself where it is not compressed) that were parsed or skipped. */
   readonly bytesUnpacked: number
   /** Packets read, whatever became of them. */
   readonly packetsRead: number
@@ -25,8 +25,10 @@ export interface SavefileStats extends SavefileProgress {
   readonly unselected: number
   /** Refused by the filter. */
   readonly filtered: number
-  /** Blocks that are neither packets, interfaces nor sections, and not of a kind to keep. */
+  /** Blocks that are neither packets, interfaces nor sections, and not of a kind to keep; those of skipped sections. */
   readonly skippedBlocks: number
+  /** Packets whose time is before 1970 or after July 2554: they have the nearest time that a timestamp can hold. */
+  readonly clampedTimestamps: number
 }
 
 /** The events of a `Savefile`. Packets never come as events. */

@@ -26,7 +26,7 @@ export interface SavefileSection {
   readonly application: string | undefined
   /** Comments on all of it. */
   readonly comments: readonly string[]
-  /** All options, those above among them. */
+  /** Its options, those above among them: the first 4096. */
   readonly options: readonly SavefileOption[]
 }
 
@@ -64,7 +64,7 @@ export interface SavefileInterface extends NetworkInterface {
   readonly frameCheckSequence: number | undefined
   /** Comments on it. */
   readonly comments: readonly string[]
-  /** All options, those above among them. */
+  /** Its options, those above among them: the first 4096. */
   readonly options: readonly SavefileOption[]
 }
 
@@ -87,7 +87,7 @@ export interface SavefileBlock {
   readonly section: SavefileSection
   /** All of its content, between the two lengths. */
   readonly body: Uint8Array
-  /** Of `nameResolution`: what is resolved. */
+  /** Of `nameResolution`: what is resolved, the first 65 536. */
   readonly names?: readonly ResolvedName[]
   /** Of `decryptionSecrets`: the kind of secrets, such as 0x544c534b for a TLS key log. */
   readonly secretsType?: number
@@ -97,7 +97,7 @@ export interface SavefileBlock {
   readonly interfaceId?: number
   /** Of `decryptionSecrets` and `custom`: the content proper, without numbers and padding in front or behind. */
   readonly data?: Uint8Array
-  /** Of `nameResolution`, `interfaceStatistics` and `decryptionSecrets`. */
+  /** Of `nameResolution`, `interfaceStatistics` and `decryptionSecrets`: the first 4096. */
   readonly options?: readonly SavefileOption[]
 }
 
@@ -117,7 +117,7 @@ const Interface = {
   OFFSET: 14,
   HARDWARE: 15,
 } as const
-const Name = { END: 0, IPV4: 1, IPV6: 2, EUI48: 3, EUI64: 4 } as const
+const Name = { IPV4: 1, IPV6: 2, EUI48: 3, EUI64: 4 } as const
 const KINDS = new Map(Object.entries(blockTypes).map(([kind, type]) => [type, kind as SavefileBlockKind]))
 const CUSTOM_ONCE = 0x4000_0bad
 
@@ -282,43 +282,62 @@ function padded(length: number): number {
   return (length + 3) & ~3
 }
 
-/** Type, length and value one after another, from `at` to an entry of type 0 or the end. */
-function* entries(body: Uint8Array, at: number, little: boolean): Generator<SavefileOption, number> {
+/** Options, and names, of one block that become objects; what is beyond is left out. */
+const maxOptions = 4096
+const maxNames = 65_536
+
+/** Visits codes and values one after another, from `at` to an entry of code 0 or the end. Returns where it stopped. */
+function walk(
+  body: Uint8Array,
+  at: number,
+  little: boolean,
+  visit: (code: number, value: () => Uint8Array) => void,
+): number {
+  const numbers = view(body)
   while (at + 4 <= body.length) {
-    const code = view(body).getUint16(at, little)
-    const length = view(body).getUint16(at + 2, little)
+    const code = numbers.getUint16(at, little)
+    const length = numbers.getUint16(at + 2, little)
     if (code === 0) return at + 4
-    if (at + 4 + length > body.length) break
-    yield Object.freeze({ code, value: body.subarray(at + 4, at + 4 + length) })
-    at += 4 + padded(length)
+    const from = at + 4
+    if (from + length > body.length) break
+    visit(code, () => body.subarray(from, from + length))
+    at = from + padded(length)
   }
   return body.length
 }
 
 function optionsFrom(body: Uint8Array, at: number, little: boolean): readonly SavefileOption[] {
-  return Object.freeze([...entries(body, at, little)])
+  const options: SavefileOption[] = []
+  walk(body, at, little, (code, value) => {
+    if (options.length < maxOptions) options.push(Object.freeze({ code, value: value() }))
+  })
+  return Object.freeze(options)
 }
 
+/** Lengths of the addresses in name records. */
+const addressLengths = new Map<number, number>([
+  [Name.IPV4, 4],
+  [Name.IPV6, 16],
+  [Name.EUI48, 6],
+  [Name.EUI64, 8],
+])
+
 function namesOf(body: Uint8Array, little: boolean): { names: readonly ResolvedName[]; end: number } {
-  const lengths = new Map<number, number>([
-    [Name.IPV4, 4],
-    [Name.IPV6, 16],
-    [Name.EUI48, 6],
-    [Name.EUI64, 8],
-  ])
   const names: ResolvedName[] = []
-  const records = entries(body, 0, little)
-  for (;;) {
-    const { done, value: record } = records.next()
-    if (done) return { names: Object.freeze(names), end: record }
-    const length = lengths.get(record.code)
-    if (length === undefined || record.value.length <= length) continue
-    const raw = record.value.subarray(0, length)
-    const address = record.code === Name.IPV4 ? raw.join('.') : record.code === Name.IPV6 ? ipv6(raw) : hex(raw)
+  let left = maxNames
+  const end = walk(body, 0, little, (code, value) => {
+    const length = addressLengths.get(code)
+    if (length === undefined || left === 0) return
+    const record = value()
+    if (record.length <= length) return
+    const raw = record.subarray(0, length)
+    const address = code === Name.IPV4 ? raw.join('.') : code === Name.IPV6 ? ipv6(raw) : hex(raw)
     const found = new TextDecoder()
-      .decode(record.value.subarray(length))
-      .split('\0')
+      .decode(record.subarray(length))
+      .split('\0', left)
       .filter((name) => name !== '')
+    left -= Math.max(found.length, 1)
     names.push(Object.freeze({ address, names: Object.freeze(found) }))
-  }
+  })
+  return { names: Object.freeze(names), end }
 }

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream'
-import { checkFilter, checkGroup, checkPath } from '../arguments.js'
+import { checkFilter, checkGroup } from '../arguments.js'
 import { CaptureError, optionError } from '../errors.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import { WriterCounts } from '../native/layouts.js'
@@ -8,6 +8,7 @@ import type { ChunkMemory } from '../packets/chunk-memory.js'
 import { Packet } from '../packets/packet.js'
 import type { NativeSavefileBuffer } from './native.js'
 import { native } from './native.js'
+import { checkNewFile } from './output-path.js'
 import { checkComments, formKeys, maxCaptured, normaliseForm, type SavefileFormOptions } from './savefile-form.js'
 
 /** What a {@link SavefileWriter} takes; everything is optional. */
@@ -34,6 +35,8 @@ export interface SavefileCounts {
   readonly firstTimestamp: bigint
   /** The latest time of the packets. */
   readonly lastTimestamp: bigint
+  /** Packets of after February 2106 in a pcap file: they have its last time there. */
+  readonly clampedTimestamps: number
 }
 
 /** Bytes that are collected before they are written. */
@@ -79,7 +82,7 @@ export class SavefileWriter implements AsyncDisposable {
    * @throws CaptureError `ERR_OPTION`; `ERR_PERMISSION` or `ERR_SYSTEM` with `errno` and `syscall`.
    */
   static async open(path: string, options?: SavefileWriterOptions): Promise<SavefileWriter> {
-    checkPath(path, 'path')
+    checkNewFile(path, 'path')
     checkOptions(options)
     return new SavefileWriter(await openFile(path), options)
   }
@@ -139,6 +142,7 @@ export class SavefileWriter implements AsyncDisposable {
       bytes: numbers[WriterCounts.BYTES] as number,
       firstTimestamp: times[WriterCounts.FIRST_TIMESTAMP] as bigint,
       lastTimestamp: times[WriterCounts.LAST_TIMESTAMP] as bigint,
+      clampedTimestamps: numbers[WriterCounts.CLAMPED_TIMES] as number,
     }
   }
 
@@ -172,7 +176,14 @@ export class SavefileWriter implements AsyncDisposable {
       throw this.#error
     }
     await this.#target.close()
-    return this.stats
+    const { stats } = this
+    if (stats.clampedTimestamps > 0) {
+      process.emitWarning(
+        `${stats.clampedTimestamps} packets are of after February 2106, the last time that pcap can tell; write pcapng`,
+        { type: 'CaptureWarning', code: 'ERR_OPTION' },
+      )
+    }
+    return stats
   }
 
   /** Writes the collected bytes if there are at least `least`; waits for the write before. */

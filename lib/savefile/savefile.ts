@@ -16,13 +16,13 @@ import type { NormalisedSavefileOptions } from './savefile-options.js'
 import { type OpenedSource, Pump } from './savefile-source.js'
 
 const EMPTY = 0
-const NEWS_FIRST = 1
-/** There is more to do, but others have to have their turn first. */
+const EVENTS_FIRST = 1
+/** There is more to do, in a later turn of the event loop. */
 const LATER = 3
 
 const progressInterval = 100
-/** What is told of the file in one turn. */
-const eventsAtOnce = 64
+/** Options and blocks that become objects in one turn of the event loop, about. */
+const workAtOnce = 2048
 
 /**
  * A savefile that is being read, from its start to its end, once. {@link openFile} makes one.
@@ -49,6 +49,8 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   #progressAt = 0
   #lastStats: SavefileStats | undefined
   #closing: Promise<void> | undefined
+  /** While it closes: the reader may be gone. */
+  #awake: (() => void) | undefined
   #ended: { error: unknown } | undefined
   #missing: readonly string[]
   /** What a function among the patterns threw, for the end of the file. */
@@ -74,12 +76,16 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
       throwIfAborted(signal)
       signal?.addEventListener('abort', this.#onAbort, { once: true })
       for (;;) {
-        for (let i = 0; !this.#ready && i < eventsAtOnce && this.#takeEvents(); i++);
+        for (let left = workAtOnce; !this.#ready && left > 0; ) {
+          const work = this.#takeEvent()
+          if (work === 0) break
+          left -= work
+        }
         if (this.#ended) throw this.#ended.error
         if (this.#ready) break
         const next = this.#native.nextChunk(this.#meta.buffer)
         if (next === 2) throw this.#failure() ?? closedError()
-        if (next === NEWS_FIRST) await this.#pacer.yield()
+        if (next === EVENTS_FIRST) await this.#pacer.yield()
         else await this.#pacer.wait()
       }
       if (this.#refused) throw this.#refused.error
@@ -125,7 +131,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   /** How far it is. After the end it stays as it was last. */
   stats(): SavefileStats {
     if (!this.#closing) {
-      const { bytesRead, unpacked, packets, unselected, filtered, skippedBlocks } = this.#native.stats()
+      const { bytesRead, unpacked, packets, unselected, filtered, skippedBlocks, clampedTimes } = this.#native.stats()
       this.#lastStats = {
         ...this.#progress(),
         bytes: this.#delivered.bytes,
@@ -135,6 +141,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
         unselected,
         filtered,
         skippedBlocks,
+        clampedTimestamps: clampedTimes,
       }
     }
     return this.#lastStats as SavefileStats
@@ -181,10 +188,14 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     this.stats()
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
     this.#hold(true)
-    const closed = this.#native.close()
+    this.#native.close()
     this.#pump?.stop()
     this.#pacer.wake()
-    await closed
+    while (!this.#native.closed()) {
+      await new Promise<void>((resolve) => {
+        this.#awake = resolve
+      })
+    }
     this.#debug('closed: %s', this.#lastStats)
     emitSafely(this, 'close')
   }
@@ -235,11 +246,11 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
 
   /** Everything comes in the order of the file: no more is taken of what it says than stands in front of the packets. */
   #pull(): Chunk | undefined | typeof EMPTY | typeof LATER {
-    for (let taken = 0; taken < eventsAtOnce; taken++) {
+    for (let left = workAtOnce; left > 0; ) {
       const block = this.#native.nextChunk(this.#meta.buffer)
       if (block === EMPTY) return EMPTY
-      if (block !== NEWS_FIRST) return typeof block === 'number' ? undefined : this.#chunk(block)
-      this.#takeEvents()
+      if (block !== EVENTS_FIRST) return typeof block === 'number' ? undefined : this.#chunk(block)
+      left -= this.#takeEvent()
     }
     return LATER
   }
@@ -311,33 +322,37 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
 
   /** The reader has news, or a chunk, or room for more bytes. @internal */
   _wake(): void {
-    if (this.#closing) return
+    if (this.#closing) {
+      this.#awake?.()
+      return
+    }
     this.#pump?.wake()
     this.#pacer.wake()
   }
 
-  /** One of the news; false where there was none. */
-  #takeEvents(): boolean {
-    const news = this.#native.nextEvent()
-    switch (news?.kind) {
+  /** Takes the next event. Returns how much work it was, as {@link workAtOnce} counts; 0 where there was none. */
+  #takeEvent(): number {
+    const event = this.#native.nextEvent()
+    switch (event?.kind) {
+      case undefined:
+        return 0
       case 'ready':
         this.#ready = true
         this.#refused = this.#failing
-        break
+        return 1
       case 'warning':
-        this.#announce(() => this.#warn(news.text))
-        break
+        this.#announce(() => this.#warn(event.text))
+        return 1
       case 'section':
-        this.#contents.addSection(news)
-        break
+        this.#contents.addSection(event)
+        return 8 + event.options.length
       case 'interface':
-        this.#learn(this.#contents.addInterface(news))
-        break
+        this.#learn(this.#contents.addInterface(event))
+        return 8 + event.options.length
       case 'block':
-        this.#contents.addBlock(news)
-        break
+        this.#contents.addBlock(event)
+        return 8 + event.body.length / 256
     }
-    return news !== undefined
   }
 
   /** Decides on an interface, and tells of it. */

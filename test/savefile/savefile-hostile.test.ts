@@ -274,11 +274,11 @@ t.test('what is no regular file', async (t) => {
   t.equal(execFileSync('sh', command, { encoding: 'utf8' }), '5000\n')
 
   await t.rejects(openFile(folder), { code: 'ERR_SYSTEM', errno: 21, message: `${folder}: EISDIR` })
-  await t.rejects(openFile(save(Buffer.alloc(0))), { code: 'ERR_FILE_FORMAT', offset: 0 })
-  await t.rejects(openFile('/dev/null'), { code: 'ERR_FILE_FORMAT', offset: 0 })
+  await t.rejects(openFile(save(Buffer.alloc(0))), { code: 'ERR_FILE_TRUNCATED', offset: 0 })
+  await t.rejects(openFile('/dev/null'), { code: 'ERR_FILE_TRUNCATED', offset: 0 })
   await t.rejects(openFile('/dev/zero'), { code: 'ERR_FILE_FORMAT', offset: 0 })
   await t.rejects(openFile(save(bytes.subarray(0, 10))), { code: 'ERR_FILE_TRUNCATED', offset: 0 })
-  await t.rejects(openFile(save(gzipSync(Buffer.alloc(0)))), { code: 'ERR_FILE_FORMAT', offset: 0 })
+  await t.rejects(openFile(save(gzipSync(Buffer.alloc(0)))), { code: 'ERR_FILE_TRUNCATED', offset: 0 })
 })
 
 t.test('a file that grows while it is read', async (t) => {

@@ -37,6 +37,7 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
                                          InstanceMethod<&SavefileHandle::hold>("hold"),
                                          InstanceMethod<&SavefileHandle::stats>("stats"),
                                          InstanceMethod<&SavefileHandle::close>("close"),
+                                         InstanceMethod<&SavefileHandle::closed>("closed"),
                                      }));
   }
 
@@ -76,27 +77,6 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
   }
 
  private:
-  class CloseWorker final : public Napi::AsyncWorker {
-   public:
-    CloseWorker(Napi::Env env, std::unique_ptr<SavefileReader> reader, std::shared_ptr<Waker> waker)
-        : Napi::AsyncWorker(env, "ringtap close"),
-          deferred_(Napi::Promise::Deferred::New(env)),
-          reader_(std::move(reader)),
-          waker_(std::move(waker)) {}
-    Napi::Promise promise() { return deferred_.Promise(); }
-
-   private:
-    void Execute() override { reader_.reset(); }
-    void OnOK() override {
-      waker_->release();
-      deferred_.Resolve(Env().Undefined());
-    }
-
-    Napi::Promise::Deferred deferred_;
-    std::unique_ptr<SavefileReader> reader_;
-    std::shared_ptr<Waker> waker_;
-  };
-
   // The environment ends, or nobody refers to the file any more.
   static void cleanup(void* data) {
     auto* self = static_cast<SavefileHandle*>(data);
@@ -183,18 +163,26 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
     set("unselected", stats.parser.unselected);
     set("filtered", stats.parser.filtered);
     set("skippedBlocks", stats.parser.skippedBlocks);
+    set("clampedTimes", stats.parser.clampedTimes);
     return object;
   }
 
-  Napi::Value close(const Napi::CallbackInfo& info) {
-    if (!reader_) return info.Env().Undefined();
+  // close(): asks the reader to end, and releases what is lent. Until closed() returns true, `wake` is called for it.
+  void close(const Napi::CallbackInfo& info) {
+    if (!reader_) return;
     leases_->releaseAll(info.Env());
-    napi_remove_env_cleanup_hook(env_, &SavefileHandle::cleanup, this);
-    hooked_ = false;
     feed_ = nullptr;
-    auto* worker = new CloseWorker(info.Env(), std::move(reader_), waker_);
-    worker->Queue();
-    return worker->promise();
+    reader_->stop();
+  }
+
+  // closed(): whether the reader's thread is gone. No pool's worker waits for it: all of them may be busy.
+  Napi::Value closed(const Napi::CallbackInfo& info) {
+    if (reader_ && !reader_->ended()) return Napi::Boolean::New(info.Env(), false);
+    if (reader_) {
+      napi_remove_env_cleanup_hook(env_, &SavefileHandle::cleanup, this);
+      cleanup(this);
+    }
+    return Napi::Boolean::New(info.Env(), true);
   }
 
   Napi::Env env_;

@@ -126,6 +126,7 @@ class SavefileBuffer : public Napi::ObjectWrap<SavefileBuffer> {
     numbers[writer_counts::kBytes] = static_cast<double>(counts.bytes);
     times[writer_counts::kFirstTimestamp] = counts.firstTimestamp;
     times[writer_counts::kLastTimestamp] = counts.lastTimestamp;
+    numbers[writer_counts::kClampedTimes] = static_cast<double>(counts.clampedTimes);
     const auto least = static_cast<std::size_t>(info[0].As<Napi::Number>().DoubleValue());
     if (sink_.size() == 0 || sink_.size() < least) return info.Env().Undefined();
     const auto bytes =

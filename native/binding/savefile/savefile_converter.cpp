@@ -35,6 +35,7 @@ Napi::Value start(const Napi::CallbackInfo& info) {
   options.byTime = flag("byTime");
   if (given.Get("filter").IsString()) options.filter = given.Get("filter").As<Napi::String>().Utf8Value();
   options.selecting = flag("selecting");
+  options.keepDamaged = flag("keepDamaged");
   const auto keep = given.Get("keep").As<Napi::Array>();
   for (std::uint32_t i = 0; i < keep.Length(); ++i) {
     options.keep.push_back(keep.Get(i).As<Napi::Number>().Uint32Value());
@@ -55,6 +56,7 @@ Napi::Object statsObject(Napi::Env env, const ConvertStats& stats) {
   set("packets", stats.packets);
   set("written", stats.written);
   set("otherLinkType", stats.otherLinkType);
+  set("clampedTimes", stats.clampedTimes);
   set("bytesRead", stats.bytesRead);
   set("bytesTotal", stats.bytesTotal);
   return object;

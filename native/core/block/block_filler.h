@@ -65,6 +65,7 @@ struct FilledPacket {
   std::uint32_t seconds = 0;
   std::uint32_t nanoseconds = 0;
   std::uint64_t timestamp = 0;  // the same as one number
+  bool clamped = false;         // the source's time was beyond what `timestamp` can hold
   std::uint8_t packetType = kPacketUnknown;
   // As kStatusComments has them; empty: none.
   std::span<const std::uint8_t> comments = {};

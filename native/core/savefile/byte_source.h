@@ -73,7 +73,10 @@ class CountedSource final : public ByteSource {
   Result<std::span<const std::uint8_t>> peek(std::size_t most);
   Result<std::size_t> read(std::span<std::uint8_t> into) override;
   bool ready(int milliseconds) override { return !ahead_.empty() || inner_.ready(milliseconds); }
+  // Read from the other source.
   [[nodiscard]] std::uint64_t count() const { return count_; }
+  // Of these, shown by peek() and not read yet.
+  [[nodiscard]] std::size_t ahead() const { return ahead_.size(); }
 
  private:
   ByteSource& inner_;

@@ -24,13 +24,14 @@ FileTime::FileTime(std::uint8_t resolution, std::int64_t offsetSeconds)
       resolution_(resolution),
       offset_(offsetSeconds) {}
 
-std::uint64_t FileTime::slow(std::uint64_t units) const {
+std::uint64_t FileTime::slow(std::uint64_t units, bool& clamped) const {
   const unsigned exponent = resolution_ & 0x7f;
   const Wide scaled = Wide{units} * kSecond;  // less than 2^94
   Wide nanoseconds = 0;
   if ((resolution_ & 0x80) != 0) nanoseconds = exponent < 94 ? scaled >> exponent : 0;
   else nanoseconds = exponent <= 28 ? scaled / power(exponent) : 0;
   const SignedWide sum = static_cast<SignedWide>(nanoseconds) + SignedWide{offset_} * static_cast<SignedWide>(kSecond);
+  clamped = sum < 0 || sum > SignedWide{UINT64_MAX};
   if (sum < 0) return 0;
   return sum > SignedWide{UINT64_MAX} ? UINT64_MAX : static_cast<std::uint64_t>(sum);
 }

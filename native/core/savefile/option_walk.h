@@ -10,6 +10,14 @@
 
 namespace ringtap {
 
+// Text ends at its first NUL, or else with the value.
+[[nodiscard]] inline std::span<const std::uint8_t> untilZero(std::span<const std::uint8_t> value) {
+  if (value.empty()) return value;
+  const void* zero = std::memchr(value.data(), 0, value.size());
+  return zero == nullptr ? value
+                         : value.first(static_cast<std::size_t>(static_cast<const std::uint8_t*>(zero) - value.data()));
+}
+
 struct OptionWalk {
   bool good = true;    // false: the value of the option at `at` ends beyond `bytes`
   bool ended = false;  // by an end-of-options

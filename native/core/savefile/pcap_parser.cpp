@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdio>
 
+#include "core/savefile/pseudo_header.h"
 #include "core/savefile/savefile_format.h"
+#include "core/util/link_type.h"
 
 namespace ringtap {
 
@@ -28,6 +31,15 @@ std::uint16_t load16(const std::uint8_t* at, bool swapped) {
   return swapped ? __builtin_bswap16(value) : value;
 }
 
+// A fraction of a second or more, or below 0: a signed number, as writers had it, is added to the seconds.
+void setTime(FilledPacket& packet, std::int32_t units, std::uint32_t nanosecondsPerUnit) {
+  const std::int64_t sum = std::int64_t{packet.seconds} * 1'000'000'000 + std::int64_t{units} * nanosecondsPerUnit;
+  packet.clamped = sum < 0;
+  packet.timestamp = sum < 0 ? 0 : static_cast<std::uint64_t>(sum);
+  packet.seconds = static_cast<std::uint32_t>(packet.timestamp / 1'000'000'000u);
+  packet.nanoseconds = static_cast<std::uint32_t>(packet.timestamp % 1'000'000'000u);
+}
+
 }  // namespace
 
 Result<> PcapParser::header(const std::uint8_t* bytes) {
@@ -41,17 +53,23 @@ Result<> PcapParser::header(const std::uint8_t* bytes) {
   const std::uint16_t minor = load16(bytes + 6, swapped_);
   if (major == kDgUxMajor && minor == 0) {
     lengths_ = Lengths::OriginalFirst;
-  } else if (major != kPcapMajor || minor < 2 || minor > kPcapMinor) {
+  } else if (major != kPcapMajor || minor > kPcapMinor) {
     return damage("a pcap file of version " + std::to_string(major) + "." + std::to_string(minor) +
-                      ", where 2.2 to 2.4 can be read",
+                      ", where 2.0 to 2.4 can be read",
                   4, Code::FileFormat);
   } else {
     lengths_ = minor < 3 ? Lengths::OriginalFirst : minor == 3 ? Lengths::Either : Lengths::CapturedFirst;
   }
   const std::uint32_t snapshot = load32(bytes + 16, swapped_);
   const std::uint32_t network = load32(bytes + 20, swapped_);
+  if ((network & kLinkTypeReserved) != 0) {
+    char shown[16];
+    std::snprintf(shown, sizeof shown, "0x%08x", network);
+    return damage(std::string("the link type's field, ") + shown + ", has bits set that are reserved", 20,
+                  Code::FileFormat);
+  }
   FileInterface interface;
-  interface.linkType = static_cast<std::uint16_t>(network & kLinkTypeMask);
+  interface.linkType = linkTypeOfFile(static_cast<std::uint16_t>(network & kLinkTypeMask));
   interface.snapshotLength = snapshot;
   interface.nanoseconds = nanoseconds_;
   if ((network & kFcsPresent) != 0) interface.fcsLength = static_cast<std::uint8_t>((network >> kFcsShift) * 2);
@@ -69,7 +87,8 @@ Result<> PcapParser::header(const std::uint8_t* bytes) {
   const std::uint16_t linkType = interface.linkType;
   auto rule = listener_.interface(std::move(interface));
   if (!rule) return rule.error();
-  interface_ = {RecordHead(0, linkType, hardwareType), *rule, hardwareType};
+  interface_ = {RecordHead(0, linkType, hardwareType), *rule, hardwareType,
+                swapped_ && hasHostOrderHeader(linkType) ? linkType : std::uint16_t{0}};
   begun_ = true;
   return {};
 }
@@ -77,6 +96,7 @@ Result<> PcapParser::header(const std::uint8_t* bytes) {
 template <bool swapped>
 Result<ParseStep> PcapParser::records(std::span<const std::uint8_t> bytes, BlockFiller& filler, std::size_t& consumed) {
   const std::uint32_t nanosecondsPerUnit = nanoseconds_ ? 1 : 1000;
+  const std::uint32_t unitsPerSecond = 1'000'000'000u / nanosecondsPerUnit;
   for (;;) {
     const std::size_t left = bytes.size() - consumed;
     if (left < recordHeader_) return ParseStep{ParseStep::Why::More, recordHeader_};
@@ -97,13 +117,11 @@ Result<ParseStep> PcapParser::records(std::span<const std::uint8_t> bytes, Block
     packet.data = {record + recordHeader_, captured};
     packet.original = original;
     packet.seconds = load32<swapped>(record);
-    const std::uint64_t fraction = std::uint64_t{load32<swapped>(record + 4)} * nanosecondsPerUnit;
-    packet.timestamp = std::uint64_t{packet.seconds} * 1'000'000'000u + fraction;
-    packet.nanoseconds = static_cast<std::uint32_t>(fraction);
-    if (fraction >= 1'000'000'000u) [[unlikely]] {
-      packet.seconds = static_cast<std::uint32_t>(packet.timestamp / 1'000'000'000u);
-      packet.nanoseconds = static_cast<std::uint32_t>(packet.timestamp % 1'000'000'000u);
-    }
+    const std::uint32_t units = load32<swapped>(record + 4);
+    packet.timestamp = std::uint64_t{packet.seconds} * 1'000'000'000u + std::uint64_t{units} * nanosecondsPerUnit;
+    packet.nanoseconds = units * nanosecondsPerUnit;
+    if (units >= unitsPerSecond) [[unlikely]]
+      setTime(packet, static_cast<std::int32_t>(units), nanosecondsPerUnit);
     if (recordHeader_ == kPcapKuznetsovRecord) packet.packetType = record[kKuznetsovPacketType];
     if (!deliver(interface_, packet, filler)) return ParseStep{ParseStep::Why::Full, 0};
     consumed += whole;

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <bit>
 #include <cstdio>
+#include <utility>
 
 #include "core/savefile/option_walk.h"
+#include "core/savefile/pseudo_header.h"
 #include "core/savefile/savefile_format.h"
+#include "core/util/link_type.h"
 
 namespace ringtap {
 
@@ -14,7 +17,9 @@ namespace {
 using namespace savefile;
 
 constexpr std::size_t kMaxInterfaces = 65536;
-constexpr std::size_t kMaxOptionBytes = 16u << 20;  // of one section and its interfaces
+constexpr std::uint64_t kMaxWarnings = 20;          // of skipped sections
+constexpr std::size_t kMaxOptionBytes = 16u << 20;  // kept of one section and its interfaces
+constexpr std::size_t kMaxOptions = 4096;           // kept of one block: each becomes an object
 
 std::string hex(std::uint32_t value) {
   char text[16];
@@ -102,22 +107,23 @@ Result<ParseStep> PcapngParser::parse(std::span<const std::uint8_t> bytes, Block
       return damage("a pcapng file that begins with no section header", offset_, Code::FileFormat);
     }
     block.length = load32(at + 4);
-    if (block.length % 4 != 0 || block.length < leastLength(block.type)) {
+    const bool skipped = skipping_ && block.type != kSectionHeader;
+    if (block.length % 4 != 0 || block.length < (skipped ? kBlockEnvelope : leastLength(block.type))) {
       return damage(
           "a block of type " + hex(block.type) + " with the impossible length " + std::to_string(block.length),
           offset_);
     }
 
-    const bool essential = block.type == kSectionHeader || block.type == kInterfaceDescription ||
-                           block.type == kEnhancedPacket || block.type == kObsoletePacket ||
-                           block.type == kSimplePacket;
+    const bool essential =
+        !skipped && (block.type == kSectionHeader || block.type == kInterfaceDescription ||
+                     block.type == kEnhancedPacket || block.type == kObsoletePacket || block.type == kSimplePacket);
     if (essential && block.length > limits_.item) {
       return damage("a block of type " + hex(block.type) + " that claims " + std::to_string(block.length) +
                         " bytes, where at most " + std::to_string(limits_.item) + " were expected",
                     offset_);
     }
     if (left < block.length) {
-      const bool kept = essential || listener_.wanted(block.type, block.length - kBlockEnvelope, offset_);
+      const bool kept = essential || (!skipped && listener_.wanted(block.type, block.length - kBlockEnvelope, offset_));
       if (kept) return ParseStep{ParseStep::Why::More, block.length};
       ++stats_.skippedBlocks;
       trailer_ = block.length;
@@ -132,6 +138,11 @@ Result<ParseStep> PcapngParser::parse(std::span<const std::uint8_t> bytes, Block
                     offset_);
     }
 
+    if (skipped) {
+      ++stats_.skippedBlocks;
+      advance(block.length);
+      continue;
+    }
     Result<> done;
     switch (block.type) {
       case kEnhancedPacket:
@@ -162,18 +173,23 @@ Result<> PcapngParser::section(const Block& block) {
   section.bigEndian = swapped_ == (std::endian::native == std::endian::little);
   section.major = load16(block.bytes + 12);
   section.minor = load16(block.bytes + 14);
-  // Minor version 2 was written by some who meant 0.
-  if (section.major != kPcapngMajor || (section.minor != kPcapngMinor && section.minor != 2)) {
-    return damage("a pcapng section of version " + std::to_string(section.major) + "." + std::to_string(section.minor) +
-                      ", where 1.0 can be read",
-                  offset_, Code::FileFormat);
-  }
+  begun_ = true;
   optionBytes_ = 0;
   interfaces_.clear();
-  auto options = keptOptions(block, kSectionHeaderFixed - 4);
+  // Minor version 2 was written by some who meant 0. A section of another version is passed over, as the draft says.
+  skipping_ = section.major != kPcapngMajor || (section.minor != kPcapngMinor && section.minor != 2);
+  if (skipping_) {
+    if (skippedSections_++ < kMaxWarnings) {
+      listener_.warning("the section at byte " + std::to_string(offset_) + " is skipped: it is of version " +
+                        std::to_string(section.major) + "." + std::to_string(section.minor) +
+                        ", where 1.0 can be read");
+    }
+    return {};
+  }
+  readable_ = true;
+  auto options = keptOptions(block, kSectionHeaderFixed - 4, [](std::uint16_t, std::span<const std::uint8_t>) {});
   if (!options) return options.error();
   section.options = std::move(*options);
-  begun_ = true;
   return listener_.section(std::move(section));
 }
 
@@ -184,23 +200,25 @@ Result<> PcapngParser::interface(const Block& block) {
   FileInterface interface;
   interface.index = known_;
   interface.id = static_cast<std::uint32_t>(interfaces_.size());
-  interface.linkType = load16(block.bytes + 8);
+  interface.linkType = linkTypeOfFile(load16(block.bytes + 8));
   interface.snapshotLength = load32(block.bytes + 12);
-  auto options = keptOptions(block, kInterfaceDescriptionFixed - 4);
+  std::optional<std::uint8_t> resolution;
+  std::optional<std::int64_t> offset;
+  auto options =
+      keptOptions(block, kInterfaceDescriptionFixed - 4, [&](std::uint16_t code, std::span<const std::uint8_t> value) {
+        using namespace interface_option;
+        if (code == kTimestampResolution && !value.empty() && !resolution) resolution = value[0];
+        if (code == kTimestampOffset && value.size() >= 8 && !offset) {
+          offset = static_cast<std::int64_t>(load64(value.data()));
+        }
+      });
   if (!options) return options.error();
-  std::uint8_t resolution = 6;
-  std::int64_t offset = 0;
-  for (const FileOption& option : *options) {
-    if (option.code == interface_option::kTimestampResolution && !option.value.empty()) resolution = option.value[0];
-    if (option.code == interface_option::kTimestampOffset && option.value.size() >= 8) {
-      offset = static_cast<std::int64_t>(load64(option.value.data()));
-    }
-  }
   interface.options = std::move(*options);
   Described described;
   described.hardwareType = hardwareTypeOf(interface.linkType);
   described.head = RecordHead(interface.index, interface.linkType, described.hardwareType);
-  described.time = FileTime(resolution, offset);
+  described.time = FileTime(resolution.value_or(6), offset.value_or(0));
+  if (swapped_ && hasHostOrderHeader(interface.linkType)) described.swappedHeader = interface.linkType;
   described.snapshotLength = interface.snapshotLength;
   auto rule = listener_.interface(std::move(interface));
   if (!rule) return rule.error();
@@ -230,7 +248,7 @@ Result<bool> PcapngParser::packet(const Block& block, BlockFiller& filler) {
   packet.data = {block.bytes + kEnhancedPacketData, captured};
   packet.original = load32(block.bytes + 24);
   const std::uint64_t units = std::uint64_t{load32(block.bytes + 12)} << 32 | load32(block.bytes + 16);
-  packet.timestamp = interface.time.nanoseconds(units);
+  packet.timestamp = interface.time.nanoseconds(units, packet.clamped);
   packet.seconds = static_cast<std::uint32_t>(packet.timestamp / 1'000'000'000u);
   packet.nanoseconds = static_cast<std::uint32_t>(packet.timestamp % 1'000'000'000u);
   if (dataEnd + 4 < block.length) {
@@ -285,9 +303,19 @@ Result<> PcapngParser::options(const Block& block, std::uint64_t at, Visit&& vis
                 offset_);
 }
 
-Result<std::vector<FileOption>> PcapngParser::keptOptions(const Block& block, std::uint64_t at) {
+template <typename Visit>
+Result<std::vector<FileOption>> PcapngParser::keptOptions(const Block& block, std::uint64_t at, Visit&& visit) {
   std::vector<FileOption> list;
   auto walked = options(block, at, [&](std::uint16_t code, std::span<const std::uint8_t> value) {
+    visit(code, value);
+    if (list.size() == kMaxOptions) {
+      if (std::exchange(tooManyOptions_, true)) return;
+      listener_.warning("the block at byte " + std::to_string(offset_) + " has more than " +
+                        std::to_string(kMaxOptions) +
+                        " options: the others of this block are not kept, nor those of "
+                        "later blocks like it");
+      return;
+    }
     optionBytes_ += value.size() + sizeof(FileOption);
     if (optionBytes_ <= kMaxOptionBytes) list.push_back({code, {value.begin(), value.end()}});
   });
@@ -306,6 +334,7 @@ Result<PcapngParser::PacketOptions> PcapngParser::packetOptions(const Block& blo
   auto walked = options(block, at, [&](std::uint16_t code, std::span<const std::uint8_t> value) {
     if (code == packet_option::kFlags && value.size() >= 4) found.flags = load32(value.data());
     if (code != kOptionComment || !limits_.comments) return;
+    value = untilZero(value);
     if (count++ == 0) comments_.assign(4, 0);
     const auto length = static_cast<std::uint32_t>(value.size());
     const auto* prefix = reinterpret_cast<const std::uint8_t*>(&length);
@@ -322,7 +351,10 @@ Result<PcapngParser::PacketOptions> PcapngParser::packetOptions(const Block& blo
 }
 
 Result<> PcapngParser::end(std::uint64_t left) const {
-  if (begun_ && left == 0 && !trailer_) return {};
+  if (begun_ && left == 0 && !trailer_) {
+    if (readable_) return {};
+    return damage("a pcapng file without a section of version 1.0, which alone can be read", 0, Code::FileFormat);
+  }
   // Where a block was being passed over, the offset is beyond it already.
   const std::uint64_t start = trailer_ ? offset_ - (*trailer_ - 4) : offset_;
   return damage("the file ends in the middle of a block", start, Code::FileTruncated);

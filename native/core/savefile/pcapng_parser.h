@@ -44,11 +44,17 @@ class PcapngParser final : public SavefileParser {
   // Calls visit(code, value) for each option from `at` to the end of the body.
   template <typename Visit>
   Result<> options(const Block& block, std::uint64_t at, Visit&& visit) const;
-  Result<std::vector<FileOption>> keptOptions(const Block& block, std::uint64_t at);
+  // The options, as far as they are kept; visit(code, value) is called for all.
+  template <typename Visit>
+  Result<std::vector<FileOption>> keptOptions(const Block& block, std::uint64_t at, Visit&& visit);
   Result<PacketOptions> packetOptions(const Block& block, std::uint64_t at);
 
   bool begun_ = false;
   bool swapped_ = false;
+  bool skipping_ = false;  // the section, up to the next one
+  bool readable_ = false;  // a section was not skipped
+  std::uint64_t skippedSections_ = 0;
+  bool tooManyOptions_ = false;           // in some block
   std::vector<Described> interfaces_;     // of the section
   std::uint32_t known_ = 0;               // interfaces of all sections
   std::size_t optionBytes_ = 0;           // kept in this section

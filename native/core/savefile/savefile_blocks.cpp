@@ -228,11 +228,15 @@ void writePcapHeader(ByteSink& sink, std::uint16_t linkType, std::uint32_t snapL
                       linkType});
 }
 
-void writePcapPacket(ByteSink& sink, std::uint64_t timestamp, const FilePacket& packet, bool nanoseconds) {
+bool writePcapPacket(ByteSink& sink, std::uint64_t timestamp, const FilePacket& packet, bool nanoseconds) {
+  constexpr std::uint64_t kLast = (std::uint64_t{UINT32_MAX} + 1) * 1'000'000'000u - 1;
+  const bool fits = timestamp <= kLast;
+  if (!fits) timestamp = kLast;
   const auto fraction = static_cast<std::uint32_t>(timestamp % 1'000'000'000u);
   sink.put(PcapRecord{static_cast<std::uint32_t>(timestamp / 1'000'000'000u), nanoseconds ? fraction : fraction / 1000,
                       packet.captured, packet.original});
   packet.copyTo(sink.grow(packet.captured));
+  return fits;
 }
 
 std::size_t packetBlockSize(std::uint32_t captured, std::uint8_t packetType) {

@@ -75,7 +75,8 @@ void writeStatistics(ByteSink& sink, std::uint32_t interface, const SavefileStat
 void writeBlock(ByteSink& sink, std::uint32_t type, std::span<const std::uint8_t> body);
 
 void writePcapHeader(ByteSink& sink, std::uint16_t linkType, std::uint32_t snapLength, bool nanoseconds);
-void writePcapPacket(ByteSink& sink, std::uint64_t timestamp, const FilePacket& packet, bool nanoseconds);
+// False: the time is later than pcap's last second, in 2106, and was replaced by its end.
+bool writePcapPacket(ByteSink& sink, std::uint64_t timestamp, const FilePacket& packet, bool nanoseconds);
 
 // Bytes that writePacket() without comments and writePcapPacket() take.
 [[nodiscard]] std::size_t packetBlockSize(std::uint32_t captured, std::uint8_t packetType);

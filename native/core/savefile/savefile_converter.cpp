@@ -147,7 +147,11 @@ Result<std::unique_ptr<SavefileConverter::Input>> SavefileConverter::openInput(c
 void SavefileConverter::closeInputs() {
   {
     std::lock_guard lock(mutex_);
-    for (const SavefileSource* source : open_) bytesDone_ += source->bytesRead();
+    for (const SavefileSource* source : open_) {
+      bytesDone_ += source->bytesRead();
+      counted_.clampedTimes += source->clampedTimes();
+    }
+    stats_.clampedTimes = counted_.clampedTimes;
     open_.clear();
   }
   inputs_.clear();
@@ -224,6 +228,11 @@ void SavefileConverter::keep(Input& input, const FileBlock& block) {
 Result<bool> SavefileConverter::nextOf(Input& input) {
   auto more = input.advance();
   if (failure_) return std::move(*failure_);
+  if (!more && options_.keepDamaged &&
+      (more.error().code == Code::FileDamaged || more.error().code == Code::FileTruncated)) {
+    warnings_.push_back(input.path + ": what follows is left out: " + more.error().message);
+    return false;
+  }
   return more;
 }
 
@@ -350,6 +359,10 @@ Result<> SavefileConverter::endFile() {
   if (auto flushed = flush(); !flushed) return flushed;
   auto path = files_.complete();
   if (!path) return path.error();
+  counted_.clampedTimes += writer_.counts().clampedTimes;
+  if (writer_.counts().clampedTimes > 0 && !std::exchange(lateTimes_, true)) {
+    warnings_.push_back("pcap can tell no time after February 2106: later packets have that time, and are counted");
+  }
   complete_.push_back({std::move(*path), writer_.counts()});
   return {};
 }

@@ -33,6 +33,7 @@ struct ConvertOptions {
   bool byTime = true;
   std::optional<std::string> filter;
   bool selecting = false;           // each interface waits for answer()
+  bool keepDamaged = false;         // an input that is damaged or cut ends there, with a warning, instead of all of it
   std::vector<std::uint32_t> keep;  // types of blocks that are carried over (passthrough_block.h); pcapng
   FileSetOptions files;
   SavefileForm form;
@@ -48,6 +49,7 @@ struct ConvertStats {
   std::uint64_t written = 0;
   std::uint64_t otherLinkType = 0;  // pcap: not written, for the file is of another link type
   std::uint64_t bytesRead = 0;      // of the inputs, as stored
+  std::uint64_t clampedTimes = 0;   // packets whose time was replaced by the nearest that could be told
   std::uint64_t bytesTotal = 0;     // of the inputs opened so far
 };
 
@@ -110,6 +112,7 @@ class SavefileConverter {
   std::vector<const std::string*> carried_;  // of them, to be in every further file
   std::size_t carriedBytes_ = 0;
   std::uint64_t selected_ = 0;
+  bool lateTimes_ = false;                  // there is a warning of times that pcap cannot tell
   std::optional<Error> failure_;            // of what was written between packets
   std::optional<SavefileInterface> first_;  // of the inputs
   std::uint64_t fileNumber_ = 0;

@@ -5,13 +5,17 @@
 #include <bit>
 #include <cstring>
 
+#include "core/savefile/option_walk.h"
 #include "core/savefile/savefile_format.h"
 
 namespace ringtap {
 
 namespace {
 
-std::string textOf(const std::vector<std::uint8_t>& value) { return {value.begin(), value.end()}; }
+std::string textOf(std::span<const std::uint8_t> value) {
+  const auto text = untilZero(value);
+  return {text.begin(), text.end()};
+}
 
 std::uint64_t numberOf(const std::vector<std::uint8_t>& value, bool bigEndian) {
   std::uint64_t number;
@@ -57,7 +61,7 @@ SavefileInterface describe(const FileInterface& interface, bool bigEndian) {
         break;
       case kFilter:
         // The first byte: 0 for an expression; what else there may be is a program of somebody's own.
-        if (value.size() > 1 && value[0] == 0) described.filter = textOf(value).substr(1);
+        if (value.size() > 1 && value[0] == 0) described.filter = textOf(std::span(value).subspan(1));
         break;
       default: break;
     }

@@ -24,6 +24,7 @@ inline constexpr std::size_t kPcapRecord = 16;  // seconds, fraction, captured l
 inline constexpr std::size_t kPcapKuznetsovRecord = 24;  // and interface index, protocol, packet type (sll_pkttype)
 // In the link type's field: 16 bits of LINKTYPE_, and where kFcsPresent is set, the FCS length in units of 16 bits.
 inline constexpr std::uint32_t kLinkTypeMask = 0x0000'ffff;
+inline constexpr std::uint32_t kLinkTypeReserved = 0x03ff'0000;  // 0; libpcap and Wireshark refuse all else
 inline constexpr std::uint32_t kFcsPresent = 0x0400'0000;
 inline constexpr unsigned kFcsShift = 28;
 

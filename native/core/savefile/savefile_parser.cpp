@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <bit>
 #include <cstdio>
+#include <cstring>
+#include <iterator>
 
 #include "core/bpf/filter_interpreter.h"
 #include "core/savefile/pcap_parser.h"
 #include "core/savefile/pcapng_parser.h"
+#include "core/savefile/pseudo_header.h"
 #include "core/savefile/savefile_format.h"
 #include "core/util/link_type.h"
 
@@ -21,6 +24,19 @@ bool SavefileParser::passes(const Interface& interface, const FilledPacket& pack
   return runFilter(*interface.rule.filter, packet.data, packet.original, metadata) != 0;
 }
 
+void SavefileParser::convertHeader(const Interface& interface, FilledPacket& packet) {
+  converted_.assign(packet.data.begin(), packet.data.end());
+  swapPseudoHeader(interface.swappedHeader, converted_, packet.original);
+  packet.data = converted_;
+}
+
+void SavefileParser::countClamped() {
+  if (stats_.clampedTimes++ > 0) return;
+  listener_.warning("the time of packet " + std::to_string(stats_.packets) + ", at byte " + std::to_string(offset_) +
+                    ", is before 1970 or after July 2554: such times are replaced by the nearest that can be told, and "
+                    "counted");
+}
+
 Error SavefileParser::damage(std::string what, std::uint64_t offset, Code code) {
   what += ", at byte " + std::to_string(offset);
   Error error{code, std::move(what)};
@@ -30,16 +46,32 @@ Error SavefileParser::damage(std::string what, std::uint64_t offset, Code code) 
 
 Result<std::unique_ptr<SavefileParser>> parserFor(std::span<const std::uint8_t> bytes, const ParserLimits& limits,
                                                   SavefileListener& listener) {
+  constexpr std::uint32_t kMagics[] = {savefile::kSectionHeader,
+                                       savefile::kMagicMicroseconds,
+                                       savefile::kMagicNanoseconds,
+                                       savefile::kMagicKuznetsov,
+                                       __builtin_bswap32(savefile::kMagicMicroseconds),
+                                       __builtin_bswap32(savefile::kMagicNanoseconds),
+                                       __builtin_bswap32(savefile::kMagicKuznetsov)};
   std::uint32_t magic = 0;
-  if (bytes.size() >= sizeof magic) std::memcpy(&magic, bytes.data(), sizeof magic);
+  if (bytes.size() < sizeof magic) {
+    // Too short to tell: the beginning of a savefile, as far as it goes.
+    const bool begins = bytes.empty() || std::any_of(std::begin(kMagics), std::end(kMagics), [&](std::uint32_t known) {
+                          return std::memcmp(&known, bytes.data(), bytes.size()) == 0;
+                        });
+    if (begins) {
+      Error error{Code::FileTruncated, bytes.empty() ? "the file is empty" : "the file ends within its magic number"};
+      error.offset = 0;
+      return error;
+    }
+  } else {
+    std::memcpy(&magic, bytes.data(), sizeof magic);
+  }
   if (magic == savefile::kSectionHeader) {
     return std::unique_ptr<SavefileParser>(std::make_unique<PcapngParser>(limits, listener));
   }
-  for (const std::uint32_t known :
-       {savefile::kMagicMicroseconds, savefile::kMagicNanoseconds, savefile::kMagicKuznetsov}) {
-    if (magic == known || magic == __builtin_bswap32(known)) {
-      return std::unique_ptr<SavefileParser>(std::make_unique<PcapParser>(limits, listener));
-    }
+  if (std::find(std::begin(kMagics), std::end(kMagics), magic) != std::end(kMagics)) {
+    return std::unique_ptr<SavefileParser>(std::make_unique<PcapParser>(limits, listener));
   }
   char begin[64] = "nothing";
   for (std::size_t i = 0; i < std::min<std::size_t>(bytes.size(), 8); ++i) {

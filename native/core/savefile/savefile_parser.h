@@ -1,6 +1,7 @@
-// What the readers of the two savefile formats have in common: bytes in, packets into a block, the rest to a listener.
+// The common part of the parsers of the two savefile formats: bytes in, packets into a block, the rest to a listener.
 //
-// A parser holds no bytes, takes no memory by what a file claims, and makes no system call. It trusts nothing.
+// A parser keeps none of the bytes, allocates nothing by what a file claims, and makes no system call. It trusts
+// nothing in the file.
 #pragma once
 
 #include <cstdint>
@@ -64,6 +65,8 @@ class SavefileListener {
   // holds for the block, about which it may be asked twice.
   virtual bool wanted(std::uint32_t type, std::size_t bytes, std::uint64_t offset) = 0;
   virtual Result<> block(FileBlock block) = 0;
+  // Something that the user should see; parsing goes on. A few of a file, at most.
+  virtual void warning(std::string /*text*/) {}
 };
 
 struct ParserLimits {
@@ -78,6 +81,7 @@ struct ParserStats {
   std::uint64_t unselected = 0;
   std::uint64_t filtered = 0;
   std::uint64_t skippedBlocks = 0;  // neither packets nor wanted
+  std::uint64_t clampedTimes = 0;   // packets whose time was replaced by the nearest that a timestamp can hold
 };
 
 struct ParseStep {
@@ -111,6 +115,7 @@ class SavefileParser {
     RecordHead head;
     InterfaceRule rule;
     std::uint16_t hardwareType = 0;
+    std::uint16_t swappedHeader = 0;  // the link type if packets have a pseudo-header in the other byte order, or 0
   };
   // False where the filler has no room.
   [[nodiscard]] bool deliver(const Interface& interface, FilledPacket& packet, BlockFiller& filler) {
@@ -119,6 +124,8 @@ class SavefileParser {
       ++stats_.unselected;
       return true;
     }
+    if (interface.swappedHeader != 0) [[unlikely]]
+      convertHeader(interface, packet);
     if (interface.rule.filter != nullptr && !passes(interface, packet)) {
       ++stats_.packets;
       ++stats_.filtered;
@@ -127,12 +134,18 @@ class SavefileParser {
     if (packet.data.size() > limits_.snapshotLength) packet.data = packet.data.first(limits_.snapshotLength);
     if (!filler.add(interface.head, packet)) return false;
     ++stats_.packets;
+    if (packet.clamped) [[unlikely]]
+      countClamped();
     return true;
   }
   [[nodiscard]] static Error damage(std::string what, std::uint64_t offset, Code code = Code::FileDamaged);
 
  private:
   [[nodiscard]] static bool passes(const Interface& interface, const FilledPacket& packet);
+  void convertHeader(const Interface& interface, FilledPacket& packet);
+  void countClamped();
+
+  std::vector<std::uint8_t> converted_;  // the packet at hand, where its header was converted
 
  protected:
   const ParserLimits limits_;

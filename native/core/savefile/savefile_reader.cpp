@@ -54,7 +54,7 @@ Result<> SavefileReader::start() {
   return {};
 }
 
-void SavefileReader::close() {
+void SavefileReader::stop() {
   {
     std::lock_guard lock(mutex_);
     closed_ = true;
@@ -62,6 +62,15 @@ void SavefileReader::close() {
   }
   source_->shut();
   pool_->shut();
+}
+
+bool SavefileReader::ended() const {
+  std::lock_guard lock(mutex_);
+  return finished_ || !thread_.joinable();
+}
+
+void SavefileReader::close() {
+  stop();
   thread_.join();
   std::lock_guard lock(mutex_);
   chunks_.clear();
@@ -157,7 +166,7 @@ Result<> SavefileReader::work() {
   buffer_.resize(kReadAtOnce);
   compressed_ = unpacked != nullptr;
   Result<> done = parseAll(packed, plain);
-  note(packed);
+  note(packed, plain);
   return done;
 }
 
@@ -176,7 +185,7 @@ Result<> SavefileReader::parseAll(CountedSource& packed, CountedSource& plain) {
           error.offset = static_cast<std::int64_t>(parser_->offset());
           return error;
         }
-        note(packed);
+        note(packed, plain);
         auto more = newChunk();
         if (!more) return more.error();
         if (!*more) return {};  // closed
@@ -188,7 +197,7 @@ Result<> SavefileReader::parseAll(CountedSource& packed, CountedSource& plain) {
         break;
       case ParseStep::Why::More: {
         if (interfaces_) pushReady();
-        note(packed);
+        note(packed, plain);
         if (!filler_.empty() && !plain.ready(config_.maxDelayMilliseconds)) handOver();
         bool ended = false;
         if (auto got = fetch(plain, step->amount, ended); !got) return got;
@@ -269,10 +278,11 @@ void SavefileReader::push(SavefileEvent news) {
   wake_();
 }
 
-void SavefileReader::note(const CountedSource& packed) {
+void SavefileReader::note(const CountedSource& packed, const CountedSource& plain) {
   std::lock_guard lock(mutex_);
   stats_.bytesRead = packed.count();
-  stats_.unpacked = parser_->offset();
+  // Not the parser's offset: that is beyond the file's end where a block claims more than there is.
+  stats_.unpacked = plain.count() - plain.ahead() - (end_ - begin_);
   stats_.parser = parser_->stats();
 }
 
@@ -365,6 +375,8 @@ bool SavefileReader::wanted(std::uint32_t type, std::size_t bytes, std::uint64_t
   }
   return false;
 }
+
+void SavefileReader::warning(std::string text) { push(SavefileWarning{std::move(text)}); }
 
 Result<> SavefileReader::block(FileBlock block) {
   kept_ += block.body.size() + kKeptOverhead;

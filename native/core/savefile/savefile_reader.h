@@ -56,7 +56,7 @@ struct SavefileChunk {
 
 struct SavefileStats {
   std::uint64_t bytesRead = 0;  // as stored
-  std::uint64_t unpacked = 0;   // parsed: the same where nothing is compressed
+  std::uint64_t unpacked = 0;   // of what it unpacks to, or of the file itself: parsed or skipped
   ParserStats parser;
 };
 
@@ -79,6 +79,10 @@ class SavefileReader final : private SavefileListener {
   // Answers the news of an interface; with `selecting` the reading waits for it.
   void decide(std::uint32_t index, bool selected);
   [[nodiscard]] SavefileStats stats() const;
+  // Asks the thread to end; does not wait. When it has ended, `wake` is called a last time.
+  void stop();
+  // Whether it has ended, or was never started: close() does not wait then.
+  [[nodiscard]] bool ended() const;
   // Ends the thread. Chunks that were taken stay readable. Idempotent.
   void close();
 
@@ -93,7 +97,7 @@ class SavefileReader final : private SavefileListener {
   void pushReady();
   void push(SavefileEvent news);
   [[nodiscard]] bool eventsTaken() const;  // enough for more to be told; under the mutex
-  void note(const CountedSource& packed);
+  void note(const CountedSource& packed, const CountedSource& plain);
   Result<const FilterProgram*> filterFor(std::uint16_t linkType);
   Result<> checkFilter() const;
 
@@ -101,6 +105,7 @@ class SavefileReader final : private SavefileListener {
   Result<InterfaceRule> interface(FileInterface interface) override;
   bool wanted(std::uint32_t type, std::size_t bytes, std::uint64_t offset) override;
   Result<> block(FileBlock block) override;
+  void warning(std::string text) override;
 
   const SavefileConfig config_;
   const std::unique_ptr<ByteSource> source_;

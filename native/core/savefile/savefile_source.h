@@ -42,6 +42,8 @@ class SavefileSource {
   void decide(std::uint32_t index, bool selected) { reader_.decide(index, selected); }
 
   [[nodiscard]] std::uint64_t bytesRead() const { return reader_.stats().bytesRead; }
+  // Packets whose time was replaced by the nearest that a timestamp can hold.
+  [[nodiscard]] std::uint64_t clampedTimes() const { return reader_.stats().parser.clampedTimes; }
   // Of the file, when it was opened.
   [[nodiscard]] std::uint64_t fileSize() const { return fileSize_; }
 

@@ -46,7 +46,7 @@ bool SavefileWriter::write(std::uint32_t interface, const Record& record, std::s
     writePacket(sink_, interface, timestamp, packet, record.from().sll_pkttype, comments);
   } else {
     if (linkType != linkTypes_.front()) return false;
-    writePcapPacket(sink_, timestamp, packet, options_.nanoseconds);
+    if (!writePcapPacket(sink_, timestamp, packet, options_.nanoseconds)) ++counts_.clampedTimes;
   }
   counts_.firstTimestamp = counts_.packets == 0 ? timestamp : std::min(counts_.firstTimestamp, timestamp);
   counts_.lastTimestamp = std::max(counts_.lastTimestamp, timestamp);

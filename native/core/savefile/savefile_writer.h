@@ -28,6 +28,7 @@ struct SavefileCounts {
   std::uint64_t bytes = 0;           // of the file
   std::uint64_t firstTimestamp = 0;  // the earliest and the latest of its packets
   std::uint64_t lastTimestamp = 0;
+  std::uint64_t clampedTimes = 0;  // of packets later than pcap's last second, in 2106: they have that second
 };
 
 struct CompleteFile {

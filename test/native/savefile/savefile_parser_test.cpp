@@ -53,21 +53,87 @@ TEST(pcap_of_every_magic_and_byte_order) {
   }
 }
 
-TEST(pcap_fraction_beyond_a_second) {
-  const PcapKind kind;
-  const Parsed parsed = parseInPieces(pcapHeader(kind) + pcapRecord(kind, 10, 2'500'000, frame(1), 1));
-  CHECK(parsed.packets.size() == 1 && parsed.packets[0].timestamp == 12'500'000'000u);
+// Read as a signed number, and added: so have writers meant it.
+TEST(pcap_fraction_beyond_a_second_or_below_0) {
+  for (const bool big : {false, true}) {
+    const PcapKind kind{.bigEndian = big};
+    const auto minus = [](std::int32_t value) { return static_cast<std::uint32_t>(-value); };
+    const Parsed parsed = parseInPieces(
+        pcapHeader(kind) + pcapRecord(kind, 10, 2'500'000, frame(1), 1) + pcapRecord(kind, 10, 999'999, frame(1), 1) +
+        pcapRecord(kind, 10, 1'000'000, frame(1), 1) + pcapRecord(kind, 10, minus(19), frame(1), 1) +
+        pcapRecord(kind, 0, minus(1), frame(1), 1) + pcapRecord(kind, 0xffffffff, 1'000'000, frame(1), 1));
+    CHECK(!parsed.error && parsed.packets.size() == 6);
+    if (parsed.packets.size() != 6) return;
+    const std::uint64_t times[] = {
+        12'500'000'000u, 10'999'999'000u, 11'000'000'000u, 9'999'981'000u, 0, 0x1'0000'0000u * 1'000'000'000u};
+    for (std::size_t i = 0; i < 6; ++i) CHECK(parsed.packets[i].timestamp == times[i]);
+    CHECK(parsed.stats.clampedTimes == 1 && parsed.warnings.size() == 1);
+  }
+  const PcapKind nano{.magic = kMagicNanoseconds};
+  const Parsed parsed = parseInPieces(pcapHeader(nano) + pcapRecord(nano, 10, 1'000'000'001, frame(1), 1) +
+                                      pcapRecord(nano, 10, static_cast<std::uint32_t>(-1), frame(1), 1));
+  CHECK(parsed.packets.size() == 2);
+  if (parsed.packets.size() == 2) {
+    CHECK(parsed.packets[0].timestamp == 11'000'000'001u && parsed.packets[1].timestamp == 9'999'999'999u);
+  }
+}
+
+TEST(pcap_reserved_bits_of_the_link_types_field_are_refused) {
+  for (std::uint32_t bit = 1u << 16; bit < 1u << 26; bit <<= 1) {
+    const Parsed parsed = parseInPieces(pcapHeader({.network = 1 | bit}));
+    CHECK(parsed.error && parsed.error->code == Code::FileFormat && parsed.error->offset == 20);
+  }
+}
+
+TEST(a_file_that_ends_before_it_can_be_told_is_truncated) {
+  for (const std::uint8_t wrong : {std::uint8_t{0}, std::uint8_t{0xff}}) {
+    for (std::size_t length = 1; length < 4; ++length) {
+      const Parsed parsed = parseInPieces(FileBytes(length, wrong));
+      CHECK(parsed.error && parsed.error->code == Code::FileFormat && parsed.error->offset == 0);
+    }
+  }
+  const Parsed empty = parseInPieces({});
+  CHECK(empty.error && empty.error->code == Code::FileTruncated && empty.error->offset == 0);
+}
+
+TEST(sections_of_an_unknown_version_are_skipped) {
+  const FileBytes section = ngSection(false) + ngInterface(false, 1, 0) + ngPacket(false, 0, 1, frame(20), 20);
+  for (const bool big : {false, true}) {
+    const FileBytes later = ngSection(big, {}, 2) + ngInterface(big, 1, 0) + ngPacket(big, 0, 1, frame(30), 30) +
+                            ngBlock(big, kInterfaceDescription, {}) + ngBlock(big, 0x77, frame(4000));
+    const Parsed between = parseInPieces(section + later + section);
+    CHECK(!between.error && between.packets.size() == 2 && between.sections.size() == 2);
+    CHECK(between.warnings.size() == 1);
+    CHECK(between.interfaces.size() == 2 && between.blocks.empty());
+    const Parsed first = parseInPieces(later + section);
+    CHECK(!first.error && first.packets.size() == 1);
+    const Parsed alone = parseInPieces(later);
+    CHECK(alone.packets.empty() && alone.error && alone.error->code == Code::FileFormat && alone.error->offset == 0);
+  }
+}
+
+TEST(options_of_a_block_are_kept_up_to_a_bound) {
+  std::vector<std::pair<std::uint16_t, FileBytes>> options(20'000, {1, {}});
+  options.push_back({9, {9}});  // nanoseconds: heeded all the same
+  ParseOptions how;
+  how.blockSize = 1 << 17;
+  const Parsed parsed = parseInPieces(ngSection(false, options) + ngInterface(false, 1, 0, options) +
+                                          ngPacket(false, 0, 1'700'000'000'000'000'001u, frame(20), 20),
+                                      how);
+  CHECK(!parsed.error && parsed.packets.size() == 1 && parsed.warnings.size() == 1);
+  CHECK(parsed.sections[0].options.size() == 4096 && parsed.interfaces[0].options.size() == 4096);
+  CHECK(parsed.packets[0].timestamp == 1'700'000'000'000'000'001u);
 }
 
 TEST(pcap_old_versions_have_the_lengths_the_other_way_round) {
-  for (const auto& [major, minor] : {std::pair{2, 2}, {2, 3}, {543, 0}}) {
+  for (const auto& [major, minor] : {std::pair{2, 0}, {2, 1}, {2, 2}, {2, 3}, {543, 0}}) {
     PcapKind kind{.major = static_cast<std::uint16_t>(major), .minor = static_cast<std::uint16_t>(minor)};
     FileBytes record = FileWriter().u32(1).u32(0).u32(100).u32(8).raw(frame(8)).bytes;
     const Parsed parsed = parseInPieces(pcapHeader(kind) + record);
     CHECK(!parsed.error && parsed.packets.size() == 1);
     if (parsed.packets.size() == 1) CHECK(parsed.packets[0].bytes.size() == 8 && parsed.packets[0].original == 100);
   }
-  for (const auto& [major, minor] : {std::pair{2, 1}, {2, 5}, {1, 4}, {3, 0}}) {
+  for (const auto& [major, minor] : {std::pair{2, 5}, {1, 4}, {3, 0}}) {
     const PcapKind kind{.major = static_cast<std::uint16_t>(major), .minor = static_cast<std::uint16_t>(minor)};
     const Parsed parsed = parseInPieces(somePcap(kind, 1));
     CHECK(parsed.error && parsed.error->code == Code::FileFormat && parsed.error->offset == 4);
@@ -119,7 +185,7 @@ TEST(cut_anywhere_every_packet_before_is_given_and_the_offset_is_where_the_next_
     }
     for (std::size_t length = 0; length < ends.front(); ++length) {
       const Parsed parsed = parseInPieces(cut(file, length));
-      CHECK(parsed.error && (parsed.error->code == Code::FileTruncated) == (length >= 4));
+      CHECK(parsed.error && parsed.error->code == Code::FileTruncated);
     }
   }
 }
@@ -159,11 +225,7 @@ TEST(claims_are_not_believed) {
   const Parsed parsed = parseInPieces(section + withBytes(options, 50, FileWriter().u16(999).bytes));
   CHECK(parsed.packets.size() == 1 && parsed.error && parsed.error->offset == at);
   CHECK(parsed.error->message.find("48 bytes into a block") != std::string::npos);
-  // A version that is to come.
-  const Parsed later = parseInPieces(section + ngSection(false, {}, 2));
-  CHECK(later.packets.size() == 1 && later.error && later.error->code == Code::FileFormat);
   CHECK(parseInPieces(ngInterface(false, 1, 0)).error->code == Code::FileFormat);
-  CHECK(parseInPieces({}).error->code == Code::FileFormat);
 }
 
 TEST(pcapng_sections_interfaces_and_kinds_of_packets) {
@@ -257,8 +319,8 @@ TEST(a_packet_as_long_as_a_block_holds_and_no_longer) {
   const Parsed longer = parseInPieces(start + pcapRecord(kind, 2, 0, frame(capacity + 1), 99'999));
   CHECK(longer.packets.size() == 1 && longer.error && longer.error->code == Code::FileDamaged);
   // With a comment beside it, it does not fit, and that is no endless loop.
-  const Parsed comment =
-      parseInPieces(ngSection(false) + ngInterface(false, 1, 0) + ngPacket(false, 0, 0, largest, 5, {{1, frame(400)}}));
+  const Parsed comment = parseInPieces(ngSection(false) + ngInterface(false, 1, 0) +
+                                       ngPacket(false, 0, 0, largest, 5, {{1, FileBytes(400, 'x')}}));
   CHECK(comment.packets.empty() && comment.error);
 }
 

@@ -28,6 +28,7 @@ struct Parsed {
   std::vector<ringtap::FileInterface> interfaces;
   std::vector<ringtap::FileBlock> blocks;
   ringtap::ParserStats stats;
+  std::vector<std::string> warnings;
   std::optional<ringtap::Error> error;
   std::uint64_t maxAsked = 0;  // bytes in one piece
   bool lost = false;           // the parser broke its word
@@ -59,6 +60,7 @@ class Collecting final : public ringtap::SavefileListener {
     parsed_.blocks.push_back(std::move(block));
     return {};
   }
+  void warning(std::string text) override { parsed_.warnings.push_back(std::move(text)); }
 
  private:
   Parsed& parsed_;
