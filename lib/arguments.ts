@@ -80,6 +80,17 @@ export function checkWord<T extends string>(value: unknown, label: string, words
   return value as T
 }
 
+/**
+ * A copy of a list, for its entries to be checked: holes of a sparse array, which map() and forEach() pass over, are
+ * entries that are `undefined`.
+ *
+ * @internal
+ */
+export function checkList(value: unknown, label: string, expected: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw optionError(label, expected, value)
+  return Array.from(value as unknown[])
+}
+
 /** A name or a path for a system call: not empty, and without NUL, at which the kernel would stop reading. @internal */
 export function checkName(value: unknown, label: string, expected: string): string {
   if (typeof value !== 'string' || value === '' || value.includes('\0')) throw optionError(label, expected, value)

@@ -116,7 +116,7 @@ interface Compiled extends Selection {
 function compile(selection: unknown, label: string): Compiled {
   if (selection === undefined) return byRules({}, label)
   if (typeof selection === 'string') return byNames([selection], label)
-  if (Array.isArray(selection)) return byNames(selection, label)
+  if (Array.isArray(selection)) return byNames(Array.from(selection as unknown[]), label)
   if (types.isRegExp(selection) || typeof selection === 'function') {
     throw new CaptureError(
       'ERR_OPTION',

@@ -3,6 +3,7 @@ import {
   checkFilter,
   checkGroup,
   checkInteger,
+  checkList,
   checkPath,
   checkSignal,
   checkWord,
@@ -197,7 +198,7 @@ function progressOf({ packets, bytesRead, bytesTotal }: NativeConvertStats): Con
 }
 
 function normalise(inputs: string | readonly string[], output: string, given: ConvertOptions | undefined) {
-  const list: readonly unknown[] = Array.isArray(inputs) ? inputs : [inputs]
+  const list: readonly unknown[] = Array.isArray(inputs) ? Array.from(inputs as unknown[]) : [inputs]
   if (list.length === 0 || list.length > maxInputs) {
     throw optionError('inputs', `a path, or 1 to ${maxInputs} of them`, inputs)
   }
@@ -229,8 +230,9 @@ function normalise(inputs: string | readonly string[], output: string, given: Co
     throw optionError('output', 'a path with %i, the number of the file, where there is to be more than one', output)
   }
   const form = normaliseForm({ format, precision })
-  if (!Array.isArray(keep)) throw optionError('keep', 'a list of kinds of blocks', keep)
-  const kept = keep.map((kind, at) => blockTypes[checkWord(kind, `keep[${at}]`, passthroughKinds)])
+  const kept = checkList(keep, 'keep', 'a list of kinds of blocks').map(
+    (kind, at) => blockTypes[checkWord(kind, `keep[${at}]`, passthroughKinds)],
+  )
   if (form.format !== 0 && kept.length > 0) throw optionError('keep', "left out, or empty, with format 'pcap'", keep)
   return {
     selection: interfaces === undefined ? undefined : normaliseSelection(interfaces),

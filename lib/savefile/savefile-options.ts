@@ -1,4 +1,4 @@
-import { checkBoolean, checkFilter, checkGroup, checkInteger, checkSignal, checkWord } from '../arguments.js'
+import { checkBoolean, checkFilter, checkGroup, checkInteger, checkList, checkSignal, checkWord } from '../arguments.js'
 import { optionError } from '../errors.js'
 import { type InterfaceSelection, normaliseSelection, type Selection } from '../interfaces/selection.js'
 import type { NativeSavefileOptions } from './native.js'
@@ -105,7 +105,7 @@ export function normaliseSavefileOptions(given: SavefileOptions | undefined): No
   const { memory = Math.max(4 * MiB, 2 * size), comments = true } = options
   checkFilter(filter, 'filter')
   checkSignal(signal, 'signal')
-  if (!Array.isArray(blocks)) throw optionError('keep.blocks', 'a list of kinds of blocks', blocks)
+  const kept = checkList(blocks, 'keep.blocks', 'a list of kinds of blocks')
   checkInteger(size, 'chunk.size', 512 * KiB, 4 * MiB, 'bytes')
   if (size % 4096 !== 0) throw optionError('chunk.size', 'a multiple of 4096', size)
   const kinds = Object.keys(blockTypes) as SavefileBlockKind[]
@@ -121,7 +121,7 @@ export function normaliseSavefileOptions(given: SavefileOptions | undefined): No
       filter,
       selecting: interfaces !== undefined,
       comments: checkBoolean(comments, 'comments'),
-      keep: blocks.map((kind, at) => blockTypes[checkWord(kind, `keep.blocks[${at}]`, kinds)]),
+      keep: kept.map((kind, at) => blockTypes[checkWord(kind, `keep.blocks[${at}]`, kinds)]),
       keepMemory: checkInteger(keepMemory, 'keep.memory', 0, 1024 * MiB, 'bytes'),
       copying: checkBoolean(copy, 'chunk.copy'),
     },

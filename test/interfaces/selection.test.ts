@@ -360,6 +360,7 @@ t.test('wrong arguments say what was expected and what came', async (t) => {
   t.match(message(5), /got the number 5/)
   t.match(message(''), /^selection must be the exact name of an interface; got the string ""/)
   t.match(message([]), /at least one interface/)
+  t.match(message(new Array(2)), /^selection\[0\] must be the exact name of an interface; got undefined/)
   t.match(message(['eth0', /x/]), /^selection\[1\] must be .*patterns go into/)
   t.match(message({ include: 5 }), /^selection\.include must be a string .*; got the number 5/)
   t.match(message({ include: ['a', null] }), /^selection\.include\[1\] must be .*; got null/)

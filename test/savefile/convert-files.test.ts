@@ -319,6 +319,9 @@ t.test('what is asked wrongly', async (t) => {
     t.match(error, { code: 'ERR_OPTION', option, message: text }, `${error?.message}`)
   }
   const out = join(folder, 'never')
+  const sparse = (...values: unknown[]) => Object.assign(new Array(values.length + 1), values)
+  await fails(sparse(good), out, {}, 'inputs', /^inputs\[1\] must be the path of a file; got undefined/)
+  await fails(good, out, { keep: sparse() }, 'keep', /^keep\[0\] must be .*; got undefined/)
   await fails([], out, {}, 'inputs', /^inputs must be a path, or 1 to 500/)
   await fails(5, out, {}, 'inputs', /^inputs must be the path of a file; got the number 5/)
   await fails([good, ''], out, {}, 'inputs[1]', /^inputs\[1\] must be the path/)

@@ -501,6 +501,7 @@ t.test('wrong options are refused', async (t) => {
     [{ chunk: { size: 524289 } }, /^chunk\.size must be a multiple of 4096/],
     [{ memory: 1 << 20 }, /^memory must be a whole number from 2097152/],
     [{ keep: { blocks: 'custom' } }, /^keep\.blocks must be a list/],
+    [{ keep: { blocks: new Array(1) } }, /^keep\.blocks\[0\] must be 'nameResolution' or .*; got undefined/],
     [{ keep: { blocks: ['nothing'] } }, /^keep\.blocks\[0\] must be 'nameResolution' or/],
     [{ comments: 1 }, /^comments must be a boolean/],
     [{ signal: {} }, /^signal must be an AbortSignal/],
