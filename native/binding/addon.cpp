@@ -1,29 +1,22 @@
-#include <napi.h>
-
 #include "binding/util/exports.h"
 #include "binding/util/instance.h"
 
-namespace {
-
-Napi::Object init(Napi::Env env, Napi::Object exports) {
+NAPI_MODULE_INIT() {
   using namespace ringtap::binding;
-  env.SetInstanceData(new Instance);
-  initErrors(env, exports);
-  initCapture(env, exports);
-  initCheck(env, exports);
-  initPattern(env, exports);
-  initLayouts(env, exports);
-  initInterfaces(env, exports);
-  initFilter(env, exports);
-  initSavefile(env, exports);
-  initSavefileBuffer(env, exports);
-  initSavefileFile(env, exports);
-  initConvert(env, exports);
-  initInject(env, exports);
-  initReplay(env, exports);
-  return exports;
+  if (!Instance::create(env)) return nullptr;
+  const Napi::Object all(env, exports);
+  initErrors(env, all);
+  initCapture(env, all);
+  initCheck(env, all);
+  initPattern(env, all);
+  initInterfaces(env, all);
+  initLayouts(env, all);
+  initFilter(env, all);
+  initSavefile(env, all);
+  initSavefileFile(env, all);
+  initSavefileBuffer(env, all);
+  initConvert(env, all);
+  initInject(env, all);
+  initReplay(env, all);
+  return all;
 }
-
-}  // namespace
-
-NODE_API_MODULE(ringtap, init)

@@ -2,12 +2,12 @@
 #include "binding/util/layouts.h"
 
 #include <linux/if_packet.h>
-#include <napi.h>
 
 #include <initializer_list>
 #include <utility>
 
 #include "binding/util/exports.h"
+#include "binding/util/js.h"
 #include "core/block/block.h"
 #include "core/send/send_tally.h"
 

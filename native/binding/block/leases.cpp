@@ -16,13 +16,13 @@ void Leases::expire(Ticket* ticket) {
 
 Napi::Value Leases::copy(Napi::Env env, const std::byte* block, const BlockSummary& summary, Ticket* ticket) {
   const std::uint32_t slack = slackOf(block, summary);
-  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, lengthOf(summary) - slack);
-  if (buffer.IsEmpty()) {  // no memory, or a worker that is being terminated (with no exception pending)
+  const Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, lengthOf(summary) - slack);
+  const auto gone = [](napi_env, void* data, void*) { expire(static_cast<Ticket*>(data)); };
+  if (buffer.IsEmpty() || napi_add_finalizer(env, buffer, ticket, gone, nullptr, nullptr) != napi_ok) {
     delete ticket;
     return {};
   }
   copyCompact(static_cast<std::byte*>(buffer.Data()), block, summary, slack);
-  buffer.AddFinalizer([](Napi::Env, Ticket* ticket) { expire(ticket); }, ticket);
   held_->emplace(ticket->number, Held{nullptr, Napi::Weak(buffer)});
   return buffer;
 }
@@ -50,7 +50,6 @@ Napi::Value Leases::lend(Napi::Env env, std::byte* block, const BlockSummary& su
   }
   if (status != napi_ok) {
     delete ticket;
-    Napi::Error::New(env).ThrowAsJavaScriptException();
     return {};
   }
   Napi::ArrayBuffer buffer(env, value);

@@ -4,12 +4,11 @@
 // Belongs to JavaScript's thread, as does every function here.
 #pragma once
 
-#include <napi.h>
-
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
 
+#include "binding/util/js.h"
 #include "core/capture/intake/chunk_queue.h"
 
 namespace ringtap::binding {

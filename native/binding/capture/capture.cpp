@@ -1,8 +1,6 @@
 // The class behind lib/capture/capture.ts: opens off the event loop, hands blocks over, and ends with its environment.
 #include "core/capture/capture.h"
 
-#include <napi.h>
-
 #include <functional>
 #include <memory>
 
@@ -13,7 +11,9 @@
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
 #include "binding/util/instance.h"
+#include "binding/util/js.h"
 #include "binding/util/layouts.h"
+#include "binding/util/run_async.h"
 #include "binding/util/waker.h"
 #include "core/bpf/address_filter.h"
 #include "core/bpf/filter_request.h"
@@ -98,7 +98,7 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
                                      }));
   }
 
-  explicit CaptureHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<CaptureHandle>(info), env_(info.Env()) {}
+  explicit CaptureHandle(const Napi::CallbackInfo& info) : env_(info.Env()) {}
 
   ~CaptureHandle() override {
     if (capture_) {
@@ -107,16 +107,17 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     }
   }
 
-  // The object cannot be made by JavaScript: it is given its capture right after construction.
+  // The object cannot be made by JavaScript: it is given its capture right after construction. Empty where it cannot be
+  // made, and the capture is closed.
   static Napi::Object wrap(Napi::Env env, std::unique_ptr<Capture> capture, std::shared_ptr<Waker> waker,
                            const OpenRequest& request) {
-    Napi::Object object = Instance::of(env).capture.New({});
-    if (object.IsEmpty()) {  // a worker that is being terminated runs no JavaScript any more
+    Napi::Object object = Instance::of(env).capture.Value().construct();
+    CaptureHandle* self = Unwrap(object);
+    if (self == nullptr) {
       capture.reset();
       waker->release();
-      return object;
+      return {};
     }
-    CaptureHandle* self = Unwrap(object);
     self->book_ = capture->book();
     self->capture_ = std::move(capture);
     self->waker_ = std::move(waker);
@@ -131,88 +132,11 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
   }
 
  private:
-  class CloseWorker final : public Napi::AsyncWorker {
-   public:
-    CloseWorker(Napi::Env env, std::unique_ptr<Capture> capture, std::shared_ptr<Waker> waker)
-        : Napi::AsyncWorker(env, "ringtap close"),
-          deferred_(Napi::Promise::Deferred::New(env)),
-          capture_(std::move(capture)),
-          waker_(std::move(waker)) {}
-    Napi::Promise promise() { return deferred_.Promise(); }
-
-   private:
-    void Execute() override { capture_.reset(); }
-    void OnOK() override {
-      waker_->release();
-      deferred_.Resolve(Env().Undefined());
-    }
-
-    Napi::Promise::Deferred deferred_;
-    std::unique_ptr<Capture> capture_;
-    std::shared_ptr<Waker> waker_;
-  };
-
-  // The capture is the worker's while it starts.
-  class StartWorker final : public Napi::AsyncWorker {
-   public:
-    explicit StartWorker(CaptureHandle& handle)
-        : Napi::AsyncWorker(handle.Env(), "ringtap start"),
-          deferred_(Napi::Promise::Deferred::New(handle.Env())),
-          handle_(handle),
-          hold_(Napi::Persistent(handle.Value())),
-          capture_(std::move(handle.capture_)) {}
-    Napi::Promise promise() { return deferred_.Promise(); }
-
-   private:
-    void Execute() override { started_ = capture_->start(); }
-    void OnOK() override {
-      handle_.capture_ = std::move(capture_);
-      if (started_) deferred_.Resolve(Env().Undefined());
-      else deferred_.Reject(toJs(Env(), started_.error()));
-    }
-
-    Napi::Promise::Deferred deferred_;
-    CaptureHandle& handle_;
-    Napi::ObjectReference hold_;
-    std::unique_ptr<Capture> capture_;
-    Result<> started_;
-  };
-
   // A change of a running capture.
   struct Change {
     std::function<Result<>()> prepare;                // off the event loop
     std::function<Result<>(Capture&)> apply;          // not where the capture was closed in the meantime
     std::function<Napi::Value(Napi::Env)> outcome{};  // what the promise resolves to; none: undefined
-  };
-
-  class ChangeWorker final : public Napi::AsyncWorker {
-   public:
-    ChangeWorker(CaptureHandle& handle, Change change)
-        : Napi::AsyncWorker(handle.Env(), "ringtap change"),
-          deferred_(Napi::Promise::Deferred::New(handle.Env())),
-          handle_(handle),
-          hold_(Napi::Persistent(handle.Value())),
-          change_(std::move(change)) {}
-    Napi::Promise promise() { return deferred_.Promise(); }
-
-   private:
-    void Execute() override {
-      if (auto prepared = change_.prepare(); !prepared) error_ = std::move(prepared.error());
-    }
-    void OnOK() override {
-      if (!error_ && !handle_.capture_) error_ = Error{Code::Closed, "the capture is closed"};
-      if (!error_) {
-        if (auto applied = change_.apply(*handle_.capture_); !applied) error_ = std::move(applied.error());
-      }
-      if (error_) deferred_.Reject(toJs(Env(), *error_));
-      else deferred_.Resolve(change_.outcome ? change_.outcome(Env()) : Env().Undefined());
-    }
-
-    Napi::Promise::Deferred deferred_;
-    CaptureHandle& handle_;
-    Napi::ObjectReference hold_;
-    Change change_;
-    std::optional<Error> error_;
   };
 
   // The environment ends, or nobody refers to the capture any more.
@@ -248,9 +172,15 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
   // start(): Promise<void>. Until it has settled the capture counts as closed.
   Napi::Value start(const Napi::CallbackInfo& info) {
     if (open(info.Env()) == nullptr) return {};
-    auto* worker = new StartWorker(*this);
-    worker->Queue();
-    return worker->promise();
+    // The capture is the work's while it starts.
+    auto capture = std::make_shared<std::unique_ptr<Capture>>(std::move(capture_));
+    return runAsync(
+        info.Env(), "ringtap start", [capture] { return (*capture)->start(); },
+        [this, capture, kept = Napi::Persistent(info.This())](Napi::Env env, Result<>& started) -> Result<Napi::Value> {
+          capture_ = std::move(*capture);
+          if (!started) return std::move(started.error());
+          return env.Undefined();
+        });
   }
 
   void decide(const Napi::CallbackInfo& info) {
@@ -322,6 +252,7 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     std::uint32_t number = 0;
     const Napi::Value buffer = leases_->lend(info.Env(), std::move(*lease), number);
     void* memory = info[0].As<Napi::ArrayBuffer>().Data();
+    if (memory == nullptr) return {};
     auto* meta = static_cast<double*>(memory);
     auto* times = static_cast<std::uint64_t*>(memory);
     meta[block_meta::kPackets] = packets;
@@ -379,9 +310,15 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
   }
 
   Napi::Value begin(Change change) {
-    auto* worker = new ChangeWorker(*this, std::move(change));
-    worker->Queue();
-    return worker->promise();
+    auto outcome = std::move(change.outcome);
+    return runAsync(env_, "ringtap change", std::move(change.prepare),
+                    [this, apply = std::move(change.apply), outcome = std::move(outcome),
+                     kept = Napi::Persistent(Value())](Napi::Env env, Result<>& prepared) -> Result<Napi::Value> {
+                      if (!prepared) return std::move(prepared.error());
+                      if (!capture_) return Error{Code::Closed, "the capture is closed"};
+                      if (auto applied = apply(*capture_); !applied) return std::move(applied.error());
+                      return outcome ? outcome(env) : env.Undefined();
+                    });
   }
 
   Napi::Value oldFilterDrained(const Napi::CallbackInfo& info) {
@@ -395,7 +332,7 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
   // record(options: NativeRecordOptions): Promise<NativeRecording>
   Napi::Value record(const Napi::CallbackInfo& info) {
     if (open(info.Env()) == nullptr) return {};
-    return binding::record(info.Env(), info[0].As<Napi::Object>(), Value(),
+    return binding::record(info.Env(), info[0].As<Napi::Object>(), info.This(),
                            [this](std::shared_ptr<Recorder> recorder) -> Result<> {
                              if (!capture_) return Error{Code::Closed, "the capture is closed"};
                              return capture_->record(std::move(recorder));
@@ -437,9 +374,16 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     leases_->releaseAll(info.Env());
     napi_remove_env_cleanup_hook(env_, &CaptureHandle::cleanup, this);
     hooked_ = false;
-    auto* worker = new CloseWorker(info.Env(), std::move(capture_), waker_);
-    worker->Queue();
-    return worker->promise();
+    return runAsync(
+        info.Env(), "ringtap close",
+        [capture = std::move(capture_)]() mutable -> Result<> {
+          capture.reset();
+          return {};
+        },
+        [waker = waker_](Napi::Env env, Result<>&) -> Result<Napi::Value> {
+          waker->release();
+          return env.Undefined();
+        });
   }
 
   Napi::Env env_;
@@ -454,55 +398,21 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
   bool hooked_ = false;
 };
 
-class OpenWorker final : public Napi::AsyncWorker {
- public:
-  OpenWorker(Napi::Env env, OpenRequest request, std::shared_ptr<Waker> waker)
-      : Napi::AsyncWorker(env, "ringtap open"),
-        deferred_(Napi::Promise::Deferred::New(env)),
-        request_(std::move(request)),
-        waker_(std::move(waker)) {}
-  Napi::Promise promise() { return deferred_.Promise(); }
-
- private:
-  void Execute() override {
-    auto capture = inNamespace(request_.netns, [this] { return open(); });
-    if (capture) capture_ = std::move(*capture);
-    else error_ = std::move(capture.error());
+Result<std::unique_ptr<Capture>> openCapture(OpenRequest& request, const std::shared_ptr<Waker>& waker) {
+  auto hosts = AddressFilter::create(request.hosts, triesEbpf(request.config.form));
+  if (!hosts) return hosts.error();
+  request.filter.spec.hosts = std::move(*hosts);
+  if (request.selection) {
+    auto selection = request.selection->compile();
+    if (!selection) return selection.error();
+    request.config.selection = std::make_shared<const InterfaceSelection>(std::move(*selection));
   }
-
-  Result<std::unique_ptr<Capture>> open() {
-    auto hosts = AddressFilter::create(request_.hosts, triesEbpf(request_.config.form));
-    if (!hosts) return hosts.error();
-    request_.filter.spec.hosts = std::move(*hosts);
-    if (request_.selection) {
-      auto selection = request_.selection->compile();
-      if (!selection) return selection.error();
-      request_.config.selection = std::make_shared<const InterfaceSelection>(std::move(*selection));
-    }
-    auto monitor = InterfaceMonitor::open();
-    if (!monitor) return monitor.error();
-    if (auto compiled = compile(request_.filter, *monitor); !compiled) return compiled.error();
-    request_.config.filter = std::move(request_.filter.spec);
-    const auto waker = waker_;
-    return Capture::open(request_.config, std::move(*monitor), [waker] { (*waker)(); });
-  }
-
-  void OnOK() override {
-    if (capture_) {
-      const Napi::Object handle = CaptureHandle::wrap(Env(), std::move(capture_), waker_, request_);
-      if (!handle.IsEmpty()) deferred_.Resolve(handle);
-    } else {
-      waker_->release();
-      deferred_.Reject(toJs(Env(), error_));
-    }
-  }
-
-  Napi::Promise::Deferred deferred_;
-  OpenRequest request_;
-  std::shared_ptr<Waker> waker_;
-  std::unique_ptr<Capture> capture_;
-  Error error_;
-};
+  auto monitor = InterfaceMonitor::open();
+  if (!monitor) return monitor.error();
+  if (auto compiled = compile(request.filter, *monitor); !compiled) return compiled.error();
+  request.config.filter = std::move(request.filter.spec);
+  return Capture::open(request.config, std::move(*monitor), [waker] { (*waker)(); });
+}
 
 std::vector<std::string> stringsIn(Napi::Value value) {
   std::vector<std::string> strings;
@@ -520,7 +430,7 @@ std::optional<SelectionRequest> selectionOf(Napi::Value value) {
 
 // openCapture(options: NativeCaptureOptions, selection: NativeSelection | undefined, wake: () => void):
 // Promise<NativeCapture>
-Napi::Value openCapture(const Napi::CallbackInfo& info) {
+Napi::Value open(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto options = info[0].As<Napi::Object>();
   const auto number = [&](const char* name) { return options.Get(name).As<Napi::Number>().Uint32Value(); };
@@ -550,10 +460,18 @@ Napi::Value openCapture(const Napi::CallbackInfo& info) {
   request.netns = textOf(options.Get("netns")).value_or("");
   request.selection = selectionOf(info[1]);
   request.config.pcap.netns = request.netns;
-  auto waker = std::make_shared<Waker>(env, info[2].As<Napi::Function>());
-  auto* worker = new OpenWorker(env, std::move(request), std::move(waker));
-  worker->Queue();
-  return worker->promise();
+  if (!env.canRun()) return {};
+  auto waker = Waker::make(env, info[2]);
+  if (!waker) return {};
+  auto shared = std::make_shared<OpenRequest>(std::move(request));
+  return runAsync(
+      env, "ringtap open",
+      [shared, waker] { return inNamespace(shared->netns, [&] { return openCapture(*shared, waker); }); },
+      [shared, waker](Napi::Env env, Result<std::unique_ptr<Capture>>& opened) -> Result<Napi::Value> {
+        if (opened) return CaptureHandle::wrap(env, std::move(*opened), waker, *shared);
+        waker->release();
+        return std::move(opened.error());
+      });
 }
 
 Napi::Value linkTypeOfHardware(const Napi::CallbackInfo& info) {
@@ -565,7 +483,7 @@ Napi::Value linkTypeOfHardware(const Napi::CallbackInfo& info) {
 
 void initCapture(Napi::Env env, Napi::Object exports) {
   CaptureHandle::init(env);
-  exports.Set("openCapture", Napi::Function::New(env, openCapture, "openCapture"));
+  exports.Set("openCapture", Napi::Function::New(env, open, "openCapture"));
   exports.Set("linkTypeOf", Napi::Function::New(env, linkTypeOfHardware, "linkTypeOf"));
 }
 

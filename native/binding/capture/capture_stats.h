@@ -1,8 +1,7 @@
 // The ledger as lib/capture/capture-stats.ts takes it.
 #pragma once
 
-#include <napi.h>
-
+#include "binding/util/js.h"
 #include "core/capture/capture.h"
 
 namespace ringtap::binding {

@@ -1,8 +1,7 @@
 #include "core/capture/probe.h"
 
-#include <napi.h>
-
 #include "binding/util/exports.h"
+#include "binding/util/js.h"
 
 namespace ringtap::binding {
 

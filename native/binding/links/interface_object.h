@@ -1,10 +1,9 @@
 // Interfaces and their events as JavaScript sees them.
 #pragma once
 
-#include <napi.h>
-
 #include <unordered_map>
 
+#include "binding/util/js.h"
 #include "core/links/interface_book.h"
 #include "core/links/interface_info.h"
 

@@ -1,21 +1,22 @@
 // listInterfaces() and the class InterfaceWatch: lib/native/native.ts has their types.
 //
-// Lifetime of a watch: the JavaScript object, the thread-safe function and the environment's cleanup hook may go in any
-// order. The thread ends only when told to (close(), garbage collection, or the end of the environment), releases the
-// thread-safe function as its last act, and the function's finalizer joins it. When the environment ends, the hook does
-// the telling and joins at once: hooks run in reverse order, so the function is still there for the thread to release.
+// Lifetime of a watch: its thread ends only when told to (close(), garbage collection of the JavaScript object, or the
+// end of the environment), and wakes JavaScript's thread as its last act, which joins it and releases the waker. When
+// the environment ends, its cleanup hook does all of that at once.
 
 #include "core/links/interface_watch.h"
 
-#include <napi.h>
-
+#include <atomic>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "binding/links/interface_object.h"
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
+#include "binding/util/js.h"
+#include "binding/util/waker.h"
 #include "core/util/netns.h"
 
 namespace ringtap::binding {
@@ -45,54 +46,44 @@ Napi::Value listInterfaces(const Napi::CallbackInfo& info) {
   return array;
 }
 
-// What the JavaScript object and the thread-safe function share. The environment's thread's alone, but for `function`,
-// which is set before the thread starts.
-struct Shared {
-  napi_env env = nullptr;
-  napi_threadsafe_function function = nullptr;  // valid until `ended`
-  std::unique_ptr<InterfaceWatch> watch;
+// What the JavaScript object and its waker share. JavaScript's thread's alone, but for what the listener uses.
+struct Watch {
+  std::shared_ptr<Waker> waker;  // made before the thread, which calls it
+  std::atomic<bool> ended{false};
+  std::unique_ptr<InterfaceWatch> watch;  // none before it was started, and none once the thread is joined
+  Napi::FunctionReference onReady;
   napi_deferred closing = nullptr;  // of close()'s promise, while it is pending
-  bool closed = false;              // close() was called
-  bool ended = false;               // the thread is joined and `function` is gone
-  bool hooked = false;
+  bool closed = false;              // the thread is to end, or is gone
 };
 
 void onEnvironmentEnd(void* data) {
-  auto& shared = *static_cast<Shared*>(data);
-  shared.hooked = false;
-  if (!shared.watch) return;
-  shared.watch->stop();
-  shared.watch->join();
+  auto& shared = *static_cast<Watch*>(data);
+  shared.closed = true;
+  shared.watch.reset();  // stops and joins
+  shared.waker->release();
 }
 
 // On the watch's thread.
-void onReady(void* context) {
-  (void)napi_call_threadsafe_function(static_cast<Shared*>(context)->function, nullptr, napi_tsfn_nonblocking);
-}
+void onReady(void* context) { (*static_cast<Watch*>(context)->waker)(); }
 void onEnded(void* context) {
-  (void)napi_release_threadsafe_function(static_cast<Shared*>(context)->function, napi_tsfn_release);
-}
-
-// On the environment's thread.
-void callReady(napi_env env, napi_value callback, void* /*context*/, void* /*data*/) {
-  if (env == nullptr || callback == nullptr) return;  // the environment is ending
-  napi_value receiver;
-  if (napi_get_undefined(env, &receiver) != napi_ok) return;
-  (void)napi_call_function(env, receiver, callback, 0, nullptr, nullptr);
-}
-
-void onFunctionGone(napi_env env, void* data, void* /*hint*/) {
-  const std::unique_ptr<std::shared_ptr<Shared>> holder(static_cast<std::shared_ptr<Shared>*>(data));
-  Shared& shared = **holder;
-  if (shared.watch) shared.watch->join();
-  shared.watch.reset();
+  auto& shared = *static_cast<Watch*>(context);
   shared.ended = true;
-  if (std::exchange(shared.hooked, false)) napi_remove_env_cleanup_hook(shared.env, onEnvironmentEnd, &shared);
-  // In an environment that is ending this fails, and nobody waits any more.
-  napi_value nothing;
-  if (napi_deferred closing = std::exchange(shared.closing, nullptr);
-      closing && napi_get_undefined(env, &nothing) == napi_ok) {
-    (void)napi_resolve_deferred(env, closing, nothing);
+  (*shared.waker)();
+}
+
+// What the waker calls.
+void onWake(Napi::Env env, Watch& shared) {
+  if (!shared.ended) {
+    if (!shared.closed) (void)shared.onReady.Value().Call({});
+    return;
+  }
+  if (!shared.watch) return;
+  shared.watch.reset();
+  shared.onReady = {};
+  napi_remove_env_cleanup_hook(env, onEnvironmentEnd, &shared);
+  shared.waker->release();
+  if (napi_deferred closing = std::exchange(shared.closing, nullptr)) {
+    (void)napi_resolve_deferred(env, closing, env.Undefined());
   }
 }
 
@@ -110,8 +101,7 @@ class WatchObject : public Napi::ObjectWrap<WatchObject> {
   }
 
   // (receiveBuffer: number, maxQueue: number, onReady: () => void, netns?: string)
-  explicit WatchObject(const Napi::CallbackInfo& info)
-      : Napi::ObjectWrap<WatchObject>(info), shared_(std::make_shared<Shared>()) {
+  explicit WatchObject(const Napi::CallbackInfo& info) : shared_(std::make_shared<Watch>()) {
     const Napi::Env env = info.Env();
     if (info.Length() < 3 || !info[0].IsNumber() || !info[1].IsNumber() || !info[2].IsFunction()) {
       throwError(env, Error{.code = Code::Option, .message = "InterfaceWatch takes two numbers and a function"});
@@ -121,34 +111,30 @@ class WatchObject : public Napi::ObjectWrap<WatchObject> {
         .receiveBuffer = info[0].As<Napi::Number>().Int32Value(),
         .maxQueue = static_cast<std::size_t>(info[1].As<Napi::Number>().Int64Value()),
     };
-    shared_->env = env;
-    auto* holder = new std::shared_ptr<Shared>(shared_);
-    const napi_status status =
-        napi_create_threadsafe_function(env, info[2], nullptr, Napi::String::New(env, "ringtap:interfaces"), 0, 1,
-                                        holder, onFunctionGone, nullptr, callReady, &shared_->function);
-    if (status != napi_ok) {
-      delete holder;
-      throwError(env, Error{.code = Code::System, .message = "cannot create a thread-safe function"});
-      return;
-    }
+    const std::string netns = namespaceOf(info[3]);
+    if (!env.canRun()) return;
+    shared_->onReady = Napi::Persistent(info[2].As<Napi::Function>());
+    shared_->waker = Waker::make(env, Napi::Function::New(env, [shared = shared_](const Napi::CallbackInfo& call) {
+                                   onWake(call.Env(), *shared);
+                                 }));
+    if (!shared_->waker) return;
     // Whoever waits for events holds the event loop (ref()); the watch alone does not.
-    (void)napi_unref_threadsafe_function(env, shared_->function);
+    shared_->waker->hold(env, false);
 
     const InterfaceWatch::Listener listener{.ready = onReady, .ended = onEnded, .context = shared_.get()};
-    auto watch = inNamespace(namespaceOf(info[3]), [&] { return InterfaceWatch::start(options, listener); });
+    auto watch = inNamespace(netns, [&] { return InterfaceWatch::start(options, listener); });
     if (!watch) {
-      (void)napi_release_threadsafe_function(shared_->function, napi_tsfn_abort);
-      shared_->closed = true;
+      shared_->waker->release();
       throwError(env, watch.error());
       return;
     }
     shared_->watch = std::move(*watch);
-    shared_->hooked = napi_add_env_cleanup_hook(env, onEnvironmentEnd, shared_.get()) == napi_ok;
+    napi_add_env_cleanup_hook(env, onEnvironmentEnd, shared_.get());
   }
 
-  // Collected without close(): the thread ends on its own time. No JavaScript and no Node-API here.
+  // Collected without close(): the thread ends, and is joined when the waker is called for that. No waiting here.
   ~WatchObject() override {
-    if (shared_->watch) shared_->watch->stop();
+    if (shared_->watch && !std::exchange(shared_->closed, true)) shared_->watch->stop();
   }
 
  private:
@@ -175,10 +161,10 @@ class WatchObject : public Napi::ObjectWrap<WatchObject> {
   }
 
   void ref(const Napi::CallbackInfo& info) {
-    if (!shared_->closed && !shared_->ended) (void)napi_ref_threadsafe_function(info.Env(), shared_->function);
+    if (!shared_->closed) shared_->waker->hold(info.Env(), true);
   }
   void unref(const Napi::CallbackInfo& info) {
-    if (!shared_->closed && !shared_->ended) (void)napi_unref_threadsafe_function(info.Env(), shared_->function);
+    if (!shared_->closed) shared_->waker->hold(info.Env(), false);
   }
 
   // A promise that resolves when thread and descriptors are gone. The caller keeps it: a second call gets a resolved
@@ -187,18 +173,18 @@ class WatchObject : public Napi::ObjectWrap<WatchObject> {
     const Napi::Env env = info.Env();
     napi_value promise;
     napi_deferred deferred;
-    if (napi_create_promise(env, &deferred, &promise) != napi_ok) return env.Undefined();
-    if (std::exchange(shared_->closed, true) || shared_->ended) {
+    if (napi_create_promise(env, &deferred, &promise) != napi_ok) return {};
+    if (std::exchange(shared_->closed, true) || !shared_->watch) {
       (void)napi_resolve_deferred(env, deferred, env.Undefined());
     } else {
       shared_->closing = deferred;
-      (void)napi_ref_threadsafe_function(env, shared_->function);
+      shared_->waker->hold(env, true);
       shared_->watch->stop();
     }
-    return Napi::Value(env, promise);
+    return {env, promise};
   }
 
-  std::shared_ptr<Shared> shared_;
+  std::shared_ptr<Watch> shared_;
 };
 
 }  // namespace

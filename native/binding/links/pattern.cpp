@@ -1,11 +1,10 @@
 #include "core/links/pattern.h"
 
-#include <napi.h>
-
 #include <optional>
 
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
+#include "binding/util/js.h"
 
 namespace ringtap::binding {
 
@@ -19,9 +18,9 @@ class PatternWrap : public Napi::ObjectWrap<PatternWrap> {
     return DefineClass(env, "Pattern", {InstanceMethod<&PatternWrap::matches>("matches")});
   }
 
-  explicit PatternWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  explicit PatternWrap(const Napi::CallbackInfo& info) {
     if (!info[0].IsString()) {
-      Napi::TypeError::New(info.Env(), "an expression was expected").ThrowAsJavaScriptException();
+      throwError(info.Env(), Error{.code = Code::Pattern, .message = "an expression was expected"});
       return;
     }
     auto compiled = Pattern::compile(info[0].As<Napi::String>().Utf8Value());
@@ -35,7 +34,7 @@ class PatternWrap : public Napi::ObjectWrap<PatternWrap> {
  private:
   Napi::Value matches(const Napi::CallbackInfo& info) {
     if (!info[0].IsString()) {
-      Napi::TypeError::New(info.Env(), "a name was expected").ThrowAsJavaScriptException();
+      throwError(info.Env(), Error{.code = Code::Option, .message = "a name was expected"});
       return {};
     }
     return Napi::Boolean::New(info.Env(), pattern_->matches(info[0].As<Napi::String>().Utf8Value()));

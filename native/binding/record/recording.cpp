@@ -4,6 +4,7 @@
 
 #include "binding/savefile/savefile_form.h"
 #include "binding/util/errors.h"
+#include "binding/util/run_async.h"
 
 namespace ringtap::binding {
 
@@ -45,42 +46,6 @@ Napi::Object wrap(Napi::Env env, const std::shared_ptr<Recorder>& recorder) {
   return object;
 }
 
-class RecordWorker final : public Napi::AsyncWorker {
- public:
-  RecordWorker(Napi::Env env, RecorderOptions options, Napi::Object capture,
-               std::function<Result<>(std::shared_ptr<Recorder>)> attach)
-      : Napi::AsyncWorker(env, "ringtap record"),
-        deferred_(Napi::Promise::Deferred::New(env)),
-        options_(std::move(options)),
-        capture_(Napi::Persistent(capture)),
-        attach_(std::move(attach)) {}
-  Napi::Promise promise() { return deferred_.Promise(); }
-
- private:
-  void Execute() override {
-    auto opened = Recorder::open(std::move(options_));
-    if (opened) recorder_ = std::move(*opened);
-    else error_ = std::move(opened.error());
-  }
-  void OnOK() override {
-    if (!error_) {
-      if (auto attached = attach_(recorder_); !attached) {
-        recorder_->discard();
-        error_ = std::move(attached.error());
-      }
-    }
-    if (error_) deferred_.Reject(binding::toJs(Env(), *error_));
-    else deferred_.Resolve(wrap(Env(), recorder_));
-  }
-
-  Napi::Promise::Deferred deferred_;
-  RecorderOptions options_;
-  Napi::ObjectReference capture_;
-  std::function<Result<>(std::shared_ptr<Recorder>)> attach_;
-  std::shared_ptr<Recorder> recorder_;
-  std::optional<Error> error_;
-};
-
 }  // namespace
 
 Napi::Value record(Napi::Env env, Napi::Object options, Napi::Object capture,
@@ -100,9 +65,17 @@ Napi::Value record(Napi::Env env, Napi::Object options, Napi::Object capture,
   request.form.linkType = static_cast<std::uint16_t>(value("linkType").Uint32Value());
   const Napi::Value filter = options.Get("filter");
   if (filter.IsString()) request.filter = filter.As<Napi::String>().Utf8Value();
-  auto* worker = new RecordWorker(env, std::move(request), capture, std::move(attach));
-  worker->Queue();
-  return worker->promise();
+  return runAsync(
+      env, "ringtap record", [request = std::move(request)]() mutable { return Recorder::open(std::move(request)); },
+      [attach = std::move(attach), kept = Napi::Persistent(capture)](
+          Napi::Env env, Result<std::shared_ptr<Recorder>>& opened) -> Result<Napi::Value> {
+        if (!opened) return std::move(opened.error());
+        if (auto attached = attach(*opened); !attached) {
+          (*opened)->discard();
+          return std::move(attached.error());
+        }
+        return wrap(env, *opened);
+      });
 }
 
 }  // namespace ringtap::binding

@@ -1,11 +1,10 @@
 // A capture's recording, as JavaScript holds it.
 #pragma once
 
-#include <napi.h>
-
 #include <functional>
 #include <memory>
 
+#include "binding/util/js.h"
 #include "core/record/recorder.h"
 
 namespace ringtap::binding {

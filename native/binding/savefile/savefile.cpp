@@ -1,8 +1,8 @@
 // The class behind lib/savefile/savefile.ts: hands news and chunks over, takes a stream's bytes, and ends with its
 // environment.
 #include <fcntl.h>
-#include <napi.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 
@@ -11,6 +11,7 @@
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
 #include "binding/util/instance.h"
+#include "binding/util/js.h"
 #include "binding/util/layouts.h"
 #include "binding/util/waker.h"
 #include "core/savefile/savefile_reader.h"
@@ -41,7 +42,7 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
                                      }));
   }
 
-  explicit SavefileHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SavefileHandle>(info), env_(info.Env()) {}
+  explicit SavefileHandle(const Napi::CallbackInfo& info) : env_(info.Env()) {}
 
   ~SavefileHandle() override {
     if (!reader_) return;
@@ -49,12 +50,13 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
     cleanup(this);
   }
 
-  // Without a descriptor the bytes come through feed().
+  // Without a descriptor the bytes come through feed(). Empty where it cannot be made.
   static Napi::Object make(Napi::Env env, SavefileConfig config, UniqueFd fd, bool copying, Napi::Function wake) {
-    Napi::Object object = Instance::of(env).savefile.New({});
-    if (object.IsEmpty()) return object;
+    Napi::Object object = Instance::of(env).savefile.Value().construct();
     SavefileHandle* self = Unwrap(object);
-    self->waker_ = std::make_shared<Waker>(env, wake);
+    if (self == nullptr) return {};
+    self->waker_ = Waker::make(env, wake);
+    if (!self->waker_) return {};
     self->leases_ = std::make_unique<Leases>(copying);
     std::unique_ptr<ByteSource> source;
     if (fd) {
@@ -109,6 +111,7 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
     const Napi::Value buffer =
         leases_->lend(info.Env(), memory, summary, std::shared_ptr<PooledBlock>(std::move(chunk->block)), number);
     void* told = info[0].As<Napi::ArrayBuffer>().Data();
+    if (told == nullptr) return {};
     auto* meta = static_cast<double*>(told);
     auto* times = static_cast<std::uint64_t*>(told);
     meta[chunk_meta::kPackets] = summary.packets;
@@ -136,10 +139,10 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
 
   // feed(bytes, from): how many of the bytes from there on were taken
   Napi::Value feed(const Napi::CallbackInfo& info) {
-    const auto bytes = info[0].As<Napi::Uint8Array>();
-    const std::size_t from = info[1].As<Napi::Number>().Uint32Value();
-    const std::size_t left = bytes.ByteLength() - from;
-    const std::size_t taken = feed_ == nullptr ? left : feed_->feed({bytes.Data() + from, left});
+    const auto [bytes, length] = info[0].As<Napi::Uint8Array>().elements();
+    const std::size_t from = std::min<std::size_t>(info[1].As<Napi::Number>().Uint32Value(), length);
+    const std::size_t left = length - from;
+    const std::size_t taken = feed_ == nullptr ? left : feed_->feed({bytes + from, left});
     return Napi::Number::New(info.Env(), static_cast<double>(taken));
   }
 
@@ -214,6 +217,7 @@ Napi::Value openSavefile(const Napi::CallbackInfo& info) {
   }
   const Napi::Value filter = options.Get("filter");
   if (filter.IsString()) config.filter = filter.As<Napi::String>().Utf8Value();
+  if (!env.canRun()) return {};
   UniqueFd fd;
   if (const int given = info[1].As<Napi::Number>().Int32Value(); given >= 0) {
     fd = UniqueFd(::fcntl(given, F_DUPFD_CLOEXEC, 0));

@@ -1,6 +1,5 @@
 // The class behind lib/savefile/savefile-writer.ts: packets as the bytes of a savefile.
 #include <arpa/inet.h>
-#include <napi.h>
 
 #include <cstring>
 #include <optional>
@@ -8,6 +7,7 @@
 #include "binding/savefile/savefile_form.h"
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
+#include "binding/util/js.h"
 #include "binding/util/layouts.h"
 #include "core/savefile/packet_comments.h"
 
@@ -15,10 +15,7 @@ namespace ringtap::binding {
 
 namespace {
 
-std::uint64_t bigint(const Napi::Value& value) {
-  bool lossless = false;
-  return value.As<Napi::BigInt>().Uint64Value(&lossless);
-}
+std::uint64_t bigint(const Napi::Value& value) { return value.As<Napi::BigInt>().Uint64Value(); }
 
 // new SavefileBuffer(form); see NativeSavefileBuffer in lib/savefile/native.ts, whose one caller has checked the types.
 class SavefileBuffer : public Napi::ObjectWrap<SavefileBuffer> {
@@ -35,8 +32,7 @@ class SavefileBuffer : public Napi::ObjectWrap<SavefileBuffer> {
                        });
   }
 
-  explicit SavefileBuffer(const Napi::CallbackInfo& info)
-      : ObjectWrap(info), writer_(sink_, savefileForm(info[0].As<Napi::Object>())) {
+  explicit SavefileBuffer(const Napi::CallbackInfo& info) : writer_(sink_, savefileForm(info[0].As<Napi::Object>())) {
     writer_.begin();
   }
 
@@ -72,19 +68,19 @@ class SavefileBuffer : public Napi::ObjectWrap<SavefileBuffer> {
   // append(memory, entries, ids, comments): how many of the packets were written. It stops at the first of another link
   // type than the file's.
   Napi::Value append(const Napi::CallbackInfo& info) {
-    auto memory = info[0].As<Napi::Uint8Array>();
-    const auto entries = info[1].As<Napi::Uint32Array>();
-    const auto ids = info[2].As<Napi::Uint32Array>();
+    const auto [memory, length] = info[0].As<Napi::Uint8Array>().elements();
+    const auto [entries, count] = info[1].As<Napi::Uint32Array>().elements();
+    const auto [ids, idCount] = info[2].As<Napi::Uint32Array>().elements();
     const std::vector<std::string> comments = texts(info[3]);
     const std::size_t known = writer_.delivered().size();
     std::size_t at = 0;
-    for (; at < entries.ElementLength(); ++at) {
+    for (; at < count; ++at) {
       const std::uint32_t offset = indexedOffset(entries[at]);
-      auto* header = reinterpret_cast<tpacket3_hdr*>(memory.Data() + offset);
-      const bool whole = offset + kRecordHeader <= memory.ByteLength() && header->tp_mac >= kRecordHeader &&
-                         std::uint64_t{offset} + header->tp_mac + header->tp_snaplen <= memory.ByteLength();
+      auto* header = reinterpret_cast<tpacket3_hdr*>(memory + offset);
+      const bool whole = at < idCount && offset + kRecordHeader <= length && header->tp_mac >= kRecordHeader &&
+                         std::uint64_t{offset} + header->tp_mac + header->tp_snaplen <= length;
       if (!whole || ids[at] >= known) {
-        Napi::RangeError::New(info.Env(), "a packet does not lie within its memory").ThrowAsJavaScriptException();
+        throwError(info.Env(), Error{.code = Code::Option, .message = "a packet does not lie within its memory"});
         return {};
       }
       const Record record{header, offset};
@@ -92,7 +88,7 @@ class SavefileBuffer : public Napi::ObjectWrap<SavefileBuffer> {
         if (!writer_.write(ids[at], record, comments)) break;
         continue;
       }
-      auto all = commentsOf(record, reinterpret_cast<const std::byte*>(memory.Data() + memory.ByteLength()));
+      auto all = commentsOf(record, reinterpret_cast<const std::byte*>(memory + length));
       all.insert(all.end(), comments.begin(), comments.end());
       if (!writer_.write(ids[at], record, all)) break;
     }
@@ -119,6 +115,7 @@ class SavefileBuffer : public Napi::ObjectWrap<SavefileBuffer> {
   Napi::Value take(const Napi::CallbackInfo& info) {
     const SavefileCounts& counts = writer_.counts();
     void* told = info[1].As<Napi::ArrayBuffer>().Data();
+    if (told == nullptr) return {};
     auto* numbers = static_cast<double*>(told);
     auto* times = static_cast<std::uint64_t*>(told);
     numbers[writer_counts::kPackets] = static_cast<double>(counts.packets);
@@ -129,9 +126,8 @@ class SavefileBuffer : public Napi::ObjectWrap<SavefileBuffer> {
     numbers[writer_counts::kClampedTimes] = static_cast<double>(counts.clampedTimes);
     const auto least = static_cast<std::size_t>(info[0].As<Napi::Number>().DoubleValue());
     if (sink_.size() == 0 || sink_.size() < least) return info.Env().Undefined();
-    const auto bytes =
-        Napi::Buffer<std::uint8_t>::Copy(info.Env(), reinterpret_cast<const std::uint8_t*>(sink_.data()), sink_.size());
-    sink_.clear();
+    const Napi::Value bytes = Napi::copyToBuffer(info.Env(), sink_.data(), sink_.size());
+    if (!bytes.IsEmpty()) sink_.clear();
     return bytes;
   }
 

@@ -1,8 +1,6 @@
 // The native side of lib/savefile/convert-files.ts: a thread that reads, merges and writes savefiles.
 #include "core/savefile/savefile_converter.h"
 
-#include <napi.h>
-
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,6 +10,7 @@
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
 #include "binding/util/job.h"
+#include "binding/util/js.h"
 
 namespace ringtap::binding {
 
@@ -64,13 +63,17 @@ Napi::Object statsObject(Napi::Env env, const ConvertStats& stats) {
 
 // convertStats(handle): NativeConvertStats
 Napi::Value stats(const Napi::CallbackInfo& info) {
-  return statsObject(info.Env(), ConvertJob::of(info[0]).task().stats());
+  ConvertJob* job = ConvertJob::of(info);
+  if (job == nullptr) return {};
+  return statsObject(info.Env(), job->task().stats());
 }
 
 // convertQuestion(handle): { section, number, interface }, or undefined where none waits for answerConvert().
 Napi::Value question(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  auto asked = ConvertJob::of(info[0]).task().question();
+  ConvertJob* job = ConvertJob::of(info);
+  if (job == nullptr) return {};
+  auto asked = job->task().question();
   if (!asked) return env.Undefined();
   auto object = Napi::Object::New(env);
   object.Set("section", savefileEventToJs(env, std::move(asked->section)));
@@ -81,25 +84,28 @@ Napi::Value question(const Napi::CallbackInfo& info) {
 
 // answerConvert(handle, selected: boolean)
 void answer(const Napi::CallbackInfo& info) {
-  ConvertJob::of(info[0]).task().answer(info[1].As<Napi::Boolean>().Value());
+  if (ConvertJob* job = ConvertJob::of(info)) job->task().answer(info[1].As<Napi::Boolean>().Value());
 }
 
 // stopConvert(handle): onEnd will be called soon.
-void stop(const Napi::CallbackInfo& info) { ConvertJob::of(info[0]).stop(); }
+void stop(const Napi::CallbackInfo& info) {
+  if (ConvertJob* job = ConvertJob::of(info)) job->stop();
+}
 
 // finishConvert(handle): { stats, files, warnings, failure? }. When onEnd was called.
 Napi::Value finish(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  ConvertJob& job = ConvertJob::of(info[0]);
-  job.finish();
+  ConvertJob* job = ConvertJob::of(info);
+  if (job == nullptr) return {};
+  job->finish();
   auto result = Napi::Object::New(env);
-  result.Set("stats", statsObject(env, job.task().stats()));
-  const auto& complete = job.task().files();
+  result.Set("stats", statsObject(env, job->task().stats()));
+  const auto& complete = job->task().files();
   auto files = Napi::Array::New(env, complete.size());
   for (std::uint32_t i = 0; i < complete.size(); ++i) files.Set(i, toJs(env, complete[i]));
   result.Set("files", files);
-  result.Set("warnings", textList(env, job.task().warnings()));
-  if (job.failure()) result.Set("failure", toJs(env, *job.failure()));
+  result.Set("warnings", textList(env, job->task().warnings()));
+  if (job->failure()) result.Set("failure", toJs(env, *job->failure()));
   return result;
 }
 

@@ -10,7 +10,8 @@ namespace {
 
 Napi::Value bytesOf(Napi::Env env, const std::vector<std::uint8_t>& bytes) {
   auto array = Napi::Uint8Array::New(env, bytes.size());
-  if (!env.IsExceptionPending() && !bytes.empty()) std::memcpy(array.Data(), bytes.data(), bytes.size());
+  if (std::uint8_t* data = array.Data(); data != nullptr && !bytes.empty())
+    std::memcpy(data, bytes.data(), bytes.size());
   return array;
 }
 

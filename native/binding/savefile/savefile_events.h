@@ -1,8 +1,7 @@
 // What the reader of a savefile tells, for JavaScript (NativeSavefileEvent, lib/savefile/native.ts).
 #pragma once
 
-#include <napi.h>
-
+#include "binding/util/js.h"
 #include "core/savefile/savefile_reader.h"
 
 namespace ringtap::binding {

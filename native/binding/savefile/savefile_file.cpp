@@ -1,15 +1,15 @@
 // The file of a SavefileWriter (lib/savefile/savefile-writer.ts): a FileSet of one file, used on libuv's thread pool.
 //
 // The handle and a call that runs share the file: whichever goes last closes it. One call at a time.
-#include <napi.h>
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
+#include "binding/util/js.h"
+#include "binding/util/run_async.h"
 #include "core/savefile/file_set.h"
 
 namespace ringtap::binding {
@@ -19,49 +19,26 @@ namespace {
 using Shared = std::shared_ptr<FileSet>;
 using Handle = Napi::External<Shared>;
 
-class FileWorker final : public Napi::AsyncWorker {
- public:
-  // `bytes` are kept until the call is done. `handle`: the promise resolves to one, otherwise to undefined.
-  FileWorker(Napi::Env env, Shared file, std::function<Result<>(FileSet&)> call, Napi::Value bytes, bool handle)
-      : AsyncWorker(env, "ringtap:savefile"),
-        deferred_(Napi::Promise::Deferred::New(env)),
-        file_(std::move(file)),
-        call_(std::move(call)),
-        handle_(handle) {
-    if (bytes.IsObject()) bytes_ = Napi::Persistent(bytes.As<Napi::Object>());
-  }
-  [[nodiscard]] Napi::Promise promise() const { return deferred_.Promise(); }
-
- private:
-  void Execute() override { done_ = call_(*file_); }
-  void OnOK() override {
-    if (!done_) {
-      deferred_.Reject(toJs(Env(), done_.error()));
-    } else if (handle_) {
-      deferred_.Resolve(
-          Handle::New(Env(), new Shared(std::move(file_)), [](Napi::BasicEnv, Shared* shared) { delete shared; }));
-    } else {
-      deferred_.Resolve(Env().Undefined());
-    }
-  }
-
-  Napi::Promise::Deferred deferred_;
-  Shared file_;
-  std::function<Result<>(FileSet&)> call_;
-  Napi::ObjectReference bytes_;
-  bool handle_;
-  Result<> done_;
-};
-
-Napi::Value queue(Napi::Env env, Shared file, std::function<Result<>(FileSet&)> call, Napi::Value bytes = {},
-                  bool handle = false) {
-  auto* worker = new FileWorker(env, std::move(file), std::move(call), bytes, handle);
-  const Napi::Promise promise = worker->promise();
-  worker->Queue();
-  return promise;
+// Calls `call` with the file; `bytes` are kept until it is done. `handle`: the promise resolves to one, otherwise to
+// undefined.
+template <typename Call>
+Napi::Value queue(Napi::Env env, Shared file, Call call, Napi::Value bytes = {}, bool handle = false) {
+  return runAsync(
+      env, "ringtap savefile", [file, call]() -> Result<> { return call(*file); },
+      [file, handle, kept = Napi::Persistent(bytes)](Napi::Env env, Result<>& done) -> Result<Napi::Value> {
+        if (!done) return std::move(done.error());
+        if (!handle) return env.Undefined();
+        return Handle::New(env, std::make_unique<Shared>(file));
+      });
 }
 
-const Shared& fileOf(const Napi::CallbackInfo& info) { return *info[0].As<Handle>().Data(); }
+// Null, and an exception, where the first argument is no handle.
+Shared fileOf(const Napi::CallbackInfo& info) {
+  const Shared* file = info[0].As<Handle>().Data();
+  if (file != nullptr) return *file;
+  throwError(info.Env(), Error{.code = Code::Option, .message = "this is no handle of a file"});
+  return nullptr;
+}
 
 // openSavefileFile(path: string): Promise<SavefileFileHandle>. The path is taken as it is, without placeholders.
 Napi::Value open(const Napi::CallbackInfo& info) {
@@ -71,20 +48,25 @@ Napi::Value open(const Napi::CallbackInfo& info) {
     if (letter == '%') options.path += letter;
   }
   return queue(
-      info.Env(), std::make_shared<FileSet>(std::move(options)), [](FileSet& file) { return file.begin(); }, {}, true);
+      info.Env(), std::make_shared<FileSet>(std::move(options)), [](FileSet& file) -> Result<> { return file.begin(); },
+      {}, true);
 }
 
 // writeSavefileFile(handle, bytes: Uint8Array): Promise<void>
 Napi::Value write(const Napi::CallbackInfo& info) {
-  const auto bytes = info[1].As<Napi::Uint8Array>();
-  const std::span content(reinterpret_cast<const std::byte*>(bytes.Data()), bytes.ByteLength());
+  auto file = fileOf(info);
+  if (!file) return {};
+  const auto [bytes, length] = info[1].As<Napi::Uint8Array>().elements();
+  const std::span content(reinterpret_cast<const std::byte*>(bytes), length);
   return queue(
-      info.Env(), fileOf(info), [content](FileSet& file) { return file.write(content); }, bytes);
+      info.Env(), std::move(file), [content](FileSet& file) { return file.write(content); }, info[1]);
 }
 
 // completeSavefileFile(handle): Promise<void>. The file gets its name.
 Napi::Value complete(const Napi::CallbackInfo& info) {
-  return queue(info.Env(), fileOf(info), [](FileSet& file) -> Result<> {
+  auto file = fileOf(info);
+  if (!file) return {};
+  return queue(info.Env(), std::move(file), [](FileSet& file) -> Result<> {
     auto path = file.complete();
     return path ? Result<>{} : Result<>(std::move(path.error()));
   });
@@ -92,9 +74,11 @@ Napi::Value complete(const Napi::CallbackInfo& info) {
 
 // abandonSavefileFile(handle): Promise<void>. After an error: the file keeps its hidden name.
 Napi::Value abandon(const Napi::CallbackInfo& info) {
-  return queue(info.Env(), fileOf(info), [](FileSet& file) {
+  auto file = fileOf(info);
+  if (!file) return {};
+  return queue(info.Env(), std::move(file), [](FileSet& file) -> Result<> {
     file.abandon();
-    return Result<>{};
+    return {};
   });
 }
 

@@ -1,11 +1,10 @@
 // From lib/savefile/savefile-form.ts to a SavefileForm, and from the core's account of a complete file to JavaScript's.
 #pragma once
 
-#include <napi.h>
-
 #include <string>
 #include <vector>
 
+#include "binding/util/js.h"
 #include "core/savefile/savefile_writer.h"
 
 namespace ringtap::binding {

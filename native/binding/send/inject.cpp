@@ -1,7 +1,6 @@
 // What stands behind lib/send/inject.ts: an injector as an opaque handle, and sending on libuv's thread pool.
 //
 // The handle and every job share the injector: whichever goes last closes the socket.
-#include <napi.h>
 
 #include <algorithm>
 #include <memory>
@@ -13,7 +12,9 @@
 #include "binding/send/send_result.h"
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
+#include "binding/util/js.h"
 #include "binding/util/layouts.h"
+#include "binding/util/run_async.h"
 #include "core/send/injector.h"
 #include "core/send/replay_frame.h"
 #include "core/util/netns.h"
@@ -31,147 +32,111 @@ using Handle = Napi::External<Shared>;
 constexpr std::uint32_t kPacket = 0x1'0000;
 constexpr std::uint32_t kChecksumPending = 0x2'0000;
 
-class OpenWorker final : public Napi::AsyncWorker {
- public:
-  OpenWorker(Napi::Env env, std::string name, std::string netns, const InjectorOptions& options)
-      : AsyncWorker(env, "ringtap:openInjector"),
-        deferred_(Napi::Promise::Deferred::New(env)),
-        name_(std::move(name)),
-        netns_(std::move(netns)),
-        options_(options) {}
-  [[nodiscard]] Napi::Promise promise() const { return deferred_.Promise(); }
-
- private:
-  void Execute() override {
-    opened_ = inNamespace(netns_, [this] { return Injector::open(name_, options_); });
-  }
-  void OnOK() override {
-    if (!opened_.ok()) {
-      deferred_.Reject(toJs(Env(), opened_.error()));
-      return;
-    }
-    auto result = Napi::Object::New(Env());
-    result.Set("interface", toJs(Env(), (*opened_)->interface()));
-    result.Set("handle", Handle::New(Env(), new Shared{std::move(*opened_)},
-                                     [](Napi::BasicEnv, Shared* shared) { delete shared; }));
-    deferred_.Resolve(result);
-  }
-
-  Napi::Promise::Deferred deferred_;
-  std::string name_;
-  std::string netns_;
-  InjectorOptions options_;
-  Result<std::unique_ptr<Injector>> opened_ = Error{};
-};
-
 // openInjector(name, netns: string | undefined, patience: number, bypass): Promise<{ handle, interface }>
 Napi::Value openInjector(const Napi::CallbackInfo& info) {
   InjectorOptions options;
   options.patience = static_cast<std::uint64_t>(info[2].As<Napi::Number>().DoubleValue() * 1e6);
   options.bypass = info[3].As<Napi::Boolean>().Value();
-  auto* worker = new OpenWorker(info.Env(), info[0].As<Napi::String>().Utf8Value(),
-                                info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : std::string(), options);
-  const Napi::Promise promise = worker->promise();
-  worker->Queue();
-  return promise;
+  const std::string name = info[0].As<Napi::String>().Utf8Value();
+  const std::string netns = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : std::string();
+  return runAsync(
+      info.Env(), "ringtap openInjector",
+      [=] { return inNamespace(netns, [&] { return Injector::open(name, options); }); },
+      [](Napi::Env env, Result<std::unique_ptr<Injector>>& opened) -> Result<Napi::Value> {
+        if (!opened) return std::move(opened.error());
+        auto result = Napi::Object::New(env);
+        result.Set("interface", toJs(env, (*opened)->interface()));
+        result.Set("handle", Handle::New(env, std::make_unique<Shared>(Shared{std::move(*opened)})));
+        return result;
+      });
 }
 
-class SendWorker final : public Napi::AsyncWorker {
- public:
-  SendWorker(Napi::Env env, std::shared_ptr<Injector> injector, Napi::ArrayBuffer bytes, Napi::Uint32Array layout,
-             std::size_t count, std::uint64_t position)
-      : AsyncWorker(env, "ringtap:send"),
-        deferred_(Napi::Promise::Deferred::New(env)),
-        injector_(std::move(injector)),
-        bytes_(Napi::Persistent(bytes)),
-        frames_(count),
-        position_(position) {
-    const auto* data = static_cast<const std::byte*>(bytes.Data());
-    std::size_t room = bytes.ByteLength();
-    for (std::size_t i = 0; i < count; ++i) {
-      Frame& frame = frames_[i];
-      frame.data = data;
-      const std::uint32_t* words = layout.Data() + i * frame::kWords;
-      frame.length = words[frame::kLength];
-      frame.tag = words[frame::kTag];
-      frame.refusal = static_cast<Refusal>(words[frame::kRefusal]);
-      const std::uint32_t packet = words[frame::kPacket];
-      frame.captured = (packet & kPacket) != 0;
-      frame.checksumPending = (packet & kChecksumPending) != 0;
-      if (frame.captured && !linkTypeFits(static_cast<std::uint16_t>(packet), injector_->linkType())) {
-        frame.refusal = Refusal::LinkType;
-      }
-      if (frame.length > room) frame.length = 0;  // the library's own mistake: never beyond the memory
-      data += frame.length;
-      room -= frame.length;
-    }
-    injector_->resume();
-  }
-  [[nodiscard]] Napi::Promise promise() const { return deferred_.Promise(); }
-
- private:
-  void Execute() override { done_ = injector_->send(frames_, position_, tally_); }
-  void OnOK() override {
-    auto result = toJs(Env(), tally_);
-    result.Set("done", Napi::Number::New(Env(), static_cast<double>(done_)));
-    deferred_.Resolve(result);
-  }
-
-  Napi::Promise::Deferred deferred_;
-  std::shared_ptr<Injector> injector_;
-  Napi::Reference<Napi::ArrayBuffer> bytes_;
-  std::vector<Frame> frames_;
-  std::uint64_t position_;
-  SendTally tally_;
-  std::size_t done_ = 0;
+// What one call sends.
+struct Sending {
+  std::shared_ptr<Injector> injector;
+  std::vector<Frame> frames;
+  std::uint64_t position = 0;
+  SendTally tally;
+  std::size_t done = 0;
 };
+
+// The frames of injectorSend(), which point into `bytes`.
+std::vector<Frame> framesOf(const Injector& injector, Napi::ArrayBuffer bytes, Napi::Uint32Array layout,
+                            std::size_t count) {
+  const auto* data = static_cast<const std::byte*>(bytes.Data());
+  std::size_t room = bytes.ByteLength();
+  const auto [words, length] = layout.elements();
+  std::vector<Frame> frames(std::min(count, length / frame::kWords));
+  const std::uint32_t* row = words;
+  for (Frame& frame : frames) {
+    frame.data = data;
+    frame.length = row[frame::kLength];
+    frame.tag = row[frame::kTag];
+    frame.refusal = static_cast<Refusal>(row[frame::kRefusal]);
+    const std::uint32_t packet = row[frame::kPacket];
+    frame.captured = (packet & kPacket) != 0;
+    frame.checksumPending = (packet & kChecksumPending) != 0;
+    if (frame.captured && !linkTypeFits(static_cast<std::uint16_t>(packet), injector.linkType())) {
+      frame.refusal = Refusal::LinkType;
+    }
+    if (frame.length > room) frame.length = 0;  // the library's own mistake: never beyond the memory
+    data += frame.length;
+    room -= frame.length;
+    row += frame::kWords;
+  }
+  return frames;
+}
+
+// Null, and an exception, where the first argument is no handle.
+Shared* sharedOf(const Napi::CallbackInfo& info) {
+  Shared* shared = info[0].As<Handle>().Data();
+  if (shared == nullptr) throwError(info.Env(), Error{.code = Code::Option, .message = "this is no injector's handle"});
+  return shared;
+}
 
 // injectorSend(handle, bytes: ArrayBuffer, layout: Uint32Array, count, position): Promise<NativeSendResult>. `layout`:
 // a row for each frame in `bytes` (layouts.h, frame). One at a time.
 Napi::Value send(const Napi::CallbackInfo& info) {
-  const auto& shared = *info[0].As<Handle>().Data();
-  if (!shared.injector) {
+  const Shared* shared = sharedOf(info);
+  if (shared == nullptr) return {};
+  if (!shared->injector) {
     throwError(info.Env(), Error{Code::Closed, "the injector is closed"});
     return {};
   }
-  const auto layout = info[2].As<Napi::Uint32Array>();
-  std::size_t count = info[3].As<Napi::Number>().Uint32Value();
-  count = std::min(count, layout.ElementLength() / frame::kWords);
-  auto* worker = new SendWorker(info.Env(), shared.injector, info[1].As<Napi::ArrayBuffer>(), layout, count,
-                                static_cast<std::uint64_t>(info[4].As<Napi::Number>().DoubleValue()));
-  const Napi::Promise promise = worker->promise();
-  worker->Queue();
-  return promise;
+  const auto bytes = info[1].As<Napi::ArrayBuffer>();
+  auto sending = std::make_shared<Sending>();
+  sending->injector = shared->injector;
+  sending->frames =
+      framesOf(*shared->injector, bytes, info[2].As<Napi::Uint32Array>(), info[3].As<Napi::Number>().Uint32Value());
+  sending->position = static_cast<std::uint64_t>(info[4].As<Napi::Number>().DoubleValue());
+  shared->injector->resume();
+  return runAsync(
+      info.Env(), "ringtap send",
+      [sending]() -> Result<> {
+        sending->done = sending->injector->send(sending->frames, sending->position, sending->tally);
+        return {};
+      },
+      [sending, kept = Napi::Persistent(bytes)](Napi::Env env, Result<>&) -> Result<Napi::Value> {
+        auto result = toJs(env, sending->tally);
+        result.Set("done", sending->done);
+        return result;
+      });
 }
 
 // injectorInterrupt(handle): the send that runs ends.
 void interrupt(const Napi::CallbackInfo& info) {
-  const auto& shared = *info[0].As<Handle>().Data();
-  if (shared.injector) shared.injector->interrupt();
+  const Shared* shared = sharedOf(info);
+  if (shared != nullptr && shared->injector) shared->injector->interrupt();
 }
-
-class CloseWorker final : public Napi::AsyncWorker {
- public:
-  CloseWorker(Napi::Env env, std::shared_ptr<Injector> injector)
-      : AsyncWorker(env, "ringtap:closeInjector"),
-        deferred_(Napi::Promise::Deferred::New(env)),
-        injector_(std::move(injector)) {}
-  [[nodiscard]] Napi::Promise promise() const { return deferred_.Promise(); }
-
- private:
-  void Execute() override { injector_.reset(); }
-  void OnOK() override { deferred_.Resolve(Env().Undefined()); }
-
-  Napi::Promise::Deferred deferred_;
-  std::shared_ptr<Injector> injector_;
-};
 
 // injectorClose(handle): Promise. When no send runs.
 Napi::Value close(const Napi::CallbackInfo& info) {
-  auto* worker = new CloseWorker(info.Env(), std::move(info[0].As<Handle>().Data()->injector));
-  const Napi::Promise promise = worker->promise();
-  worker->Queue();
-  return promise;
+  Shared* shared = sharedOf(info);
+  if (shared == nullptr) return {};
+  return runAsync(info.Env(), "ringtap close injector", [injector = std::move(shared->injector)]() mutable -> Result<> {
+    injector.reset();
+    return {};
+  });
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 // Lifetime: the thread owns everything but its waker. It ends by itself or when told to; finishReplay(), or the end of
 // the environment, joins it. JavaScript holds the handle until then: the function that is called at the end refers to
 // it.
-#include <napi.h>
 
 #include <memory>
 #include <mutex>
@@ -15,6 +14,7 @@
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
 #include "binding/util/job.h"
+#include "binding/util/js.h"
 #include "core/savefile/savefile_source.h"
 #include "core/send/replay_sender.h"
 #include "core/util/netns.h"
@@ -132,22 +132,27 @@ Napi::Object statsObject(Napi::Env env, const ReplayStats& stats) {
 
 // replayStats(handle): NativeReplayStats. Before finishReplay().
 Napi::Value stats(const Napi::CallbackInfo& info) {
-  return statsObject(info.Env(), ReplayJob::of(info[0]).task().stats());
+  ReplayJob* job = ReplayJob::of(info);
+  if (job == nullptr) return {};
+  return statsObject(info.Env(), job->task().stats());
 }
 
 // stopReplay(handle): onEnd will be called soon.
-void stop(const Napi::CallbackInfo& info) { ReplayJob::of(info[0]).stop(); }
+void stop(const Napi::CallbackInfo& info) {
+  if (ReplayJob* job = ReplayJob::of(info)) job->stop();
+}
 
 // finishReplay(handle): { tally, figures, warnings, failure? }. When onEnd was called.
 Napi::Value finish(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  ReplayJob& job = ReplayJob::of(info[0]);
-  job.finish();
+  ReplayJob* job = ReplayJob::of(info);
+  if (job == nullptr) return {};
+  job->finish();
   auto result = Napi::Object::New(env);
-  result.Set("tally", toJs(env, job.task().tally()));
-  result.Set("stats", statsObject(env, job.task().stats()));
-  result.Set("warnings", textList(env, job.task().warnings()));
-  if (job.failure()) result.Set("failure", toJs(env, *job.failure()));
+  result.Set("tally", toJs(env, job->task().tally()));
+  result.Set("stats", statsObject(env, job->task().stats()));
+  result.Set("warnings", textList(env, job->task().warnings()));
+  if (job->failure()) result.Set("failure", toJs(env, *job->failure()));
   return result;
 }
 

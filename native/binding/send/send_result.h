@@ -1,8 +1,7 @@
 // A sender's ledger as JavaScript sees it.
 #pragma once
 
-#include <napi.h>
-
+#include "binding/util/js.h"
 #include "core/send/send_tally.h"
 
 namespace ringtap::binding {

@@ -32,8 +32,12 @@ void initErrors(Napi::Env env, Napi::Object exports) {
 }
 
 Napi::Value toJs(Napi::Env env, const Error& error) {
-  auto& factory = Instance::of(env).errorFactory;
-  if (factory.IsEmpty()) return Napi::Error::New(env, error.message).Value();
+  const Napi::Function factory = Instance::of(env).errorFactory.Value();
+  if (factory.IsEmpty()) {
+    napi_value made = nullptr;
+    (void)napi_create_error(env, nullptr, Napi::String::New(env, error.message), &made);
+    return {env, made};
+  }
   return factory.Call({Napi::String::New(env, codeName(error.code)), Napi::String::New(env, error.message),
                        Napi::Number::New(env, error.number), Napi::String::New(env, error.syscall),
                        Napi::String::New(env, error.interface), Napi::String::New(env, error.option),
@@ -42,7 +46,7 @@ Napi::Value toJs(Napi::Env env, const Error& error) {
 
 void throwError(Napi::Env env, const Error& error) {
   const Napi::Value value = toJs(env, error);
-  if (!env.IsExceptionPending()) napi_throw(env, value);
+  if (!value.IsEmpty()) (void)napi_throw(env, value);
 }
 
 }  // namespace ringtap::binding

@@ -1,8 +1,7 @@
 // From the core's Error to lib/errors.ts's CaptureError.
 #pragma once
 
-#include <napi.h>
-
+#include "binding/util/js.h"
 #include "core/util/result.h"
 
 namespace ringtap::binding {
@@ -11,10 +10,11 @@ namespace ringtap::binding {
 // once when it loads, so that native errors are of its class.
 void initErrors(Napi::Env env, Napi::Object exports);
 
-// A CaptureError for `error`, to throw or to reject with.
+// A CaptureError for `error`, to throw or to reject with. Empty where JavaScript cannot run, with the exception pending
+// that is in the way, if it is one.
 [[nodiscard]] Napi::Value toJs(Napi::Env env, const Error& error);
 
-// Throws it; the caller returns right after.
+// Throws it, or leaves what is pending; the caller returns right after.
 void throwError(Napi::Env env, const Error& error);
 
 }  // namespace ringtap::binding

@@ -1,7 +1,7 @@
 // What each room of the binding puts on the addon's exports.
 #pragma once
 
-#include <napi.h>
+#include "binding/util/js.h"
 
 namespace ringtap::binding {
 

@@ -1,7 +1,9 @@
 // State of one environment (the main thread, or one worker): nothing native is global.
 #pragma once
 
-#include <napi.h>
+#include <memory>
+
+#include "binding/util/js.h"
 
 namespace ringtap::binding {
 
@@ -10,7 +12,19 @@ struct Instance {
   Napi::FunctionReference capture;   // the class behind lib/capture/capture.ts
   Napi::FunctionReference savefile;  // and behind lib/savefile/savefile.ts
 
-  static Instance& of(Napi::Env env) { return *env.GetInstanceData<Instance>(); }
+  // False where there is no memory. The instance goes with the environment.
+  [[nodiscard]] static bool create(Napi::Env env) {
+    auto own = std::make_unique<Instance>();
+    const auto gone = [](napi_env, void* data, void*) { delete static_cast<Instance*>(data); };
+    if (napi_set_instance_data(env, own.get(), gone, nullptr) != napi_ok) return false;
+    (void)own.release();
+    return true;
+  }
+  static Instance& of(Napi::Env env) {
+    void* data = nullptr;
+    (void)napi_get_instance_data(env, &data);
+    return *static_cast<Instance*>(data);
+  }
 };
 
 }  // namespace ringtap::binding

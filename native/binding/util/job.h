@@ -6,8 +6,6 @@
 // that has questions meanwhile has `onQuestion(std::function<void()>)`, and the same function is called for them.
 #pragma once
 
-#include <napi.h>
-
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +13,7 @@
 #include <vector>
 
 #include "binding/util/errors.h"
+#include "binding/util/js.h"
 #include "binding/util/waker.h"
 #include "core/util/result.h"
 #include "core/util/thread.h"
@@ -27,23 +26,26 @@ class Job {
   // The handle. `onEnd` is called once, and for questions before that, and holds the event loop until then. Throws
   // ERR_SYSTEM where no thread can be made.
   static Napi::Value start(Napi::Env env, std::unique_ptr<Task> task, Napi::Function onEnd) {
-    auto* job = new Job(env, std::move(task), onEnd);
+    if (!env.canRun()) return {};
+    auto waker = Waker::make(env, onEnd);
+    if (!waker) return {};
+    std::unique_ptr<Job> job(new Job(env, std::move(task), std::move(waker)));
     if (auto begun = job->begin(); !begun) {
-      delete job;
       throwError(env, begun.error());
       return {};
     }
-    napi_add_env_cleanup_hook(env, &Job::cleanup, job);
-    return Handle::New(env, job, [](Napi::BasicEnv, Job* gone) {
-      if (!gone->finished_) napi_remove_env_cleanup_hook(gone->env_, &Job::cleanup, gone);
-      delete gone;
-    });
+    return Handle::New(env, std::move(job));
   }
-  static Job& of(const Napi::Value& handle) { return *handle.As<Handle>().Data(); }
+  // Null, and an exception, where it is no handle.
+  static Job* of(const Napi::CallbackInfo& info) {
+    Job* job = info[0].As<Handle>().Data();
+    if (job == nullptr) throwError(info.Env(), Error{.code = Code::Option, .message = "this is no handle of a job"});
+    return job;
+  }
 
   ~Job() {
     task_->stop();
-    join();
+    finish();
   }
 
   void stop() { task_->stop(); }
@@ -59,14 +61,16 @@ class Job {
  private:
   using Handle = Napi::External<Job>;
 
-  Job(Napi::Env env, std::unique_ptr<Task> task, Napi::Function onEnd)
-      : env_(env), task_(std::move(task)), waker_(env, onEnd) {}
+  Job(Napi::Env env, std::unique_ptr<Task> task, std::shared_ptr<Waker> waker)
+      : env_(env), task_(std::move(task)), waker_(std::move(waker)) {
+    napi_add_env_cleanup_hook(env, &Job::cleanup, this);
+  }
 
   Result<> begin() {
-    if constexpr (requires { task_->onQuestion([] {}); }) task_->onQuestion([this] { waker_(); });
+    if constexpr (requires { task_->onQuestion([] {}); }) task_->onQuestion([this] { (*waker_)(); });
     auto started = Thread::start("ringtap job", [this] {
       if (auto done = task_->run(); !done) failure_ = std::move(done.error());
-      waker_();
+      (*waker_)();
     });
     if (!started) return std::move(started.error());
     thread_ = std::move(*started);
@@ -82,14 +86,14 @@ class Job {
 
   void join() {
     thread_.join();
-    waker_.release();
+    waker_->release();
   }
 
   napi_env env_;
   bool finished_ = false;  // and the hook is gone
   std::unique_ptr<Task> task_;
   std::optional<Error> failure_;
-  Waker waker_;
+  std::shared_ptr<Waker> waker_;
   Thread thread_;
 };
 

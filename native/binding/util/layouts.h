@@ -2,9 +2,9 @@
 // lib/native/layouts.ts has the same as constants, and test/native/layouts.test.ts compares the two.
 #pragma once
 
-#include <napi.h>
-
 #include <cstddef>
+
+#include "binding/util/js.h"
 
 namespace ringtap::binding {
 

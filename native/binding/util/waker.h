@@ -1,38 +1,74 @@
 // Wakes JavaScript from a thread of the core's.
 #pragma once
 
-#include <napi.h>
-
 #include <atomic>
+#include <memory>
 #include <utility>
+
+#include "binding/util/errors.h"
+#include "binding/util/js.h"
 
 namespace ringtap::binding {
 
-// The thread-safe function is released by its owner, after the thread is gone; where the environment ends first, the
-// call says so and is not made again. It holds the event loop, unless hold(false).
+// Calls a JavaScript function, without arguments, on JavaScript's thread, for any thread that wants it. It holds the
+// event loop, unless hold(false).
+//
+// Released by its owner after the threads that call it are gone: at the latest in a cleanup hook of the environment
+// that was added after the waker was made. All but operator() belongs to JavaScript's thread.
 class Waker {
  public:
-  Waker(Napi::Env env, Napi::Function callback)
-      : function_(Napi::ThreadSafeFunction::New(env, callback, "ringtap", 0, 1)) {}
+  // Throws, and returns none, where it cannot be made.
+  [[nodiscard]] static std::shared_ptr<Waker> make(Napi::Env env, Napi::Value callback) {
+    napi_threadsafe_function function = nullptr;
+    const napi_status status =
+        napi_create_threadsafe_function(env, callback, nullptr, Napi::String::New(env, "ringtap"), 0, 1, nullptr,
+                                        nullptr, nullptr, &Waker::call, &function);
+    if (status == napi_ok) return std::shared_ptr<Waker>(new Waker(env, function));
+    throwError(env, Error{.message = "no thread-safe function could be made"});
+    return nullptr;
+  }
+  Waker(const Waker&) = delete;
+  Waker& operator=(const Waker&) = delete;
+  ~Waker() { release(); }
+
   void operator()() {
-    if (dead_) return;
-    const napi_status status = function_.NonBlockingCall();
-    if (status == napi_closing) dead_ = true;
+    if (dead_ || released_) return;
+    if (napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking) == napi_closing) dead_ = true;
   }
   // JavaScript's thread's part.
   void hold(Napi::Env env, bool held) {
     if (released_ || dead_) return;
-    if (held) function_.Ref(env);
-    else function_.Unref(env);
+    if (held) (void)napi_ref_threadsafe_function(env, function_);
+    else (void)napi_unref_threadsafe_function(env, function_);
   }
   void release() {
-    if (!std::exchange(released_, true) && !dead_) function_.Release();
+    if (released_) return;
+    napi_remove_env_cleanup_hook(env_, &Waker::cleanup, this);
+    cleanup(this);
   }
 
  private:
-  Napi::ThreadSafeFunction function_;
-  std::atomic<bool> dead_{false};
-  bool released_ = false;
+  Waker(Napi::Env env, napi_threadsafe_function function) : env_(env), function_(function) {
+    napi_add_env_cleanup_hook(env, &Waker::cleanup, this);
+  }
+
+  // Hooks run in reverse order: the thread-safe function, which the environment frees in a hook of its own, is still
+  // there.
+  static void cleanup(void* data) {
+    auto* self = static_cast<Waker*>(data);
+    self->released_ = true;
+    if (!self->dead_) (void)napi_release_threadsafe_function(self->function_, napi_tsfn_release);
+  }
+
+  // `env` is null where the environment ends. What the function throws is uncaught, as in any callback.
+  static void call(napi_env env, napi_value callback, void*, void*) {
+    if (env != nullptr) (void)Napi::Function(env, callback).Call({});
+  }
+
+  Napi::Env env_;
+  napi_threadsafe_function function_;
+  std::atomic<bool> dead_{false};  // the environment has ended first
+  std::atomic<bool> released_{false};
 };
 
 }  // namespace ringtap::binding
