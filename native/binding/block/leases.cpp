@@ -1,5 +1,11 @@
 #include "binding/block/leases.h"
 
+#include <cerrno>
+#include <new>
+#include <vector>
+
+#include "binding/util/errors.h"
+
 namespace ringtap::binding {
 
 namespace {
@@ -27,7 +33,28 @@ Napi::Value Leases::copy(Napi::Env env, const std::byte* block, const BlockSumma
   return buffer;
 }
 
+// JavaScript can write into what it is given. A recorder that reads the same block, now or later, is neither to see
+// that nor to trust an index that may change under its hands: JavaScript gets a copy then.
+Napi::Value Leases::lendCopy(Napi::Env env, Lease lease, std::uint32_t& number) {
+  std::shared_ptr<std::byte[]> copy;
+  BlockSummary summary;
+  lease.read([&](const std::byte* content, const TakenBlock& taken) {
+    const std::uint32_t slack = slackOf(content, taken.summary);
+    copy.reset(new (std::nothrow) std::byte[lengthOf(taken.summary) - slack]);
+    if (!copy) return;
+    copyCompact(copy.get(), content, taken.summary, slack);
+    summary = taken.summary;
+    summary.length -= slack;
+  });
+  if (!copy) {
+    throwError(env, Error{.message = "no memory for a chunk", .number = ENOMEM, .syscall = "malloc"});
+    return {};
+  }
+  return lend(env, copy.get(), summary, copy, number);
+}
+
 Napi::Value Leases::lend(Napi::Env env, Lease lease, std::uint32_t& number) {
+  if (!copying_ && lease.block().leases() > 1) return lendCopy(env, std::move(lease), number);
   std::byte* block = lease.lend();  // from here on its length stands
   const BlockSummary summary = lease.taken().summary;
   return lend(env, block, summary, std::make_shared<Lease>(std::move(lease)), number);
@@ -57,22 +84,26 @@ Napi::Value Leases::lend(Napi::Env env, std::byte* block, const BlockSummary& su
   return buffer;
 }
 
-void Leases::detach(Napi::Env env, Held& held) {
+// False where another ArrayBuffer has the memory now, or may have it (ArrayBuffer.prototype.transfer): it is not ours
+// to take back before that one is gone, too.
+bool Leases::detach(Napi::Env env, const Held& held) {
   const Napi::HandleScope scope(env);
   Napi::ArrayBuffer buffer = held.buffer.Value();
-  if (!buffer.IsEmpty()) buffer.Detach();
+  return !buffer.IsEmpty() && !buffer.IsDetached() && buffer.Detach();
 }
 
+// Some engines run the finalizer, which erases the entry, while they detach: the entry is out of the table by then.
 void Leases::release(Napi::Env env, std::uint32_t number) {
-  const auto found = held_->find(number);
-  if (found == held_->end()) return;
-  detach(env, found->second);
-  held_->erase(found);
+  auto entry = held_->extract(number);
+  if (entry.empty() || detach(env, entry.mapped())) return;
+  held_->insert(std::move(entry));
 }
 
 void Leases::releaseAll(Napi::Env env) {
-  for (auto& [number, held] : *held_) detach(env, held);
-  held_->clear();
+  std::vector<std::uint32_t> numbers;
+  numbers.reserve(held_->size());
+  for (const auto& [number, held] : *held_) numbers.push_back(number);
+  for (const std::uint32_t number : numbers) release(env, number);
 }
 
 }  // namespace ringtap::binding

@@ -26,12 +26,14 @@ class Leases {
   [[nodiscard]] Napi::Value lend(Napi::Env env, std::byte* block, const BlockSummary& summary, Owner owner,
                                  std::uint32_t& number);
   [[nodiscard]] Napi::Value lend(Napi::Env env, Lease lease, std::uint32_t& number);
-  // Detaches the ArrayBuffer: every view on it becomes empty. Then the block goes back. Unknown numbers do nothing.
+  // Detaches the ArrayBuffer: every view on it becomes empty. Then the block goes back; where JavaScript has moved the
+  // memory to another ArrayBuffer, not before that one is gone. Unknown numbers do nothing.
   void release(Napi::Env env, std::uint32_t number);
   void releaseAll(Napi::Env env);
 
  private:
-  // One block in JavaScript's hands. It ends with release(), or when the garbage collector takes the ArrayBuffer.
+  // One block in JavaScript's hands. It ends with release(), or when the garbage collector takes the last ArrayBuffer
+  // that has the memory.
   struct Held {
     Owner owner;                                // none where the buffer is a copy
     Napi::Reference<Napi::ArrayBuffer> buffer;  // weak
@@ -42,9 +44,10 @@ class Leases {
     std::uint32_t number;
   };
 
+  [[nodiscard]] Napi::Value lendCopy(Napi::Env env, Lease lease, std::uint32_t& number);
   [[nodiscard]] Napi::Value copy(Napi::Env env, const std::byte* block, const BlockSummary& summary, Ticket* ticket);
   static void expire(Ticket* ticket);
-  void detach(Napi::Env env, Held& held);
+  static bool detach(Napi::Env env, const Held& held);
 
   bool copying_;
   std::shared_ptr<Table> held_;

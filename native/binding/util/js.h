@@ -229,9 +229,12 @@ class ArrayBuffer : public Value {
   }
   [[nodiscard]] void* Data() const { return bytes().first; }
   [[nodiscard]] std::size_t ByteLength() const { return bytes().second; }
-  void Detach() {
-    if (value_ != nullptr) (void)napi_detach_arraybuffer(env_, value_);
+  [[nodiscard]] bool IsDetached() const {
+    bool is = false;
+    return value_ != nullptr && napi_is_detached_arraybuffer(env_, value_, &is) == napi_ok && is;
   }
+  // Whether it is detached now.
+  bool Detach() { return value_ != nullptr && napi_detach_arraybuffer(env_, value_) == napi_ok; }
 
  private:
   [[nodiscard]] std::pair<void*, std::size_t> bytes() const {
