@@ -60,6 +60,11 @@ export class Packet {
   /**
    * The captured bytes, from the link-layer header on (from the IP header where {@link linkType} is raw IP). A view
    * without a copy: empty once the chunk is released.
+   *
+   * A function that reads it later, on another thread (`zlib.gzip`, `fs.write`, `socket.write`), must get a copy: it
+   * reads on after the release, when the memory holds other packets. Give it `packet.copy().data`.
+   *
+   * What a program writes into it stays in this chunk: a recording of the same capture has the bytes as they came.
    */
   get data(): Uint8Array {
     const known = this._data
