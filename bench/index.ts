@@ -1,4 +1,4 @@
-// npm run bench [-- [drain|load|read|record|hexdump|open|hosts]… [--trials N] [--size BYTES] [--markdown]]
+// npm run bench [-- [drain|load|read|record|hexdump|open|addresses]… [--trials N] [--size BYTES] [--markdown]]
 //
 // Runs the parts one after another, each in a process of its own; bench/README.md describes how they measure.
 import { spawnSync } from 'node:child_process'
@@ -14,7 +14,7 @@ const scripts = {
   record: 'record/record',
   hexdump: 'packets/hexdump',
   open: 'capture/open',
-  hosts: 'filter/hosts',
+  addresses: 'filter/addresses',
 }
 type Part = keyof typeof scripts
 const parts = Object.keys(scripts) as Part[]

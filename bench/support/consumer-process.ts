@@ -9,7 +9,7 @@ import { builtTool } from './tools.js'
 /** The C program, in one of its modes (bench/native/c_loop.cpp), or a library in Node. */
 export type Who =
   | { loop: 'lengths' | 'fields' | 'sockets'; spec?: never }
-  | { loop?: never; spec: Pick<ConsumerSpec, 'who' | 'visit' | 'hosts'> }
+  | { loop?: never; spec: Pick<ConsumerSpec, 'who' | 'visit' | 'addresses'> }
 
 /** What a consumer reports. */
 export interface Reading {

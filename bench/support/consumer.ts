@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Capture, type CaptureStats } from 'ringtap'
-import { type AddressSpec, hostList } from './host-list.js'
+import { type AddressSpec, addressList } from './address-list.js'
 import { loadPeer } from './peers.js'
 
 /** Which library reads, and what it does with each packet. */
@@ -13,7 +13,7 @@ export interface ConsumerSpec {
   visit: 'lengths' | 'fields'
   interfaces: string[]
   /** ringtap only: addresses whose packets are not captured. Default: none. */
-  hosts?: AddressSpec | undefined
+  addresses?: AddressSpec | undefined
   /** Milliseconds until a part-filled block is handed over. */
   retire: number
 }
@@ -80,14 +80,14 @@ export async function openConsumer(spec: ConsumerSpec, meter: Meter): Promise<Co
 }
 
 async function openRingtap(spec: ConsumerSpec, meter: Meter): Promise<Consumer> {
-  const { visit, interfaces, retire, hosts } = spec
-  const list = hosts && hostList(hosts)
+  const { visit, interfaces, retire, addresses } = spec
+  const list = addresses && addressList(addresses)
   const capture = await Capture.open({
     interfaces,
-    ...(hosts?.as === 'excludeHosts' && { excludeHosts: list }),
-    ...(hosts?.as === 'filter' && { filter: `not (host ${list?.join(' or host ')})` }),
+    ...(addresses?.as === 'excludeHosts' && { excludeHosts: list }),
+    ...(addresses?.as === 'filter' && { filter: `not (host ${list?.join(' or host ')})` }),
     snapshotLength: settings.snapshotLength,
-    ring: { memory: settings.memory, blockSize: settings.blockSize, table: hosts?.table ?? 'auto' },
+    ring: { memory: settings.memory, blockSize: settings.blockSize, table: addresses?.table ?? 'auto' },
     chunk: { maxDelay: retire },
   })
   const read = visit === 'lengths' ? forEach : forOf

@@ -6,7 +6,7 @@
 #include "core/bpf/cbpf_program.h"
 #include "core/bpf/filter_interpreter.h"
 #include "fuzz.h"
-#include "support/ebpf_form.h"
+#include "support/ebpf_filter.h"
 #include "support/random_filter.h"
 
 using namespace ringtap;
@@ -17,8 +17,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   spec.snapshotLength = 1 + choices.below(255);
   spec.direction = static_cast<Direction>(choices.below(3));
   spec.filtered = choices.oneIn(2);
-  const support::Hosts hosts = choices.oneIn(2) ? support::randomAddresses(choices, 40) : support::Hosts{};
-  spec.hosts = hosts.filter();
+  const support::AddressChoice chosen =
+      choices.oneIn(2) ? support::randomAddresses(choices, 40) : support::AddressChoice{};
+  spec.addresses = chosen.filter();
   for (const std::uint16_t linkType : {kLinkTypeEthernet, kLinkTypeRaw}) {
     FilterProgram program = support::randomProgram(choices, true);
     if (validateFilter(program).ok()) spec.programs.push_back({linkType, std::move(program), {}});
@@ -32,11 +33,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (std::size_t i = 1; i < ranges.size(); ++i) {
     EXPECT(ranges[i - 1].first <= ranges[i - 1].last && ranges[i].first > ranges[i - 1].last + 1);
   }
-  const auto program = assembleClassic(spec, table);
+  const auto program = assembleCbpf(spec, table);
   EXPECT(program.ok() && program.value().size() <= kMaxFilterInstructions);
   EXPECT(validateFilter(program.value()).ok());
   // A range takes four instructions, and the rest has at most 200 without address sets, 2200 with.
-  const bool thinned = ranges.size() > (spec.hosts ? 450 : 950);
+  const bool thinned = ranges.size() > (spec.addresses ? 450 : 950);
 
   support::Choices packets(static_cast<std::uint32_t>(size));
   const auto check = [&](std::uint32_t index) {
@@ -44,17 +45,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     metadata.interfaceIndex = index;
     const std::uint16_t linkType = linkTypeOf(metadata.hardwareType);
     // The reference knows no wireless frames.
-    if (spec.hosts && linkType != kLinkTypeEthernet && linkType != kLinkTypeRaw) metadata.hardwareType = 7;
-    const auto bytes =
-        spec.hosts && packets.oneIn(2) ? support::randomPacket(packets, linkType) : packets.bytes(packets.below(40));
+    if (spec.addresses && linkType != kLinkTypeEthernet && linkType != kLinkTypeRaw) metadata.hardwareType = 7;
+    const auto bytes = spec.addresses && packets.oneIn(2) ? support::randomPacket(packets, linkType)
+                                                          : packets.bytes(packets.below(40));
     const auto length = static_cast<std::uint32_t>(bytes.size());
     const bool passes = (listed.contains(index)) != table.acceptUnlisted;
-    const std::uint32_t tail = support::tailVerdict(spec, hosts, bytes, metadata);
+    const std::uint32_t tail = support::tailVerdict(spec, chosen, bytes, metadata);
     const std::uint32_t verdict = runFilter(program.value(), bytes, length, metadata);
     EXPECT(verdict == (passes ? tail : 0) || (thinned && verdict == tail));
 
     // Beside no other device nothing is a duplicate.
-    support::EbpfForm form(spec, table.acceptUnlisted, (size & 2) != 0);
+    support::EbpfFilterModel form(spec, table.acceptUnlisted, (size & 2) != 0);
     EXPECT(!form.code.empty());
     form.list(index, metadata.hardwareType, !passes);
     const auto same = form.machine.run(form.code, bytes, length, metadata);
@@ -67,11 +68,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   for (int i = 0; i < 8; ++i) check(packets.value());
   for (const std::uint32_t each : {0u, 0x7fffffffu, 0x80000000u, 0xffffffffu}) check(each);
-  // Without the eBPF form, which takes long: all of them.
+  // Without the eBPF mode, which takes long: all of them.
   for (const std::uint32_t index : listed) {
     PacketMetadata metadata;
     metadata.interfaceIndex = index;
-    const std::uint32_t tail = support::tailVerdict(spec, hosts, {}, metadata);
+    const std::uint32_t tail = support::tailVerdict(spec, chosen, {}, metadata);
     const std::uint32_t verdict = runFilter(program.value(), {}, 0, metadata);
     EXPECT(verdict == (table.acceptUnlisted ? 0 : tail) || (thinned && verdict == tail));
   }

@@ -1,4 +1,4 @@
-// Any host, any packets: the rule on duplicates in its eBPF form does what the model says, and never breaks a rule of
+// Any host, any packets: the rule on duplicates in its eBPF mode does what the model says, and never breaks a rule of
 // the verifier.
 #include "fuzz.h"
 #include "support/crossings.h"

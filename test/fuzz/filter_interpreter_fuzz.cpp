@@ -1,5 +1,5 @@
 // Any classic program on any packet: what validateFilter lets pass ends, and reads nothing that is not there. Half of
-// the time it runs in its eBPF form as well, with the same result.
+// the time it runs in its eBPF mode as well, with the same result.
 #include <algorithm>
 #include <cstring>
 
@@ -35,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::uint32_t verdict = runFilter(program, bytes, length, metadata);
 
   std::vector<bpf_insn> code{{BPF_ALU64 | BPF_MOV | BPF_X, 6, 1, 0, 0}};
-  const auto translated = translateClassic(program, code);
+  const auto translated = translateCbpf(program, code);
   if (!translated) return 0;
   code.push_back({BPF_JMP | BPF_EXIT, 0, 0, 0, 0});
   support::EbpfMachine machine;

@@ -63,7 +63,7 @@ struct OpenRequest {
   CaptureConfig config;
   std::optional<SelectionRequest> selection;
   FilterRequest filter;
-  AddressLists hosts;
+  AddressLists addresses;
   std::string netns;  // "": the caller's
   bool copying = false;
 };
@@ -298,15 +298,15 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     const Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
     AddressLists lists{{textOf(info[0]).value_or(""), "exclude"}, {textOf(info[1]).value_or(""), "include"}};
-    auto hosts = std::make_shared<std::shared_ptr<const AddressFilter>>();
-    return begin(
-        {.prepare = [hosts, lists = std::move(lists), maps = capture->form() == FilterMode::Ebpf]() -> Result<> {
-           auto created = AddressFilter::create(lists, maps);
-           if (!created) return created.error();
-           *hosts = std::move(*created);
-           return {};
-         },
-         .apply = [hosts](Capture& running) { return running.setHosts(std::move(*hosts)); }});
+    auto addresses = std::make_shared<std::shared_ptr<const AddressFilter>>();
+    return begin({.prepare = [addresses, lists = std::move(lists),
+                              maps = capture->filterMode() == FilterMode::Ebpf]() -> Result<> {
+                    auto created = AddressFilter::create(lists, maps);
+                    if (!created) return created.error();
+                    *addresses = std::move(*created);
+                    return {};
+                  },
+                  .apply = [addresses](Capture& running) { return running.setAddresses(std::move(*addresses)); }});
   }
 
   Napi::Value begin(Change change) {
@@ -399,9 +399,9 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
 };
 
 Result<std::unique_ptr<Capture>> openCapture(OpenRequest& request, const std::shared_ptr<Waker>& waker) {
-  auto hosts = AddressFilter::create(request.hosts, triesEbpf(request.config.form));
-  if (!hosts) return hosts.error();
-  request.filter.spec.hosts = std::move(*hosts);
+  auto addresses = AddressFilter::create(request.addresses, triesEbpf(request.config.filterMode));
+  if (!addresses) return addresses.error();
+  request.filter.spec.addresses = std::move(*addresses);
   if (request.selection) {
     auto selection = request.selection->compile();
     if (!selection) return selection.error();
@@ -452,11 +452,11 @@ Napi::Value open(const Napi::CallbackInfo& info) {
   request.config.hotplug = flag("hotplug");
   request.config.promiscuous = flag("promiscuous");
   request.config.dedupe = flag("dedupe");
-  request.config.form = static_cast<FilterMode>(number("table"));
+  request.config.filterMode = static_cast<FilterMode>(number("table"));
   request.copying = flag("copying");
   request.filter.expression = textOf(options.Get("filter"));
-  request.hosts.exclude.text = textOf(options.Get("excludeHosts")).value_or("");
-  request.hosts.include.text = textOf(options.Get("includeHosts")).value_or("");
+  request.addresses.exclude.text = textOf(options.Get("excludeHosts")).value_or("");
+  request.addresses.include.text = textOf(options.Get("includeHosts")).value_or("");
   request.netns = textOf(options.Get("netns")).value_or("");
   request.selection = selectionOf(info[1]);
   request.config.pcap.netns = request.netns;

@@ -11,8 +11,8 @@ namespace ringtap::binding {
 
 namespace {
 
-const char* nameOf(FilterMode form) {
-  switch (form) {
+const char* nameOf(FilterMode mode) {
+  switch (mode) {
     case FilterMode::Ebpf: return "ebpf";
     case FilterMode::None: return "none";
     default: return "classic";
@@ -92,7 +92,7 @@ Napi::Object toJs(Napi::Env env, const Capture& capture, const CaptureStats& sta
   set(object, "count", size.count);
   set(object, "blockSize", size.blockSize);
   set(object, "blockCount", size.blockCount);
-  object.Set("table", Napi::String::New(env, nameOf(capture.form())));
+  object.Set("table", Napi::String::New(env, nameOf(capture.filterMode())));
   if (stats.softnet) {
     Napi::Object softnet = Napi::Object::New(env);
     set(softnet, "dropped", stats.softnet->dropped);
@@ -109,7 +109,7 @@ Napi::Value toLossSample(Napi::Env env, const Capture& capture, const CaptureSta
   const auto set = [&sample](std::size_t word, std::uint64_t value) { sample[word] = static_cast<double>(value); };
   set(loss_head::kPackets, stats.loops.packets);
   set(loss_head::kSettled, stats.settled ? 1 : 0);
-  set(loss_head::kPerInterface, capture.form() == FilterMode::Ebpf ? 1 : 0);
+  set(loss_head::kPerInterface, capture.filterMode() == FilterMode::Ebpf ? 1 : 0);
   set(loss_head::kReceived, stats.received);
   set(loss_head::kByRing, stats.loops.ringDrops);
   set(loss_head::kByOverflow, stats.loops.overflowDrops);

@@ -12,8 +12,8 @@ namespace ringtap {
 
 namespace {
 
-using Label = ClassicWriter::Label;
-constexpr Label kNext = ClassicWriter::kNext;
+using Label = CbpfWriter::Label;
+constexpr Label kNext = CbpfWriter::kNext;
 
 constexpr std::uint32_t kLongestPreamble = 65535;  // of a wireless frame; a length above is taken for nonsense
 
@@ -191,7 +191,7 @@ class LocatorWriter {
     return out_.finish();
   }
 
-  ClassicWriter out_;
+  CbpfWriter out_;
   Label ip4_ = out_.label(), ip6_ = out_.label(), arp_ = out_.label(), none_ = out_.label(), end_ = out_.label();
   bool usesArp_ = false;  // the kernel refuses eBPF with instructions that nothing leads to
 };

@@ -46,12 +46,12 @@ Result<> fill(UniqueFd& map, bool trie, std::size_t addressSize, const Content& 
 }
 
 template <typename Bits>
-Result<> fillFamily(const AddressSet::Family<Bits>& family, UniqueFd& hosts, UniqueFd& prefixes) {
+Result<> fillFamily(const AddressSet::Family<Bits>& family, UniqueFd& singles, UniqueFd& prefixes) {
   Content single, wide;
   for (const auto& entry : family.entries) {
-    const bool host = entry.length == sizeof(Bits) * 8;
-    Content& to = host ? single : wide;
-    if (!host) {
+    const bool whole = entry.length == sizeof(Bits) * 8;
+    Content& to = whole ? single : wide;
+    if (!whole) {
       const std::uint32_t length = entry.length;
       const auto* bytes = reinterpret_cast<const std::uint8_t*>(&length);
       to.keys.insert(to.keys.end(), bytes, bytes + sizeof length);
@@ -59,7 +59,7 @@ Result<> fillFamily(const AddressSet::Family<Bits>& family, UniqueFd& hosts, Uni
     putAddress(to.keys, entry.first);
     to.values.push_back(entry.flags);
   }
-  if (auto filled = fill(hosts, false, sizeof(Bits), single); !filled) return filled;
+  if (auto filled = fill(singles, false, sizeof(Bits), single); !filled) return filled;
   return fill(prefixes, true, sizeof(Bits), wide);
 }
 
@@ -93,7 +93,7 @@ class AddressCheck {
     std::vector<std::size_t> located;
     for (const Locator& locator : locators()) {
       const std::size_t other = out_.jump32(BPF_JNE, ordinal, linkTypeOrdinal(locator.linkType));
-      if (auto translated = translateClassic(locator.program, code_); !translated) return translated;
+      if (auto translated = translateCbpf(locator.program, code_); !translated) return translated;
       located.push_back(out_.jumpAlways());
       if (!out_.land(other)) return tooFar();
     }
@@ -109,7 +109,7 @@ class AddressCheck {
 
   // The first address is at R7; R0 is the kind of the addresses.
   bool search4() {
-    if (!maps_.hosts4 && !maps_.prefixes4) {
+    if (!maps_.addresses4 && !maps_.prefixes4) {
       leave(out_.jumpAlways());
       return true;
     }
@@ -118,36 +118,36 @@ class AddressCheck {
     out_.set(R1, kAddressStep[kAddressesArp]);
     if (!out_.land(plain)) return false;
     out_.store32(kStep, R1);
-    if (!look(maps_.hosts4, maps_.prefixes4, 1, 0)) return false;
+    if (!look(maps_.addresses4, maps_.prefixes4, 1, 0)) return false;
     out_.load32(R1, R10, kStep);
     out_.emit(BPF_ALU | BPF_ADD | BPF_X, R7, R1, 0, 0);
-    if (!look(maps_.hosts4, maps_.prefixes4, 1, 0)) return false;
+    if (!look(maps_.addresses4, maps_.prefixes4, 1, 0)) return false;
     conclude();
     passed_.push_back(out_.jumpAlways());
     return true;
   }
 
   bool search6() {
-    if (!maps_.hosts6 && !maps_.prefixes6) {
+    if (!maps_.addresses6 && !maps_.prefixes6) {
       leave(out_.jumpAlways());
       return true;
     }
-    if (!look(maps_.hosts6, maps_.prefixes6, 4, 0)) return false;
-    if (!look(maps_.hosts6, maps_.prefixes6, 4, kAddressStep[kAddressesIp6])) return false;
+    if (!look(maps_.addresses6, maps_.prefixes6, 4, 0)) return false;
+    if (!look(maps_.addresses6, maps_.prefixes6, 4, kAddressStep[kAddressesIp6])) return false;
     conclude();
     return true;
   }
 
   // Looks up the address of so many words at R7 + `offset`: one that is excluded decides.
-  bool look(std::optional<int> hosts, std::optional<int> prefixes, std::uint32_t words, std::uint32_t offset) {
+  bool look(std::optional<int> singles, std::optional<int> prefixes, std::uint32_t words, std::uint32_t offset) {
     for (std::uint32_t word = 0; word < words; ++word) {
       out_.emit(BPF_LD | BPF_W | BPF_IND, 0, R7, 0, static_cast<std::int32_t>(offset + 4 * word));
       out_.emit(BPF_ALU | BPF_END | BPF_TO_BE, R0, 0, 0, 32);
       out_.store32(static_cast<std::int16_t>(kAddress + static_cast<int>(4 * word)), R0);
     }
     std::optional<std::size_t> found, unknown;
-    if (hosts) {
-      out_.lookup(*hosts, kAddress);
+    if (singles) {
+      out_.lookup(*singles, kAddress);
       (prefixes ? found : unknown) = out_.jump(prefixes ? BPF_JNE : BPF_JEQ, R0, 0);
     }
     if (prefixes) {
@@ -181,16 +181,16 @@ class AddressCheck {
 
 }  // namespace
 
-Result<AddressMaps> AddressMaps::create(const AddressSet& hosts) {
+Result<AddressMaps> AddressMaps::create(const AddressSet& addresses) {
   AddressMaps maps;
-  maps.including_ = hosts.including();
-  if (auto filled = fillFamily(hosts.v4(), maps.hosts4_, maps.prefixes4_); !filled) return filled.error();
-  if (auto filled = fillFamily(hosts.v6(), maps.hosts6_, maps.prefixes6_); !filled) return filled.error();
+  maps.including_ = addresses.including();
+  if (auto filled = fillFamily(addresses.v4(), maps.addresses4_, maps.prefixes4_); !filled) return filled.error();
+  if (auto filled = fillFamily(addresses.v6(), maps.addresses6_, maps.prefixes6_); !filled) return filled.error();
   return maps;
 }
 
 AddressMapFds AddressMaps::fds() const {
-  return {including_, number(hosts4_), number(prefixes4_), number(hosts6_), number(prefixes6_)};
+  return {including_, number(addresses4_), number(prefixes4_), number(addresses6_), number(prefixes6_)};
 }
 
 Result<> appendAddressCheck(const AddressMapFds& maps, std::uint8_t ordinal, std::vector<bpf_insn>& code,

@@ -1,4 +1,4 @@
-// Address sets in the eBPF form of the filter: kernel maps, and the instructions that look addresses up in them.
+// Address sets in the eBPF mode of the filter: kernel maps, and the instructions that look addresses up in them.
 #pragma once
 
 #include <linux/bpf.h>
@@ -16,20 +16,20 @@ namespace ringtap {
 // single address is in a hash, which is several times faster than a trie; what is in no hash is looked up in the trie.
 struct AddressMapFds {
   bool including = false;  // as AddressSet's
-  std::optional<int> hosts4{}, prefixes4{}, hosts6{}, prefixes6{};
+  std::optional<int> addresses4{}, prefixes4{}, addresses6{}, prefixes6{};
 };
 
 class AddressMaps {
  public:
   // Makes and fills the maps: some 100 ms for 100 000 addresses. Kernels before 5.11 charge the memory, about 100 bytes
   // an address, to RLIMIT_MEMLOCK, and answer EPERM where that is too low.
-  [[nodiscard]] static Result<AddressMaps> create(const AddressSet& hosts);
+  [[nodiscard]] static Result<AddressMaps> create(const AddressSet& addresses);
 
   [[nodiscard]] AddressMapFds fds() const;
 
  private:
   bool including_ = false;
-  UniqueFd hosts4_, prefixes4_, hosts6_, prefixes6_;
+  UniqueFd addresses4_, prefixes4_, addresses6_, prefixes6_;
 };
 
 // Appends the check of a packet whose context is in R6: goes on at the end of what was appended where the sets let it

@@ -218,13 +218,13 @@ Code search(Ranges<Bits> ranges, unsigned level, const Words& words) {
 
 // The two searches of a family; `first` and `second` are where the two addresses are.
 template <typename Bits>
-void writeFamily(ClassicWriter& out, const AddressSet& hosts, Ranges<Bits> ranges, const Words& first,
-                 const Words& second, ClassicWriter::Label pass, ClassicWriter::Label refuse) {
+void writeFamily(CbpfWriter& out, const AddressSet& addresses, Ranges<Bits> ranges, const Words& first,
+                 const Words& second, CbpfWriter::Label pass, CbpfWriter::Label refuse) {
   if (ranges.empty()) {
-    out.go(hosts.including() ? refuse : pass);
+    out.go(addresses.including() ? refuse : pass);
     return;
   }
-  const auto write = [&](const Words& words, ClassicWriter::Label neutral, ClassicWriter::Label included) {
+  const auto write = [&](const Words& words, CbpfWriter::Label neutral, CbpfWriter::Label included) {
     Code code = search<Bits>(ranges, 0, words);
     code.close();
     const std::size_t start = out.size();
@@ -234,7 +234,7 @@ void writeFamily(ClassicWriter& out, const AddressSet& hosts, Ranges<Bits> range
     }
   };
   const auto neutral = out.label();
-  if (!hosts.including()) {
+  if (!addresses.including()) {
     write(first, neutral, neutral);
     out.land(neutral);
     write(second, pass, pass);
@@ -254,20 +254,20 @@ void writeFamily(ClassicWriter& out, const AddressSet& hosts, Ranges<Bits> range
   out.land(late);
   out.op(BPF_LD | BPF_MEM, 3);
   const auto was = out.label();
-  out.branch(BPF_JEQ | BPF_K, 1, was, ClassicWriter::kNext);
+  out.branch(BPF_JEQ | BPF_K, 1, was, CbpfWriter::kNext);
   out.go(refuse);
   out.land(was);
   out.go(pass);
 }
 
 // Leaves what the locator of the device's link type returns in A.
-void writeLocators(ClassicWriter& out) {
+void writeLocators(CbpfWriter& out) {
   const auto located = out.label();
   out.op(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_HATYPE));
   for (const Locator& locator : locators()) {
     const auto here = out.label(), other = out.label();
     for (const std::uint16_t type : hardwareTypesOf(locator.linkType)) {
-      out.branch(BPF_JEQ | BPF_K, type, here, ClassicWriter::kNext);
+      out.branch(BPF_JEQ | BPF_K, type, here, CbpfWriter::kNext);
     }
     out.go(other);
     out.land(here);
@@ -283,15 +283,15 @@ void writeLocators(ClassicWriter& out) {
 
 }  // namespace
 
-FilterProgram assembleAddresses(const AddressSet& hosts) {
-  ClassicWriter out;
+FilterProgram assembleAddresses(const AddressSet& addresses) {
+  CbpfWriter out;
   const auto ip4 = out.label(), arp = out.label(), ip6 = out.label(), some = out.label(), search4 = out.label(),
              pass = out.label(), refuse = out.label();
   writeLocators(out);
   out.op(BPF_MISC | BPF_TAX);
   out.op(BPF_ALU | BPF_AND | BPF_K, kAddressesKind);
-  out.branch(BPF_JEQ | BPF_K, 0, ClassicWriter::kNext, some);
-  out.go(hosts.including() ? refuse : pass);
+  out.branch(BPF_JEQ | BPF_K, 0, CbpfWriter::kNext, some);
+  out.go(addresses.including() ? refuse : pass);
   out.land(some);
   out.op(BPF_ST, 2);
   out.op(BPF_MISC | BPF_TXA);
@@ -299,7 +299,7 @@ FilterProgram assembleAddresses(const AddressSet& hosts) {
   out.op(BPF_MISC | BPF_TAX);
   out.op(BPF_LD | BPF_MEM, 2);
   const auto not6 = out.label();
-  out.branch(BPF_JEQ | BPF_K, kAddressesIp6, ClassicWriter::kNext, not6);
+  out.branch(BPF_JEQ | BPF_K, kAddressesIp6, CbpfWriter::kNext, not6);
   out.go(ip6);
   out.land(not6);
   out.branch(BPF_JEQ | BPF_K, kAddressesArp, arp, ip4);
@@ -310,10 +310,10 @@ FilterProgram assembleAddresses(const AddressSet& hosts) {
   out.op(BPF_LD | BPF_W | BPF_IND, kAddressStep[kAddressesArp]);
   out.land(search4);
   out.op(BPF_ST, 1);
-  writeFamily<std::uint32_t>(out, hosts, hosts.v4().ranges, {BPF_LD | BPF_W | BPF_IND, 0}, {BPF_LD | BPF_MEM, 1}, pass,
-                             refuse);
+  writeFamily<std::uint32_t>(out, addresses, addresses.v4().ranges, {BPF_LD | BPF_W | BPF_IND, 0},
+                             {BPF_LD | BPF_MEM, 1}, pass, refuse);
   out.land(ip6);
-  writeFamily<Bits128>(out, hosts, hosts.v6().ranges, {BPF_LD | BPF_W | BPF_IND, 0},
+  writeFamily<Bits128>(out, addresses, addresses.v6().ranges, {BPF_LD | BPF_W | BPF_IND, 0},
                        {BPF_LD | BPF_W | BPF_IND, kAddressStep[kAddressesIp6]}, pass, refuse);
   out.land(refuse);
   out.op(BPF_RET | BPF_K, 0);
@@ -321,13 +321,13 @@ FilterProgram assembleAddresses(const AddressSet& hosts) {
   return out.finish();
 }
 
-std::size_t addressesThatFit(const AddressSet& hosts, std::size_t room) {
-  const std::size_t all = hosts.v4().ranges.size() + hosts.v6().ranges.size();
+std::size_t addressesThatFit(const AddressSet& addresses, std::size_t room) {
+  const std::size_t all = addresses.v4().ranges.size() + addresses.v6().ranges.size();
   // A range takes more than an instruction.
   std::size_t fits = 0, tooMany = std::min(all, room) + 1;
   while (fits + 1 < tooMany) {
     const std::size_t count = fits + (tooMany - fits) / 2;
-    if (assembleAddresses(hosts.firstRanges(count)).size() <= room) fits = count;
+    if (assembleAddresses(addresses.firstRanges(count)).size() <= room) fits = count;
     else tooMany = count;
   }
   return fits;

@@ -165,7 +165,7 @@ std::vector<IndexRange> refusedRanges(const IndexTable& table, std::size_t limit
   return ranges;
 }
 
-Result<Program> assembleClassic(const FilterSpec& spec, const IndexTable& table) {
+Result<Program> assembleCbpf(const FilterSpec& spec, const IndexTable& table) {
   Program tail;
   assembleDirection(tail, spec.direction);
   const Program filter = assembleFilter(spec);
@@ -175,11 +175,11 @@ Result<Program> assembleClassic(const FilterSpec& spec, const IndexTable& table)
                                            " instructions with all link types together; the kernel takes " +
                                            std::to_string(BPF_MAXINSNS)};
   }
-  if (spec.hosts) {
+  if (spec.addresses) {
     const std::size_t taken = length + kTableRoom;
-    const auto hosts = spec.hosts->classic(taken < BPF_MAXINSNS ? BPF_MAXINSNS - taken : 0);
-    if (!hosts) return hosts.error();
-    tail.insert(tail.end(), hosts.value().begin(), hosts.value().end());
+    const auto addresses = spec.addresses->classic(taken < BPF_MAXINSNS ? BPF_MAXINSNS - taken : 0);
+    if (!addresses) return addresses.error();
+    tail.insert(tail.end(), addresses.value().begin(), addresses.value().end());
   }
   tail.insert(tail.end(), filter.begin(), filter.end());
   Program program;

@@ -1,6 +1,6 @@
 // The whole socket filter: which interfaces, which direction, and the user's filter, as one classic BPF program.
 //
-// The eBPF form of the same is in ebpf_program.h; both give the same verdict for every packet.
+// The eBPF mode of the same is in ebpf_program.h; both give the same verdict for every packet.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ struct FilterSpec {
   // `filtered` false: everything matches.
   std::vector<LinkTypeFilter> programs;
   bool filtered = false;
-  std::shared_ptr<const AddressFilter> hosts;  // excludeHosts and includeHosts; null: every address passes
-  std::string expression;                      // what the programs were compiled from
+  std::shared_ptr<const AddressFilter> addresses;  // excludeHosts and includeHosts; null: every address passes
+  std::string expression;                          // what the programs were compiled from
   std::uint32_t snapshotLength = 262144;
   Direction direction = Direction::Both;
 };
@@ -54,6 +54,6 @@ struct IndexRange {
 // Assembles the program, in at most 4096 instructions; the table is thinned (see refusedRanges) where it would not fit.
 // ERR_FILTER_TOO_LARGE where the user's part alone is too long, or the address sets beside it: these leave room for a
 // table of some size.
-[[nodiscard]] Result<std::vector<FilterInstruction>> assembleClassic(const FilterSpec& spec, const IndexTable& table);
+[[nodiscard]] Result<std::vector<FilterInstruction>> assembleCbpf(const FilterSpec& spec, const IndexTable& table);
 
 }  // namespace ringtap

@@ -11,7 +11,7 @@
 
 namespace ringtap {
 
-class ClassicWriter {
+class CbpfWriter {
  public:
   using Label = std::size_t;
   static constexpr Label kNext = 0;  // the next instruction

@@ -21,8 +21,8 @@
 // is seen with a VLAN tag at a device and without at the VLAN's. A macvlan and the device beneath it are not related
 // either: what macvlans send each other looks there as if it came from outside.
 //
-// Two judges. The eBPF form of the filter knows for each packet where it arrived (core/bpf/dedupe_program.h). For the
-// classic form user space judges, which knows the topology alone.
+// Two judges. The eBPF mode of the filter knows for each packet where it arrived (core/bpf/dedupe_program.h). For the
+// classic mode user space judges, which knows the topology alone.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // What the rule on duplicates keeps in the kernel: how devices stand to each other, what was counted, and the path.
 //
-// Not thread-safe; the owner is the KernelFilter in its eBPF form. Slots are those of its verdicts.
+// Not thread-safe; the owner is the KernelFilter in its eBPF mode. Slots are those of its verdicts.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The rule on duplicates (core/bpf/dedupe.h) in the eBPF form of the filter. What it knows of a packet beside its
+// The rule on duplicates (core/bpf/dedupe.h) in the eBPF mode of the filter. What it knows of a packet beside its
 // device:
 //
 // - skb->skb_iif, where it arrived: set at each arrival (__netif_receive_skb_core(), net/core/dev.c), kept while the

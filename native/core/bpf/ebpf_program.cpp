@@ -49,7 +49,7 @@ bool usesMemory(const FilterInstruction& instruction, std::uint32_t slot) {
 
 }  // namespace
 
-Result<> translateClassic(std::span<const FilterInstruction> program, std::vector<bpf_insn>& code) {
+Result<> translateCbpf(std::span<const FilterInstruction> program, std::vector<bpf_insn>& code) {
   // A is R0, where the kernel's packet loads (BPF_LD_ABS, BPF_LD_IND) leave their result; X is R7, which they keep. A
   // load beyond the packet ends the whole program with 0, as in classic BPF.
   Assembler out(code);
@@ -213,7 +213,7 @@ Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUn
     out.emit(BPF_ALU | BPF_RSH | BPF_K, R1, 0, 0, kSlotLinkTypeShift);
     for (const LinkTypeFilter& link : spec.programs) {
       const std::size_t other = out.jump32(BPF_JNE, R1, linkTypeOrdinal(link.linkType));
-      if (auto translated = translateClassic(link.instructions, code); !translated) {
+      if (auto translated = translateCbpf(link.instructions, code); !translated) {
         return translated.error();
       }
       decided.push_back(out.jumpAlways());
@@ -228,10 +228,10 @@ Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUn
       if (!out.land(from)) return tooFar();
     }
     refuse.push_back(out.jump32(BPF_JEQ, R0, 0));
-    if (maps.hosts) {
+    if (maps.addresses) {
       out.load32(R1, R8, offsetof(Slot, flags));
       out.emit(BPF_ALU | BPF_RSH | BPF_K, R1, 0, 0, kSlotLinkTypeShift);
-      if (auto checked = appendAddressCheck(*maps.hosts, R1, code, refuse); !checked) return checked.error();
+      if (auto checked = appendAddressCheck(*maps.addresses, R1, code, refuse); !checked) return checked.error();
     }
     if (dedupe && !dedupe->accept(refuse)) return tooFar();
     out.increment(R8, offsetof(Slot, accepted));

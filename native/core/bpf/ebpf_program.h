@@ -1,4 +1,4 @@
-// The socket filter in its eBPF form: the interfaces in maps that change while it runs, the user's classic program
+// The socket filter in its eBPF mode: the interfaces in maps that change while it runs, the user's classic program
 // translated. Assembled here, instruction by instruction: no compiler and no libbpf at run time.
 #pragma once
 
@@ -29,11 +29,11 @@ inline constexpr std::uint32_t kSlotLoopback = 2;  // packets that leave are dro
 inline constexpr std::uint32_t kSlotLinkTypeShift = 8;
 
 struct EbpfMaps {
-  int slotOf;                            // hash: ifindex → u32 index into `slots`
-  int slots;                             // array of Slot
-  int unlistedMap;                       // hash: ifindex → u64 packets accepted from an interface without a slot
-  std::optional<DedupeMapFds> dedupe{};  // given: duplicates are refused (core/bpf/dedupe.h), and counted there
-  std::optional<AddressMapFds> hosts{};  // given: the address sets, for the packets that the filter accepts
+  int slotOf;                                // hash: ifindex → u32 index into `slots`
+  int slots;                                 // array of Slot
+  int unlistedMap;                           // hash: ifindex → u64 packets accepted from an interface without a slot
+  std::optional<DedupeMapFds> dedupe{};      // given: duplicates are refused (core/bpf/dedupe.h), and counted there
+  std::optional<AddressMapFds> addresses{};  // given: the address sets, for the packets that the filter accepts
 };
 
 // A packet of an interface without a slot is accepted as it is, without filter and address sets (eBPF cannot see a
@@ -43,6 +43,6 @@ struct EbpfMaps {
 
 // Appends the translation of a classic program. The context is in R6; R8 is kept, the other registers and the stack
 // from -64 to -1 are used. Every `ret` becomes: the value in R0, then a jump to the end of what was appended.
-[[nodiscard]] Result<> translateClassic(std::span<const FilterInstruction> program, std::vector<bpf_insn>& out);
+[[nodiscard]] Result<> translateCbpf(std::span<const FilterInstruction> program, std::vector<bpf_insn>& out);
 
 }  // namespace ringtap

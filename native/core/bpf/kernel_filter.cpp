@@ -49,11 +49,11 @@ class ClassicFilter final : public KernelFilter {
 
   std::optional<std::uint64_t> accepted(std::uint32_t) const override { return std::nullopt; }
   bool unlistedPassUnfiltered() const override { return false; }
-  FilterMode form() const override { return FilterMode::Classic; }
+  FilterMode filterMode() const override { return FilterMode::Classic; }
 
  private:
   Result<> attachAll(const FilterSpec& spec) {
-    auto program = assembleClassic(spec, {acceptUnlisted_, {listed_.begin(), listed_.end()}});
+    auto program = assembleCbpf(spec, {acceptUnlisted_, {listed_.begin(), listed_.end()}});
     if (!program) return program.error();
     for (const int socket : sockets_) {
       if (auto attached = attachFilter(socket, *program); !attached) return attached;
@@ -151,7 +151,7 @@ class EbpfFilter final : public KernelFilter {
     return count;
   }
   bool unlistedPassUnfiltered() const override { return true; }
-  FilterMode form() const override { return FilterMode::Ebpf; }
+  FilterMode filterMode() const override { return FilterMode::Ebpf; }
 
  private:
   EbpfFilter(FilterSpec spec, bool acceptUnlisted, std::vector<int> sockets)
@@ -160,10 +160,10 @@ class EbpfFilter final : public KernelFilter {
   Result<> attachAll(const FilterSpec& spec) {
     EbpfMaps maps{slotOf_.get(), slotArray_.get(), unlistedMap_.get()};
     if (dedupe_) maps.dedupe = dedupe_->fds();
-    if (spec.hosts) {
-      const auto hosts = spec.hosts->maps();
-      if (!hosts) return hosts.error();
-      maps.hosts = hosts.value();
+    if (spec.addresses) {
+      const auto addresses = spec.addresses->maps();
+      if (!addresses) return addresses.error();
+      maps.addresses = addresses.value();
     }
     auto code = assembleEbpf(spec, acceptUnlisted_, maps);
     if (!code) return code.error();
@@ -218,21 +218,21 @@ class EbpfFilter final : public KernelFilter {
 
 }  // namespace
 
-bool triesEbpf(FilterMode form) { return form == FilterMode::Ebpf || (form == FilterMode::Auto && mayUseBpf()); }
+bool triesEbpf(FilterMode mode) { return mode == FilterMode::Ebpf || (mode == FilterMode::Auto && mayUseBpf()); }
 
-Result<std::unique_ptr<KernelFilter>> KernelFilter::attach(const FilterSpec& spec, bool acceptUnlisted, FilterMode form,
+Result<std::unique_ptr<KernelFilter>> KernelFilter::attach(const FilterSpec& spec, bool acceptUnlisted, FilterMode mode,
                                                            bool dedupe, std::vector<int> sockets) {
   std::string refusal;
-  if (triesEbpf(form)) {
+  if (triesEbpf(mode)) {
     auto ebpf = EbpfFilter::create(spec, acceptUnlisted, dedupe, sockets);
     if (ebpf) return std::unique_ptr<KernelFilter>(std::move(*ebpf));
-    if (form == FilterMode::Ebpf) return ebpf.error();
+    if (mode == FilterMode::Ebpf) return ebpf.error();
     refusal = ebpf.error().message;
   }
   auto classic = std::make_unique<ClassicFilter>(spec, acceptUnlisted, std::move(sockets));
   if (auto attached = classic->commit(); !attached) {
     Error error = std::move(attached.error());
-    if (spec.hosts && !refusal.empty()) error.message += "; eBPF was tried, and refused: " + refusal;
+    if (spec.addresses && !refusal.empty()) error.message += "; eBPF was tried, and refused: " + refusal;
     return error;
   }
   return std::unique_ptr<KernelFilter>(std::move(classic));

@@ -1,6 +1,6 @@
 // The verdicts on interfaces, as the kernel's socket filter applies them: in eBPF maps where the process may use eBPF,
 // else in a classic program that is replaced at each change. Behind this header both behave alike, except that only the
-// eBPF form counts packets per interface. Where every interface has a socket of its own, the verdicts open and close
+// eBPF mode counts packets per interface. Where every interface has a socket of its own, the verdicts open and close
 // those (pcap_table.h).
 //
 // Not thread-safe: SelectionTable calls it under its lock.
@@ -22,20 +22,20 @@ namespace ringtap {
 enum class FilterMode { Auto, Ebpf, Classic, None };
 
 // Whether attach() will try eBPF.
-[[nodiscard]] bool triesEbpf(FilterMode form);
+[[nodiscard]] bool triesEbpf(FilterMode mode);
 
 class KernelFilter {
  public:
   // Attaches the filter to packet sockets, which must not receive yet and stay open as long as replace() and commit()
   // may be called. `acceptUnlisted`: packets of an interface without a
   // verdict pass. FilterMode::Auto takes eBPF where that works, else classic; Ebpf and Classic are taken or fail.
-  // `dedupe`: refuse duplicates, as far as relate() says how devices stand to each other; only the eBPF form does.
+  // `dedupe`: refuse duplicates, as far as relate() says how devices stand to each other; only the eBPF mode does.
   [[nodiscard]] static Result<std::unique_ptr<KernelFilter>> attach(const FilterSpec& spec, bool acceptUnlisted,
-                                                                    FilterMode form, bool dedupe,
+                                                                    FilterMode mode, bool dedupe,
                                                                     std::vector<int> sockets);
   virtual ~KernelFilter() = default;
 
-  // The verdict on one interface: in force when this returns in the eBPF form, with commit() in the classic one.
+  // The verdict on one interface: in force when this returns in the eBPF mode, with commit() in the classic one.
   virtual void accept(std::uint32_t index, std::uint16_t hardwareType) = 0;
   // Accepted until there is a verdict.
   virtual void acceptForNow(std::uint32_t index, std::uint16_t hardwareType) { accept(index, hardwareType); }
@@ -45,7 +45,7 @@ class KernelFilter {
   virtual Result<> commit() = 0;
 
   // How an interface with a verdict stands to the others: in force when this returns. Nothing without `dedupe`, and in
-  // the classic form.
+  // the classic mode.
   virtual void relate(std::uint32_t index, const DedupeRelation& relation) = 0;
   // Refused as duplicates on this interface since attach() or the last forget().
   [[nodiscard]] virtual std::uint64_t duplicates(std::uint32_t index) const = 0;
@@ -55,12 +55,12 @@ class KernelFilter {
   virtual Result<> replace(const FilterSpec& spec) = 0;
 
   // Packets accepted from this interface since attach() or the last forget(); nothing where nobody counts them (the
-  // classic form).
+  // classic mode).
   [[nodiscard]] virtual std::optional<std::uint64_t> accepted(std::uint32_t index) const = 0;
 
   // Packets of an interface without a verdict pass without the user's filter: whoever reads them must apply it.
   [[nodiscard]] virtual bool unlistedPassUnfiltered() const = 0;
-  [[nodiscard]] virtual FilterMode form() const = 0;
+  [[nodiscard]] virtual FilterMode filterMode() const = 0;
 };
 
 }  // namespace ringtap

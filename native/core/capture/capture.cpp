@@ -82,8 +82,8 @@ Result<> Capture::openIntake() {
     case Backend::Pcap: return take(PcapLoop::open(config_.pcap, config_.filter, context, onDrained));
     case Backend::Ring: break;
   }
-  return take(RingIntake::open(config_.ring, config_.ringCount, config_.sharing, config_.form, config_.dedupe, context,
-                               onDrained));
+  return take(RingIntake::open(config_.ring, config_.ringCount, config_.sharing, config_.filterMode, config_.dedupe,
+                               context, onDrained));
 }
 
 Capture::~Capture() { close(); }
@@ -92,7 +92,7 @@ Result<> Capture::start() {
   auto kernel = intake_->attach(config_.filter, config_.hotplug);
   if (!kernel) return std::move(kernel.error());
   table_.use(std::move(*kernel));
-  config_.filter.hosts.reset();  // the table holds them: when they are replaced their memory is to be freed
+  config_.filter.addresses.reset();  // the table holds them: when they are replaced their memory is to be freed
   if (auto committed = table_.commit({}); !committed) return committed;
   return intake_->begin();
 }
@@ -148,8 +148,8 @@ Result<> Capture::setFilter(const FilterSpec& spec, const std::string& expressio
   return {};
 }
 
-Result<> Capture::setHosts(std::shared_ptr<const AddressFilter> hosts) {
-  if (auto replaced = table_.replaceAddresses(std::move(hosts)); !replaced) return replaced;
+Result<> Capture::setAddresses(std::shared_ptr<const AddressFilter> addresses) {
+  if (auto replaced = table_.replaceAddresses(std::move(addresses)); !replaced) return replaced;
   resetDrained();
   return {};
 }
@@ -224,7 +224,7 @@ Losses Capture::losses() {
   const LoopStats loops = intake_->stats();
   Losses losses;
   losses.inRing = loops.ringDrops + loops.overflowDrops;
-  losses.byDevice = table_.form() != FilterMode::Classic;
+  losses.byDevice = table_.filterMode() != FilterMode::Classic;
   if (!losses.byDevice || losses.inRing == 0) return losses;
   const std::uint64_t entered = loops.packets - losses.inRing;
   const std::uint64_t inKernel = entered - std::min(entered, std::reduce(taken.begin(), taken.end()));

@@ -47,7 +47,7 @@ struct CaptureConfig {
   FilterSpec filter;
   bool hotplug = false;
   bool promiscuous = false;
-  FilterMode form = FilterMode::Auto;
+  FilterMode filterMode = FilterMode::Auto;
   bool dedupe = false;  // core/bpf/dedupe.h
   // Decides which interfaces are captured; without it, decide() does.
   std::shared_ptr<const InterfaceSelection> selection;
@@ -102,7 +102,7 @@ class Capture {
   // the rest. `expression`: the filter as the files of a recording show it.
   Result<> setFilter(const FilterSpec& spec, const std::string& expression = {});
   // The same for the address sets, which are part of what those two mean by the filter.
-  Result<> setHosts(std::shared_ptr<const AddressFilter> hosts);
+  Result<> setAddresses(std::shared_ptr<const AddressFilter> addresses);
   [[nodiscard]] bool oldFilterDrained();
   void enforceFilter() { table_.enforceFilter(intake_->ringPosition()); }
 
@@ -129,7 +129,7 @@ class Capture {
   [[nodiscard]] IntakeSize size() const { return intake_->size(); }
   // What a filter for setFilter() has to be compiled for beside the link types of the interfaces.
   [[nodiscard]] std::vector<std::uint16_t> linkTypes() const { return intake_->linkTypes(); }
-  [[nodiscard]] FilterMode form() const { return table_.form(); }
+  [[nodiscard]] FilterMode filterMode() const { return table_.filterMode(); }
   // Outlives the capture, for packets that are kept.
   [[nodiscard]] std::shared_ptr<const InterfaceBook> book() const { return book_; }
 

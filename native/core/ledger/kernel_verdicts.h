@@ -19,7 +19,7 @@ class KernelVerdicts {
   // From here on verdicts reach the kernel. Before that, set() and relate() have no effect.
   void use(std::unique_ptr<KernelFilter> filter) { filter_ = std::move(filter); }
   // After use().
-  [[nodiscard]] FilterMode form() const { return filter_->form(); }
+  [[nodiscard]] FilterMode filterMode() const { return filter_->filterMode(); }
   [[nodiscard]] bool unlistedPassUnfiltered() const { return filter_ && filter_->unlistedPassUnfiltered(); }
 
   // The verdict that is now on this interface. In force with commit() at the latest.

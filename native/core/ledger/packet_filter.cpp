@@ -19,7 +19,7 @@ bool accepts(const FilterSpec& spec, const Record& record) {
   if (!leaving && spec.direction == Direction::Out) return false;
   const std::uint16_t linkType = linkTypeOf(from.sll_hatype);
   const std::span<const std::uint8_t> bytes(record.data(), record.header->tp_snaplen);
-  if (spec.hosts && !spec.hosts->accepts(linkType, bytes, record.header->tp_len)) return false;
+  if (spec.addresses && !spec.addresses->accepts(linkType, bytes, record.header->tp_len)) return false;
   if (!spec.filtered) return true;
   const LinkTypeFilter* program = programFor(spec, record.ownLinkType().value_or(linkType));
   if (program == nullptr) return false;

@@ -159,14 +159,14 @@ Result<> SelectionTable::commit(const Moment& now) {
 Result<> SelectionTable::replaceFilter(const FilterSpec& spec) {
   std::lock_guard lock(mutex_);
   FilterSpec next = spec;
-  next.hosts = spec_.hosts;
+  next.addresses = spec_.addresses;
   return replace(std::move(next));
 }
 
-Result<> SelectionTable::replaceAddresses(std::shared_ptr<const AddressFilter> hosts) {
+Result<> SelectionTable::replaceAddresses(std::shared_ptr<const AddressFilter> addresses) {
   std::lock_guard lock(mutex_);
   FilterSpec next = spec_;
-  next.hosts = std::move(hosts);
+  next.addresses = std::move(addresses);
   return replace(std::move(next));
 }
 
@@ -223,8 +223,8 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, BlockNumber 
   taken.number = number;
   ShareFinder finder(taken.shares);
   std::unique_lock lock(mutex_);
-  // The eBPF form has refused duplicates already, by more than is known here.
-  const bool judge = relations_.enabled() && form() == FilterMode::Classic;
+  // The eBPF mode has refused duplicates already, by more than is known here.
+  const bool judge = relations_.enabled() && filterMode() == FilterMode::Classic;
   taken.summary = walkBlock(block, size, [&](Record& record) {
     ++taken.records;
     BlockShare* share = finder.find(record);

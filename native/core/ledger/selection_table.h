@@ -44,7 +44,7 @@ class SelectionTable {
 
   // From here on verdicts reach the kernel.
   void use(std::unique_ptr<KernelFilter> kernel);
-  [[nodiscard]] FilterMode form() const { return kernel_.form(); }
+  [[nodiscard]] FilterMode filterMode() const { return kernel_.filterMode(); }
 
   // An interface that was present before the capture started. Returns its verdict.
   Verdict add(const InterfaceDescription& interface, const std::optional<DeviceLosses>& losses = {});
@@ -65,7 +65,7 @@ class SelectionTable {
   // Replaces the filter, in the kernel and here; the address sets stay. After an error the old one stays in force.
   Result<> replaceFilter(const FilterSpec& spec);
   // The same for the address sets; the filter stays.
-  Result<> replaceAddresses(std::shared_ptr<const AddressFilter> hosts);
+  Result<> replaceAddresses(std::shared_ptr<const AddressFilter> addresses);
   // Applies the present filter also to blocks up to `position`, taken under another, as they are handed out. Replacing
   // the filter does not change which one that is, until this is called again.
   void enforceFilter(const RingPosition& position);

@@ -35,7 +35,7 @@ for (const { way, options: source, skip, directions } of ways) {
   for (const direction of ['both', 'in', 'out'] as const) {
     const told = directions || direction !== 'both'
     const as = (word: string) => (told ? word : '?')
-    // Interfaces that come later and, in the eBPF form, the user's filter take other ways through the code.
+    // Interfaces that come later and, in the eBPF mode, the user's filter take other ways through the code.
     for (const late of source.backend ? [false] : [false, true]) {
       for (const filter of [undefined, 'udp'] as const) {
         const title = `direction ${direction}, ${way}, ${late ? 'hot-plugged' : 'present'}, filter ${filter}`

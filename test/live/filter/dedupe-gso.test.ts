@@ -49,7 +49,7 @@ for (const { table, skip } of tables) {
     { from: 'va', to: 'vb', address: '10.0.0.2', first: ['va in', 'vb in'], again: [] },
     { from: 'host', to: 'va', address: '10.0.0.1', first: ['br0 out', 'va in'], again: [] },
     { from: 'va', to: 'host', address: '10.0.0.254', first: ['va in', 'br0 out'], again: [] },
-    // The classic form knows no routed packet again.
+    // The classic mode knows no routed packet again.
     { from: 'va', to: 'up0', address: '10.0.1.4', first: ['va in', 'up0 in'], again: ['up0 out', 'br0 out'] },
   ]) {
     t.test(`merged TCP segments from ${from} to ${to}, ${table}`, { skip }, async (t) => {

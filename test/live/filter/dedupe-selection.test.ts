@@ -132,7 +132,7 @@ for (const { table, skip } of tables) {
       send(200, host.mac['br0 here'])
       sendSync({ interface: 'br0', start: 300, count: 10, destination: '02:00:00:00:20:01' })
       await host.go('broadcast from a port', 400, 10)
-      // The classic form is judged as blocks are taken: these must not wait for that when the port leaves.
+      // The classic mode is judged as blocks are taken: these must not wait for that when the port leaves.
       const passed = () => (capture?.stats().received ?? 0) + (capture?.stats().duplicates ?? 0)
       await waitUntilStable(passed, 'the packets so far')
       ipBatch(['link set dev late nomaster'])

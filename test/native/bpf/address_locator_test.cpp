@@ -167,9 +167,9 @@ TEST(hostilePreambles) {
 
 TEST(whatIsCutOffIsNotGuessed) {
   Choices choices(45);
-  support::Hosts hosts;
-  hosts.exclude = {{0x0a000001, 32, false}, {1, 128, true}};
-  const AddressFilter filter(AddressSet(hosts.exclude, {}), false);
+  support::AddressChoice chosen;
+  chosen.exclude = {{0x0a000001, 32, false}, {1, 128, true}};
+  const AddressFilter filter(AddressSet(chosen.exclude, {}), false);
   for (int round = 0; round < 5000; ++round) {
     const std::uint16_t linkType = choices.oneIn(3) ? kLinkTypeRaw : kLinkTypeEthernet;
     const Bytes bytes = support::randomPacket(choices, linkType);

@@ -1,4 +1,4 @@
-// The search trees of the classic form against the plain reference.
+// The search trees of the classic mode against the plain reference.
 #include "core/bpf/address_program.h"
 
 #include <set>
@@ -9,15 +9,15 @@
 #include "support/random_filter.h"
 
 using namespace ringtap;
+using support::AddressChoice;
 using support::Choices;
-using support::Hosts;
 
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-FilterProgram programOf(const Hosts& hosts) {
-  FilterProgram program = assembleAddresses(AddressSet(hosts.exclude, hosts.include));
+FilterProgram programOf(const AddressChoice& chosen) {
+  FilterProgram program = assembleAddresses(AddressSet(chosen.exclude, chosen.include));
   program.push_back(support::op(BPF_RET | BPF_K, 1));
   CHECK(program.size() > kMaxFilterInstructions || validateFilter(program).ok());
   return program;
@@ -40,8 +40,8 @@ Bytes ip(bool six, Bits128 source, Bits128 destination) {
 constexpr std::uint16_t kRaw = 0xfffe;  // ARPHRD_NONE
 
 // Every address of the sets and its neighbours, as source and as destination.
-void checkAll(const Hosts& hosts, const FilterProgram& program) {
-  for (const auto* set : {&hosts.exclude, &hosts.include}) {
+void checkAll(const AddressChoice& chosen, const FilterProgram& program) {
+  for (const auto* set : {&chosen.exclude, &chosen.include}) {
     for (const Prefix& prefix : *set) {
       const int beyond = (prefix.six ? 128 : 32) - prefix.length;
       const Bits128 last = prefix.value | (beyond == 128 ? ~Bits128{0} : (Bits128{1} << beyond) - 1);
@@ -49,7 +49,7 @@ void checkAll(const Hosts& hosts, const FilterProgram& program) {
       const Bits128 other = prefix.six ? Bits128{7} << 100 : 0x07070707;
       for (Bits128 each : {prefix.value - 1, prefix.value, prefix.value + 1, last - 1, last, last + 1}) {
         each &= width;
-        const bool expected = support::addressesPass(hosts, support::Addresses{prefix.six, each, other});
+        const bool expected = support::addressesPass(chosen, support::Addresses{prefix.six, each, other});
         CHECK(passes(program, ip(prefix.six, each, other), kRaw) == expected);
         CHECK(passes(program, ip(prefix.six, other, each), kRaw) == expected);
       }
@@ -63,18 +63,18 @@ TEST(smallSetsAsTheReference) {
   Choices choices(51);
   int refused = 0;
   for (int round = 0; round < 3000; ++round) {
-    const Hosts hosts = support::randomAddresses(choices, 24);
-    const FilterProgram program = programOf(hosts);
+    const AddressChoice chosen = support::randomAddresses(choices, 24);
+    const FilterProgram program = programOf(chosen);
     for (int i = 0; i < 12; ++i) {
       const std::uint16_t hardwareType = support::randomMetadata(choices).hardwareType;
       const std::uint16_t linkType = linkTypeOf(hardwareType);
       if (linkType != kLinkTypeEthernet && linkType != kLinkTypeRaw && linkType != kLinkTypeUnknown) continue;
       const Bytes bytes = support::randomPacket(choices, linkType);
-      const bool expected = support::addressesPass(hosts, support::addressesOf(linkType, bytes));
+      const bool expected = support::addressesPass(chosen, support::addressesOf(linkType, bytes));
       CHECK(passes(program, bytes, hardwareType) == expected);
       refused += expected ? 0 : 1;
     }
-    if (round % 10 == 0) checkAll(hosts, program);
+    if (round % 10 == 0) checkAll(chosen, program);
   }
   CHECK(refused > 3000);
 }
@@ -90,7 +90,7 @@ TEST(largeSetsOfManyShapes) {
   for (const Shape& shape : {Shape{false, 0, 0, 0}, Shape{false, 0, 0, 2}, Shape{true, 0x20010db8'00000000, 1, 0},
                              Shape{true, 0x20010db8'00000000, 1 << 30, 0}, Shape{true, 0x20010db8'00000000, 40, 3}}) {
     for (const bool including : {false, true}) {
-      Hosts hosts;
+      AddressChoice chosen;
       for (int i = 0; i < 1500; ++i) {
         Prefix prefix{choices.any(), 32, shape.six};
         if (shape.six) {
@@ -103,12 +103,12 @@ TEST(largeSetsOfManyShapes) {
           prefix.length = static_cast<std::uint8_t>(prefix.length - beyond);
           prefix.value = prefix.value >> beyond << beyond;
         }
-        (including && choices.oneIn(2) ? hosts.include : hosts.exclude).push_back(prefix);
+        (including && choices.oneIn(2) ? chosen.include : chosen.exclude).push_back(prefix);
       }
-      FilterProgram program = programOf(hosts);
-      checkAll(hosts, program);
+      FilterProgram program = programOf(chosen);
+      checkAll(chosen, program);
       // The kernel's own rules, on as much as it takes.
-      const AddressSet set(hosts.exclude, hosts.include);
+      const AddressSet set(chosen.exclude, chosen.include);
       const std::size_t fits = addressesThatFit(set, 3500);
       FilterProgram some = assembleAddresses(set.firstRanges(fits));
       CHECK(some.size() <= 3500);
@@ -124,12 +124,12 @@ TEST(largeSetsOfManyShapes) {
 
 TEST(theWholeAddressSpace) {
   for (const bool six : {false, true}) {
-    Hosts hosts;
-    hosts.exclude.push_back({0, 0, six});
-    const FilterProgram program = programOf(hosts);
+    AddressChoice chosen;
+    chosen.exclude.push_back({0, 0, six});
+    const FilterProgram program = programOf(chosen);
     CHECK(!passes(program, ip(six, 5, 6), kRaw) && passes(program, ip(!six, 5, 6), kRaw));
-    hosts.include.swap(hosts.exclude);
-    const FilterProgram inverse = programOf(hosts);
+    chosen.include.swap(chosen.exclude);
+    const FilterProgram inverse = programOf(chosen);
     CHECK(passes(inverse, ip(six, 5, 6), kRaw) && !passes(inverse, ip(!six, 5, 6), kRaw));
     CHECK(!passes(inverse, {}, kRaw) && !passes(inverse, Bytes(40), 7));
   }

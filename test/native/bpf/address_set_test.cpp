@@ -5,17 +5,17 @@
 #include "support/check.h"
 
 using namespace ringtap;
+using support::AddressChoice;
 using support::Choices;
-using support::Hosts;
 
 namespace {
 
-std::uint8_t expectedFlags(const Hosts& hosts, bool six, Bits128 address) {
+std::uint8_t expectedFlags(const AddressChoice& chosen, bool six, Bits128 address) {
   const auto in = [&](const std::vector<Prefix>& set) {
     return std::any_of(set.begin(), set.end(), [&](const Prefix& one) { return support::holds(one, six, address); });
   };
-  if (in(hosts.exclude)) return kAddressExcluded;
-  return in(hosts.include) ? kAddressIncluded : 0;
+  if (in(chosen.exclude)) return kAddressExcluded;
+  return in(chosen.include) ? kAddressIncluded : 0;
 }
 
 template <typename Bits>
@@ -31,7 +31,7 @@ std::uint8_t byLongestPrefix(const AddressSet::Family<Bits>& family, bool six, B
 }
 
 template <typename Bits>
-void checkFamily(const Hosts& hosts, const AddressSet::Family<Bits>& family, bool six, Choices& choices) {
+void checkFamily(const AddressChoice& chosen, const AddressSet::Family<Bits>& family, bool six, Choices& choices) {
   for (std::size_t i = 0; i < family.ranges.size(); ++i) {
     const auto& range = family.ranges[i];
     CHECK(range.first <= range.last && range.flags != 0);
@@ -40,7 +40,7 @@ void checkFamily(const Hosts& hosts, const AddressSet::Family<Bits>& family, boo
     CHECK(before.last < range.first && (before.last + 1 < range.first || before.flags != range.flags));
   }
   std::vector<Bits> asked{0, 1, static_cast<Bits>(~Bits{0}), static_cast<Bits>(~Bits{0} - 1)};
-  for (const auto* set : {&hosts.exclude, &hosts.include}) {
+  for (const auto* set : {&chosen.exclude, &chosen.include}) {
     for (const Prefix& prefix : *set) {
       if (prefix.six != six) continue;
       const int beyond = (six ? 128 : 32) - prefix.length;
@@ -52,7 +52,7 @@ void checkFamily(const Hosts& hosts, const AddressSet::Family<Bits>& family, boo
   }
   for (int i = 0; i < 10; ++i) asked.push_back(static_cast<Bits>(support::randomAddress(choices, six)));
   for (const Bits address : asked) {
-    const std::uint8_t expected = expectedFlags(hosts, six, address);
+    const std::uint8_t expected = expectedFlags(chosen, six, address);
     CHECK(family.flagsOf(address) == expected);
     CHECK(byLongestPrefix(family, six, address) == expected);
   }
@@ -63,12 +63,12 @@ void checkFamily(const Hosts& hosts, const AddressSet::Family<Bits>& family, boo
 TEST(everyAddressHasItsFlags) {
   Choices choices(31);
   for (int round = 0; round < 3000; ++round) {
-    const Hosts hosts = support::randomAddresses(choices, 20);
-    const AddressSet set(hosts.exclude, hosts.include);
-    CHECK(set.including() == !hosts.include.empty());
-    CHECK(set.empty() == (hosts.exclude.empty() && hosts.include.empty()));
-    checkFamily(hosts, set.v4(), false, choices);
-    checkFamily(hosts, set.v6(), true, choices);
+    const AddressChoice chosen = support::randomAddresses(choices, 20);
+    const AddressSet set(chosen.exclude, chosen.include);
+    CHECK(set.including() == !chosen.include.empty());
+    CHECK(set.empty() == (chosen.exclude.empty() && chosen.include.empty()));
+    checkFamily(chosen, set.v4(), false, choices);
+    checkFamily(chosen, set.v6(), true, choices);
   }
 }
 

@@ -1,4 +1,4 @@
-// The classic form of the socket filter against the plain reference (support/verdict.h): the table of interfaces, the
+// The classic mode of the socket filter against the plain reference (support/verdict.h): the table of interfaces, the
 // direction, the loopback rule, and which link type's program runs.
 #include "core/bpf/cbpf_program.h"
 
@@ -36,7 +36,7 @@ std::uint32_t run(const FilterProgram& program, std::uint32_t index) {
 }
 
 FilterProgram assemble(const FilterSpec& spec, const IndexTable& table) {
-  auto program = assembleClassic(spec, table);
+  auto program = assembleCbpf(spec, table);
   CHECK(program.ok());
   if (!program.ok()) return {op(BPF_RET, 0)};
   CHECK(validateFilter(*program).ok());
@@ -166,14 +166,14 @@ TEST(theUsersPartAloneMustFit) {
   spec.filtered = true;
   spec.programs.push_back({kLinkTypeEthernet, FilterProgram(4090, op(BPF_LD | BPF_IMM, 1)), {}});
   spec.programs.back().instructions.back() = op(BPF_RET, kSnapshot);
-  const auto program = assembleClassic(spec, {true, {1, 2, 5}});
+  const auto program = assembleCbpf(spec, {true, {1, 2, 5}});
   CHECK(!program.ok() && program.error().code == Code::FilterTooLarge);
   // As large as may be: then there is no room for any table, and all interfaces pass.
   spec.programs.back().instructions.resize(4090 - 20, op(BPF_RET, kSnapshot));
   for (std::size_t length = 4070; length < 4090; ++length) {
     spec.programs.back().instructions.assign(length, op(BPF_LD | BPF_IMM, 1));
     spec.programs.back().instructions.back() = op(BPF_RET, kSnapshot);
-    const auto tight = assembleClassic(spec, {true, {1, 3, 5, 7, 9}});
+    const auto tight = assembleCbpf(spec, {true, {1, 3, 5, 7, 9}});
     if (!tight.ok()) {
       CHECK(tight.error().code == Code::FilterTooLarge);
       continue;

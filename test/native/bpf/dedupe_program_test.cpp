@@ -1,4 +1,4 @@
-// The rule on duplicates in the eBPF form: by ways a packet takes, one after another, and at random against the plain
+// The rule on duplicates in the eBPF mode: by ways a packet takes, one after another, and at random against the plain
 // words of support/dedupe_model.h. In the machine of support/ebpf_machine.h: no privilege needed.
 #include "core/bpf/dedupe_program.h"
 
@@ -8,12 +8,12 @@
 #include "support/check.h"
 #include "support/choices.h"
 #include "support/crossings.h"
-#include "support/ebpf_form.h"
+#include "support/ebpf_filter.h"
 #include "support/random_filter.h"
 
 using namespace ringtap;
 using support::Choices;
-using support::EbpfForm;
+using support::EbpfFilterModel;
 
 namespace {
 
@@ -21,18 +21,18 @@ using Bytes = std::vector<std::uint8_t>;
 
 // The program for these devices, all listed.
 struct Bench {
-  explicit Bench(const std::vector<DedupeDevice>& devices, FilterSpec spec = {}) : form(spec, true, true) {
-    for (const DedupeDevice& device : devices) form.list(device.index, ARPHRD_ETHER, !device.selected);
-    for (const auto& [index, relation] : relate(devices, spec.direction)) form.relate(index, relation);
+  explicit Bench(const std::vector<DedupeDevice>& devices, FilterSpec spec = {}) : ebpf(spec, true, true) {
+    for (const DedupeDevice& device : devices) ebpf.list(device.index, ARPHRD_ETHER, !device.selected);
+    for (const auto& [index, relation] : relate(devices, spec.direction)) ebpf.relate(index, relation);
   }
   bool passes(std::uint32_t index, std::uint8_t type, std::uint32_t ingress, const Bytes& bytes) {
     PacketMetadata metadata;
     metadata.interfaceIndex = index;
     metadata.packetType = type;
     metadata.hardwareType = ARPHRD_ETHER;
-    form.machine.ingress = ingress;
-    const auto verdict = form.machine.run(form.code, bytes, static_cast<std::uint32_t>(bytes.size()), metadata);
-    if (!verdict) std::fprintf(stderr, "at %zu: %s\n", form.machine.faultAt(), form.machine.fault());
+    ebpf.machine.ingress = ingress;
+    const auto verdict = ebpf.machine.run(ebpf.code, bytes, static_cast<std::uint32_t>(bytes.size()), metadata);
+    if (!verdict) std::fprintf(stderr, "at %zu: %s\n", ebpf.machine.faultAt(), ebpf.machine.fault());
     CHECK(verdict.has_value());
     return verdict.value_or(0) != 0;
   }
@@ -40,7 +40,7 @@ struct Bench {
   bool out(std::uint32_t index, std::uint32_t ingress, const Bytes& bytes) {
     return passes(index, PACKET_OUTGOING, ingress, bytes);
   }
-  EbpfForm form;
+  EbpfFilterModel ebpf;
 };
 
 Bytes frame(std::uint8_t source, std::size_t size = 60) {
@@ -69,7 +69,7 @@ TEST(waysThroughABridge) {
     CHECK(bench.in(kA, frame(1)) && !bench.in(kBridge, frame(1)) && !bench.out(kUp, kBridge, frame(5)));
     CHECK(bench.out(kUp, 0, frame(5)));
   }
-  CHECK(bench.form.accepted() == 18 && bench.form.duplicates() == 27);
+  CHECK(bench.ebpf.accepted() == 18 && bench.ebpf.duplicates() == 27);
 }
 
 TEST(whatDoesNotComeFromThePort) {
@@ -140,7 +140,7 @@ TEST(whatTheFilterRefusedAtFirst) {
   CHECK(!bench.in(kUp, before) && bench.out(kBridge, kUp, after) && !bench.out(kA, kUp, after));
   CHECK(!bench.in(kA, before) && !bench.in(kBridge, before) && bench.out(kUp, kBridge, after));
   CHECK(bench.in(kUp, after) && !bench.out(kBridge, kUp, after));
-  CHECK(bench.form.duplicates() == 2);
+  CHECK(bench.ebpf.duplicates() == 2);
   // After a queue, when other packets have come in between, it is taken to be one that was delivered.
   CHECK(!bench.in(kUp, before) && bench.in(kB, after) && !bench.out(kBridge, kUp, after));
 }

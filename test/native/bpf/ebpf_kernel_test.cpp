@@ -1,4 +1,4 @@
-// The eBPF form of the socket filter as the kernel verifies and runs it (bpf(2), BPF_PROG_TEST_RUN), against the same
+// The eBPF mode of the socket filter as the kernel verifies and runs it (bpf(2), BPF_PROG_TEST_RUN), against the same
 // reference. What a test run cannot set is the direction and the loopback device's packets; capture_live_test.cpp has
 // those. The program is given packets without their link header, because that is how the kernel tests socket filters
 // (net/bpf/test_run.c, is_l2).
@@ -229,15 +229,15 @@ TEST(theKernelLooksAddressesUpAsTheReference) {
   Choices choices(22);
   std::uint64_t accepted = 0, refused = 0;
   for (int round = 0; round < 300; ++round) {
-    const support::Hosts hosts = support::randomAddresses(choices, round % 10 == 0 ? 2000 : 12);
+    const support::AddressChoice chosen = support::randomAddresses(choices, round % 10 == 0 ? 2000 : 12);
     FilterSpec spec;
-    spec.hosts = hosts.filter(true);
+    spec.addresses = chosen.filter(true);
     EbpfMaps maps{tables->slotOf.get(), tables->slots.get(), tables->unlistedMap.get()};
-    if (spec.hosts) {
-      const auto fds = spec.hosts->maps();
+    if (spec.addresses) {
+      const auto fds = spec.addresses->maps();
       CHECK(fds.ok());
       if (!fds.ok()) return;
-      maps.hosts = fds.value();
+      maps.addresses = fds.value();
     }
     const auto code = assembleEbpf(spec, true, maps);
     CHECK(code.ok());
@@ -257,7 +257,7 @@ TEST(theKernelLooksAddressesUpAsTheReference) {
       Bytes frame = frameOf(choices, payload, metadata);
       frame[12] = 0x88;  // of IPv6, the kernel would want a whole header
       frame[13] = 0xb5;
-      const bool passes = support::addressesPass(hosts, support::addressesOf(linkType, payload));
+      const bool passes = support::addressesPass(chosen, support::addressesOf(linkType, payload));
       const auto verdict = testRun(program.value().get(), frame, kFirst + device);
       if (!verdict && round == 0) SKIP("the kernel does not test-run socket filters with a chosen device");
       CHECK(verdict == (passes ? spec.snapshotLength : 0));
@@ -276,14 +276,14 @@ TEST(theKernelLooksAddressesUpAsTheReference) {
 TEST(aHundredThousandAddressesInTheKernel) {
   if (!mayUseBpf()) SKIP("eBPF is not for this process (CAP_BPF)");
   if (!makeTables()) SKIP("the kernel makes no eBPF maps for this process");
-  support::Hosts hosts;
+  support::AddressChoice chosen;
   for (std::uint32_t i = 0; i < 50'000; ++i) {
-    hosts.exclude.push_back({i * 40503u, 32, false});
-    hosts.exclude.push_back({(Bits128{0x20010db8'00000000} + i) << 64, 64, true});
+    chosen.exclude.push_back({i * 40503u, 32, false});
+    chosen.exclude.push_back({(Bits128{0x20010db8'00000000} + i) << 64, 64, true});
   }
-  const auto maps = AddressMaps::create(AddressSet(hosts.exclude, {}));
+  const auto maps = AddressMaps::create(AddressSet(chosen.exclude, {}));
   CHECK(maps.ok());
   if (!maps.ok()) return;
   const auto fds = maps.value().fds();
-  CHECK(fds.hosts4 && !fds.prefixes4 && !fds.hosts6 && fds.prefixes6);
+  CHECK(fds.addresses4 && !fds.prefixes4 && !fds.addresses6 && fds.prefixes6);
 }

@@ -1,4 +1,4 @@
-// The eBPF form of the socket filter against the same reference as the classic form, in the machine of
+// The eBPF mode of the socket filter against the same reference as the classic mode, in the machine of
 // support/ebpf_machine.h: no privilege needed. ebpf_kernel_test.cpp asks the kernel.
 #include "core/bpf/ebpf_program.h"
 
@@ -7,12 +7,12 @@
 
 #include "core/bpf/filter_interpreter.h"
 #include "support/check.h"
-#include "support/ebpf_form.h"
+#include "support/ebpf_filter.h"
 #include "support/random_filter.h"
 
 using namespace ringtap;
 using support::Choices;
-using support::EbpfForm;
+using support::EbpfFilterModel;
 using support::op;
 
 namespace {
@@ -22,14 +22,14 @@ using Bytes = std::vector<std::uint8_t>;
 // The translation alone, as a program: R6 is the context.
 std::vector<bpf_insn> translated(const FilterProgram& program) {
   std::vector<bpf_insn> code{{BPF_ALU64 | BPF_MOV | BPF_X, 6, 1, 0, 0}};
-  CHECK(translateClassic(program, code).ok());
+  CHECK(translateCbpf(program, code).ok());
   code.push_back({BPF_JMP | BPF_EXIT, 0, 0, 0, 0});
   return code;
 }
 
-std::optional<std::uint32_t> run(EbpfForm& form, const Bytes& bytes, const PacketMetadata& metadata) {
-  const auto verdict = form.machine.run(form.code, bytes, static_cast<std::uint32_t>(bytes.size()), metadata);
-  if (!verdict) std::fprintf(stderr, "at %zu: %s\n", form.machine.faultAt(), form.machine.fault());
+std::optional<std::uint32_t> run(EbpfFilterModel& ebpf, const Bytes& bytes, const PacketMetadata& metadata) {
+  const auto verdict = ebpf.machine.run(ebpf.code, bytes, static_cast<std::uint32_t>(bytes.size()), metadata);
+  if (!verdict) std::fprintf(stderr, "at %zu: %s\n", ebpf.machine.faultAt(), ebpf.machine.fault());
   return verdict;
 }
 
@@ -65,18 +65,18 @@ TEST(translationsMeanTheSame) {
   CHECK(nonzero > 1000);
 }
 
-TEST(whatHasNoEbpfFormIsRefused) {
+TEST(whatHasNoEbpfCounterpartIsRefused) {
   for (const int which : {SKF_AD_HATYPE, SKF_AD_ALU_XOR_X, SKF_AD_CPU, SKF_AD_RANDOM, SKF_AD_NLATTR}) {
     std::vector<bpf_insn> code;
     const FilterProgram program{op(BPF_LD | BPF_W | BPF_ABS, support::kAncillary + static_cast<std::uint32_t>(which)),
                                 op(BPF_RET | BPF_A)};
-    const auto result = translateClassic(program, code);
+    const auto result = translateCbpf(program, code);
     CHECK(!result.ok() && result.error().code == Code::FilterSyntax);
   }
   std::vector<bpf_insn> code;
-  CHECK(!translateClassic(FilterProgram{op(BPF_JMP | BPF_JA, 5), op(BPF_RET, 1)}, code).ok());
+  CHECK(!translateCbpf(FilterProgram{op(BPF_JMP | BPF_JA, 5), op(BPF_RET, 1)}, code).ok());
   code.clear();
-  CHECK(!translateClassic(FilterProgram{support::jump(BPF_JEQ | BPF_K, 0, 0, 9), op(BPF_RET, 1)}, code).ok());
+  CHECK(!translateCbpf(FilterProgram{support::jump(BPF_JEQ | BPF_K, 0, 0, 9), op(BPF_RET, 1)}, code).ok());
 }
 
 TEST(theLargestProgramIsTranslated) {
@@ -85,7 +85,7 @@ TEST(theLargestProgramIsTranslated) {
     program.front() = op(BPF_LDX | BPF_IMM, 1);
     program.back() = op(BPF_RET, 5);
     std::vector<bpf_insn> out;
-    const auto result = translateClassic(program, out);
+    const auto result = translateCbpf(program, out);
     CHECK(result.ok() || result.error().code == Code::FilterTooLarge);
   }
   // A jump over almost all of it.
@@ -102,10 +102,10 @@ TEST(theTableInAllItsStates) {
       FilterSpec spec;
       spec.snapshotLength = 99;
       spec.direction = direction;
-      EbpfForm form(spec, acceptUnlisted);
-      form.list(7, ARPHRD_ETHER, false);
-      form.list(8, ARPHRD_ETHER, true);
-      form.list(1, ARPHRD_LOOPBACK, false);
+      EbpfFilterModel ebpf(spec, acceptUnlisted);
+      ebpf.list(7, ARPHRD_ETHER, false);
+      ebpf.list(8, ARPHRD_ETHER, true);
+      ebpf.list(1, ARPHRD_LOOPBACK, false);
       std::uint64_t expectedCount = 0;
       for (const std::uint32_t index : {7u, 8u, 1u, 9u, 0xffffffffu}) {
         for (const std::uint8_t type : {PACKET_HOST, PACKET_OTHERHOST, PACKET_OUTGOING}) {
@@ -115,9 +115,9 @@ TEST(theTableInAllItsStates) {
           bool expected = listed || (unlisted && acceptUnlisted);
           if (leaving ? direction == Direction::In : direction == Direction::Out) expected = false;
           if (index == 1 && leaving) expected = false;
-          CHECK(run(form, {}, packet(index, type, 1)) == (expected ? 99u : 0u));
+          CHECK(run(ebpf, {}, packet(index, type, 1)) == (expected ? 99u : 0u));
           expectedCount += expected ? 1 : 0;
-          CHECK(form.accepted() == expectedCount);
+          CHECK(ebpf.accepted() == expectedCount);
         }
       }
     }
@@ -137,17 +137,17 @@ TEST(bothFormsGiveTheSameVerdict) {
       if (validateFilter(program).ok()) spec.programs.push_back({linkType, program, {}});
     }
     // Interfaces 0 to 19, each of a type that it keeps; the first half is refused.
-    EbpfForm form(spec, true);
+    EbpfFilterModel ebpf(spec, true);
     IndexTable table{true, {}};
     std::vector<std::uint16_t> types;
     for (std::uint32_t index = 0; index < 20; ++index) {
       types.push_back(support::randomMetadata(choices).hardwareType);
-      form.list(index, types.back(), index < 10);
+      ebpf.list(index, types.back(), index < 10);
       if (index < 10) table.listed.push_back(index);
     }
-    const auto classic = assembleClassic(spec, table);
-    CHECK(classic.ok() && !form.code.empty());
-    if (!classic.ok() || form.code.empty()) continue;
+    const auto classic = assembleCbpf(spec, table);
+    CHECK(classic.ok() && !ebpf.code.empty());
+    if (!classic.ok() || ebpf.code.empty()) continue;
     std::uint64_t count = 0;
     for (int i = 0; i < 8; ++i) {
       const Bytes bytes = choices.bytes(choices.below(60));
@@ -159,9 +159,9 @@ TEST(bothFormsGiveTheSameVerdict) {
                                          ? support::tailVerdict(spec, bytes, length, metadata)
                                          : 0;
       CHECK(runFilter(classic.value(), bytes, length, metadata) == expected);
-      CHECK(run(form, bytes, metadata) == expected);
+      CHECK(run(ebpf, bytes, metadata) == expected);
       count += expected != 0 ? 1 : 0;
-      CHECK(form.accepted() == count);
+      CHECK(ebpf.accepted() == count);
     }
     accepted += static_cast<int>(count);
   }
@@ -173,20 +173,20 @@ TEST(bothFormsGiveTheSameVerdictOnAddresses) {
   Choices choices(13);
   int accepted = 0, refused = 0;
   for (int round = 0; round < 3000; ++round) {
-    const support::Hosts hosts = support::randomAddresses(choices);
+    const support::AddressChoice chosen = support::randomAddresses(choices);
     FilterSpec spec;
     spec.snapshotLength = 1 + choices.below(2000);
-    spec.hosts = hosts.filter();
+    spec.addresses = chosen.filter();
     spec.filtered = choices.oneIn(4);
     for (const std::uint16_t linkType : {kLinkTypeEthernet, kLinkTypeRaw}) {
       const FilterProgram program = support::randomProgram(choices, true);
       if (validateFilter(program).ok()) spec.programs.push_back({linkType, program, {}});
     }
-    EbpfForm form(spec, true);
-    for (std::uint32_t index = 0; index < std::size(kTypes); ++index) form.list(index, kTypes[index], false);
-    const auto classic = assembleClassic(spec, {});
-    CHECK(classic.ok() && validateFilter(classic.value()).ok() && !form.code.empty());
-    if (!classic.ok() || form.code.empty()) continue;
+    EbpfFilterModel ebpf(spec, true);
+    for (std::uint32_t index = 0; index < std::size(kTypes); ++index) ebpf.list(index, kTypes[index], false);
+    const auto classic = assembleCbpf(spec, {});
+    CHECK(classic.ok() && validateFilter(classic.value()).ok() && !ebpf.code.empty());
+    if (!classic.ok() || ebpf.code.empty()) continue;
     std::uint64_t count = 0;
     for (int i = 0; i < 10; ++i) {
       PacketMetadata metadata = support::randomMetadata(choices);
@@ -195,14 +195,14 @@ TEST(bothFormsGiveTheSameVerdictOnAddresses) {
       const std::uint16_t linkType = linkTypeOf(metadata.hardwareType);
       const Bytes bytes = support::randomPacket(choices, linkType);
       const auto length = static_cast<std::uint32_t>(bytes.size());
-      const std::uint32_t expected = support::tailVerdict(spec, hosts, bytes, metadata);
+      const std::uint32_t expected = support::tailVerdict(spec, chosen, bytes, metadata);
       CHECK(runFilter(classic.value(), bytes, length, metadata) == expected);
-      CHECK(run(form, bytes, metadata) == expected);
-      // The third form: user space.
-      const bool passes = support::addressesPass(hosts, support::addressesOf(linkType, bytes));
-      CHECK(!spec.hosts || spec.hosts->accepts(linkType, bytes, length) == passes);
+      CHECK(run(ebpf, bytes, metadata) == expected);
+      // The third ebpf: user space.
+      const bool passes = support::addressesPass(chosen, support::addressesOf(linkType, bytes));
+      CHECK(!spec.addresses || spec.addresses->accepts(linkType, bytes, length) == passes);
       count += expected != 0 ? 1 : 0;
-      CHECK(form.accepted() == count);
+      CHECK(ebpf.accepted() == count);
       refused += passes ? 0 : 1;
     }
     accepted += static_cast<int>(count);
@@ -212,9 +212,9 @@ TEST(bothFormsGiveTheSameVerdictOnAddresses) {
 
 TEST(strangersAreCountedAsLongAsThereIsRoom) {
   FilterSpec spec;
-  EbpfForm form(spec, true);
+  EbpfFilterModel ebpf(spec, true);
   for (std::uint32_t index = 0; index < 100; ++index) {
-    CHECK(run(form, {}, packet(index, PACKET_HOST, 1)) == spec.snapshotLength);
+    CHECK(run(ebpf, {}, packet(index, PACKET_HOST, 1)) == spec.snapshotLength);
   }
-  CHECK(form.accepted() == 64);  // the size of the map: the rest passes, too
+  CHECK(ebpf.accepted() == 64);  // the size of the map: the rest passes, too
 }

@@ -9,26 +9,26 @@
 #include "core/capture/capture.h"
 #include "support/check.h"
 #include "support/consumer.h"
-#include "support/forms.h"
+#include "support/filter_modes.h"
 
 using namespace ringtap;
 using support::addPair;
 using support::Consumer;
-using support::forms;
+using support::filterModes;
 using support::indexOf;
 using support::ip;
 using support::Sender;
 
 namespace {
 
-CaptureConfig small(FilterMode form = FilterMode::Auto) {
+CaptureConfig small(FilterMode mode = FilterMode::Auto) {
   CaptureConfig config;
   config.ring.blockSize = 1u << 18;
   config.ring.blockCount = 8;
   config.ring.maxDelayMilliseconds = 10;
   config.overflowMemory = std::size_t{16} << 20;
   config.hotplug = true;
-  config.form = form;
+  config.filterMode = mode;
   return config;
 }
 
@@ -51,7 +51,7 @@ CaptureConfig smallOwnRings() {
 // A configuration for each form, one with a ring for each interface, and one for libpcap.
 std::vector<CaptureConfig> ways() {
   std::vector<CaptureConfig> configs;
-  for (const FilterMode form : forms()) configs.push_back(small(form));
+  for (const FilterMode mode : filterModes()) configs.push_back(small(mode));
   configs.push_back(smallOwnRings());
   configs.push_back(smallPcap());
   return configs;
@@ -91,11 +91,11 @@ std::size_t openDescriptors() {
 }  // namespace
 
 TEST(everyPacketOfEveryInterfaceOnce) {
-  for (const FilterMode form : forms()) {
+  for (const FilterMode mode : filterModes()) {
     for (int i = 0; i < 3; ++i) addPair("near" + std::to_string(i), "far" + std::to_string(i));
-    Consumer consumer(small(form), {.wants = [](const InterfaceInfo& info) { return info.name.starts_with("near"); }});
+    Consumer consumer(small(mode), {.wants = [](const InterfaceInfo& info) { return info.name.starts_with("near"); }});
     if (!consumer.running()) return;
-    CHECK(consumer.capture().form() == form);
+    CHECK(consumer.capture().filterMode() == mode);
     Sender sender;
     std::map<std::uint32_t, std::uint16_t> labels;
     const auto exchange = [&](int number, std::uint64_t count) {
@@ -129,8 +129,8 @@ TEST(bothFormsSeeTheSame) {
   for (const char* expression : {"", "udp port 9", "udp src port 10", "not ip", "len > 100", "ip[8] = 64 and udp"}) {
     for (const Direction direction : {Direction::Both, Direction::In, Direction::Out}) {
       std::vector<support::Tally> tallies;
-      for (const FilterMode form : forms()) {
-        CaptureConfig config = small(form);
+      for (const FilterMode mode : filterModes()) {
+        CaptureConfig config = small(mode);
         config.filter.direction = direction;
         if (*expression != '\0') {
           auto compiled = compileForLinkTypes(expression, config.filter.snapshotLength, FilterExtensions::None);
@@ -265,9 +265,9 @@ TEST(interfacesComeAndGoAndChangeTheirNames) {
 // The most that goes on in a program at the same time: rings and their threads, a consumer that holds blocks until they
 // are evicted and replaces the filter as it goes, interfaces that come, go and change, and somebody who reads figures.
 TEST(theFilterIsReplacedWhileAllElseGoesOn) {
-  for (const FilterMode form : forms()) {
+  for (const FilterMode mode : filterModes()) {
     addPair("near0", "far0");
-    CaptureConfig config = small(form);
+    CaptureConfig config = small(mode);
     config.ringCount = 2;
     config.promiscuous = true;
     // All of them accept the frames of this test.

@@ -36,7 +36,7 @@ class FakeKernel final : public support::NoKernel {
     const auto found = counts.find(index);
     return found == counts.end() ? 0 : found->second;
   }
-  FilterMode form() const override { return counting ? FilterMode::Ebpf : FilterMode::Classic; }
+  FilterMode filterMode() const override { return counting ? FilterMode::Ebpf : FilterMode::Classic; }
 
   std::map<std::uint32_t, bool> verdicts;
   std::map<std::uint32_t, DedupeRelation> relations;

@@ -10,8 +10,8 @@
 #include "support/check.h"
 #include "support/consumer.h"
 #include "support/eventually.h"
+#include "support/filter_modes.h"
 #include "support/folder.h"
-#include "support/forms.h"
 
 using namespace ringtap;
 using namespace std::chrono_literals;
@@ -32,9 +32,9 @@ std::vector<CaptureConfig> ways() {
   config.overflowMemory = std::size_t{4} << 20;
   config.hotplug = true;
   std::vector<CaptureConfig> configs;
-  for (const FilterMode form : support::forms()) {
+  for (const FilterMode mode : support::filterModes()) {
     for (const std::uint32_t rings : {1u, 2u}) {
-      config.form = form;
+      config.filterMode = mode;
       config.ringCount = rings;
       configs.push_back(config);
     }

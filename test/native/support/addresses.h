@@ -19,7 +19,7 @@ namespace support {
 using ringtap::Bits128;
 using ringtap::Prefix;
 
-struct Hosts {
+struct AddressChoice {
   std::vector<Prefix> exclude;
   std::vector<Prefix> include;
 
@@ -74,13 +74,13 @@ inline std::optional<Addresses> addressesOf(std::uint16_t linkType, std::span<co
   return std::nullopt;
 }
 
-inline bool addressesPass(const Hosts& hosts, const std::optional<Addresses>& addresses) {
+inline bool addressesPass(const AddressChoice& chosen, const std::optional<Addresses>& addresses) {
   const auto in = [&](const std::vector<Prefix>& set) {
     return addresses && std::any_of(set.begin(), set.end(), [&](const Prefix& prefix) {
              return holds(prefix, addresses->six, addresses->first) || holds(prefix, addresses->six, addresses->second);
            });
   };
-  return !in(hosts.exclude) && (hosts.include.empty() || in(hosts.include));
+  return !in(chosen.exclude) && (chosen.include.empty() || in(chosen.include));
 }
 
 // From few enough for sets and packets to meet often.
@@ -108,13 +108,13 @@ inline Prefix randomPrefix(Choices& choices) {
   return prefix;
 }
 
-inline Hosts randomAddresses(Choices& choices, std::uint32_t most = 12) {
-  Hosts hosts;
-  for (std::uint32_t i = choices.below(most); i > 0; --i) hosts.exclude.push_back(randomPrefix(choices));
+inline AddressChoice randomAddresses(Choices& choices, std::uint32_t most = 12) {
+  AddressChoice chosen;
+  for (std::uint32_t i = choices.below(most); i > 0; --i) chosen.exclude.push_back(randomPrefix(choices));
   if (choices.oneIn(2)) {
-    for (std::uint32_t i = choices.below(most); i > 0; --i) hosts.include.push_back(randomPrefix(choices));
+    for (std::uint32_t i = choices.below(most); i > 0; --i) chosen.include.push_back(randomPrefix(choices));
   }
-  return hosts;
+  return chosen;
 }
 
 inline void putBits(std::vector<std::uint8_t>& bytes, Bits128 value, int size) {

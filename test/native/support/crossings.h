@@ -8,7 +8,7 @@
 
 #include "support/choices.h"
 #include "support/dedupe_model.h"
-#include "support/ebpf_form.h"
+#include "support/ebpf_filter.h"
 #include "support/random_filter.h"
 
 namespace support {
@@ -40,13 +40,13 @@ inline const char* crossAtRandom(Choices& choices, int count, CrossingCounts& co
     devices.push_back({index, kinds[choices.below(6)], choices.oneIn(2) ? anyIndex() : 0,
                        choices.oneIn(4) ? anyIndex() : 0, !choices.oneIn(3)});
   }
-  EbpfForm form(spec, true, true);
-  if (form.code.empty()) return "no program";
+  EbpfFilterModel ebpf(spec, true, true);
+  if (ebpf.code.empty()) return "no program";
   DedupeModel model;
   model.relations = relate(devices, spec.direction);
   for (const DedupeDevice& device : devices) {
-    form.list(device.index, ARPHRD_ETHER, !device.selected);
-    form.relate(device.index, model.relations.at(device.index));
+    ebpf.list(device.index, ARPHRD_ETHER, !device.selected);
+    ebpf.relate(device.index, model.relations.at(device.index));
   }
 
   std::uint64_t accepted = 0;
@@ -78,13 +78,13 @@ inline const char* crossAtRandom(Choices& choices, int count, CrossingCounts& co
     law.filtered = spec.filtered && known;
     const bool passes = (!known || device->selected) && tailVerdict(law, bytes, at.length, metadata) != 0;
     const bool duplicate = model.cross(at, passes && known);
-    form.machine.ingress = at.ingress;
-    const auto verdict = form.machine.run(form.code, bytes, at.length, metadata);
-    if (!verdict) return form.machine.fault();
+    ebpf.machine.ingress = at.ingress;
+    const auto verdict = ebpf.machine.run(ebpf.code, bytes, at.length, metadata);
+    if (!verdict) return ebpf.machine.fault();
     if ((*verdict != 0) != (passes && !duplicate)) return "another verdict";
     accepted += passes && !duplicate ? 1 : 0;
     duplicates += duplicate ? 1 : 0;
-    if (form.accepted() != accepted || form.duplicates() != duplicates) return "another count";
+    if (ebpf.accepted() != accepted || ebpf.duplicates() != duplicates) return "another count";
   }
   counts.accepted += accepted;
   counts.duplicates += duplicates;

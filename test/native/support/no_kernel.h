@@ -7,7 +7,7 @@
 
 namespace support {
 
-// Verdicts reach nobody, and nobody counts: a classic form that never fails. A test derives from it what it looks at.
+// Verdicts reach nobody, and nobody counts: a classic mode that never fails. A test derives from it what it looks at.
 class NoKernel : public ringtap::KernelFilter {
  public:
   explicit NoKernel(bool unlistedPassUnfiltered = false) : unfiltered_(unlistedPassUnfiltered) {}
@@ -21,7 +21,7 @@ class NoKernel : public ringtap::KernelFilter {
   ringtap::Result<> replace(const ringtap::FilterSpec&) override { return {}; }
   [[nodiscard]] std::optional<std::uint64_t> accepted(std::uint32_t) const override { return std::nullopt; }
   [[nodiscard]] bool unlistedPassUnfiltered() const override { return unfiltered_; }
-  [[nodiscard]] ringtap::FilterMode form() const override { return ringtap::FilterMode::Classic; }
+  [[nodiscard]] ringtap::FilterMode filterMode() const override { return ringtap::FilterMode::Classic; }
 
  private:
   bool unfiltered_;

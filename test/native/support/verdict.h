@@ -32,10 +32,10 @@ inline std::uint32_t tailVerdict(const ringtap::FilterSpec& spec, std::span<cons
 }
 
 // The same with address sets, for a packet of which nothing is cut off and which is not of a wireless LAN.
-inline std::uint32_t tailVerdict(const ringtap::FilterSpec& spec, const Hosts& hosts,
+inline std::uint32_t tailVerdict(const ringtap::FilterSpec& spec, const AddressChoice& chosen,
                                  std::span<const std::uint8_t> bytes, const ringtap::PacketMetadata& metadata) {
   const std::uint16_t linkType = ringtap::linkTypeOf(metadata.hardwareType);
-  if (!addressesPass(hosts, addressesOf(linkType, bytes))) return 0;
+  if (!addressesPass(chosen, addressesOf(linkType, bytes))) return 0;
   return tailVerdict(spec, bytes, static_cast<std::uint32_t>(bytes.size()), metadata);
 }
 

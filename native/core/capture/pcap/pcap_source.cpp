@@ -125,7 +125,7 @@ Result<> PcapSource::learn() {
 Result<> PcapSource::filter(const FilterSpec& spec) {
   std::lock_guard lock(mutex_);
   if (!kernelFiltered_) return setUserFilter(spec);
-  auto program = assembleClassic(spec, {});
+  auto program = assembleCbpf(spec, {});
   if (!program) return std::move(program.error());
   return attachFilter(fd_, *program);
 }

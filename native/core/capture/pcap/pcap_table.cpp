@@ -35,7 +35,7 @@ class PcapTable::Filter final : public KernelFilter {
   Result<> replace(const FilterSpec& spec) override { return table_->replace(spec); }
   std::optional<std::uint64_t> accepted(std::uint32_t index) const override { return table_->accepted(index); }
   bool unlistedPassUnfiltered() const override { return false; }
-  FilterMode form() const override { return FilterMode::None; }
+  FilterMode filterMode() const override { return FilterMode::None; }
 
  private:
   std::shared_ptr<PcapTable> table_;

@@ -6,9 +6,9 @@
 namespace ringtap {
 
 Result<std::unique_ptr<RingIntake>> RingIntake::open(const RingOptions& ring, std::uint32_t count, Sharing sharing,
-                                                     FilterMode form, bool dedupe, const IntakeContext& context,
+                                                     FilterMode mode, bool dedupe, const IntakeContext& context,
                                                      std::function<void()> onDrained) {
-  std::unique_ptr<RingIntake> self(new RingIntake(count, sharing, form, dedupe, std::move(onDrained)));
+  std::unique_ptr<RingIntake> self(new RingIntake(count, sharing, mode, dedupe, std::move(onDrained)));
   RingOptions options = ring;
   for (std::uint32_t number = 0; number < count; ++number) {
     auto opened = Ring::open(options);
@@ -38,7 +38,7 @@ Result<std::unique_ptr<KernelFilter>> RingIntake::attach(const FilterSpec& spec,
   }
   std::vector<int> sockets;
   for (const auto& ring : rings_) sockets.push_back(ring->fd());
-  return KernelFilter::attach(spec, acceptUnlisted, form_, dedupe_, std::move(sockets));
+  return KernelFilter::attach(spec, acceptUnlisted, mode_, dedupe_, std::move(sockets));
 }
 
 Result<> RingIntake::begin() {

@@ -19,9 +19,9 @@ namespace ringtap {
 
 class RingIntake final : public Intake {
  public:
-  // Opens the rings. `form`, `dedupe`: see KernelFilter.
+  // Opens the rings. `mode`, `dedupe`: see KernelFilter.
   [[nodiscard]] static Result<std::unique_ptr<RingIntake>> open(const RingOptions& ring, std::uint32_t count,
-                                                                Sharing sharing, FilterMode form, bool dedupe,
+                                                                Sharing sharing, FilterMode mode, bool dedupe,
                                                                 const IntakeContext& context,
                                                                 std::function<void()> onDrained);
 
@@ -42,15 +42,15 @@ class RingIntake final : public Intake {
   [[nodiscard]] IntakeSize size() const override;
 
  private:
-  RingIntake(std::uint32_t count, Sharing sharing, FilterMode form, bool dedupe, std::function<void()> onDrained)
-      : form_(form), dedupe_(dedupe), onDrained_(std::move(onDrained)) {
+  RingIntake(std::uint32_t count, Sharing sharing, FilterMode mode, bool dedupe, std::function<void()> onDrained)
+      : mode_(mode), dedupe_(dedupe), onDrained_(std::move(onDrained)) {
     if (sharing == Sharing::ByProgram) owners_.emplace(count);
   }
 
   template <typename Of>
   [[nodiscard]] std::vector<std::uint64_t> ofEach(Of&& of) const;
 
-  const FilterMode form_;
+  const FilterMode mode_;
   const bool dedupe_;
   std::function<void()> onDrained_;
   std::optional<RingOwners> owners_;  // where Sharing::ByProgram; JavaScript's thread's once attached

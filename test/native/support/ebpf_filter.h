@@ -1,4 +1,4 @@
-// The eBPF form of a socket filter in the machine of ebpf_machine.h, with its tables as KernelFilter keeps them.
+// The eBPF mode of a socket filter in the machine of ebpf_machine.h, with its tables as KernelFilter keeps them.
 #pragma once
 
 #include <linux/if_arp.h>
@@ -13,9 +13,9 @@
 
 namespace support {
 
-class EbpfForm {
+class EbpfFilterModel {
  public:
-  EbpfForm(const ringtap::FilterSpec& spec, bool acceptUnlisted, bool dedupe = false) {
+  EbpfFilterModel(const ringtap::FilterSpec& spec, bool acceptUnlisted, bool dedupe = false) {
     machine.maps[kSlotOf] = {.valueSize = 4, .entries = 64};
     machine.maps[kSlots] = {.array = true, .valueSize = sizeof(ringtap::Slot), .entries = 64};
     machine.maps[kUnlisted] = {.valueSize = 8, .entries = 64};
@@ -25,7 +25,7 @@ class EbpfForm {
       machine.maps[kPath] = {.array = true, .valueSize = sizeof(ringtap::DedupePath), .entries = 1};
       fds.dedupe = ringtap::DedupeMapFds{kRelations, kPath};
     }
-    if (spec.hosts) fds.hosts = addressMaps(spec.hosts->addresses());
+    if (spec.addresses) fds.addresses = addressMaps(spec.addresses->addresses());
     auto assembled = ringtap::assembleEbpf(spec, acceptUnlisted, fds);
     if (assembled.ok()) code = std::move(*assembled);
   }
@@ -60,8 +60,8 @@ class EbpfForm {
   std::vector<bpf_insn> code;  // empty where it could not be assembled
 
  private:
-  static constexpr int kSlotOf = 3, kSlots = 4, kUnlisted = 5, kRelations = 6, kPath = 7, kHosts4 = 8, kPrefixes4 = 9,
-                       kHosts6 = 10, kPrefixes6 = 11;
+  static constexpr int kSlotOf = 3, kSlots = 4, kUnlisted = 5, kRelations = 6, kPath = 7, kAddresses4 = 8,
+                       kPrefixes4 = 9, kAddresses6 = 10, kPrefixes6 = 11;
 
   std::uint64_t sum(int map, std::size_t offset) {
     std::uint64_t all = 0;
@@ -73,21 +73,21 @@ class EbpfForm {
     return all;
   }
 
-  // As core/host_maps.cpp fills the kernel's.
+  // As core/bpf/address_maps.cpp fills the kernel's.
   ringtap::AddressMapFds addressMaps(const ringtap::AddressSet& addresses) {
     ringtap::AddressMapFds fds;
     fds.including = addresses.including();
-    fill(addresses.v4(), kHosts4, kPrefixes4, fds.hosts4, fds.prefixes4);
-    fill(addresses.v6(), kHosts6, kPrefixes6, fds.hosts6, fds.prefixes6);
+    fill(addresses.v4(), kAddresses4, kPrefixes4, fds.addresses4, fds.prefixes4);
+    fill(addresses.v6(), kAddresses6, kPrefixes6, fds.addresses6, fds.prefixes6);
     return fds;
   }
   template <typename Bits>
-  void fill(const ringtap::AddressSet::Family<Bits>& family, int hosts, int prefixes, std::optional<int>& addressesFd,
+  void fill(const ringtap::AddressSet::Family<Bits>& family, int singles, int prefixes, std::optional<int>& addressesFd,
             std::optional<int>& prefixesFd) {
     for (const auto& entry : family.entries) {
       const bool single = entry.length == 8 * sizeof(Bits);
-      (single ? addressesFd : prefixesFd) = single ? hosts : prefixes;
-      EbpfMap& map = machine.maps[single ? hosts : prefixes];
+      (single ? addressesFd : prefixesFd) = single ? singles : prefixes;
+      EbpfMap& map = machine.maps[single ? singles : prefixes];
       map.valueSize = 4;
       map.trie = !single;
       map.keySize = sizeof(Bits) + (single ? 0 : 4);

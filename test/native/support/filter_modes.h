@@ -11,7 +11,7 @@ namespace support {
 
 // Those that this process may use. The other is not tested then, and the program says so, once. In a user namespace
 // (namespace.h) a process has the capability, and the kernel makes no map for it all the same: so this tries.
-inline const std::vector<ringtap::FilterMode>& forms() {
+inline const std::vector<ringtap::FilterMode>& filterModes() {
   using ringtap::FilterMode;
   static const std::vector<FilterMode> usable = [] {
     if (ringtap::mayUseBpf() && ringtap::createHashMap(4, 1).ok())

@@ -1,11 +1,11 @@
 // Address sets: what opening with them costs, and what they cost for each packet.
 //
-//   node dist/work/bench/hosts.js [--trials N] [--markdown]
+//   node dist/work/bench/filter/addresses.js [--trials N] [--markdown]
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { AddressSpec } from '../support/address-list.js'
 import { ConsumerProcess, type Who } from '../support/consumer-process.js'
 import { FilterCost } from '../support/filter-cost.js'
-import type { AddressSpec } from '../support/host-list.js'
 import { options } from '../support/options.js'
 import { takeTurns } from '../support/rounds.js'
 import { addWire, enterStage } from '../support/stage.js'
@@ -20,7 +20,7 @@ const warmUp = 200_000
 
 interface Contestant {
   name: string
-  hosts?: AddressSpec
+  addresses?: AddressSpec
   /** Opening alone. */
   openOnly?: boolean
   missing?: undefined
@@ -29,7 +29,7 @@ interface Contestant {
 interface Sample {
   /** Milliseconds until it receives. */
   open: number
-  /** Nanoseconds in the filter for each packet; NaN in the classic form, of which the kernel does not tell. */
+  /** Nanoseconds in the filter for each packet; NaN in the classic mode, of which the kernel does not tell. */
   filter: number
   /** Nanoseconds of processor time for each packet: of the whole machine, sender and kernel included. */
   all: number
@@ -38,12 +38,12 @@ interface Sample {
 }
 
 const excluding = (of: AddressSpec['of'], many: number, table?: 'classic'): Contestant => ({
-  name: `${many} ${of === 'networks' ? 'networks' : `hosts, ${of}`}${table ? ', classic form' : ''}`,
-  hosts: { count: many, of, as: 'excludeHosts', table },
+  name: `${many} ${of === 'networks' ? 'networks' : `hosts, ${of}`}${table ? ', classic mode' : ''}`,
+  addresses: { count: many, of, as: 'excludeHosts', table },
 })
 const filtering = (many: number): Contestant => ({
   name: `${many} hosts, IPv4, as a pcap filter`,
-  hosts: { count: many, of: 'IPv4', as: 'filter' },
+  addresses: { count: many, of: 'IPv4', as: 'filter' },
   openOnly: true,
 })
 const everybody: Contestant[] = [
@@ -67,8 +67,8 @@ await enterStage(import.meta.url)
 const wire = await addWire()
 const cost = await FilterCost.start()
 
-async function trial({ hosts, openOnly }: Contestant): Promise<Sample> {
-  const who: Who = { spec: { who: 'ringtap', visit: 'lengths', hosts } }
+async function trial({ addresses, openOnly }: Contestant): Promise<Sample> {
+  const who: Who = { spec: { who: 'ringtap', visit: 'lengths', addresses } }
   const consumer = await ConsumerProcess.start(who, [wire.near])
   const open = consumer.openSeconds * 1000
   try {
@@ -81,7 +81,7 @@ async function trial({ hosts, openOnly }: Contestant): Promise<Sample> {
     const { arrived } = await wire.send(count, rate)
     await sleep(200)
     const all = busy() - before
-    const filter = hosts?.table === 'classic' ? Number.NaN : await cost.perRun()
+    const filter = addresses?.table === 'classic' ? Number.NaN : await cost.perRun()
     const { packets, cpu } = await consumer.report()
     if (packets !== arrived) throw new Error(`${packets} packets delivered of ${arrived} that arrived`)
     return { open, filter, all: all / packets, own: (cpu / packets) * 1e9 }
@@ -95,7 +95,7 @@ cost.end()
 
 type Row = (typeof rows)[number]
 const middle = (row: Row | undefined, of: keyof Sample) => median((row?.samples ?? []).map((sample) => sample[of]))
-const without = rows.find(({ hosts }) => !hosts)
+const without = rows.find(({ addresses }) => !addresses)
 const more = (row: Row, of: keyof Sample, digits: number) => {
   const value = middle(row, of) - middle(without, of)
   return Number.isFinite(value) ? value.toFixed(digits) : '-'

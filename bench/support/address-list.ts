@@ -8,7 +8,7 @@ export interface AddressSpec {
   table?: 'classic' | undefined
 }
 
-export function hostList({ count, of }: AddressSpec): string[] {
+export function addressList({ count, of }: AddressSpec): string[] {
   return Array.from({ length: count }, (_, i) => {
     // A permutation of 32 bits: no address comes twice.
     const bits = Math.imul(i + 1, 0x9e3779b1) >>> 0
