@@ -1,3 +1,4 @@
+import { endianness } from 'node:os'
 import { types } from 'node:util'
 
 import { checkGroup, checkInteger } from '../arguments.js'
@@ -14,6 +15,23 @@ export interface CompileFilterOptions {
   linkType?: number | undefined
   /** What the program returns for a packet that matches: the number of bytes to keep. 1 to 262144, default 262144. */
   snapshotLength?: number | undefined
+  /**
+   * Where the packets come from.
+   *
+   * - `'live'`: a capture, or anywhere else.
+   * - `'savefile'`: a file, for the program that `openFile`, tcpdump and tshark run on it. On the link types of loopback
+   *   devices (0, 108, 109) it accepts the numbers that every system has for IPv6, in the file's byte order; and
+   *   `inbound`, `outbound` and `ifindex` are refused on link types whose header does not have these (Ethernet).
+   *
+   * @defaultValue `'live'`
+   */
+  source?: 'live' | 'savefile' | undefined
+  /**
+   * With `source: 'savefile'`: the file's byte order.
+   *
+   * @defaultValue this machine's own (os.endianness())
+   */
+  byteOrder?: 'LE' | 'BE' | undefined
 }
 
 /** One instruction of classic BPF: struct sock_filter in linux/filter.h, struct bpf_insn in libpcap. */
@@ -72,14 +90,14 @@ export class CompiledFilter {
    * on an interface with index 0, and `vlan` sees the tags that are in `bytes`.
    *
    * @param bytes The packet, from its link-layer header on, see `linkType`.
-   * @param originalLength Its length on the wire in bytes, if `bytes` is cut short; `len`, `less` and `greater` test
-   *   it. Default: the length of `bytes`.
+   * @param originalLength Its length on the wire in bytes, which `len`, `less` and `greater` test. Default: the length of
+   *   `bytes`. Packets of a file may state less than they hold; as in libpcap, that changes nothing but these tests.
    * @throws CaptureError `ERR_OPTION` for a wrong argument.
    */
   matches(bytes: Uint8Array, originalLength?: number): boolean {
     if (!types.isUint8Array(bytes)) throw optionError('bytes', 'a Uint8Array', bytes)
     if (originalLength === undefined) return native().filterMatches(this.#handle, bytes, bytes.length)
-    checkInteger(originalLength, 'originalLength', bytes.length, maxLength, '(the length of bytes is the least)')
+    checkInteger(originalLength, 'originalLength', 0, maxLength)
     return native().filterMatches(this.#handle, bytes, originalLength)
   }
 
@@ -140,11 +158,20 @@ export class CompiledFilter {
  */
 export async function compileFilter(expression: string, options?: CompileFilterOptions): Promise<CompiledFilter> {
   if (typeof expression !== 'string') throw optionError('expression', 'a string', expression)
-  const given = checkGroup(options, 'options', ['linkType', 'snapshotLength'])
+  const given = checkGroup(options, 'options', ['linkType', 'snapshotLength', 'source', 'byteOrder'])
   const linkType = checkInteger(given.linkType ?? LinkType.ETHERNET, 'linkType', 0, 0xffff)
   const snapshotLength = checkInteger(given.snapshotLength ?? maxSnapshotLength, 'snapshotLength', 1, maxSnapshotLength)
+  const { source = 'live', byteOrder } = given
+  if (source !== 'live' && source !== 'savefile') throw optionError('source', "'live' or 'savefile'", source)
+  if (byteOrder !== undefined && byteOrder !== 'LE' && byteOrder !== 'BE') {
+    throw optionError('byteOrder', "'LE' or 'BE'", byteOrder)
+  }
+  if (byteOrder !== undefined && source === 'live') {
+    throw optionError('byteOrder', "left out without source: 'savefile'", byteOrder)
+  }
+  const order = source === 'live' ? 0 : (byteOrder ?? endianness()) === 'LE' ? 1 : 2
   const handle = await native()
-    .compileFilter(expression, linkType, snapshotLength)
+    .compileFilter(expression, linkType, snapshotLength, order)
     .catch((error) => {
       // The snapshot length is in order: what else libpcap may not know is the link type.
       throw blame(error, error.code === 'ERR_OPTION' ? 'linkType' : 'expression')

@@ -6,7 +6,8 @@ import { nativeExports } from '../native/native.js'
  * @internal
  */
 export interface FilterNative {
-  compileFilter(expression: string, linkType: number, snapshotLength: number): Promise<FilterHandle>
+  /** `byteOrder`: 1 little endian, 2 big endian, of the savefile that the packets come from; 0 for packets of none. */
+  compileFilter(expression: string, linkType: number, snapshotLength: number, byteOrder: number): Promise<FilterHandle>
   filterInstructions(handle: FilterHandle): ArrayBuffer
   filterListing(handle: FilterHandle): string
   filterMatches(handle: FilterHandle, bytes: Uint8Array, originalLength: number): boolean

@@ -2,6 +2,7 @@
 #include "core/bpf/filter.h"
 
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
@@ -27,14 +28,17 @@ const FilterProgram* programOf(const Napi::CallbackInfo& info) {
   return program;
 }
 
-// compileFilter(expression, linkType, snapshotLength): Promise of a handle
+// compileFilter(expression, linkType, snapshotLength, byteOrder): Promise of a handle. `byteOrder`: 1 little endian, 2
+// big endian, of the savefile that the packets come from; 0 for packets that come from none.
 Napi::Value compile(const Napi::CallbackInfo& info) {
   const std::string expression = info[0].As<Napi::String>().Utf8Value();
   const auto linkType = static_cast<std::uint16_t>(info[1].As<Napi::Number>().Uint32Value());
   const std::uint32_t snapshotLength = info[2].As<Napi::Number>().Uint32Value();
+  constexpr FilterInput inputs[] = {FilterInput::Memory, FilterInput::LittleEndianFile, FilterInput::BigEndianFile};
+  const FilterInput input = inputs[info[3].As<Napi::Number>().Uint32Value() % std::size(inputs)];
   return runAsync(
       info.Env(), "ringtap compileFilter",
-      [=] { return compileFilter(expression, linkType, snapshotLength, FilterExtensions::None); },
+      [=] { return compileFilter(expression, linkType, snapshotLength, input); },
       [](Napi::Env env, Result<CompiledFilter>& compiled) -> Result<Napi::Value> {
         if (!compiled) return std::move(compiled.error());
         return ProgramHandle::New(env, std::make_unique<FilterProgram>(std::move(compiled->instructions)));

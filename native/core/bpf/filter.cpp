@@ -6,7 +6,9 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
+#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -178,23 +180,47 @@ Result<FilterProgram> compileOn(pcap_t* handle, const std::string& expression) {
   return instructions;
 }
 
+// A handle that reads an empty savefile.
+PcapHandle openSavefile(std::uint16_t linkType, std::uint32_t snapshotLength, bool bigEndian) {
+  pcap_file_header header{0xa1b2c3d4, 2, 4, 0, 0, snapshotLength, linkType};
+  if (bigEndian != (std::endian::native == std::endian::big)) {
+    header.magic = __builtin_bswap32(header.magic);
+    header.version_major = __builtin_bswap16(header.version_major);
+    header.version_minor = __builtin_bswap16(header.version_minor);
+    header.snaplen = __builtin_bswap32(header.snaplen);
+    header.linktype = __builtin_bswap32(header.linktype);
+  }
+  std::FILE* file = ::fmemopen(&header, sizeof header, "r");
+  if (file == nullptr) return nullptr;
+  char reason[PCAP_ERRBUF_SIZE];
+  // Reads the header at once; from then on the handle owns the file, and nothing reads from it again.
+  PcapHandle handle(pcap_fopen_offline(file, reason));
+  if (!handle) std::fclose(file);
+  return handle;
+}
+
 bool isKnown(std::uint16_t linkType) {
   return isUserLinkType(linkType) || pcap_datalink_val_to_name(dltOf(linkType)) != nullptr;
 }
 
 }  // namespace
 
+bool testsMetadata(const std::string& expression) {
+  bool tests = false;
+  forEachWord(expression,
+              [&](std::string_view word) { tests |= word == "inbound" || word == "outbound" || word == "ifindex"; });
+  return tests;
+}
+
 bool needsKernelExtensions(const std::string& expression) {
-  bool needs = false;
-  forEachWord(expression, [&](std::string_view word) {
-    // Only vlan with libpcap 1.10; later ones refuse the others on a handle that does not capture.
-    needs |= word == "vlan" || word == "inbound" || word == "outbound" || word == "ifindex";
-  });
+  // Of these only vlan with libpcap 1.10; later ones refuse the others on a handle that does not capture.
+  bool needs = testsMetadata(expression);
+  forEachWord(expression, [&](std::string_view word) { needs |= word == "vlan"; });
   return needs;
 }
 
 Result<CompiledFilter> compileFilter(const std::string& expression, std::uint16_t linkType,
-                                     std::uint32_t snapshotLength, FilterExtensions extensions) {
+                                     std::uint32_t snapshotLength, FilterInput input) {
   if (snapshotLength == 0 || snapshotLength > kMaxSnapshotLength) {
     return Error{Code::Option, "the snapshot length must be between 1 and " + std::to_string(kMaxSnapshotLength) +
                                    "; got " + std::to_string(snapshotLength)};
@@ -205,18 +231,21 @@ Result<CompiledFilter> compileFilter(const std::string& expression, std::uint16_
     return result;
   }
   if (expression.find('\0') != std::string::npos) return refused(expression, "it holds a NUL byte");
-  if (!isKnown(linkType)) {
-    return Error{Code::Option, "libpcap does not know the link type " + std::to_string(linkType)};
-  }
   if (const std::string size = hopelessSize(expression); !size.empty()) return tooLarge(expression, size);
 
   PcapHandle handle;
-  if (extensions == FilterExtensions::Kernel && linkType == kLinkTypeEthernet && needsKernelExtensions(expression)) {
+  const bool file = input == FilterInput::LittleEndianFile || input == FilterInput::BigEndianFile;
+  if (file) {
+    handle = openSavefile(linkType, snapshotLength, input == FilterInput::BigEndianFile);
+  } else if (input == FilterInput::Socket && linkType == kLinkTypeEthernet && needsKernelExtensions(expression)) {
     handle = activateAny(snapshotLength);
     result.extensionsMissing = !handle;
   }
-  if (!handle) handle.reset(pcap_open_dead(dltOf(linkType), static_cast<int>(snapshotLength)));
+  if (!handle && !file) handle.reset(pcap_open_dead(dltOf(linkType), static_cast<int>(snapshotLength)));
   if (!handle) return Error::fromErrno("pcap_open_dead", "no memory to compile a filter");
+  if (pcap_datalink_val_to_name(pcap_datalink(handle.get())) == nullptr) {
+    return Error{Code::Option, "libpcap does not know the link type " + std::to_string(linkType)};
+  }
 
   Result<FilterProgram> compiled = FilterProgram{};
   const auto work = [&] { compiled = compileOn(handle.get(), expression); };
@@ -233,12 +262,12 @@ Result<CompiledFilter> compileFilter(const std::string& expression, std::uint16_
 }
 
 Result<LinkTypeFilters> compileForLinkTypes(const std::string& expression, std::uint32_t snapshotLength,
-                                            FilterExtensions extensions, std::span<const std::uint16_t> linkTypes) {
+                                            FilterInput input, std::span<const std::uint16_t> linkTypes) {
   LinkTypeFilters result;
   Error first;
   bool valid = false;
   for (const std::uint16_t linkType : linkTypes) {
-    auto compiled = compileFilter(expression, linkType, snapshotLength, extensions);
+    auto compiled = compileFilter(expression, linkType, snapshotLength, input);
     if (compiled.ok()) {
       valid = true;
       result.extensionsMissing |= compiled->extensionsMissing;

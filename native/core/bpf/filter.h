@@ -18,19 +18,24 @@ namespace ringtap {
 // The largest snapshot length (libpcap's own bound), and the default.
 inline constexpr std::uint32_t kMaxSnapshotLength = 262144;
 
-enum class FilterExtensions {
-  // The program reads the packet's bytes: for savefiles and for packets with their VLAN tags in place.
-  None,
-  // The program may also ask the kernel (SKF_AD_*): for sockets, where `vlan` has to match tags that the kernel took
+enum class FilterInput {
+  // Packets in memory: the program reads their bytes alone.
+  Memory,
+  // Packets on a socket. The program may also ask the kernel (SKF_AD_*): `vlan` has to match tags that the kernel took
   // out of the packet. libpcap generates such code only for a handle that captures on an Ethernet device, so one is
   // activated for a moment where the expression needs it (CAP_NET_RAW, and one device of the namespace up).
-  Kernel,
+  Socket,
+  // Packets of a savefile of that byte order, as libpcap's own savefiles: on loopback's link types (0, 108, 109) it
+  // accepts every system's number for IPv6, in the file's byte order; and what no savefile has, such as the direction
+  // of an Ethernet packet, is refused.
+  LittleEndianFile,
+  BigEndianFile,
 };
 
 struct CompiledFilter {
   FilterProgram instructions;
-  // FilterExtensions::Kernel was asked for and needed, and no device could be activated: the program does not match
-  // tags that the kernel has stripped. Worth a warning.
+  // FilterInput::Socket was given and its extensions needed, and no device could be activated: the program does not
+  // match tags that the kernel has stripped. Worth a warning.
   bool extensionsMissing = false;
 };
 
@@ -45,7 +50,7 @@ struct CompiledFilter {
 // FilterTooLarge: more than kMaxFilterInstructions, or so much that compiling could only end there, after hours.
 // Option: snapshotLength is 0 or above kMaxSnapshotLength, or libpcap does not know the link type.
 Result<CompiledFilter> compileFilter(const std::string& expression, std::uint16_t linkType,
-                                     std::uint32_t snapshotLength, FilterExtensions extensions);
+                                     std::uint32_t snapshotLength, FilterInput input);
 
 struct LinkTypeFilter {
   std::uint16_t linkType = kLinkTypeUnknown;
@@ -67,11 +72,15 @@ inline constexpr std::uint16_t kUsualLinkTypes[] = {kLinkTypeEthernet, kLinkType
 // none can, the error is that of the first: put Ethernet there. FilterTooLarge of any one is an error of the whole.
 // Takes as long as the link types take one after another.
 Result<LinkTypeFilters> compileForLinkTypes(const std::string& expression, std::uint32_t snapshotLength,
-                                            FilterExtensions extensions,
+                                            FilterInput input,
                                             std::span<const std::uint16_t> linkTypes = kUsualLinkTypes);
 
-// Whether the expression says something that FilterExtensions changes: it has the word vlan, inbound, outbound or
-// ifindex. For a caller that wants to compile again once a device is up.
+// Whether the expression has the word inbound, outbound or ifindex: where the link-layer header of a packet has neither
+// its direction nor its interface, only a socket can answer.
+[[nodiscard]] bool testsMetadata(const std::string& expression);
+
+// Whether FilterInput::Socket gives another program than FilterInput::Memory: the expression has the word vlan,
+// inbound, outbound or ifindex. For a caller that compiles again once a device is up.
 [[nodiscard]] bool needsKernelExtensions(const std::string& expression);
 
 // The program as `tcpdump -d` prints it, each line ended with a newline.

@@ -18,8 +18,7 @@ Result<> compile(FilterRequest& request, const InterfaceMonitor& monitor, std::s
   for (const std::uint16_t linkType : present) {
     if (linkType != kLinkTypeUnknown && !contains(linkTypes, linkType)) linkTypes.push_back(linkType);
   }
-  auto compiled =
-      compileForLinkTypes(*request.expression, request.spec.snapshotLength, FilterExtensions::Kernel, linkTypes);
+  auto compiled = compileForLinkTypes(*request.expression, request.spec.snapshotLength, FilterInput::Socket, linkTypes);
   if (!compiled) return compiled.error();
   for (const LinkTypeFilter& filter : compiled->filters) {
     // Only worth a word where such a device is: the usual link types are compiled in advance.

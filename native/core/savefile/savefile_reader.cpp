@@ -21,8 +21,10 @@ constexpr std::size_t kMaxToldBytes = 1 << 20;
 constexpr std::size_t kMaxTypeWarnings = 20;
 constexpr std::size_t kKeptOverhead = 512;  // of a block that is kept
 
-// Link types for which an expression may be meant: one of them has to accept it. Mostly the first does.
-constexpr std::uint16_t kPlausibleLinkTypes[] = {1, 101, 113, 276, 127, 105, 119, 0, 9, 50, 6, 7, 189, 220, 195, 201};
+// Link types for which an expression may be meant: one of them has to accept it. Mostly the first does. Each has
+// expressions that none before it has, such as PFLOG (117) `action`, SunATM (123) `lane`, MTP2 (140) `dpc`.
+constexpr std::uint16_t kPlausibleLinkTypes[] = {1, 101, 113, 276, 127, 105, 119, 0,   9,  50,
+                                                 6, 7,   117, 123, 140, 189, 195, 201, 220};
 
 std::size_t sizeOf(const std::vector<FileOption>& options) {
   std::size_t size = 0;
@@ -290,7 +292,7 @@ Result<> SavefileReader::checkFilter() const {
   if (!config_.filter) return {};
   std::optional<Error> first;
   for (const std::uint16_t linkType : kPlausibleLinkTypes) {
-    auto compiled = compileFilter(*config_.filter, linkType, kMaxSnapshotLength, FilterExtensions::None);
+    auto compiled = compileFilter(*config_.filter, linkType, kMaxSnapshotLength, FilterInput::LittleEndianFile);
     if (compiled) return {};
     if (compiled.error().code != Code::FilterSyntax) return compiled.error();
     if (!first) first = std::move(compiled.error());
@@ -300,13 +302,16 @@ Result<> SavefileReader::checkFilter() const {
 
 Result<const FilterProgram*> SavefileReader::filterFor(std::uint16_t linkType) {
   if (!config_.filter) return static_cast<const FilterProgram*>(nullptr);
-  auto& program = filters_[linkType];
+  auto& program = filters_[{linkType, bigEndian_}];
   if (program) return static_cast<const FilterProgram*>(program.get());
-  auto compiled = compileFilter(*config_.filter, linkType, kMaxSnapshotLength, FilterExtensions::None);
+  const FilterInput input = bigEndian_ ? FilterInput::BigEndianFile : FilterInput::LittleEndianFile;
+  auto compiled = compileFilter(*config_.filter, linkType, kMaxSnapshotLength, input);
   if (compiled) {
     program = std::make_unique<FilterProgram>(std::move(compiled->instructions));
   } else {
     if (compiled.error().code == Code::FilterTooLarge) return compiled.error();
+    // "None of them matches" would be wrong for `inbound`, and right for nobody who writes it.
+    if (compiled.error().code == Code::FilterSyntax && testsMetadata(*config_.filter)) return compiled.error();
     if (otherTypes_++ < kMaxTypeWarnings) {
       push(SavefileWarning{"the filter cannot be applied to packets of link type " + std::to_string(linkType) +
                            ", none of them matches: " + compiled.error().message});
@@ -320,6 +325,7 @@ Result<const FilterProgram*> SavefileReader::filterFor(std::uint16_t linkType) {
 
 Result<> SavefileReader::section(FileSection section) {
   sections_ = true;
+  bigEndian_ = section.bigEndian;
   // Not for every section: chunks would be as small as the sections.
   if (toldOf_ > kMaxTold || toldBytes_ > kMaxToldBytes) {
     if (!compressed_) position_ = parser_->offset();

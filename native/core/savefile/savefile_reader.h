@@ -129,7 +129,8 @@ class SavefileReader final : private SavefileListener {
   bool ready_ = false;
   bool keepFull_ = false;
   std::size_t kept_ = 0;
-  std::map<std::uint16_t, std::unique_ptr<FilterProgram>> filters_;
+  std::map<std::pair<std::uint16_t, bool>, std::unique_ptr<FilterProgram>> filters_;  // by link type and byte order
+  bool bigEndian_ = false;                                                            // the section's byte order
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -111,7 +111,7 @@ TEST(hostAsLibpcapUnderstandsIt) {
   const AddressFilter including(AddressSet({}, set), false);
   const AddressFilter excluding(AddressSet(set, {}), false);
   for (const Locator& locator : locators()) {
-    const auto compiled = compileFilter(kExpression, locator.linkType, 262144, FilterExtensions::None);
+    const auto compiled = compileFilter(kExpression, locator.linkType, 262144, FilterInput::Memory);
     CHECK(compiled.ok());
     if (!compiled.ok()) continue;
     Choices choices(42);

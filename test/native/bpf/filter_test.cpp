@@ -17,7 +17,7 @@ namespace {
 constexpr std::uint32_t kSnapshot = 262144;
 
 Code codeOf(const std::string& expression, std::uint16_t linkType, std::uint32_t snapshot = kSnapshot) {
-  const auto compiled = compileFilter(expression, linkType, snapshot, FilterExtensions::None);
+  const auto compiled = compileFilter(expression, linkType, snapshot, FilterInput::Memory);
   CHECK(!compiled.ok());
   return compiled.ok() ? Code::System : compiled.error().code;
 }
@@ -46,7 +46,7 @@ std::vector<std::uint8_t> arpFrame() {
 TEST(blankExpressionsMatchEverythingOnAnyLinkType) {
   for (const char* expression : {"", " ", " \t\r\n "}) {
     for (const std::uint16_t linkType : {kLinkTypeEthernet, kLinkTypeRaw, kLinkTypeUnknown}) {
-      const auto compiled = compileFilter(expression, linkType, 96, FilterExtensions::Kernel);
+      const auto compiled = compileFilter(expression, linkType, 96, FilterInput::Socket);
       CHECK(compiled.ok() && compiled.value().instructions == FilterProgram{{BPF_RET | BPF_K, 0, 0, 96}});
     }
   }
@@ -64,7 +64,7 @@ TEST(errorsHaveTheirCode) {
 
 TEST(whatOneLinkTypeCannotExpressMatchesNothingThere) {
   const std::array<std::uint16_t, 4> linkTypes{kLinkTypeEthernet, kLinkTypeRaw, 105, kLinkTypeUnknown};
-  const auto arp = compileForLinkTypes("arp", kSnapshot, FilterExtensions::None, linkTypes);
+  const auto arp = compileForLinkTypes("arp", kSnapshot, FilterInput::Memory, linkTypes);
   CHECK(arp.ok());
   if (arp.ok()) {
     const auto& filters = arp.value().filters;
@@ -77,14 +77,14 @@ TEST(whatOneLinkTypeCannotExpressMatchesNothingThere) {
     CHECK(filters[3].linkType == kLinkTypeUnknown && !filters[3].refusal.empty());
     CHECK(!matches(filters[3].instructions, arpFrame()));
   }
-  const auto wifi = compileForLinkTypes("type mgt subtype beacon", kSnapshot, FilterExtensions::None, linkTypes);
+  const auto wifi = compileForLinkTypes("type mgt subtype beacon", kSnapshot, FilterInput::Memory, linkTypes);
   CHECK(wifi.ok() && !wifi.value().filters[0].refusal.empty() && wifi.value().filters[2].refusal.empty());
 }
 
 TEST(whatNoLinkTypeCanExpressIsTheFirstOnesError) {
   for (const char* expression : {"tcp prt 80", "ip and arp", "type mgt subtype beacon"}) {
-    const auto compiled = compileForLinkTypes(expression, kSnapshot, FilterExtensions::None);
-    const auto ethernet = compileFilter(expression, kLinkTypeEthernet, kSnapshot, FilterExtensions::None);
+    const auto compiled = compileForLinkTypes(expression, kSnapshot, FilterInput::Memory);
+    const auto ethernet = compileFilter(expression, kLinkTypeEthernet, kSnapshot, FilterInput::Memory);
     CHECK(!compiled.ok() && !ethernet.ok() && compiled.error().message == ethernet.error().message);
   }
 }
@@ -96,7 +96,7 @@ TEST(tooLargeForOneIsTooLarge) {
     std::snprintf(address, sizeof address, " or ether host 2:0:0:0:%x:%x", i >> 8, i & 255);
     list += address;
   }
-  const auto compiled = compileForLinkTypes(list, kSnapshot, FilterExtensions::None);
+  const auto compiled = compileForLinkTypes(list, kSnapshot, FilterInput::Memory);
   CHECK(!compiled.ok() && compiled.error().code == Code::FilterTooLarge);
 }
 
@@ -119,11 +119,11 @@ TEST(vlanMatchesStrippedTagsWithExtensionsOnly) {
   tagged[13] = 0x00;
   tagged[15] = 5;
 
-  const auto dead = compileFilter("vlan 5", kLinkTypeEthernet, kSnapshot, FilterExtensions::None);
+  const auto dead = compileFilter("vlan 5", kLinkTypeEthernet, kSnapshot, FilterInput::Memory);
   CHECK(dead.ok() && !dead.value().extensionsMissing && !asksKernel(dead.value().instructions));
   CHECK(matches(dead.value().instructions, tagged) && !matches(dead.value().instructions, arpFrame(), stripped));
 
-  const auto live = compileFilter("vlan 5", kLinkTypeEthernet, kSnapshot, FilterExtensions::Kernel);
+  const auto live = compileFilter("vlan 5", kLinkTypeEthernet, kSnapshot, FilterInput::Socket);
   CHECK(live.ok());
   if (live.ok()) {
     const auto& program = live.value().instructions;
@@ -138,7 +138,7 @@ TEST(vlanMatchesStrippedTagsWithExtensionsOnly) {
       CHECK(!matches(program, arpFrame(), stripped));
     }
   }
-  const auto plain = compileFilter("tcp", kLinkTypeEthernet, kSnapshot, FilterExtensions::Kernel);
+  const auto plain = compileFilter("tcp", kLinkTypeEthernet, kSnapshot, FilterInput::Socket);
   CHECK(plain.ok() && !plain.value().extensionsMissing);
 }
 
@@ -152,8 +152,8 @@ TEST(threadsDoNotMix) {
       std::snprintf(operand, sizeof operand, "#0x%zx ", 1000 + i);
       bool ok = true;
       for (int round = 0; round < 50; ++round) {
-        const auto good = compileFilter("tcp port " + port, kLinkTypeEthernet, kSnapshot, FilterExtensions::None);
-        const auto bad = compileFilter("nonsense" + port + " !", kLinkTypeRaw, kSnapshot, FilterExtensions::None);
+        const auto good = compileFilter("tcp port " + port, kLinkTypeEthernet, kSnapshot, FilterInput::Memory);
+        const auto bad = compileFilter("nonsense" + port + " !", kLinkTypeRaw, kSnapshot, FilterInput::Memory);
         ok = ok && good.ok() && filterListing(good.value().instructions).find(operand) != std::string::npos;
         ok = ok && !bad.ok() && bad.error().message.find(port) != std::string::npos;
       }

@@ -133,7 +133,7 @@ TEST(bothFormsSeeTheSame) {
         CaptureConfig config = small(mode);
         config.filter.direction = direction;
         if (*expression != '\0') {
-          auto compiled = compileForLinkTypes(expression, config.filter.snapshotLength, FilterExtensions::None);
+          auto compiled = compileForLinkTypes(expression, config.filter.snapshotLength, FilterInput::Memory);
           CHECK(compiled.ok());
           if (!compiled.ok()) continue;
           config.filter.filtered = true;
@@ -274,7 +274,7 @@ TEST(theFilterIsReplacedWhileAllElseGoesOn) {
     std::vector<FilterSpec> filters;
     for (const char* expression : {"udp", "greater 10", "not tcp and not arp"}) {
       FilterSpec spec = config.filter;
-      auto compiled = compileForLinkTypes(expression, spec.snapshotLength, FilterExtensions::None);
+      auto compiled = compileForLinkTypes(expression, spec.snapshotLength, FilterInput::Memory);
       CHECK(compiled.ok());
       if (!compiled.ok()) return;
       spec.filtered = true;

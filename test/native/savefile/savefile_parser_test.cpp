@@ -293,7 +293,7 @@ TEST(flags_become_directions) {
 }
 
 TEST(filter_selection_and_snapshot_length) {
-  auto compiled = compileFilter("len > 50", 1, 262144, FilterExtensions::None);
+  auto compiled = compileFilter("len > 50", 1, 262144, FilterInput::Memory);
   CHECK(compiled.ok());
   if (!compiled) return;
   const FileBytes file = somePcap({}, 40);

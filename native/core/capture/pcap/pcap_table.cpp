@@ -255,7 +255,7 @@ Result<std::optional<Error>> PcapTable::compileFor(const PcapSource& source) {
     snapshotLength = spec_.snapshotLength;
   }
   const std::uint16_t linkType = source.linkType();
-  auto compiled = compileForLinkTypes(expression, snapshotLength, FilterExtensions::None, {&linkType, 1});
+  auto compiled = compileForLinkTypes(expression, snapshotLength, FilterInput::Memory, {&linkType, 1});
   LinkTypeFilter own{linkType, {}, {}};
   if (compiled) own = std::move(compiled->filters.front());
   else if (compiled.error().code == Code::FilterSyntax) own.refusal = compiled.error().message;
