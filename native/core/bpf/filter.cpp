@@ -99,17 +99,16 @@ Error tooLarge(const std::string& expression, const std::string& size) {
 }
 
 PcapHandle activate(const char* name, std::uint32_t snapshotLength, bool& denied) {
-  char reason[PCAP_ERRBUF_SIZE];
-  PcapHandle handle(pcap_create(name, reason));
-  if (!handle) return nullptr;
-  pcap_set_snaplen(handle.get(), static_cast<int>(snapshotLength));
-  pcap_set_buffer_size(handle.get(), 64 * 1024);  // becomes a single frame
-  pcap_set_timeout(handle.get(), 1000);
-  pcap_set_protocol_linux(handle.get(), kQuietProtocol);
-  const int status = pcap_activate(handle.get());
-  denied = status == PCAP_ERROR_PERM_DENIED;
-  if (status < 0 || pcap_datalink(handle.get()) != DLT_EN10MB) return nullptr;
-  return handle;
+  auto activated = activateHandle(name, [&](pcap_t* handle) {
+    pcap_set_snaplen(handle, static_cast<int>(snapshotLength));
+    pcap_set_buffer_size(handle, 64 * 1024);  // becomes a single frame
+    pcap_set_timeout(handle, 1000);
+    pcap_set_protocol_linux(handle, kQuietProtocol);
+  });
+  if (!activated || !activated->handle) return nullptr;
+  denied = activated->status == PCAP_ERROR_PERM_DENIED;
+  if (activated->status < 0 || pcap_datalink(activated->handle.get()) != DLT_EN10MB) return nullptr;
+  return std::move(activated->handle);
 }
 
 bool isUpEthernet(int socket, const char* name) {

@@ -1,9 +1,14 @@
 // The one owner of a libpcap handle.
 #pragma once
 
+#include <fcntl.h>
 #include <pcap/pcap.h>
 
+#include <cerrno>
+#include <functional>
 #include <memory>
+
+#include "core/util/private_descriptors.h"
 
 namespace ringtap {
 
@@ -11,6 +16,34 @@ struct PcapCloser {
   void operator()(pcap_t* handle) const { pcap_close(handle); }
 };
 using PcapHandle = std::unique_ptr<pcap_t, PcapCloser>;
+
+// A live handle and what became of it.
+struct ActivatedHandle {
+  PcapHandle handle;                   // null where pcap_create() failed, for `reason`
+  int status = PCAP_ERROR;             // of pcap_activate()
+  int number = 0;                      // errno after it
+  char reason[PCAP_ERRBUF_SIZE] = "";  // of pcap_create()
+};
+
+// Makes a live handle, lets `configure` set it up, and activates it. What libpcap opens is inherited by no program that
+// this process executes: libpcap itself does not set FD_CLOEXEC (1.10; private_descriptors.h has the limits).
+[[nodiscard]] inline Result<ActivatedHandle> activateHandle(const char* device,
+                                                            const std::function<void(pcap_t*)>& configure) {
+  ActivatedHandle result;
+  auto opened = openPrivately([&] {
+    result.handle.reset(pcap_create(device, result.reason));
+    if (!result.handle) return;
+    configure(result.handle.get());
+    errno = 0;
+    result.status = pcap_activate(result.handle.get());
+    result.number = errno;
+  });
+  if (!opened) return std::move(opened.error());
+  if (result.handle && result.status >= 0) {
+    if (const int fd = pcap_fileno(result.handle.get()); fd >= 0) (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
+  return result;
+}
 
 // For pcap_set_protocol_linux(): an EtherType set apart for local experiments (IEEE 802). A packet socket that was
 // bound to it by pcap_activate() receives next to nothing until it is bound anew.

@@ -30,8 +30,7 @@ int optionOf(int socket, int option) {
   return ::getsockopt(socket, SOL_SOCKET, option, &value, &length) == 0 ? value : -1;
 }
 
-Error activationError(pcap_t* handle, const std::string& device, int status) {
-  const int number = errno;
+Error activationError(pcap_t* handle, const std::string& device, int status, int number) {
   const std::string detail = pcap_geterr(handle);
   Error error{Code::System, device + ": " + (detail.empty() ? pcap_statustostr(status) : detail), 0, "pcap_activate",
               device};
@@ -66,19 +65,20 @@ struct PcapSource::Reading {
 
 Result<std::shared_ptr<PcapSource>> PcapSource::open(const std::string& device, std::uint32_t index,
                                                      const PcapSettings& settings, std::size_t bufferSize) {
-  char reason[PCAP_ERRBUF_SIZE] = "";
-  PcapHandle handle(pcap_create(device.c_str(), reason));
-  if (!handle) return Error{Code::System, device + ": " + reason, 0, "pcap_create", device};
   // One tag more than is kept: libpcap cuts after it has put the tag back.
   const std::uint32_t length = std::min<std::uint32_t>(settings.snapshotLength + kTagLength, kMaxSnapshotLength);
-  pcap_set_snaplen(handle.get(), static_cast<int>(length));
-  pcap_set_buffer_size(handle.get(), static_cast<int>(std::min<std::size_t>(bufferSize, INT_MAX)));
-  pcap_set_timeout(handle.get(), static_cast<int>(settings.timeoutMilliseconds));
-  pcap_set_protocol_linux(handle.get(), kQuietProtocol);
-  (void)pcap_set_tstamp_precision(handle.get(), PCAP_TSTAMP_PRECISION_NANO);  // where there is no such, microseconds
-  errno = 0;
-  const int status = pcap_activate(handle.get());
-  if (status < 0) return activationError(handle.get(), device, status);
+  auto activated = activateHandle(device.c_str(), [&](pcap_t* handle) {
+    pcap_set_snaplen(handle, static_cast<int>(length));
+    pcap_set_buffer_size(handle, static_cast<int>(std::min<std::size_t>(bufferSize, INT_MAX)));
+    pcap_set_timeout(handle, static_cast<int>(settings.timeoutMilliseconds));
+    pcap_set_protocol_linux(handle, kQuietProtocol);
+    (void)pcap_set_tstamp_precision(handle, PCAP_TSTAMP_PRECISION_NANO);  // where there is no such, microseconds
+  });
+  if (!activated) return std::move(activated.error());
+  PcapHandle handle = std::move(activated->handle);
+  if (!handle) return Error{Code::System, device + ": " + activated->reason, 0, "pcap_create", device};
+  const int status = activated->status;
+  if (status < 0) return activationError(handle.get(), device, status, activated->number);
   std::shared_ptr<PcapSource> source(new PcapSource(std::move(handle), device, index, settings));
   if (status == PCAP_WARNING) source->warning_ = device + ": " + pcap_geterr(source->handle_.get());
   if (auto learned = source->learn(); !learned) return std::move(learned.error());
