@@ -9,8 +9,9 @@ const GiB = 1024 * MiB
 /** The kernel's ring. */
 export interface RingOptions {
   /**
-   * Bytes of ring memory. The kernel allocates and locks it, outside the limits of memory cgroups. Where it cannot
-   * allocate all of it, the capture runs with less and emits a `warning`. Default 64 MiB.
+   * Bytes of ring memory. Default 64 MiB. The kernel allocates and locks it, outside the limits of memory cgroups. Where
+   * the kernel refuses all of it (ENOMEM), the capture runs with less and emits a `warning`. It refuses late: before that
+   * it reclaims other memory, in the last resort with the OOM killer. Choose a size that the machine can spare.
    *
    * With `backend: 'pcap'`: the limit of all interfaces' buffers together. They share it evenly, at 1 MiB or more each;
    * with hot-plug half of it (at least what 16 interfaces would not use up) is reserved for those that come later. An

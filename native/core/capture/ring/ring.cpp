@@ -45,7 +45,8 @@ Result<std::shared_ptr<Ring>> Ring::open(const RingOptions& options) {
   request.tp_sizeof_priv = division.index;
   request.tp_frame_size = kFrameSize;
   request.tp_retire_blk_tov = options.maxDelayMilliseconds;
-  // Ring memory is not reclaimable: where it is short, take what there is, in small steps down.
+  // Where the kernel refuses, take less, in small steps down. It refuses late: alloc_one_pg_vec_page() (af_packet.c)
+  // falls back to vzalloc(), which may call the OOM killer before it fails.
   for (std::uint32_t blocks = options.blockCount;;) {
     request.tp_block_nr = blocks;
     request.tp_frame_nr = blocks * (options.blockSize / kFrameSize);
