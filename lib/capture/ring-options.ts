@@ -6,16 +6,18 @@ const KiB = 1024
 const MiB = 1024 * KiB
 const GiB = 1024 * MiB
 
-/** The kernel's ring. */
+/** The ring, or rings, in which the kernel puts packets. */
 export interface RingOptions {
   /**
-   * Bytes of ring memory. Default 64 MiB. The kernel allocates and locks it, outside the limits of memory cgroups. Where
-   * the kernel refuses all of it (ENOMEM), the capture runs with less and emits a `warning`. It refuses late: before that
-   * it reclaims other memory, in the last resort with the OOM killer. Choose a size that the machine can spare.
+   * Bytes of ring memory, all rings together, from 1 MiB per ring to 64 GiB. Default 64 MiB. The kernel allocates and
+   * locks it, outside the limits of memory cgroups. Where the kernel refuses all of it (ENOMEM), the capture runs with
+   * less and emits a `warning`. It refuses late: before that it reclaims other memory, in the last resort with the OOM
+   * killer. Choose a size that the machine can spare.
    *
-   * With `backend: 'pcap'`: the limit of all interfaces' buffers together. They share it evenly, at 1 MiB or more each;
-   * with hot-plug half of it (at least what 16 interfaces would not use up) is reserved for those that come later. An
-   * interface for which nothing is left is not captured: an error at the start, a `warning` later.
+   * With `backend: 'pcap'`: bytes of all interfaces' buffers together, from 1 MiB. Each interface gets an equal share, at
+   * least 1 MiB. With `hotplug`, each of n interfaces gets 1/(2n) of it, at most a sixteenth, so that some is left for
+   * those that come later. An interface for which nothing is left is not captured: an error at the start, a `warning`
+   * later.
    */
   memory?: number | undefined
   /**
@@ -40,9 +42,9 @@ export interface RingOptions {
    */
   perInterface?: number | undefined
   /**
-   * Milliseconds for which JavaScript may be busy at a low packet rate without a loss. A block is handed over after
-   * `chunk.maxDelay` however little is in it, so the ring lasts for (number of blocks) × (that delay); this option sets
-   * the block size, and the delay where that is not given, so that this is enough. Default 1000.
+   * Milliseconds for which JavaScript may be busy at a low packet rate without a loss, 1 to 3600000. A block is handed
+   * over after `chunk.maxDelay` however little is in it, so the ring lasts for (number of blocks) × (that delay); this
+   * option sets the block size, and the delay where that is not given, so that this is enough. Default 1000.
    */
   maxStall?: number | undefined
   /**
@@ -68,9 +70,9 @@ export interface ChunkOptions {
 export interface OverflowOptions {
   /**
    * Bytes for blocks that the kernel is about to need while they wait for JavaScript, or while JavaScript holds them.
-   * Allocated as needed, for what a block really contains: at a low rate it lasts for a long time. 0: none. With
-   * `backend: 'pcap'` all packets that wait for JavaScript, or that it holds, are in this memory: at least 2 MiB. Default
-   * 64 MiB.
+   * Allocated as needed, for what a block really contains: at a low rate it lasts for a long time. Up to 64 GiB; 0:
+   * none. With `backend: 'pcap'` all packets that wait for JavaScript, or that it holds, are in this memory: at least 2
+   * MiB. Default 64 MiB.
    */
   memory?: number | undefined
 }
