@@ -4,43 +4,49 @@ import { checkOutputPath } from '../savefile/output-path.js'
 import { formKeys, normaliseForm, type SavefileFormOptions } from '../savefile/savefile-form.js'
 import type { NativeRecordOptions } from './native.js'
 
-/** When a file is complete and the next one begun; whichever comes first. */
+/** When a file of a recording is complete and the next one begins: when the first of these limits is reached. */
 export interface RotateOptions {
-  /** Bytes that a file has at most, unless a single packet has more. At least 4096. */
+  /** Maximum number of bytes of a file, at least 4096; a single packet may exceed it. Default: no limit. */
   size?: number | undefined
-  /** Milliseconds from the moment at which a file's first packet is written, 10 to 1e9. A file without packets is not rotated. */
+  /**
+   * Milliseconds since the first packet of a file was written, 10 to 1e9. A file without packets is not rotated.
+   * Default: no limit.
+   */
   milliseconds?: number | undefined
-  /** Packets that a file has. */
+  /** Number of packets in a file, from 1. Default: no limit. */
   packets?: number | undefined
 }
 
-/** What {@link Capture.record} takes. */
+/** Options of {@link Capture.record}. */
 export interface RecordOptions extends SavefileFormOptions {
   /**
-   * Where to. `%Y %m %d %H %M %S` stand for the time at which the file is begun (UTC), `%i` for its number (six digits, from
-   * 000001), `%%` for a percent sign. With `rotate` and without `%i`, the number is put in before the extension:
-   * `trace.pcapng` makes `trace-000001.pcapng`.
+   * Path of the file. In it `%Y %m %d %H %M %S` stand for the time at which the file is begun (UTC), `%i` for its
+   * number (six digits, from 000001), and `%%` for a percent sign. With `rotate` and without `%i` the number is
+   * inserted before the extension: `trace.pcapng` gives `trace-000001.pcapng`.
    *
-   * While it is written a file has a hidden name, `.trace-000001.pcapng.partial`; its own name it gets when it is
-   * complete. What is there already is never written over: numbers that are taken are passed over, and a name without a
-   * number is refused. What a killed process leaves behind under a hidden name can be read up to its last block.
+   * While it is written, a file has a hidden name, `.trace-000001.pcapng.partial`; it gets its own name when it is
+   * complete. Existing files are never overwritten: numbers that are in use are skipped, and a name without a number is
+   * refused. What a killed process leaves behind under a hidden name can be read up to its last block.
    *
-   * Packets are not for everybody's eyes: files are readable and writable for their owner alone (mode 0600).
+   * Files are readable and writable for their owner alone (mode 0600).
    */
   path: string
   /** When to begin another file. Default: never, one file. */
   rotate?: RotateOptions | undefined
-  /** Complete files of this recording to keep: older ones are removed. Only with `rotate`. Default: all. */
+  /**
+   * Number of complete files of this recording to keep, 1 to 1000000; older ones are removed. Only with `rotate`.
+   * Default: all.
+   */
   files?: number | undefined
   /**
-   * Bytes of the disk to leave free for others. With `files`, the oldest ones are removed for that; where that is not
+   * Bytes of the disk to leave free for others. With `files`, the oldest files are removed for that; if that is not
    * enough, the recording ends as it does when the disk is full. Default 0.
    */
   minimumFree?: number | undefined
   /**
-   * When data are made to reach the disk itself (fsync(2)), so that they survive a power cut: `'never'`, the system does it
-   * in its own time; `'rotate'`, with each file before it gets its name; a number: that, and at least every so many
-   * seconds. Waiting for the disk is done beside the capture, not in it. Default `'never'`.
+   * When data are forced to the disk (fsync(2)), so that they survive a power failure: `'never'` leaves it to the
+   * system; `'rotate'`: each file before it gets its name; a number: also at least every so many seconds, 0.01 to 3600.
+   * The recorder's thread waits for the disk, not the capture. Default `'never'`.
    */
   sync?: 'never' | 'rotate' | number | undefined
 }

@@ -9,8 +9,8 @@ import type { NativeRecording } from './native.js'
 export interface RecordedFile extends CompleteFile {}
 
 /**
- * What became of the packets that a recording was given. Once it has ended, all of them are among `packets`, `dropped`
- * and `otherLinkType`. What was lost before, in the kernel's ring, is in the capture's own ledger.
+ * What became of the packets that a recording was given. Once it has ended, each of them is counted in `packets`,
+ * `dropped` or `otherLinkType`. Packets lost before, in the kernel's ring, are in the capture's own ledger.
  */
 export interface RecordingStats {
   /** Packets written. */
@@ -21,9 +21,9 @@ export interface RecordingStats {
   readonly bytes: number
   /** Files that are complete. */
   readonly files: number
-  /** Packets not written: the disk was slower than the traffic and the memory used up, or writing failed. */
+  /** Packets not written: the disk was slower than the traffic and the memory was used up, or writing failed. */
   readonly dropped: number
-  /** With format `'pcap'`, packets not written because they have another link type than the file. */
+  /** With format `'pcap'`: packets not written because their link type is not that of the file. */
   readonly otherLinkType: number
   /** Blocks of packets that wait to be written. */
   readonly waiting: number
@@ -35,24 +35,24 @@ export interface RecordingEvents {
   file: [file: RecordedFile]
   /** The recording has ended because of this error. */
   error: [error: CaptureError]
-  /** The recording has ended, for whatever reason; every file that could be completed is. */
+  /** The recording has ended, for whatever reason; all files that could be completed are. */
   end: [stats: RecordingStats]
 }
 
 /**
- * A recording under way; made by {@link Capture.record}.
+ * A recording in progress; started by {@link Capture.record}.
  *
- * It ends with {@link stop}, with the capture, or with an error: the disk is full (or below `minimumFree`), the file was
- * removed, a file cannot be made or written. After an error the file keeps what is whole of it, the packets that are lost
- * stand in `stats().dropped`, and the capture goes on, as one without a recording. An error that nobody listens for goes
- * out as the capture's warning; {@link finished} and {@link stop} reject with it in any case.
+ * It ends with {@link stop}, with the capture, or with an error: the disk is full (or has less than `minimumFree`), the
+ * file was removed, or a file cannot be created or written. After an error the file keeps what is complete, the lost
+ * packets are counted in `stats().dropped`, and the capture goes on without a recording. An error for which there is no
+ * listener is emitted as the capture's `warning`; {@link finished} and {@link stop} reject with it in any case.
  */
 export class Recording extends EventEmitter<RecordingEvents> implements AsyncDisposable {
   readonly #native: NativeRecording
   readonly #stop: () => void
   readonly #unheard: (error: CaptureError) => void
   readonly #debug: DebugLog
-  /** Resolves to the last figures when the recording has ended; rejects with the error that ended it. */
+  /** Resolves to the final figures when the recording has ended; rejects with the error that ended it. */
   readonly finished: Promise<RecordingStats>
   #settle: { resolve: (stats: RecordingStats) => void; reject: (error: CaptureError) => void } | undefined
   #error: CaptureError | undefined
@@ -72,23 +72,23 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
     this.finished.catch(() => {})
   }
 
-  /** What has been written so far. */
+  /** What was written so far. */
   stats(): RecordingStats {
     return this.#native.stats()
   }
 
   /**
-   * Ends the recording: everything received before this call is written, the file completed. Takes about the capture's
-   * `chunk.maxDelay`, and as long as the disk needs. The capture goes on.
+   * Ends the recording: everything received before this call is written, and the file is completed. Takes about the
+   * capture's `chunk.maxDelay`, and as long as the disk needs. The capture goes on.
    *
-   * @throws CaptureError (the promise rejects) the error that had ended the recording before.
+   * @throws CaptureError (the promise rejects) the error that ended the recording before.
    */
   stop(): Promise<RecordingStats> {
     if (this.#settle) this.#stop()
     return this.finished
   }
 
-  /** As {@link stop}, for `await using`. */
+  /** {@link stop}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
   }

@@ -5,24 +5,25 @@ import { normaliseSavefileOptions, type SavefileOptions } from './savefile-optio
 import { openSource, type SavefileSource } from './savefile-source.js'
 
 /**
- * Opens a savefile: pcap (microseconds and nanoseconds, either byte order) or pcapng, plain or compressed with gzip or
- * zstd, told by its content. Its packets come as they do from a {@link Capture}, in the very same chunks.
+ * Opens a savefile: pcap (microseconds or nanoseconds, either byte order) or pcapng, plain or compressed with gzip or
+ * zstd, recognised by its content. Its packets come in the same chunks as those of a {@link Capture}.
  *
  * ```ts
  * await using file = await openFile('trace.pcapng.gz', { filter: 'udp port 53' })
  * for await (const chunk of file) chunk.forEach((packet) => console.log(packet.timestamp, packet.interface.name))
  * ```
  *
- * A regular file is read, unpacked and taken apart on a thread of its own, a few chunks ahead. zlib is that of Node or
- * the system, zstd the system's libzstd.so.1 (or Node's, where that shows it).
+ * A regular file is read, unpacked and parsed on a thread of its own, a few chunks ahead. gzip is unpacked by Node's or
+ * the system's zlib, zstd by the system's libzstd.so.1 (or Node's, if that is accessible).
  *
- * @param source A path, or a stream of bytes (a Readable, or any AsyncIterable of Uint8Array), which then belongs to the
- * file: it is destroyed when the file is closed.
- * @throws CaptureError (the promise rejects) `ERR_FILE_FORMAT` where it is no savefile, or of a version or compression
- * that cannot be read, or has reserved bits set in its link type; `ERR_FILE_TRUNCATED` where it is empty or ends ahead of its first section or header; `ERR_SYSTEM` with
- * `errno` where it cannot be opened; `ERR_PERMISSION`; `ERR_OPTION`; `ERR_PATTERN`; `ERR_FILTER_SYNTAX`,
- * `ERR_FILTER_TOO_LARGE`; `ERR_NO_INTERFACE` where nothing of a pcap file is selected; `ERR_NATIVE_UNAVAILABLE`. An
- * aborted signal's reason is thrown as it is, as is what a stream fails with.
+ * @param source A path, a `file:` URL, or a stream of bytes (a Readable, or any AsyncIterable of Uint8Array). The
+ *   stream then belongs to the file: it is destroyed when the file is closed.
+ * @throws CaptureError (the promise rejects) `ERR_FILE_FORMAT` if it is no savefile, of a version or compression that
+ *   cannot be read, or has reserved bits set in its link type; `ERR_FILE_TRUNCATED` if it is empty or ends before its
+ *   first section or header is complete; `ERR_SYSTEM` with `errno` if it cannot be opened; `ERR_PERMISSION`;
+ *   `ERR_OPTION`; `ERR_PATTERN`; `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`; `ERR_NO_INTERFACE` if nothing of a pcap
+ *   file is selected; `ERR_NATIVE_UNAVAILABLE`. The reason of an aborted signal, and the error of a stream, are thrown
+ *   as they are.
  */
 export async function openFile(source: SavefileSource, options?: SavefileOptions): Promise<Savefile> {
   const normalised = normaliseSavefileOptions(options)

@@ -2,18 +2,18 @@ import { checkWord } from '../arguments.js'
 import { optionError } from '../errors.js'
 import type { NativeSavefileForm } from './native.js'
 
-/** The form of a savefile. */
+/** The format of a savefile that is written. */
 export interface SavefileFormOptions {
   /**
-   * `'pcapng'` tells of each packet its interface, direction and time to the nanosecond, and holds comments; `'pcap'` is
-   * for programs that read nothing newer: one link type in a file, and no interfaces. Default `'pcapng'`.
+   * `'pcapng'` stores for each packet its interface, its direction and its time to the nanosecond, and comments.
+   * `'pcap'` is for programs that read nothing newer: one link type per file, and no interfaces. Default `'pcapng'`.
    */
   format?: 'pcapng' | 'pcap' | undefined
-  /** Of the times in pcap. Programs older than 2013 know only `'microseconds'`. Default `'nanoseconds'`. */
+  /** The precision of times in pcap. Programs from before 2013 read only `'microseconds'`. Default `'nanoseconds'`. */
   precision?: 'nanoseconds' | 'microseconds' | undefined
-  /** What the file says about itself, one or several comments. Only pcapng. */
+  /** One or several comments on the whole file, each up to 65532 bytes of UTF-8. Only pcapng. Default: none. */
   comment?: string | readonly string[] | undefined
-  /** The program that the file says has written it. Only pcapng. Default `'ringtap'`. */
+  /** The name of the program that wrote the file, stored in it. Only pcapng. Default `'ringtap'`. */
   application?: string | undefined
 }
 

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { CaptureError, optionError } from '../errors.js'
 import type { NativeSavefile } from './native.js'
 
-/** What {@link openFile} reads from: a path, or whatever brings bytes. */
+/** What {@link openFile} reads: a path, a `file:` URL, or a stream of bytes. */
 export type SavefileSource = string | URL | Readable | AsyncIterable<Uint8Array>
 
 /** A source, opened. @internal */
