@@ -9,8 +9,8 @@ const capture = await Capture.open({
 })
 
 /** Makes a change, and waits for the event of it. */
-async function after(type: string, change: () => void): Promise<void> {
-  const event = new Promise<void>((resolve) => capture.on('interface', (event) => event.type === type && resolve()))
+async function after(type: string, change: () => void, on = capture): Promise<void> {
+  const event = new Promise<void>((resolve) => on.on('interface', (event) => event.type === type && resolve()))
   change()
   await event
 }
@@ -25,6 +25,11 @@ const recording = await capture.record({ path })
 sendSync({ interface: 'far0', count: 5 })
 await recording.stop()
 await capture.close()
+
+// Expressions alone: the core decides.
+const second = await Capture.open({ interfaces: { include: '^eth', hotplug: true } })
+await after('added', () => addVeth('eth8', 'veth8', { up: false }), second)
+await second.close()
 
 await using file = await openFile(path)
 for await (const chunk of file) chunk.release()

@@ -42,6 +42,7 @@ t.test('a line for each change, in order', async (t) => {
     /recording 1: complete: \{ .* packets: 5, /,
     /recording 1: ended: \{ packets: 5, .* files: 1, dropped: 0, /,
     /capture 1: closed: \{ received: 5, delivered: 5, /,
+    /capture 2: decided: eth8 is selected: "\^eth" in the include list matches it$/,
     /savefile 1: open: .*\.pcapng: pcapng$/,
     /savefile 1: closed: \{ .* packets: 5, /,
   ]) {
