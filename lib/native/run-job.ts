@@ -4,13 +4,13 @@ import type { CaptureError } from '../errors.js'
 /** A task on a native thread of its own (native/binding/util/job.h). @internal */
 export interface JobCalls<Handle, Stats, End extends { stats: Stats; failure?: CaptureError }> {
   start(onEnd: () => void): Handle
-  /** Before `finish`. */
+  /** Only before `finish`. */
   stats(handle: Handle): Stats
-  /** Ends it soon. */
+  /** Makes it end soon. */
   stop(handle: Handle): void
-  /** When `onEnd` was called. */
+  /** Only after `onEnd` was called. */
   finish(handle: Handle): End
-  /** Makes the user's error of the native one. */
+  /** The error for the user, from the native one. */
   explain(failure: CaptureError): unknown
 }
 
@@ -18,15 +18,15 @@ export interface JobCalls<Handle, Stats, End extends { stats: Stats; failure?: C
 const period = 500
 
 /**
- * Runs a task to its end. `tell`, where it is given, hears of the progress twice a second and at the end, however that
- * comes about; what it throws ends the task, and is thrown, as is the reason of an aborted signal.
+ * Runs a task to its end. `onProgress`, if given, is called twice a second and at the end, also after an error. What it
+ * throws ends the task and is thrown, as is the reason of an aborted signal.
  *
  * @internal
  */
 export async function runJob<Handle, Stats, End extends { stats: Stats; failure?: CaptureError }>(
   calls: JobCalls<Handle, Stats, End>,
   signal: AbortSignal | undefined,
-  tell: ((stats: Stats) => void) | undefined,
+  onProgress: ((stats: Stats) => void) | undefined,
 ): Promise<End> {
   throwIfAborted(signal)
   let ended: () => void = () => {}
@@ -37,13 +37,13 @@ export async function runJob<Handle, Stats, End extends { stats: Stats; failure?
   const thrown: unknown[] = []
   const report = (stats: Stats) => {
     try {
-      if (thrown.length === 0) tell?.(stats)
+      if (thrown.length === 0) onProgress?.(stats)
     } catch (error) {
       thrown.push(error)
       calls.stop(handle)
     }
   }
-  const timer = tell && setInterval(() => report(calls.stats(handle)), period)
+  const timer = onProgress && setInterval(() => report(calls.stats(handle)), period)
   const abort = () => calls.stop(handle)
   signal?.addEventListener('abort', abort, { once: true })
   await end

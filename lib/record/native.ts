@@ -1,7 +1,7 @@
 import type { CaptureError } from '../errors.js'
 import type { NativeCompleteFile, NativeSavefileForm } from '../savefile/native.js'
 
-/** What a recording is begun with: every value checked and settled (lib/record/record-options.ts). @internal */
+/** What a recording is begun with: every value checked, defaults applied (lib/record/record-options.ts). @internal */
 export interface NativeRecordOptions extends NativeSavefileForm {
   path: string
   /** 0: not limited. */

@@ -5,20 +5,20 @@ import type { NativeRecorder } from './native.js'
 import { normaliseRecordOptions, type RecordOptions } from './record-options.js'
 import { Recording } from './recording.js'
 
-/** What the recording of a capture has to know of it. @internal */
+/** The part of a capture that its recorder uses. @internal */
 export interface RecordedCapture {
-  /** Those that are captured now. */
+  /** The interfaces that are captured now. */
   interfaces(): readonly NetworkInterface[]
-  /** The one in force now. */
+  /** The filter expression in force now. */
   filter(): string | undefined
-  /** Whether it was stopped or closed, or is about to be. */
+  /** Whether the capture was stopped or closed, or is about to be. */
   ended(): boolean
-  /** Where it is closed, or about to be: resolves when it is. */
+  /** Resolves when the capture is closed; `undefined` if it is neither closed nor about to be. */
   closed(): Promise<void> | undefined
   warn(warning: CaptureError): void
 }
 
-/** Starts a capture's recordings, one at a time, and hears of their end. @internal */
+/** Starts a capture's recordings, one at a time. @internal */
 export class Recorder {
   readonly #native: NativeRecorder
   readonly #capture: RecordedCapture
@@ -71,7 +71,7 @@ export class Recorder {
     }
   }
 
-  /** There may be news of the recording. */
+  /** Called when something may have happened to the recording. */
   look(): void {
     if (this.#recording?._look()) this.#recording = undefined
   }

@@ -50,25 +50,25 @@ export interface RecordingEvents {
 export class Recording extends EventEmitter<RecordingEvents> implements AsyncDisposable {
   readonly #native: NativeRecording
   readonly #stop: () => void
-  readonly #unheard: (error: CaptureError) => void
+  readonly #warn: (error: CaptureError) => void
   readonly #debug: DebugLog
   /** Resolves to the final figures when the recording has ended; rejects with the error that ended it. */
   readonly finished: Promise<RecordingStats>
-  #settle: { resolve: (stats: RecordingStats) => void; reject: (error: CaptureError) => void } | undefined
+  #pending: { resolve: (stats: RecordingStats) => void; reject: (error: CaptureError) => void } | undefined
   #error: CaptureError | undefined
   readonly #warned = { linkType: false, dropped: false }
 
   /** @internal */
-  constructor(native: NativeRecording, stop: () => void, unheard: (error: CaptureError) => void, debug: DebugLog) {
+  constructor(native: NativeRecording, stop: () => void, warn: (error: CaptureError) => void, debug: DebugLog) {
     super()
     this.#native = native
     this.#stop = stop
-    this.#unheard = unheard
+    this.#warn = warn
     this.#debug = debug
     this.finished = new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject }
+      this.#pending = { resolve, reject }
     })
-    // It is told by an event too: not looking at the promise is no reason to end the process.
+    // The event reports the error as well: a promise that nobody awaits must not end the process.
     this.finished.catch(() => {})
   }
 
@@ -84,7 +84,7 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
    * @throws CaptureError (the promise rejects) the error that ended the recording before.
    */
   stop(): Promise<RecordingStats> {
-    if (this.#settle) this.#stop()
+    if (this.#pending) this.#stop()
     return this.finished
   }
 
@@ -93,50 +93,50 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
     await this.stop()
   }
 
-  /** Tells what is new. True once it has ended. @internal */
+  /** Emits what has happened since the last call. True once the recording has ended. @internal */
   _look(): boolean {
-    if (!this.#settle) return true
-    // Asked first: what happened before the end is there then.
+    if (!this.#pending) return true
+    // Read first: if it has ended, everything that happened before is available below.
     const ended = this.#native.ended()
-    const news: (() => void)[] = []
+    const emissions: (() => void)[] = []
     for (let file = this.#native.nextFile(); file; file = this.#native.nextFile()) {
       const complete = Object.freeze(file)
       this.#debug('complete: %s', complete)
-      news.push(() => emitSafely(this, 'file', complete))
+      emissions.push(() => emitSafely(this, 'file', complete))
     }
     for (let fault = this.#native.nextFault(); fault; fault = this.#native.nextFault()) {
       const error = fault
       this.#error ??= error
       this.#debug('error %s: %s', error.code, error.message)
-      news.push(() => {
+      emissions.push(() => {
         if (this.listenerCount('error') > 0) emitSafely(this, 'error', error)
-        else this.#unheard(error)
+        else this.#warn(error)
       })
     }
     const { otherLinkType, dropped } = this.stats()
     if (!this.#warned.dropped && dropped > 0 && !this.#error) {
       this.#warned.dropped = true
       const text = 'a recording does not keep up: packets are dropped, and counted in its stats()'
-      news.push(() => this.#unheard(new CaptureError('ERR_SYSTEM', text)))
+      emissions.push(() => this.#warn(new CaptureError('ERR_SYSTEM', text)))
     }
     if (!this.#warned.linkType && otherLinkType > 0) {
       this.#warned.linkType = true
       const text = 'a recording in the pcap format leaves out packets that have another link type than the file'
-      news.push(() => this.#unheard(new CaptureError('ERR_OPTION', text)))
+      emissions.push(() => this.#warn(new CaptureError('ERR_OPTION', text)))
     }
     if (ended) {
-      const { resolve, reject } = this.#settle
-      this.#settle = undefined
+      const { resolve, reject } = this.#pending
+      this.#pending = undefined
       const stats = this.stats()
       this.#debug('ended: %s', stats)
-      news.push(() => {
+      emissions.push(() => {
         emitSafely(this, 'end', stats)
         if (this.#error) reject(this.#error)
         else resolve(stats)
       })
     }
-    // When the present call is over: a listener may do anything, close() included.
-    for (const tell of news) queueMicrotask(tell)
+    // After the present call: a listener may do anything, including close().
+    for (const emit of emissions) queueMicrotask(emit)
     return ended
   }
 }
