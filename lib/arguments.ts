@@ -58,6 +58,20 @@ function checkNumber(value: unknown, label: string, low: number, high: number, e
   return value
 }
 
+/**
+ * A list as an array of what is in it now: holes of a sparse array are `undefined`, which the check of each entry
+ * refuses, and a proxy answers once.
+ *
+ * @internal
+ */
+export function checkList(value: unknown, label: string, expected: string, most: number): readonly unknown[] {
+  const length: unknown = Array.isArray(value) ? value.length : undefined
+  if (!Number.isInteger(length) || (length as number) < 0 || (length as number) > most) {
+    throw optionError(label, expected, value)
+  }
+  return Array.from({ length: length as number }, (_, i) => (value as readonly unknown[])[i])
+}
+
 /** A ratio above 0, at most 1. @internal */
 export function checkRatio(value: unknown, label: string): number {
   if (typeof value !== 'number' || !(value > 0 && value <= 1)) {
@@ -78,17 +92,6 @@ export function checkWord<T extends string>(value: unknown, label: string, words
     throw optionError(label, words.map((word) => `'${word}'`).join(' or '), value)
   }
   return value as T
-}
-
-/**
- * A copy of a list, for its entries to be checked: holes of a sparse array, which map() and forEach() pass over, are
- * entries that are `undefined`.
- *
- * @internal
- */
-export function checkList(value: unknown, label: string, expected: string): readonly unknown[] {
-  if (!Array.isArray(value)) throw optionError(label, expected, value)
-  return Array.from(value as unknown[])
 }
 
 /** A name or a path for a system call: not empty, and without NUL, at which the kernel would stop reading. @internal */

@@ -1,5 +1,14 @@
 import { inspect } from 'node:util'
-import { Capture, CaptureError, compileFilter, listInterfaces, openFile } from 'ringtap'
+import {
+  Capture,
+  CaptureError,
+  compileFilter,
+  convertFiles,
+  explainSelection,
+  listInterfaces,
+  openFile,
+  SavefileWriter,
+} from 'ringtap'
 import t from 'tap'
 
 const unprintable = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/u
@@ -55,5 +64,37 @@ t.test('an argument that throws when it is looked at is refused like any other',
       { code: 'ERR_OPTION', message: /^filter must be a pcap-filter expression; got an object/ },
       what,
     )
+  }
+})
+
+t.test('lists with holes, without end, or that lie about their length are refused', async (t) => {
+  const endless: unknown[] = []
+  endless.length = 2 ** 32 - 1
+  const lists = {
+    'a hole': new Array(1),
+    'no end': endless,
+    'a negative length': new Proxy([1], { get: (target, key) => (key === 'length' ? -5 : Reflect.get(target, key)) }),
+    'a great length': new Proxy([1], { get: (target, key) => (key === 'length' ? 1e9 : Reflect.get(target, key)) }),
+    'no length': new Proxy([1], { get: (target, key) => (key === 'length' ? Number.NaN : Reflect.get(target, key)) }),
+  }
+  const [lo] = listInterfaces()
+  for (const [what, list] of Object.entries(lists) as [string, never][]) {
+    const refused = (option: string) => ({ code: 'ERR_OPTION', option: new RegExp(`^${option}(\\[0\\])?$`) })
+    await t.rejects(convertFiles(list, '/nowhere/x.pcapng'), refused('inputs'), what)
+    await t.rejects(convertFiles('/nowhere/a', '/nowhere/x.pcapng', { keep: list }), refused('keep'), what)
+    await t.rejects(openFile('/nowhere/a', { keep: { blocks: list } }), refused('keep\\.blocks'), what)
+    await t.rejects(Capture.open({ interfaces: list }), refused('interfaces'), what)
+    await t.rejects(Capture.open({ interfaces: { include: list } }), refused('interfaces\\.include'), what)
+    t.throws(() => explainSelection(lo as never, { exclude: list }), refused('selection\\.exclude'), what)
+  }
+})
+
+t.test('what is no number and no stream is refused as such', async (t) => {
+  for (const size of [1n, Symbol('size'), {}, Object.create(null), [], '1048576']) {
+    const refused = { code: 'ERR_OPTION', option: 'chunk.size' }
+    await t.rejects(openFile('/nowhere/a', { chunk: { size: size as never } }), refused)
+  }
+  for (const stream of [Buffer.from('x'), { write() {} }, new Proxy({}, {}), 1n]) {
+    t.throws(() => new SavefileWriter(stream as never), { code: 'ERR_OPTION', option: 'stream' })
   }
 })

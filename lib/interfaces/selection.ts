@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { checkBoolean, checkKeys } from '../arguments.js'
+import { checkBoolean, checkKeys, checkList } from '../arguments.js'
 import { CaptureError, describe, optionError, printable } from '../errors.js'
 import type { NativeSelection } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
@@ -109,6 +109,9 @@ export function normaliseSelection(selection: InterfaceSelection | undefined, la
   return compile(selection, label)
 }
 
+/** Names or patterns in one list. */
+const maxEntries = 65_536
+
 interface Compiled extends Selection {
   decide(iface: NetworkInterface, nameOnly?: boolean): SelectionExplanation
 }
@@ -116,7 +119,9 @@ interface Compiled extends Selection {
 function compile(selection: unknown, label: string): Compiled {
   if (selection === undefined) return byRules({}, label)
   if (typeof selection === 'string') return byNames([selection], label)
-  if (Array.isArray(selection)) return byNames(Array.from(selection as unknown[]), label)
+  if (Array.isArray(selection)) {
+    return byNames(checkList(selection, label, `a list of at most ${maxEntries} names`, maxEntries), label)
+  }
   if (types.isRegExp(selection) || typeof selection === 'function') {
     throw new CaptureError(
       'ERR_OPTION',
@@ -253,8 +258,8 @@ function expressionsOf(
 function matchers(value: unknown, label: string): readonly Matcher[] {
   if (value === undefined) return []
   if (!Array.isArray(value)) return [compilePattern(value, label)]
-  // Not map(): it would pass over the holes of a sparse array.
-  return Array.from(value as unknown[], (pattern, index) => compilePattern(pattern, `${label}[${index}]`))
+  const list = checkList(value, label, `a list of at most ${maxEntries} patterns`, maxEntries)
+  return list.map((pattern, index) => compilePattern(pattern, `${label}[${index}]`))
 }
 
 function verdict(

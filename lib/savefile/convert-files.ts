@@ -16,7 +16,7 @@ import { InterfaceJudge } from './convert-interfaces.js'
 import { type NativeConvertStats, native } from './native.js'
 import { checkOutputPath } from './output-path.js'
 import { normaliseForm } from './savefile-form.js'
-import { blockTypes } from './savefile-options.js'
+import { blockTypes, maxKinds } from './savefile-options.js'
 
 /** When a file is complete and the next one begins. At least one of these. */
 export interface SplitOptions {
@@ -198,10 +198,9 @@ function progressOf({ packets, bytesRead, bytesTotal }: NativeConvertStats): Con
 }
 
 function normalise(inputs: string | readonly string[], output: string, given: ConvertOptions | undefined) {
-  const list: readonly unknown[] = Array.isArray(inputs) ? Array.from(inputs as unknown[]) : [inputs]
-  if (list.length === 0 || list.length > maxInputs) {
-    throw optionError('inputs', `a path, or 1 to ${maxInputs} of them`, inputs)
-  }
+  const expected = `a path, or 1 to ${maxInputs} of them`
+  const list = Array.isArray(inputs) ? checkList(inputs, 'inputs', expected, maxInputs) : [inputs]
+  if (list.length === 0) throw optionError('inputs', expected, inputs)
   list.forEach((one, i) => checkPath(one, Array.isArray(inputs) ? `inputs[${i}]` : 'inputs'))
   const numbered = checkOutputPath(output, 'output')
   const options = checkGroup(given, 'options', [
@@ -230,7 +229,7 @@ function normalise(inputs: string | readonly string[], output: string, given: Co
     throw optionError('output', 'a path with %i, the number of the file, where there is to be more than one', output)
   }
   const form = normaliseForm({ format, precision })
-  const kept = checkList(keep, 'keep', 'a list of kinds of blocks').map(
+  const kept = checkList(keep, 'keep', 'a list of kinds of blocks', maxKinds).map(
     (kind, at) => blockTypes[checkWord(kind, `keep[${at}]`, passthroughKinds)],
   )
   if (form.format !== 0 && kept.length > 0) throw optionError('keep', "left out, or empty, with format 'pcap'", keep)

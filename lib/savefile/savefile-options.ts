@@ -83,6 +83,8 @@ export const blockTypes: Readonly<Record<SavefileBlockKind, number>> = {
   other: 0,
 }
 
+/** Entries of a list of kinds of blocks, of which there are fewer. */
+export const maxKinds = 100
 const wholePacket = 0xffff_ffff
 
 /** @throws CaptureError `ERR_OPTION`, `ERR_PATTERN`. @internal */
@@ -102,12 +104,11 @@ export function normaliseSavefileOptions(given: SavefileOptions | undefined): No
   const { filter, signal, interfaces, snapshotLength } = options
   const { size = MiB, maxDelay = 20, copy = false } = chunk
   const { blocks = [], memory: keepMemory = 16 * MiB } = keep
-  const { memory = Math.max(4 * MiB, 2 * size), comments = true } = options
   checkFilter(filter, 'filter')
   checkSignal(signal, 'signal')
-  const kept = checkList(blocks, 'keep.blocks', 'a list of kinds of blocks')
   checkInteger(size, 'chunk.size', 512 * KiB, 4 * MiB, 'bytes')
   if (size % 4096 !== 0) throw optionError('chunk.size', 'a multiple of 4096', size)
+  const { memory = Math.max(4 * MiB, 2 * size), comments = true } = options
   const kinds = Object.keys(blockTypes) as SavefileBlockKind[]
   return {
     selection: interfaces === undefined ? undefined : normaliseSelection(interfaces),
@@ -121,7 +122,9 @@ export function normaliseSavefileOptions(given: SavefileOptions | undefined): No
       filter,
       selecting: interfaces !== undefined,
       comments: checkBoolean(comments, 'comments'),
-      keep: kept.map((kind, at) => blockTypes[checkWord(kind, `keep.blocks[${at}]`, kinds)]),
+      keep: checkList(blocks, 'keep.blocks', 'a list of kinds of blocks', maxKinds).map(
+        (kind, at) => blockTypes[checkWord(kind, `keep.blocks[${at}]`, kinds)],
+      ),
       keepMemory: checkInteger(keepMemory, 'keep.memory', 0, 1024 * MiB, 'bytes'),
       copying: checkBoolean(copy, 'chunk.copy'),
     },

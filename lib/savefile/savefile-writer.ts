@@ -100,6 +100,9 @@ export class SavefileWriter implements AsyncDisposable {
     if (typeof target !== 'object' || target === null || typeof target.write !== 'function') {
       throw optionError('stream', 'a writable stream', target)
     }
+    if (!('abandon' in target) && (typeof target.on !== 'function' || typeof target.end !== 'function')) {
+      throw optionError('stream', 'a writable stream', target)
+    }
     this.#target = 'abandon' in target ? target : streamTarget(target)
     this.#native = new (native().SavefileBuffer)(form)
     this.#pcapng = form.format === 0

@@ -52,7 +52,8 @@ export class FramePacker {
     this.layout[at + Frame.TAG] = tag
     this.layout[at + Frame.REFUSAL] = refusal
     this.layout[at + Frame.PACKET] = packet
-    this.#view.set(data, this.#used)
+    // A view whose buffer is gone, or has shrunk, has no bytes, and set() refuses it.
+    if (data.length > 0) this.#view.set(data, this.#used)
     this.#used += data.length
     return true
   }

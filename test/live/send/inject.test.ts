@@ -166,6 +166,15 @@ t.test('a queue that stays full: waited for, then refused', { skip: noTbf }, asy
   del('slow0')
 })
 
+t.test('a view whose buffer is gone has no bytes, and is refused like an empty one', async (t) => {
+  const frame = new Uint8Array(64)
+  structuredClone(frame.buffer, { transfer: [frame.buffer] })
+  const empty = await inject('eth0', new Uint8Array(0))
+  t.match(empty, { sent: 0, refused: 1 })
+  const gone = await inject('eth0', [frame])
+  t.strictSame([gone.sent, gone.refused, gone.refusals], [empty.sent, empty.refused, empty.refusals])
+})
+
 t.test('it keeps to its device', async (t) => {
   addVeth('old0', 'old1')
   await using injector = await Injector.open('old0')
