@@ -38,12 +38,13 @@ for (const { backend, reading } of cases) {
       if (!reading) return
       for await (const chunk of capture) chunk.forEach((packet) => mine.push(sequenceOf(packet.data) as number))
     })()
+    const isRead = (next: number) => !reading || mine.length === next
     const recording = await capture.record({ path })
-    await sendInSteps(capture, { interface: 'eth0', count: 1000, size: 1000 }, step)
+    await sendInSteps(capture, { interface: 'eth0', count: 1000, size: 1000 }, step, isRead)
     const release = await holdThread('ringtap record')
     t.teardown(release)
     // Four times what ring and overflow memory hold.
-    await sendInSteps(capture, { interface: 'eth0', count: 40_000, start: 1000, size: 1000 }, step)
+    await sendInSteps(capture, { interface: 'eth0', count: 40_000, start: 1000, size: 1000 }, step, isRead)
     await release()
     const stats = await recording.stop()
     await capture.stop()
@@ -101,8 +102,9 @@ for (const backend of backends) {
     await waitUntil(() => blocked, 'the first packet')
     await waitUntil(() => capture.stats().queued === 0, 'JavaScript to catch up')
     const { droppedByRing, droppedByOverflow } = capture.stats()
+    const isRead = (next: number) => mine.at(-1) === next - 1
     t.ok(droppedByRing + droppedByOverflow > 10_000)
-    await sendInSteps(capture, { interface: 'eth0', count: 10_000, start: 40_000, size: 1000 }, step)
+    await sendInSteps(capture, { interface: 'eth0', count: 10_000, start: 40_000, size: 1000 }, step, isRead)
     await waitUntil(() => capture.stats().queued === 0, 'JavaScript to read the rest')
     await release()
     await recording.stop()

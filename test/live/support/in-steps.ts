@@ -21,13 +21,20 @@ function* steps({ count, start = 0, ...options }: SendOptions, step: number): Ge
  * loses nothing there, however little of a processor the capture's thread gets.
  *
  * @param step Frames at a time.
+ * @param isRead Whether JavaScript has read all frames below this number, where it must not fall behind either.
  */
-export async function sendInSteps(capture: Capture, options: SendOptions, step: number): Promise<void> {
+export async function sendInSteps(
+  capture: Capture,
+  options: SendOptions,
+  step: number,
+  isRead: (next: number) => boolean = () => true,
+): Promise<void> {
   for (const one of steps(options, step)) {
     sendSync(one)
+    const next = (one.start ?? 0) + one.count
     await waitUntil(
-      () => ringIsEmpty(capture),
-      'the ring to be empty',
+      () => ringIsEmpty(capture) && isRead(next),
+      `all below ${next} to be taken`,
       60_000,
       () => capture.stats(),
     )
