@@ -223,7 +223,7 @@ Result<> PcapngParser::interface(const Block& block) {
   auto rule = listener_.interface(std::move(interface));
   if (!rule) return rule.error();
   described.rule = *rule;
-  interfaces_.push_back(std::move(described));
+  interfaces_.push_back(described);
   ++known_;
   return {};
 }

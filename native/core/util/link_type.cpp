@@ -63,8 +63,8 @@ std::vector<std::uint16_t> hardwareTypesOf(std::uint16_t linkType) {
 std::uint8_t linkTypeOrdinal(std::uint16_t linkType) {
   constexpr std::uint16_t kOrder[] = {kLinkTypeEthernet, kLinkTypeRaw, kLinkTypeWireless, kLinkTypePrism,
                                       kLinkTypeRadiotap};
-  for (std::uint8_t i = 0; i < std::size(kOrder); ++i) {
-    if (kOrder[i] == linkType) return i + 1;
+  for (std::size_t i = 0; i < std::size(kOrder); ++i) {
+    if (kOrder[i] == linkType) return static_cast<std::uint8_t>(i + 1);
   }
   return 0;
 }

@@ -3,6 +3,7 @@
 // threads.
 #include <dirent.h>
 
+#include <algorithm>
 #include <atomic>
 
 #include "core/bpf/filter.h"
@@ -77,6 +78,17 @@ void checkBalance(Consumer& consumer) {
 std::uint64_t taken(Consumer& consumer) {
   const auto stats = consumer.capture().stats().table;
   return stats.delivered + stats.queued + stats.unselected + lost(consumer.capture().stats());
+}
+
+// Sends frames at a pace at which the loop is not outrun, however long it waits for a processor: each step is taken out
+// of the ring, or counted as lost, before the next is sent.
+void sendInSteps(Consumer& consumer, const std::string& name, std::uint64_t count, const frames::Shape& shape) {
+  Sender sender;
+  for (std::uint64_t sent = 0; sent < count; sent += 200) {
+    const std::uint64_t step = std::min<std::uint64_t>(200, count - sent);
+    sender.send(name, sent, step, 0, shape);
+    while (taken(consumer) < sent + step) std::this_thread::yield();
+  }
 }
 
 std::size_t openDescriptors() {
@@ -172,14 +184,9 @@ TEST(heldBlocksAreEvictedAndStayReadable) {
   Consumer consumer(config,
                     {.wants = [](const InterfaceInfo& info) { return info.name == "near0"; }, .holdToTheEnd = true});
   if (!consumer.running()) return;
-  Sender sender;
   frames::Shape shape;
   shape.size = 1000;
-  // Four times what the ring holds, at a pace at which the loop is not outrun.
-  for (std::uint64_t sent = 0; sent < 8000; sent += 200) {
-    sender.send("far0", sent, 200, 0, shape);
-    while (taken(consumer) < sent + 200) std::this_thread::yield();
-  }
+  sendInSteps(consumer, "far0", 8000, shape);  // four times what the ring holds
   consumer.finish();
   CHECK(consumer.tally().exactly(indexOf("near0"), false, 0, 8000));
   CHECK(consumer.capture().stats().loops.evicted > 0);
@@ -196,10 +203,9 @@ TEST(whatIsLostIsCounted) {
     Consumer consumer(config,
                       {.wants = [](const InterfaceInfo& info) { return info.name == "near0"; }, .holdToTheEnd = true});
     if (!consumer.running()) return;
-    Sender sender;
     frames::Shape shape;
     shape.size = 1000;
-    sender.send("far0", 0, 8000, 0, shape);
+    sendInSteps(consumer, "far0", 8000, shape);
     consumer.finish();
     const CaptureStats stats = consumer.capture().stats();
     CHECK(stats.received == 8000 && lost(stats) > 0 && lost(stats) < 8000);
@@ -216,10 +222,9 @@ TEST(severalRingsShareTheTraffic) {
   config.ringCount = 3;
   Consumer consumer(config, {.wants = [](const InterfaceInfo& info) { return info.name == "near0"; }});
   if (!consumer.running()) return;
-  Sender sender;
   frames::Shape shape;
   shape.flows = 64;
-  sender.send("far0", 0, 6000, 0, shape);
+  sendInSteps(consumer, "far0", 6000, shape);
   consumer.finish();
   CHECK(consumer.tally().exactly(indexOf("near0"), false, 0, 6000));
   checkBalance(consumer);
@@ -316,14 +321,10 @@ TEST(theFilterIsReplacedWhileAllElseGoesOn) {
         ip("link del near1");
       }
     });
-    Sender sender;
     frames::Shape shape;
     shape.flows = 64;
     shape.size = 1000;
-    for (std::uint64_t sent = 0; sent < 6000; sent += 200) {
-      sender.send("far0", sent, 200, 0, shape);
-      while (taken(consumer) < sent + 200) std::this_thread::yield();
-    }
+    sendInSteps(consumer, "far0", 6000, shape);
     changing.join();
     consumer.finish();
     done = true;

@@ -7,6 +7,7 @@
 #include "core/savefile/savefile_source.h"
 #include "core/send/injector.h"
 #include "core/send/replay_sender.h"
+#include "support/backlog.h"
 #include "support/check.h"
 #include "support/consumer.h"
 #include "support/eventually.h"
@@ -101,6 +102,7 @@ TEST(recordedWhileAllElseGoesOn) {
     }
     speaking.join();
     changing.join();
+    support::drainBacklog();
     capture.stopRecording();
     CHECK(eventually([&] { return first->ended(); }));
     const RecorderStats recorded = first->stats();

@@ -11,6 +11,7 @@
 
 #include "core/block/block.h"
 #include "core/capture/capture.h"
+#include "support/backlog.h"
 #include "support/check.h"
 #include "support/traffic.h"
 
@@ -76,9 +77,10 @@ class Consumer {
   }
   ~Consumer() { finish(); }
 
-  // Ends the intake and waits until everything was consumed.
+  // Ends the intake, when what was sent before has arrived, and waits until everything was consumed.
   void finish() {
     if (!thread_.joinable()) return;
+    drainBacklog();
     capture_->drain();
     bell_.ring();
     thread_.join();
