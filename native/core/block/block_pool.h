@@ -1,4 +1,4 @@
-// Blocks of memory for packets that no kernel ring holds: a fixed number of one size, filled, lent out and taken back.
+// Blocks of memory for packets that no kernel ring holds: a fixed number of one size, filled, lent and returned.
 //
 // Thread-safe. Memory is taken when a block is first needed and given back to the system with the last block.
 #pragma once

@@ -2,8 +2,8 @@
 //
 // Thread-safe. After a refusal a callback reports that memory has come back.
 //
-// Large pieces that come back are kept for the next ones, within the same limit: to have the kernel make and take back
-// a mapping of a megabyte costs as much as to fill it. A loop gives them up once it has had nothing to do for a while.
+// Large pieces that come back are kept for the next ones, within the same limit: mapping and
+// unmapping a megabyte costs as much as filling it. A loop frees them after it has had nothing to do for a while.
 #pragma once
 
 #include <cstddef>

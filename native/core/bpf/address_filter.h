@@ -1,5 +1,4 @@
-// The address sets of a capture, ready for every form of the filter: what excludeHosts and includeHosts are compiled
-// to.
+// The address sets of a capture, excludeHosts and includeHosts, compiled for both modes of the filter.
 //
 // A packet passes as by the pcap filter `(include-set) and not (exclude-set)`, each set being `host … or net … or …`,
 // but that VLAN tags in the bytes are looked through. So what has no address passes an exclude set and not an include
@@ -34,7 +33,7 @@ struct AddressLists {
 class AddressFilter {
  public:
   // Checks and compiles; off the event loop: 100 000 addresses take some 100 ms, most of it for the maps. Null where
-  // both sets are empty. `maps`: make the kernel maps, too. They may be refused: that is told by maps().
+  // both sets are empty. `maps`: make the kernel maps, too. The kernel may refuse them: maps() then returns the error.
   //
   // Option: an entry is not what parsePrefix takes, or there are too many.
   [[nodiscard]] static Result<std::shared_ptr<const AddressFilter>> create(const AddressLists& lists, bool maps);
@@ -45,7 +44,7 @@ class AddressFilter {
   // The part of a classic program (address_program.h); FilterTooLarge where it has more than `room` instructions: says
   // how many addresses would fit, and what helps.
   [[nodiscard]] Result<std::span<const FilterInstruction>> classic(std::size_t room) const;
-  // The maps, or why there are none.
+  // The maps, or the error with which they were refused.
   [[nodiscard]] Result<AddressMapFds> maps() const;
 
   // User space's verdict. Where the bytes are cut so short that they do not tell, false: no packet is delivered that

@@ -1,5 +1,5 @@
-// Where the addresses of a packet are. Written once, as classic BPF, so that every form of the filter finds the same:
-// the classic one has it inlined, the eBPF one translated, and user space runs it.
+// Where the addresses of a packet are. Written once, as classic BPF, so that every mode of the filter finds the same:
+// classic has it inlined, eBPF translated, and user space runs it.
 #pragma once
 
 #include <cstdint>

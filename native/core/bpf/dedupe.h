@@ -15,14 +15,14 @@
 // clang-format on
 //
 // The sightings of a bond or a team and of its ports relate as those of a bridge. Where the first device is not
-// captured, the next one counts. What is in doubt is delivered: twice is better than never.
+// captured, the next one counts. In doubt a packet is delivered: twice is better than never.
 //
 // Not duplicates, because the packet is not the same any more: what goes into a tunnel and what comes out of it; what
 // is seen with a VLAN tag at a device and without at the VLAN's. A macvlan and the device beneath it are not related
 // either: what macvlans send each other looks there as if it came from outside.
 //
-// Two judges. The eBPF mode of the filter knows for each packet where it arrived (core/bpf/dedupe_program.h). For the
-// classic mode user space judges, which knows the topology alone.
+// Two implementations. In eBPF mode the filter sees for each packet where it arrived (core/bpf/dedupe_program.h). In
+// classic mode user space decides, from the topology alone.
 #pragma once
 
 #include <cstdint>
@@ -63,7 +63,7 @@ struct DedupeRelation {
 [[nodiscard]] std::map<std::uint32_t, DedupeRelation> relate(const std::vector<DedupeDevice>& devices,
                                                              Direction direction);
 
-// User space's judgement. Frames to 01:80:c2:00:00:0X never cross a bridge or a bond: they are no duplicates.
+// The decision in user space. Frames to 01:80:c2:00:00:0X never cross a bridge or a bond: they are no duplicates.
 [[nodiscard]] bool duplicateByTopology(const DedupeRelation& relation, const Record& record);
 
 }  // namespace ringtap

@@ -1,5 +1,5 @@
-// The rule on duplicates (core/bpf/dedupe.h) in the eBPF mode of the filter. What it knows of a packet beside its
-// device:
+// The rule on duplicates (core/bpf/dedupe.h) in the eBPF mode of the filter. Beside its device it reads of a
+// packet:
 //
 // - skb->skb_iif, where it arrived: set at each arrival (__netif_receive_skb_core(), net/core/dev.c), kept while the
 //   host bridges or routes it, 0 for what the host itself sends; cleared by tunnels and between the ends of a veth

@@ -37,7 +37,7 @@ struct EbpfMaps {
 };
 
 // A packet of an interface without a slot is accepted as it is, without filter and address sets (eBPF cannot see a
-// device's type), and counted in `strangers`; or refused where acceptUnlisted is false. It is no duplicate.
+// device's type), and counted in `unlistedMap`; or refused where acceptUnlisted is false. It is no duplicate.
 [[nodiscard]] Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUnlisted,
                                                          const EbpfMaps& maps);
 

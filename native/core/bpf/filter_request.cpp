@@ -21,7 +21,7 @@ Result<> compile(FilterRequest& request, const InterfaceMonitor& monitor, std::s
   auto compiled = compileForLinkTypes(*request.expression, request.spec.snapshotLength, FilterInput::Socket, linkTypes);
   if (!compiled) return compiled.error();
   for (const LinkTypeFilter& filter : compiled->filters) {
-    // Only worth a word where such a device is: the usual link types are compiled in advance.
+    // Only if such a device is present: the usual link types are compiled in advance.
     if (!filter.refusal.empty() && contains(present, filter.linkType)) {
       request.warnings.push_back(refusalWarning(filter));
     }

@@ -16,8 +16,8 @@ struct FilterRequest {
   std::optional<std::string> expression;  // none: everything matches
   FilterSpec spec;                        // snapshot length and direction are given
   std::vector<std::string> warnings;
-  // What a later compilation may do better: the link types this one knows of, and whether it had to do without a device
-  // for the kernel's extensions (filter.h).
+  // Why to compile again later: the link types that this compilation covers, and whether no device was there for the
+  // kernel's extensions (filter.h).
   std::vector<std::uint16_t> linkTypes;
   bool extensionsMissing = false;
 };
@@ -26,7 +26,7 @@ struct FilterRequest {
 // or is captured on beside the interfaces (`more`). Slow; belongs in the capture's network namespace.
 Result<> compile(FilterRequest& request, const InterfaceMonitor& monitor, std::span<const std::uint16_t> more = {});
 
-// What to tell of a filter that cannot be put for devices of a link type that are captured.
+// The warning about a filter that cannot be expressed for the link type of a captured device.
 [[nodiscard]] std::string refusalWarning(const LinkTypeFilter& filter);
 
 }  // namespace ringtap

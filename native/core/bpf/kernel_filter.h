@@ -27,9 +27,9 @@ enum class FilterMode { Auto, Ebpf, Classic, None };
 class KernelFilter {
  public:
   // Attaches the filter to packet sockets, which must not receive yet and stay open as long as replace() and commit()
-  // may be called. `acceptUnlisted`: packets of an interface without a
-  // verdict pass. FilterMode::Auto takes eBPF where that works, else classic; Ebpf and Classic are taken or fail.
-  // `dedupe`: refuse duplicates, as far as relate() says how devices stand to each other; only the eBPF mode does.
+  // may be called. `acceptUnlisted`: packets of an interface without a verdict pass. FilterMode::Auto takes eBPF if
+  // that works, else classic; Ebpf and Classic are taken or fail. `dedupe`: refuse duplicates, as far as relate() says
+  // how devices stand to each other; only the eBPF mode does.
   [[nodiscard]] static Result<std::unique_ptr<KernelFilter>> attach(const FilterSpec& spec, bool acceptUnlisted,
                                                                     FilterMode mode, bool dedupe,
                                                                     std::vector<int> sockets);
@@ -54,8 +54,8 @@ class KernelFilter {
   // everywhere.
   virtual Result<> replace(const FilterSpec& spec) = 0;
 
-  // Packets accepted from this interface since attach() or the last forget(); nothing where nobody counts them (the
-  // classic mode).
+  // Packets accepted from this interface since attach() or the last forget(); none in the classic mode,
+  // which does not count.
   [[nodiscard]] virtual std::optional<std::uint64_t> accepted(std::uint32_t index) const = 0;
 
   // Packets of an interface without a verdict pass without the user's filter: whoever reads them must apply it.

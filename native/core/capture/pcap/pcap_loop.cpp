@@ -47,7 +47,7 @@ Result<std::unique_ptr<PcapLoop>> PcapLoop::open(const PcapOptions& options, con
   for (const std::string& name : options.names) {
     if (isKnown(context.feed.initial(), name)) continue;
     auto opened = self->table_->openDevice(name);
-    // Whoever asked for it notices that it is not there.
+    // Not an error here: the selection reports names that match nothing.
     if (!opened && opened.error().code != Code::NoInterface) return std::move(opened.error());
   }
   return self;
@@ -137,7 +137,7 @@ void PcapLoop::wait() {
   }
 }
 
-// What came before the news belongs to the interfaces as they were.
+// Packets read before an event belong to the interfaces as they were before it.
 void PcapLoop::readEvents() {
   readAll();
   handOver(current_);
@@ -183,7 +183,7 @@ void PcapLoop::readOne(Active& active) {
   if (read && *read == PcapSource::Read::More) return;
   active.ready = false;
   if (!read) {
-    // Of an interface that is down or gone its news tell.
+    // That an interface is down or gone is reported by its event.
     if (!isAbsent(read.error()) && !active.ending) context_.queue.push(std::move(read.error()));
     table_->abandon(active.source);
     return;
@@ -198,7 +198,7 @@ std::optional<BlockMemory> PcapLoop::takeMemory() {
   return std::nullopt;
 }
 
-// Whatever packet comes next has a place. False: the overflow memory is used up.
+// Makes room for a packet of any length. False: the overflow memory is used up.
 bool PcapLoop::makeRoom() {
   if (!current_) current_ = std::move(spare_);
   for (auto* block : {&current_, &spare_}) {

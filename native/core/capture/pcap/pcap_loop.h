@@ -1,10 +1,10 @@
 // The thread that reads libpcap's handles, all of them, and copies their packets into blocks.
 //
-// The blocks are overflow memory: where that is used up nothing is read, the handles' own buffers fill, and what is
-// dropped there counts as lost for want of overflow memory.
+// The blocks are overflow memory: while that is used up nothing is read, the handles' own buffers fill, and packets
+// dropped there are counted as droppedByOverflow.
 //
-// A handle for an interface that appears is opened when the news of it is read: its first packets are lost. So are
-// those of an interface that was down, until the news that it is up. A rename costs nothing.
+// The handle of a new interface is opened when its netlink event is read: its first packets are lost, and so are those
+// of an interface that was down, up to the event that it is up. A rename loses none.
 #pragma once
 
 #include <atomic>

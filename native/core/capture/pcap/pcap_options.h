@@ -1,4 +1,4 @@
-// What a capture through libpcap is told. Apart from the rest, whose header brings libpcap's own.
+// The options of a capture through libpcap. Not in pcap_loop.h, which includes libpcap's header.
 #pragma once
 
 #include <cstddef>

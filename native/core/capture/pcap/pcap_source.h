@@ -1,11 +1,12 @@
 // One live libpcap handle (pcap(3PCAP)): a network interface, or whatever else libpcap can listen on.
 //
-// On a network interface the handle is a packet socket, and what matters for the ledger is asked of that: the filter is
-// attached by one call, before the socket receives anything, and replaced without a gap (pcap_setfilter() lets none
-// through for a moment, and counts what it sorts out afterwards as received). Everything else is filtered by libpcap.
+// On a network interface the handle is a packet socket, and filter and statistics go to that socket directly, so that
+// the ledger is exact: the filter is attached by one call, before the socket receives anything, and replaced without a
+// gap (pcap_setfilter() accepts nothing for a moment, and counts packets that it drops afterwards as received). On any
+// other device libpcap filters.
 //
-// What the handle does not tell is said in the record: direction and kind are unknown (block.h, kPacketUnknown), unless
-// only one direction is captured. A VLAN tag that libpcap has put back into the bytes is taken out again, as it is in a
+// libpcap does not report direction and kind of a packet: the record has kPacketUnknown (block.h), unless only one
+// direction is captured. A VLAN tag that libpcap has put back into the bytes is taken out again, as it is in a
 // ring.
 //
 // Thread-safe. open() may take some milliseconds, and so may the destructor; read() as long as its packets take.
@@ -43,7 +44,7 @@ struct PcapStatistics {
   }
 };
 
-// The error says no more than that the interface is down, or gone: the news of interfaces say so too.
+// Whether the error only means that the interface is down or gone, which interface events report too.
 [[nodiscard]] bool isAbsent(const Error& error);
 
 // Where packets go.
@@ -56,8 +57,8 @@ class PacketSink {
 
 class PcapSource {
  public:
-  // Opens the handle; on a network interface nothing is received before receive(). `index`: what its packets' records
-  // say.
+  // Opens the handle; on a network interface nothing is received before receive(). `index`: the interface index in its
+  // packets' records.
   //
   // NoInterface: libpcap knows no device of that name (any more). Option: it is libpcap's `any`, or it cannot tell
   // directions and one is asked for. System with ENETDOWN: the interface is down.
@@ -66,10 +67,10 @@ class PcapSource {
 
   [[nodiscard]] const std::string& device() const { return device_; }
   [[nodiscard]] std::uint32_t index() const { return index_; }
-  // That of the network interface the handle is on; 0 where it is none.
+  // The index of the network interface that the handle is on; 0: it is on none.
   [[nodiscard]] std::uint32_t interface() const { return interface_; }
   [[nodiscard]] std::uint16_t linkType() const { return linkType_; }
-  // Whether libpcap reports something of note: "" for nothing.
+  // libpcap's warning at activation; "": none.
   [[nodiscard]] const std::string& warning() const { return warning_; }
 
   // Puts a filter in place, or replaces it.
@@ -80,16 +81,16 @@ class PcapSource {
   Result<> refuse();
   Result<> setPromiscuous(bool on);
 
-  // For epoll, level-triggered; -1: there is none, and it has to be tried every pollMilliseconds().
+  // For epoll, level-triggered; -1: there is none, and read() has to be called every pollMilliseconds().
   [[nodiscard]] int fd() const { return fd_; }
-  // After how long to try without being told by epoll; -1: never.
+  // The interval at which to call read() without an event from epoll; -1: never.
   [[nodiscard]] int pollMilliseconds() const { return pollMilliseconds_; }
 
   enum class Read {
-    More,   // there may be more, and epoll does not tell
-    Enough  // whatever more there is, epoll tells
+    More,   // there may be more, and epoll will not report it
+    Enough  // epoll reports what else there is
   };
-  // Gives what there is to the sink, `limit` packets at most, and fewer where the sink wants no more.
+  // Passes waiting packets to the sink, at most `limit`; stops when the sink is full.
   Result<Read> read(PacketSink& sink, int limit);
 
   [[nodiscard]] PcapStatistics statistics();

@@ -45,16 +45,16 @@ class PcapTable : public std::enable_shared_from_this<PcapTable> {
   struct Change {
     std::vector<std::shared_ptr<PcapSource>> opened;
     std::vector<std::shared_ptr<PcapSource>> ending;  // accept nothing any more; to be read to their end, then closed
-    // Once for each interface that is selected: why it has no handle, and what is of note of the one it has.
+    // For each selected interface, once: why it has no handle, or the warning of the one it has.
     std::vector<Error> failures;
     std::vector<Error> warnings;
   };
-  // Opens what is wanted and ends what is not. An interface that is down, or gone by now, is left for the next news of
-  // it. In the capture's network namespace.
+  // Opens what is wanted and ends what is not. An interface that is down, or gone by now, waits for its next event. In
+  // the capture's network namespace.
   Change follow();
   // An ending handle has been read to its end.
   void close(const std::shared_ptr<PcapSource>& source);
-  // A handle that cannot be read any more. It ends; the next news of the interface opens another.
+  // A handle that cannot be read any more. It ends; the next event of the interface opens another.
   void abandon(const std::shared_ptr<PcapSource>& source);
   void closeAll();
 
@@ -73,7 +73,7 @@ class PcapTable : public std::enable_shared_from_this<PcapTable> {
     bool starved = false;     // of memory: it waits for some
     bool attempt = false;     // to be opened at the next follow()
     bool complained = false;  // about this interface
-    // What is told once it is selected; see Change.
+    // Reported once it is selected; see Change.
     std::vector<Error> failures;
     std::vector<Error> warnings;
     Source source;
@@ -95,7 +95,7 @@ class PcapTable : public std::enable_shared_from_this<PcapTable> {
   // Null where it is down or gone.
   Result<Source> open(std::uint32_t index);
   Result<Source> openInterface(std::uint32_t index);
-  // The bytes; nothing where all is used up: tried again when there is some.
+  // The bytes; none while all is used up: tried again when some is free.
   [[nodiscard]] std::optional<std::size_t> takeMemory(std::uint32_t index);
   void refund(std::uint32_t index);
   void releaseMemory();

@@ -1,8 +1,7 @@
-// A block of a ring in our hands.
+// A block of a ring that user space holds.
 //
-// The block holds up the ring once the kernel has come round to it. So the loop can evict it: what is in it is copied
-// to overflow memory and the block goes back, while whoever reads it goes on reading the same bytes at the same
-// address.
+// The block stops the ring once the kernel has come round to it. So the loop can evict it: its content is copied to
+// overflow memory and the block returned to the kernel, while readers go on reading the same bytes at the same address.
 #pragma once
 
 #include <atomic>
@@ -26,8 +25,9 @@ class RingBlock final : public HeldBlock {
 
   // Whether the kernel has the block back.
   [[nodiscard]] bool home() const override { return home_; }
-  // The loop's part. Copies the content out and gives the block back. False where the overflow memory does not take it:
-  // nothing changed. An error where the kernel refuses the memory. Nothing to do, and true, once the block is home.
+  // For the loop. Copies the content out and returns the block to the kernel. False where the overflow memory does not
+  // take it: nothing changed. An error where the kernel refuses the memory. Nothing to do, and true, once the block is
+  // home.
   Result<bool> evict();
 
  private:

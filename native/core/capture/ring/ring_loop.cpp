@@ -12,7 +12,7 @@ namespace {
 
 enum Source : std::uint64_t { kNetlink, kRing };
 
-constexpr int kQuietMilliseconds = 1000;  // after which memory that is kept for later is given up
+constexpr int kQuietMilliseconds = 1000;  // without work, after which spare memory is freed
 
 }  // namespace
 
@@ -100,7 +100,7 @@ void RingLoop::takeBlocks() {
   }
 }
 
-// The block `ahead` of the cursor, if it is in our hands.
+// The block `ahead` of the cursor, if user space holds it.
 RingBlock* RingLoop::held(std::uint32_t ahead) {
   std::shared_ptr<RingBlock>& block = inHand_[(cursor_ + ahead) % ring_->blockCount()];
   if (block && block->home()) block.reset();

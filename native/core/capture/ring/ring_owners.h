@@ -1,5 +1,5 @@
-// Which interfaces have a ring of their own, where rings are given to single interfaces. Ring 0 is everybody else's:
-// of interfaces that found no ring free, of those not decided upon, and of those nobody has heard of yet.
+// Which interfaces have a ring of their own, where rings are given to single interfaces. Ring 0 serves all others:
+// interfaces for which no ring was free, those without a verdict, and those not known yet.
 //
 // Owner: the RingIntake. Not thread-safe.
 #pragma once
@@ -21,7 +21,7 @@ class RingOwners {
   // It is not captured any more, or has gone: its ring goes to whoever has waited longest. Nothing for one unknown.
   void remove(std::uint32_t interface);
 
-  // Whether program() has changed since settled() was called last.
+  // Whether program() has changed since settled() was last called.
   [[nodiscard]] bool changed() const { return changed_; }
   void settled() { changed_ = false; }
   // For PACKET_FANOUT_CBPF: the number of the ring for a packet, by the interface it is on.
