@@ -40,6 +40,9 @@ class KernelFilter {
   // Accepted until there is a verdict.
   virtual void acceptForNow(std::uint32_t index, std::uint16_t hardwareType) { accept(index, hardwareType); }
   virtual void refuse(std::uint32_t index, std::uint16_t hardwareType) = 0;
+  // Not selected, but down: it may get another name before it is up and receives its first packet, so that packet has
+  // to pass. Where nothing passes before the name is read, the same as refuse().
+  virtual void refuseOnceUp(std::uint32_t index, std::uint16_t hardwareType) { accept(index, hardwareType); }
   // No verdict any more: for an index whose device is gone.
   virtual void forget(std::uint32_t index) = 0;
   virtual Result<> commit() = 0;

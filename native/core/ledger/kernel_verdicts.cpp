@@ -8,7 +8,10 @@ void KernelVerdicts::set(const TrackedInterface& tracked) {
   switch (tracked.verdicts.now()) {
     case Verdict::Pending: filter_->acceptForNow(info.index, info.hardwareType); break;
     case Verdict::Selected: filter_->accept(info.index, info.hardwareType); break;
-    case Verdict::Unselected: filter_->refuse(info.index, info.hardwareType); break;
+    case Verdict::Unselected:
+      if (hotplug_ && !info.isUp()) filter_->refuseOnceUp(info.index, info.hardwareType);
+      else filter_->refuse(info.index, info.hardwareType);
+      break;
   }
 }
 

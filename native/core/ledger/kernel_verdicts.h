@@ -16,6 +16,9 @@ namespace ringtap {
 
 class KernelVerdicts {
  public:
+  // `hotplug`: a new name can change the verdict on an interface.
+  explicit KernelVerdicts(bool hotplug) : hotplug_(hotplug) {}
+
   // From here on verdicts reach the kernel. Before that, set() and relate() have no effect.
   void use(std::unique_ptr<KernelFilter> filter) { filter_ = std::move(filter); }
   // After use().
@@ -36,6 +39,7 @@ class KernelVerdicts {
   [[nodiscard]] KernelCounts counts(std::uint32_t index) const;
 
  private:
+  const bool hotplug_;
   std::unique_ptr<KernelFilter> filter_;
   bool closed_ = false;
 };

@@ -192,8 +192,9 @@ BlockShare* SelectionTable::shareOf(const Record& record, TakenBlock& taken, std
                                     const std::function<void(std::uint32_t)>& onUnknown) {
   const auto index = static_cast<std::uint32_t>(record.from().sll_ifindex);
   auto tracked = find(index);
-  // A device that has gone may have left packets in the ring; but there may be another one with its index by now.
-  if (!tracked || !tracked->present()) {
+  // A device that has gone or is down may have left packets in the ring. But there may be another one with its index by
+  // now, and one that is up again may have got another name before.
+  if (!tracked || !tracked->present() || !tracked->info().isUp()) {
     lock.unlock();
     onUnknown(index);
     lock.lock();

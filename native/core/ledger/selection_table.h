@@ -40,7 +40,11 @@ class SelectionTable {
   // does.
   SelectionTable(FilterSpec spec, bool hotplug, bool dedupe = false,
                  std::shared_ptr<const InterfaceSelection> selection = nullptr)
-      : spec_(std::move(spec)), hotplug_(hotplug), selection_(std::move(selection)), relations_(dedupe) {}
+      : spec_(std::move(spec)),
+        hotplug_(hotplug),
+        selection_(std::move(selection)),
+        kernel_(hotplug),
+        relations_(dedupe) {}
 
   // From here on verdicts reach the kernel.
   void use(std::unique_ptr<KernelFilter> kernel);
@@ -74,7 +78,7 @@ class SelectionTable {
   Result<> close(const std::function<Result<>()>& refuseAll);
 
   // Judges the packets of a block that the kernel handed over. `onUnknown(index)` is called, without the lock, where
-  // the device of a packet is not present as far as is known: it reads the news of that device and calls apply() before
+  // the device of a packet is absent or down as far as is known: it reads the events about it and calls apply() before
   // it returns, with a nameless device where there never was one and the kernel does not know it any more.
   TakenBlock take(std::byte* block, std::size_t size, BlockNumber number,
                   const std::function<void(std::uint32_t index)>& onUnknown);

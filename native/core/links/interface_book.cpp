@@ -1,7 +1,5 @@
 #include "core/links/interface_book.h"
 
-#include <net/if.h>
-
 #include <algorithm>
 
 namespace ringtap {
@@ -11,8 +9,6 @@ namespace {
 // Descriptions kept of one index, and indexes kept whose device is gone: blocks that wait need few.
 constexpr std::size_t kMaxEntries = 64;
 constexpr std::size_t kMaxGone = 4096;
-
-bool isUp(const InterfaceInfo& info) { return (info.flags & IFF_UP) != 0; }
 
 InterfaceDescription nameless(std::uint32_t index) {
   auto info = std::make_shared<InterfaceInfo>();
@@ -60,9 +56,9 @@ BookedEvent InterfaceBook::enterOne(const InterfaceEvent& event, const Moment& n
     booked.from = {};
   } else {
     booked.previous = same ? known : std::make_shared<const InterfaceInfo>(event.previous);
-    const bool wasUp = isUp(*booked.previous);
-    if (!wasUp && !isUp(event.current)) booked.from = page.lastUp;
-    else if (wasUp && !isUp(event.current)) page.lastUp = now;
+    const bool wasUp = booked.previous->isUp();
+    if (!wasUp && !event.current.isUp()) booked.from = page.lastUp;
+    else if (wasUp && !event.current.isUp()) page.lastUp = now;
   }
   booked.current = std::make_shared<const InterfaceInfo>(event.current);
   page.entries.push_back({booked.epoch, booked.from, booked.current});

@@ -1,6 +1,8 @@
 // One network interface, as rtnetlink describes it, and what can happen to it. Plain data, copied freely.
 #pragma once
 
+#include <net/if.h>
+
 #include <array>
 #include <compare>
 #include <cstdint>
@@ -45,6 +47,7 @@ struct InterfaceInfo {
   std::int32_t peerNetnsId = -1;  // IFLA_LINK_NETNSID: where that other end lives; -1: in this namespace
   std::vector<InterfaceAddress> addresses;
   [[nodiscard]] InterfaceId id() const { return {index, generation}; }
+  [[nodiscard]] bool isUp() const { return (flags & IFF_UP) != 0; }
   bool operator==(const InterfaceInfo&) const = default;
 };
 

@@ -11,11 +11,13 @@
 #include "support/check.h"
 #include "support/consumer.h"
 #include "support/filter_modes.h"
+#include "support/eventually.h"
 
 using namespace ringtap;
 using support::addPair;
 using support::Consumer;
 using support::filterModes;
+using support::eventually;
 using support::indexOf;
 using support::ip;
 using support::Sender;
@@ -393,4 +395,38 @@ TEST(closedAtAnyStageNothingStaysOpen) {
   }
   CHECK(openDescriptors() == before);
   ip("link del near0");
+}
+
+// As where the machine's clock is set back by an hour after a rename: the rename bears a time that packets do not
+// reach.
+TEST(aClockThatIsSetBackAfterARename) {
+  for (const FilterMode form : filterModes()) {
+    addPair("near0", "far0");
+    CaptureConfig config = small(form);
+    config.clock = [] { return realNow() + 3'600'000'000'000; };
+    Consumer consumer(config, {.wants = [](const InterfaceInfo& info) { return info.name == "lan0"; }});
+    if (!consumer.running()) return;
+    const std::uint32_t index = indexOf("near0");
+    ip("link set near0 name lan0");
+    const auto ledger = [&] {
+      for (const InterfaceStats& one : consumer.capture().stats().table.interfaces) {
+        if (one.index == index) return one;
+      }
+      return InterfaceStats{};
+    };
+    CHECK(eventually([&] { return ledger().selected; }));
+    // Past what was in the ring at the rename: each of these is in a block of its own.
+    Sender sender;
+    std::uint64_t sent = 0;
+    for (std::uint32_t block = 0; block < config.ring.blockCount + 2; ++block) {
+      sender.send("far0", 0, 1, 1);
+      ++sent;
+      CHECK(eventually([&] { return ledger().taken == sent; }));
+    }
+    sender.send("far0", 0, 500, 2);
+    consumer.finish();
+    CHECK(consumer.tally().exactly(index, false, 2, 500));
+    checkBalance(consumer);
+    ip("link del lan0");
+  }
 }

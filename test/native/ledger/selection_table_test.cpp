@@ -522,3 +522,103 @@ TEST(packetsThatADeviceLeftBehindAreItsOwn) {
   }
   bench.checkBalance(2);
 }
+
+TEST(aNameGivenWhileDownDecidesOnAllThatComes) {
+  for (const bool decided : {false, true}) {
+    Bench bench;
+    auto info = device(7, 1, "tmp1");
+    info.flags = 0;
+    bench.apply({event(InterfaceChange::Added, info)}, 100, {10});
+    if (decided) CHECK(bench.decide(7, 1, 1, false));
+    CHECK(bench.kernel->verdicts.at(7));  // it may be renamed before it receives anything
+    info.name = "veth1";
+    bench.apply({event(InterfaceChange::Renamed, info)}, ~std::uint64_t{0} - 1, {10});
+    // The first packet comes ahead of the event that it is up: that is read first.
+    Block block = packetsOf({7, 7});
+    TakenBlock taken = bench.table.take(block.data(), block.size(), {0, 5}, [&](std::uint32_t index) {
+      CHECK(index == 7 && info.flags == 0);
+      info.flags = IFF_UP;
+      bench.apply({event(InterfaceChange::Changed, info)}, ~std::uint64_t{0} - 1, {10});
+    });
+    CHECK(bench.decide(7, 1, 2, true) && bench.kernel->verdicts.at(7));
+    if (!decided) CHECK(bench.decide(7, 1, 1, false));
+    CHECK(bench.handOut(block, taken) == Indexes({7, 7}));
+    bench.checkBalance(2);
+  }
+}
+
+TEST(aDownDeviceIsRefusedOnceItIsUp) {
+  for (const bool hotplug : {true, false}) {
+    Bench bench(hotplug);
+    auto info = device(7, 1);
+    info.flags = 0;
+    bench.add(info);
+    CHECK(bench.decide(7, 1, 0, false));
+    CHECK(bench.kernel->verdicts.at(7) == hotplug);  // without hotplug no name changes the verdict
+    info.flags = IFF_UP;
+    bench.apply({event(InterfaceChange::Changed, info)}, 100, {10});
+    CHECK(!bench.kernel->verdicts.at(7));
+    info.flags = 0;
+    bench.apply({event(InterfaceChange::Changed, info)}, 200, {10});
+    CHECK(bench.kernel->verdicts.at(7) == hotplug);
+  }
+}
+
+// The clock is set back by as much as you like: packets of later blocks are later, whatever their time.
+TEST(timeDecidesOnlyWithinTheRing) {
+  constexpr std::uint64_t kLater = ~std::uint64_t{0} - 1;
+  {
+    Bench bench;
+    bench.add(device(1, 1, "eth0"));
+    bench.decide(1, 1, 0, false);
+    bench.apply({event(InterfaceChange::Renamed, device(1, 1, "lan0"))}, kLater, {10});
+    bench.decide(1, 1, 1, true);
+    Block within = packetsOf({1, 1});
+    TakenBlock before = bench.take(within, 10);
+    CHECK(bench.handOut(within, before).empty());
+    Block beyond = packetsOf({1, 1});
+    TakenBlock after = bench.take(beyond, 11);
+    CHECK(bench.handOut(beyond, after).size() == 2);
+    bench.checkBalance(4);
+  }
+  Bench bench(true, {}, false, true);
+  auto near = device(1, 1);
+  auto far = device(2, 2);
+  near.kind = far.kind = "veth";
+  near.peerIndex = 2;
+  far.peerIndex = 1;
+  bench.add(near);
+  bench.add(far);
+  for (const auto& info : {near, far}) {
+    CHECK(bench.table.decide(info.id(), 0, true, {kLater, {10}}));
+  }
+  CHECK(bench.table.commit({kLater, {10}}).ok());
+  const auto seenIn = [&](std::uint64_t number) {
+    Block block = Block::of({{.index = 1, .packetType = PACKET_OUTGOING}, {.index = 2}});
+    TakenBlock taken = bench.take(block, number);
+    return bench.handOut(block, taken);
+  };
+  CHECK(seenIn(10) == Indexes({1, 2}));
+  CHECK(seenIn(11) == Indexes({1}));
+}
+
+TEST(theSelectionDecidesWithTheEvent) {
+  auto compiled = InterfaceSelection::byPatterns({"^eth"}, {"9$"}, false);
+  CHECK(compiled.ok());
+  InterfaceBook book;
+  SelectionTable table({}, true, false, std::make_shared<const InterfaceSelection>(std::move(*compiled)));
+  auto fake = std::make_unique<FakeKernel>();
+  const FakeKernel& kernel = *fake;
+  table.use(std::move(fake));
+  CHECK(table.add(book.add(device(1, 1, "eth1"))) == Verdict::Selected);
+  CHECK(table.add(book.add(device(2, 2, "eth9"))) == Verdict::Unselected);
+  const auto apply = [&](const std::vector<InterfaceEvent>& events) {
+    return table.apply(book.enter(events, {1, {1}}), {1, {1}});
+  };
+  const auto applied = apply(
+      {event(InterfaceChange::Added, device(3, 3, "eth3")), event(InterfaceChange::Renamed, device(1, 1, "lan1")),
+       event(InterfaceChange::Changed, device(3, 3, "eth3")), event(InterfaceChange::Renamed, device(2, 2, "eth2"))});
+  CHECK(applied[0].selected == true && applied[1].selected == false && !applied[2].selected);
+  CHECK(applied[3].selected == true);
+  CHECK((kernel.verdicts == std::map<std::uint32_t, bool>{{1, false}, {2, true}, {3, true}}));
+}

@@ -31,8 +31,13 @@ void InterfaceFeed::learn(std::uint32_t index) {
   std::lock_guard lock(mutex_);
   using enum InterfaceBook::Presence;
   const auto before = book_.presence(index);
-  if (before == Present) return;  // another ring's loop was faster
   std::vector<InterfaceEvent> events;
+  if (before == Present) {
+    if (book_.latest(index)->isUp()) return;  // another ring's loop was faster
+    if (auto read = monitor_.read(events); !read) queue_.push(std::move(read.error()));
+    publish(events);
+    return;
+  }
   auto asked = monitor_.query(index, events);  // reads what waits first: most likely the event is there
   bool known = before == Gone || (asked && *asked && monitor_.interfaces().contains(index));
   for (const InterfaceEvent& event : events) known = known || event.current.index == index;

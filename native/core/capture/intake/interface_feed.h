@@ -36,8 +36,8 @@ class InterfaceFeed {
   bool read();
   [[nodiscard]] bool resumed() { return paused_.load() && !queue_.crowded() && paused_.exchange(false); }
 
-  // Reads the events about the device of a packet: afterwards the table has the index, if only as one that has gone, or
-  // as a nameless device.
+  // Reads the events about the device of a packet, which is absent or down as far as is known: afterwards the table has
+  // the index, if only as a device that has gone, or as a nameless one.
   void learn(std::uint32_t index);
 
   [[nodiscard]] std::uint64_t overflows() const { return overflows_; }

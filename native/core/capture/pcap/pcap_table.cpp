@@ -28,6 +28,7 @@ class PcapTable::Filter final : public KernelFilter {
   void accept(std::uint32_t index, std::uint16_t) override { table_->want(index, true); }
   void acceptForNow(std::uint32_t index, std::uint16_t) override { table_->want(index, false); }
   void refuse(std::uint32_t index, std::uint16_t) override { table_->unwant(index); }
+  void refuseOnceUp(std::uint32_t index, std::uint16_t) override { table_->unwant(index); }
   void forget(std::uint32_t index) override { table_->forget(index); }
   Result<> commit() override { return {}; }
   void relate(std::uint32_t, const DedupeRelation&) override {}
