@@ -10,6 +10,10 @@ import type { NetworkInterface } from './network-interface.js'
  *   `egrep` does: `eth7` also matches `veth7` and `eth70`; anchor it with `^` and `$`. It is not JavaScript's dialect:
  *   `[[:digit:]]`, `[]]` and `\<` work, `\d` is the letter d. It is read in the "C" locale: classes are ASCII, and `.`
  *   is one byte of the name's UTF-8. What `grep -E` accepts leniently (a leading `*`, an open `{`) is an error here.
+ *   So is a pattern that could take the C library long. The limits are 16384 bytes, 50 parentheses inside one another,
+ *   20000 characters and 2000 choices (`|`, `?`, `*` …) with counted repetitions written out, a few repetitions of what
+ *   may be empty (`(a*)*`), and 2 back-references. A pattern with back-references matches no name of more than 15 bytes,
+ *   the longest that a network device can have.
  * - A **RegExp** is JavaScript's and is used as it is, also searched for anywhere. Each name is matched from its start:
  *   flags `g` and `y` carry nothing over from one name to the next, and `lastIndex` of the given object is neither read
  *   nor changed.
@@ -23,25 +27,25 @@ import type { NetworkInterface } from './network-interface.js'
 export type InterfacePattern = string | RegExp | ((iface: NetworkInterface) => boolean)
 
 /**
- * A pattern made ready to be asked many times.
+ * A compiled pattern.
  *
  * @internal
  */
 export interface Matcher {
-  /** As the user gave it. */
+  /** As it was given. */
   readonly pattern: InterfacePattern
-  /** As a message shows it. */
+  /** For messages. */
   readonly shown: string
-  /** Reads more than the name, and so cannot be asked about a name alone. */
+  /** Needs more than the name of an interface. */
   readonly needsInterface: boolean
-  /** Things the user should know about the pattern. */
+  /** What is suspicious about the pattern. */
   readonly warnings: readonly string[]
   /** @throws CaptureError `ERR_PATTERN` where the user's function throws or returns something other than a boolean. */
   matches(iface: NetworkInterface): boolean
 }
 
 /**
- * Compiles one pattern; `label` says where it stands (`interfaces.include[1]`).
+ * Compiles one pattern. `label` is its option, for messages (`interfaces.include[1]`).
  *
  * @throws CaptureError `ERR_PATTERN` for a string that is not an extended regular expression; `ERR_OPTION` for a value
  * that is no pattern at all.
@@ -55,7 +59,7 @@ export function compilePattern(pattern: unknown, label: string): Matcher {
 }
 
 function fromExpression(pattern: string, label: string): Matcher {
-  const shown = JSON.stringify(pattern)
+  const shown = show(pattern)
   const compiled = compileExpression(pattern, label)
   const stray = strayEscape(pattern)
   const warnings = emptyMatchWarning(label, shown, (text) => compiled.matches(text))
@@ -67,17 +71,22 @@ function fromExpression(pattern: string, label: string): Matcher {
   return { pattern, shown, needsInterface: false, warnings, matches: (iface) => compiled.matches(iface.name) }
 }
 
+// Programs join patterns of hundreds of names.
+function show(pattern: string): string {
+  return pattern.length > 200 ? `${JSON.stringify(pattern.slice(0, 197))}…` : JSON.stringify(pattern)
+}
+
 function compileExpression(pattern: string, label: string) {
   const { Pattern } = native()
   try {
     return new Pattern(pattern)
   } catch (cause) {
     if (!(cause instanceof CaptureError)) throw cause
-    // What regerror says of JavaScript's (?:…), (?=…) or (?<name>…) would puzzle: name the likely mistake.
+    // regerror's message for JavaScript's (?:…), (?=…) or (?<name>…) does not help: add the likely mistake.
     const hint = pattern.includes('(?') ? ' ("(?" is JavaScript\'s dialect: give a RegExp)' : ''
     throw new CaptureError(
       'ERR_PATTERN',
-      `${label}: ${JSON.stringify(pattern)} is not a valid extended regular expression: ${cause.message}${hint}`,
+      `${label}: ${show(pattern)} is not a valid extended regular expression: ${cause.message}${hint}`,
       { cause, option: label },
     )
   }
@@ -130,7 +139,7 @@ function fromFunction(pattern: (iface: NetworkInterface) => boolean, label: stri
   }
 }
 
-// A name that no device has: what matches the empty string and this matches everything.
+// No device has this name: what matches it and the empty string matches everything.
 const noName = '\u0001'
 
 function emptyMatchWarning(label: string, shown: string, test: (text: string) => boolean): string[] {
@@ -141,9 +150,9 @@ function emptyMatchWarning(label: string, shown: string, test: (text: string) =>
 }
 
 /**
- * The first backslash in an extended regular expression that does not mean what a JavaScript programmer expects, in
- * words; grep from 3.8 on warns of the same outside brackets. The C library decides what such an escape is (glibc: the
- * letter; musl knows `\d`), so it is a mistake on any.
+ * Describes the first backslash in an extended regular expression that does not mean what it means in JavaScript. grep
+ * from 3.8 on warns of the same outside brackets. The meaning depends on the C library (glibc: the letter itself; musl
+ * has `\d`), so it is a mistake with any.
  */
 function strayEscape(pattern: string): string | undefined {
   for (let i = 0; i < pattern.length; i++) {

@@ -418,3 +418,21 @@ t.test('what the capture is handed', async (t) => {
     'interfaces: "^eth" is taken as an exact name; for a pattern write { include: "^eth" }',
   ])
 })
+
+t.test('patterns that the C library would crash on, or take long for, are refused with the reason', async (t) => {
+  for (const [pattern, reason] of [
+    [`${'('.repeat(20_000)}a${')'.repeat(20_000)}`, /16384 bytes/],
+    [`${'('.repeat(8000)}a${')'.repeat(8000)}`, /50 parentheses inside one another/],
+    [`${'('.repeat(10)}a${'{0,9})'.repeat(10)}`, /20000 characters, counting repetitions/],
+    ['((a{1,255}){1,255}){1,255}', /20000 characters, counting repetitions/],
+    ['(^|a)*'.repeat(22), /repetitions of what may be empty/],
+  ] as [string, RegExp][]) {
+    for (const list of ['include', 'exclude']) {
+      t.throws(() => explainSelection('eth0', { [list]: ['fine', pattern] }), {
+        code: 'ERR_PATTERN',
+        option: `selection.${list}[1]`,
+        message: reason,
+      })
+    }
+  }
+})

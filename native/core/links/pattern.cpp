@@ -2,12 +2,14 @@
 
 #include <locale.h>
 
+#include "core/links/pattern_cost.h"
+
 namespace ringtap {
 
 namespace {
 
 // Puts the calling thread into the "C" locale for a scope. glibc and musl both return a static object for "C": nothing
-// is allocated, and it cannot fail for want of memory.
+// is allocated, and it cannot fail for lack of memory.
 class CLocale {
  public:
   CLocale() : locale_(newlocale(LC_ALL_MASK, "C", nullptr)) {
@@ -40,6 +42,9 @@ Result<Pattern> Pattern::compile(const std::string& expression) {
   if (expression.find('\n') != std::string::npos)
     return refused("It contains a newline, and no interface name does; give several patterns as a list");
 
+  PatternCost cost = patternCost(expression);
+  if (!cost.excess.empty()) return refused(std::move(cost.excess));
+
   const CLocale locale;
   auto regex = std::make_unique<regex_t>();
   const int failure = regcomp(regex.get(), expression.c_str(), REG_EXTENDED | REG_NOSUB);
@@ -49,11 +54,11 @@ Result<Pattern> Pattern::compile(const std::string& expression) {
     regerror(failure, regex.get(), reason, sizeof reason);
     return refused(reason);
   }
-  return Pattern(Handle(regex.release()));
+  return Pattern(Handle(regex.release()), cost.references ? PatternLimits::kReferencingName : std::string::npos);
 }
 
 bool Pattern::matches(const std::string& name) const {
-  if (name.find('\0') != std::string::npos) return false;
+  if (name.size() > longestName_ || name.find('\0') != std::string::npos) return false;
   const CLocale locale;
   return regexec(regex_.get(), name.c_str(), 0, nullptr, 0) == 0;
 }

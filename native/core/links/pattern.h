@@ -9,8 +9,7 @@
 // that, so both run in the "C" locale always: ranges are by byte value, the classes ([[:alpha:]]) are ASCII, and `.` is
 // one byte, so that a character beyond ASCII in an interface name counts as its two to four bytes of UTF-8.
 //
-// Compiling is not bounded in time or memory (nested counted repetitions multiply): patterns are configuration, to be
-// taken from whoever may configure the capture and from nobody else.
+// Time, memory and stack are bounded: what regcomp or regexec would take long for is refused (pattern_cost.h).
 #pragma once
 
 #include <regex.h>
@@ -22,15 +21,17 @@
 
 namespace ringtap {
 
-// Immutable; used by one thread at a time.
+// Immutable. Any thread may call matches(), several at once too: regexec locks the compiled expression.
 class Pattern {
  public:
   // Code::Pattern with regerror's text as the message. Refused besides: an embedded NUL, at which regcomp would stop
   // reading, and a newline, which grep takes for "or" and regcomp for a character that no interface name can hold
-  // (net/core/dev.c, dev_valid_name): an exclude list with one would be inert.
+  // (net/core/dev.c, dev_valid_name): an exclude list with one would be inert. Refused as well: more than PatternLimits
+  // allow.
   [[nodiscard]] static Result<Pattern> compile(const std::string& expression);
 
-  // Whether it is found anywhere in `name`. A name with an embedded NUL is none, and matches nothing.
+  // Whether it is found anywhere in `name`. A name with an embedded NUL matches nothing, and a pattern with
+  // back-references no name that is longer than those of network devices (PatternLimits::kReferencingName).
   [[nodiscard]] bool matches(const std::string& name) const;
 
  private:
@@ -40,9 +41,10 @@ class Pattern {
   // On the heap: POSIX does not allow a compiled regex_t to be moved.
   using Handle = std::unique_ptr<regex_t, Free>;
 
-  explicit Pattern(Handle regex) : regex_(std::move(regex)) {}
+  Pattern(Handle regex, size_t longestName) : regex_(std::move(regex)), longestName_(longestName) {}
 
   Handle regex_;
+  size_t longestName_;
 };
 
 }  // namespace ringtap

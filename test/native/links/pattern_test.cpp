@@ -72,3 +72,73 @@ TEST(aPatternCanBeMoved) {
   const Pattern second = std::move(*first);
   CHECK(second.matches("br-0") && !second.matches("xbr-0"));
 }
+
+namespace {
+
+std::string times(size_t count, const std::string& text) {
+  std::string all;
+  for (size_t i = 0; i < count; i++) all += text;
+  return all;
+}
+
+std::string nested(size_t depth, const std::string& open, const std::string& inner, const std::string& close) {
+  return times(depth, open) + inner + times(depth, close);
+}
+
+// With most of these regcomp or regexec would crash, or run for seconds or for ever.
+void tooMuch(const std::string& expression, const std::string& reason) {
+  const std::string message = refusal(expression);
+  CHECK(message.find("It has more than the") == 0);
+  CHECK(message.find(reason) != std::string::npos);
+}
+
+}  // namespace
+
+TEST(whatTheLibraryCannotBearIsRefused) {
+  tooMuch(nested(8000, "(", "a", ")"), "50 parentheses");
+  tooMuch(nested(8000, "(", "a", ""), "50 parentheses");
+  tooMuch(nested(51, "(", "a", ")"), "50 parentheses");
+  tooMuch(nested(20000, "(", "a", ")"), "16384 bytes");
+  tooMuch(nested(10, "(", "a", "{0,9})"), "20000 characters");
+  tooMuch("((a{1,255}){1,255}){1,255}", "20000 characters");
+  tooMuch("a{255}{255}{255}", "20000 characters");
+  tooMuch(nested(30, "(", "a", "+)"), "20000 characters");
+  tooMuch("(a{0,32767}){0,32767}", "20000 characters");
+  tooMuch(times(22, "(^|a)*"), "repetitions of what may be empty");
+  tooMuch(times(20, "((a|b?)*)?"), "repetitions of what may be empty");
+  tooMuch("((a?){60})*", "choices in repetitions of what may be empty");
+  tooMuch("(^|a)*", "anchors in repetitions of what may be empty");
+  tooMuch(times(16, "((\\b|\\B|^)?(a|b)?)?"), "anchors in groups that may be empty");
+  tooMuch(times(200, "\\b"), "anchors in groups that may be empty");
+  tooMuch("a{0,4000}", "2000 choices");
+  tooMuch("(a*)(\\1+|\\w+){0,}(a{1,}[^a]{2}|[^a]?)\\<", "repeated back-references");
+  tooMuch("(a*)(a*)(a*)\\1\\2\\3x", "2 back-references");
+  tooMuch("(a*)b{100}\\1", "64 characters");
+}
+
+TEST(bracketsAndEscapesHideParentheses) {
+  CHECK(found("^" + times(60, "[(]") + "$", times(60, "(")));
+  CHECK(found("^" + times(60, "\\(") + "$", times(60, "(")));
+  CHECK(found("^" + times(60, "[]([:digit:](]") + "$", times(60, "(")));
+  CHECK(found("^" + times(60, "[^]([.-.](]") + "$", times(60, "a")));
+}
+
+TEST(whatProgramsWriteIsAccepted) {
+  std::string joined = "^veth0$";
+  std::string alternatives = "^(veth0";
+  for (int i = 1; i < 1000; i++) {
+    joined += "|^veth" + std::to_string(i) + "$";
+    alternatives += "|veth" + std::to_string(i);
+  }
+  alternatives += ")$";
+  for (const auto& expression : {joined, alternatives})
+    CHECK(found(expression, "veth999") && !found(expression, "veth1000") && !found(expression, "eth1"));
+  CHECK(found(nested(50, "(", "a", ")"), "a") && found("^(a*)*$", "aaa") && found("^a{1,255}$", "aa"));
+  CHECK(found("^(eth|ens|enp[0-9]+s)[0-9]+(\\.[0-9]{1,4})?$", "enp3s0.4094"));
+  CHECK(found("(^|-)eth([0-9]|$)", "br-eth") && found("\\<eth\\>", "br-eth"));
+}
+
+TEST(backReferencesAreForNamesOfDevices) {
+  CHECK(found("^(.*)-\\1$", "abcdefg-abcdefg"));
+  CHECK(!found("^(.*)-\\1$", "abcdefgh-abcdefgh"));
+}

@@ -1,0 +1,254 @@
+#include "core/links/pattern_cost.h"
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+#include <string_view>
+
+namespace ringtap {
+
+namespace {
+
+using Limits = PatternLimits;
+
+// Sums are capped far above every limit, so that products of two cannot overflow.
+constexpr uint64_t kCap = uint64_t{1} << 31;
+
+uint64_t capped(uint64_t value) { return std::min(value, kCap); }
+
+// Of a part of the expression, with counted repetitions written out.
+struct Cost {
+  uint64_t size = 0;
+  uint64_t choices = 0;
+  uint64_t emptyLoops = 0;
+  uint64_t loopedChoices = 0;     // those in unbounded repetitions of what may be empty
+  uint64_t assertions = 0;        // all of them
+  uint64_t emptyAssertions = 0;   // those in groups that may match the empty string
+  uint64_t loopedAssertions = 0;  // those in unbounded repetitions of what may be empty
+  uint64_t references = 0;
+  uint64_t loopedReferences = 0;  // those in repetitions
+  bool nullable = true;           // may match the empty string
+
+  void add(const Cost& other) {
+    size = capped(size + other.size);
+    choices = capped(choices + other.choices);
+    emptyLoops = capped(emptyLoops + other.emptyLoops);
+    loopedChoices = capped(loopedChoices + other.loopedChoices);
+    assertions = capped(assertions + other.assertions);
+    emptyAssertions = capped(emptyAssertions + other.emptyAssertions);
+    loopedAssertions = capped(loopedAssertions + other.loopedAssertions);
+    references = capped(references + other.references);
+    loopedReferences = capped(loopedReferences + other.loopedReferences);
+  }
+
+  void multiply(uint64_t copies) {
+    for (uint64_t* count :
+         {&size, &choices, &emptyLoops, &loopedChoices, &assertions, &emptyAssertions, &loopedAssertions, &references})
+      *count = capped(*count * copies);
+  }
+};
+
+struct Repetition {
+  uint64_t least;
+  std::optional<uint64_t> most;  // without: any number
+};
+
+// Reads an expression as regcomp does (glibc posix/regcomp.c, RE_SYNTAX_POSIX_EXTENDED). What is in doubt counts as the
+// more expensive reading; what regcomp will refuse may be read in any way.
+class Reader {
+ public:
+  explicit Reader(std::string_view text) : text_(text) {}
+
+  // Nothing where the parentheses are too deep.
+  std::optional<Cost> read() {
+    Cost cost = alternatives(0);
+    if (tooDeep_) return std::nullopt;
+    return cost;
+  }
+
+ private:
+  bool more() const { return at_ < text_.size(); }
+  char peek() const { return text_[at_]; }
+
+  Cost alternatives(size_t depth) {
+    Cost cost = sequence(depth);
+    while (more() && peek() == '|') {
+      at_++;
+      const Cost branch = sequence(depth);
+      cost.add(branch);
+      cost.choices = capped(cost.choices + 1);
+      cost.nullable = cost.nullable || branch.nullable;
+    }
+    return cost;
+  }
+
+  Cost sequence(size_t depth) {
+    Cost cost;
+    uint64_t run = 0;  // assertions of factors that stand alone, since the last one that takes a character
+    while (more() && peek() != '|' && !(peek() == ')' && depth > 0) && !tooDeep_) {
+      const Cost one = factor(depth);
+      cost.add(one);
+      cost.nullable = cost.nullable && one.nullable;
+      if (!one.nullable) run = 0;
+      run = capped(run + one.assertions - one.emptyAssertions);
+      if (run > 1) cost.emptyAssertions = capped(cost.emptyAssertions + 1);
+    }
+    return cost;
+  }
+
+  // An atom and the repetitions behind it.
+  Cost factor(size_t depth) {
+    bool bare = true;
+    Cost cost;
+    if (peek() == '(') {
+      bare = false;
+      cost = group(depth + 1);
+    } else {
+      cost = atom();
+    }
+    while (const auto repetition = repeated()) {
+      bare = false;
+      repeat(cost, *repetition);
+    }
+    // An assertion that stands alone, as in ^eth0$, has to hold on every path: it multiplies nothing.
+    if (!bare && cost.nullable) cost.emptyAssertions = cost.assertions;
+    return cost;
+  }
+
+  Cost group(size_t depth) {
+    at_++;
+    if (depth > Limits::kDepth) {
+      tooDeep_ = true;
+      return {};
+    }
+    Cost cost = alternatives(depth);
+    if (more()) at_++;  // the parenthesis
+    cost.size = capped(cost.size + 1);
+    return cost;
+  }
+
+  Cost atom() {
+    Cost cost;
+    cost.size = 1;
+    cost.nullable = false;
+    const char c = text_[at_++];
+    if (c == '^' || c == '$') {
+      assertion(cost);
+    } else if (c == '[') {
+      bracket();
+    } else if (c == '\\' && more()) {
+      const char escaped = text_[at_++];
+      if (std::string_view("bB<>`'").find(escaped) != std::string_view::npos) assertion(cost);
+      if (escaped >= '1' && escaped <= '9') {
+        cost.references = 1;
+        cost.nullable = true;
+      }
+    }
+    return cost;
+  }
+
+  static void assertion(Cost& cost) {
+    cost.assertions = 1;
+    cost.nullable = true;
+  }
+
+  // After its `[`. A `]` that is first is itself; [:…:], [.….] and [=…=] may hold one.
+  void bracket() {
+    if (more() && peek() == '^') at_++;
+    if (more() && peek() == ']') at_++;
+    while (more() && peek() != ']') {
+      const char c = text_[at_++];
+      if (c != '[' || !more() || std::string_view(":.=").find(peek()) == std::string_view::npos) continue;
+      const char end[] = {text_[at_++], ']'};
+      const size_t found = text_.find(std::string_view(end, 2), at_);
+      at_ = found == std::string_view::npos ? text_.size() : found + 2;
+    }
+    if (more()) at_++;
+  }
+
+  std::optional<Repetition> repeated() {
+    if (!more()) return std::nullopt;
+    switch (peek()) {
+      case '*': at_++; return Repetition{0, std::nullopt};
+      case '+': at_++; return Repetition{1, std::nullopt};
+      case '?': at_++; return Repetition{0, 1};
+      case '{': at_++; return interval();
+      default: return std::nullopt;
+    }
+  }
+
+  // After its `{`.
+  Repetition interval() {
+    const uint64_t least = number().value_or(0);
+    Repetition repetition{least, least};
+    if (more() && peek() == ',') {
+      at_++;
+      repetition.most = number();
+    }
+    if (more() && peek() == '}') at_++;
+    return repetition;
+  }
+
+  std::optional<uint64_t> number() {
+    std::optional<uint64_t> value;
+    for (; more() && peek() >= '0' && peek() <= '9'; at_++)
+      value = capped(value.value_or(0) * 10 + static_cast<uint64_t>(peek() - '0'));
+    return value;
+  }
+
+  // As regcomp writes it out: x{2,4} is xx(x(x)?)?, x+ is xx*, x{2,} is xxx*.
+  static void repeat(Cost& cost, const Repetition& repetition) {
+    const auto [least, most] = repetition;
+    cost.loopedReferences = cost.references;
+    cost.multiply(std::max<uint64_t>(1, most ? std::max(least, *most) : least + 1));
+    if (!most) {
+      cost.choices = capped(cost.choices + 1);
+      if (cost.nullable) {
+        cost.emptyLoops = capped(cost.emptyLoops + 1);
+        cost.loopedChoices = capped(cost.loopedChoices + cost.choices);
+        cost.loopedAssertions = capped(cost.loopedAssertions + cost.assertions);
+      }
+    } else if (*most > least) {
+      cost.choices = capped(cost.choices + *most - least);
+    }
+    cost.nullable = cost.nullable || least == 0;
+  }
+
+  std::string_view text_;
+  size_t at_ = 0;
+  bool tooDeep_ = false;
+};
+
+std::string above(size_t limit, const std::string& what) {
+  return "It has more than the " + std::to_string(limit) + " " + what + " that a pattern may have";
+}
+
+}  // namespace
+
+PatternCost patternCost(const std::string& expression) {
+  if (expression.size() > Limits::kLength) return {above(Limits::kLength, "bytes")};
+  const auto cost = Reader(expression).read();
+  if (!cost) return {above(Limits::kDepth, "parentheses inside one another")};
+  const bool references = cost->references > 0;
+  const auto refuse = [&](uint64_t count, size_t limit, const char* what) {
+    return count > limit ? above(limit, what) : std::string();
+  };
+  for (const auto& excess : {
+           refuse(cost->size, Limits::kSize, "characters, counting repetitions,"),
+           refuse(cost->choices, Limits::kChoices, "choices (| ? * and the like), counting repetitions,"),
+           refuse(cost->emptyLoops, Limits::kEmptyLoops, "unbounded repetitions of what may be empty, as (a*)*,"),
+           refuse(cost->loopedChoices, Limits::kLoopedChoices, "choices in repetitions of what may be empty"),
+           refuse(cost->emptyAssertions, Limits::kEmptyAssertions, "anchors in groups that may be empty"),
+           refuse(cost->loopedAssertions, 0, "anchors in repetitions of what may be empty"),
+           refuse(cost->loopedReferences, 0, "repeated back-references"),
+           refuse(cost->references, Limits::kReferences, "back-references"),
+           references ? refuse(cost->size, Limits::kReferencingSize,
+                               "characters, counting repetitions, beside back-references")
+                      : std::string(),
+       }) {
+    if (!excess.empty()) return {excess, references};
+  }
+  return {{}, references};
+}
+
+}  // namespace ringtap
