@@ -110,6 +110,22 @@ export function optionError(name: string, expected: string, got: unknown): Captu
 }
 
 /**
+ * What the constructors of classes that are not for users want as their first argument.
+ *
+ * @internal
+ */
+export const construction: unique symbol = Symbol('construction')
+
+/**
+ * The error for a call of such a constructor without it.
+ *
+ * @internal
+ */
+export function notConstructible(name: string, instead: string): CaptureError {
+  return new CaptureError('ERR_OPTION', `${name} has no public constructor: ${instead}`)
+}
+
+/**
  * The name of an option as a message has it, as `CaptureError.option` has it.
  *
  * @internal

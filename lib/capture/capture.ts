@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { abortReason, throwIfAborted } from '../arguments.js'
 import { type DebugLog, debugLog } from '../debug.js'
 import { emitSafely } from '../emit.js'
-import { CaptureError } from '../errors.js'
+import { CaptureError, construction, notConstructible } from '../errors.js'
 import type { HostSets } from '../filter/address-sets.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import { BlockMeta } from '../native/layouts.js'
@@ -83,7 +83,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     }
     try {
       throwIfAborted(signal)
-      const capture = new Capture(handle, normalised, debug)
+      const capture = new Capture(construction, handle, normalised, debug)
       wake = () => capture.#wake()
       await capture.#start()
       return capture
@@ -94,8 +94,9 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     }
   }
 
-  private constructor(handle: NativeCapture, options: NormalisedOptions, debug: DebugLog) {
+  private constructor(by: typeof construction, handle: NativeCapture, options: NormalisedOptions, debug: DebugLog) {
     super()
+    if (by !== construction) throw notConstructible('Capture', 'use Capture.open()')
     this.#debug = debug
     this.#native = handle
     this.#options = options
@@ -361,7 +362,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       meta[BlockMeta.RING] as number,
       meta[BlockMeta.NUMBER] as number,
     )
-    return new Chunk({
+    return Chunk._make({
       memory: new ChunkMemory(buffer, resolve, meta[BlockMeta.STEADY] === 1),
       packetCount: meta[BlockMeta.PACKETS] as number,
       byteLength: meta[BlockMeta.BYTES] as number,

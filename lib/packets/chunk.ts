@@ -1,8 +1,17 @@
-import { CaptureError, optionError } from '../errors.js'
+import { CaptureError, construction, notConstructible, optionError } from '../errors.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import { ChunkMemory, copyCompact } from './chunk-memory.js'
 import { Packet } from './packet.js'
 import { Index } from './packet-record.js'
+
+/** A chunk as {@link Chunk.toJSON} gives it. Timestamps are nanoseconds since 1970-01-01 UTC, in decimal digits. */
+export interface ChunkJson {
+  readonly packetCount: number
+  readonly byteLength: number
+  readonly firstTimestamp: string
+  readonly lastTimestamp: string
+  readonly released: boolean
+}
 
 /** What a chunk is built from. @internal */
 export interface ChunkParts {
@@ -37,14 +46,19 @@ export class Chunk implements Iterable<Packet> {
   readonly #memory: ChunkMemory
   readonly #release: () => void
 
-  /** @internal */
-  constructor(parts: ChunkParts) {
+  private constructor(by: typeof construction, parts: ChunkParts) {
+    if (by !== construction) throw notConstructible('Chunk', 'chunks come from a capture or a savefile')
     this.packetCount = parts.packetCount
     this.byteLength = parts.byteLength
     this.firstTimestamp = parts.firstTimestamp
     this.lastTimestamp = parts.lastTimestamp
     this.#memory = parts.memory
     this.#release = parts.release
+  }
+
+  /** @internal */
+  static _make(parts: ChunkParts): Chunk {
+    return new Chunk(construction, parts)
   }
 
   /** Whether the chunk was released. */
@@ -64,7 +78,7 @@ export class Chunk implements Iterable<Packet> {
     if (typeof visit !== 'function') throw optionError('visit', 'a function', visit)
     this.#check()
     const { u32 } = this.#memory
-    const cursor = new Packet(this.#memory, 0)
+    const cursor = Packet._make(this.#memory, 0)
     for (let index = 0; index < this.packetCount; index++) {
       const entry = u32[Index.FIRST + index]
       if (entry === undefined) return
@@ -103,7 +117,7 @@ export class Chunk implements Iterable<Packet> {
     })
     const resolve = (index: number, timestamp: bigint) => interfaces.get(key(index, timestamp)) as NetworkInterface
     const memory = new ChunkMemory(copyCompact(this.#memory, this.packetCount), resolve, steady)
-    return new Chunk({
+    return Chunk._make({
       memory,
       packetCount: this.packetCount,
       byteLength: this.byteLength,
@@ -126,6 +140,24 @@ export class Chunk implements Iterable<Packet> {
   /** As {@link release}, for `using`. */
   [Symbol.dispose](): void {
     this.release()
+  }
+
+  /** For JSON.stringify(): the chunk's numbers, timestamps as strings; none of its bytes. */
+  toJSON(): ChunkJson {
+    const { packetCount, byteLength, firstTimestamp, lastTimestamp, released } = this
+    return {
+      packetCount,
+      byteLength,
+      firstTimestamp: String(firstTimestamp),
+      lastTimestamp: String(lastTimestamp),
+      released,
+    }
+  }
+
+  /** For util.inspect and console.log. @internal */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    const { packetCount, byteLength, firstTimestamp, released } = this
+    return `Chunk of ${packetCount} packets, ${byteLength} bytes, from ${firstTimestamp}${released ? ' (released)' : ''}`
   }
 
   /** For those that write the chunk's records elsewhere. @internal */
@@ -158,7 +190,7 @@ class PacketIterator implements IterableIterator<Packet> {
   next(): IteratorResult<Packet, undefined> {
     if (this.#at < this.#end) {
       const entry = this.#memory.u32[this.#at++]
-      if (entry !== undefined) return { done: false, value: new Packet(this.#memory, entry) }
+      if (entry !== undefined) return { done: false, value: Packet._make(this.#memory, entry) }
       this.#at = this.#end
     }
     return { done: true, value: undefined }

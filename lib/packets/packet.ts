@@ -1,4 +1,4 @@
-import { CaptureError } from '../errors.js'
+import { CaptureError, construction, notConstructible, printable } from '../errors.js'
 import { native } from '../interfaces/native.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import { ChunkMemory } from './chunk-memory.js'
@@ -20,6 +20,28 @@ export interface VlanTag {
 /** To whom a received packet was addressed, or that it was sent (packet(7), sll_pkttype). */
 export type PacketKind = 'host' | 'broadcast' | 'multicast' | 'other-host' | 'outgoing'
 
+/**
+ * A packet as {@link Packet.toJSON} gives it: everything that JSON can hold, and the bytes of this packet alone.
+ */
+export interface PacketJson {
+  /** Nanoseconds since 1970-01-01 UTC, in decimal digits. */
+  readonly timestamp: string
+  readonly interface: { readonly index: number; readonly name: string }
+  /** Absent where it is not known, as are the following ones. */
+  readonly direction?: 'in' | 'out'
+  readonly kind?: PacketKind
+  readonly linkType?: number
+  readonly vlan?: VlanTag
+  readonly capturedLength: number
+  readonly originalLength: number
+  readonly checksumVerified: boolean
+  readonly checksumPending: boolean
+  /** Absent where there are none. */
+  readonly comments?: readonly string[]
+  /** The captured bytes in base64. */
+  readonly data: string
+}
+
 const none: readonly string[] = Object.freeze([])
 const kinds: readonly PacketKind[] = ['host', 'broadcast', 'multicast', 'other-host', 'outgoing']
 
@@ -37,24 +59,44 @@ function kindOf(type: number): PacketKind | undefined {
  * In `chunk.forEach` the same object is moved from packet to packet.
  */
 export class Packet {
-  /** @internal */
-  _memory: ChunkMemory
-  /** The packet's entry in the index of the memory. @internal */
-  _entry: number
-  // Not #private: the check of a private name at each access costs a quarter of forEach's speed (bench, drain).
-  /** The view that {@link data} returned. @internal */
-  _data: Uint8Array | undefined
+  /**
+   * Makes `structuredClone(packet)` and `postMessage(packet)` throw, with this text: a clone would be an empty object.
+   * The structured clone algorithm refuses symbols, and looks at enumerable properties alone.
+   *
+   * @internal
+   */
+  readonly cloning: symbol = noClone
+  #memory: ChunkMemory
+  /** The packet's entry in the index of the memory. */
+  #entry: number
+  /** The view that {@link data} returned. */
+  #data: Uint8Array | undefined
+
+  private constructor(by: typeof construction, memory: ChunkMemory, entry: number) {
+    if (by !== construction) throw notConstructible('Packet', 'packets come from a capture or a savefile')
+    this.#memory = memory
+    this.#entry = entry
+  }
 
   /** @internal */
-  constructor(memory: ChunkMemory, entry: number) {
-    this._memory = memory
-    this._entry = entry
+  static _make(memory: ChunkMemory, entry: number): Packet {
+    return new Packet(construction, memory, entry)
+  }
+
+  /** @internal */
+  get _memory(): ChunkMemory {
+    return this.#memory
+  }
+
+  /** @internal */
+  get _entry(): number {
+    return this.#entry
   }
 
   /** Moves a cursor to another packet. @internal */
   _move(entry: number): void {
-    this._entry = entry
-    this._data = undefined
+    this.#entry = entry
+    this.#data = undefined
   }
 
   /**
@@ -67,34 +109,34 @@ export class Packet {
    * What a program writes into it stays in this chunk: a recording of the same capture has the bytes as they came.
    */
   get data(): Uint8Array {
-    const known = this._data
+    const known = this.#data
     if (known !== undefined) return known
-    const memory = this._memory
-    const offset = offsetOf(this._entry)
+    const memory = this.#memory
+    const offset = offsetOf(this.#entry)
     const start = memory.u16[(offset + Record.DATA) >>> 1]
     if (start === undefined) return new Uint8Array(0)
     const data = new Uint8Array(memory.buffer, offset + start, this.capturedLength)
-    this._data = data
+    this.#data = data
     return data
   }
 
   /** Bytes captured; less than {@link originalLength} where the snapshot length cut the packet. */
   get capturedLength(): number {
-    const length = this._entry & Index.MAX_LENGTH
-    if (length === Index.MAX_LENGTH || this._memory.released) {
-      return this._memory.u32[(offsetOf(this._entry) + Record.CAPTURED) >>> 2] ?? gone()
+    const length = this.#entry & Index.MAX_LENGTH
+    if (length === Index.MAX_LENGTH || this.#memory.released) {
+      return this.#memory.u32[(offsetOf(this.#entry) + Record.CAPTURED) >>> 2] ?? gone()
     }
     return length
   }
 
   /** Length of the packet as the kernel saw it, in bytes, without a VLAN tag that was removed. */
   get originalLength(): number {
-    return this._memory.u32[(offsetOf(this._entry) + Record.ORIGINAL) >>> 2] ?? gone()
+    return this.#memory.u32[(offsetOf(this.#entry) + Record.ORIGINAL) >>> 2] ?? gone()
   }
 
   /** When the kernel took the packet: nanoseconds since 1970-01-01 UTC. It may be slightly before the preceding packet's. */
   get timestamp(): bigint {
-    return this._memory.u64[(offsetOf(this._entry) + Record.TIMESTAMP) >>> 3] ?? gone()
+    return this.#memory.u64[(offsetOf(this.#entry) + Record.TIMESTAMP) >>> 3] ?? gone()
   }
 
   /**
@@ -102,7 +144,7 @@ export class Packet {
    * between a rename and the moment at which the capture reads of it have the old name.
    */
   get interface(): NetworkInterface {
-    return this._memory.interfaceOf(offsetOf(this._entry)) ?? gone()
+    return this.#memory.interfaceOf(offsetOf(this.#entry)) ?? gone()
   }
 
   /**
@@ -126,20 +168,20 @@ export class Packet {
    * https://www.tcpdump.org/linktypes.html); `undefined` where there is none for the device.
    */
   get linkType(): number | undefined {
-    const offset = offsetOf(this._entry)
-    if ((this.#status() & Status.LINK_TYPE) !== 0) return this._memory.u32[(offset + Record.LINK_TYPE) >>> 2]
-    const hardwareType = this._memory.u16[(offset + Record.HARDWARE) >>> 1] ?? gone()
+    const offset = offsetOf(this.#entry)
+    if ((this.#status() & Status.LINK_TYPE) !== 0) return this.#memory.u32[(offset + Record.LINK_TYPE) >>> 2]
+    const hardwareType = this.#memory.u16[(offset + Record.HARDWARE) >>> 1] ?? gone()
     const iface = this.interface
     return iface.hardwareType === hardwareType ? iface.linkType : native().linkTypeOf(hardwareType)
   }
 
   /** The VLAN tag that the kernel or the network card removed from {@link data}, if there was one. */
   get vlan(): VlanTag | undefined {
-    const { u32, u16 } = this._memory
-    const status = u32[(offsetOf(this._entry) + Record.STATUS) >>> 2] ?? gone()
+    const { u32, u16 } = this.#memory
+    const status = u32[(offsetOf(this.#entry) + Record.STATUS) >>> 2] ?? gone()
     if ((status & Status.VLAN_VALID) === 0) return undefined
-    const tci = u32[(offsetOf(this._entry) + Record.VLAN_TCI) >>> 2] as number
-    const tpid = u16[(offsetOf(this._entry) + Record.VLAN_TPID) >>> 1] as number
+    const tci = u32[(offsetOf(this.#entry) + Record.VLAN_TCI) >>> 2] as number
+    const tpid = u16[(offsetOf(this.#entry) + Record.VLAN_TPID) >>> 1] as number
     return {
       id: tci & 0xfff,
       priority: (tci >>> 13) & 7,
@@ -161,40 +203,65 @@ export class Packet {
   /** The comments on this packet in a pcapng file. Packets of a live capture have none. */
   get comments(): readonly string[] {
     if ((this.#status() & Status.COMMENTS) === 0) return none
-    return commentsAt(this._memory, offsetOf(this._entry))
+    return commentsAt(this.#memory, offsetOf(this.#entry))
   }
 
   /** A copy of the packet in memory of its own, which stays valid after the chunk was released. */
   copy(): Packet {
     const captured = this.capturedLength
-    const offset = offsetOf(this._entry)
+    const offset = offsetOf(this.#entry)
     const length =
       (this.#status() & Status.COMMENTS) === 0
-        ? (this._memory.u16[(offset + Record.DATA) >>> 1] as number) + captured
-        : commentsEnd(this._memory, offset) - offset
+        ? (this.#memory.u16[(offset + Record.DATA) >>> 1] as number) + captured
+        : commentsEnd(this.#memory, offset) - offset
     const buffer = new ArrayBuffer((length + 7) & ~7)
-    new Uint8Array(buffer).set(this._memory.u8.subarray(offset, offset + length))
+    new Uint8Array(buffer).set(this.#memory.u8.subarray(offset, offset + length))
     const iface = this.interface
     // The record is at offset 0 of the new memory.
-    return new Packet(new ChunkMemory(buffer, () => iface, true), this._entry & Index.MAX_LENGTH)
+    return Packet._make(new ChunkMemory(buffer, () => iface, true), this.#entry & Index.MAX_LENGTH)
+  }
+
+  /**
+   * For JSON.stringify(): the packet's properties, the timestamp as a string and the bytes in base64. Of a packet whose
+   * chunk was released, `{ released: true }`.
+   */
+  toJSON(): PacketJson | { released: true } {
+    if (this.#memory.released) return { released: true }
+    const { interface: iface, direction, kind, linkType, vlan, comments, data } = this
+    return {
+      timestamp: String(this.timestamp),
+      interface: { index: iface.index, name: iface.name },
+      ...(direction && { direction }),
+      ...(kind && { kind }),
+      ...(linkType !== undefined && { linkType }),
+      ...(vlan && { vlan }),
+      capturedLength: this.capturedLength,
+      originalLength: this.originalLength,
+      checksumVerified: this.checksumVerified,
+      checksumPending: this.checksumPending,
+      ...(comments.length > 0 && { comments }),
+      data: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64'),
+    }
   }
 
   /** For util.inspect and console.log. @internal */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    if (this._memory.released) return 'Packet (released)'
+    if (this.#memory.released) return 'Packet (released)'
     const { interface: iface, direction, capturedLength, originalLength, timestamp } = this
     const length = capturedLength === originalLength ? `${capturedLength}` : `${capturedLength} of ${originalLength}`
-    return `Packet ${iface.name} ${direction ?? 'in or out'} ${length} bytes at ${timestamp}`
+    return `Packet ${printable(iface.name)} ${direction ?? 'in or out'} ${length} bytes at ${timestamp}`
   }
 
   #packetType(): number {
-    return this._memory.u8[offsetOf(this._entry) + Record.PACKET_TYPE] ?? gone()
+    return this.#memory.u8[offsetOf(this.#entry) + Record.PACKET_TYPE] ?? gone()
   }
 
   #status(): number {
-    return this._memory.u32[(offsetOf(this._entry) + Record.STATUS) >>> 2] ?? gone()
+    return this.#memory.u32[(offsetOf(this.#entry) + Record.STATUS) >>> 2] ?? gone()
   }
 }
+
+const noClone = Symbol('a Packet is a view on its chunk: send packet.copy().data or packet.toJSON() instead')
 
 function offsetOf(entry: number): number {
   return (entry >>> Index.LENGTH_BITS) << Index.UNIT

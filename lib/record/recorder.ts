@@ -56,7 +56,7 @@ export class Recorder {
         linkType: linkTypes[0] ?? 0,
         filter: this.#capture.filter(),
       })
-      const recording = new Recording(
+      const recording = Recording._make(
         handle,
         () => this.#native.stopRecording(),
         (error) => this.#capture.warn(error),

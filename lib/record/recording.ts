@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { DebugLog } from '../debug.js'
 import { emitSafely } from '../emit.js'
-import { CaptureError } from '../errors.js'
+import { CaptureError, construction, notConstructible } from '../errors.js'
 import type { CompleteFile } from '../savefile/complete-file.js'
 import type { NativeRecording } from './native.js'
 
@@ -58,9 +58,15 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
   #error: CaptureError | undefined
   readonly #warned = { linkType: false, dropped: false }
 
-  /** @internal */
-  constructor(native: NativeRecording, stop: () => void, warn: (error: CaptureError) => void, debug: DebugLog) {
+  private constructor(
+    by: typeof construction,
+    native: NativeRecording,
+    stop: () => void,
+    warn: (error: CaptureError) => void,
+    debug: DebugLog,
+  ) {
     super()
+    if (by !== construction) throw notConstructible('Recording', 'use capture.record()')
     this.#native = native
     this.#stop = stop
     this.#warn = warn
@@ -70,6 +76,16 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
     })
     // The event reports the error as well: a promise that nobody awaits must not end the process.
     this.finished.catch(() => {})
+  }
+
+  /** @internal */
+  static _make(
+    native: NativeRecording,
+    stop: () => void,
+    warn: (error: CaptureError) => void,
+    debug: DebugLog,
+  ): Recording {
+    return new Recording(construction, native, stop, warn, debug)
   }
 
   /** What was written so far. */

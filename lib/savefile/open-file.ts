@@ -34,7 +34,7 @@ export async function openFile(source: SavefileSource, options?: SavefileOptions
   let file: Savefile
   try {
     const reader = addon.openSavefile(normalised.native, opened.file?.fd ?? -1, () => wake())
-    file = new Savefile(reader, opened, normalised)
+    file = Savefile._make(reader, opened, normalised)
     wake = () => file._wake()
   } finally {
     await opened.file?.close() // the reader has a descriptor of its own

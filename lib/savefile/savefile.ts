@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { abortReason, throwIfAborted } from '../arguments.js'
 import { debugLog } from '../debug.js'
 import { emitSafely } from '../emit.js'
-import { CaptureError } from '../errors.js'
+import { CaptureError, construction, notConstructible } from '../errors.js'
 import { ChunkMeta } from '../native/layouts.js'
 import { Chunk } from '../packets/chunk.js'
 import { IterationPacer, iterateChunks } from '../packets/chunk-iteration.js'
@@ -58,15 +58,25 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   /** The same, where it was of an interface ahead of the first packet. */
   #refused: { error: unknown } | undefined
 
-  /** @internal */
-  constructor(reader: NativeSavefile, source: OpenedSource, options: NormalisedSavefileOptions) {
+  private constructor(
+    by: typeof construction,
+    reader: NativeSavefile,
+    source: OpenedSource,
+    options: NormalisedSavefileOptions,
+  ) {
     super()
+    if (by !== construction) throw notConstructible('Savefile', 'use openFile()')
     this.#native = reader
     this.#source = source
     this.#options = options
     this.#missing = options.selection?.names ?? []
     this.#pump = source.stream && new Pump(source.stream, reader)
     void this.#pump?.run()
+  }
+
+  /** @internal */
+  static _make(reader: NativeSavefile, source: OpenedSource, options: NormalisedSavefileOptions): Savefile {
+    return new Savefile(construction, reader, source, options)
   }
 
   /** Resolves when the file is known to be one. @internal */
@@ -263,7 +273,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     this.#delivered.packets += packetCount
     this.#delivered.bytes += byteLength
     this.#delivered.position = meta[ChunkMeta.POSITION] as number
-    return new Chunk({
+    return Chunk._make({
       memory: new ChunkMemory(buffer, this.#contents.resolve, true),
       packetCount,
       byteLength,

@@ -7,7 +7,7 @@ import {
   checkSignal,
   throwIfAborted,
 } from '../arguments.js'
-import { CaptureError } from '../errors.js'
+import { CaptureError, construction, notConstructible } from '../errors.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import type { Packet } from '../packets/packet.js'
 import { explainOpening } from '../permission.js'
@@ -91,13 +91,14 @@ export class Injector implements AsyncDisposable {
     checkInterfaceName(interfaceName, 'interfaceName')
     try {
       const opened = await native().openInjector(interfaceName, netns, maxWait, bypassQueue)
-      return new Injector(opened.handle, opened.interface)
+      return new Injector(construction, opened.handle, opened.interface)
     } catch (error) {
       throw explainOpening(error, 'sending')
     }
   }
 
-  private constructor(handle: InjectorHandle, iface: NetworkInterface) {
+  private constructor(by: typeof construction, handle: InjectorHandle, iface: NetworkInterface) {
+    if (by !== construction) throw notConstructible('Injector', 'use Injector.open()')
     this.#handle = handle
     this.interface = iface
   }

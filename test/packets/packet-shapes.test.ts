@@ -1,0 +1,116 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { inspect } from 'node:util'
+import { Capture, Chunk, Injector, openFile, Packet, Recording, Savefile } from 'ringtap'
+import t from 'tap'
+
+const dir = path.join(tmpdir(), `ringtap-shapes-${process.pid}`)
+t.teardown(() => rmSync(dir, { force: true }))
+
+/** Two packets whose bytes are told apart: 60 times 0xa1, and 70 times 0xb2. */
+function file(): Buffer {
+  const header = Buffer.alloc(24)
+  header.writeUInt32LE(0xa1b23c4d, 0)
+  header.writeUInt16LE(2, 4)
+  header.writeUInt16LE(4, 6)
+  header.writeUInt32LE(65_535, 16)
+  header.writeUInt32LE(1, 20)
+  const record = (seconds: number, length: number, byte: number) => {
+    const part = Buffer.alloc(16 + length, byte)
+    part.writeUInt32LE(seconds, 0)
+    part.writeUInt32LE(7, 4)
+    part.writeUInt32LE(length, 8)
+    part.writeUInt32LE(length + 5, 12)
+    return part
+  }
+  return Buffer.concat([header, record(1_000_000_000, 60, 0xa1), record(1_000_000_001, 70, 0xb2)])
+}
+
+async function withChunk(use: (chunk: Chunk) => void): Promise<void> {
+  writeFileSync(dir, file())
+  for await (const chunk of await openFile(dir)) use(chunk)
+}
+
+t.test('JSON of a packet has the bytes of that packet, once', async (t) => {
+  await withChunk((chunk) => {
+    const [first, second] = [...chunk] as [Packet, Packet]
+    t.strictSame(JSON.parse(JSON.stringify(first)), {
+      timestamp: '1000000000000000007',
+      interface: { index: first.interface.index, name: first.interface.name },
+      linkType: 1,
+      capturedLength: 60,
+      originalLength: 65,
+      checksumVerified: false,
+      checksumPending: false,
+      data: Buffer.alloc(60, 0xa1).toString('base64'),
+    })
+    // As loggers do.
+    const text = JSON.stringify({ second }, (_, value) => (typeof value === 'bigint' ? String(value) : value))
+    t.ok(text.includes(Buffer.alloc(69, 0xb2).toString('base64')))
+    t.notOk(text.includes(Buffer.alloc(30, 0xa1).toString('base64')))
+    t.ok(text.length < 500, text)
+    t.strictSame(JSON.parse(JSON.stringify(chunk)), {
+      packetCount: 2,
+      byteLength: 130,
+      firstTimestamp: '1000000000000000007',
+      lastTimestamp: '1000000001000000007',
+      released: false,
+    })
+    const copy = second.copy()
+    chunk.release()
+    t.equal(JSON.stringify(first), '{"released":true}')
+    t.match(JSON.parse(JSON.stringify(chunk)), { packetCount: 2, released: true })
+    t.equal(JSON.parse(JSON.stringify(copy)).data, Buffer.alloc(70, 0xb2).toString('base64'))
+  })
+})
+
+t.test('nothing of the memory can be seen from outside', async (t) => {
+  await withChunk((chunk) => {
+    const [packet] = [...chunk] as [Packet]
+    for (const one of [packet, chunk, packet.copy(), chunk.retain()] as object[]) {
+      for (const value of Object.values({ ...one })) {
+        t.notOk(typeof value === 'object' || typeof value === 'function', 'no object hides there')
+      }
+      t.ok(inspect(one).length < 120, inspect(one))
+      t.ok(inspect({ one }, { depth: 9, showHidden: true }).length < 200)
+    }
+  })
+})
+
+t.test('a packet cannot be cloned, and the error says what to do', async (t) => {
+  await withChunk((chunk) => {
+    const [packet] = [...chunk] as [Packet]
+    t.throws(() => structuredClone(packet), { name: 'DataCloneError', message: /packet\.copy\(\)\.data/ })
+    const { port1, port2 } = new MessageChannel()
+    t.throws(() => port1.postMessage({ packet }), { name: 'DataCloneError', message: /packet\.copy\(\)\.data/ })
+    port1.close()
+    port2.close()
+    // A view carries the whole memory under it; a copy has its own.
+    t.ok(packet.data.buffer.byteLength > 1000)
+    t.ok(packet.copy().data.buffer.byteLength < 200)
+    t.strictSame(structuredClone(packet.copy().data), new Uint8Array(60).fill(0xa1))
+  })
+})
+
+t.test('classes that are not to be constructed say so', async (t) => {
+  for (const [made, instead] of [
+    [Packet, /^Packet has no public constructor: packets come from a capture or a savefile$/],
+    [Chunk, /^Chunk has no public constructor/],
+    [Savefile, /^Savefile has no public constructor: use openFile\(\)$/],
+    [Recording, /^Recording has no public constructor: use capture\.record\(\)$/],
+    [Capture, /^Capture has no public constructor: use Capture\.open\(\)$/],
+    [Injector, /^Injector has no public constructor: use Injector\.open\(\)$/],
+  ] as [new () => unknown, RegExp][]) {
+    t.throws(() => new made(), { code: 'ERR_OPTION', message: instead })
+    t.throws(() => Reflect.construct(made, [{}, {}, {}, {}]), { code: 'ERR_OPTION', message: instead })
+  }
+  // @ts-expect-error private in the types, too
+  t.throws(() => new Packet(), { code: 'ERR_OPTION' })
+  // @ts-expect-error
+  t.throws(() => new Chunk(), { code: 'ERR_OPTION' })
+  // @ts-expect-error
+  t.throws(() => new Savefile(), { code: 'ERR_OPTION' })
+  // @ts-expect-error
+  t.throws(() => new Recording(), { code: 'ERR_OPTION' })
+})
