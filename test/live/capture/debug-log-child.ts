@@ -30,6 +30,7 @@ await capture.close()
 const second = await Capture.open({ interfaces: { include: '^eth', hotplug: true } })
 await after('added', () => addVeth('eth8', 'veth8', { up: false }), second)
 await second.close()
+del('eth8')
 
 await using file = await openFile(path)
 for await (const chunk of file) chunk.release()
