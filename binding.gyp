@@ -12,8 +12,8 @@
       "conditions": [
         ["needs_build != 'yes'", { "type": "none" }, {
           "sources": ["<!@(node -p \"require('fs').readFileSync('native/sources.txt','utf8').trim()\")"],
-          "include_dirs": ["native"],
-          "defines": ["NAPI_VERSION=8"],
+          "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
+          "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
           "conditions": [
             ["static_pcap != ''", {
               "include_dirs": ["<(static_pcap)/include"],

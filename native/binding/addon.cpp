@@ -1,10 +1,13 @@
 #include "binding/util/exports.h"
 #include "binding/util/instance.h"
 
-NAPI_MODULE_INIT() {
+namespace {
+
+Napi::Object init(Napi::Env environment, Napi::Object exports) {
   using namespace ringtap::binding;
-  if (!Instance::create(env)) return nullptr;
-  const Napi::Object all(env, exports);
+  const ringtap::js::Env env = static_cast<napi_env>(environment);
+  if (!Instance::create(env)) return exports;
+  const ringtap::js::Object all(env, exports);
   initErrors(env, all);
   initCapture(env, all);
   initCheck(env, all);
@@ -18,5 +21,9 @@ NAPI_MODULE_INIT() {
   initConvert(env, all);
   initInject(env, all);
   initReplay(env, all);
-  return all;
+  return exports;
 }
+
+}  // namespace
+
+NODE_API_MODULE(ringtap, init)

@@ -20,13 +20,13 @@ struct Entry {
   std::size_t value;
 };
 
-Napi::Object table(Napi::Env env, std::initializer_list<Entry> entries) {
-  Napi::Object object = Napi::Object::New(env);
-  for (const auto& [name, value] : entries) object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
+js::Object table(js::Env env, std::initializer_list<Entry> entries) {
+  js::Object object = js::Object::New(env);
+  for (const auto& [name, value] : entries) object.Set(name, js::Number::New(env, static_cast<double>(value)));
   return object;
 }
 
-Napi::Object recordLayout(Napi::Env env) {
+js::Object recordLayout(js::Env env) {
   constexpr std::size_t variant = offsetof(tpacket3_hdr, hv1);
   return table(env, {
                         {"Captured", offsetof(tpacket3_hdr, tp_snaplen)},
@@ -43,7 +43,7 @@ Napi::Object recordLayout(Napi::Env env) {
                     });
 }
 
-Napi::Object statusBits(Napi::Env env) {
+js::Object statusBits(js::Env env) {
   return table(env, {
                         {"ChecksumNotReady", TP_STATUS_CSUMNOTREADY},
                         {"VlanValid", TP_STATUS_VLAN_VALID},
@@ -54,11 +54,11 @@ Napi::Object statusBits(Napi::Env env) {
                     });
 }
 
-Napi::Object packetTypes(Napi::Env env) {
+js::Object packetTypes(js::Env env) {
   return table(env, {{"Outgoing", PACKET_OUTGOING}, {"Incoming", kPacketIncoming}, {"Unknown", kPacketUnknown}});
 }
 
-Napi::Object indexLayout(Napi::Env env) {
+js::Object indexLayout(js::Env env) {
   std::size_t unit = 0;
   while ((std::size_t{1} << unit) < kRecordAlignment) ++unit;
   return table(env, {
@@ -69,7 +69,7 @@ Napi::Object indexLayout(Napi::Env env) {
                     });
 }
 
-Napi::Object refusals(Napi::Env env) {
+js::Object refusals(js::Env env) {
   const auto of = [](Refusal refusal) { return static_cast<std::size_t>(refusal); };
   return table(env, {
                         {"None", of(Refusal::None)},
@@ -84,9 +84,9 @@ Napi::Object refusals(Napi::Env env) {
                     });
 }
 
-Napi::Value layouts(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  Napi::Object all = Napi::Object::New(env);
+js::Value layouts(const js::CallbackInfo& info) {
+  const js::Env env = info.Env();
+  js::Object all = js::Object::New(env);
   all.Set("Record", recordLayout(env));
   all.Set("Status", statusBits(env));
   all.Set("PacketType", packetTypes(env));
@@ -112,8 +112,8 @@ Napi::Value layouts(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void initLayouts(Napi::Env env, Napi::Object exports) {
-  exports.Set("layouts", Napi::Function::New(env, layouts, "layouts"));
+void initLayouts(js::Env env, js::Object exports) {
+  exports.Set("layouts", js::Function::New(env, layouts, "layouts"));
 }
 
 }  // namespace ringtap::binding

@@ -20,22 +20,22 @@ void Leases::expire(Ticket* ticket) {
   delete ticket;
 }
 
-Napi::Value Leases::copy(Napi::Env env, const std::byte* block, const BlockSummary& summary, Ticket* ticket) {
+js::Value Leases::copy(js::Env env, const std::byte* block, const BlockSummary& summary, Ticket* ticket) {
   const std::uint32_t slack = slackOf(block, summary);
-  const Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, lengthOf(summary) - slack);
+  const js::ArrayBuffer buffer = js::ArrayBuffer::New(env, lengthOf(summary) - slack);
   const auto gone = [](napi_env, void* data, void*) { expire(static_cast<Ticket*>(data)); };
   if (buffer.IsEmpty() || napi_add_finalizer(env, buffer, ticket, gone, nullptr, nullptr) != napi_ok) {
     delete ticket;
     return {};
   }
   copyCompact(static_cast<std::byte*>(buffer.Data()), block, summary, slack);
-  held_->emplace(ticket->number, Held{nullptr, Napi::Weak(buffer)});
+  held_->emplace(ticket->number, Held{nullptr, js::Weak(buffer)});
   return buffer;
 }
 
 // JavaScript can write into what it is given. A recorder that reads the same block, now or later, is neither to see
 // that nor to trust an index that may change under its hands: JavaScript gets a copy then.
-Napi::Value Leases::lendCopy(Napi::Env env, Lease lease, std::uint32_t& number) {
+js::Value Leases::lendCopy(js::Env env, Lease lease, std::uint32_t& number) {
   std::shared_ptr<std::byte[]> copy;
   BlockSummary summary;
   lease.read([&](const std::byte* content, const TakenBlock& taken) {
@@ -53,15 +53,14 @@ Napi::Value Leases::lendCopy(Napi::Env env, Lease lease, std::uint32_t& number) 
   return lend(env, copy.get(), summary, copy, number);
 }
 
-Napi::Value Leases::lend(Napi::Env env, Lease lease, std::uint32_t& number) {
+js::Value Leases::lend(js::Env env, Lease lease, std::uint32_t& number) {
   if (!copying_ && lease.block().leases() > 1) return lendCopy(env, std::move(lease), number);
   std::byte* block = lease.lend();  // from here on its length stands
   const BlockSummary summary = lease.taken().summary;
   return lend(env, block, summary, std::make_shared<Lease>(std::move(lease)), number);
 }
 
-Napi::Value Leases::lend(Napi::Env env, std::byte* block, const BlockSummary& summary, Owner owner,
-                         std::uint32_t& number) {
+js::Value Leases::lend(js::Env env, std::byte* block, const BlockSummary& summary, Owner owner, std::uint32_t& number) {
   do ++last_;
   while (last_ == 0 || held_->contains(last_));
   number = last_;
@@ -79,27 +78,27 @@ Napi::Value Leases::lend(Napi::Env env, std::byte* block, const BlockSummary& su
     delete ticket;
     return {};
   }
-  Napi::ArrayBuffer buffer(env, value);
-  held_->emplace(number, Held{std::move(owner), Napi::Weak(buffer)});
+  js::ArrayBuffer buffer(env, value);
+  held_->emplace(number, Held{std::move(owner), js::Weak(buffer)});
   return buffer;
 }
 
 // False where another ArrayBuffer has the memory now, or may have it (ArrayBuffer.prototype.transfer): it is not ours
 // to take back before that one is gone, too.
-bool Leases::detach(Napi::Env env, const Held& held) {
-  const Napi::HandleScope scope(env);
-  Napi::ArrayBuffer buffer = held.buffer.Value();
+bool Leases::detach(js::Env env, const Held& held) {
+  const js::HandleScope scope(env);
+  js::ArrayBuffer buffer = held.buffer.Value();
   return !buffer.IsEmpty() && !buffer.IsDetached() && buffer.Detach();
 }
 
 // Some engines run the finalizer, which erases the entry, while they detach: the entry is out of the table by then.
-void Leases::release(Napi::Env env, std::uint32_t number) {
+void Leases::release(js::Env env, std::uint32_t number) {
   auto entry = held_->extract(number);
   if (entry.empty() || detach(env, entry.mapped())) return;
   held_->insert(std::move(entry));
 }
 
-void Leases::releaseAll(Napi::Env env) {
+void Leases::releaseAll(js::Env env) {
   std::vector<std::uint32_t> numbers;
   numbers.reserve(held_->size());
   for (const auto& [number, held] : *held_) numbers.push_back(number);

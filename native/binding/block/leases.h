@@ -23,20 +23,20 @@ class Leases {
 
   // An ArrayBuffer over a walked block, up to the end of its last packet, and the number it is released by. Empty where
   // none could be made.
-  [[nodiscard]] Napi::Value lend(Napi::Env env, std::byte* block, const BlockSummary& summary, Owner owner,
-                                 std::uint32_t& number);
-  [[nodiscard]] Napi::Value lend(Napi::Env env, Lease lease, std::uint32_t& number);
+  [[nodiscard]] js::Value lend(js::Env env, std::byte* block, const BlockSummary& summary, Owner owner,
+                               std::uint32_t& number);
+  [[nodiscard]] js::Value lend(js::Env env, Lease lease, std::uint32_t& number);
   // Detaches the ArrayBuffer: every view on it becomes empty. Then the block goes back; where JavaScript has moved the
   // memory to another ArrayBuffer, not before that one is gone. Unknown numbers do nothing.
-  void release(Napi::Env env, std::uint32_t number);
-  void releaseAll(Napi::Env env);
+  void release(js::Env env, std::uint32_t number);
+  void releaseAll(js::Env env);
 
  private:
   // One block in JavaScript's hands. It ends with release(), or when the garbage collector takes the last ArrayBuffer
   // that has the memory.
   struct Held {
-    Owner owner;                                // none where the buffer is a copy
-    Napi::Reference<Napi::ArrayBuffer> buffer;  // weak
+    Owner owner;                            // none where the buffer is a copy
+    js::Reference<js::ArrayBuffer> buffer;  // weak
   };
   using Table = std::unordered_map<std::uint32_t, Held>;
   struct Ticket {
@@ -44,10 +44,10 @@ class Leases {
     std::uint32_t number;
   };
 
-  [[nodiscard]] Napi::Value lendCopy(Napi::Env env, Lease lease, std::uint32_t& number);
-  [[nodiscard]] Napi::Value copy(Napi::Env env, const std::byte* block, const BlockSummary& summary, Ticket* ticket);
+  [[nodiscard]] js::Value lendCopy(js::Env env, Lease lease, std::uint32_t& number);
+  [[nodiscard]] js::Value copy(js::Env env, const std::byte* block, const BlockSummary& summary, Ticket* ticket);
   static void expire(Ticket* ticket);
-  static bool detach(Napi::Env env, const Held& held);
+  static bool detach(js::Env env, const Held& held);
 
   bool copying_;
   std::shared_ptr<Table> held_;

@@ -24,28 +24,28 @@ namespace ringtap::binding {
 
 namespace {
 
-Napi::Array textList(Napi::Env env, const std::vector<std::string>& texts) {
-  Napi::Array list = Napi::Array::New(env, texts.size());
-  for (std::uint32_t i = 0; i < texts.size(); ++i) list.Set(i, Napi::String::New(env, texts[i]));
+js::Array textList(js::Env env, const std::vector<std::string>& texts) {
+  js::Array list = js::Array::New(env, texts.size());
+  for (std::uint32_t i = 0; i < texts.size(); ++i) list.Set(i, js::String::New(env, texts[i]));
   return list;
 }
 
 // The state of an active filter: NativeFilterState in lib/capture/native.ts.
-Napi::Object filterState(Napi::Env env, const FilterRequest& filter) {
-  Napi::Array linkTypes = Napi::Array::New(env, filter.linkTypes.size());
+js::Object filterState(js::Env env, const FilterRequest& filter) {
+  js::Array linkTypes = js::Array::New(env, filter.linkTypes.size());
   for (std::uint32_t i = 0; i < filter.linkTypes.size(); ++i)
-    linkTypes.Set(i, Napi::Number::New(env, filter.linkTypes[i]));
-  Napi::Object state = Napi::Object::New(env);
+    linkTypes.Set(i, js::Number::New(env, filter.linkTypes[i]));
+  js::Object state = js::Object::New(env);
   state.Set("warnings", textList(env, filter.warnings));
   state.Set("linkTypes", linkTypes);
-  state.Set("extensionsMissing", Napi::Boolean::New(env, filter.extensionsMissing));
+  state.Set("extensionsMissing", js::Boolean::New(env, filter.extensionsMissing));
   return state;
 }
 
 // A string, or none.
-std::optional<std::string> textOf(Napi::Value value) {
+std::optional<std::string> textOf(js::Value value) {
   if (!value.IsString()) return std::nullopt;
-  return value.As<Napi::String>().Utf8Value();
+  return value.As<js::String>().Utf8Value();
 }
 
 // A selection by names or expressions alone: NativeSelection in lib/interfaces/native.ts.
@@ -68,37 +68,37 @@ struct OpenRequest {
   bool copying = false;
 };
 
-class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
+class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
  public:
-  static void init(Napi::Env env) {
+  static void init(js::Env env) {
     Instance::of(env).capture =
-        Napi::Persistent(DefineClass(env, "Capture",
-                                     {
-                                         InstanceMethod<&CaptureHandle::interfaces>("interfaces"),
-                                         InstanceMethod<&CaptureHandle::start>("start"),
-                                         InstanceMethod<&CaptureHandle::decide>("decide"),
-                                         InstanceMethod<&CaptureHandle::commit>("commit"),
-                                         InstanceMethod<&CaptureHandle::nextEvent>("nextEvent"),
-                                         InstanceMethod<&CaptureHandle::interfacesAt>("interfacesAt"),
-                                         InstanceMethod<&CaptureHandle::nextFault>("nextFault"),
-                                         InstanceMethod<&CaptureHandle::nextBlock>("nextBlock"),
-                                         InstanceMethod<&CaptureHandle::release>("release"),
-                                         InstanceMethod<&CaptureHandle::setFilter>("setFilter"),
-                                         InstanceMethod<&CaptureHandle::setHosts>("setHosts"),
-                                         InstanceMethod<&CaptureHandle::oldFilterDrained>("oldFilterDrained"),
-                                         InstanceMethod<&CaptureHandle::enforceFilter>("enforceFilter"),
-                                         InstanceMethod<&CaptureHandle::record>("record"),
-                                         InstanceMethod<&CaptureHandle::stopRecording>("stopRecording"),
-                                         InstanceMethod<&CaptureHandle::listen>("listen"),
-                                         InstanceMethod<&CaptureHandle::stats>("stats"),
-                                         InstanceMethod<&CaptureHandle::lossSample>("lossSample"),
-                                         InstanceMethod<&CaptureHandle::stop>("stop"),
-                                         InstanceMethod<&CaptureHandle::intakeEnded>("intakeEnded"),
-                                         InstanceMethod<&CaptureHandle::close>("close"),
-                                     }));
+        js::Persistent(DefineClass(env, "Capture",
+                                   {
+                                       InstanceMethod<&CaptureHandle::interfaces>("interfaces"),
+                                       InstanceMethod<&CaptureHandle::start>("start"),
+                                       InstanceMethod<&CaptureHandle::decide>("decide"),
+                                       InstanceMethod<&CaptureHandle::commit>("commit"),
+                                       InstanceMethod<&CaptureHandle::nextEvent>("nextEvent"),
+                                       InstanceMethod<&CaptureHandle::interfacesAt>("interfacesAt"),
+                                       InstanceMethod<&CaptureHandle::nextFault>("nextFault"),
+                                       InstanceMethod<&CaptureHandle::nextBlock>("nextBlock"),
+                                       InstanceMethod<&CaptureHandle::release>("release"),
+                                       InstanceMethod<&CaptureHandle::setFilter>("setFilter"),
+                                       InstanceMethod<&CaptureHandle::setHosts>("setHosts"),
+                                       InstanceMethod<&CaptureHandle::oldFilterDrained>("oldFilterDrained"),
+                                       InstanceMethod<&CaptureHandle::enforceFilter>("enforceFilter"),
+                                       InstanceMethod<&CaptureHandle::record>("record"),
+                                       InstanceMethod<&CaptureHandle::stopRecording>("stopRecording"),
+                                       InstanceMethod<&CaptureHandle::listen>("listen"),
+                                       InstanceMethod<&CaptureHandle::stats>("stats"),
+                                       InstanceMethod<&CaptureHandle::lossSample>("lossSample"),
+                                       InstanceMethod<&CaptureHandle::stop>("stop"),
+                                       InstanceMethod<&CaptureHandle::intakeEnded>("intakeEnded"),
+                                       InstanceMethod<&CaptureHandle::close>("close"),
+                                   }));
   }
 
-  explicit CaptureHandle(const Napi::CallbackInfo& info) : env_(info.Env()) {}
+  explicit CaptureHandle(const js::CallbackInfo& info) : env_(info.Env()) {}
 
   ~CaptureHandle() override {
     if (capture_) {
@@ -109,9 +109,9 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
 
   // The object cannot be made by JavaScript: it is given its capture right after construction. Empty where it cannot be
   // made, and the capture is closed.
-  static Napi::Object wrap(Napi::Env env, std::unique_ptr<Capture> capture, std::shared_ptr<Waker> waker,
-                           const OpenRequest& request) {
-    Napi::Object object = Instance::of(env).capture.Value().construct();
+  static js::Object wrap(js::Env env, std::unique_ptr<Capture> capture, std::shared_ptr<Waker> waker,
+                         const OpenRequest& request) {
+    js::Object object = Instance::of(env).capture.Value().construct();
     CaptureHandle* self = Unwrap(object);
     if (self == nullptr) {
       capture.reset();
@@ -134,9 +134,9 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
  private:
   // A change of a running capture.
   struct Change {
-    std::function<Result<>()> prepare;                // off the event loop
-    std::function<Result<>(Capture&)> apply;          // not where the capture was closed in the meantime
-    std::function<Napi::Value(Napi::Env)> outcome{};  // what the promise resolves to; none: undefined
+    std::function<Result<>()> prepare;            // off the event loop
+    std::function<Result<>(Capture&)> apply;      // not where the capture was closed in the meantime
+    std::function<js::Value(js::Env)> outcome{};  // what the promise resolves to; none: undefined
   };
 
   // The environment ends, or nobody refers to the capture any more.
@@ -149,97 +149,97 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
   }
 
   // Throws ERR_CLOSED and returns null once the capture is closed.
-  Capture* open(Napi::Env env) {
+  Capture* open(js::Env env) {
     if (!capture_) throwError(env, Error{Code::Closed, "the capture is closed"});
     return capture_.get();
   }
 
-  Napi::Value interfaces(const Napi::CallbackInfo& info) {
+  js::Value interfaces(const js::CallbackInfo& info) {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
     const auto& initial = capture->initialInterfaces();
-    Napi::Array list = Napi::Array::New(info.Env(), initial.size());
+    js::Array list = js::Array::New(info.Env(), initial.size());
     std::uint32_t position = 0;
     for (const auto& [interface, selected] : initial) {
-      Napi::Object one = Napi::Object::New(info.Env());
+      js::Object one = js::Object::New(info.Env());
       one.Set("interface", objects_.of(info.Env(), interface));
-      if (selected) one.Set("selected", Napi::Boolean::New(info.Env(), *selected));
+      if (selected) one.Set("selected", js::Boolean::New(info.Env(), *selected));
       list.Set(position++, one);
     }
     return list;
   }
 
   // start(): Promise<void>. Until it has settled the capture counts as closed.
-  Napi::Value start(const Napi::CallbackInfo& info) {
+  js::Value start(const js::CallbackInfo& info) {
     if (open(info.Env()) == nullptr) return {};
     // The capture is the work's while it starts.
     auto capture = std::make_shared<std::unique_ptr<Capture>>(std::move(capture_));
     return runAsync(
         info.Env(), "ringtap start", [capture] { return (*capture)->start(); },
-        [this, capture, kept = Napi::Persistent(info.This())](Napi::Env env, Result<>& started) -> Result<Napi::Value> {
+        [this, capture, kept = js::Persistent(info.This())](js::Env env, Result<>& started) -> Result<js::Value> {
           capture_ = std::move(*capture);
           if (!started) return std::move(started.error());
           return env.Undefined();
         });
   }
 
-  void decide(const Napi::CallbackInfo& info) {
+  void decide(const js::CallbackInfo& info) {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return;
-    capture->decide({info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value()},
-                    static_cast<std::uint64_t>(info[2].As<Napi::Number>().DoubleValue()),
-                    info[3].As<Napi::Boolean>().Value());
+    capture->decide({info[0].As<js::Number>().Uint32Value(), info[1].As<js::Number>().Uint32Value()},
+                    static_cast<std::uint64_t>(info[2].As<js::Number>().DoubleValue()),
+                    info[3].As<js::Boolean>().Value());
   }
 
-  void commit(const Napi::CallbackInfo& info) {
+  void commit(const js::CallbackInfo& info) {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return;
     if (auto committed = capture->commit(); !committed) throwError(info.Env(), committed.error());
   }
 
-  Napi::Value nextEvent(const Napi::CallbackInfo& info) {
+  js::Value nextEvent(const js::CallbackInfo& info) {
     if (!capture_) return info.Env().Undefined();
     const auto queued = capture_->nextEvent();
     if (!queued) return info.Env().Undefined();
-    Napi::Object object = Napi::Object::New(info.Env());
-    object.Set("epoch", Napi::Number::New(info.Env(), static_cast<double>(queued->event.epoch)));
+    js::Object object = js::Object::New(info.Env());
+    object.Set("epoch", js::Number::New(info.Env(), static_cast<double>(queued->event.epoch)));
     object.Set("event", objects_.of(info.Env(), queued->event));
-    if (queued->selected) object.Set("selected", Napi::Boolean::New(info.Env(), *queued->selected));
+    if (queued->selected) object.Set("selected", js::Boolean::New(info.Env(), *queued->selected));
     return object;
   }
 
   // interfacesAt(index, epoch, ring, number: number): { interface: NetworkInterface, since: bigint }[]; also once the
   // capture is closed.
-  Napi::Value interfacesAt(const Napi::CallbackInfo& info) {
-    const auto number = [&](std::size_t at) { return info[at].As<Napi::Number>(); };
+  js::Value interfacesAt(const js::CallbackInfo& info) {
+    const auto number = [&](std::size_t at) { return info[at].As<js::Number>(); };
     const BlockOrigin origin{{number(2).Uint32Value(), static_cast<std::uint64_t>(number(3).DoubleValue())},
                              static_cast<std::uint64_t>(number(1).DoubleValue())};
     const auto candidates = book_->candidates(number(0).Uint32Value(), origin);
-    Napi::Array list = Napi::Array::New(info.Env(), candidates.size());
+    js::Array list = js::Array::New(info.Env(), candidates.size());
     for (std::uint32_t i = 0; i < candidates.size(); ++i) {
-      Napi::Object one = Napi::Object::New(info.Env());
+      js::Object one = js::Object::New(info.Env());
       one.Set("interface", objects_.of(info.Env(), candidates[i].interface));
-      one.Set("since", Napi::BigInt::New(info.Env(), candidates[i].since));
+      one.Set("since", js::BigInt::New(info.Env(), candidates[i].since));
       list.Set(i, one);
     }
     return list;
   }
 
-  Napi::Value nextFault(const Napi::CallbackInfo& info) {
+  js::Value nextFault(const js::CallbackInfo& info) {
     if (!capture_) return info.Env().Undefined();
     const auto fault = capture_->nextFault();
     return fault ? toJs(info.Env(), *fault) : info.Env().Undefined();
   }
 
   // nextBlock(meta: ArrayBuffer): ArrayBuffer, or 0: none yet, a wake-up will come; 1: events first; 2: no more.
-  Napi::Value nextBlock(const Napi::CallbackInfo& info) {
+  js::Value nextBlock(const js::CallbackInfo& info) {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
     std::optional<Lease> lease;
     switch (capture->nextBlock(lease)) {
-      case ChunkQueue::Next::Empty: return Napi::Number::New(info.Env(), 0);
-      case ChunkQueue::Next::EventsFirst: return Napi::Number::New(info.Env(), 1);
-      case ChunkQueue::Next::Finished: return Napi::Number::New(info.Env(), 2);
+      case ChunkQueue::Next::Empty: return js::Number::New(info.Env(), 0);
+      case ChunkQueue::Next::EventsFirst: return js::Number::New(info.Env(), 1);
+      case ChunkQueue::Next::Finished: return js::Number::New(info.Env(), 2);
       case ChunkQueue::Next::Block: break;
     }
     const BlockSummary& summary = lease->taken().summary;
@@ -250,8 +250,8 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     const std::uint64_t lastTimestamp = summary.lastTimestamp;
     const BlockOrigin origin = lease->taken().origin();
     std::uint32_t number = 0;
-    const Napi::Value buffer = leases_->lend(info.Env(), std::move(*lease), number);
-    void* memory = info[0].As<Napi::ArrayBuffer>().Data();
+    const js::Value buffer = leases_->lend(info.Env(), std::move(*lease), number);
+    void* memory = info[0].As<js::ArrayBuffer>().Data();
     if (memory == nullptr) return {};
     auto* meta = static_cast<double*>(memory);
     auto* times = static_cast<std::uint64_t*>(memory);
@@ -267,12 +267,10 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
     return buffer;
   }
 
-  void release(const Napi::CallbackInfo& info) {
-    leases_->release(info.Env(), info[0].As<Napi::Number>().Uint32Value());
-  }
+  void release(const js::CallbackInfo& info) { leases_->release(info.Env(), info[0].As<js::Number>().Uint32Value()); }
 
   // setFilter(expression: string | undefined): Promise<NativeFilterState>
-  Napi::Value setFilter(const Napi::CallbackInfo& info) {
+  js::Value setFilter(const js::CallbackInfo& info) {
     const Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
     auto request = std::make_shared<FilterRequest>();
@@ -290,11 +288,11 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
              },
          .apply =
              [request](Capture& capture) { return capture.setFilter(request->spec, request->expression.value_or("")); },
-         .outcome = [request](Napi::Env env) { return filterState(env, *request); }});
+         .outcome = [request](js::Env env) { return filterState(env, *request); }});
   }
 
   // setHosts(exclude: string | undefined, include: string | undefined): Promise<void>
-  Napi::Value setHosts(const Napi::CallbackInfo& info) {
+  js::Value setHosts(const js::CallbackInfo& info) {
     const Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
     AddressLists lists{{textOf(info[0]).value_or(""), "exclude"}, {textOf(info[1]).value_or(""), "include"}};
@@ -309,11 +307,11 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
                   .apply = [addresses](Capture& running) { return running.setAddresses(std::move(*addresses)); }});
   }
 
-  Napi::Value begin(Change change) {
+  js::Value begin(Change change) {
     auto outcome = std::move(change.outcome);
     return runAsync(env_, "ringtap change", std::move(change.prepare),
                     [this, apply = std::move(change.apply), outcome = std::move(outcome),
-                     kept = Napi::Persistent(Value())](Napi::Env env, Result<>& prepared) -> Result<Napi::Value> {
+                     kept = js::Persistent(Value())](js::Env env, Result<>& prepared) -> Result<js::Value> {
                       if (!prepared) return std::move(prepared.error());
                       if (!capture_) return Error{Code::Closed, "the capture is closed"};
                       if (auto applied = apply(*capture_); !applied) return std::move(applied.error());
@@ -321,55 +319,55 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
                     });
   }
 
-  Napi::Value oldFilterDrained(const Napi::CallbackInfo& info) {
-    return Napi::Boolean::New(info.Env(), !capture_ || capture_->oldFilterDrained());
+  js::Value oldFilterDrained(const js::CallbackInfo& info) {
+    return js::Boolean::New(info.Env(), !capture_ || capture_->oldFilterDrained());
   }
 
-  void enforceFilter(const Napi::CallbackInfo&) {
+  void enforceFilter(const js::CallbackInfo&) {
     if (capture_) capture_->enforceFilter();
   }
 
   // record(options: NativeRecordOptions): Promise<NativeRecording>
-  Napi::Value record(const Napi::CallbackInfo& info) {
+  js::Value record(const js::CallbackInfo& info) {
     if (open(info.Env()) == nullptr) return {};
-    return binding::record(info.Env(), info[0].As<Napi::Object>(), info.This(),
+    return binding::record(info.Env(), info[0].As<js::Object>(), info.This(),
                            [this](std::shared_ptr<Recorder> recorder) -> Result<> {
                              if (!capture_) return Error{Code::Closed, "the capture is closed"};
                              return capture_->record(std::move(recorder));
                            });
   }
 
-  void stopRecording(const Napi::CallbackInfo&) {
+  void stopRecording(const js::CallbackInfo&) {
     if (capture_) capture_->stopRecording();
   }
 
-  void listen(const Napi::CallbackInfo& info) {
-    if (capture_) capture_->listen(info[0].As<Napi::Boolean>().Value());
+  void listen(const js::CallbackInfo& info) {
+    if (capture_) capture_->listen(info[0].As<js::Boolean>().Value());
   }
 
-  Napi::Value stats(const Napi::CallbackInfo& info) {
+  js::Value stats(const js::CallbackInfo& info) {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
     return toJs(info.Env(), *capture, capture->stats());
   }
 
   // lossSample(packets: number): Float64Array, or undefined where the rings have accepted no more than that
-  Napi::Value lossSample(const Napi::CallbackInfo& info) {
+  js::Value lossSample(const js::CallbackInfo& info) {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
-    const auto stats = capture->ledgerAfter(static_cast<std::uint64_t>(info[0].As<Napi::Number>().Int64Value()));
+    const auto stats = capture->ledgerAfter(static_cast<std::uint64_t>(info[0].As<js::Number>().Int64Value()));
     return stats ? toLossSample(info.Env(), *capture, *stats) : info.Env().Undefined();
   }
 
-  void stop(const Napi::CallbackInfo& info) {
+  void stop(const js::CallbackInfo& info) {
     if (Capture* capture = open(info.Env())) capture->drain();
   }
 
-  Napi::Value intakeEnded(const Napi::CallbackInfo& info) {
-    return Napi::Boolean::New(info.Env(), !capture_ || capture_->intakeEnded());
+  js::Value intakeEnded(const js::CallbackInfo& info) {
+    return js::Boolean::New(info.Env(), !capture_ || capture_->intakeEnded());
   }
 
-  Napi::Value close(const Napi::CallbackInfo& info) {
+  js::Value close(const js::CallbackInfo& info) {
     if (!capture_) return info.Env().Undefined();
     leases_->releaseAll(info.Env());
     napi_remove_env_cleanup_hook(env_, &CaptureHandle::cleanup, this);
@@ -380,13 +378,13 @@ class CaptureHandle : public Napi::ObjectWrap<CaptureHandle> {
           capture.reset();
           return {};
         },
-        [waker = waker_](Napi::Env env, Result<>&) -> Result<Napi::Value> {
+        [waker = waker_](js::Env env, Result<>&) -> Result<js::Value> {
           waker->release();
           return env.Undefined();
         });
   }
 
-  Napi::Env env_;
+  js::Env env_;
   std::unique_ptr<Capture> capture_;
   std::shared_ptr<const InterfaceBook> book_;
   InterfaceObjects objects_;
@@ -414,27 +412,27 @@ Result<std::unique_ptr<Capture>> openCapture(OpenRequest& request, const std::sh
   return Capture::open(request.config, std::move(*monitor), [waker] { (*waker)(); });
 }
 
-std::vector<std::string> stringsIn(Napi::Value value) {
+std::vector<std::string> stringsIn(js::Value value) {
   std::vector<std::string> strings;
-  const auto list = value.As<Napi::Array>();
-  for (std::uint32_t i = 0; i < list.Length(); ++i) strings.push_back(list.Get(i).As<Napi::String>().Utf8Value());
+  const auto list = value.As<js::Array>();
+  for (std::uint32_t i = 0; i < list.Length(); ++i) strings.push_back(list.Get(i).As<js::String>().Utf8Value());
   return strings;
 }
 
-std::optional<SelectionRequest> selectionOf(Napi::Value value) {
+std::optional<SelectionRequest> selectionOf(js::Value value) {
   if (!value.IsObject()) return std::nullopt;
-  const auto object = value.As<Napi::Object>();
+  const auto object = value.As<js::Object>();
   return SelectionRequest{stringsIn(object.Get("names")), stringsIn(object.Get("include")),
-                          stringsIn(object.Get("exclude")), object.Get("loopback").As<Napi::Boolean>().Value()};
+                          stringsIn(object.Get("exclude")), object.Get("loopback").As<js::Boolean>().Value()};
 }
 
 // openCapture(options: NativeCaptureOptions, selection: NativeSelection | undefined, wake: () => void):
 // Promise<NativeCapture>
-Napi::Value open(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const auto options = info[0].As<Napi::Object>();
-  const auto number = [&](const char* name) { return options.Get(name).As<Napi::Number>().Uint32Value(); };
-  const auto flag = [&](const char* name) { return options.Get(name).As<Napi::Boolean>().Value(); };
+js::Value open(const js::CallbackInfo& info) {
+  const js::Env env = info.Env();
+  const auto options = info[0].As<js::Object>();
+  const auto number = [&](const char* name) { return options.Get(name).As<js::Number>().Uint32Value(); };
+  const auto flag = [&](const char* name) { return options.Get(name).As<js::Boolean>().Value(); };
   OpenRequest request;
   request.config.ring.blockSize = number("blockSize");
   request.config.ring.blockCount = number("blockCount");
@@ -444,9 +442,9 @@ Napi::Value open(const Napi::CallbackInfo& info) {
   request.config.ringCount = number("ringCount");
   request.config.sharing = flag("ownRings") ? Sharing::ByProgram : Sharing::ByFlow;
   request.config.overflowMemory =
-      static_cast<std::size_t>(options.Get("overflowMemory").As<Napi::Number>().DoubleValue());
+      static_cast<std::size_t>(options.Get("overflowMemory").As<js::Number>().DoubleValue());
   request.config.backend = flag("pcap") ? Backend::Pcap : Backend::Ring;
-  request.config.pcap.memory = static_cast<std::size_t>(options.Get("pcapMemory").As<Napi::Number>().DoubleValue());
+  request.config.pcap.memory = static_cast<std::size_t>(options.Get("pcapMemory").As<js::Number>().DoubleValue());
   request.config.pcap.maxDelayMilliseconds = number("maxDelay");
   request.config.pcap.names = stringsIn(options.Get("names"));
   request.config.hotplug = flag("hotplug");
@@ -467,24 +465,24 @@ Napi::Value open(const Napi::CallbackInfo& info) {
   return runAsync(
       env, "ringtap open",
       [shared, waker] { return inNamespace(shared->netns, [&] { return openCapture(*shared, waker); }); },
-      [shared, waker](Napi::Env env, Result<std::unique_ptr<Capture>>& opened) -> Result<Napi::Value> {
+      [shared, waker](js::Env env, Result<std::unique_ptr<Capture>>& opened) -> Result<js::Value> {
         if (opened) return CaptureHandle::wrap(env, std::move(*opened), waker, *shared);
         waker->release();
         return std::move(opened.error());
       });
 }
 
-Napi::Value linkTypeOfHardware(const Napi::CallbackInfo& info) {
-  const std::uint16_t linkType = linkTypeOf(static_cast<std::uint16_t>(info[0].As<Napi::Number>().Uint32Value()));
-  return linkType == kLinkTypeUnknown ? info.Env().Undefined() : Napi::Value(Napi::Number::New(info.Env(), linkType));
+js::Value linkTypeOfHardware(const js::CallbackInfo& info) {
+  const std::uint16_t linkType = linkTypeOf(static_cast<std::uint16_t>(info[0].As<js::Number>().Uint32Value()));
+  return linkType == kLinkTypeUnknown ? info.Env().Undefined() : js::Value(js::Number::New(info.Env(), linkType));
 }
 
 }  // namespace
 
-void initCapture(Napi::Env env, Napi::Object exports) {
+void initCapture(js::Env env, js::Object exports) {
   CaptureHandle::init(env);
-  exports.Set("openCapture", Napi::Function::New(env, open, "openCapture"));
-  exports.Set("linkTypeOf", Napi::Function::New(env, linkTypeOfHardware, "linkTypeOf"));
+  exports.Set("openCapture", js::Function::New(env, open, "openCapture"));
+  exports.Set("linkTypeOf", js::Function::New(env, linkTypeOfHardware, "linkTypeOf"));
 }
 
 }  // namespace ringtap::binding

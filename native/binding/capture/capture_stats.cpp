@@ -19,22 +19,22 @@ const char* nameOf(FilterMode mode) {
   }
 }
 
-Napi::Float64Array toArray(Napi::Env env, const std::vector<double>& row) {
-  Napi::Float64Array array = Napi::Float64Array::New(env, row.size());
+js::Float64Array toArray(js::Env env, const std::vector<double>& row) {
+  js::Float64Array array = js::Float64Array::New(env, row.size());
   // A worker that is being terminated makes no more objects, and has no exception pending to tell of it.
   if (!array.IsEmpty()) std::copy(row.begin(), row.end(), array.Data());
   return array;
 }
 
 // PackedInterfaces of lib/capture/packed-interfaces.ts.
-Napi::Object packInterfaces(Napi::Env env, const CaptureStats& stats) {
+js::Object packInterfaces(js::Env env, const CaptureStats& stats) {
   constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
   const auto& list = stats.table.interfaces;
-  Napi::Array names = Napi::Array::New(env, list.size());
+  js::Array names = js::Array::New(env, list.size());
   std::vector<double> rows(list.size() * interface_row::kWords, kUnknown);
   for (std::uint32_t i = 0; i < list.size(); ++i) {
     const InterfaceStats& one = list[i];
-    names.Set(i, Napi::String::New(env, one.name));
+    names.Set(i, js::String::New(env, one.name));
     double* row = rows.data() + i * interface_row::kWords;
     const auto set = [row](std::size_t word, std::optional<std::uint64_t> value) {
       if (value) row[word] = static_cast<double>(*value);
@@ -59,7 +59,7 @@ Napi::Object packInterfaces(Napi::Env env, const CaptureStats& stats) {
     set(interface_row::kDeviceOverruns, one.losses->overruns);
     set(interface_row::kDeviceFifoErrors, one.losses->fifo);
   }
-  Napi::Object packed = Napi::Object::New(env);
+  js::Object packed = js::Object::New(env);
   packed.Set("names", names);
   packed.Set("rows", toArray(env, rows));
   return packed;
@@ -67,11 +67,11 @@ Napi::Object packInterfaces(Napi::Env env, const CaptureStats& stats) {
 
 }  // namespace
 
-Napi::Object toJs(Napi::Env env, const Capture& capture, const CaptureStats& stats) {
-  const auto set = [env](Napi::Object& object, const char* name, std::uint64_t value) {
-    object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
+js::Object toJs(js::Env env, const Capture& capture, const CaptureStats& stats) {
+  const auto set = [env](js::Object& object, const char* name, std::uint64_t value) {
+    object.Set(name, js::Number::New(env, static_cast<double>(value)));
   };
-  Napi::Object object = Napi::Object::New(env);
+  js::Object object = js::Object::New(env);
   set(object, "received", stats.received);
   set(object, "droppedByRing", stats.loops.ringDrops);
   set(object, "droppedByOverflow", stats.loops.overflowDrops);
@@ -92,9 +92,9 @@ Napi::Object toJs(Napi::Env env, const Capture& capture, const CaptureStats& sta
   set(object, "count", size.count);
   set(object, "blockSize", size.blockSize);
   set(object, "blockCount", size.blockCount);
-  object.Set("table", Napi::String::New(env, nameOf(capture.filterMode())));
+  object.Set("table", js::String::New(env, nameOf(capture.filterMode())));
   if (stats.softnet) {
-    Napi::Object softnet = Napi::Object::New(env);
+    js::Object softnet = js::Object::New(env);
     set(softnet, "dropped", stats.softnet->dropped);
     set(softnet, "timeSqueezed", stats.softnet->timeSqueezed);
     object.Set("softnet", softnet);
@@ -104,7 +104,7 @@ Napi::Object toJs(Napi::Env env, const Capture& capture, const CaptureStats& sta
   return object;
 }
 
-Napi::Value toLossSample(Napi::Env env, const Capture& capture, const CaptureStats& stats) {
+js::Value toLossSample(js::Env env, const Capture& capture, const CaptureStats& stats) {
   std::vector<double> sample(loss_head::kWords);
   const auto set = [&sample](std::size_t word, std::uint64_t value) { sample[word] = static_cast<double>(value); };
   set(loss_head::kPackets, stats.loops.packets);

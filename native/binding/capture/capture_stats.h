@@ -7,9 +7,9 @@
 namespace ringtap::binding {
 
 // NativeCaptureStats of lib/native/native.ts.
-[[nodiscard]] Napi::Object toJs(Napi::Env env, const Capture& capture, const CaptureStats& stats);
+[[nodiscard]] js::Object toJs(js::Env env, const Capture& capture, const CaptureStats& stats);
 
 // The part of it that is watched for losses, as numbers in a row (lib/capture/loss-stats.ts reads them).
-[[nodiscard]] Napi::Value toLossSample(Napi::Env env, const Capture& capture, const CaptureStats& stats);
+[[nodiscard]] js::Value toLossSample(js::Env env, const Capture& capture, const CaptureStats& stats);
 
 }  // namespace ringtap::binding

@@ -6,23 +6,23 @@
 namespace ringtap::binding {
 
 // Small enough to run on the JavaScript thread, and they must: privileges belong to the thread.
-void initCheck(Napi::Env env, Napi::Object exports) {
-  exports.Set("probePacketSocket", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+void initCheck(js::Env env, js::Object exports) {
+  exports.Set("probePacketSocket", js::Function::New(env, [](const js::CallbackInfo& info) {
                 const PacketProbe probe = probePacketSocket();
-                auto result = Napi::Object::New(info.Env());
+                auto result = js::Object::New(info.Env());
                 result.Set("socket", probe.socket);
                 result.Set("ring", probe.ring);
                 return result;
               }));
-  exports.Set("probeBpf", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+  exports.Set("probeBpf", js::Function::New(env, [](const js::CallbackInfo& info) {
                 const BpfProbe probe = probeBpf();
-                auto result = Napi::Object::New(info.Env());
+                auto result = js::Object::New(info.Env());
                 result.Set("map", probe.map);
                 result.Set("program", probe.program);
                 return result;
               }));
-  exports.Set("libpcapVersion", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
-                return Napi::String::New(info.Env(), libpcapVersion());
+  exports.Set("libpcapVersion", js::Function::New(env, [](const js::CallbackInfo& info) {
+                return js::String::New(info.Env(), libpcapVersion());
               }));
 }
 

@@ -34,25 +34,25 @@ const char* scopeName(std::uint8_t scope) {
   return "nowhere";
 }
 
-Napi::Object toJs(Napi::Env env, const InterfaceAddress& address) {
+js::Object toJs(js::Env env, const InterfaceAddress& address) {
   char text[INET6_ADDRSTRLEN] = "";
   inet_ntop(address.family, address.bytes.data(), text, sizeof text);
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("family", Napi::Number::New(env, address.family == AF_INET ? 4 : 6));
-  object.Set("address", Napi::String::New(env, text));
-  object.Set("prefixLength", Napi::Number::New(env, address.prefixLength));
-  object.Set("scope", Napi::String::New(env, scopeName(address.scope)));
+  js::Object object = js::Object::New(env);
+  object.Set("family", js::Number::New(env, address.family == AF_INET ? 4 : 6));
+  object.Set("address", js::String::New(env, text));
+  object.Set("prefixLength", js::Number::New(env, address.prefixLength));
+  object.Set("scope", js::String::New(env, scopeName(address.scope)));
   object.Freeze();
   return object;
 }
 
 // Text, or undefined where there is none.
-Napi::Value textOrNone(Napi::Env env, const std::string& text) {
-  return text.empty() ? env.Undefined() : Napi::Value(Napi::String::New(env, text));
+js::Value textOrNone(js::Env env, const std::string& text) {
+  return text.empty() ? env.Undefined() : js::Value(js::String::New(env, text));
 }
 
-Napi::Value numberOrNone(Napi::Env env, bool there, double number) {
-  return there ? Napi::Value(Napi::Number::New(env, number)) : env.Undefined();
+js::Value numberOrNone(js::Env env, bool there, double number) {
+  return there ? js::Value(js::Number::New(env, number)) : env.Undefined();
 }
 
 const char* typeName(InterfaceChange change) {
@@ -67,23 +67,23 @@ const char* typeName(InterfaceChange change) {
 
 }  // namespace
 
-Napi::Object toJs(Napi::Env env, const InterfaceInfo& info) {
-  const auto number = [env](double value) { return Napi::Number::New(env, value); };
-  const auto flag = [env, &info](unsigned bit) { return Napi::Boolean::New(env, (info.flags & bit) != 0); };
+js::Object toJs(js::Env env, const InterfaceInfo& info) {
+  const auto number = [env](double value) { return js::Number::New(env, value); };
+  const auto flag = [env, &info](unsigned bit) { return js::Boolean::New(env, (info.flags & bit) != 0); };
 
-  Napi::Array names = Napi::Array::New(env, info.alternativeNames.size());
+  js::Array names = js::Array::New(env, info.alternativeNames.size());
   for (std::uint32_t i = 0; i < info.alternativeNames.size(); ++i) {
-    names.Set(i, Napi::String::New(env, info.alternativeNames[i]));
+    names.Set(i, js::String::New(env, info.alternativeNames[i]));
   }
   names.Freeze();
-  Napi::Array addresses = Napi::Array::New(env, info.addresses.size());
+  js::Array addresses = js::Array::New(env, info.addresses.size());
   for (std::uint32_t i = 0; i < info.addresses.size(); ++i) addresses.Set(i, toJs(env, info.addresses[i]));
   addresses.Freeze();
 
   const std::uint16_t linkType = info.linkType.value_or(linkTypeOf(info.hardwareType));
-  Napi::Object object = Napi::Object::New(env);
+  js::Object object = js::Object::New(env);
   object.Set("index", number(info.index));
-  object.Set("name", Napi::String::New(env, info.name));
+  object.Set("name", js::String::New(env, info.name));
   object.Set("alternativeNames", names);
   object.Set("kind", textOrNone(env, info.kind));
   object.Set("linkType", numberOrNone(env, linkType != kLinkTypeUnknown, linkType));
@@ -103,9 +103,9 @@ Napi::Object toJs(Napi::Env env, const InterfaceInfo& info) {
   return object;
 }
 
-Napi::Object toJs(Napi::Env env, const InterfaceEvent& event) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("type", Napi::String::New(env, typeName(event.change)));
+js::Object toJs(js::Env env, const InterfaceEvent& event) {
+  js::Object object = js::Object::New(env);
+  object.Set("type", js::String::New(env, typeName(event.change)));
   object.Set("interface", toJs(env, event.current));
   if (event.change == InterfaceChange::Renamed || event.change == InterfaceChange::Changed) {
     object.Set("previous", toJs(env, event.previous));
@@ -113,13 +113,13 @@ Napi::Object toJs(Napi::Env env, const InterfaceEvent& event) {
   return object;
 }
 
-Napi::Object InterfaceObjects::of(Napi::Env env, const InterfaceDescription& interface) {
+js::Object InterfaceObjects::of(js::Env env, const InterfaceDescription& interface) {
   Entry& entry = objects_[interface.get()];
   // Another description may have stood at the same address before.
   if (entry.interface.lock() == interface) return entry.object.Value();
-  const Napi::Object object = toJs(env, *interface);
+  const js::Object object = toJs(env, *interface);
   entry.interface = interface;
-  entry.object = Napi::Persistent(object);
+  entry.object = js::Persistent(object);
   if (objects_.size() >= purgeAt_) {
     std::erase_if(objects_, [](const auto& one) { return one.second.interface.expired(); });
     purgeAt_ = std::max<std::size_t>(64, 2 * objects_.size());
@@ -127,9 +127,9 @@ Napi::Object InterfaceObjects::of(Napi::Env env, const InterfaceDescription& int
   return object;
 }
 
-Napi::Object InterfaceObjects::of(Napi::Env env, const BookedEvent& event) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("type", Napi::String::New(env, typeName(event.change)));
+js::Object InterfaceObjects::of(js::Env env, const BookedEvent& event) {
+  js::Object object = js::Object::New(env);
+  object.Set("type", js::String::New(env, typeName(event.change)));
   object.Set("interface", of(env, event.current));
   if (event.previous) object.Set("previous", of(env, event.previous));
   return object;

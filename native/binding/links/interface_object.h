@@ -10,24 +10,24 @@
 namespace ringtap::binding {
 
 // A NetworkInterface (lib/interfaces/network-interface.ts), frozen.
-[[nodiscard]] Napi::Object toJs(Napi::Env env, const InterfaceInfo& info);
+[[nodiscard]] js::Object toJs(js::Env env, const InterfaceInfo& info);
 
 // { type: 'added' | 'removed' | 'renamed' | 'changed', interface, previous? }: NativeInterfaceEvent in
 // lib/interfaces/native.ts.
-[[nodiscard]] Napi::Object toJs(Napi::Env env, const InterfaceEvent& event);
+[[nodiscard]] js::Object toJs(js::Env env, const InterfaceEvent& event);
 
 // The objects of a book's descriptions: one for each, as long as the book or a queued event holds it. So a packet's
 // interface is the very object that an event has brought.
 class InterfaceObjects {
  public:
-  [[nodiscard]] Napi::Object of(Napi::Env env, const InterfaceDescription& interface);
+  [[nodiscard]] js::Object of(js::Env env, const InterfaceDescription& interface);
   // As toJs() above.
-  [[nodiscard]] Napi::Object of(Napi::Env env, const BookedEvent& event);
+  [[nodiscard]] js::Object of(js::Env env, const BookedEvent& event);
 
  private:
   struct Entry {
     std::weak_ptr<const InterfaceInfo> interface;
-    Napi::ObjectReference object;
+    js::ObjectReference object;
   };
 
   std::unordered_map<const InterfaceInfo*, Entry> objects_;

@@ -23,24 +23,24 @@ namespace ringtap::binding {
 
 namespace {
 
-Napi::Array toArray(Napi::Env env, const std::vector<InterfaceInfo>& list) {
-  Napi::Array array = Napi::Array::New(env, list.size());
+js::Array toArray(js::Env env, const std::vector<InterfaceInfo>& list) {
+  js::Array array = js::Array::New(env, list.size());
   for (std::uint32_t i = 0; i < list.size(); ++i) array.Set(i, toJs(env, list[i]));
   return array;
 }
 
 // A path, or undefined for the namespace of this process.
-std::string namespaceOf(Napi::Value path) { return path.IsString() ? path.As<Napi::String>().Utf8Value() : ""; }
+std::string namespaceOf(js::Value path) { return path.IsString() ? path.As<js::String>().Utf8Value() : ""; }
 
 // listInterfaces(netns?: string)
-Napi::Value listInterfaces(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
+js::Value listInterfaces(const js::CallbackInfo& info) {
+  const js::Env env = info.Env();
   auto monitor = inNamespace(namespaceOf(info[0]), [] { return InterfaceMonitor::open(); });
   if (!monitor) {
     throwError(env, monitor.error());
     return env.Undefined();
   }
-  Napi::Array array = Napi::Array::New(env, monitor->interfaces().size());
+  js::Array array = js::Array::New(env, monitor->interfaces().size());
   std::uint32_t i = 0;
   for (const auto& [index, known] : monitor->interfaces()) array.Set(i++, toJs(env, known));
   return array;
@@ -51,7 +51,7 @@ struct Watch {
   std::shared_ptr<Waker> waker;  // made before the thread, which calls it
   std::atomic<bool> ended{false};
   std::unique_ptr<InterfaceWatch> watch;  // none before it was started, and none once the thread is joined
-  Napi::FunctionReference onReady;
+  js::FunctionReference onReady;
   napi_deferred closing = nullptr;  // of close()'s promise, while it is pending
   bool closed = false;              // the thread is to end, or is gone
 };
@@ -72,7 +72,7 @@ void onEnded(void* context) {
 }
 
 // What the waker calls.
-void onWake(Napi::Env env, Watch& shared) {
+void onWake(js::Env env, Watch& shared) {
   if (!shared.ended) {
     if (!shared.closed) (void)shared.onReady.Value().Call({});
     return;
@@ -87,9 +87,9 @@ void onWake(Napi::Env env, Watch& shared) {
   }
 }
 
-class WatchObject : public Napi::ObjectWrap<WatchObject> {
+class WatchObject : public js::ObjectWrap<WatchObject> {
  public:
-  static Napi::Function define(Napi::Env env) {
+  static js::Function define(js::Env env) {
     return DefineClass(env, "InterfaceWatch",
                        {
                            InstanceMethod<&WatchObject::interfaces>("interfaces"),
@@ -101,22 +101,21 @@ class WatchObject : public Napi::ObjectWrap<WatchObject> {
   }
 
   // (receiveBuffer: number, maxQueue: number, onReady: () => void, netns?: string)
-  explicit WatchObject(const Napi::CallbackInfo& info) : shared_(std::make_shared<Watch>()) {
-    const Napi::Env env = info.Env();
+  explicit WatchObject(const js::CallbackInfo& info) : shared_(std::make_shared<Watch>()) {
+    const js::Env env = info.Env();
     if (info.Length() < 3 || !info[0].IsNumber() || !info[1].IsNumber() || !info[2].IsFunction()) {
       throwError(env, Error{.code = Code::Option, .message = "InterfaceWatch takes two numbers and a function"});
       return;
     }
     const InterfaceWatch::Options options{
-        .receiveBuffer = info[0].As<Napi::Number>().Int32Value(),
-        .maxQueue = static_cast<std::size_t>(info[1].As<Napi::Number>().Int64Value()),
+        .receiveBuffer = info[0].As<js::Number>().Int32Value(),
+        .maxQueue = static_cast<std::size_t>(info[1].As<js::Number>().Int64Value()),
     };
     const std::string netns = namespaceOf(info[3]);
     if (!env.canRun()) return;
-    shared_->onReady = Napi::Persistent(info[2].As<Napi::Function>());
-    shared_->waker = Waker::make(env, Napi::Function::New(env, [shared = shared_](const Napi::CallbackInfo& call) {
-                                   onWake(call.Env(), *shared);
-                                 }));
+    shared_->onReady = js::Persistent(info[2].As<js::Function>());
+    shared_->waker = Waker::make(
+        env, js::Function::New(env, [shared = shared_](const js::CallbackInfo& call) { onWake(call.Env(), *shared); }));
     if (!shared_->waker) return;
     // Whoever waits for events holds the event loop (ref()); the watch alone does not.
     shared_->waker->hold(env, false);
@@ -138,21 +137,21 @@ class WatchObject : public Napi::ObjectWrap<WatchObject> {
   }
 
  private:
-  Napi::Value interfaces(const Napi::CallbackInfo& info) {
-    if (!shared_->watch) return Napi::Array::New(info.Env());
+  js::Value interfaces(const js::CallbackInfo& info) {
+    if (!shared_->watch) return js::Array::New(info.Env());
     return toArray(info.Env(), shared_->watch->initial());
   }
 
   // (limit: number) => NativeInterfaceBatch | undefined
-  Napi::Value take(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
+  js::Value take(const js::CallbackInfo& info) {
+    const js::Env env = info.Env();
     if (shared_->closed || !shared_->watch) return env.Undefined();
-    const auto limit = static_cast<std::size_t>(info[0].As<Napi::Number>().Int64Value());
+    const auto limit = static_cast<std::size_t>(info[0].As<js::Number>().Int64Value());
     const InterfaceWatch::Batch batch = shared_->watch->take(limit);
     if (batch.empty()) return env.Undefined();
 
-    Napi::Object object = Napi::Object::New(env);
-    Napi::Array events = Napi::Array::New(env, batch.events.size());
+    js::Object object = js::Object::New(env);
+    js::Array events = js::Array::New(env, batch.events.size());
     for (std::uint32_t i = 0; i < batch.events.size(); ++i) events.Set(i, toJs(env, batch.events[i]));
     object.Set("events", events);
     if (batch.resync) object.Set("resync", toArray(env, *batch.resync));
@@ -160,17 +159,17 @@ class WatchObject : public Napi::ObjectWrap<WatchObject> {
     return object;
   }
 
-  void ref(const Napi::CallbackInfo& info) {
+  void ref(const js::CallbackInfo& info) {
     if (!shared_->closed) shared_->waker->hold(info.Env(), true);
   }
-  void unref(const Napi::CallbackInfo& info) {
+  void unref(const js::CallbackInfo& info) {
     if (!shared_->closed) shared_->waker->hold(info.Env(), false);
   }
 
   // A promise that resolves when thread and descriptors are gone. The caller keeps it: a second call gets a resolved
   // one.
-  Napi::Value close(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
+  js::Value close(const js::CallbackInfo& info) {
+    const js::Env env = info.Env();
     napi_value promise;
     napi_deferred deferred;
     if (napi_create_promise(env, &deferred, &promise) != napi_ok) return {};
@@ -189,8 +188,8 @@ class WatchObject : public Napi::ObjectWrap<WatchObject> {
 
 }  // namespace
 
-void initInterfaces(Napi::Env env, Napi::Object exports) {
-  exports.Set("listInterfaces", Napi::Function::New(env, listInterfaces));
+void initInterfaces(js::Env env, js::Object exports) {
+  exports.Set("listInterfaces", js::Function::New(env, listInterfaces));
   exports.Set("InterfaceWatch", WatchObject::define(env));
 }
 

@@ -12,18 +12,18 @@ namespace {
 
 // new Pattern(expression): throws ERR_PATTERN, the message being the bare reason. matches(name): boolean.
 // lib/interfaces/pattern.ts is its one caller and has checked the types.
-class PatternWrap : public Napi::ObjectWrap<PatternWrap> {
+class PatternWrap : public js::ObjectWrap<PatternWrap> {
  public:
-  static Napi::Function define(Napi::Env env) {
+  static js::Function define(js::Env env) {
     return DefineClass(env, "Pattern", {InstanceMethod<&PatternWrap::matches>("matches")});
   }
 
-  explicit PatternWrap(const Napi::CallbackInfo& info) {
+  explicit PatternWrap(const js::CallbackInfo& info) {
     if (!info[0].IsString()) {
       throwError(info.Env(), Error{.code = Code::Pattern, .message = "an expression was expected"});
       return;
     }
-    auto compiled = Pattern::compile(info[0].As<Napi::String>().Utf8Value());
+    auto compiled = Pattern::compile(info[0].As<js::String>().Utf8Value());
     if (!compiled) {
       throwError(info.Env(), compiled.error());
       return;
@@ -32,12 +32,12 @@ class PatternWrap : public Napi::ObjectWrap<PatternWrap> {
   }
 
  private:
-  Napi::Value matches(const Napi::CallbackInfo& info) {
+  js::Value matches(const js::CallbackInfo& info) {
     if (!info[0].IsString()) {
       throwError(info.Env(), Error{.code = Code::Option, .message = "a name was expected"});
       return {};
     }
-    return Napi::Boolean::New(info.Env(), pattern_->matches(info[0].As<Napi::String>().Utf8Value()));
+    return js::Boolean::New(info.Env(), pattern_->matches(info[0].As<js::String>().Utf8Value()));
   }
 
   std::optional<Pattern> pattern_;  // empty only while a constructor that threw is on its way out
@@ -45,6 +45,6 @@ class PatternWrap : public Napi::ObjectWrap<PatternWrap> {
 
 }  // namespace
 
-void initPattern(Napi::Env env, Napi::Object exports) { exports.Set("Pattern", PatternWrap::define(env)); }
+void initPattern(js::Env env, js::Object exports) { exports.Set("Pattern", PatternWrap::define(env)); }
 
 }  // namespace ringtap::binding

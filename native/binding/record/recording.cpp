@@ -10,11 +10,11 @@ namespace ringtap::binding {
 
 namespace {
 
-Napi::Value number(Napi::Env env, std::uint64_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
+js::Value number(js::Env env, std::uint64_t value) { return js::Number::New(env, static_cast<double>(value)); }
 
-Napi::Object statsToJs(Napi::Env env, const Recorder& recorder) {
+js::Object statsToJs(js::Env env, const Recorder& recorder) {
   const RecorderStats stats = recorder.stats();
-  Napi::Object object = Napi::Object::New(env);
+  js::Object object = js::Object::New(env);
   object.Set("packets", number(env, stats.packets));
   object.Set("packetBytes", number(env, stats.packetBytes));
   object.Set("bytes", number(env, stats.bytes));
@@ -25,36 +25,35 @@ Napi::Object statsToJs(Napi::Env env, const Recorder& recorder) {
   return object;
 }
 
-Napi::Object wrap(Napi::Env env, const std::shared_ptr<Recorder>& recorder) {
-  Napi::Object object = Napi::Object::New(env);
+js::Object wrap(js::Env env, const std::shared_ptr<Recorder>& recorder) {
+  js::Object object = js::Object::New(env);
   const auto method = [&](const char* name, auto body) {
-    object.Set(
-        name, Napi::Function::New(
-                  env, [recorder, body](const Napi::CallbackInfo& info) { return body(info.Env(), *recorder); }, name));
+    object.Set(name,
+               js::Function::New(
+                   env, [recorder, body](const js::CallbackInfo& info) { return body(info.Env(), *recorder); }, name));
   };
-  method("nextFile", [](Napi::Env env, Recorder& recorder) -> Napi::Value {
+  method("nextFile", [](js::Env env, Recorder& recorder) -> js::Value {
     const auto file = recorder.nextFile();
     return file ? binding::toJs(env, *file) : env.Undefined();
   });
-  method("nextFault", [](Napi::Env env, Recorder& recorder) -> Napi::Value {
+  method("nextFault", [](js::Env env, Recorder& recorder) -> js::Value {
     const auto fault = recorder.nextFault();
     return fault ? binding::toJs(env, *fault) : env.Undefined();
   });
-  method("stats", [](Napi::Env env, Recorder& recorder) -> Napi::Value { return statsToJs(env, recorder); });
-  method("ended",
-         [](Napi::Env env, Recorder& recorder) -> Napi::Value { return Napi::Boolean::New(env, recorder.ended()); });
+  method("stats", [](js::Env env, Recorder& recorder) -> js::Value { return statsToJs(env, recorder); });
+  method("ended", [](js::Env env, Recorder& recorder) -> js::Value { return js::Boolean::New(env, recorder.ended()); });
   return object;
 }
 
 }  // namespace
 
-Napi::Value record(Napi::Env env, Napi::Object options, Napi::Object capture,
-                   std::function<Result<>(std::shared_ptr<Recorder>)> attach) {
-  const auto value = [&](const char* name) { return options.Get(name).As<Napi::Number>(); };
+js::Value record(js::Env env, js::Object options, js::Object capture,
+                 std::function<Result<>(std::shared_ptr<Recorder>)> attach) {
+  const auto value = [&](const char* name) { return options.Get(name).As<js::Number>(); };
   const auto large = [&](const char* name) { return static_cast<std::uint64_t>(value(name).DoubleValue()); };
   RecorderOptions request;
   request.form.file = savefileForm(options);
-  request.files.path = options.Get("path").As<Napi::String>().Utf8Value();
+  request.files.path = options.Get("path").As<js::String>().Utf8Value();
   request.files.keep = value("keep").Uint32Value();
   request.files.minimumFree = large("minimumFree");
   request.files.sync = static_cast<FileSetOptions::Sync>(value("sync").Uint32Value());
@@ -63,12 +62,12 @@ Napi::Value record(Napi::Env env, Napi::Object options, Napi::Object capture,
   request.form.rotatePackets = large("rotatePackets");
   request.form.rotateMilliseconds = value("rotateMilliseconds").Uint32Value();
   request.form.linkType = static_cast<std::uint16_t>(value("linkType").Uint32Value());
-  const Napi::Value filter = options.Get("filter");
-  if (filter.IsString()) request.filter = filter.As<Napi::String>().Utf8Value();
+  const js::Value filter = options.Get("filter");
+  if (filter.IsString()) request.filter = filter.As<js::String>().Utf8Value();
   return runAsync(
       env, "ringtap record", [request = std::move(request)]() mutable { return Recorder::open(std::move(request)); },
-      [attach = std::move(attach), kept = Napi::Persistent(capture)](
-          Napi::Env env, Result<std::shared_ptr<Recorder>>& opened) -> Result<Napi::Value> {
+      [attach = std::move(attach), kept = js::Persistent(capture)](
+          js::Env env, Result<std::shared_ptr<Recorder>>& opened) -> Result<js::Value> {
         if (!opened) return std::move(opened.error());
         if (auto attached = attach(*opened); !attached) {
           (*opened)->discard();

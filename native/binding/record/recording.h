@@ -11,7 +11,7 @@ namespace ringtap::binding {
 
 // Begins the first file off the event loop, then attach()es the recorder to its capture, on JavaScript's thread.
 // `capture` is kept until then. Resolves to a NativeRecording (lib/record/native.ts).
-[[nodiscard]] Napi::Value record(Napi::Env env, Napi::Object options, Napi::Object capture,
-                                 std::function<Result<>(std::shared_ptr<Recorder>)> attach);
+[[nodiscard]] js::Value record(js::Env env, js::Object options, js::Object capture,
+                               std::function<Result<>(std::shared_ptr<Recorder>)> attach);
 
 }  // namespace ringtap::binding

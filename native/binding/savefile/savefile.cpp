@@ -22,27 +22,26 @@ namespace {
 
 constexpr std::size_t kFeedBuffer = 512 * 1024;
 
-class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
+class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
  public:
-  static void init(Napi::Env env) {
-    Instance::of(env).savefile =
-        Napi::Persistent(DefineClass(env, "Savefile",
-                                     {
-                                         InstanceMethod<&SavefileHandle::nextEvent>("nextEvent"),
-                                         InstanceMethod<&SavefileHandle::nextChunk>("nextChunk"),
-                                         InstanceMethod<&SavefileHandle::failure>("failure"),
-                                         InstanceMethod<&SavefileHandle::release>("release"),
-                                         InstanceMethod<&SavefileHandle::decide>("decide"),
-                                         InstanceMethod<&SavefileHandle::feed>("feed"),
-                                         InstanceMethod<&SavefileHandle::feedEnd>("feedEnd"),
-                                         InstanceMethod<&SavefileHandle::hold>("hold"),
-                                         InstanceMethod<&SavefileHandle::stats>("stats"),
-                                         InstanceMethod<&SavefileHandle::close>("close"),
-                                         InstanceMethod<&SavefileHandle::closed>("closed"),
-                                     }));
+  static void init(js::Env env) {
+    Instance::of(env).savefile = js::Persistent(DefineClass(env, "Savefile",
+                                                            {
+                                                                InstanceMethod<&SavefileHandle::nextEvent>("nextEvent"),
+                                                                InstanceMethod<&SavefileHandle::nextChunk>("nextChunk"),
+                                                                InstanceMethod<&SavefileHandle::failure>("failure"),
+                                                                InstanceMethod<&SavefileHandle::release>("release"),
+                                                                InstanceMethod<&SavefileHandle::decide>("decide"),
+                                                                InstanceMethod<&SavefileHandle::feed>("feed"),
+                                                                InstanceMethod<&SavefileHandle::feedEnd>("feedEnd"),
+                                                                InstanceMethod<&SavefileHandle::hold>("hold"),
+                                                                InstanceMethod<&SavefileHandle::stats>("stats"),
+                                                                InstanceMethod<&SavefileHandle::close>("close"),
+                                                                InstanceMethod<&SavefileHandle::closed>("closed"),
+                                                            }));
   }
 
-  explicit SavefileHandle(const Napi::CallbackInfo& info) : env_(info.Env()) {}
+  explicit SavefileHandle(const js::CallbackInfo& info) : env_(info.Env()) {}
 
   ~SavefileHandle() override {
     if (!reader_) return;
@@ -51,8 +50,8 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
   }
 
   // Without a descriptor the bytes come through feed(). Empty where it cannot be made.
-  static Napi::Object make(Napi::Env env, SavefileConfig config, UniqueFd fd, bool copying, Napi::Function wake) {
-    Napi::Object object = Instance::of(env).savefile.Value().construct();
+  static js::Object make(js::Env env, SavefileConfig config, UniqueFd fd, bool copying, js::Function wake) {
+    js::Object object = Instance::of(env).savefile.Value().construct();
     SavefileHandle* self = Unwrap(object);
     if (self == nullptr) return {};
     self->waker_ = Waker::make(env, wake);
@@ -89,28 +88,28 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
     self->waker_->release();
   }
 
-  Napi::Value nextEvent(const Napi::CallbackInfo& info) {
+  js::Value nextEvent(const js::CallbackInfo& info) {
     if (!reader_) return info.Env().Undefined();
     const auto news = reader_->nextEvent();
     return news ? savefileEventToJs(info.Env(), *news) : info.Env().Undefined();
   }
 
   // nextChunk(meta: ArrayBuffer): ArrayBuffer, or 0: none yet, a wake-up will come; 1: news first; 2: no more.
-  Napi::Value nextChunk(const Napi::CallbackInfo& info) {
-    if (!reader_) return Napi::Number::New(info.Env(), 2);
+  js::Value nextChunk(const js::CallbackInfo& info) {
+    if (!reader_) return js::Number::New(info.Env(), 2);
     std::optional<SavefileChunk> chunk;
     switch (reader_->nextChunk(chunk)) {
-      case SavefileReader::Next::Empty: return Napi::Number::New(info.Env(), 0);
-      case SavefileReader::Next::EventsFirst: return Napi::Number::New(info.Env(), 1);
-      case SavefileReader::Next::Finished: return Napi::Number::New(info.Env(), 2);
+      case SavefileReader::Next::Empty: return js::Number::New(info.Env(), 0);
+      case SavefileReader::Next::EventsFirst: return js::Number::New(info.Env(), 1);
+      case SavefileReader::Next::Finished: return js::Number::New(info.Env(), 2);
       case SavefileReader::Next::Chunk: break;
     }
     const BlockSummary summary = chunk->block->summary;
     std::byte* memory = chunk->block->memory();
     std::uint32_t number = 0;
-    const Napi::Value buffer =
+    const js::Value buffer =
         leases_->lend(info.Env(), memory, summary, std::shared_ptr<PooledBlock>(std::move(chunk->block)), number);
-    void* told = info[0].As<Napi::ArrayBuffer>().Data();
+    void* told = info[0].As<js::ArrayBuffer>().Data();
     if (told == nullptr) return {};
     auto* meta = static_cast<double*>(told);
     auto* times = static_cast<std::uint64_t*>(told);
@@ -123,42 +122,40 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
     return buffer;
   }
 
-  Napi::Value failure(const Napi::CallbackInfo& info) {
+  js::Value failure(const js::CallbackInfo& info) {
     if (!reader_) return info.Env().Undefined();
     const auto error = reader_->failure();
     return error ? toJs(info.Env(), *error) : info.Env().Undefined();
   }
 
-  void release(const Napi::CallbackInfo& info) {
-    leases_->release(info.Env(), info[0].As<Napi::Number>().Uint32Value());
-  }
+  void release(const js::CallbackInfo& info) { leases_->release(info.Env(), info[0].As<js::Number>().Uint32Value()); }
 
-  void decide(const Napi::CallbackInfo& info) {
-    if (reader_) reader_->decide(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Boolean>().Value());
+  void decide(const js::CallbackInfo& info) {
+    if (reader_) reader_->decide(info[0].As<js::Number>().Uint32Value(), info[1].As<js::Boolean>().Value());
   }
 
   // feed(bytes, from): how many of the bytes from there on were taken
-  Napi::Value feed(const Napi::CallbackInfo& info) {
-    const auto [bytes, length] = info[0].As<Napi::Uint8Array>().elements();
-    const std::size_t from = std::min<std::size_t>(info[1].As<Napi::Number>().Uint32Value(), length);
+  js::Value feed(const js::CallbackInfo& info) {
+    const auto [bytes, length] = info[0].As<js::Uint8Array>().elements();
+    const std::size_t from = std::min<std::size_t>(info[1].As<js::Number>().Uint32Value(), length);
     const std::size_t left = length - from;
     const std::size_t taken = feed_ == nullptr ? left : feed_->feed({bytes + from, left});
-    return Napi::Number::New(info.Env(), static_cast<double>(taken));
+    return js::Number::New(info.Env(), static_cast<double>(taken));
   }
 
-  void feedEnd(const Napi::CallbackInfo&) {
+  void feedEnd(const js::CallbackInfo&) {
     if (feed_ != nullptr) feed_->end();
   }
 
-  void hold(const Napi::CallbackInfo& info) {
-    if (reader_) waker_->hold(info.Env(), info[0].As<Napi::Boolean>().Value());
+  void hold(const js::CallbackInfo& info) {
+    if (reader_) waker_->hold(info.Env(), info[0].As<js::Boolean>().Value());
   }
 
-  Napi::Value stats(const Napi::CallbackInfo& info) {
+  js::Value stats(const js::CallbackInfo& info) {
     const SavefileStats stats = reader_ ? reader_->stats() : SavefileStats{};
-    Napi::Object object = Napi::Object::New(info.Env());
+    js::Object object = js::Object::New(info.Env());
     const auto set = [&](const char* name, std::uint64_t value) {
-      object.Set(name, Napi::Number::New(info.Env(), static_cast<double>(value)));
+      object.Set(name, js::Number::New(info.Env(), static_cast<double>(value)));
     };
     set("bytesRead", stats.bytesRead);
     set("unpacked", stats.unpacked);
@@ -171,7 +168,7 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
   }
 
   // close(): asks the reader to end, and releases what is lent. Until closed() returns true, `wake` is called for it.
-  void close(const Napi::CallbackInfo& info) {
+  void close(const js::CallbackInfo& info) {
     if (!reader_) return;
     leases_->releaseAll(info.Env());
     feed_ = nullptr;
@@ -179,16 +176,16 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
   }
 
   // closed(): whether the reader's thread is gone. No pool's worker waits for it: all of them may be busy.
-  Napi::Value closed(const Napi::CallbackInfo& info) {
-    if (reader_ && !reader_->ended()) return Napi::Boolean::New(info.Env(), false);
+  js::Value closed(const js::CallbackInfo& info) {
+    if (reader_ && !reader_->ended()) return js::Boolean::New(info.Env(), false);
     if (reader_) {
       napi_remove_env_cleanup_hook(env_, &SavefileHandle::cleanup, this);
       cleanup(this);
     }
-    return Napi::Boolean::New(info.Env(), true);
+    return js::Boolean::New(info.Env(), true);
   }
 
-  Napi::Env env_;
+  js::Env env_;
   std::shared_ptr<Waker> waker_;
   std::unique_ptr<SavefileReader> reader_;
   FeedSource* feed_ = nullptr;  // the reader's
@@ -198,11 +195,11 @@ class SavefileHandle : public Napi::ObjectWrap<SavefileHandle> {
 
 // openSavefile(options: NativeSavefileOptions, fd: number, wake: () => void): NativeSavefile. The descriptor stays the
 // caller's; -1: the bytes will be fed.
-Napi::Value openSavefile(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const auto options = info[0].As<Napi::Object>();
-  const auto number = [&](const char* name) { return options.Get(name).As<Napi::Number>().Uint32Value(); };
-  const auto flag = [&](const char* name) { return options.Get(name).As<Napi::Boolean>().Value(); };
+js::Value openSavefile(const js::CallbackInfo& info) {
+  const js::Env env = info.Env();
+  const auto options = info[0].As<js::Object>();
+  const auto number = [&](const char* name) { return options.Get(name).As<js::Number>().Uint32Value(); };
+  const auto flag = [&](const char* name) { return options.Get(name).As<js::Boolean>().Value(); };
   SavefileConfig config;
   config.chunkSize = number("chunkSize");
   config.chunkCount = number("chunkCount");
@@ -210,30 +207,30 @@ Napi::Value openSavefile(const Napi::CallbackInfo& info) {
   config.snapshotLength = number("snapshotLength");
   config.selecting = flag("selecting");
   config.comments = flag("comments");
-  config.keepMemory = static_cast<std::size_t>(options.Get("keepMemory").As<Napi::Number>().DoubleValue());
-  const auto keep = options.Get("keep").As<Napi::Array>();
+  config.keepMemory = static_cast<std::size_t>(options.Get("keepMemory").As<js::Number>().DoubleValue());
+  const auto keep = options.Get("keep").As<js::Array>();
   for (std::uint32_t i = 0; i < keep.Length(); ++i) {
-    config.keep.push_back(keep.Get(i).As<Napi::Number>().Uint32Value());
+    config.keep.push_back(keep.Get(i).As<js::Number>().Uint32Value());
   }
-  const Napi::Value filter = options.Get("filter");
-  if (filter.IsString()) config.filter = filter.As<Napi::String>().Utf8Value();
+  const js::Value filter = options.Get("filter");
+  if (filter.IsString()) config.filter = filter.As<js::String>().Utf8Value();
   if (!env.canRun()) return {};
   UniqueFd fd;
-  if (const int given = info[1].As<Napi::Number>().Int32Value(); given >= 0) {
+  if (const int given = info[1].As<js::Number>().Int32Value(); given >= 0) {
     fd = UniqueFd(::fcntl(given, F_DUPFD_CLOEXEC, 0));
     if (!fd) {
       throwError(env, Error::fromErrno("fcntl"));
       return {};
     }
   }
-  return SavefileHandle::make(env, std::move(config), std::move(fd), flag("copying"), info[2].As<Napi::Function>());
+  return SavefileHandle::make(env, std::move(config), std::move(fd), flag("copying"), info[2].As<js::Function>());
 }
 
 }  // namespace
 
-void initSavefile(Napi::Env env, Napi::Object exports) {
+void initSavefile(js::Env env, js::Object exports) {
   SavefileHandle::init(env);
-  exports.Set("openSavefile", Napi::Function::New(env, openSavefile, "openSavefile"));
+  exports.Set("openSavefile", js::Function::New(env, openSavefile, "openSavefile"));
 }
 
 }  // namespace ringtap::binding

@@ -15,12 +15,12 @@ namespace ringtap::binding {
 
 namespace {
 
-std::uint64_t bigint(const Napi::Value& value) { return value.As<Napi::BigInt>().Uint64Value(); }
+std::uint64_t bigint(const js::Value& value) { return value.As<js::BigInt>().Uint64Value(); }
 
 // new SavefileBuffer(form); see NativeSavefileBuffer in lib/savefile/native.ts, whose one caller has checked the types.
-class SavefileBuffer : public Napi::ObjectWrap<SavefileBuffer> {
+class SavefileBuffer : public js::ObjectWrap<SavefileBuffer> {
  public:
-  static Napi::Function define(Napi::Env env) {
+  static js::Function define(js::Env env) {
     return DefineClass(env, "SavefileBuffer",
                        {
                            InstanceMethod<&SavefileBuffer::addInterface>("addInterface"),
@@ -32,45 +32,45 @@ class SavefileBuffer : public Napi::ObjectWrap<SavefileBuffer> {
                        });
   }
 
-  explicit SavefileBuffer(const Napi::CallbackInfo& info) : writer_(sink_, savefileForm(info[0].As<Napi::Object>())) {
+  explicit SavefileBuffer(const js::CallbackInfo& info) : writer_(sink_, savefileForm(info[0].As<js::Object>())) {
     writer_.begin();
   }
 
  private:
-  Napi::Value addInterface(const Napi::CallbackInfo& info) {
-    const auto given = info[0].As<Napi::Object>();
+  js::Value addInterface(const js::CallbackInfo& info) {
+    const auto given = info[0].As<js::Object>();
     const auto text = [&](const char* name) {
-      const Napi::Value value = given.Get(name);
-      return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
+      const js::Value value = given.Get(name);
+      return value.IsString() ? value.As<js::String>().Utf8Value() : std::string();
     };
     SavefileInterface interface;
     interface.name = text("name");
     interface.description = text("description");
     interface.filter = text("filter");
-    const auto number = [&](const char* name) { return given.Get(name).As<Napi::Number>().Uint32Value(); };
+    const auto number = [&](const char* name) { return given.Get(name).As<js::Number>().Uint32Value(); };
     if (given.Get("linkType").IsNumber()) interface.linkType = static_cast<std::uint16_t>(number("linkType"));
     else setUserLinkType(interface, static_cast<std::uint16_t>(number("hardwareType")));
     interface.snapLength = number("snapLength");
-    const auto address = given.Get("address").As<Napi::Uint8Array>();
+    const auto address = given.Get("address").As<js::Uint8Array>();
     interface.address.assign(address.Data(), address.Data() + address.ByteLength());
-    const auto addresses = given.Get("addresses").As<Napi::Array>();
+    const auto addresses = given.Get("addresses").As<js::Array>();
     for (std::uint32_t i = 0; i < addresses.Length(); ++i) {
-      const auto one = addresses.Get(i).As<Napi::Object>();
+      const auto one = addresses.Get(i).As<js::Object>();
       InterfaceAddress parsed;
-      parsed.family = one.Get("family").As<Napi::Number>().Uint32Value() == 4 ? AF_INET : AF_INET6;
-      parsed.prefixLength = static_cast<std::uint8_t>(one.Get("prefixLength").As<Napi::Number>().Uint32Value());
-      const std::string spelt = one.Get("address").As<Napi::String>().Utf8Value();
+      parsed.family = one.Get("family").As<js::Number>().Uint32Value() == 4 ? AF_INET : AF_INET6;
+      parsed.prefixLength = static_cast<std::uint8_t>(one.Get("prefixLength").As<js::Number>().Uint32Value());
+      const std::string spelt = one.Get("address").As<js::String>().Utf8Value();
       if (::inet_pton(parsed.family, spelt.c_str(), parsed.bytes.data()) == 1) interface.addresses.push_back(parsed);
     }
-    return Napi::Number::New(info.Env(), writer_.add(interface));
+    return js::Number::New(info.Env(), writer_.add(interface));
   }
 
   // append(memory, entries, ids, comments): how many of the packets were written. It stops at the first of another link
   // type than the file's.
-  Napi::Value append(const Napi::CallbackInfo& info) {
-    const auto [memory, length] = info[0].As<Napi::Uint8Array>().elements();
-    const auto [entries, count] = info[1].As<Napi::Uint32Array>().elements();
-    const auto [ids, idCount] = info[2].As<Napi::Uint32Array>().elements();
+  js::Value append(const js::CallbackInfo& info) {
+    const auto [memory, length] = info[0].As<js::Uint8Array>().elements();
+    const auto [entries, count] = info[1].As<js::Uint32Array>().elements();
+    const auto [ids, idCount] = info[2].As<js::Uint32Array>().elements();
     const std::vector<std::string> comments = texts(info[3]);
     const std::size_t known = writer_.delivered().size();
     std::size_t at = 0;
@@ -92,29 +92,29 @@ class SavefileBuffer : public Napi::ObjectWrap<SavefileBuffer> {
       all.insert(all.end(), comments.begin(), comments.end());
       if (!writer_.write(ids[at], record, all)) break;
     }
-    return Napi::Number::New(info.Env(), static_cast<double>(at));
+    return js::Number::New(info.Env(), static_cast<double>(at));
   }
 
   // linkType(): that of the first interface, which a pcap file's packets share. After addInterface().
-  Napi::Value linkType(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), writer_.linkType()); }
+  js::Value linkType(const js::CallbackInfo& info) { return js::Number::New(info.Env(), writer_.linkType()); }
 
   // statistics(id, start, end, dropped: number | undefined)
-  void statistics(const Napi::CallbackInfo& info) {
-    const std::uint32_t id = info[0].As<Napi::Number>().Uint32Value();
+  void statistics(const js::CallbackInfo& info) {
+    const std::uint32_t id = info[0].As<js::Number>().Uint32Value();
     SavefileStatistics statistics;
     statistics.start = bigint(info[1]);
     statistics.end = bigint(info[2]);
     statistics.delivered = writer_.delivered()[id];
-    if (info[3].IsNumber()) statistics.dropped = static_cast<std::uint64_t>(info[3].As<Napi::Number>().DoubleValue());
+    if (info[3].IsNumber()) statistics.dropped = static_cast<std::uint64_t>(info[3].As<js::Number>().DoubleValue());
     writer_.statistics(id, statistics);
   }
 
-  void end(const Napi::CallbackInfo&) { writer_.end(); }
+  void end(const js::CallbackInfo&) { writer_.end(); }
 
   // take(least): the bytes that wait, if there are so many; and what has been written so far, in `counts`.
-  Napi::Value take(const Napi::CallbackInfo& info) {
+  js::Value take(const js::CallbackInfo& info) {
     const SavefileCounts& counts = writer_.counts();
-    void* told = info[1].As<Napi::ArrayBuffer>().Data();
+    void* told = info[1].As<js::ArrayBuffer>().Data();
     if (told == nullptr) return {};
     auto* numbers = static_cast<double*>(told);
     auto* times = static_cast<std::uint64_t*>(told);
@@ -124,9 +124,9 @@ class SavefileBuffer : public Napi::ObjectWrap<SavefileBuffer> {
     times[writer_counts::kFirstTimestamp] = counts.firstTimestamp;
     times[writer_counts::kLastTimestamp] = counts.lastTimestamp;
     numbers[writer_counts::kClampedTimes] = static_cast<double>(counts.clampedTimes);
-    const auto least = static_cast<std::size_t>(info[0].As<Napi::Number>().DoubleValue());
+    const auto least = static_cast<std::size_t>(info[0].As<js::Number>().DoubleValue());
     if (sink_.size() == 0 || sink_.size() < least) return info.Env().Undefined();
-    const Napi::Value bytes = Napi::copyToBuffer(info.Env(), sink_.data(), sink_.size());
+    const js::Value bytes = js::copyToBuffer(info.Env(), sink_.data(), sink_.size());
     if (!bytes.IsEmpty()) sink_.clear();
     return bytes;
   }
@@ -137,8 +137,6 @@ class SavefileBuffer : public Napi::ObjectWrap<SavefileBuffer> {
 
 }  // namespace
 
-void initSavefileBuffer(Napi::Env env, Napi::Object exports) {
-  exports.Set("SavefileBuffer", SavefileBuffer::define(env));
-}
+void initSavefileBuffer(js::Env env, js::Object exports) { exports.Set("SavefileBuffer", SavefileBuffer::define(env)); }
 
 }  // namespace ringtap::binding

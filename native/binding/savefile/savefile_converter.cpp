@@ -19,38 +19,38 @@ namespace {
 using ConvertJob = Job<SavefileConverter>;
 
 // startConvert(options: NativeConvertOptions, onEnd: () => void): ConvertHandle. onEnd is called for questions, too.
-Napi::Value start(const Napi::CallbackInfo& info) {
-  const auto given = info[0].As<Napi::Object>();
+js::Value start(const js::CallbackInfo& info) {
+  const auto given = info[0].As<js::Object>();
   const auto number = [&](const char* name) {
-    return static_cast<std::uint64_t>(given.Get(name).As<Napi::Number>().DoubleValue());
+    return static_cast<std::uint64_t>(given.Get(name).As<js::Number>().DoubleValue());
   };
-  const auto flag = [&](const char* name) { return given.Get(name).As<Napi::Boolean>().Value(); };
+  const auto flag = [&](const char* name) { return given.Get(name).As<js::Boolean>().Value(); };
   ConvertOptions options;
-  const auto inputs = given.Get("inputs").As<Napi::Array>();
+  const auto inputs = given.Get("inputs").As<js::Array>();
   for (std::uint32_t i = 0; i < inputs.Length(); ++i) {
-    options.inputs.push_back(inputs.Get(i).As<Napi::String>().Utf8Value());
+    options.inputs.push_back(inputs.Get(i).As<js::String>().Utf8Value());
   }
-  options.files.path = given.Get("output").As<Napi::String>().Utf8Value();
+  options.files.path = given.Get("output").As<js::String>().Utf8Value();
   options.byTime = flag("byTime");
-  if (given.Get("filter").IsString()) options.filter = given.Get("filter").As<Napi::String>().Utf8Value();
+  if (given.Get("filter").IsString()) options.filter = given.Get("filter").As<js::String>().Utf8Value();
   options.selecting = flag("selecting");
   options.keepDamaged = flag("keepDamaged");
-  const auto keep = given.Get("keep").As<Napi::Array>();
+  const auto keep = given.Get("keep").As<js::Array>();
   for (std::uint32_t i = 0; i < keep.Length(); ++i) {
-    options.keep.push_back(keep.Get(i).As<Napi::Number>().Uint32Value());
+    options.keep.push_back(keep.Get(i).As<js::Number>().Uint32Value());
   }
   options.form = savefileForm(given);
   options.maxBytes = number("maxBytes");
   options.maxPackets = number("maxPackets");
   options.maxNanoseconds = number("maxMilliseconds") * 1'000'000;
   return ConvertJob::start(info.Env(), std::make_unique<SavefileConverter>(std::move(options)),
-                           info[1].As<Napi::Function>());
+                           info[1].As<js::Function>());
 }
 
-Napi::Object statsObject(Napi::Env env, const ConvertStats& stats) {
-  auto object = Napi::Object::New(env);
+js::Object statsObject(js::Env env, const ConvertStats& stats) {
+  auto object = js::Object::New(env);
   const auto set = [&](const char* name, std::uint64_t value) {
-    object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
+    object.Set(name, js::Number::New(env, static_cast<double>(value)));
   };
   set("packets", stats.packets);
   set("written", stats.written);
@@ -62,46 +62,46 @@ Napi::Object statsObject(Napi::Env env, const ConvertStats& stats) {
 }
 
 // convertStats(handle): NativeConvertStats
-Napi::Value stats(const Napi::CallbackInfo& info) {
+js::Value stats(const js::CallbackInfo& info) {
   ConvertJob* job = ConvertJob::of(info);
   if (job == nullptr) return {};
   return statsObject(info.Env(), job->task().stats());
 }
 
 // convertQuestion(handle): { section, number, interface }, or undefined where none waits for answerConvert().
-Napi::Value question(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
+js::Value question(const js::CallbackInfo& info) {
+  const js::Env env = info.Env();
   ConvertJob* job = ConvertJob::of(info);
   if (job == nullptr) return {};
   auto asked = job->task().question();
   if (!asked) return env.Undefined();
-  auto object = Napi::Object::New(env);
+  auto object = js::Object::New(env);
   object.Set("section", savefileEventToJs(env, std::move(asked->section)));
-  object.Set("number", Napi::Number::New(env, asked->sectionNumber));
+  object.Set("number", js::Number::New(env, asked->sectionNumber));
   object.Set("interface", savefileEventToJs(env, std::move(asked->interface)));
   return object;
 }
 
 // answerConvert(handle, selected: boolean)
-void answer(const Napi::CallbackInfo& info) {
-  if (ConvertJob* job = ConvertJob::of(info)) job->task().answer(info[1].As<Napi::Boolean>().Value());
+void answer(const js::CallbackInfo& info) {
+  if (ConvertJob* job = ConvertJob::of(info)) job->task().answer(info[1].As<js::Boolean>().Value());
 }
 
 // stopConvert(handle): onEnd will be called soon.
-void stop(const Napi::CallbackInfo& info) {
+void stop(const js::CallbackInfo& info) {
   if (ConvertJob* job = ConvertJob::of(info)) job->stop();
 }
 
 // finishConvert(handle): { stats, files, warnings, failure? }. When onEnd was called.
-Napi::Value finish(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
+js::Value finish(const js::CallbackInfo& info) {
+  const js::Env env = info.Env();
   ConvertJob* job = ConvertJob::of(info);
   if (job == nullptr) return {};
   job->finish();
-  auto result = Napi::Object::New(env);
+  auto result = js::Object::New(env);
   result.Set("stats", statsObject(env, job->task().stats()));
   const auto& complete = job->task().files();
-  auto files = Napi::Array::New(env, complete.size());
+  auto files = js::Array::New(env, complete.size());
   for (std::uint32_t i = 0; i < complete.size(); ++i) files.Set(i, toJs(env, complete[i]));
   result.Set("files", files);
   result.Set("warnings", textList(env, job->task().warnings()));
@@ -111,13 +111,13 @@ Napi::Value finish(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void initConvert(Napi::Env env, Napi::Object exports) {
-  exports.Set("startConvert", Napi::Function::New(env, start, "startConvert"));
-  exports.Set("convertStats", Napi::Function::New(env, stats, "convertStats"));
-  exports.Set("convertQuestion", Napi::Function::New(env, question, "convertQuestion"));
-  exports.Set("answerConvert", Napi::Function::New(env, answer, "answerConvert"));
-  exports.Set("stopConvert", Napi::Function::New(env, stop, "stopConvert"));
-  exports.Set("finishConvert", Napi::Function::New(env, finish, "finishConvert"));
+void initConvert(js::Env env, js::Object exports) {
+  exports.Set("startConvert", js::Function::New(env, start, "startConvert"));
+  exports.Set("convertStats", js::Function::New(env, stats, "convertStats"));
+  exports.Set("convertQuestion", js::Function::New(env, question, "convertQuestion"));
+  exports.Set("answerConvert", js::Function::New(env, answer, "answerConvert"));
+  exports.Set("stopConvert", js::Function::New(env, stop, "stopConvert"));
+  exports.Set("finishConvert", js::Function::New(env, finish, "finishConvert"));
 }
 
 }  // namespace ringtap::binding

@@ -8,18 +8,18 @@ namespace ringtap::binding {
 
 namespace {
 
-Napi::Value bytesOf(Napi::Env env, const std::vector<std::uint8_t>& bytes) {
-  auto array = Napi::Uint8Array::New(env, bytes.size());
+js::Value bytesOf(js::Env env, const std::vector<std::uint8_t>& bytes) {
+  auto array = js::Uint8Array::New(env, bytes.size());
   if (std::uint8_t* data = array.Data(); data != nullptr && !bytes.empty())
     std::memcpy(data, bytes.data(), bytes.size());
   return array;
 }
 
-Napi::Array optionList(Napi::Env env, const std::vector<FileOption>& options) {
-  Napi::Array list = Napi::Array::New(env, options.size());
+js::Array optionList(js::Env env, const std::vector<FileOption>& options) {
+  js::Array list = js::Array::New(env, options.size());
   for (std::uint32_t i = 0; i < options.size(); ++i) {
-    Napi::Object option = Napi::Object::New(env);
-    option.Set("code", Napi::Number::New(env, options[i].code));
+    js::Object option = js::Object::New(env);
+    option.Set("code", js::Number::New(env, options[i].code));
     option.Set("value", bytesOf(env, options[i].value));
     list.Set(i, option);
   }
@@ -28,21 +28,21 @@ Napi::Array optionList(Napi::Env env, const std::vector<FileOption>& options) {
 
 // Each kind of news as an object { kind, … }.
 struct ToJs {
-  Napi::Env env;
+  js::Env env;
 
-  [[nodiscard]] Napi::Object object(const char* kind) const {
-    Napi::Object made = Napi::Object::New(env);
+  [[nodiscard]] js::Object object(const char* kind) const {
+    js::Object made = js::Object::New(env);
     made.Set("kind", kind);
     return made;
   }
-  Napi::Object operator()(const SavefileReady&) const { return object("ready"); }
-  Napi::Object operator()(const SavefileWarning& warning) const {
-    Napi::Object made = object("warning");
+  js::Object operator()(const SavefileReady&) const { return object("ready"); }
+  js::Object operator()(const SavefileWarning& warning) const {
+    js::Object made = object("warning");
     made.Set("text", warning.text);
     return made;
   }
-  Napi::Object operator()(const FileSection& section) const {
-    Napi::Object made = object("section");
+  js::Object operator()(const FileSection& section) const {
+    js::Object made = object("section");
     made.Set("pcapng", section.pcapng);
     made.Set("bigEndian", section.bigEndian);
     made.Set("major", section.major);
@@ -51,8 +51,8 @@ struct ToJs {
     made.Set("options", optionList(env, section.options));
     return made;
   }
-  Napi::Object operator()(const FileInterface& interface) const {
-    Napi::Object made = object("interface");
+  js::Object operator()(const FileInterface& interface) const {
+    js::Object made = object("interface");
     made.Set("index", interface.index);
     made.Set("id", interface.id);
     made.Set("linkType", interface.linkType);
@@ -63,11 +63,11 @@ struct ToJs {
     made.Set("options", optionList(env, interface.options));
     return made;
   }
-  Napi::Object operator()(const FileBlock& block) const {
-    Napi::Object made = object("block");
+  js::Object operator()(const FileBlock& block) const {
+    js::Object made = object("block");
     made.Set("type", block.type);
     made.Set("bigEndian", block.bigEndian);
-    made.Set("offset", Napi::Number::New(env, static_cast<double>(block.offset)));
+    made.Set("offset", js::Number::New(env, static_cast<double>(block.offset)));
     made.Set("body", bytesOf(env, block.body));
     return made;
   }
@@ -75,6 +75,6 @@ struct ToJs {
 
 }  // namespace
 
-Napi::Value savefileEventToJs(Napi::Env env, const SavefileEvent& news) { return std::visit(ToJs{env}, news); }
+js::Value savefileEventToJs(js::Env env, const SavefileEvent& news) { return std::visit(ToJs{env}, news); }
 
 }  // namespace ringtap::binding

@@ -6,6 +6,6 @@
 
 namespace ringtap::binding {
 
-[[nodiscard]] Napi::Value savefileEventToJs(Napi::Env env, const SavefileEvent& news);
+[[nodiscard]] js::Value savefileEventToJs(js::Env env, const SavefileEvent& news);
 
 }  // namespace ringtap::binding

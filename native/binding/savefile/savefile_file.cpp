@@ -17,15 +17,15 @@ namespace ringtap::binding {
 namespace {
 
 using Shared = std::shared_ptr<FileSet>;
-using Handle = Napi::External<Shared>;
+using Handle = js::External<Shared>;
 
 // Calls `call` with the file; `bytes` are kept until it is done. `handle`: the promise resolves to one, otherwise to
 // undefined.
 template <typename Call>
-Napi::Value queue(Napi::Env env, Shared file, Call call, Napi::Value bytes = {}, bool handle = false) {
+js::Value queue(js::Env env, Shared file, Call call, js::Value bytes = {}, bool handle = false) {
   return runAsync(
       env, "ringtap savefile", [file, call]() -> Result<> { return call(*file); },
-      [file, handle, kept = Napi::Persistent(bytes)](Napi::Env env, Result<>& done) -> Result<Napi::Value> {
+      [file, handle, kept = js::Persistent(bytes)](js::Env env, Result<>& done) -> Result<js::Value> {
         if (!done) return std::move(done.error());
         if (!handle) return env.Undefined();
         return Handle::New(env, std::make_unique<Shared>(file));
@@ -33,7 +33,7 @@ Napi::Value queue(Napi::Env env, Shared file, Call call, Napi::Value bytes = {},
 }
 
 // Null, and an exception, where the first argument is no handle.
-Shared fileOf(const Napi::CallbackInfo& info) {
+Shared fileOf(const js::CallbackInfo& info) {
   const Shared* file = info[0].As<Handle>().Data();
   if (file != nullptr) return *file;
   throwError(info.Env(), Error{.code = Code::Option, .message = "this is no handle of a file"});
@@ -41,9 +41,9 @@ Shared fileOf(const Napi::CallbackInfo& info) {
 }
 
 // openSavefileFile(path: string): Promise<SavefileFileHandle>. The path is taken as it is, without placeholders.
-Napi::Value open(const Napi::CallbackInfo& info) {
+js::Value open(const js::CallbackInfo& info) {
   FileSetOptions options;
-  for (const char letter : info[0].As<Napi::String>().Utf8Value()) {
+  for (const char letter : info[0].As<js::String>().Utf8Value()) {
     options.path += letter;
     if (letter == '%') options.path += letter;
   }
@@ -53,17 +53,17 @@ Napi::Value open(const Napi::CallbackInfo& info) {
 }
 
 // writeSavefileFile(handle, bytes: Uint8Array): Promise<void>
-Napi::Value write(const Napi::CallbackInfo& info) {
+js::Value write(const js::CallbackInfo& info) {
   auto file = fileOf(info);
   if (!file) return {};
-  const auto [bytes, length] = info[1].As<Napi::Uint8Array>().elements();
+  const auto [bytes, length] = info[1].As<js::Uint8Array>().elements();
   const std::span content(reinterpret_cast<const std::byte*>(bytes), length);
   return queue(
       info.Env(), std::move(file), [content](FileSet& file) { return file.write(content); }, info[1]);
 }
 
 // completeSavefileFile(handle): Promise<void>. The file gets its name.
-Napi::Value complete(const Napi::CallbackInfo& info) {
+js::Value complete(const js::CallbackInfo& info) {
   auto file = fileOf(info);
   if (!file) return {};
   return queue(info.Env(), std::move(file), [](FileSet& file) -> Result<> {
@@ -73,7 +73,7 @@ Napi::Value complete(const Napi::CallbackInfo& info) {
 }
 
 // abandonSavefileFile(handle): Promise<void>. After an error: the file keeps its hidden name.
-Napi::Value abandon(const Napi::CallbackInfo& info) {
+js::Value abandon(const js::CallbackInfo& info) {
   auto file = fileOf(info);
   if (!file) return {};
   return queue(info.Env(), std::move(file), [](FileSet& file) -> Result<> {
@@ -84,11 +84,11 @@ Napi::Value abandon(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void initSavefileFile(Napi::Env env, Napi::Object exports) {
-  exports.Set("openSavefileFile", Napi::Function::New(env, open, "openSavefileFile"));
-  exports.Set("writeSavefileFile", Napi::Function::New(env, write, "writeSavefileFile"));
-  exports.Set("completeSavefileFile", Napi::Function::New(env, complete, "completeSavefileFile"));
-  exports.Set("abandonSavefileFile", Napi::Function::New(env, abandon, "abandonSavefileFile"));
+void initSavefileFile(js::Env env, js::Object exports) {
+  exports.Set("openSavefileFile", js::Function::New(env, open, "openSavefileFile"));
+  exports.Set("writeSavefileFile", js::Function::New(env, write, "writeSavefileFile"));
+  exports.Set("completeSavefileFile", js::Function::New(env, complete, "completeSavefileFile"));
+  exports.Set("abandonSavefileFile", js::Function::New(env, abandon, "abandonSavefileFile"));
 }
 
 }  // namespace ringtap::binding

@@ -9,9 +9,9 @@
 
 namespace ringtap::binding {
 
-[[nodiscard]] std::vector<std::string> texts(const Napi::Value& list);
-[[nodiscard]] SavefileForm savefileForm(const Napi::Object& options);
+[[nodiscard]] std::vector<std::string> texts(const js::Value& list);
+[[nodiscard]] SavefileForm savefileForm(const js::Object& options);
 // NativeCompleteFile in lib/savefile/native.ts.
-[[nodiscard]] Napi::Object toJs(Napi::Env env, const CompleteFile& file);
+[[nodiscard]] js::Object toJs(js::Env env, const CompleteFile& file);
 
 }  // namespace ringtap::binding

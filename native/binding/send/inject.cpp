@@ -26,25 +26,25 @@ namespace {
 struct Shared {
   std::shared_ptr<Injector> injector;  // none once closed
 };
-using Handle = Napi::External<Shared>;
+using Handle = js::External<Shared>;
 
 // Flags of a packet, above its link type (frame::kPacket).
 constexpr std::uint32_t kPacket = 0x1'0000;
 constexpr std::uint32_t kChecksumPending = 0x2'0000;
 
 // openInjector(name, netns: string | undefined, patience: number, bypass): Promise<{ handle, interface }>
-Napi::Value openInjector(const Napi::CallbackInfo& info) {
+js::Value openInjector(const js::CallbackInfo& info) {
   InjectorOptions options;
-  options.patience = static_cast<std::uint64_t>(info[2].As<Napi::Number>().DoubleValue() * 1e6);
-  options.bypass = info[3].As<Napi::Boolean>().Value();
-  const std::string name = info[0].As<Napi::String>().Utf8Value();
-  const std::string netns = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : std::string();
+  options.patience = static_cast<std::uint64_t>(info[2].As<js::Number>().DoubleValue() * 1e6);
+  options.bypass = info[3].As<js::Boolean>().Value();
+  const std::string name = info[0].As<js::String>().Utf8Value();
+  const std::string netns = info[1].IsString() ? info[1].As<js::String>().Utf8Value() : std::string();
   return runAsync(
       info.Env(), "ringtap openInjector",
       [=] { return inNamespace(netns, [&] { return Injector::open(name, options); }); },
-      [](Napi::Env env, Result<std::unique_ptr<Injector>>& opened) -> Result<Napi::Value> {
+      [](js::Env env, Result<std::unique_ptr<Injector>>& opened) -> Result<js::Value> {
         if (!opened) return std::move(opened.error());
-        auto result = Napi::Object::New(env);
+        auto result = js::Object::New(env);
         result.Set("interface", toJs(env, (*opened)->interface()));
         result.Set("handle", Handle::New(env, std::make_unique<Shared>(Shared{std::move(*opened)})));
         return result;
@@ -61,7 +61,7 @@ struct Sending {
 };
 
 // The frames of injectorSend(), which point into `bytes`.
-std::vector<Frame> framesOf(const Injector& injector, Napi::ArrayBuffer bytes, Napi::Uint32Array layout,
+std::vector<Frame> framesOf(const Injector& injector, js::ArrayBuffer bytes, js::Uint32Array layout,
                             std::size_t count) {
   const auto* data = static_cast<const std::byte*>(bytes.Data());
   std::size_t room = bytes.ByteLength();
@@ -88,7 +88,7 @@ std::vector<Frame> framesOf(const Injector& injector, Napi::ArrayBuffer bytes, N
 }
 
 // Null, and an exception, where the first argument is no handle.
-Shared* sharedOf(const Napi::CallbackInfo& info) {
+Shared* sharedOf(const js::CallbackInfo& info) {
   Shared* shared = info[0].As<Handle>().Data();
   if (shared == nullptr) throwError(info.Env(), Error{.code = Code::Option, .message = "this is no injector's handle"});
   return shared;
@@ -96,19 +96,19 @@ Shared* sharedOf(const Napi::CallbackInfo& info) {
 
 // injectorSend(handle, bytes: ArrayBuffer, layout: Uint32Array, count, position): Promise<NativeSendResult>. `layout`:
 // a row for each frame in `bytes` (layouts.h, frame). One at a time.
-Napi::Value send(const Napi::CallbackInfo& info) {
+js::Value send(const js::CallbackInfo& info) {
   const Shared* shared = sharedOf(info);
   if (shared == nullptr) return {};
   if (!shared->injector) {
     throwError(info.Env(), Error{Code::Closed, "the injector is closed"});
     return {};
   }
-  const auto bytes = info[1].As<Napi::ArrayBuffer>();
+  const auto bytes = info[1].As<js::ArrayBuffer>();
   auto sending = std::make_shared<Sending>();
   sending->injector = shared->injector;
   sending->frames =
-      framesOf(*shared->injector, bytes, info[2].As<Napi::Uint32Array>(), info[3].As<Napi::Number>().Uint32Value());
-  sending->position = static_cast<std::uint64_t>(info[4].As<Napi::Number>().DoubleValue());
+      framesOf(*shared->injector, bytes, info[2].As<js::Uint32Array>(), info[3].As<js::Number>().Uint32Value());
+  sending->position = static_cast<std::uint64_t>(info[4].As<js::Number>().DoubleValue());
   shared->injector->resume();
   return runAsync(
       info.Env(), "ringtap send",
@@ -116,7 +116,7 @@ Napi::Value send(const Napi::CallbackInfo& info) {
         sending->done = sending->injector->send(sending->frames, sending->position, sending->tally);
         return {};
       },
-      [sending, kept = Napi::Persistent(bytes)](Napi::Env env, Result<>&) -> Result<Napi::Value> {
+      [sending, kept = js::Persistent(bytes)](js::Env env, Result<>&) -> Result<js::Value> {
         auto result = toJs(env, sending->tally);
         result.Set("done", sending->done);
         return result;
@@ -124,13 +124,13 @@ Napi::Value send(const Napi::CallbackInfo& info) {
 }
 
 // injectorInterrupt(handle): the send that runs ends.
-void interrupt(const Napi::CallbackInfo& info) {
+void interrupt(const js::CallbackInfo& info) {
   const Shared* shared = sharedOf(info);
   if (shared != nullptr && shared->injector) shared->injector->interrupt();
 }
 
 // injectorClose(handle): Promise. When no send runs.
-Napi::Value close(const Napi::CallbackInfo& info) {
+js::Value close(const js::CallbackInfo& info) {
   Shared* shared = sharedOf(info);
   if (shared == nullptr) return {};
   return runAsync(info.Env(), "ringtap close injector", [injector = std::move(shared->injector)]() mutable -> Result<> {
@@ -141,11 +141,11 @@ Napi::Value close(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void initInject(Napi::Env env, Napi::Object exports) {
-  exports.Set("openInjector", Napi::Function::New(env, openInjector, "openInjector"));
-  exports.Set("injectorSend", Napi::Function::New(env, send, "injectorSend"));
-  exports.Set("injectorInterrupt", Napi::Function::New(env, interrupt, "injectorInterrupt"));
-  exports.Set("injectorClose", Napi::Function::New(env, close, "injectorClose"));
+void initInject(js::Env env, js::Object exports) {
+  exports.Set("openInjector", js::Function::New(env, openInjector, "openInjector"));
+  exports.Set("injectorSend", js::Function::New(env, send, "injectorSend"));
+  exports.Set("injectorInterrupt", js::Function::New(env, interrupt, "injectorInterrupt"));
+  exports.Set("injectorClose", js::Function::New(env, close, "injectorClose"));
 }
 
 }  // namespace ringtap::binding

@@ -90,34 +90,34 @@ class ReplayTask {
 
 using ReplayJob = Job<ReplayTask>;
 
-std::string textOr(const Napi::Value& value, const char* otherwise) {
-  return value.IsString() ? value.As<Napi::String>().Utf8Value() : otherwise;
+std::string textOr(const js::Value& value, const char* otherwise) {
+  return value.IsString() ? value.As<js::String>().Utf8Value() : otherwise;
 }
 
 // startReplay(options: NativeReplayOptions, onEnd: () => void): ReplayHandle
-Napi::Value start(const Napi::CallbackInfo& info) {
-  const auto options = info[0].As<Napi::Object>();
-  const auto number = [&](const char* name) { return options.Get(name).As<Napi::Number>().DoubleValue(); };
+js::Value start(const js::CallbackInfo& info) {
+  const auto options = info[0].As<js::Object>();
+  const auto number = [&](const char* name) { return options.Get(name).As<js::Number>().DoubleValue(); };
   Request request;
   request.file = textOr(options.Get("file"), "");
   request.interface = textOr(options.Get("interface"), "");
   request.netns = textOr(options.Get("netns"), "");
   request.injector.patience = static_cast<std::uint64_t>(number("maxWait") * 1e6);
-  request.injector.bypass = options.Get("bypassQueue").As<Napi::Boolean>().Value();
+  request.injector.bypass = options.Get("bypassQueue").As<js::Boolean>().Value();
   request.savefile.snapshotLength = UINT32_MAX;
   request.savefile.comments = false;
-  if (options.Get("filter").IsString()) request.savefile.filter = options.Get("filter").As<Napi::String>().Utf8Value();
+  if (options.Get("filter").IsString()) request.savefile.filter = options.Get("filter").As<js::String>().Utf8Value();
   request.replay.speed = number("speed");
   request.replay.passes = static_cast<std::uint64_t>(number("passes"));
   if (options.Get("maxGap").IsNumber()) request.replay.longestGap = static_cast<std::uint64_t>(number("maxGap") * 1e6);
 
-  return ReplayJob::start(info.Env(), std::make_unique<ReplayTask>(std::move(request)), info[1].As<Napi::Function>());
+  return ReplayJob::start(info.Env(), std::make_unique<ReplayTask>(std::move(request)), info[1].As<js::Function>());
 }
 
-Napi::Object statsObject(Napi::Env env, const ReplayStats& stats) {
-  auto object = Napi::Object::New(env);
+js::Object statsObject(js::Env env, const ReplayStats& stats) {
+  auto object = js::Object::New(env);
   const auto set = [&](const char* name, std::uint64_t value) {
-    object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
+    object.Set(name, js::Number::New(env, static_cast<double>(value)));
   };
   set("packets", stats.packets);
   set("sent", stats.sent);
@@ -131,24 +131,24 @@ Napi::Object statsObject(Napi::Env env, const ReplayStats& stats) {
 }
 
 // replayStats(handle): NativeReplayStats. Before finishReplay().
-Napi::Value stats(const Napi::CallbackInfo& info) {
+js::Value stats(const js::CallbackInfo& info) {
   ReplayJob* job = ReplayJob::of(info);
   if (job == nullptr) return {};
   return statsObject(info.Env(), job->task().stats());
 }
 
 // stopReplay(handle): onEnd will be called soon.
-void stop(const Napi::CallbackInfo& info) {
+void stop(const js::CallbackInfo& info) {
   if (ReplayJob* job = ReplayJob::of(info)) job->stop();
 }
 
 // finishReplay(handle): { tally, figures, warnings, failure? }. When onEnd was called.
-Napi::Value finish(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
+js::Value finish(const js::CallbackInfo& info) {
+  const js::Env env = info.Env();
   ReplayJob* job = ReplayJob::of(info);
   if (job == nullptr) return {};
   job->finish();
-  auto result = Napi::Object::New(env);
+  auto result = js::Object::New(env);
   result.Set("tally", toJs(env, job->task().tally()));
   result.Set("stats", statsObject(env, job->task().stats()));
   result.Set("warnings", textList(env, job->task().warnings()));
@@ -158,11 +158,11 @@ Napi::Value finish(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void initReplay(Napi::Env env, Napi::Object exports) {
-  exports.Set("startReplay", Napi::Function::New(env, start, "startReplay"));
-  exports.Set("replayStats", Napi::Function::New(env, stats, "replayStats"));
-  exports.Set("stopReplay", Napi::Function::New(env, stop, "stopReplay"));
-  exports.Set("finishReplay", Napi::Function::New(env, finish, "finishReplay"));
+void initReplay(js::Env env, js::Object exports) {
+  exports.Set("startReplay", js::Function::New(env, start, "startReplay"));
+  exports.Set("replayStats", js::Function::New(env, stats, "replayStats"));
+  exports.Set("stopReplay", js::Function::New(env, stop, "stopReplay"));
+  exports.Set("finishReplay", js::Function::New(env, finish, "finishReplay"));
 }
 
 }  // namespace ringtap::binding

@@ -25,27 +25,27 @@ const char* codeName(Code code) {
 
 }  // namespace
 
-void initErrors(Napi::Env env, Napi::Object exports) {
-  exports.Set("setErrorFactory", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
-                Instance::of(info.Env()).errorFactory = Napi::Persistent(info[0].As<Napi::Function>());
+void initErrors(js::Env env, js::Object exports) {
+  exports.Set("setErrorFactory", js::Function::New(env, [](const js::CallbackInfo& info) {
+                Instance::of(info.Env()).errorFactory = js::Persistent(info[0].As<js::Function>());
               }));
 }
 
-Napi::Value toJs(Napi::Env env, const Error& error) {
-  const Napi::Function factory = Instance::of(env).errorFactory.Value();
+js::Value toJs(js::Env env, const Error& error) {
+  const js::Function factory = Instance::of(env).errorFactory.Value();
   if (factory.IsEmpty()) {
     napi_value made = nullptr;
-    (void)napi_create_error(env, nullptr, Napi::String::New(env, error.message), &made);
+    (void)napi_create_error(env, nullptr, js::String::New(env, error.message), &made);
     return {env, made};
   }
-  return factory.Call({Napi::String::New(env, codeName(error.code)), Napi::String::New(env, error.message),
-                       Napi::Number::New(env, error.number), Napi::String::New(env, error.syscall),
-                       Napi::String::New(env, error.interface), Napi::String::New(env, error.option),
-                       Napi::Number::New(env, static_cast<double>(error.offset))});
+  return factory.Call({js::String::New(env, codeName(error.code)), js::String::New(env, error.message),
+                       js::Number::New(env, error.number), js::String::New(env, error.syscall),
+                       js::String::New(env, error.interface), js::String::New(env, error.option),
+                       js::Number::New(env, static_cast<double>(error.offset))});
 }
 
-void throwError(Napi::Env env, const Error& error) {
-  const Napi::Value value = toJs(env, error);
+void throwError(js::Env env, const Error& error) {
+  const js::Value value = toJs(env, error);
   if (!value.IsEmpty()) (void)napi_throw(env, value);
 }
 

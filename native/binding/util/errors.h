@@ -8,13 +8,13 @@ namespace ringtap::binding {
 
 // exports.setErrorFactory((code, message, errno, syscall, interface, offset) => CaptureError): the library calls it
 // once when it loads, so that native errors are of its class.
-void initErrors(Napi::Env env, Napi::Object exports);
+void initErrors(js::Env env, js::Object exports);
 
 // A CaptureError for `error`, to throw or to reject with. Empty where JavaScript cannot run, with the exception pending
 // that is in the way, if it is one.
-[[nodiscard]] Napi::Value toJs(Napi::Env env, const Error& error);
+[[nodiscard]] js::Value toJs(js::Env env, const Error& error);
 
 // Throws it, or leaves what is pending; the caller returns right after.
-void throwError(Napi::Env env, const Error& error);
+void throwError(js::Env env, const Error& error);
 
 }  // namespace ringtap::binding

@@ -5,18 +5,18 @@
 
 namespace ringtap::binding {
 
-void initCapture(Napi::Env env, Napi::Object exports);
-void initErrors(Napi::Env env, Napi::Object exports);
-void initCheck(Napi::Env env, Napi::Object exports);
-void initPattern(Napi::Env env, Napi::Object exports);
-void initLayouts(Napi::Env env, Napi::Object exports);
-void initInterfaces(Napi::Env env, Napi::Object exports);
-void initFilter(Napi::Env env, Napi::Object exports);
-void initSavefile(Napi::Env env, Napi::Object exports);
-void initSavefileFile(Napi::Env env, Napi::Object exports);
-void initSavefileBuffer(Napi::Env env, Napi::Object exports);
-void initConvert(Napi::Env env, Napi::Object exports);
-void initInject(Napi::Env env, Napi::Object exports);
-void initReplay(Napi::Env env, Napi::Object exports);
+void initCapture(js::Env env, js::Object exports);
+void initErrors(js::Env env, js::Object exports);
+void initCheck(js::Env env, js::Object exports);
+void initPattern(js::Env env, js::Object exports);
+void initLayouts(js::Env env, js::Object exports);
+void initInterfaces(js::Env env, js::Object exports);
+void initFilter(js::Env env, js::Object exports);
+void initSavefile(js::Env env, js::Object exports);
+void initSavefileFile(js::Env env, js::Object exports);
+void initSavefileBuffer(js::Env env, js::Object exports);
+void initConvert(js::Env env, js::Object exports);
+void initInject(js::Env env, js::Object exports);
+void initReplay(js::Env env, js::Object exports);
 
 }  // namespace ringtap::binding

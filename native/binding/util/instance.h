@@ -8,19 +8,19 @@
 namespace ringtap::binding {
 
 struct Instance {
-  Napi::FunctionReference errorFactory;
-  Napi::FunctionReference capture;   // the class behind lib/capture/capture.ts
-  Napi::FunctionReference savefile;  // and behind lib/savefile/savefile.ts
+  js::FunctionReference errorFactory;
+  js::FunctionReference capture;   // the class behind lib/capture/capture.ts
+  js::FunctionReference savefile;  // and behind lib/savefile/savefile.ts
 
   // False where there is no memory. The instance goes with the environment.
-  [[nodiscard]] static bool create(Napi::Env env) {
+  [[nodiscard]] static bool create(js::Env env) {
     auto own = std::make_unique<Instance>();
     const auto gone = [](napi_env, void* data, void*) { delete static_cast<Instance*>(data); };
     if (napi_set_instance_data(env, own.get(), gone, nullptr) != napi_ok) return false;
     (void)own.release();
     return true;
   }
-  static Instance& of(Napi::Env env) {
+  static Instance& of(js::Env env) {
     void* data = nullptr;
     (void)napi_get_instance_data(env, &data);
     return *static_cast<Instance*>(data);

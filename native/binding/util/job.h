@@ -25,7 +25,7 @@ class Job {
  public:
   // The handle. `onEnd` is called once, and for questions before that, and holds the event loop until then. Throws
   // ERR_SYSTEM where no thread can be made.
-  static Napi::Value start(Napi::Env env, std::unique_ptr<Task> task, Napi::Function onEnd) {
+  static js::Value start(js::Env env, std::unique_ptr<Task> task, js::Function onEnd) {
     if (!env.canRun()) return {};
     auto waker = Waker::make(env, onEnd);
     if (!waker) return {};
@@ -37,7 +37,7 @@ class Job {
     return Handle::New(env, std::move(job));
   }
   // Null, and an exception, where it is no handle.
-  static Job* of(const Napi::CallbackInfo& info) {
+  static Job* of(const js::CallbackInfo& info) {
     Job* job = info[0].As<Handle>().Data();
     if (job == nullptr) throwError(info.Env(), Error{.code = Code::Option, .message = "this is no handle of a job"});
     return job;
@@ -59,9 +59,9 @@ class Job {
   [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
 
  private:
-  using Handle = Napi::External<Job>;
+  using Handle = js::External<Job>;
 
-  Job(Napi::Env env, std::unique_ptr<Task> task, std::shared_ptr<Waker> waker)
+  Job(js::Env env, std::unique_ptr<Task> task, std::shared_ptr<Waker> waker)
       : env_(env), task_(std::move(task)), waker_(std::move(waker)) {
     napi_add_env_cleanup_hook(env, &Job::cleanup, this);
   }
@@ -97,9 +97,9 @@ class Job {
   Thread thread_;
 };
 
-inline Napi::Array textList(Napi::Env env, const std::vector<std::string>& texts) {
-  auto list = Napi::Array::New(env, texts.size());
-  for (std::uint32_t i = 0; i < texts.size(); ++i) list.Set(i, Napi::String::New(env, texts[i]));
+inline js::Array textList(js::Env env, const std::vector<std::string>& texts) {
+  auto list = js::Array::New(env, texts.size());
+  for (std::uint32_t i = 0; i < texts.size(); ++i) list.Set(i, js::String::New(env, texts[i]));
   return list;
 }
 

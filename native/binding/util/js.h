@@ -1,4 +1,4 @@
-// JavaScript's values as the binding uses them: a thin layer over Node-API (node_api.h).
+// JavaScript's values as the binding uses them: a thin layer on node-addon-api.
 //
 // Any call into the engine may fail: an exception is pending, the worker is being terminated, memory has run out. None
 // of these ends the process. What could not be made is an empty value; an empty value, or one of another type, reads as
@@ -7,10 +7,12 @@
 //  - what begins something (a thread, a descriptor) checks Env::canRun() after it has read its arguments;
 //  - what gives memory to a value (External, ObjectWrap, Function) keeps or frees it where the value is empty.
 //
-// node-addon-api, whose names these are, ends the process in these states where C++ exceptions are disabled.
+// node-addon-api's own calls report a failure as an error object. In these states none can be made, and without C++
+// exceptions it then ends the process (Error::New in napi-inl.h). So this layer takes its handles and the registration
+// of the module from there, hides every call that can fail, and keeps the names.
 #pragma once
 
-#include <node_api.h>
+#include <napi.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -27,21 +29,18 @@ namespace ringtap::js {
 
 class Value;
 
-class Env {
+class Env : private Napi::Env {
  public:
-  Env(napi_env env = nullptr) : env_(env) {}
-  operator napi_env() const { return env_; }
+  Env(napi_env env = nullptr) : Napi::Env(env) {}
+  using Napi::Env::operator napi_env;
 
   [[nodiscard]] Value Undefined() const;
   [[nodiscard]] bool IsExceptionPending() const {
     bool pending = false;
-    return napi_is_exception_pending(env_, &pending) == napi_ok && pending;
+    return napi_is_exception_pending(*this, &pending) == napi_ok && pending;
   }
   // Whether JavaScript can be run: no exception is pending, and the environment is not ending.
   [[nodiscard]] bool canRun() const;
-
- private:
-  napi_env env_;
 };
 
 class HandleScope {
@@ -61,37 +60,37 @@ class HandleScope {
 };
 
 // Valid until the function that was called from JavaScript returns.
-class Value {
+class Value : private Napi::Value {
  public:
   Value() = default;
-  Value(napi_env env, napi_value value) : env_(env), value_(value) {}
-  operator napi_value() const { return value_; }
+  Value(napi_env env, napi_value value) : Napi::Value(env, value) {}
+  using Napi::Value::operator napi_value;
+  using Napi::Value::IsEmpty;
 
-  [[nodiscard]] js::Env Env() const { return env_; }
-  [[nodiscard]] bool IsEmpty() const { return value_ == nullptr; }
+  [[nodiscard]] js::Env Env() const { return _env; }
   [[nodiscard]] bool IsString() const { return type() == napi_string; }
   [[nodiscard]] bool IsNumber() const { return type() == napi_number; }
   [[nodiscard]] bool IsObject() const { return type() == napi_object; }
   [[nodiscard]] bool IsFunction() const { return type() == napi_function; }
   [[nodiscard]] bool IsArray() const {
     bool is = false;
-    return value_ != nullptr && napi_is_array(env_, value_, &is) == napi_ok && is;
+    return _value != nullptr && napi_is_array(_env, _value, &is) == napi_ok && is;
   }
   // Unchecked: reading a value of another type is safe.
   template <typename T>
   [[nodiscard]] T As() const {
-    return T(env_, value_);
+    return T(_env, _value);
   }
 
  protected:
   [[nodiscard]] napi_valuetype type() const {
     napi_valuetype type = napi_undefined;
-    if (value_ == nullptr || napi_typeof(env_, value_, &type) != napi_ok) return napi_undefined;
+    if (_value == nullptr || napi_typeof(_env, _value, &type) != napi_ok) return napi_undefined;
     return type;
   }
 
-  napi_env env_ = nullptr;
-  napi_value value_ = nullptr;
+  using Napi::Value::_env;
+  using Napi::Value::_value;
 };
 
 class Boolean : public Value {
@@ -104,7 +103,7 @@ class Boolean : public Value {
   }
   [[nodiscard]] bool Value() const {
     bool value = false;
-    if (value_ == nullptr || napi_get_value_bool(env_, value_, &value) != napi_ok) return false;
+    if (_value == nullptr || napi_get_value_bool(_env, _value, &value) != napi_ok) return false;
     return value;
   }
 };
@@ -126,7 +125,7 @@ class Number : public Value {
   template <typename T, typename Get>
   [[nodiscard]] T read(Get get) const {
     T value{};
-    if (value_ == nullptr || get(env_, value_, &value) != napi_ok) return {};
+    if (_value == nullptr || get(_env, _value, &value) != napi_ok) return {};
     return value;
   }
 };
@@ -143,7 +142,7 @@ class BigInt : public Value {
   [[nodiscard]] std::uint64_t Uint64Value() const {
     std::uint64_t value = 0;
     bool lossless = false;
-    if (value_ == nullptr || napi_get_value_bigint_uint64(env_, value_, &value, &lossless) != napi_ok) return 0;
+    if (_value == nullptr || napi_get_value_bigint_uint64(_env, _value, &value, &lossless) != napi_ok) return 0;
     return value;
   }
 };
@@ -158,9 +157,9 @@ class String : public Value {
   }
   [[nodiscard]] std::string Utf8Value() const {
     std::size_t length = 0;
-    if (value_ == nullptr || napi_get_value_string_utf8(env_, value_, nullptr, 0, &length) != napi_ok) return {};
+    if (_value == nullptr || napi_get_value_string_utf8(_env, _value, nullptr, 0, &length) != napi_ok) return {};
     std::string text(length, '\0');
-    if (napi_get_value_string_utf8(env_, value_, text.data(), length + 1, &length) != napi_ok) return {};
+    if (napi_get_value_string_utf8(_env, _value, text.data(), length + 1, &length) != napi_ok) return {};
     return text;
   }
 };
@@ -175,22 +174,22 @@ class Object : public Value {
   }
   [[nodiscard]] js::Value Get(const char* name) const {
     napi_value got = nullptr;
-    if (value_ == nullptr || napi_get_named_property(env_, value_, name, &got) != napi_ok) return {};
-    return {env_, got};
+    if (_value == nullptr || napi_get_named_property(_env, _value, name, &got) != napi_ok) return {};
+    return {_env, got};
   }
   void Set(const char* name, napi_value value) {
-    if (value_ != nullptr && value != nullptr) (void)napi_set_named_property(env_, value_, name, value);
+    if (_value != nullptr && value != nullptr) (void)napi_set_named_property(_env, _value, name, value);
   }
-  void Set(const char* name, std::string_view value) { Set(name, String::New(env_, value)); }
+  void Set(const char* name, std::string_view value) { Set(name, String::New(_env, value)); }
   void Set(const char* name, const char* value) { Set(name, std::string_view(value)); }
   template <typename T>
   requires std::is_arithmetic_v<T>
   void Set(const char* name, T value) {
-    if constexpr (std::is_same_v<T, bool>) Set(name, Boolean::New(env_, value));
-    else Set(name, Number::New(env_, static_cast<double>(value)));
+    if constexpr (std::is_same_v<T, bool>) Set(name, Boolean::New(_env, value));
+    else Set(name, Number::New(_env, static_cast<double>(value)));
   }
   void Freeze() {
-    if (value_ != nullptr) (void)napi_object_freeze(env_, value_);
+    if (_value != nullptr) (void)napi_object_freeze(_env, _value);
   }
 };
 
@@ -204,17 +203,17 @@ class Array : public Object {
   }
   [[nodiscard]] std::uint32_t Length() const {
     std::uint32_t length = 0;
-    if (value_ == nullptr || napi_get_array_length(env_, value_, &length) != napi_ok) return 0;
+    if (_value == nullptr || napi_get_array_length(_env, _value, &length) != napi_ok) return 0;
     return length;
   }
   // undefined for a hole.
   [[nodiscard]] js::Value Get(std::uint32_t index) const {
     napi_value got = nullptr;
-    if (value_ == nullptr || napi_get_element(env_, value_, index, &got) != napi_ok) return {};
-    return {env_, got};
+    if (_value == nullptr || napi_get_element(_env, _value, index, &got) != napi_ok) return {};
+    return {_env, got};
   }
   void Set(std::uint32_t index, napi_value value) {
-    if (value_ != nullptr && value != nullptr) (void)napi_set_element(env_, value_, index, value);
+    if (_value != nullptr && value != nullptr) (void)napi_set_element(_env, _value, index, value);
   }
 };
 
@@ -231,16 +230,16 @@ class ArrayBuffer : public Value {
   [[nodiscard]] std::size_t ByteLength() const { return bytes().second; }
   [[nodiscard]] bool IsDetached() const {
     bool is = false;
-    return value_ != nullptr && napi_is_detached_arraybuffer(env_, value_, &is) == napi_ok && is;
+    return _value != nullptr && napi_is_detached_arraybuffer(_env, _value, &is) == napi_ok && is;
   }
   // Whether it is detached now.
-  bool Detach() { return value_ != nullptr && napi_detach_arraybuffer(env_, value_) == napi_ok; }
+  bool Detach() { return _value != nullptr && napi_detach_arraybuffer(_env, _value) == napi_ok; }
 
  private:
   [[nodiscard]] std::pair<void*, std::size_t> bytes() const {
     void* data = nullptr;
     std::size_t length = 0;
-    if (value_ == nullptr || napi_get_arraybuffer_info(env_, value_, &data, &length) != napi_ok) return {};
+    if (_value == nullptr || napi_get_arraybuffer_info(_env, _value, &data, &length) != napi_ok) return {};
     return {data, length};
   }
 };
@@ -264,8 +263,8 @@ class TypedArray : public Value {
     napi_typedarray_type type{};
     std::size_t length = 0;
     void* data = nullptr;
-    if (value_ == nullptr ||
-        napi_get_typedarray_info(env_, value_, &type, &length, &data, nullptr, nullptr) != napi_ok || type != kType) {
+    if (_value == nullptr ||
+        napi_get_typedarray_info(_env, _value, &type, &length, &data, nullptr, nullptr) != napi_ok || type != kType) {
       return {};
     }
     return {static_cast<T*>(data), length};
@@ -346,18 +345,18 @@ class Function : public Value {
   js::Value Call(std::initializer_list<napi_value> arguments) const {
     napi_value receiver = nullptr;
     napi_value result = nullptr;
-    if (value_ == nullptr || napi_get_undefined(env_, &receiver) != napi_ok) return {};
+    if (_value == nullptr || napi_get_undefined(_env, &receiver) != napi_ok) return {};
     for (const napi_value argument : arguments) {
       if (argument == nullptr) return {};
     }
-    if (napi_call_function(env_, receiver, value_, arguments.size(), arguments.begin(), &result) != napi_ok) return {};
-    return {env_, result};
+    if (napi_call_function(_env, receiver, _value, arguments.size(), arguments.begin(), &result) != napi_ok) return {};
+    return {_env, result};
   }
   // new Function(): empty where it throws.
   [[nodiscard]] Object construct() const {
     napi_value made = nullptr;
-    if (value_ == nullptr || napi_new_instance(env_, value_, 0, nullptr, &made) != napi_ok) return {};
-    return {env_, made};
+    if (_value == nullptr || napi_new_instance(_env, _value, 0, nullptr, &made) != napi_ok) return {};
+    return {_env, made};
   }
 };
 
@@ -378,7 +377,7 @@ class External : public Value {
   // Null where it is none.
   [[nodiscard]] T* Data() const {
     void* data = nullptr;
-    if (type() != napi_external || napi_get_value_external(env_, value_, &data) != napi_ok) return nullptr;
+    if (type() != napi_external || napi_get_value_external(_env, _value, &data) != napi_ok) return nullptr;
     return static_cast<T*>(data);
   }
 };
@@ -514,17 +513,15 @@ class ObjectWrap {
 
 inline Value Env::Undefined() const {
   napi_value made = nullptr;
-  napi_get_undefined(env_, &made);
-  return {env_, made};
+  napi_get_undefined(*this, &made);
+  return {*this, made};
 }
 
 // napi_strict_equals is the cheapest of the calls that fail while JavaScript cannot run.
 inline bool Env::canRun() const {
   const Value undefined = Undefined();
   bool equal = false;
-  return !undefined.IsEmpty() && napi_strict_equals(env_, undefined, undefined, &equal) == napi_ok;
+  return !undefined.IsEmpty() && napi_strict_equals(*this, undefined, undefined, &equal) == napi_ok;
 }
 
 }  // namespace ringtap::js
-
-namespace Napi = ringtap::js;

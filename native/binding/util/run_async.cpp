@@ -3,7 +3,7 @@
 namespace ringtap::binding {
 
 void reject(js::Env env, napi_deferred deferred, const Error& error) {
-  Napi::Value reason = env.IsExceptionPending() ? Napi::Value() : toJs(env, error);
+  js::Value reason = env.IsExceptionPending() ? js::Value() : toJs(env, error);
   if (reason.IsEmpty()) {
     napi_value thrown = nullptr;
     if (napi_get_and_clear_last_exception(env, &thrown) != napi_ok) return;

@@ -18,11 +18,11 @@ namespace ringtap::binding {
 class Waker {
  public:
   // Throws, and returns none, where it cannot be made.
-  [[nodiscard]] static std::shared_ptr<Waker> make(Napi::Env env, Napi::Value callback) {
+  [[nodiscard]] static std::shared_ptr<Waker> make(js::Env env, js::Value callback) {
     napi_threadsafe_function function = nullptr;
     const napi_status status =
-        napi_create_threadsafe_function(env, callback, nullptr, Napi::String::New(env, "ringtap"), 0, 1, nullptr,
-                                        nullptr, nullptr, &Waker::call, &function);
+        napi_create_threadsafe_function(env, callback, nullptr, js::String::New(env, "ringtap"), 0, 1, nullptr, nullptr,
+                                        nullptr, &Waker::call, &function);
     if (status == napi_ok) return std::shared_ptr<Waker>(new Waker(env, function));
     throwError(env, Error{.message = "no thread-safe function could be made"});
     return nullptr;
@@ -36,7 +36,7 @@ class Waker {
     if (napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking) == napi_closing) dead_ = true;
   }
   // JavaScript's thread's part.
-  void hold(Napi::Env env, bool held) {
+  void hold(js::Env env, bool held) {
     if (released_ || dead_) return;
     if (held) (void)napi_ref_threadsafe_function(env, function_);
     else (void)napi_unref_threadsafe_function(env, function_);
@@ -48,7 +48,7 @@ class Waker {
   }
 
  private:
-  Waker(Napi::Env env, napi_threadsafe_function function) : env_(env), function_(function) {
+  Waker(js::Env env, napi_threadsafe_function function) : env_(env), function_(function) {
     napi_add_env_cleanup_hook(env, &Waker::cleanup, this);
   }
 
@@ -62,10 +62,10 @@ class Waker {
 
   // `env` is null where the environment ends. What the function throws is uncaught, as in any callback.
   static void call(napi_env env, napi_value callback, void*, void*) {
-    if (env != nullptr) (void)Napi::Function(env, callback).Call({});
+    if (env != nullptr) (void)js::Function(env, callback).Call({});
   }
 
-  Napi::Env env_;
+  js::Env env_;
   napi_threadsafe_function function_;
   std::atomic<bool> dead_{false};  // the environment has ended first
   std::atomic<bool> released_{false};

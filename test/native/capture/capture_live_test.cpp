@@ -10,14 +10,14 @@
 #include "core/capture/capture.h"
 #include "support/check.h"
 #include "support/consumer.h"
-#include "support/filter_modes.h"
 #include "support/eventually.h"
+#include "support/filter_modes.h"
 
 using namespace ringtap;
 using support::addPair;
 using support::Consumer;
-using support::filterModes;
 using support::eventually;
+using support::filterModes;
 using support::indexOf;
 using support::ip;
 using support::Sender;
