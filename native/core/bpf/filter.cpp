@@ -242,7 +242,7 @@ Result<CompiledFilter> compileFilter(const std::string& expression, std::uint16_
   }
   if (!handle && !file) handle.reset(pcap_open_dead(dltOf(linkType), static_cast<int>(snapshotLength)));
   if (!handle) return Error::fromErrno("pcap_open_dead", "no memory to compile a filter");
-  if (pcap_datalink_val_to_name(pcap_datalink(handle.get())) == nullptr) {
+  if (!isUserLinkType(linkType) && pcap_datalink_val_to_name(pcap_datalink(handle.get())) == nullptr) {
     return Error{Code::Option, "libpcap does not know the link type " + std::to_string(linkType)};
   }
 
