@@ -84,12 +84,14 @@ std::uint64_t taken(Consumer& consumer) {
 
 // Sends frames at a pace at which the loop is not outrun, however long it waits for a processor: each step is taken out
 // of the ring, or counted as lost, before the next is sent.
-void sendInSteps(Consumer& consumer, const std::string& name, std::uint64_t count, const frames::Shape& shape) {
+void sendInSteps(Consumer& consumer, const std::string& name, std::uint64_t count, const frames::Shape& shape = {},
+                 std::uint16_t label = 0) {
   Sender sender;
+  const std::uint64_t before = taken(consumer);
   for (std::uint64_t sent = 0; sent < count; sent += 200) {
     const std::uint64_t step = std::min<std::uint64_t>(200, count - sent);
-    sender.send(name, sent, step, 0, shape);
-    while (taken(consumer) < sent + step) std::this_thread::yield();
+    sender.send(name, sent, step, label, shape);
+    while (taken(consumer) - before < sent + step) std::this_thread::yield();
   }
 }
 
@@ -110,14 +112,13 @@ TEST(everyPacketOfEveryInterfaceOnce) {
     Consumer consumer(small(mode), {.wants = [](const InterfaceInfo& info) { return info.name.starts_with("near"); }});
     if (!consumer.running()) return;
     CHECK(consumer.capture().filterMode() == mode);
-    Sender sender;
     std::map<std::uint32_t, std::uint16_t> labels;
     const auto exchange = [&](int number, std::uint64_t count) {
       const std::string name = std::to_string(number);
       const auto label = static_cast<std::uint16_t>(number);
       labels[indexOf("near" + name)] = label;
-      sender.send("far" + name, 0, count, label);
-      sender.send("near" + name, 0, count, label);
+      sendInSteps(consumer, "far" + name, count, {}, label);
+      sendInSteps(consumer, "near" + name, count, {}, label);
     };
     for (int i = 0; i < 3; ++i) exchange(i, 2000);
     // These come while it captures, and speak the moment they are up.
