@@ -18,48 +18,50 @@ import { checkOutputPath } from './output-path.js'
 import { normaliseForm } from './savefile-form.js'
 import { blockTypes, maxKinds } from './savefile-options.js'
 
-/** When a file is complete and the next one begins. At least one of these. */
+/**
+ * When a file is complete and the next one begins. At least one limit is required; the first that is reached counts.
+ */
 export interface SplitOptions {
   /**
-   * Bytes of a file, from 1000: a packet with which it would be larger is the first of the next one. A file has at least
-   * one packet, and what {@link ConvertOptions.keep} has it begin with.
+   * Bytes of a file, from 1000: a packet that would make it larger is the first of the next file. A file has at least
+   * one packet, and the blocks that {@link ConvertOptions.keep} puts at its start.
    */
   bytes?: number | undefined
   /** Packets in a file, from 1. */
   packets?: number | undefined
-  /** Milliseconds of the packets' own time from a file's first packet on, from 1. */
+  /** Milliseconds of the packets' own time since the first packet of the file, from 1. */
   milliseconds?: number | undefined
 }
 
-/** Blocks beside packets that {@link convertFiles} can take over. */
+/** Blocks other than packets that {@link convertFiles} can carry over. */
 export type PassthroughBlockKind = 'nameResolution' | 'decryptionSecrets' | 'custom'
 
-/** Options of {@link convertFiles}; everything is optional. */
+/** Options of {@link convertFiles}. All are optional. */
 export interface ConvertOptions {
   /**
-   * `'time'`: always the packet that is the earliest of those that are next in their files (of equal ones, that of the
-   * file named first), so that files that are in order make one that is. `'given'`: file after file. Default `'time'`.
+   * `'time'`: of the next packets of all files, always the earliest one (of equal ones, that of the file named first),
+   * so that files that are in order give one that is. `'given'`: file after file. Default `'time'`.
    */
   order?: 'time' | 'given' | undefined
   /** A pcap-filter(7) expression: only packets that it accepts. Default: none, every packet. */
   filter?: string | undefined
   /**
-   * Which interfaces of the inputs, as with {@link SavefileOptions.interfaces}: exact names, or rules; the one interface
-   * of a pcap file has the name `''`. It is asked once for each interface that an input describes. Default: all.
+   * Which interfaces of the inputs, as with {@link SavefileOptions.interfaces}: exact names, or rules; the one
+   * interface of a pcap file has the name `''`. It is evaluated once for each interface that an input describes.
+   * Default: all.
    */
   interfaces?: InterfaceSelection | undefined
   /**
-   * Which blocks beside packets are taken over into pcapng. `'nameResolution'` and `'decryptionSecrets'` are in every
-   * file that is written from where they stand on, those that are the same once; together up to 16 MiB. `'custom'`
-   * stands once, between the packets where it stood, and only where it allows to be copied. Blocks of a section of the
-   * other byte order are converted, but for custom ones, and options of private enterprises, whose layout nobody knows.
-   * What is not taken over in spite of being asked for is told in `warnings`. Default: none, as secrets should not get
-   * around by themselves.
+   * Which blocks other than packets are carried over into pcapng. `'nameResolution'` and `'decryptionSecrets'` are in
+   * every file written from where they occur on, equal ones once; together up to 16 MiB. `'custom'` blocks occur once,
+   * between the packets where they were, and only if they allow copying. Blocks of a section of the other byte order
+   * are converted, except custom blocks, and options of private enterprises, whose layout is not known. What could not
+   * be carried over is reported in `warnings`. Default: none, because secrets should not spread by default.
    */
   keep?: readonly PassthroughBlockKind[] | undefined
-  /** `'pcap'` holds one link type (that of the first packet), and no interfaces and comments. Default `'pcapng'`. */
+  /** `'pcap'` has one link type (that of the first packet), no interfaces and no comments. Default `'pcapng'`. */
   format?: 'pcapng' | 'pcap' | undefined
-  /** Of the times in pcap. Default `'nanoseconds'`. */
+  /** The precision of times in pcap. Default `'nanoseconds'`. */
   precision?: 'nanoseconds' | 'microseconds' | undefined
   /**
    * What becomes of an input that is damaged or cut short: `'fail'`, the conversion ends with the error; `'keep'`, the
@@ -67,36 +69,44 @@ export interface ConvertOptions {
    * savefile at all is an error either way. Default `'fail'`.
    */
   damaged?: 'fail' | 'keep' | undefined
-  /** Several files instead of one: the output's name must contain `%i`, the number of the file. */
+  /**
+   * Write several files instead of one. The name of the output must contain `%i`, the number of the file. Default: one
+   * file.
+   */
   split?: SplitOptions | undefined
-  /** Aborting ends it at once: the promise rejects with the signal's reason, and the file that was begun is removed. */
+  /**
+   * Aborting it ends the conversion at once: the promise rejects with the signal's reason, and the file that was begun
+   * is removed.
+   */
   signal?: AbortSignal | undefined
-  /** Called twice a second while it runs, and once when it has ended, however it has. What it throws ends it. */
+  /**
+   * Called twice a second while it runs, and once at the end, also after an error. An exception ends the conversion.
+   */
   onProgress?: ((progress: ConvertProgress) => void) | undefined
 }
 
 /** How far a conversion has come. */
 export interface ConvertProgress {
-  /** Packets taken from the inputs, of those that selection and filter accept. */
+  /** Packets taken from the inputs that the selection and the filter accept. */
   readonly packets: number
   /** Bytes of the inputs read so far, as they are stored. */
   readonly bytesRead: number
-  /** Bytes of the inputs opened so far: with `order: 'time'` of all of them. */
+  /** Bytes of the inputs opened so far: with `order: 'time'`, of all of them. */
   readonly bytesTotal: number
 }
 
 /** A file that {@link convertFiles} has written. */
 export interface ConvertedFile extends Omit<CompleteFile, 'packetBytes'> {}
 
-/** What {@link convertFiles} has done. */
+/** The result of {@link convertFiles}. */
 export interface ConvertResult {
-  /** The files, in their order. */
+  /** The files written, in order. */
   readonly files: readonly ConvertedFile[]
-  /** Packets taken from the inputs, of those that selection and filter accept: written, or of another link type. */
+  /** Packets taken from the inputs that the selection and the filter accept: written, or of another link type. */
   readonly packets: number
   /** Packets written. */
   readonly written: number
-  /** Packets not written, since a pcap file holds one link type. */
+  /** Packets not written, because a pcap file has one link type. */
   readonly otherLinkType: number
   /**
    * Packets whose time was replaced by the nearest that can be told: before 1970 or after July 2554, and in pcap after
@@ -104,8 +114,8 @@ export interface ConvertResult {
    */
   readonly clampedTimestamps?: number
   /**
-   * What there is to say of the inputs: that the filter means nothing for some of the packets, that a name is that of no
-   * interface, that a block could not be taken over.
+   * Remarks on the inputs: that the filter does not apply to some packets, that no interface has a given name, that a
+   * block could not be carried over.
    */
   readonly warnings: readonly string[]
 }
@@ -116,33 +126,32 @@ const passthroughKinds: readonly PassthroughBlockKind[] = ['nameResolution', 'de
 const maxInputs = 500
 
 /**
- * Makes savefiles of savefiles: merges several by time or puts one after the other, takes what a filter accepts, divides
- * what comes out into several files, changes the format; all of it in one pass. A thread of its own does it, without
- * JavaScript for a packet.
+ * Converts savefiles: merges several by time or one after the other, filters, selects interfaces, splits into several
+ * files, changes the format, in one pass. A thread of its own does it, without JavaScript per packet.
  *
  * ```ts
  * await convertFiles(['a.pcap', 'b.pcapng.gz'], 'both.pcapng')
  * await convertFiles('day.pcapng', 'hour-%i.pcapng', { filter: 'udp port 53', split: { milliseconds: 3_600_000 } })
  * ```
  *
- * Bytes, lengths, times (to the nanosecond), directions and comments of packets are kept; of interfaces the name, the
- * description, the link type, the snapshot length, the addresses, the speed, the filter and the comments. Interfaces of
- * which all this is the same are one in the output, also where they come from several files. Names, secrets and custom
- * blocks are taken over where `keep` asks for them; statistics are not, which would be wrong of the output, nor are
- * interfaces without packets.
+ * Of packets, bytes, lengths, times (to the nanosecond), directions and comments are kept; of interfaces the name, the
+ * description, the link type, the snapshot length, the addresses, the speed, the filter and the comments. Interfaces
+ * that are equal in all of this are one in the output, also if they come from several files. Name resolution, secrets
+ * and custom blocks are carried over if `keep` names them. Statistics are not, since they would be wrong for the
+ * output, nor are interfaces without packets.
  *
- * A file appears under its own name when it is complete; nothing that is there is written over. It is readable and
- * writable for its owner alone (mode 0600). In the output's name `%i` is the file's number in six digits, `%Y` `%m` `%d`
- * `%H` `%M` `%S` the time (UTC) at which it was begun, and `%%` a percent sign.
+ * A file gets its own name when it is complete; existing files are not overwritten. It is readable and writable for its
+ * owner alone (mode 0600). In the name of the output `%i` is the number of the file in six digits, `%Y` `%m` `%d` `%H`
+ * `%M` `%S` the time (UTC) at which it was begun, and `%%` a percent sign.
  *
- * @param inputs Path of a regular file, or of several, at most 500: pcap or pcapng, plain or compressed. Each that is open
- * takes some 1.5 MiB of memory: with `order: 'time'` all of them at once, otherwise one.
- * @param output Path of what is written.
+ * @param inputs Path of a regular file, or of several, at most 500: pcap or pcapng, plain or compressed. Each open
+ *   input takes about 1.5 MiB of memory: with `order: 'time'` all of them at once, otherwise one.
+ * @param output Path of the output.
  * @throws CaptureError (the promise rejects; the file that was begun is removed, complete ones stay) `ERR_OPTION`,
- * `ERR_PATTERN`, `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`; `ERR_NO_INTERFACE` where nothing of the inputs is
- * selected; `ERR_FILE_FORMAT` (also where an output would describe more than 65536 interfaces), `ERR_FILE_DAMAGED`,
- * `ERR_FILE_TRUNCATED`; `ERR_PERMISSION` and `ERR_SYSTEM` with `errno` where a file cannot be opened, read or written, or is there already;
- * `ERR_NATIVE_UNAVAILABLE`. An aborted signal's reason is thrown as it is.
+ *   `ERR_PATTERN`, `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`; `ERR_NO_INTERFACE` if nothing of the inputs is
+ *   selected; `ERR_FILE_FORMAT` (also if an output would describe more than 65536 interfaces), `ERR_FILE_DAMAGED`,
+ *   `ERR_FILE_TRUNCATED`; `ERR_PERMISSION` and `ERR_SYSTEM` with `errno` if a file cannot be opened, read or written,
+ *   or exists already; `ERR_NATIVE_UNAVAILABLE`. The reason of an aborted signal is thrown as it is.
  */
 export async function convertFiles(
   inputs: string | readonly string[],

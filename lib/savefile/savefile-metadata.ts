@@ -2,73 +2,77 @@ import type { InterfaceAddress, NetworkInterface } from '../interfaces/network-i
 import type { NativeFileBlock, NativeFileInterface, NativeFileOption, NativeFileSection } from './native.js'
 import { blockTypes, type SavefileBlockKind } from './savefile-options.js'
 
-/** An option of a pcapng file, as it stands there. */
+/** An option of a block of a pcapng file, as it is stored. */
 export interface SavefileOption {
-  /** Its number, by the kind of block that it belongs to. */
+  /** Its number; the meaning depends on the kind of block. */
   readonly code: number
-  /** Its bytes; numbers in them are in the byte order of the section. */
+  /** Its bytes. Numbers in them are in the byte order of the section. */
   readonly value: Uint8Array
 }
 
-/** Where a pcapng file begins, or one that was appended to it; of a pcap file there is one. */
+/** A section of a pcapng file: where the file begins, or another one was appended. A pcap file has one. */
 export interface SavefileSection {
-  /** From 0. */
+  /** Its number in the file, from 0. */
   readonly number: number
-  /** Version of the format, such as `2.4` or `1.0`. */
+  /** The version of the format, such as `2.4` (pcap) or `1.0` (pcapng). */
   readonly version: string
   /** The byte order of its numbers. */
   readonly byteOrder: 'little' | 'big'
-  /** The machine it was captured on. */
+  /** The machine that it was captured on; `undefined` if the file does not contain it. */
   readonly hardware: string | undefined
-  /** The operating system it was captured on. */
+  /** The operating system that it was captured on; `undefined` if the file does not contain it. */
   readonly operatingSystem: string | undefined
-  /** The program that wrote it. */
+  /** The program that wrote it; `undefined` if the file does not contain it. */
   readonly application: string | undefined
-  /** Comments on all of it. */
+  /** Comments on the section. */
   readonly comments: readonly string[]
-  /** Its options, those above among them: the first 4096. */
+  /** All options, including those above. */
   readonly options: readonly SavefileOption[]
 }
 
 /**
- * An interface as a file describes it. Files know less than a kernel: what they do not tell is `undefined`, 0, false or
- * empty. `index` counts all interfaces of the file from 0, over all its sections; `generation` is the section's number.
+ * An interface as a file describes it. Files contain less than a kernel knows: what is missing is `undefined`, 0, false
+ * or empty. `index` counts all interfaces of the file from 0, over all its sections; `generation` is the number of the
+ * section.
  */
 export interface SavefileInterface extends NetworkInterface {
-  /** The section it belongs to. */
+  /** The section that it belongs to. */
   readonly section: SavefileSection
-  /** Its number within the section. */
+  /** Its number within the section, from 0. */
   readonly id: number
-  /** What a packet starts with: a LINKTYPE_ number (https://www.tcpdump.org/linktypes.html). */
+  /** What its packets start with: a LINKTYPE_ number (https://www.tcpdump.org/linktypes.html). */
   readonly linkType: number
-  /** The most bytes of a packet that were captured; 0: no bound. */
+  /** Maximum number of bytes captured of a packet; 0: no limit. */
   readonly snapshotLength: number
   /**
-   * The unit of its timestamps in seconds, as the file has them: 1e-6, 1e-9, or 2 to the power of minus something.
-   * {@link Packet.timestamp} is in nanoseconds all the same, rounded down.
+   * The unit of its timestamps in seconds, as stored: 1e-6, 1e-9, or a negative power of two. {@link Packet.timestamp}
+   * is in nanoseconds in any case, rounded down.
    */
   readonly timestampResolution: number
-  /** Seconds that were added to its timestamps. */
+  /** Seconds that are added to its timestamps. */
   readonly timestampOffset: bigint
-  /** Text for people. */
+  /** A description for people. */
   readonly description: string | undefined
-  /** The filter it was captured with, where the file has it as an expression. */
+  /** The filter expression that it was captured with; `undefined` if the file does not contain one as text. */
   readonly filter: string | undefined
-  /** Bits per second. */
+  /** Its speed in bits per second. */
   readonly speed: bigint | undefined
   /** The system that captured on it. */
   readonly operatingSystem: string | undefined
   /** The device. */
   readonly hardware: string | undefined
-  /** Bytes of the frame check sequence at the end of each packet's data; `undefined` where the file does not tell. */
+  /**
+   * Length in bytes of the frame check sequence at the end of each packet's data; `undefined` if the file does not
+   * contain it.
+   */
   readonly frameCheckSequence: number | undefined
-  /** Comments on it. */
+  /** Comments on the interface. */
   readonly comments: readonly string[]
-  /** Its options, those above among them: the first 4096. */
+  /** All options, including those above. */
   readonly options: readonly SavefileOption[]
 }
 
-/** An address and its names, of a name resolution block. */
+/** An address and its names, from a name resolution block. */
 export interface ResolvedName {
   /** An IPv4 or IPv6 address in text form, or a MAC address. */
   readonly address: string
@@ -76,26 +80,26 @@ export interface ResolvedName {
   readonly names: readonly string[]
 }
 
-/** A block of a pcapng file that is neither a packet nor the description of an interface or a section. */
+/** A block of a pcapng file that describes neither a packet, an interface nor a section. */
 export interface SavefileBlock {
   readonly kind: SavefileBlockKind
   /** The number of its type in the file. */
   readonly type: number
-  /** Where it begins, in bytes from the file's start: of what it unpacks to, where it is compressed. */
+  /** Where it begins, in bytes from the start of the file; of the unpacked content, if the file is compressed. */
   readonly offset: number
   /** The section it belongs to. */
   readonly section: SavefileSection
-  /** All of its content, between the two lengths. */
+  /** All of its content, between the two length fields. */
   readonly body: Uint8Array
-  /** Of `nameResolution`: what is resolved, the first 65 536. */
+  /** Of `nameResolution`: the addresses and their names. */
   readonly names?: readonly ResolvedName[]
   /** Of `decryptionSecrets`: the kind of secrets, such as 0x544c534b for a TLS key log. */
   readonly secretsType?: number
-  /** Of `custom`: the private enterprise number of who defined it. */
+  /** Of `custom`: the private enterprise number of whoever defined it. */
   readonly enterprise?: number
   /** Of `interfaceStatistics`: the interface, by its number within the section. */
   readonly interfaceId?: number
-  /** Of `decryptionSecrets` and `custom`: the content proper, without numbers and padding in front or behind. */
+  /** Of `decryptionSecrets` and `custom`: the content itself, without numbers and padding. */
   readonly data?: Uint8Array
   /** Of `nameResolution`, `interfaceStatistics` and `decryptionSecrets`: the first 4096. */
   readonly options?: readonly SavefileOption[]

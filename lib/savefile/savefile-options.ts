@@ -7,62 +7,65 @@ const KiB = 1024
 const MiB = 1024 * KiB
 
 /**
- * Blocks of a pcapng file that are neither packets nor descriptions of interfaces or sections. `'custom'` are those of
- * private enterprises (both forms), `'other'` all that have no name here.
+ * Blocks of a pcapng file that describe neither packets, interfaces nor sections. `'custom'` are those of private
+ * enterprises (both forms), `'other'` all that have no name here.
  */
 export type SavefileBlockKind = 'nameResolution' | 'interfaceStatistics' | 'decryptionSecrets' | 'custom' | 'other'
 
-/** Which blocks beside packets are kept. */
+/** Which blocks other than packets are kept. */
 export interface KeepOptions {
   /** Kinds of blocks to keep in {@link Savefile.blocks}; all others are skipped and counted. Default: none. */
   blocks?: readonly SavefileBlockKind[] | undefined
-  /** Bytes for them; what has no room is not kept, which is told by a `warning`. Default 16 MiB. */
+  /**
+   * Bytes for them, 0 to 1 GiB. Blocks for which there is no room are not kept; a `warning` reports it. Default 16 MiB.
+   */
   memory?: number | undefined
 }
 
-/** How packets are put together to chunks. */
+/** How packets are grouped into chunks. */
 export interface SavefileChunkOptions {
   /**
    * Bytes of a chunk's memory, 512 KiB to 4 MiB, a multiple of 4096. A longer packet cannot be read; 512 KiB hold every
-   * packet up to 262144 bytes, the largest that libpcap reads of most links. Default 1 MiB.
+   * packet of up to 262144 bytes, the largest that libpcap reads for most link types. Default 1 MiB.
    */
   size?: number | undefined
   /**
-   * Milliseconds that a stream may pause before a part-filled chunk is handed over, 1 to 10000. Of no meaning for
+   * Milliseconds that a stream may pause before a part-filled chunk is delivered, 1 to 10000. Without effect for
    * regular files. Default 20.
    */
   maxDelay?: number | undefined
-  /** Hand out copies of the chunks, as is done anyway where the embedder allows no external ArrayBuffers. Default false. */
+  /** Deliver copies of the chunks. Always done in embedders that allow no external ArrayBuffers. Default false. */
   copy?: boolean | undefined
 }
 
-/** What {@link openFile} takes; everything is optional. */
+/** Options of {@link openFile}. All are optional. */
 export interface SavefileOptions {
   /**
-   * A pcap-filter(7) expression, for packets of every link type that can express it; of the others none matches, which
-   * is told by a `warning`. Default: none, every packet.
+   * A pcap-filter(7) expression, for packets of every link type that can express it. Packets of other link types do not
+   * match; a `warning` reports it. Default: none, every packet.
    */
   filter?: string | undefined
   /**
-   * Which interfaces of the file: exact names, or rules, which apply to every interface however late the file describes
-   * it (`hotplug` has no meaning, and as files do not tell which interface is loopback, none is). The one interface of a
-   * pcap file has no name: its name is `''`. Default: all.
+   * Which interfaces of the file: exact names, or rules, which are applied to every interface, wherever the file
+   * describes it. `hotplug` has no effect, and no interface counts as loopback, because files do not contain that. The
+   * one interface of a pcap file has the name `''`. Default: all.
    */
   interfaces?: InterfaceSelection | undefined
-  /** Bytes kept of each packet, 1 to 262144. Default: all that the file has. */
+  /** Bytes kept of each packet, 1 to 262144. Default: all that the file contains. */
   snapshotLength?: number | undefined
-  /** How packets are put together to chunks. */
+  /** How packets are grouped into chunks. */
   chunk?: SavefileChunkOptions | undefined
   /**
-   * Bytes for chunks, at least two of them: how far the file is read ahead. Beside it the reader takes at most some
-   * 10 MiB more, and a zstd file up to 8 MiB for its window, whatever the file claims. Default 4 MiB.
+   * Bytes for chunks, at least two of them, up to 1 GiB: how far the file is read ahead. In addition the reader takes
+   * up to about 10 MiB, and for a zstd file up to 8 MiB for its window, whatever the file claims. Default 4 MiB, or two
+   * chunks.
    */
   memory?: number | undefined
-  /** Keep the comments on packets ({@link Packet.comments}). Default true. */
+  /** Whether the comments on packets are kept ({@link Packet.comments}). Default true. */
   comments?: boolean | undefined
-  /** Which blocks beside packets are kept. */
+  /** Which blocks other than packets are kept. Default: none. */
   keep?: KeepOptions | undefined
-  /** Aborting closes the file; iterations reject with the signal's reason. */
+  /** Aborting it closes the file; iterations reject with the signal's reason. */
   signal?: AbortSignal | undefined
 }
 

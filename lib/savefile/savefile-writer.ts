@@ -11,15 +11,18 @@ import { native } from './native.js'
 import { checkNewFile } from './output-path.js'
 import { checkComments, formKeys, maxCaptured, normaliseForm, type SavefileFormOptions } from './savefile-form.js'
 
-/** What a {@link SavefileWriter} takes; everything is optional. */
+/** Options of {@link SavefileWriter}. All are optional. */
 export interface SavefileWriterOptions extends SavefileFormOptions {
-  /** The filter expression that the file names for its packets. Only pcapng. */
+  /** The filter that the packets have passed, stored in the file. Only pcapng. Default: none. */
   filter?: string | undefined
 }
 
-/** What {@link SavefileWriter.write} takes beside the packets. */
+/** Options of {@link SavefileWriter.write}. */
 export interface WriteOptions {
-  /** A comment on each of the packets, one or several, beside those that they have from a file. Only pcapng. */
+  /**
+   * One or several comments on each of the packets, in addition to those that they have from a file. Only pcapng.
+   * Default: none.
+   */
   comment?: string | readonly string[] | undefined
 }
 
@@ -58,9 +61,9 @@ interface Target {
  * for await (const chunk of capture) await file.write(chunk)
  * ```
  *
- * It takes live packets, copies, and packets that were read from files. In pcapng each interface they are of is described
- * once, and again under a new name; a VLAN tag that the kernel took out is put back. To record a capture without its
- * packets passing through JavaScript, there is {@link Capture.record}.
+ * It accepts live packets, copies, and packets that were read from files. A pcapng file describes each interface of the
+ * packets once, and again after a rename; a VLAN tag that the kernel took out is put back. To record a capture without
+ * its packets passing through JavaScript, use {@link Capture.record}.
  */
 export class SavefileWriter implements AsyncDisposable {
   readonly #target: Target
@@ -76,10 +79,11 @@ export class SavefileWriter implements AsyncDisposable {
 
   /**
    * Begins a file. Until {@link close} it has a hidden name (`.NAME.partial`): a file with its own name is complete. An
-   * existing file is never overwritten, nor is one that appears in the meantime. Only the owner may read and write the
-   * file (mode 0600), since packets are private.
+   * existing file is never overwritten, nor is one that appears in the meantime. The file is readable and writable for
+   * its owner alone (mode 0600).
    *
-   * @throws CaptureError `ERR_OPTION`; `ERR_PERMISSION` or `ERR_SYSTEM` with `errno` and `syscall`.
+   * @throws CaptureError (the promise rejects) `ERR_OPTION`; `ERR_PERMISSION` or `ERR_SYSTEM` with `errno` and
+   *   `syscall`.
    */
   static async open(path: string, options?: SavefileWriterOptions): Promise<SavefileWriter> {
     checkNewFile(path, 'path')
@@ -110,11 +114,12 @@ export class SavefileWriter implements AsyncDisposable {
   }
 
   /**
-   * Writes a chunk, a packet or several. The packets are taken before this returns: a chunk may be released at once.
-   * The promise resolves when there is room for more; wait for it, or all that is written waits in memory.
+   * Writes a chunk, a packet, or several packets. The packets are copied before this returns: a chunk may be released
+   * at once. The promise resolves when there is room for more: without awaiting it, everything that is written waits in
+   * memory.
    *
-   * @throws CaptureError (the promise rejects) `ERR_OPTION`: not packets, or, in pcap, packets of another link type than
-   * the first one's (those before are written); `ERR_RELEASED`; `ERR_CLOSED`; the error that writing has ended with.
+   * @throws CaptureError (the promise rejects) `ERR_OPTION`: not packets, or, in pcap, packets whose link type is not
+   *   that of the first one (those before are written); `ERR_RELEASED`; `ERR_CLOSED`; the error that ended the writing.
    */
   async write(packets: Chunk | Packet | Iterable<Packet>, options?: WriteOptions): Promise<void> {
     if (this.#closing) throw new CaptureError('ERR_CLOSED', 'the savefile is closed')
@@ -127,7 +132,11 @@ export class SavefileWriter implements AsyncDisposable {
     await this.#writeOut(writeSize)
   }
 
-  /** Writes all packets collected so far. Resolves when the system has taken them. */
+  /**
+   * Writes what is buffered. Resolves when the system has it.
+   *
+   * @throws CaptureError (the promise rejects) the error that ended the writing.
+   */
   async flush(): Promise<void> {
     await this.#writeOut(1)
     await this.#writing
@@ -150,16 +159,16 @@ export class SavefileWriter implements AsyncDisposable {
   }
 
   /**
-   * Completes the file, and gives it its name. Calling it again does nothing more.
+   * Completes the file and gives it its name. Calling it again returns the same promise.
    *
-   * @throws CaptureError (the promise rejects) the error that writing has ended with.
+   * @throws CaptureError (the promise rejects) the error that ended the writing.
    */
   close(): Promise<SavefileCounts> {
     this.#closing ??= this.#close()
     return this.#closing
   }
 
-  /** As {@link close}, for `await using`. */
+  /** {@link close}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

@@ -25,9 +25,9 @@ const progressInterval = 100
 const workAtOnce = 2048
 
 /**
- * A savefile that is being read, from its start to its end, once. {@link openFile} makes one.
+ * A savefile that is read once, from start to end. Created by {@link openFile}.
  *
- * It is read a few chunks ahead and no further: an iteration that does not go on holds it up. It keeps the process
+ * It is read a few chunks ahead and no further: an iteration that pauses pauses the reading. It keeps the process
  * running only while an iteration waits. At the end of the file, or of an iteration that fails, it closes itself.
  */
 export class Savefile extends EventEmitter<SavefileEvents> implements AsyncIterable<Chunk>, AsyncDisposable {
@@ -114,31 +114,31 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     return this
   }
 
-  /** The file's format, told by its content. */
+  /** The format of the file, recognised by its content. */
   get format(): 'pcap' | 'pcapng' {
     return this.#contents.format
   }
 
-  /** Its sections as far as they are known by now, the latest 1024 of them (or 8 MiB). A pcap file has one. */
+  /** The sections read so far, the latest 1024 of them (or 8 MiB). A pcap file has one. */
   get sections(): readonly SavefileSection[] {
     return this.#contents.sections
   }
 
   /**
-   * Its interfaces as far as they are known by now, selected or not: when the file was opened, those that stand in front
-   * of the first packet (of a stream, as far as its bytes had come); then those in front of the packets delivered. Of past sections only the
-   * latest 4096 are kept, and 8 MiB of what the file says of them.
+   * The interfaces read so far, selected or not: after opening, those in front of the first packet (of a stream, as far
+   * as its bytes had arrived); later those in front of the packets delivered. Of past sections only the latest 4096 are
+   * kept, and 8 MiB of their descriptions.
    */
   get interfaces(): readonly SavefileInterface[] {
     return this.#contents.interfaces
   }
 
-  /** The blocks beside packets that `keep` asked for, as far as they were read. */
+  /** The blocks read so far of the kinds that `keep` names. */
   get blocks(): readonly SavefileBlock[] {
     return this.#contents.blocks
   }
 
-  /** How far it is. After the end it stays as it was last. */
+  /** The ledger of the file. After the end it stays as it was last. */
   stats(): SavefileStats {
     if (!this.#closing) {
       const { bytesRead, unpacked, packets, unselected, filtered, skippedBlocks, clampedTimes } = this.#native.stats()
@@ -158,23 +158,24 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   }
 
   /**
-   * Chunk after chunk, to the end of the file. A chunk is released when the loop asks for the next one, or ends; to keep
-   * one, `chunk.retain()`. Leaving the loop does not close the file: another one goes on from there.
+   * Chunk after chunk, to the end of the file. A chunk is released when the loop asks for the next one, or ends; to
+   * keep one, use {@link Chunk.retain}. Leaving the loop does not close the file: another loop continues from there.
    *
-   * Where the file is damaged or cut short, everything before that is delivered; then the loop throws.
+   * If the file is damaged or cut short, everything before that is delivered; then the loop throws.
    *
-   * @throws CaptureError `ERR_FILE_DAMAGED`, `ERR_FILE_TRUNCATED` with `offset`; `ERR_FILE_FORMAT` where a later section
-   * is of a version that cannot be read; `ERR_FILTER_TOO_LARGE`, `ERR_SYSTEM`. At the end of the file `ERR_NO_INTERFACE`
-   * where nothing of it was selected, and `ERR_PATTERN` where a function among the patterns threw: what it was asked
-   * about is not selected. What the source stream failed with, or the reason of an aborted signal, as it is.
+   * @throws CaptureError `ERR_FILE_DAMAGED`, `ERR_FILE_TRUNCATED` with `offset`; `ERR_FILE_FORMAT` if a later section
+   *   is of a version that cannot be read; `ERR_FILTER_TOO_LARGE`, `ERR_SYSTEM`. At the end of the file
+   *   `ERR_NO_INTERFACE` if nothing of it was selected, and `ERR_PATTERN` if a function among the patterns threw (the
+   *   interface that it was called with is not selected). The error of a source stream, and the reason of an aborted
+   *   signal, are thrown as they are.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Chunk> {
     return iterateChunks(() => this.#next())
   }
 
   /**
-   * Packet after packet, for convenience: much slower than chunks. A packet is good until its chunk's last packet was
-   * asked past; to keep one, `packet.copy()`.
+   * Packet after packet, for convenience: much slower than chunks. A packet is valid until the loop asks for the first
+   * packet of the next chunk; to keep one, use {@link Packet.copy}.
    */
   async *packets(): AsyncGenerator<Packet, void, undefined> {
     for await (const chunk of this) yield* chunk
@@ -182,14 +183,14 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
 
   /**
    * Closes the file: chunks that are lent out are released, iterations end, a source stream is destroyed. Resolves when
-   * the reader's thread is gone. Legal in any state, any number of times.
+   * the reader's thread has ended. Legal in any state, any number of times; never rejects.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
   }
 
-  /** As {@link close}, for `await using`. */
+  /** {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

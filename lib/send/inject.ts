@@ -16,38 +16,39 @@ import { type InjectorHandle, native } from './native.js'
 import { SendLedger, type SendResult } from './send-result.js'
 
 /**
- * Frames to send: one, or an iterable of many (an array, a generator, a {@link Chunk}).
+ * Frames to send: one, or an iterable of them (an array, a generator, a {@link Chunk}).
  *
- * A Uint8Array (a Buffer is one) goes out as it is, from the link-layer header on; without a header on a device that has
- * none (tun). It may contain a VLAN tag. A {@link Packet} goes out as it was on the wire: a VLAN tag that the kernel had
- * taken out is put back, a TCP or UDP checksum that it had left to the device is filled in, and a TCP super-frame is
- * divided into segments of the interface's MTU (by the kernel, or the device where it can).
+ * A Uint8Array (a Buffer is one) is sent as it is, from the link-layer header on, or without one on a device that has
+ * none (tun). It may contain a VLAN tag. A {@link Packet} is sent as it was on the wire: a VLAN tag that the kernel
+ * took out is put back, a TCP or UDP checksum that it left to the device is filled in, and a TCP super-frame is divided
+ * into segments of the interface's MTU (by the kernel, or by the device if it can).
  */
 export type Frames = Uint8Array | Packet | Iterable<Uint8Array | Packet>
 
 /** Options of {@link Injector.open}. */
 export interface InjectorOptions {
   /**
-   * Path of the network namespace that the interface is in, such as `/run/netns/blue`; needs CAP_SYS_ADMIN. Default:
-   * that of this process.
+   * Path of the network namespace of the interface, such as `/run/netns/blue`; needs CAP_SYS_ADMIN. Default: the one of
+   * this process.
    */
   netns?: string | undefined
   /**
-   * Milliseconds that frames may wait for room in the send buffer or in the interface's queue, counted from when the
-   * last one went through; after that each is tried once, and refused as `no-room`, until one goes through again. 0 to
-   * 3600000, default 1000.
+   * Milliseconds that frames may wait for room in the send buffer or in the queue of the interface, since the last one
+   * was sent. After that each frame is tried once and refused as `no-room`, until one is sent again. 0 to 3600000,
+   * default 1000.
    */
   maxWait?: number | undefined
   /**
-   * Past the interface's queueing discipline, straight to the device (PACKET_QDISC_BYPASS): faster, but taps on the
-   * interface (tcpdump, a Capture on it) do not see the frames go out, and traffic shaping does not apply. Default false.
+   * Send past the queueing discipline of the interface, directly to the device (PACKET_QDISC_BYPASS): faster, but taps
+   * on the interface (tcpdump, a Capture on it) do not see the frames, and traffic shaping does not apply. Default
+   * false.
    */
   bypassQueue?: boolean | undefined
 }
 
 /** Options of {@link Injector.send}. */
 export interface SendOptions {
-  /** Aborting ends the sending at once: the promise rejects with the signal's reason. */
+  /** Aborting it ends the sending at once: the promise rejects with the signal's reason. */
   signal?: AbortSignal | undefined
 }
 
@@ -57,18 +58,18 @@ export interface InjectOptions extends InjectorOptions, SendOptions {}
 const injectorKeys = ['netns', 'maxWait', 'bypassQueue'] as const
 
 /**
- * Sends frames out of one interface, time and again over one socket, which receives nothing.
+ * Sends frames on one interface, any number of times, through one socket that receives nothing.
  *
  * ```ts
  * await using injector = await Injector.open('eth1')
  * for await (const chunk of capture) await injector.send(chunk)
  * ```
  *
- * It keeps to the device that had the name when it was opened, also when that is renamed; when the device is gone every
- * frame is refused, `interface-gone`. An open injector does not keep the process running; a send does.
+ * It is bound to the device that had the name when it was opened, also after a rename. When the device is gone, every
+ * frame is refused as `interface-gone`. An open injector does not keep the process running; a send in progress does.
  */
 export class Injector implements AsyncDisposable {
-  /** The interface, as it was when this was opened. */
+  /** The interface, as it was when the injector was opened. */
   readonly interface: NetworkInterface
   readonly #handle: InjectorHandle
   readonly #packer = new FramePacker()
@@ -82,9 +83,9 @@ export class Injector implements AsyncDisposable {
   /**
    * Opens an injector.
    *
-   * @param interfaceName Its name, or one of its alternative names.
+   * @param interfaceName The name of the interface, or one of its alternative names.
    * @throws CaptureError (the promise rejects) `ERR_OPTION`, `ERR_NO_INTERFACE`, `ERR_PERMISSION` (the message names
-   * what is missing, CAP_NET_RAW as a rule, and how to grant it), `ERR_NATIVE_UNAVAILABLE`, `ERR_SYSTEM`.
+   *   the missing capability, usually CAP_NET_RAW, and how to grant it), `ERR_NATIVE_UNAVAILABLE`, `ERR_SYSTEM`.
    */
   static async open(interfaceName: string, options?: InjectorOptions): Promise<Injector> {
     const { netns, maxWait, bypassQueue } = normaliseInjector(checkGroup(options, 'options', injectorKeys))
@@ -104,17 +105,17 @@ export class Injector implements AsyncDisposable {
   }
 
   /**
-   * Sends frames in their order, many with one system call, off the event loop. What several calls send goes out one
-   * call after the other.
+   * Sends frames in their order, many with one system call, off the event loop. Several calls are executed one after
+   * another.
    *
-   * The frames are copied part by part, at most 256 KiB (or one longer frame) at a time, while the sending goes on: leave
-   * them as they are until it is done.
+   * The frames are copied in parts, at most 256 KiB (or one longer frame) at a time, while the sending is in progress:
+   * do not change them until it is done.
    *
-   * @returns What became of them, once each was sent or refused: refusals do not reject.
-   * @throws CaptureError (the promise rejects) `ERR_OPTION`: something is not a frame; what an iterable (other than an
-   * array) brought before it may have been sent. `ERR_CLOSED`: closed before all of them were sent. `ERR_RELEASED`: a
-   * packet whose chunk is released. What the iterable throws, and an aborted signal's reason, are thrown as they are.
-   * {@link stats} tells what was sent by then.
+   * @returns What became of them, once each was sent or refused. Refusals do not reject.
+   * @throws CaptureError (the promise rejects) `ERR_OPTION`: something is not a frame; frames before it from an
+   *   iterable (other than an array) may have been sent. `ERR_CLOSED`: closed before all of them were sent.
+   *   `ERR_RELEASED`: a packet whose chunk is released. What the iterable throws, and the reason of an aborted signal,
+   *   are thrown as they are. {@link stats} reports what was sent until then.
    */
   async send(frames: Frames, options?: SendOptions): Promise<SendResult> {
     const { signal } = checkGroup(options, 'options', ['signal'])
@@ -126,21 +127,21 @@ export class Injector implements AsyncDisposable {
     return done
   }
 
-  /** What became of all frames since the opening. Positions count all of them together. */
+  /** What became of all frames since the injector was opened. Positions count all of them together. */
   stats(): SendResult {
     return this.#total.result()
   }
 
   /**
-   * Ends what is being sent, and closes the socket. Resolves when that is done (the kernel takes some 10 ms for it).
-   * Legal in any state, any number of times.
+   * Ends a send in progress, and closes the socket. Resolves when that is done (the kernel takes some 10 ms). Legal in
+   * any state, any number of times.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
   }
 
-  /** As {@link close}, for `await using`. */
+  /** {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
@@ -190,14 +191,14 @@ export class Injector implements AsyncDisposable {
 }
 
 /**
- * Sends frames out of an interface: opens an {@link Injector}, sends, and closes it. To send more than once, open one:
- * the kernel takes some 10 ms to close a packet socket.
+ * Sends frames on an interface: opens an {@link Injector}, sends, and closes it. To send more than once, open one: the
+ * kernel takes some 10 ms to close a packet socket.
  *
  * ```ts
  * const { sent, refusals } = await inject('eth1', frames)
  * ```
  *
- * @param interfaceName Its name, or one of its alternative names.
+ * @param interfaceName The name of the interface, or one of its alternative names.
  * @returns What became of the frames, as of {@link Injector.send}.
  * @throws CaptureError (the promise rejects) as {@link Injector.open} and {@link Injector.send} do.
  */

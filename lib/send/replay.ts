@@ -11,57 +11,57 @@ export interface ReplayOptions extends InjectorOptions {
   /** The interface to send on: its name, or one of its alternative names. */
   interface: string
   /**
-   * How many times as fast as in the file, above 0: 2 halves every gap. `'fastest'` sends as fast as the interface takes
-   * it. Default 1: the file's own timing.
+   * How many times as fast as in the file, above 0 up to 1e9: 2 halves every gap. `'fastest'`: as fast as the interface
+   * takes the packets. Default 1: the timing of the file.
    */
   speed?: number | 'fastest' | undefined
-  /** How often the file is sent: a whole number from 1, or Infinity: until `signal` is aborted. Default 1. */
+  /** How many times the file is sent: a whole number from 1, or Infinity: until `signal` is aborted. Default 1. */
   loop?: number | undefined
   /**
-   * Milliseconds: a longer silence in the file counts as this much, before `speed` is applied. A packet whose date is
-   * wrong then holds up the others no longer than that. 0 to 86400000. Default: silences are kept.
+   * Milliseconds: a longer gap in the file is shortened to this, before `speed` is applied, so that a packet with a
+   * wrong date delays the others no longer. 0 to 86400000. Default: gaps are kept.
    */
   maxGap?: number | undefined
   /**
-   * A pcap-filter(7) expression: only packets that it accepts are sent, at their time. Default: none, every packet.
+   * A pcap-filter(7) expression: only packets that it accepts are sent, at their times. Default: none, every packet.
    */
   filter?: string | undefined
-  /** Aborting ends it at once: the promise rejects with the signal's reason. */
+  /** Aborting it ends the replay at once: the promise rejects with the signal's reason. */
   signal?: AbortSignal | undefined
-  /** Called twice a second while it runs, and once when it has ended, however it has. What it throws ends the replay. */
+  /** Called twice a second while it runs, and once at the end, also after an error. An exception ends the replay. */
   onProgress?: ((progress: ReplayProgress) => void) | undefined
 }
 
 /** How far a replay has come. */
 export interface ReplayProgress {
-  /** Packets so far, those of all passes together: sent or refused. */
+  /** Packets so far, of all passes together: sent or refused. */
   readonly packets: number
   /** Frames that the kernel took. */
   readonly sent: number
-  /** Their bytes. */
+  /** Bytes of these frames. */
   readonly bytes: number
-  /** Packets that were not sent. */
+  /** Packets that were refused. */
   readonly refused: number
-  /** Passes through the file that have begun. */
+  /** Passes through the file that were begun. */
   readonly passes: number
   /** Seconds since the first packet was due. */
   readonly seconds: number
 }
 
-/** What became of the packets of a file. Positions count the packets of a pass, those that the filter accepts, from 0. */
+/** What became of the packets of a file. Positions count the packets of a pass that the filter accepts, from 0. */
 export interface ReplayResult extends SendResult {
   /** Passes through the file. */
   readonly passes: number
-  /** Seconds from when the first packet was due until the last was sent. */
+  /** Seconds from the time at which the first packet was due until the last one was sent. */
   readonly seconds: number
-  /** Packets sent per second of these; 0 where none was sent. */
+  /** Packets sent per second of these; 0 if none was sent. */
   readonly packetsPerSecond: number
   /**
-   * How long after their time packets were given to the kernel, in milliseconds; `undefined` with `speed: 'fastest'`.
-   * None is ever early.
+   * How much later than their times packets were given to the kernel, in milliseconds; `undefined` with `speed:
+   * 'fastest'`. No packet is early.
    */
   readonly lateness: { readonly mean: number; readonly max: number } | undefined
-  /** What the reader of the file had to say, such as that the filter means nothing for some of the packets. */
+  /** Remarks on the file, such as that the filter does not apply to some packets. */
   readonly warnings: readonly string[]
 }
 
@@ -69,29 +69,30 @@ export interface ReplayResult extends SendResult {
 const maxSpeed = 1e9
 
 /**
- * Sends the packets of a pcap or pcapng file (plain or compressed, as `openFile` reads it) out of an interface: with the
- * timing that they have in the file, faster or slower, or as fast as it goes.
+ * Sends the packets of a pcap or pcapng file (plain or compressed, as {@link openFile} reads it) on an interface: with
+ * the timing of the file, faster or slower, or as fast as possible.
  *
  * ```ts
  * const { sent, refusals } = await replay('traffic.pcap', { interface: 'eth1', speed: 2, loop: 10 })
  * ```
  *
- * A thread of its own reads and sends: a busy event loop does not disturb it. No packet is sent ahead of its time, which
- * is counted from the first packet on (that the filter accepts); one that is late is sent at once and does not put off
- * the others. How exact it is depends on the machine: on an idle one packets are some tens of microseconds late;
- * `lateness` tells how it was. What is due at the same time goes to the kernel with one system call. Packets keep the order of the file, also
- * where their times do not. A further pass begins with the last packet of the one before.
+ * A thread of its own reads and sends: a busy event loop does not disturb it. No packet is sent before its time, which
+ * counts from the first packet (that the filter accepts). One that is late is sent at once and does not delay the
+ * others. The accuracy depends on the machine: on an idle one packets are some tens of microseconds late; `lateness`
+ * reports it. Packets that are due at the same time are given to the kernel with one system call. Packets keep the
+ * order of the file, even if their times do not. A further pass begins with the last packet of the one before.
  *
- * Packets that were cut when they were captured (`truncated`), or begin otherwise than what the interface sends
- * (`link-type`), are refused and counted, as is what the kernel refuses. Bytes go out as they are: addresses and checksums
- * are the file's (but for TCP and UDP checksums that the capturing kernel had left to the device: they are filled in), and a frame check sequence that a file contains is sent as if it were data.
+ * Packets that were cut when they were captured (`truncated`), or whose link type is not that of the interface
+ * (`link-type`), are refused and counted, as are those that the kernel refuses. Bytes are sent as they are: addresses
+ * and checksums are the file's (except TCP and UDP checksums that the capturing kernel had left to the device: they are
+ * filled in), and a frame check sequence that a file contains is sent as data.
  *
  * @param file Path of a regular file.
- * @returns What became of the packets, once the socket is closed: refusals do not reject.
+ * @returns What became of the packets, once the socket is closed. Refusals do not reject.
  * @throws CaptureError (the promise rejects) `ERR_OPTION` (also: not a regular file), `ERR_NO_INTERFACE`,
- * `ERR_PERMISSION`, `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`; `ERR_FILE_FORMAT`, `ERR_FILE_DAMAGED`,
- * `ERR_FILE_TRUNCATED` (what stands before that place of the file has been sent); `ERR_NATIVE_UNAVAILABLE`, `ERR_SYSTEM` (also: no such file). An aborted
- * signal's reason is thrown as it is.
+ *   `ERR_PERMISSION`, `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`; `ERR_FILE_FORMAT`, `ERR_FILE_DAMAGED`,
+ *   `ERR_FILE_TRUNCATED` (the packets before that position have been sent); `ERR_NATIVE_UNAVAILABLE`, `ERR_SYSTEM`
+ *   (also: no such file). The reason of an aborted signal is thrown as it is.
  */
 export async function replay(file: string, options: ReplayOptions): Promise<ReplayResult> {
   const { settings, signal, onProgress } = normaliseReplay(file, options)

@@ -2,20 +2,20 @@ import { getSystemErrorName } from 'node:util'
 import type { NativeTally } from './native.js'
 
 /**
- * Why a frame was not sent:
+ * Why a frame was not sent.
  *
  * - `too-short`: shorter than the link layer's header (Ethernet: 14 bytes), or empty.
- * - `too-long`: longer than the interface's MTU and the link layer's header allow (for Ethernet 4 bytes more where the
+ * - `too-long`: longer than the interface's MTU and the link layer's header allow (for Ethernet 4 bytes more if the
  *   frame begins with an 802.1Q tag).
  * - `interface-down`: the interface is down.
- * - `interface-gone`: the interface is no more, or has moved to another network namespace.
+ * - `interface-gone`: the interface is gone, or has moved to another network namespace.
  * - `no-room`: the send buffer or the interface's queue stayed full for longer than `maxWait`. What a filter on the way
  *   out (tc, nftables) drops may look the same.
- * - `truncated`: a captured packet of which bytes are missing.
- * - `link-type`: a captured packet that begins otherwise than what the interface sends (raw IP for an Ethernet device).
- * - `checksum`: a captured packet whose checksum the kernel had left to the device, of a protocol for which it cannot be
- *   finished (all but TCP and UDP in IPv4 and IPv6, without a tunnel).
- * - `other`: anything else that the kernel may answer; see `errno`.
+ * - `truncated`: a captured packet that was cut at the snapshot length.
+ * - `checksum`: a captured packet whose checksum the kernel had left to the device, of a protocol for which it cannot
+ *   be completed (all except TCP and UDP in IPv4 and IPv6, without a tunnel).
+ * - `link-type`: a captured packet whose link type is not that of the interface (raw IP for an Ethernet device).
+ * - `other`: anything else that the kernel may answer, see `errno`.
  */
 export type RefusalCause =
   | 'too-short'
@@ -31,25 +31,25 @@ export type RefusalCause =
 /** The frames that were refused for one cause. */
 export interface Refusal {
   readonly cause: RefusalCause
-  /** The system's error number (errno(3)), positive; `undefined` where the kernel was not asked. */
+  /** The system's error number (errno(3)), positive; `undefined` if the kernel was not involved. */
   readonly errno: number | undefined
   /** Its name, such as `EMSGSIZE`. */
   readonly errorName: string | undefined
-  /** How many frames. */
+  /** Number of frames. */
   readonly count: number
-  /** Which they were, counted from 0: the first hundred. */
+  /** Their positions, from 0: the first hundred. */
   readonly positions: readonly number[]
 }
 
 /** What became of frames: each was sent, or refused for a cause. */
 export interface SendResult {
-  /** Frames that the kernel took. (What a device drops after that stands in its own counters.) */
+  /** Frames that the kernel accepted. (What a device drops after that is in its own counters.) */
   readonly sent: number
-  /** Their bytes, from the link-layer header on. */
+  /** Bytes of these frames, from the link-layer header on. */
   readonly bytes: number
   /** Frames that were not sent. */
   readonly refused: number
-  /** The same by cause, in the order in which the causes first occurred. */
+  /** The refused frames by cause, in the order in which the causes first occurred. */
   readonly refusals: readonly Refusal[]
 }
 
