@@ -1,4 +1,4 @@
-// The class behind lib/savefile/savefile.ts: hands news and chunks over, takes a stream's bytes, and ends with its
+// The class behind lib/savefile/savefile.ts: hands events and chunks over, takes a stream's bytes, and ends with its
 // environment.
 #include <fcntl.h>
 
@@ -90,11 +90,11 @@ class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
 
   js::Value nextEvent(const js::CallbackInfo& info) {
     if (!reader_) return info.Env().Undefined();
-    const auto news = reader_->nextEvent();
-    return news ? savefileEventToJs(info.Env(), *news) : info.Env().Undefined();
+    const auto event = reader_->nextEvent();
+    return event ? savefileEventToJs(info.Env(), *event) : info.Env().Undefined();
   }
 
-  // nextChunk(meta: ArrayBuffer): ArrayBuffer, or 0: none yet, a wake-up will come; 1: news first; 2: no more.
+  // nextChunk(meta: ArrayBuffer): ArrayBuffer, or 0: none yet, a wake-up will come; 1: events first; 2: no more.
   js::Value nextChunk(const js::CallbackInfo& info) {
     if (!reader_) return js::Number::New(info.Env(), 2);
     std::optional<SavefileChunk> chunk;

@@ -26,7 +26,7 @@ js::Array optionList(js::Env env, const std::vector<FileOption>& options) {
   return list;
 }
 
-// Each kind of news as an object { kind, … }.
+// Each kind of event as an object { kind, … }.
 struct ToJs {
   js::Env env;
 
@@ -75,6 +75,6 @@ struct ToJs {
 
 }  // namespace
 
-js::Value savefileEventToJs(js::Env env, const SavefileEvent& news) { return std::visit(ToJs{env}, news); }
+js::Value savefileEventToJs(js::Env env, const SavefileEvent& event) { return std::visit(ToJs{env}, event); }
 
 }  // namespace ringtap::binding

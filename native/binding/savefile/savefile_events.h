@@ -6,6 +6,6 @@
 
 namespace ringtap::binding {
 
-[[nodiscard]] js::Value savefileEventToJs(js::Env env, const SavefileEvent& news);
+[[nodiscard]] js::Value savefileEventToJs(js::Env env, const SavefileEvent& event);
 
 }  // namespace ringtap::binding

@@ -42,10 +42,10 @@ class ReplayTask {
     if (!injector) return injector.error();
     const auto open = [this] {
       // Each pass has the same to say.
-      const auto hear = [this, first = !std::exchange(opened_, true)](SavefileEvent& news) {
-        if (auto* warning = std::get_if<SavefileWarning>(&news); warning && first) warnings_.push_back(warning->text);
+      const auto onEvent = [this, first = !std::exchange(opened_, true)](SavefileEvent& event) {
+        if (auto* warning = std::get_if<SavefileWarning>(&event); warning && first) warnings_.push_back(warning->text);
       };
-      return SavefileSource::open(request_.file, request_.savefile, hear);
+      return SavefileSource::open(request_.file, request_.savefile, onEvent);
     };
     ReplaySender* sender;
     {

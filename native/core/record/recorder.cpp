@@ -132,12 +132,12 @@ void Recorder::drop(Lease lease) {
     }
   });
   std::unique_lock lock(mutex_);
-  const bool news = stats_.dropped == 0;
+  const bool first = stats_.dropped == 0;
   stats_.dropped += dropped;
   for (const auto& [device, packets] : devices) droppedOf_[device] += packets;
   lock.unlock();
   ++done_;
-  if (news) context_->wake();
+  if (first) context_->wake();
 }
 
 void Recorder::dropAll() {
@@ -218,11 +218,11 @@ void Recorder::write(Lease& lease) {
   });
   lease.read([this](std::byte* content, const TakenBlock& taken) { stream_.add(content, taken); });
   std::unique_lock lock(mutex_);
-  const bool news = stats_.otherLinkType == 0 && stream_.otherLinkType() > 0;
+  const bool first = stats_.otherLinkType == 0 && stream_.otherLinkType() > 0;
   stats_.otherLinkType = stream_.otherLinkType();
   lock.unlock();
   ++done_;
-  if (news) context_->wake();
+  if (first) context_->wake();
 }
 
 // Brings the sink's bytes to the files, each up to its cut.
@@ -296,7 +296,7 @@ void Recorder::endFile() {
   if (stream_.sink().size() > 0 && !flush()) return;
   stream_.cut();
   const auto last = stream_.cuts().front();
-  // Begun in advance, and nothing came that could be told, no loss either.
+  // Begun in advance, and nothing came that a file could contain, not even a loss.
   const bool silent = last.end == 0 || stream_.format() == SavefileFormat::Pcap;
   if (silent && last.counts.packets == 0 && stats().files > 0) {
     files_.discard();
@@ -324,8 +324,8 @@ void Recorder::tell(CompleteFile file) {
   {
     std::lock_guard lock(mutex_);
     ++stats_.files;
-    news_.push_back(std::move(file));
-    if (news_.size() > kMaxEvents) news_.pop_front();
+    completeFiles_.push_back(std::move(file));
+    if (completeFiles_.size() > kMaxEvents) completeFiles_.pop_front();
   }
   context_->wake();
 }
@@ -340,9 +340,9 @@ void Recorder::tell(Error error) {
 
 std::optional<CompleteFile> Recorder::nextFile() {
   std::lock_guard lock(mutex_);
-  if (news_.empty()) return std::nullopt;
-  CompleteFile file = std::move(news_.front());
-  news_.pop_front();
+  if (completeFiles_.empty()) return std::nullopt;
+  CompleteFile file = std::move(completeFiles_.front());
+  completeFiles_.pop_front();
   return file;
 }
 

@@ -51,7 +51,7 @@ class Recorder {
     std::function<Losses()> inRing;
     std::function<std::uint64_t(const std::string& name)> speed;  // as RecordingStream's
     std::function<void(const Recorder&)> detach;                  // no further block for this one
-    std::function<void()> wake;                                   // there is news; called without a lock
+    std::function<void()> wake;                                   // something has changed; called without a lock
   };
 
   // Begins the first file.
@@ -121,7 +121,7 @@ class Recorder {
   bool started_ = false;    // the thread may begin
   bool finished_ = false;   // nothing comes any more
   bool undecided_ = false;  // and no answers
-  std::deque<CompleteFile> news_;
+  std::deque<CompleteFile> completeFiles_;
   std::deque<Error> faults_;
   RecorderStats stats_;
   std::map<InterfaceId, std::uint64_t> droppedOf_;  // so far

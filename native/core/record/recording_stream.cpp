@@ -29,8 +29,8 @@ RecordingStream::RecordingStream(RecordingForm form)
 
 void RecordingStream::start(Sources sources) {
   sources_.emplace(std::move(sources));
-  toldInRing_ = sources_->inRing();
-  toldByRecorder_ = sources_->byRecorder();
+  reportedInRing_ = sources_->inRing();
+  reportedByRecorder_ = sources_->byRecorder();
   begin();
 }
 
@@ -128,18 +128,18 @@ void RecordingStream::addStatistics() {
   const auto byRecorder = sources_->byRecorder();
   std::map<InterfaceId, Loss> losses;
   for (const auto& [device, count] : inRing.ofDevice) {
-    std::uint64_t& told = toldInRing_.ofDevice[device];
-    if (count <= told) continue;
-    losses[device].inRing = count - told;
-    told = count;
+    std::uint64_t& reported = reportedInRing_.ofDevice[device];
+    if (count <= reported) continue;
+    losses[device].inRing = count - reported;
+    reported = count;
   }
   for (const auto& [device, count] : byRecorder) {
-    std::uint64_t& told = toldByRecorder_[device];
-    if (count > told) losses[device].byRecorder = count - told;
-    told = count;
+    std::uint64_t& reported = reportedByRecorder_[device];
+    if (count > reported) losses[device].byRecorder = count - reported;
+    reported = count;
   }
-  const std::uint64_t lost = inRing.inRing - std::min(toldInRing_.inRing, inRing.inRing);
-  toldInRing_.inRing = inRing.inRing;
+  const std::uint64_t lost = inRing.inRing - std::min(reportedInRing_.inRing, inRing.inRing);
+  reportedInRing_.inRing = inRing.inRing;
 
   // A device of which nothing else is in the file has its losses there all the same.
   for (const auto& [device, loss] : losses) {

@@ -105,8 +105,8 @@ class RecordingStream {
   bool steady_ = false;       // in the present block no index changes its meaning
   std::uint64_t began_ = 0;   // the file, nanoseconds since 1970
   Clock::time_point firstPacket_;
-  Losses toldInRing_;  // by the files so far
-  std::map<InterfaceId, std::uint64_t> toldByRecorder_;
+  Losses reportedInRing_;  // by the files so far
+  std::map<InterfaceId, std::uint64_t> reportedByRecorder_;
   std::uint16_t linkType_;  // pcap: of the files, 0 as long as that is open
   std::uint64_t packets_ = 0;
   std::uint64_t otherLinkType_ = 0;

@@ -72,7 +72,7 @@ class SavefileConverter::Input {
   std::uint32_t sections = 0;
   // By index in the file; of the sections of which packets may come.
   std::unordered_map<std::uint32_t, Interface> interfaces;
-  bool complained = false;  // of a block that is not carried over
+  bool warned = false;  // of a block that is not carried over
   Record record{};
   std::uint64_t timestamp = 0;
 
@@ -134,7 +134,7 @@ Result<std::unique_ptr<SavefileConverter::Input>> SavefileConverter::openInput(c
   auto input = std::make_unique<Input>();
   input->path = path;
   auto source = SavefileSource::open(path, configOf(options_),
-                                     [this, to = input.get()](SavefileEvent& news) { hear(*to, news); });
+                                     [this, to = input.get()](SavefileEvent& event) { handle(*to, event); });
   if (!source) return source.error();
   input->source = std::move(*source);
   std::lock_guard lock(mutex_);
@@ -159,12 +159,12 @@ void SavefileConverter::closeInputs() {
 
 // Everything comes in the order of the file: what stands in front of a packet before it, and behind the packets of the
 // block before.
-void SavefileConverter::hear(Input& input, SavefileEvent& news) {
-  if (auto* section = std::get_if<FileSection>(&news)) {
+void SavefileConverter::handle(Input& input, SavefileEvent& event) {
+  if (auto* section = std::get_if<FileSection>(&event)) {
     if (section->fresh) input.interfaces.clear();
     input.section = std::move(*section);
     ++input.sections;
-  } else if (auto* interface = std::get_if<FileInterface>(&news)) {
+  } else if (auto* interface = std::get_if<FileInterface>(&event)) {
     if (options_.selecting) {
       const bool selected = ask(input, *interface);
       input.source->decide(interface->index, selected);
@@ -174,9 +174,9 @@ void SavefileConverter::hear(Input& input, SavefileEvent& news) {
     Input::Interface& one = input.interfaces[interface->index];
     one.described = describe(*interface, input.section.bigEndian);
     if (!first_) first_ = one.described;
-  } else if (auto* block = std::get_if<FileBlock>(&news)) {
+  } else if (auto* block = std::get_if<FileBlock>(&event)) {
     keep(input, *block);
-  } else if (auto* warning = std::get_if<SavefileWarning>(&news)) {
+  } else if (auto* warning = std::get_if<SavefileWarning>(&event)) {
     warnings_.push_back(input.path + ": " + warning->text);
   }
 }
@@ -193,30 +193,30 @@ bool SavefileConverter::ask(const Input& input, const FileInterface& interface) 
   return answer_.value_or(false);
 }
 
-// Names and secrets are about all packets behind them, also those in later files. What custom blocks are about nobody
-// knows: they keep their place.
+// Names and secrets are about all packets behind them, also those in later files. The meaning of custom blocks
+// is not known: they keep their place.
 void SavefileConverter::keep(Input& input, const FileBlock& block) {
   if (failure_) return;
-  const auto complain = [&](const char* why) {
-    if (std::exchange(input.complained, true)) return;
+  const auto warnOnce = [&](const char* why) {
+    if (std::exchange(input.warned, true)) return;
     warnings_.push_back(input.path + ": the block of type " + std::to_string(block.type) + " at byte " +
                         std::to_string(block.offset) + " is not carried over, nor may be others: " + why);
   };
-  const auto carried = passThrough(block);
-  if (!carried) {
-    return complain(block.type == savefile::kCustomOnce ? "it says that it must not be copied"
+  const auto converted = passThrough(block);
+  if (!converted) {
+    return warnOnce(block.type == savefile::kCustomOnce ? "it says that it must not be copied"
                                                         : "it is damaged, or has numbers of the other byte order at "
                                                           "places that are not known");
   }
   if (block.type != savefile::kCustom) {
-    std::string all(reinterpret_cast<const char*>(&carried->type), sizeof carried->type);
-    all.append(carried->body.begin(), carried->body.end());
+    std::string all(reinterpret_cast<const char*>(&converted->type), sizeof converted->type);
+    all.append(converted->body.begin(), converted->body.end());
     if (known_.contains(all)) return;
-    if (all.size() > kMaxPassthrough - carriedBytes_) return complain("there are more than 16 MiB of them");
-    carriedBytes_ += all.size();
-    carried_.push_back(&*known_.insert(std::move(all)).first);
+    if (all.size() > kMaxPassthrough - passedThroughBytes_) return warnOnce("there are more than 16 MiB of them");
+    passedThroughBytes_ += all.size();
+    passedThrough_.push_back(&*known_.insert(std::move(all)).first);
   }
-  writer_.block(carried->type, carried->body);
+  writer_.block(converted->type, converted->body);
   if (sink_.size() < kWriteAtOnce) return;
   if (auto flushed = flush(); !flushed) {
     failure_ = std::move(flushed.error());
@@ -343,7 +343,7 @@ Result<> SavefileConverter::beginFile() {
   interfaces_.clear();
   interfaceBytes_ = 0;
   writer_.begin();
-  for (const std::string* block : carried_) {
+  for (const std::string* block : passedThrough_) {
     std::uint32_t type;
     std::memcpy(&type, block->data(), sizeof type);
     const auto* body = reinterpret_cast<const std::uint8_t*>(block->data()) + sizeof type;
@@ -353,7 +353,7 @@ Result<> SavefileConverter::beginFile() {
 }
 
 Result<> SavefileConverter::endFile() {
-  // Without a packet it tells of an interface all the same: other programs cannot do with files that have none.
+  // A file without packets describes an interface all the same: other programs do not read files that have none.
   if (interfaces_.empty() && first_) (void)writer_.add(*first_);
   writer_.end();
   if (auto flushed = flush(); !flushed) return flushed;

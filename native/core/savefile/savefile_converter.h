@@ -34,7 +34,7 @@ struct ConvertOptions {
   std::optional<std::string> filter;
   bool selecting = false;           // each interface waits for answer()
   bool keepDamaged = false;         // an input that is damaged or cut ends there, with a warning, instead of all of it
-  std::vector<std::uint32_t> keep;  // types of blocks that are carried over (passthrough_block.h); pcapng
+  std::vector<std::uint32_t> keep;  // types of blocks that are copied (passthrough_block.h); pcapng
   FileSetOptions files;
   SavefileForm form;
   // When a file is complete: before the packet with which it would be larger, hold more, or reach further from its
@@ -89,7 +89,7 @@ class SavefileConverter {
   Result<> mergeByTime();
   Result<> append();
   Result<std::unique_ptr<Input>> openInput(const std::string& path);
-  void hear(Input& input, SavefileEvent& news);
+  void handle(Input& input, SavefileEvent& event);
   bool ask(const Input& input, const FileInterface& interface);
   void keep(Input& input, const FileBlock& block);
   Result<> take(Input& input);
@@ -108,9 +108,9 @@ class SavefileConverter {
   // Of the present file: numbers by the descriptions, which are the blocks as they are written.
   std::unordered_map<std::string, std::uint32_t> interfaces_;
   std::size_t interfaceBytes_ = 0;
-  std::unordered_set<std::string> known_;    // blocks that were carried over: the type and the body
-  std::vector<const std::string*> carried_;  // of them, to be in every further file
-  std::size_t carriedBytes_ = 0;
+  std::unordered_set<std::string> known_;          // blocks that were copied: the type and the body
+  std::vector<const std::string*> passedThrough_;  // of them, to be in every further file
+  std::size_t passedThroughBytes_ = 0;
   std::uint64_t selected_ = 0;
   bool lateTimes_ = false;                  // there is a warning of times that pcap cannot tell
   std::optional<Error> failure_;            // of what was written between packets

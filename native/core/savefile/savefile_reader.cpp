@@ -12,12 +12,12 @@ namespace ringtap {
 namespace {
 
 constexpr std::size_t kReadAtOnce = 256 * 1024;  // more leaves the processor's cache
-// News that wait to be taken.
+// Events that wait to be taken.
 constexpr std::size_t kMaxEvents = 1024;
 constexpr std::size_t kMaxEventBytes = 1 << 20;
-// Of which the listener has to remember something for the sake of one chunk.
-constexpr std::size_t kMaxTold = 1024;
-constexpr std::size_t kMaxToldBytes = 1 << 20;
+// Sections and interfaces that the listener has to keep for one chunk.
+constexpr std::size_t kMaxDescribed = 1024;
+constexpr std::size_t kMaxDescribedBytes = 1 << 20;
 constexpr std::size_t kMaxTypeWarnings = 20;
 constexpr std::size_t kKeptOverhead = 512;  // of a block that is kept
 
@@ -32,10 +32,10 @@ std::size_t sizeOf(const std::vector<FileOption>& options) {
   return size;
 }
 
-std::size_t sizeOf(const SavefileEvent& news) {
-  if (const auto* section = std::get_if<FileSection>(&news)) return sizeOf(section->options);
-  if (const auto* interface = std::get_if<FileInterface>(&news)) return sizeOf(interface->options);
-  if (const auto* block = std::get_if<FileBlock>(&news)) return block->body.size();
+std::size_t sizeOf(const SavefileEvent& event) {
+  if (const auto* section = std::get_if<FileSection>(&event)) return sizeOf(section->options);
+  if (const auto* interface = std::get_if<FileInterface>(&event)) return sizeOf(interface->options);
+  if (const auto* block = std::get_if<FileBlock>(&event)) return block->body.size();
   return 0;
 }
 
@@ -76,38 +76,38 @@ void SavefileReader::close() {
   thread_.join();
   std::lock_guard lock(mutex_);
   chunks_.clear();
-  news_.clear();
+  events_.clear();
 }
 
-// The two threads do not take turns for every piece of news.
+// The reader is not woken for each event that is taken.
 bool SavefileReader::eventsTaken() const {
-  return news_.empty() || (news_.size() <= kMaxEvents / 2 && newsBytes_ <= kMaxEventBytes / 2);
+  return events_.empty() || (events_.size() <= kMaxEvents / 2 && eventBytes_ <= kMaxEventBytes / 2);
 }
 
 std::optional<SavefileEvent> SavefileReader::nextEvent() {
   std::lock_guard lock(mutex_);
-  if (news_.empty()) {
-    told_ = false;
+  if (events_.empty()) {
+    eventsAnnounced_ = false;
     return std::nullopt;
   }
-  SavefileEvent news = std::move(news_.front());
-  news_.pop_front();
-  newsBytes_ -= sizeOf(news);
-  ++takenNews_;
-  if (news_.empty()) told_ = false;
+  SavefileEvent event = std::move(events_.front());
+  events_.pop_front();
+  eventBytes_ -= sizeOf(event);
+  ++takenEvents_;
+  if (events_.empty()) eventsAnnounced_ = false;
   if (eventsTaken()) changed_.notify_all();
-  return news;
+  return event;
 }
 
 SavefileReader::Next SavefileReader::nextChunk(std::optional<SavefileChunk>& out) {
   std::lock_guard lock(mutex_);
   if (chunks_.empty()) {
-    if (!news_.empty()) return Next::EventsFirst;
+    if (!events_.empty()) return Next::EventsFirst;
     if (finished_) return Next::Finished;
     armed_ = true;
     return Next::Empty;
   }
-  if (chunks_.front().news > takenNews_) return Next::EventsFirst;
+  if (chunks_.front().events > takenEvents_) return Next::EventsFirst;
   out.emplace(std::move(chunks_.front()));
   chunks_.pop_front();
   return Next::Chunk;
@@ -138,7 +138,7 @@ void SavefileReader::run() {
     if (!done) failure_ = std::move(done.error());
     finished_ = true;
     armed_ = false;
-    told_ = true;
+    eventsAnnounced_ = true;
   }
   wake_();
 }
@@ -255,7 +255,7 @@ void SavefileReader::handOver() {
   filler_ = {};
   pushReady();
   std::unique_lock lock(mutex_);
-  chunks_.push_back({std::move(block_), pushedNews_, position_});
+  chunks_.push_back({std::move(block_), pushedEvents_, position_});
   if (!std::exchange(armed_, false)) return;
   lock.unlock();
   wake_();
@@ -265,17 +265,17 @@ void SavefileReader::pushReady() {
   if (!std::exchange(ready_, true)) push(SavefileReady{});
 }
 
-void SavefileReader::push(SavefileEvent news) {
-  const std::size_t size = sizeOf(news);
+void SavefileReader::push(SavefileEvent event) {
+  const std::size_t size = sizeOf(event);
   std::unique_lock lock(mutex_);
-  if (news_.size() >= kMaxEvents || newsBytes_ + size > kMaxEventBytes) {
+  if (events_.size() >= kMaxEvents || eventBytes_ + size > kMaxEventBytes) {
     changed_.wait(lock, [this] { return closed_ || eventsTaken(); });
   }
   if (closed_) return;
-  newsBytes_ += size;
-  news_.push_back(std::move(news));
-  ++pushedNews_;
-  if (std::exchange(told_, true)) return;
+  eventBytes_ += size;
+  events_.push_back(std::move(event));
+  ++pushedEvents_;
+  if (std::exchange(eventsAnnounced_, true)) return;
   lock.unlock();
   wake_();
 }
@@ -327,14 +327,14 @@ Result<> SavefileReader::section(FileSection section) {
   sections_ = true;
   bigEndian_ = section.bigEndian;
   // Not for every section: chunks would be as small as the sections.
-  if (toldOf_ > kMaxTold || toldBytes_ > kMaxToldBytes) {
+  if (described_ > kMaxDescribed || describedBytes_ > kMaxDescribedBytes) {
     if (!compressed_) position_ = parser_->offset();
     handOver();
   }
   section.fresh = filler_.empty();
-  if (section.fresh) toldOf_ = toldBytes_ = 0;
-  ++toldOf_;
-  toldBytes_ += sizeOf(section.options);
+  if (section.fresh) described_ = describedBytes_ = 0;
+  ++described_;
+  describedBytes_ += sizeOf(section.options);
   push(std::move(section));
   return {};
 }
@@ -344,8 +344,8 @@ Result<InterfaceRule> SavefileReader::interface(FileInterface interface) {
   InterfaceRule rule;
   const std::uint16_t linkType = interface.linkType;
   const std::uint32_t index = interface.index;
-  ++toldOf_;
-  toldBytes_ += sizeOf(interface.options);
+  ++described_;
+  describedBytes_ += sizeOf(interface.options);
   push(std::move(interface));
   if (config_.selecting) {
     std::unique_lock lock(mutex_);

@@ -41,7 +41,7 @@ struct SavefileConfig {
 inline constexpr std::uint32_t kOtherBlocks = 0;
 inline constexpr std::size_t kLargestKept = std::size_t{16} << 20;
 
-// The reader knows what the file is, and has come to its first packet, or as far as there were bytes.
+// The file's format is known, and the first packet was reached, or the end of the bytes so far.
 struct SavefileReady {};
 struct SavefileWarning {
   std::string text;
@@ -50,7 +50,7 @@ using SavefileEvent = std::variant<SavefileReady, SavefileWarning, FileSection, 
 
 struct SavefileChunk {
   std::unique_ptr<PooledBlock> block;
-  std::uint64_t news = 0;      // how many came before it
+  std::uint64_t events = 0;    // that come before it
   std::uint64_t position = 0;  // bytes of the file, as stored, that were read up to its end
 };
 
@@ -68,15 +68,15 @@ class SavefileReader final : private SavefileListener {
   // Begins to read. Once. System where no thread can be made.
   Result<> start();
 
-  // What there is to tell, in the file's order. Who takes no more than nextChunk() asks for hears of everything ahead
-  // of the packets that it is about, and of nothing that stands behind them; a section that is `fresh` then ends what
-  // is to be remembered of earlier ones.
+  // The next event, in the file's order. A caller that takes only those that nextChunk() asks for gets everything that
+  // precedes the packets it belongs to, and nothing behind them; a section that is `fresh` then ends the need to keep
+  // earlier ones.
   [[nodiscard]] std::optional<SavefileEvent> nextEvent();
   enum class Next { Chunk, EventsFirst, Empty, Finished };
   // With Empty, the wake-up is armed. Finished: failure() says whether at the end of the file.
   Next nextChunk(std::optional<SavefileChunk>& out);
   [[nodiscard]] std::optional<Error> failure() const;
-  // Answers the news of an interface; with `selecting` the reading waits for it.
+  // The answer to a FileInterface; with `selecting` the reader waits for it.
   void decide(std::uint32_t index, bool selected);
   [[nodiscard]] SavefileStats stats() const;
   // Asks the thread to end; does not wait. When it has ended, `wake` is called a last time.
@@ -95,8 +95,8 @@ class SavefileReader final : private SavefileListener {
   Result<bool> newChunk();
   void handOver();
   void pushReady();
-  void push(SavefileEvent news);
-  [[nodiscard]] bool eventsTaken() const;  // enough for more to be told; under the mutex
+  void push(SavefileEvent event);
+  [[nodiscard]] bool eventsTaken() const;  // enough of them, so that more may be pushed; under the mutex
   void note(const CountedSource& packed, const CountedSource& plain);
   Result<const FilterProgram*> filterFor(std::uint16_t linkType);
   Result<> checkFilter() const;
@@ -121,9 +121,9 @@ class SavefileReader final : private SavefileListener {
   std::unique_ptr<PooledBlock> block_;
   std::uint64_t position_ = 0;
   bool compressed_ = false;
-  std::size_t toldOf_ = 0;      // sections and interfaces since the last fresh section,
-  std::size_t toldBytes_ = 0;   // and their options
-  std::size_t otherTypes_ = 0;  // link types to which the filter does not apply
+  std::size_t described_ = 0;       // sections and interfaces since the last fresh section,
+  std::size_t describedBytes_ = 0;  // and their options
+  std::size_t otherTypes_ = 0;      // link types to which the filter does not apply
   bool sections_ = false;
   bool interfaces_ = false;
   bool ready_ = false;
@@ -134,16 +134,16 @@ class SavefileReader final : private SavefileListener {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<SavefileEvent> news_;
-  std::size_t newsBytes_ = 0;
+  std::deque<SavefileEvent> events_;
+  std::size_t eventBytes_ = 0;
   std::deque<SavefileChunk> chunks_;
-  std::uint64_t pushedNews_ = 0;
-  std::uint64_t takenNews_ = 0;
+  std::uint64_t pushedEvents_ = 0;
+  std::uint64_t takenEvents_ = 0;
   std::unordered_map<std::uint32_t, bool> decided_;
   std::optional<Error> failure_;
   SavefileStats stats_;
   bool armed_ = true;
-  bool told_ = false;
+  bool eventsAnnounced_ = false;
   bool finished_ = false;
   bool closed_ = false;
   Thread thread_;

@@ -20,7 +20,7 @@ Result<std::unique_ptr<SavefileSource>> SavefileSource::open(const std::string& 
 }
 
 SavefileSource::SavefileSource(UniqueFd file, SavefileConfig config, OnEvent onEvent)
-    : onNews_(std::move(onEvent)), reader_(std::move(config), std::make_unique<FileSource>(std::move(file)), [this] {
+    : onEvent_(std::move(onEvent)), reader_(std::move(config), std::make_unique<FileSource>(std::move(file)), [this] {
         std::lock_guard lock(mutex_);
         woken_ = true;
         changed_.notify_all();
@@ -40,7 +40,7 @@ Result<SourceBlock> SavefileSource::next() {
       case SavefileReader::Next::Chunk:
         return SourceBlock{chunk_->block->memory(), chunk_->block->summary.packets, chunk_->block->summary.length};
       case SavefileReader::Next::EventsFirst:
-        if (auto news = reader_.nextEvent()) onNews_(*news);
+        if (auto event = reader_.nextEvent()) onEvent_(*event);
         break;
       case SavefileReader::Next::Finished: {
         auto failure = reader_.failure();

@@ -26,8 +26,8 @@ struct SourceBlock {
 
 class SavefileSource {
  public:
-  // What the reader has to say of the file, in the file's order: each ahead of the packets that it is about, and behind
-  // those of the chunk before. Called within next().
+  // The reader's events, in the file's order: each ahead of the packets that it belongs to, and behind those of the
+  // chunk before. Called within next().
   using OnEvent = std::function<void(SavefileEvent&)>;
 
   // Option: no regular file, which could not be read from the start again.
@@ -38,7 +38,7 @@ class SavefileSource {
   [[nodiscard]] Result<SourceBlock> next();
   // Ends a next() that waits, and all later ones.
   void shut();
-  // Answers the news of an interface, where the config says `selecting`: within OnEvent, or later.
+  // The answer to a FileInterface, where the config says `selecting`: within OnEvent, or later.
   void decide(std::uint32_t index, bool selected) { reader_.decide(index, selected); }
 
   [[nodiscard]] std::uint64_t bytesRead() const { return reader_.stats().bytesRead; }
@@ -57,7 +57,7 @@ class SavefileSource {
   std::condition_variable changed_;
   bool woken_ = false;  // under the mutex, like the next one
   bool shut_ = false;
-  OnEvent onNews_;
+  OnEvent onEvent_;
   std::uint64_t fileSize_ = 0;
   SavefileReader reader_;  // goes first: its thread calls into this
   std::optional<SavefileChunk> chunk_;
