@@ -1,8 +1,6 @@
 // One network interface, as rtnetlink describes it, and what can happen to it. Plain data, copied freely.
 #pragma once
 
-#include <net/if.h>
-
 #include <array>
 #include <compare>
 #include <cstdint>
@@ -13,6 +11,9 @@
 #include "core/links/device_losses.h"
 
 namespace ringtap {
+
+// IFF_UP (netdevice(7)). Its own headers, <net/if.h> and <linux/if.h>, cannot both be included in one file.
+inline constexpr std::uint32_t kInterfaceUp = 1;
 
 struct InterfaceAddress {
   std::uint8_t family = 0;               // AF_INET or AF_INET6
@@ -47,7 +48,7 @@ struct InterfaceInfo {
   std::int32_t peerNetnsId = -1;  // IFLA_LINK_NETNSID: where that other end lives; -1: in this namespace
   std::vector<InterfaceAddress> addresses;
   [[nodiscard]] InterfaceId id() const { return {index, generation}; }
-  [[nodiscard]] bool isUp() const { return (flags & IFF_UP) != 0; }
+  [[nodiscard]] bool isUp() const { return (flags & kInterfaceUp) != 0; }
   bool operator==(const InterfaceInfo&) const = default;
 };
 

@@ -15,6 +15,8 @@
 
 namespace ringtap::netlink {
 
+static_assert(kInterfaceUp == IFF_UP);
+
 namespace {
 
 // The kernel aligns to 4 bytes, but what reaches us need not start aligned: fields are copied out.

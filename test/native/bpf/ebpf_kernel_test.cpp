@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "core/bpf/address_filter.h"
@@ -74,10 +75,10 @@ Bytes frameOf(Choices& choices, const Bytes& payload, PacketMetadata& metadata) 
   const bool broadcast = choices.oneIn(2);
   metadata.packetType = broadcast ? PACKET_BROADCAST : PACKET_OTHERHOST;
   metadata.protocol = choices.oneIn(2) ? 0x86dd : 0x88b5;
-  Bytes frame(14, broadcast ? 0xff : 0x06);
+  Bytes frame(14 + payload.size(), broadcast ? 0xff : 0x06);
   frame[12] = static_cast<std::uint8_t>(metadata.protocol >> 8);
   frame[13] = static_cast<std::uint8_t>(metadata.protocol);
-  frame.insert(frame.end(), payload.begin(), payload.end());
+  std::copy(payload.begin(), payload.end(), frame.begin() + 14);
   return frame;
 }
 
