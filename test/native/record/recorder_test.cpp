@@ -28,6 +28,7 @@ InterfaceInfo device(std::uint32_t index) {
   info.generation = index;
   info.name = "eth" + std::to_string(index);
   info.hardwareType = 1;  // ARPHRD_ETHER
+  info.flags = kInterfaceUp;
   return info;
 }
 
