@@ -1,9 +1,9 @@
 {
   "variables": {
     "needs_build": "<!(node scripts/needs-build.cjs)",
-    # Where scripts/static-libpcap put a libpcap.a for prebuilt addons; empty: the system's shared library.
+    # The output directory of scripts/static-libpcap, for prebuilt addons; empty: the system's shared library.
     "static_pcap": "<!(node -p \"process.env.RINGTAP_STATIC_PCAP || ''\")",
-    # Warnings are errors where this is set, as in CI; not for users, whose compiler may be newer and warn of more.
+    # Turns warnings into errors, as in CI; not for users, whose newer compilers may emit more warnings.
     "werror": "<!(node -p \"process.env.RINGTAP_WERROR || ''\")"
   },
   "targets": [

@@ -1,5 +1,5 @@
-// The public API as text: every export of lib/index.ts with its members, sorted, without comments, and the types that
-// are not exported but reachable from it. docs/api.md holds the text, so that a change of the API shows in the diff.
+// Renders the public API as text: every export of lib/index.ts with its members, sorted, without comments, and the
+// unexported types reachable from it. docs/api.md holds the text, so that an API change shows in the diff.
 //
 //   node scripts/api-report.mjs           writes docs/api.md (`npm run api`)
 //   node scripts/api-report.mjs --check   exits 1 where it is stale
@@ -17,7 +17,7 @@ Written by \`npm run api\` from \`lib/index.ts\`; \`npm run check\` fails when i
 and in the declarations of the package.
 `
 
-/** The options of a tsconfig.json in the root of the tree. */
+/** Returns the compiler options of a tsconfig.json in the root of the tree. */
 export function compilerOptions(name) {
   const { config, error } = ts.readConfigFile(path.join(root, name), ts.sys.readFile)
   if (error) throw new Error(ts.flattenDiagnosticMessageText(error.messageText, '\n'))
@@ -25,7 +25,7 @@ export function compilerOptions(name) {
 }
 
 /**
- * A program over the declarations of the library, as the package ships them: what is marked @internal is not in it.
+ * Creates a program over the declarations of the library as the package ships them, without anything marked @internal.
  *
  * @param entry the source whose exports are the API, a path from the root of the tree
  * @param options compiler options
@@ -47,7 +47,7 @@ export function declarationsOf(
     inlineSources: false,
   }
   const sources = ts.createProgram([path.resolve(root, entry)], emitting)
-  // Beside their sources, in memory: imports are found by the same relative paths.
+  // Kept in memory beside their sources, so that the same relative imports resolve.
   sources.emit(undefined, (name, text) => texts.set(name, text))
   const host = ts.createCompilerHost(rest)
   const { fileExists, readFile, getSourceFile } = host
@@ -73,7 +73,7 @@ export const hidden = (member) =>
   (ts.canHaveModifiers(member) && ts.getModifiers(member)?.some(({ kind }) => kind === ts.SyntaxKind.PrivateKeyword)) ||
   (member.name && ts.isPrivateIdentifier(member.name))
 
-/** A declaration with its members sorted by name (overloads keep their order), private ones left out. */
+/** Prints a declaration with its members sorted by name (overloads keep their order), without the private ones. */
 function print(node) {
   const source = node.getSourceFile()
   const text = (part) => printer.printNode(ts.EmitHint.Unspecified, part, source)
@@ -96,7 +96,7 @@ function print(node) {
 }
 
 /**
- * The exports and what is reachable from them.
+ * Collects the exports and the symbols reachable from them.
  *
  * @returns {{ exported: Map<string, ts.Symbol>, reachable: Map<string, ts.Symbol> }} by name
  */
@@ -129,7 +129,7 @@ export function symbolsOf({ program, index, own }) {
   return { exported, reachable }
 }
 
-/** The whole text of docs/api.md. */
+/** Returns the whole text of docs/api.md. */
 export function apiReport(entry, options) {
   const { exported, reachable } = symbolsOf(declarationsOf(entry, options))
   const list = (symbols) =>

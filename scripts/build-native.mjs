@@ -1,6 +1,6 @@
-// Builds the addon with node-gyp into build/Release: first the prerequisites, then quietly (make's list of commands is
-// shown with --verbose only; warnings and errors always), and with the Node headers that came with this Node where
-// there are some, so that nothing is downloaded.
+// Builds the addon with node-gyp into build/Release. Checks the prerequisites first, hides make's command list without
+// --verbose (warnings and errors are always shown), and uses the Node headers installed with this Node, if present, so
+// that nothing is downloaded.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
@@ -42,7 +42,7 @@ if (result.error) {
   process.exitCode = 1
 }
 
-/** The prefix of this Node's installation, if its headers are there and of this very version. */
+/** Returns the prefix of this Node's installation if its headers are there and of the same version. */
 function localHeaders() {
   const prefix = path.resolve(path.dirname(process.execPath), '..')
   const directory = path.join(prefix, 'include', 'node')

@@ -1,4 +1,4 @@
-// Compiles the small native programs of the tests, test/native/tools/NAME.cpp to build/tools/NAME, where they are out of date.
+// Compiles the tests' native programs, test/native/tools/NAME.cpp to build/tools/NAME, if they are out of date.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -24,7 +24,8 @@ mkdirSync(target, { recursive: true })
 for (const tool of tools) {
   const source = `${sources}${tool}.cpp`
   if (changed(target + tool) >= Math.max(changed(source), ...headers)) continue
-  // Under another name first: a test that runs meanwhile sees the old program or the new one, never half of it.
+  // Compiles to a temporary name and renames, so that a concurrent test runs the old or the new program, never a
+  // partial one.
   const fresh = `${target}.${tool}.${process.pid}`
   const compilers = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++']
   const compiler = compilers.find((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0)

@@ -1,12 +1,13 @@
-// Which folder may use which: an #include or an import that goes up, or a circle of files, fails `npm run check`.
+// Which folders may depend on which: an #include or import against the order, or a cycle of files, fails `npm run
+// check`.
 //
-// A folder may use itself and the folders named before it in its list. docs/architecture.md says what each is for.
+// A folder may use itself and the folders named before it in its list. docs/architecture.md describes each folder.
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { root, treeFiles } from './tree-files.mjs'
 
-/** From the ground up. A file belongs to the longest of these names that its path begins with. */
+/** Lowest layer first. A file belongs to the longest of these names that its path begins with. */
 const orders = [
   [
     'native/core/util',
@@ -50,10 +51,10 @@ const orders = [
   ],
 ]
 
-/** Neighbours that do not know each other, although one is named before the other. */
+/** Folders that may not use each other, although one is named before the other. */
 const strangers = [['native/core/capture/ring', 'native/core/capture/pcap']]
 
-/** What a source file includes or imports of the tree, as paths from its root. */
+/** The files of the tree that a source file includes or imports, as paths from the root. */
 export function usesOf(file, text) {
   if (/\.(h|cpp)$/.test(file)) {
     return [...text.matchAll(/^#include "((?:core|binding)\/[^"]+)"/gm)].map(([, name]) => `native/${name}`)
@@ -78,7 +79,7 @@ function placeOf(file) {
   return place
 }
 
-/** One line for each arrow that goes up, and for each circle. `sources`: the text of each file by its path. */
+/** One line for each dependency against the order and for each cycle. `sources`: the text of each file by its path. */
 export function findFaults(sources) {
   const faults = []
   const uses = new Map()

@@ -1,11 +1,12 @@
-// What a build of the addon needs, checked ahead of node-gyp: its own messages do not tell a missing header from a bug.
-// Run alone it prints what is missing, with the remedy, and exits 1; build-native.mjs uses its functions.
+// Checks the prerequisites for building the addon ahead of node-gyp, whose own messages do not distinguish a missing
+// header from a bug. When run directly, prints what is missing with the remedy and exits 1; build-native.mjs uses its
+// functions.
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 
-/** Package names of the distributions, by what is missing. */
+/** Package names per distribution, by missing prerequisite. */
 const packages = {
   compiler: { apt: 'g++', dnf: 'gcc-c++', apk: 'g++', pacman: 'gcc' },
   pcap: { apt: 'libpcap-dev', dnf: 'libpcap-devel', apk: 'libpcap-dev', pacman: 'libpcap' },
@@ -27,7 +28,7 @@ struct Pair { int a, b; bool operator==(const Pair&) const = default; };
 int main() { int n[2] = {1, 2}; Sized auto s = std::span(n); return s.size() == 2 && Pair{1, 2} == Pair{1, 2} ? 0 : 1; }
 `
 
-/** The directories that make and cc come from, with those that a user's PATH often lacks. */
+/** The directories searched for make and cc, including those that a user's PATH often lacks. */
 function onPath(command) {
   if (command.includes('/')) return isExecutable(command)
   const directories = [...(process.env.PATH ?? '').split(':'), '/usr/local/bin', '/usr/bin', '/bin']
@@ -43,7 +44,7 @@ function isExecutable(file) {
   }
 }
 
-/** Whether `compiler` (a command with arguments, as $CXX may be) takes `source`. */
+/** Whether `compiler` (a command with arguments, as in $CXX) compiles `source`. */
 function compiles(compiler, source) {
   const [command, ...args] = compiler.trim().split(/\s+/)
   const flags = (process.env.CXXFLAGS ?? '').split(/\s+/).concat((process.env.CPPFLAGS ?? '').split(/\s+/))
@@ -56,7 +57,7 @@ function compiles(compiler, source) {
 }
 
 /**
- * What is missing for a build of the addon: texts for people, and the keys of `packages` that bring it.
+ * Lists what is missing for a build of the addon: descriptions, and the keys of `packages` that provide it.
  *
  * @returns {{ platform?: string, missing: { what: string, key: keyof typeof packages }[], compiler?: string }}
  */
@@ -70,7 +71,7 @@ export function checkBuild() {
   const missing = []
   const candidates = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++']
   const found = candidates.filter((name) => onPath(name.trim().split(/\s+/)[0]))
-  // make's own default is g++; where only another one does, build-native.mjs names it.
+  // make defaults to g++; if only another compiler works, build-native.mjs passes it.
   const compiler = [...found].sort((a, b) => (b === 'g++') - (a === 'g++')).find((name) => compiles(name, cpp20))
   if (found.length === 0) {
     missing.push({
@@ -99,7 +100,7 @@ export function checkBuild() {
   return { missing, compiler }
 }
 
-/** The one message for a result of checkBuild(); `undefined` where nothing is missing. */
+/** The message for a result of checkBuild(); `undefined` if nothing is missing. */
 export function describeMissing({ platform, missing }) {
   if (platform) return `${platform}.`
   if (missing.length === 0) return undefined

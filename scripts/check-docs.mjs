@@ -1,5 +1,6 @@
-// What the documentation names must exist: names and options of the API, files, links, npm scripts, environment
-// variables; and its TypeScript must compile against the API. CONTRIBUTING.md ("Names in the documentation") has the rules.
+// Checks that everything the documentation names exists: names and options of the API, files, links, npm scripts and
+// environment variables; and that its TypeScript compiles against the API. CONTRIBUTING.md ("Names in the
+// documentation") has the rules.
 import { existsSync, readFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import path from 'node:path'
@@ -8,10 +9,10 @@ import ts from 'typescript'
 import { compilerOptions, declarationsOf, hidden, symbolsOf } from './api-report.mjs'
 import { root, treeFiles } from './tree-files.mjs'
 
-/** Texts for users: their names are those of the API. Other texts may also name what is in the sources. */
+/** Texts for users may only use names of the API. Other texts may also use names from the sources. */
 const forUsers = /^(README|CHANGELOG|SECURITY|examples\/README)\.md$|^docs\/guides\//
 
-/** What a variable of a usual name is, besides those that are called as their class: `capture`, `chunk`, … */
+/** The types of conventional variable names, beyond those named after their class: `capture`, `chunk`, … */
 const variables = {
   error: 'CaptureError',
   warning: 'CaptureError',
@@ -19,18 +20,18 @@ const variables = {
   watcher: 'InterfaceWatcher',
 }
 
-/** Names that once were in the API, and which the change log goes on naming. */
+/** Former names of the API that the change log still mentions. */
 const former = new Set(['seconds'])
 
-/** Headers that the texts name because nothing includes them. */
+/** Headers that the texts mention although nothing includes them. */
 const foreign = new Set(['uv.h'])
 
-/** Made by a build or by a run: such paths need not be in the tree. */
+/** Paths created by a build or a run, which need not be in the tree. */
 const made = /^(build|dist|prebuilds|node_modules|\.tap)(\/|$)|^compile_commands\.json$/
 const globals = new Set([...Object.getOwnPropertyNames(globalThis), ...builtinModules])
 const extensions = /\.(ts|cts|mjs|cjs|js|json|cpp|h|txt|gyp|md|yml)$/
 
-/** The API by names: all of them, and which may follow which after a dot. */
+/** Indexes the API by name: all names, and which names may follow which after a dot. */
 export function namesOf(api) {
   const checker = api.program.getTypeChecker()
   const all = new Set()
@@ -71,7 +72,7 @@ export function namesOf(api) {
   return { all, after }
 }
 
-/** The code spans of a text, with their 1-based lines; those in fences are left out. */
+/** The code spans of a text outside fences, with their 1-based lines. */
 export function spansOf(text) {
   const spans = []
   let fence = false
@@ -82,7 +83,7 @@ export function spansOf(text) {
   return spans
 }
 
-/** The fences of TypeScript of a text, with the 1-based line of their first line of code. */
+/** The TypeScript fences of a text, with the 1-based line of their first line of code. */
 export function fencesOf(text) {
   const fences = []
   let open
@@ -95,7 +96,7 @@ export function fencesOf(text) {
   return fences
 }
 
-/** Why a code span is wrong; `undefined` where it is right, or names nothing that can be told. */
+/** Why a code span is wrong; `undefined` if it is right or cannot be checked. */
 export function faultOf(code, { names: { all, after }, isWord, exists, scripts }) {
   const script = /^npm run (?:--silent )?([\w:-]+)/.exec(code)?.[1]
   if (script) return scripts.includes(script) ? undefined : `package.json has no script "${script}"`
@@ -107,7 +108,7 @@ export function faultOf(code, { names: { all, after }, isWord, exists, scripts }
   }
   if (/^ERR_\w+$/.test(code)) return all.has(code) ? undefined : `CaptureErrorCode has no ${code}`
   const option = /^([a-z]\w*): /.exec(code)?.[1]
-  // Texts for contributors also name the options of other tools.
+  // Texts for contributors also mention options of other tools.
   if (option) return all.has(option) || isWord(option) ? undefined : `the API has no option ${option}`
 
   const match = /^(?:await )?(?:new )?([A-Za-z_$][\w$]*(?:(?:\(\))?\.[A-Za-z_$][\w$]*)*)(\(.*)?$/.exec(code)
@@ -117,7 +118,7 @@ export function faultOf(code, { names: { all, after }, isWord, exists, scripts }
   const call = match[2] !== undefined
   if (globals.has(first) && !all.has(first)) return undefined
   if (rest.length === 0) {
-    // A single word in small letters may be a command, a value, anything; one with _ is the kernel's or libpcap's.
+    // A single word in one case may be a command or a value; a word with _ belongs to the kernel or libpcap.
     if (/_/.test(first) || (!call && /^[a-z][a-z0-9]*$|^[A-Z][A-Z0-9]*$/.test(first))) return undefined
     if (!all.has(first) && !isWord(first)) return `the API has no ${first}`
   } else {
@@ -137,14 +138,14 @@ export function faultOf(code, { names: { all, after }, isWord, exists, scripts }
   return undefined
 }
 
-/** Targets of links within the tree that are not there. */
+/** Link targets within the tree that do not exist. */
 export function brokenLinks(text, directory, exists) {
   return [...text.matchAll(/\]\(([^()\s]+)\)/g)]
     .map(([, target]) => target.replace(/#.*$/, ''))
     .filter((target) => target && !/^[a-z]+:/.test(target) && !exists(path.posix.join(directory, target)))
 }
 
-/** A fence as a module: what it does not declare itself is there, as it is called everywhere. */
+/** Turns a fence into a module that declares the conventional variables which the fence itself does not. */
 export function asModule(code) {
   const known = { capture: 'Capture', chunk: 'Chunk', packet: 'Packet', recording: 'Recording', savefile: 'Savefile' }
   const declared = Object.entries(known)

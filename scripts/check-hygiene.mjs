@@ -1,5 +1,6 @@
-// What must not be in the tree: an absolute path of a developer's machine; the name of a registry in package-lock.json
-// (npm then takes packages from there, whatever registry its user has); a conflict marker; a file of a build.
+// Rejects content that must not be in the tree: absolute paths of a developer's machine; a registry URL in
+// package-lock.json (npm would download from it, whichever registry the user has configured); conflict markers; build
+// outputs.
 import { readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -8,7 +9,7 @@ import { root, treeFiles } from './tree-files.mjs'
 const homes = /(?<![\w.$}-])\/(?:home\/(?!runner\b|USER\b|<)[\w.-]+|root|Users\/[\w.-]+|work|workspaces?)\/[\w.-]+/
 const markers = /^(<{7}|>{7}) |^={7}$/
 
-/** One line for each fault of a file. */
+/** Returns one line for each fault of a file. */
 export function faultsOf(file, text) {
   const faults = []
   for (const [i, line] of text.split('\n').entries()) {

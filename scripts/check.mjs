@@ -1,5 +1,5 @@
-// `npm run check`: what can be told of the tree without building or running it, in less than a minute. The first step
-// of CI.
+// `npm run check`: the checks that need neither a full build nor a test run, in less than a minute. The first step of
+// CI.
 //
 //   node scripts/check.mjs [PART…]    only the parts of these names
 //   node scripts/check.mjs --format   formats the C++ instead
@@ -13,7 +13,10 @@ const demanded = !['', '0', 'false'].includes(process.env.CI ?? '')
 const bin = (name) => path.join(root, 'node_modules', '.bin', name)
 const script = (name, ...args) => [process.execPath, path.join(root, 'scripts', `${name}.mjs`), ...args]
 
-/** The formatter, or why there is none: other versions format in other ways, so that it must be this one. */
+/**
+ * Finds the formatter, or the reason why it is missing. Its version must match, because other versions format
+ * differently.
+ */
 function clangFormat() {
   const wanted = 14
   for (const name of [`clang-format-${wanted}`, 'clang-format']) {
@@ -26,8 +29,8 @@ function clangFormat() {
 const format = clangFormat()
 const cpp = treeFiles().filter((name) => /\.(cpp|h)$/.test(name))
 const parts = [
-  // The longest ones first.
-  // Builds, since tests, benchmarks and examples import the package by its name, from dist.
+  // Longest-running parts first.
+  // Builds dist first, because tests, benchmarks and examples import the package by its name.
   { name: 'types', command: ['npm', 'run', '--silent', 'build:ts'], remedy: 'the compiler says where' },
   { name: 'docs', command: script('check-docs') },
   { name: 'api', command: script('api-report', '--check'), remedy: 'npm run api' },
@@ -42,7 +45,7 @@ const parts = [
   { name: 'hygiene', command: script('check-hygiene') },
 ]
 
-/** Runs a part and prints how it went; its output where it failed. */
+/** Runs a part and prints its result, and its output if it failed. */
 async function run({ name, command, missing, remedy }) {
   const began = performance.now()
   const outcome = (text) => console.log(`${text.padEnd(8)}${name.padEnd(14)}${seconds(began).toFixed(1)} s`)

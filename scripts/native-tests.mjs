@@ -1,4 +1,4 @@
-// Builds the C++ tests of the core into build/native; run alone, it runs them, too, but with --build.
+// Builds the C++ tests of the core into build/native. When run directly, also runs them unless --build is given.
 import { spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
@@ -9,13 +9,13 @@ import { root } from './tree-files.mjs'
 
 const runs = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0
 
-/** Arguments for CMake: ccache and Ninja, where they are there. A directory keeps the generator that it began with. */
+/** Arguments for CMake: ccache and Ninja, if installed. A build directory keeps its initial generator. */
 export function cmakeOptions() {
   const launcher = runs('ccache') ? ['-DCMAKE_CXX_COMPILER_LAUNCHER=ccache'] : []
   return [...launcher, `-DRINGTAP_WERROR=${process.env.RINGTAP_WERROR ? 'ON' : 'OFF'}`]
 }
 
-/** Why the C++ tests cannot be built here; `undefined` where they can. */
+/** Why the C++ tests cannot be built here; `undefined` if they can. */
 export function noNativeTests() {
   if (!runs('cmake')) return 'there is no cmake (scripts/system-packages cmake)'
   const pcap = checkBuild().missing.find(({ key }) => key === 'pcap')
@@ -25,17 +25,17 @@ export function noNativeTests() {
 const cmake = (args) => spawnSync('cmake', args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0
 const directory = path.join('build', 'native')
 
-/** @returns whether CMake has made of the directory what it should */
+/** @returns whether CMake configured the directory */
 export function configureNative() {
   return cmake(['-S', '.', '-B', directory, '-DRINGTAP_TESTS=ON', ...cmakeOptions()])
 }
 
-/** @returns whether they were built */
+/** @returns whether the build succeeded */
 export function buildNative() {
   return configureNative() && cmake(['--build', directory, '--parallel', String(availableParallelism())])
 }
 
-/** @returns whether they were built and have passed */
+/** @returns whether the tests were built and passed */
 export async function testNative() {
   return buildNative() && (await ctest('C++ tests', directory))
 }

@@ -1,5 +1,5 @@
-// Before tests: an earlier run with sudo leaves outputs that this user cannot write, and tap, make and tsc then fail in
-// ways that do not say so. The tree is this user's, so the directory can be moved aside without privilege.
+// Run before tests: an earlier run with sudo leaves outputs that this user cannot write, on which tap, make and tsc
+// fail with unclear messages. This user owns the tree and can therefore move the directory aside without privilege.
 import { accessSync, constants, lstatSync, readdirSync, renameSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const self = process.getuid?.() ?? 0
 
-/** The first entry at or below `file` that this user cannot write because it is another's. */
+/** Returns the first entry at or below `file` that this user cannot write because another user owns it. */
 function foreign(file) {
   const stat = lstatSync(file, { throwIfNoEntry: false })
   if (!stat || stat.isSymbolicLink()) return undefined

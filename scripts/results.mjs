@@ -1,12 +1,12 @@
-// The results of the stages of a run, gathered in the file that RINGTAP_RESULTS names (.ci/run sets it), a line of JSON
-// each; and the closing lines over them.
+// Collects the results of a run's stages in the file named by RINGTAP_RESULTS (set by .ci/run), one line of JSON each,
+// and prints the summary.
 //
 //   node scripts/results.mjs STATUS   prints them; STATUS is the exit code of the run
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 
 /**
- * Adds a stage's result, where a run gathers them.
+ * Adds a stage's result if the run collects them.
  *
  * @param result {{ name: string, passed: number, failed: number, skipped?: number, seconds: number,
  *                  files?: { name: string, seconds: number }[] }}
@@ -17,11 +17,10 @@ export function addResult(result) {
 }
 
 /**
- * The closing lines: a line for each stage, the ten slowest files, and at the very end `N passed, N failed`, with
- * `, N skipped` where some were. A run that failed otherwise than by a test (an installation, a build) counts as one
- * failure.
+ * Formats the summary: a line for each stage, the ten slowest files, and as the last line `N passed, N failed`, with `,
+ * N skipped` if any were. A run that failed outside a test (in an installation or a build) counts as one failure.
  *
- * @param results what the stages added
+ * @param results the results added by the stages
  * @param status the exit code of the run
  */
 export function closingLines(results, status) {

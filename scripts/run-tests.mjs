@@ -1,4 +1,4 @@
-// Runs test files by tap and C++ tests by ctest, and counts what they say, for the results of a run (results.mjs).
+// Runs test files with tap and C++ tests with ctest, and counts their results for a run's summary (results.mjs).
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -6,10 +6,10 @@ import path from 'node:path'
 import { addResult } from './results.mjs'
 import { root, treeFiles } from './tree-files.mjs'
 
-/** Where the compiled tests lie. */
+/** The directory of the compiled tests. */
 export const compiledTests = path.join('dist', 'work', 'test')
 
-/** Test files of the sources, as the paths of what they compile to. */
+/** The source tree's test files, as paths of their compiled files. */
 export function testFiles() {
   return treeFiles()
     .filter((name) => /^test\/.*\.test\.ts$/.test(name))
@@ -17,8 +17,8 @@ export function testFiles() {
 }
 
 /**
- * Whether a test file has the line `// Alone: REASON`: it wants the machine for itself, since it sends as fast as the
- * kernel goes and counts what arrives, or compares counters of the machine.
+ * Whether a test file has the line `// Alone: REASON`: it must not share the machine with other tests, because it sends
+ * at the kernel's maximum rate and counts what arrives, or compares machine-wide counters.
  */
 function wantsAlone(file) {
   const source = path.join(root, path.relative(path.join('dist', 'work'), file).replace(/\.js$/, '.ts'))
@@ -26,15 +26,15 @@ function wantsAlone(file) {
 }
 
 /**
- * How many test files run at a time: tests wait more than they compute, and a live test has a network namespace of its
- * own. RINGTAP_JOBS sets another number.
+ * Number of test files run in parallel: tests mostly wait, and each live test has its own network namespace.
+ * RINGTAP_JOBS overrides it.
  */
 const jobs = Number(process.env.RINGTAP_JOBS) || availableParallelism() + 1
 
 /**
- * Runs test files, several at a time, and then those alone that want it.
+ * Runs test files in parallel, and then those marked `Alone` one at a time.
  *
- * @param name of the stage, among the results
+ * @param name of the stage in the results
  * @param files paths from the root of the tree
  * @param args further arguments of tap
  * @returns whether all have passed
@@ -62,8 +62,8 @@ async function tapRun(name, files, args) {
 }
 
 /**
- * Counts the tests of test files in raw TAP: those one level below the files. A file that fails without one of its
- * tests (it crashed, or took too long) is a failure of its own.
+ * Counts the tests in raw TAP: those one level below the files. A file that fails without a failed test (it crashed or
+ * timed out) counts as one failure.
  *
  * @returns {{ passed: number, failed: number, skipped: number, files: { name: string, seconds: number }[] }}
  */
@@ -90,12 +90,12 @@ export function countTap(text) {
 }
 
 /**
- * Runs C++ tests of a directory that CMake has built.
+ * Runs C++ tests in a directory built by CMake.
  *
- * @param name of the stage, among the results
- * @param options.names the tests; all where there are none
- * @param options.parallel how many at a time
- * @param options.prefix a command ahead of ctest's
+ * @param name of the stage in the results
+ * @param options.names the tests; default: all
+ * @param options.parallel number of tests run in parallel
+ * @param options.prefix a command prefixed to ctest's
  * @returns whether all have passed
  */
 export async function ctest(name, directory, { names, parallel = 1, prefix = [] } = {}) {
@@ -109,7 +109,7 @@ export async function ctest(name, directory, { names, parallel = 1, prefix = [] 
   return status === 0
 }
 
-/** Counts the tests in the output of ctest. */
+/** Counts the tests in ctest's output. */
 export function countCtest(text) {
   const result = { passed: 0, failed: 0, skipped: 0, files: [] }
   for (const [, name, outcome, seconds] of text.matchAll(/^ *\d+\/\d+ Test +#\d+: (\S+) \.*(.*?) +([\d.]+) sec/gm)) {
@@ -122,9 +122,9 @@ export function countCtest(text) {
 }
 
 /**
- * Runs a command in the root of the tree, with its output shown.
+ * Runs a command in the root of the tree and shows its output.
  *
- * @returns its exit code (1 for a signal), and its standard output where it is to be kept
+ * @returns its exit code (1 for a signal), and its standard output if `keep` is set
  */
 export function run(command, args, { keep = false, env = {} } = {}) {
   const child = spawn(command, args, {

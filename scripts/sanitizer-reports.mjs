@@ -1,27 +1,27 @@
-// What of the sanitizers' reports counts.
+// Decides which sanitizer reports count as failures.
 //
-// The tests' other children (ip, tcpdump, sh, …) inherit the sanitizer as well: what they do wrong is none of ours. Of
-// our own programs everything counts but leaks on the list below, which is judged by the function that asked for the
-// memory: LeakSanitizer's own suppressions hit any frame of a stack, and Node is in all of them.
+// The tests' other child processes (ip, tcpdump, sh, …) inherit the sanitizer, and their reports are ignored. For our
+// own programs every report counts except leaks on the list below, matched by the function that allocated the memory:
+// LeakSanitizer's own suppressions match any frame of a stack, and Node is in every stack.
 const ours = /^report\.(node|send|tun_hold)\./
 
-/** Leaks of Node's, by the innermost function of the stack that is not the allocator's. */
+/** Leaks in Node, by the innermost stack function outside the allocator. */
 const excused = [
-  // V8 knows the parts of its heap by way of that heap, into which LeakSanitizer does not look (it is mapped, not
-  // allocated). Whatever runs at the time may be the occasion for V8 to enlarge it.
+  // V8 refers to parts of its heap from that heap, which LeakSanitizer does not scan (it is mapped, not allocated). Any
+  // JavaScript may cause V8 to enlarge it.
   /^v8::(internal|base|platform)::/,
-  // The box around an external value, which V8's heap alone refers to, of those that are alive when the process ends.
-  // (What is in the box is ours, and counts.)
+  // The wrapper of an external value, referenced only from V8's heap, if it is alive at process exit. (The wrapped data
+  // is ours, and its leaks count.)
   /^napi_create_external$/,
-  // A promise of a worker that was terminated in the meantime: Node refuses to resolve it by then, and has no other way
-  // to free what stands for it.
+  // A promise of a worker that was terminated meanwhile: Node then refuses to resolve it and has no other way to free
+  // its deferred handle.
   /^napi_create_promise$/,
 ]
 
 const allocator =
   /^(operator new|malloc|calloc|realloc|posix_memalign|aligned_alloc|memalign|__interceptor|(.* )?std::)/
 
-/** The functions of a stack, innermost first; where there is no name, `module+offset`. */
+/** The functions of a stack, innermost first; unnamed ones as `module+offset`. */
 function functionsOf(part) {
   return [...part.matchAll(/^ *#\d+ 0x[0-9a-f]+ +(?:in )?(.+)$/gm)].map(([, frame]) => {
     const name = /^\((.*)\)$/.exec(frame)?.[1] ?? frame.replace(/ \(?\/[^ ]*\)?$/, '').replace(/ [^ ]+:\d+(:\d+)?$/, '')
@@ -29,14 +29,14 @@ function functionsOf(part) {
   })
 }
 
-/** Whether a report of a leak is one of Node's own. */
+/** Whether a leak report is one of the excused leaks in Node. */
 function isNodes(part) {
   const asker = functionsOf(part).find((name) => !allocator.test(name))
   return asker !== undefined && excused.some((pattern) => pattern.test(asker.replace(/\(.*$/, '').trim()))
 }
 
 /**
- * @param reports {{ name: string, text: string }[]} the files that the sanitizers wrote, `report.PROGRAM.PID`
+ * @param reports {{ name: string, text: string }[]} the files written by the sanitizers, `report.PROGRAM.PID`
  * @returns {{ findings: { name: string, text: string }[], excused: number, foreign: number }}
  */
 export function judge(reports) {
@@ -47,7 +47,7 @@ export function judge(reports) {
       continue
     }
     const parts = text.split(/\n{2,}/)
-    // Of a process that was killed while it wrote, the last part may lack what excuses it.
+    // If the process was killed while writing, the last part may lack the frames that would excuse it.
     if (parts.length > 1 && !text.includes('SUMMARY: ') && text.includes('detected memory leaks')) parts.pop()
     for (const part of parts) {
       if (!/\S/.test(part) || /^(SUMMARY|=+\s*$)/.test(part.trim()) || isHeading(part)) continue
@@ -60,7 +60,7 @@ export function judge(reports) {
   return result
 }
 
-/** The line ahead of the leaks, which says no more than that there are some. */
+/** Whether a part is only the heading ahead of the leaks. */
 function isHeading(part) {
   return /ERROR: LeakSanitizer: detected memory leaks/.test(part) && !/leak of \d+ byte/.test(part)
 }

@@ -1,6 +1,5 @@
-// `npm run test:all`: what CI runs after the build: all tests, clang-tidy, and the short run under the sanitizers. Most
-// tests wait more than they compute, so that what is to be compiled for the later stages is compiled beside the earlier
-// ones, at the lowest priority.
+// `npm run test:all`, which CI runs after the build: all tests, clang-tidy, and the short sanitizer run. Tests mostly
+// wait, so the code for later stages is compiled in parallel with the earlier ones, at the lowest priority.
 import { spawn } from 'node:child_process'
 import { createWriteStream, mkdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
@@ -9,7 +8,7 @@ import { root } from './tree-files.mjs'
 
 const script = (name, ...args) => [process.execPath, path.join(root, 'scripts', `${name}.mjs`), ...args]
 
-/** Starts a command at low priority, its output in build/NAME.log; resolves to its exit code. */
+/** Starts a command at low priority, with its output in build/NAME.log; resolves to its exit code. */
 function behind(name, command) {
   mkdirSync(path.join(root, 'build'), { recursive: true })
   const log = createWriteStream(path.join(root, 'build', `${name}.log`))
@@ -30,7 +29,7 @@ function ahead(command) {
   })
 }
 
-/** What runs behind, one after the other, so that it never takes more than make's jobs. */
+/** Runs the background steps one after another, so that they never exceed make's job count. */
 async function prepare() {
   const statuses = []
   for (const [name, command] of [

@@ -1,4 +1,4 @@
-// The C++ under the sanitizers, and its fuzzers. CONTRIBUTING.md says more.
+// Runs the C++ under the sanitizers, and its fuzzers. CONTRIBUTING.md has the details.
 //
 //   node scripts/test-sanitized.mjs address [PART…]   AddressSanitizer and UndefinedBehaviorSanitizer: the C++ tests, and
 //                                                     the tests in JavaScript, over an addon built with them
@@ -8,7 +8,7 @@
 //   node scripts/test-sanitized.mjs short             some of each, for every change
 //   node scripts/test-sanitized.mjs build             what the short run runs, built and not run
 //
-// With PARTs only those tests whose names contain one of them.
+// With PARTs, only tests whose names contain one of them.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -22,13 +22,13 @@ import { root } from './tree-files.mjs'
 const build = path.join(root, 'build')
 const jobs = String(availableParallelism())
 
-/** In the short run: those with the most threads, the most traffic and the most ways to end. */
+/** Tests of the short run: those with the most threads, the most traffic and the most ways to end. */
 const shortLive = ['chaos', 'compile-filter-worker', 'hotplug', 'lifecycle', 'netns', 'overflow', 'set-filter']
 const shortThread = ['live_test']
 
 /**
- * Of the tests in JavaScript, those that bear ThreadSanitizer's runtime ahead of Node: others start shells and tools that
- * do not, or are outrun by their own traffic.
+ * The JavaScript tests that work with ThreadSanitizer's runtime preloaded: others start shells and tools that do not,
+ * or cannot keep up with their own traffic.
  */
 const threadLive = [
   'filter/compile-filter-worker',
@@ -37,10 +37,10 @@ const threadLive = [
   'live/filter/set-filter',
 ]
 
-/** Tests that run no C++ of ours. */
+/** Tests that run none of our C++ code. */
 const withoutNative = ['packets/hexdump', 'package/']
 
-/** Runs a command; ends with its code if that is not 0. */
+/** Runs a command; exits with its code if that is not 0. */
 function run(command, args) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' })
   if (error)
@@ -48,7 +48,7 @@ function run(command, args) {
   if (status !== 0) process.exit(status ?? 1)
 }
 
-/** The path of a library of GCC's; ends where there is none. */
+/** Returns the path of a GCC library; exits if it does not exist. */
 function library(name) {
   const { stdout } = spawnSync('g++', [`-print-file-name=${name}`], { encoding: 'utf8' })
   const found = stdout?.trim() ?? ''
@@ -58,7 +58,10 @@ function library(name) {
   process.exit(demanded ? 1 : 0)
 }
 
-/** The prefix for programs whose addresses must not be shuffled: GCC 12's ThreadSanitizer bears 28 bits of that. */
+/**
+ * The command prefix that disables address space randomisation: GCC 12's ThreadSanitizer supports at most 28 random
+ * bits.
+ */
 function unshuffled() {
   return spawnSync('setarch', ['-R', 'true']).status === 0 ? ['setarch', '-R'] : []
 }
@@ -69,7 +72,7 @@ function title(text) {
 
 const have = (names, parts) => names.filter((name) => parts.length === 0 || parts.some((part) => name.includes(part)))
 
-/** The programs that CMake makes of the sources `*SUFFIX.cpp` below `test/DIRECTORY`. */
+/** The programs that CMake builds from the sources `*SUFFIX.cpp` below `test/DIRECTORY`. */
 function programs(directory, suffix, parts) {
   const sources = readdirSync(path.join(root, 'test', directory), { recursive: true })
     .filter((name) => name.endsWith(`${suffix}.cpp`))
@@ -80,24 +83,24 @@ function programs(directory, suffix, parts) {
   )
 }
 
-/** One build for both: the addon and the C++ tests share the core. */
+/** Builds the addon and the C++ tests together, because they share the core. */
 function compile(directory, sanitizer, targets) {
   if (targets.length === 0) return
   const options = [`-DRINGTAP_SANITIZE=${sanitizer}`, '-DRINGTAP_TESTS=ON', ...cmakeOptions()]
-  // Not `cmake-js compile`: that begins anew after an error.
+  // `cmake-js compile` is not used, because it starts over after an error.
   run('npx', ['cmake-js', 'configure', '-O', directory, ...options.map((option) => option.replace('-D', '--CD'))])
   run('cmake', ['--build', directory, '--parallel', jobs, '--target', ...targets])
 }
 
 /**
- * The tests in JavaScript, over the addon in the directory. Node is not built with the sanitizer: its runtime is loaded
- * ahead of it.
+ * Runs the JavaScript tests with the addon in the directory. Node is not built with the sanitizer, so the sanitizer's
+ * runtime is preloaded.
  */
 async function live(name, directory, tests, runtime, options, environment = {}) {
   const reports = `${directory}-reports`
   rmSync(reports, { recursive: true, force: true })
   mkdirSync(reports, { recursive: true })
-  chmodSync(reports, 0o1777) // some tests become another user
+  chmodSync(reports, 0o1777) // some tests switch to another user
   const where = `log_exe_name=1:log_path=${reports}/report`
   const settings = {
     LD_PRELOAD: library(runtime),
@@ -117,7 +120,7 @@ async function live(name, directory, tests, runtime, options, environment = {}) 
   return passed && findings.length === 0
 }
 
-/** What each kind of run consists of: C++ tests and tests in JavaScript, by the parts of their names. */
+/** The C++ and JavaScript tests of each kind of run, by parts of their names. */
 function addressSuite(parts) {
   const all = readdirSync(path.join(root, 'test'), { recursive: true })
     .filter((name) => name.endsWith('.test.ts'))
@@ -157,9 +160,9 @@ async function address(suite, environment) {
   title('AddressSanitizer and UndefinedBehaviorSanitizer')
   compileSuite('address', suite)
   const options = {
-    // Stacks are followed by frame pointers, which our own code has: by their tables it would take ten times as long.
+    // Unwinds by frame pointers, which our own code has; unwinding by tables would take ten times as long.
     ASAN_OPTIONS: 'detect_leaks=1:malloc_context_size=20',
-    LSAN_OPTIONS: 'exitcode=0', // which leaks count is judged when all have run
+    LSAN_OPTIONS: 'exitcode=0', // leaks are judged after all tests have run
     UBSAN_OPTIONS: 'print_stacktrace=1',
   }
   return await both('AddressSanitizer', suite, 'libasan.so', options, environment)
@@ -171,7 +174,7 @@ async function thread(suite) {
   return await both('ThreadSanitizer', suite, 'libtsan.so', { TSAN_OPTIONS: 'ignore_noninstrumented_modules=1' })
 }
 
-/** The C++ tests of a suite, and then those in JavaScript. */
+/** Runs the C++ tests of a suite, then the JavaScript tests. */
 async function both(name, { directory, names, tests }, runtime, options, environment) {
   const prefix = unshuffled()
   const inNative = names.length === 0 || (await ctest(`C++ tests, ${name}`, directory, { names, prefix }))

@@ -1,5 +1,5 @@
-// `npm run tidy`: clang-tidy over the core, with the checks of .clang-tidy. A file that was clean is not looked at again
-// until it, a header of the core or the checks change: build/tidy remembers.
+// `npm run tidy`: clang-tidy over the core, with the checks of .clang-tidy. A clean file is checked again only after
+// it, a header of the core or the checks change; build/tidy records the state.
 //
 //   node scripts/tidy.mjs [PART…]   only files whose paths contain one of the parts
 import { spawn, spawnSync } from 'node:child_process'

@@ -1,4 +1,4 @@
-// The files of the tree, for the checks over it.
+// Lists the files of the tree, for the checks over it.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
@@ -6,15 +6,15 @@ import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** What a build makes, as in .gitignore. */
+/** Build outputs, as in .gitignore. */
 const made = new Set(['.git', '.tap', 'build', 'dist', 'node_modules', 'prebuilds'])
 
 /**
- * Their paths from its root: those of git's index and new ones that are not ignored; without git (a tree from an
- * archive), all but those of a build.
+ * Returns the paths from the root: tracked files and new ones that are not ignored; without git (a tree from an
+ * archive), all files but build outputs.
  */
 export function treeFiles() {
-  // As root over another user's tree, git refuses without safe.directory.
+  // git as root refuses a tree owned by another user unless safe.directory is set.
   const args = ['-c', `safe.directory=${path.resolve(root)}`, 'ls-files', '--cached', '--others', '--exclude-standard']
   const { status, stdout } = spawnSync('git', args, { cwd: root, encoding: 'utf8' })
   const listed = status === 0 && stdout !== '' ? stdout.split('\n').filter(Boolean) : walk('')

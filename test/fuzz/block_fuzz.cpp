@@ -1,5 +1,5 @@
-// The walk over a block of any content, twice, and the table that judges its packets. The first byte says which records
-// are refused; the rest is the block.
+// Walks a block of arbitrary content twice and classifies its packets with the selection table. The first input byte
+// selects the records to refuse; the rest is the block.
 #include <linux/filter.h>
 
 #include <cstring>
@@ -15,7 +15,7 @@ using namespace ringtap;
 
 namespace {
 
-// Goes by the index, as JavaScript does.
+// Reads packets through the index, as JavaScript does.
 void read(std::byte* block, std::size_t size, const BlockSummary& summary) {
   std::uint64_t bytes = 0;
   EXPECT(summary.length <= size);
@@ -29,7 +29,7 @@ void read(std::byte* block, std::size_t size, const BlockSummary& summary) {
   EXPECT(bytes == summary.bytes);
 }
 
-// Goes to a file, as a recorder brings it there, in both formats and with every third packet commented.
+// Writes the packets to a file as a recorder does, in both formats, with a comment on every third packet.
 void write(std::byte* block, const BlockSummary& summary) {
   for (const SavefileFormat format : {SavefileFormat::Pcapng, SavefileFormat::Pcap}) {
     ByteSink sink;

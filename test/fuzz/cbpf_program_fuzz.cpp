@@ -1,5 +1,5 @@
-// Any table, any filter, any address sets: both forms of the socket filter and the plain reference give one verdict,
-// for every listed index, its neighbours, and indexes and packets at random.
+// For any table, filter and address sets, both forms of the socket filter must return the verdict of the reference
+// implementation: for every listed index, its neighbours, and random indexes and packets.
 #include <algorithm>
 #include <set>
 
@@ -36,7 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto program = assembleCbpf(spec, table);
   EXPECT(program.ok() && program.value().size() <= kMaxFilterInstructions);
   EXPECT(validateFilter(program.value()).ok());
-  // A range takes four instructions, and the rest has at most 200 without address sets, 2200 with.
+  // A range takes four instructions; the rest takes at most 200 without address sets and 2200 with them.
   const bool thinned = ranges.size() > (spec.addresses ? 450 : 950);
 
   support::Choices packets(static_cast<std::uint32_t>(size));
@@ -44,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     PacketMetadata metadata = support::randomMetadata(packets);
     metadata.interfaceIndex = index;
     const std::uint16_t linkType = linkTypeOf(metadata.hardwareType);
-    // The reference knows no wireless frames.
+    // The reference does not parse wireless frames.
     if (spec.addresses && linkType != kLinkTypeEthernet && linkType != kLinkTypeRaw) metadata.hardwareType = 7;
     const auto bytes = spec.addresses && packets.oneIn(2) ? support::randomPacket(packets, linkType)
                                                           : packets.bytes(packets.below(40));
@@ -54,7 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::uint32_t verdict = runFilter(program.value(), bytes, length, metadata);
     EXPECT(verdict == (passes ? tail : 0) || (thinned && verdict == tail));
 
-    // Beside no other device nothing is a duplicate.
+    // No other device is listed, so no packet is a duplicate.
     support::EbpfFilterModel form(spec, table.acceptUnlisted, (size & 2) != 0);
     EXPECT(!form.code.empty());
     form.list(index, metadata.hardwareType, !passes);
@@ -68,7 +68,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   for (int i = 0; i < 8; ++i) check(packets.value());
   for (const std::uint32_t each : {0u, 0x7fffffffu, 0x80000000u, 0xffffffffu}) check(each);
-  // Without the eBPF mode, which takes long: all of them.
+  // Checks every listed index in the classic mode only: the eBPF mode would take too long.
   for (const std::uint32_t index : listed) {
     PacketMetadata metadata;
     metadata.interfaceIndex = index;

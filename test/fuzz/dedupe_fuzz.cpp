@@ -1,5 +1,5 @@
-// Any host, any packets: the rule on duplicates in its eBPF mode does what the model says, and never breaks a rule of
-// the verifier.
+// For any host and any packets, the eBPF deduplication program must match the model and never violate a rule of the
+// verifier.
 #include "fuzz.h"
 #include "support/crossings.h"
 

@@ -1,5 +1,5 @@
-// Any classic program on any packet: what validateFilter lets pass ends, and reads nothing that is not there. Half of
-// the time it runs in its eBPF mode as well, with the same result.
+// Runs arbitrary classic programs on arbitrary packets: a program that validateFilter accepts must terminate and never
+// read out of bounds. Half of the inputs also run in the eBPF mode, which must return the same result.
 #include <algorithm>
 #include <cstring>
 
@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   FilterProgram program;
   std::vector<std::uint8_t> bytes;
   if ((data[0] & 1) != 0) {
-    // Raw instructions, hostile as they come; then the packet.
+    // Raw, unchecked instructions, followed by the packet.
     const std::size_t count = std::min<std::size_t>(data[1], (size - 2) / sizeof(FilterInstruction));
     program.resize(count);
     if (count > 0) std::memcpy(program.data(), data + 2, count * sizeof(FilterInstruction));

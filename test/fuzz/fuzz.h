@@ -1,10 +1,10 @@
-// What the fuzz targets share.
+// Shared by the fuzz targets.
 #pragma once
 
 #include <cstdio>
 #include <cstdlib>
 
-// Ends the process with a message where the condition does not hold: that is how a fuzzer is told.
+// Prints a message and aborts if the condition is false; the fuzzer reports the abort as a finding.
 #define EXPECT(...)                                                                  \
   do {                                                                               \
     if (!(__VA_ARGS__)) {                                                            \

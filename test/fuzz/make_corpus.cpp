@@ -1,5 +1,5 @@
-// Writes the seeds of the fuzzers into a directory: make_corpus test/fuzz/corpus. They are made by the same builders as
-// the unit tests' data, so there is nothing to check in.
+// Writes the fuzzers' seeds into a directory: make_corpus test/fuzz/corpus. The seeds come from the same builders as
+// the unit tests' data, so none are checked in.
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
@@ -72,9 +72,10 @@ void news() {
             support::message(NLMSG_ERROR, bytesOf(-19)));
 }
 
-// Without their first four bytes, as the fuzzers want them.
+// Omits the first four bytes, which the fuzz targets supply themselves.
 
-// An empty pcap file, two hundred times over in the second and third, packed by gzip and zstd: here is no packer.
+// An empty pcap file (repeated two hundred times in the second and third seed), compressed beforehand with gzip and
+// zstd because no compressor is linked in.
 void packed() {
   const Bytes once{0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xbb, 0x72, 0x78,
                    0xd3, 0x42, 0x26, 0x06, 0x16, 0x06, 0x18, 0xf8, 0xff, 0x9f, 0x81, 0x81, 0x11,

@@ -1,4 +1,4 @@
-// Any bytes as news from rtnetlink, into the table of interfaces: what it tells must agree with what it holds.
+// Feeds arbitrary bytes to the interface table as rtnetlink messages: the events it emits must agree with its contents.
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
@@ -14,7 +14,7 @@ using namespace ringtap;
 
 namespace {
 
-// A listener's picture, from the events alone.
+// The interfaces as a listener reconstructs them from the events alone.
 class Picture {
  public:
   void apply(const std::vector<InterfaceEvent>& events) {
@@ -51,7 +51,7 @@ class Picture {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  // A copy of its own: the sanitizer sees the byte behind it.
+  // An exact-size heap copy, so that AddressSanitizer detects a read past the end.
   const std::vector<std::uint8_t> bytes(data, data + size);
   netlink::Bytes rest = bytes;
   InterfaceTable table;

@@ -1,5 +1,5 @@
-// A pcapng file of any content: after the first byte, which says in what pieces it comes, the file without its first
-// four bytes, so that the fuzzer need not find the magic number.
+// Parses a pcapng file of arbitrary content. The first input byte selects the piece size; the rest is the file without
+// its first four bytes, so that the fuzzer need not find the magic number.
 #include "core/savefile/savefile_format.h"
 #include "savefile_fuzz.h"
 

@@ -1,4 +1,4 @@
-// gzip or zstd data of any content: whatever comes out, the unpacker ends, and stays within its word.
+// Unpacks gzip or zstd data of arbitrary content: the unpacker must terminate and keep its contract.
 #include <algorithm>
 
 #include "core/savefile/unpack.h"

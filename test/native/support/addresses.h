@@ -1,5 +1,5 @@
-// Address sets and packets made up at random, and what becomes of such a packet, said plainly: the reference that every
-// form of the address sets is held to.
+// Random address sets and packets, and a straightforward implementation of the verdict: the reference for every form of
+// the address sets.
 #pragma once
 
 #include <algorithm>
@@ -47,7 +47,7 @@ inline Bits128 bitsAt(std::span<const std::uint8_t> bytes, std::size_t at, std::
   return value;
 }
 
-// Of Ethernet and raw IP; a packet of which nothing is cut off.
+// The addresses of an Ethernet or raw IP packet that is not truncated.
 inline std::optional<Addresses> addressesOf(std::uint16_t linkType, std::span<const std::uint8_t> bytes) {
   std::size_t at = 0;
   Bits128 type = 0;
@@ -83,7 +83,7 @@ inline bool addressesPass(const AddressChoice& chosen, const std::optional<Addre
   return !in(chosen.exclude) && (chosen.include.empty() || in(chosen.include));
 }
 
-// From few enough for sets and packets to meet often.
+// Draws from a small range, so that sets and packets often match.
 inline Bits128 randomAddress(Choices& choices, bool six) {
   if (!six) {
     static constexpr std::uint32_t nets[] = {0x0a000000, 0x0a000100, 0xc0a80000, 0xffffff00, 0};
@@ -121,7 +121,7 @@ inline void putBits(std::vector<std::uint8_t>& bytes, Bits128 value, int size) {
   for (int shift = 8 * (size - 1); shift >= 0; shift -= 8) bytes.push_back(static_cast<std::uint8_t>(value >> shift));
 }
 
-// An IPv4, IPv6 or ARP packet and its EtherType.
+// Returns an IPv4, IPv6 or ARP packet with its EtherType.
 inline std::pair<std::uint16_t, std::vector<std::uint8_t>> randomNetworkPacket(Choices& choices) {
   std::vector<std::uint8_t> bytes;
   const auto add = [&](bool six, std::size_t start) {
@@ -147,7 +147,7 @@ inline std::pair<std::uint16_t, std::vector<std::uint8_t>> randomNetworkPacket(C
   }
 }
 
-// A packet of Ethernet or raw IP, now and then cut short or with a type that nobody knows.
+// An Ethernet or raw IP packet, sometimes truncated or of an unknown type.
 inline std::vector<std::uint8_t> randomPacket(Choices& choices, std::uint16_t linkType) {
   auto [type, network] = randomNetworkPacket(choices);
   std::vector<std::uint8_t> bytes;

@@ -1,4 +1,4 @@
-// Waiting until what was sent has arrived at the other end of its veth.
+// Waits until sent frames have arrived at the peer end of a veth pair.
 #pragma once
 
 #include <linux/membarrier.h>
@@ -31,12 +31,12 @@ inline std::set<unsigned long> busyBacklogs() {
   return busy;
 }
 
-// The sender of a frame goes on when the frame is in the backlog of a processor. Where ksoftirqd has to wait for its
-// turn, the frame lies there, and a capture that ends by then has not received it. Returns when all that was sent
-// before the call was received.
+// A send on a veth returns when the frame is in a processor's backlog. While ksoftirqd waits to be scheduled, the frame
+// stays there, and a capture that ends before then does not receive it. Returns once every frame sent before the call
+// has been received.
 inline void drainBacklog() {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  // A backlog is a queue: once it has been empty, what was in it is out.
+  // A backlog is a FIFO queue: once it has been empty, every frame queued earlier has left it.
   for (auto left = busyBacklogs(); !left.empty();) {
     if (std::chrono::steady_clock::now() > end) {
       CHECK(left.empty());
@@ -46,8 +46,8 @@ inline void drainBacklog() {
     const auto now = busyBacklogs();
     std::erase_if(left, [&](unsigned long processor) { return !now.contains(processor); });
   }
-  // And the frame that was taken from it last: it is handled under the lock of RCU (process_backlog(), net/core/dev.c),
-  // whose grace period this waits for.
+  // The last frame taken from a backlog may still be in processing, which runs in an RCU read-side critical section
+  // (process_backlog(), net/core/dev.c). This call waits for an RCU grace period.
   (void)::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 

@@ -1,4 +1,4 @@
-// Blocks as the kernel would fill them, or as it never would.
+// Ring blocks, valid ones as the kernel fills them and malformed ones.
 #pragma once
 
 #include <arpa/inet.h>
@@ -17,18 +17,18 @@ namespace support {
 struct MadeRecord {
   std::uint32_t index = 1;
   std::vector<std::uint8_t> bytes = {1, 2, 3, 4};
-  std::uint32_t originalLength = 0;  // 0: that of `bytes`
+  std::uint32_t originalLength = 0;  // 0: the length of `bytes`
   std::uint8_t packetType = PACKET_HOST;
   std::uint16_t hardwareType = ARPHRD_ETHER;
   std::uint32_t seconds = 1'700'000'000;
   std::uint32_t nanoseconds = 5;
 };
 
-// Memory of exactly its size, on the heap: the address sanitizer sees the byte behind it.
+// Exact-size heap memory, so that AddressSanitizer detects an access past the end.
 class Block {
  public:
   explicit Block(std::size_t size) : size_(size), memory_(new std::uint64_t[size / 8]()) {}
-  // As fill() leaves it, with room for exactly these records and their index.
+  // A block as fill() produces it, sized for exactly these records and their index.
   static Block of(const std::vector<MadeRecord>& records) {
     std::size_t size = firstOf(records.size());
     for (const MadeRecord& record : records) size += lengthOf(record);
@@ -37,7 +37,7 @@ class Block {
     return block;
   }
 
-  // Where the first of so many records stands: behind the index.
+  // The offset of the first record, behind an index of `records` entries.
   static std::uint32_t firstOf(std::size_t records) {
     return static_cast<std::uint32_t>(ringtap::kIndexStart + (records * 4 + 7) / 8 * 8);
   }
@@ -51,7 +51,8 @@ class Block {
     offsets_.clear();
     for (const MadeRecord& made : records) {
       auto& header = *reinterpret_cast<tpacket3_hdr*>(data() + offset);
-      header.tp_next_offset = &made == &records.back() ? 0 : lengthOf(made);  // as prb_close_block() leaves the last
+      header.tp_next_offset =
+          &made == &records.back() ? 0 : lengthOf(made);  // prb_close_block() sets 0 in the last record
       header.tp_sec = made.seconds;
       header.tp_nsec = made.nanoseconds;
       header.tp_snaplen = static_cast<std::uint32_t>(made.bytes.size());

@@ -1,12 +1,12 @@
-// The smallest test harness that does: one file of tests is one program.
+// A minimal test harness: each test file is one program.
 //
 //   TEST(name) { CHECK(1 + 1 == 2); }
 //
-// A test that cannot run here says SKIP("why") and ends: that is loud and counted, and a failure where CI or
-// RINGTAP_REQUIRE_LIVE is set (not to 0, false or nothing).
+// A test that cannot run here calls SKIP("why") and ends. Skips are printed and counted, and are failures if CI or
+// RINGTAP_REQUIRE_LIVE is set (to anything but 0, false or the empty string).
 //
-// main() is here: include this header in exactly one file of the program. Exit code 1 when a check has failed. With
-// arguments, only the tests whose names contain one of them run.
+// This header defines main(): include it in exactly one file of the program. The exit code is 1 if a check failed. With
+// arguments, only tests whose names contain one of them run.
 #pragma once
 
 #include <cstdio>
@@ -24,8 +24,8 @@ struct Test {
 
 inline std::vector<Test> tests;
 inline bool failing = false;  // a check of the current test has failed
-inline std::string skipped;   // why the current test does not run
-inline std::string skipAll;   // why none of this program does; for a static initialiser to set
+inline std::string skipped;   // why the current test was skipped
+inline std::string skipAll;   // why every test of this program is skipped; set by a static initialiser
 
 struct Registration {
   Registration(const char* name, void (*run)()) { tests.push_back({name, run}); }
@@ -53,7 +53,7 @@ inline bool wanted(const Test& test, int argc, char** argv) {
   static const check::Registration register_##name(#name, name); \
   static void name()
 
-// Reports and goes on, so that one run shows all that is wrong; the same line again only a few times.
+// Reports a failure and continues, so that one run shows all failures. Limits the reports per source line.
 #define CHECK(...)                                                                           \
   do {                                                                                       \
     static int reports = 0;                                                                  \

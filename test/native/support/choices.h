@@ -1,4 +1,4 @@
-// Where made-up test data comes from: a random generator, or the bytes of a fuzzer, which then steers what is made.
+// Source of generated test data: a random generator, or a fuzzer's input bytes, which then steer the generation.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@ namespace support {
 class Choices {
  public:
   explicit Choices(std::uint32_t seed) : random_(seed) {}
-  // When the bytes are used up, every further choice is 0.
+  // Once the bytes are used up, every further choice is 0.
   Choices(const std::uint8_t* data, std::size_t size) : data_(data), size_(size), fuzzed_(true) {}
 
   std::uint32_t any() {
@@ -20,13 +20,13 @@ class Choices {
     for (int i = 0; i < 4; ++i) value = value << 8 | byte();
     return value;
   }
-  // 0 to bound - 1.
+  // Returns 0 to bound - 1.
   std::uint32_t below(std::uint32_t bound) {
     if (!fuzzed_) return static_cast<std::uint32_t>(random_() % bound);
     return (bound <= 256 ? byte() : bound <= 65536 ? std::uint32_t{byte()} << 8 | byte() : any()) % bound;
   }
   bool oneIn(std::uint32_t count) { return below(count) == 0; }
-  // Small values more often than large ones: what is compared should sometimes be equal.
+  // Favours small values, so that compared values are sometimes equal.
   std::uint32_t value() { return oneIn(4) ? any() : below(40); }
   std::vector<std::uint8_t> bytes(std::size_t length) {
     std::vector<std::uint8_t> made(length);

@@ -1,5 +1,5 @@
-// A consumer of a Capture, on a thread of its own, that does what JavaScript does: answers events, takes blocks, reads
-// their packets and gives them back.
+// A consumer of a Capture on its own thread that does what the JavaScript side does: handles events, takes blocks,
+// reads their packets and releases them.
 #pragma once
 
 #include <atomic>
@@ -17,7 +17,7 @@
 
 namespace support {
 
-// What the wake-up of a capture rings.
+// The target of the capture's wake-up callback.
 class Bell {
  public:
   void ring() {
@@ -37,7 +37,7 @@ class Bell {
   bool rung_ = false;
 };
 
-// Walks a block the way lib/packets/chunk.ts does, by its index.
+// Walks a block by its index, as lib/packets/chunk.ts does.
 template <typename Visit>
 void eachPacket(ringtap::Lease& lease, Visit visit) {
   std::byte* data = lease.lend();
@@ -46,16 +46,16 @@ void eachPacket(ringtap::Lease& lease, Visit visit) {
 
 struct ConsumerOptions {
   std::function<bool(const ringtap::InterfaceInfo&)> wants = [](const auto&) { return true; };
-  std::size_t hold = 0;        // blocks kept in hand before the oldest is read and given back
-  bool holdToTheEnd = false;   // nothing is read before the intake has ended
-  std::function<void()> pace;  // called ahead of each block
+  std::size_t hold = 0;        // blocks held before the oldest is read and released
+  bool holdToTheEnd = false;   // read nothing until the intake has ended
+  std::function<void()> pace;  // called before each block
 };
 
 class Consumer {
  public:
   using Options = ConsumerOptions;
 
-  // Opens and starts a capture in the test's namespace, and begins to consume.
+  // Opens and starts a capture in the test's namespace and starts consuming.
   Consumer(const ringtap::CaptureConfig& config, Options options = {}) : options_(std::move(options)) {
     auto monitor = ringtap::InterfaceMonitor::open();
     CHECK(monitor.ok());
@@ -77,7 +77,7 @@ class Consumer {
   }
   ~Consumer() { finish(); }
 
-  // Ends the intake, when what was sent before has arrived, and waits until everything was consumed.
+  // Waits until all frames sent so far have arrived, ends the intake, and waits until everything is consumed.
   void finish() {
     if (!thread_.joinable()) return;
     drainBacklog();
@@ -85,7 +85,7 @@ class Consumer {
     bell_.ring();
     thread_.join();
   }
-  // Does not wait for what is still on its way: the consumer goes, and the capture is closed under the leases held.
+  // Does not wait for frames in flight: stops the consumer and closes the capture while leases are held.
   void abandon() {
     if (!thread_.joinable()) return;
     abandoned_ = true;
@@ -97,7 +97,7 @@ class Consumer {
   [[nodiscard]] ringtap::Capture& capture() { return *capture_; }
   std::unique_ptr<ringtap::Capture> takeCapture() { return std::move(capture_); }
   [[nodiscard]] std::deque<ringtap::Lease>& held() { return held_; }
-  // After finish().
+  // Valid after finish().
   [[nodiscard]] const Tally& tally() const { return tally_; }
   [[nodiscard]] std::uint64_t packets() const { return packets_; }
   [[nodiscard]] std::uint64_t faults() const { return faults_; }
@@ -133,7 +133,7 @@ class Consumer {
 
   void take(ringtap::Lease lease) {
     if (options_.pace) options_.pace();
-    (void)lease.lend();  // from here on its address is JavaScript's
+    (void)lease.lend();  // from here on JavaScript holds the block's address
     held_.push_back(std::move(lease));
     while (!options_.holdToTheEnd && held_.size() > options_.hold) readOldest();
   }

@@ -1,4 +1,4 @@
-// Random hosts, and packets that cross them anyhow: the program against the model.
+// Sends random packets across random hosts and compares the program with the model.
 #pragma once
 
 #include <linux/if_arp.h>
@@ -18,10 +18,10 @@ struct CrossingCounts {
   std::uint64_t duplicates = 0;
 };
 
-// `count` packets on one host. Says what differs; null where nothing does.
+// Runs `count` packets on one host. Returns a description of the first difference, or null if there is none.
 inline const char* crossAtRandom(Choices& choices, int count, CrossingCounts& counts) {
   using namespace ringtap;
-  constexpr std::uint32_t kNobody = 99;  // without a slot
+  constexpr std::uint32_t kNobody = 99;  // an index without a slot
   constexpr std::uint32_t indexes[] = {10, 1, 2, 5, 20, 21, 22, kNobody};
   constexpr const char* kinds[] = {"bridge", "veth", "bond", "", "vrf", "ifb"};
   const auto anyIndex = [&] { return indexes[choices.below(8)]; };
@@ -29,7 +29,7 @@ inline const char* crossAtRandom(Choices& choices, int count, CrossingCounts& co
   FilterSpec spec;
   spec.direction = static_cast<Direction>(choices.below(3));
   if (choices.oneIn(3)) {
-    spec.filtered = true;  // by a bit of byte 12
+    spec.filtered = true;  // by one bit of byte 12
     spec.programs.push_back({kLinkTypeEthernet,
                              {op(BPF_LD | BPF_B | BPF_ABS, 12), op(BPF_ALU | BPF_AND | BPF_K, 1), op(BPF_RET | BPF_A)},
                              {}});

@@ -1,5 +1,5 @@
-// The rule on duplicates said plainly, for one processor: the reference for the program that core/bpf/dedupe_program.h
-// assembles.
+// A straightforward implementation of the deduplication rule for one processor: the reference for the program that
+// core/bpf/dedupe_program.h assembles.
 #pragma once
 
 #include <linux/if_packet.h>
@@ -16,7 +16,7 @@ namespace support {
 
 struct Crossing {
   std::uint32_t index = 0;    // the device
-  std::uint32_t ingress = 0;  // where it arrived; on arrival, the device
+  std::uint32_t ingress = 0;  // the device of arrival; equal to `index` on arrival
   std::uint8_t type = PACKET_HOST;
   std::uint32_t length = 0;
   std::span<const std::uint8_t> bytes{};
@@ -24,9 +24,9 @@ struct Crossing {
 
 class DedupeModel {
  public:
-  std::map<std::uint32_t, ringtap::DedupeRelation> relations;  // of the devices that have a slot
+  std::map<std::uint32_t, ringtap::DedupeRelation> relations;  // by device index; only devices with a slot
 
-  // Whether the crossing is a duplicate; `accepted`: all else lets it pass.
+  // Whether the crossing is a duplicate. `accepted`: the rest of the filter accepts the packet.
   bool cross(const Crossing& at, bool accepted) {
     const ringtap::DedupeRelation own = of(at.index);
     if (at.type == PACKET_OUTGOING) return accepted && leaves(at, own);

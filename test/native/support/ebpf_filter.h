@@ -1,4 +1,4 @@
-// The eBPF mode of a socket filter in the machine of ebpf_machine.h, with its tables as KernelFilter keeps them.
+// Runs the eBPF mode of a socket filter in the machine of ebpf_machine.h, with the maps laid out as in KernelFilter.
 #pragma once
 
 #include <linux/if_arp.h>
@@ -43,7 +43,7 @@ class EbpfFilterModel {
     std::memcpy(value.data(), &slot, 4);
   }
 
-  // How a listed interface stands to the others.
+  // Sets the relation of a listed interface to the others.
   void relate(std::uint32_t index, const ringtap::DedupeRelation& relation) {
     std::uint32_t slot;
     std::memcpy(&slot, machine.maps[kSlotOf].find(index), sizeof slot);
@@ -53,11 +53,11 @@ class EbpfFilterModel {
 
   std::uint64_t duplicates() { return sum(kRelations, offsetof(ringtap::DedupeSlot, duplicates)); }
 
-  // Packets counted as accepted, of listed and unlisted interfaces.
+  // The number of packets counted as accepted, on listed and unlisted interfaces.
   std::uint64_t accepted() { return sum(kSlots, offsetof(ringtap::Slot, accepted)) + sum(kUnlisted, 0); }
 
   EbpfMachine machine;
-  std::vector<bpf_insn> code;  // empty where it could not be assembled
+  std::vector<bpf_insn> code;  // empty if assembly failed
 
  private:
   static constexpr int kSlotOf = 3, kSlots = 4, kUnlisted = 5, kRelations = 6, kPath = 7, kAddresses4 = 8,
@@ -73,7 +73,7 @@ class EbpfFilterModel {
     return all;
   }
 
-  // As core/bpf/address_maps.cpp fills the kernel's.
+  // Fills the maps as core/bpf/address_maps.cpp fills the kernel's.
   ringtap::AddressMapFds addressMaps(const ringtap::AddressSet& addresses) {
     ringtap::AddressMapFds fds;
     fds.including = addresses.including();

@@ -1,7 +1,7 @@
-// Runs eBPF socket filters in this process: as much of the machine as ringtap's assembler uses, with the kernel's rules
-// where they can be checked while it runs. Every access must lie in the stack, the context or a map's value; a register
-// or a stack byte must be written before it is read, and R1 to R5 are void after a call or a packet load. So a program
-// that runs here is also one that the verifier has no reason to refuse on the paths taken.
+// Runs eBPF socket filters in this process. Implements the part of the instruction set that ringtap's assembler uses,
+// and checks at run time the kernel's rules that can be checked there: every access must lie in the stack, the context
+// or a map value; a register or stack byte must be written before it is read; R1 to R5 are undefined after a call or a
+// packet load. A program that runs here therefore gives the verifier no reason to refuse the paths taken.
 #pragma once
 
 #include <arpa/inet.h>
@@ -26,7 +26,7 @@ struct EbpfMap {
   std::uint32_t valueSize = 0;
   std::uint32_t entries = 0;
   std::map<std::uint32_t, std::vector<std::uint8_t>> values{};
-  // Instead: keys of so many bytes; with `trie`, such that begin with the number of bits that count.
+  // If not 0, the map has keys of this many bytes. With `trie`, a key begins with its prefix length in bits.
   std::uint32_t keySize = 0;
   bool trie = false;
   std::map<std::vector<std::uint8_t>, std::vector<std::uint8_t>> byBytes{};
@@ -62,9 +62,9 @@ struct EbpfMap {
 class EbpfMachine {
  public:
   std::map<int, EbpfMap> maps;  // by descriptor
-  std::uint32_t ingress = 0;    // where the next packet arrived, __sk_buff.ingress_ifindex
+  std::uint32_t ingress = 0;    // __sk_buff.ingress_ifindex of the next packet
 
-  // What the program returns; nothing where it broke a rule: fault() says which.
+  // Returns the program's return value, or nothing if it violated a rule: fault() then describes the violation.
   std::optional<std::uint32_t> run(std::span<const bpf_insn> program, std::span<const std::uint8_t> packet,
                                    std::uint32_t length, const ringtap::PacketMetadata& metadata) {
     start(packet, length, metadata);
@@ -90,7 +90,7 @@ class EbpfMachine {
             ++at_;
             set(in.dst_reg, kMapHandle + static_cast<std::uint32_t>(in.imm));
           } else if (!loadPacket(in)) {
-            return exit(0);  // beyond the packet: the whole program ends
+            return exit(0);  // load beyond the packet: ends the whole program
           }
           break;
       }
@@ -235,7 +235,7 @@ class EbpfMachine {
     const auto from = reinterpret_cast<std::uintptr_t>(start);
     return address >= from && address - from <= length && length - (address - from) >= size;
   }
-  // The memory at an address that the program computed; null, and a fault, where it must not go.
+  // Returns the memory at an address computed by the program; on an invalid access, records a fault and returns null.
   std::uint8_t* memory(std::uint64_t address, std::size_t size, bool write) {
     if (within(address, size, stack_.data(), kStack)) {
       const std::size_t from = address - reinterpret_cast<std::uintptr_t>(stack_.data());
@@ -290,7 +290,7 @@ class EbpfMachine {
     std::memcpy(to, &value, size);
   }
 
-  // False where the load lies beyond the packet.
+  // Returns false if the load lies beyond the packet.
   bool loadPacket(const bpf_insn& in) {
     if (get(6) != reinterpret_cast<std::uintptr_t>(&context_)) failed("a packet load without the context in R6");
     std::uint32_t offset = static_cast<std::uint32_t>(in.imm);

@@ -1,4 +1,4 @@
-// Waiting for what another thread does.
+// Waits for the effects of another thread.
 #pragma once
 
 #include <chrono>
@@ -6,7 +6,7 @@
 
 namespace support {
 
-// Whether it holds, now or before long; false after far too long.
+// Polls until the condition holds and returns true; returns false after a generous timeout.
 template <typename Holds>
 bool eventually(Holds&& holds) {
   using namespace std::chrono_literals;

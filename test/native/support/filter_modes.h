@@ -1,4 +1,4 @@
-// Which forms of the kernel's table of interfaces a test can have.
+// The filter modes that a test can run here.
 #pragma once
 
 #include <cstdio>
@@ -9,8 +9,9 @@
 
 namespace support {
 
-// Those that this process may use. The other is not tested then, and the program says so, once. In a user namespace
-// (namespace.h) a process has the capability, and the kernel makes no map for it all the same: so this tries.
+// The modes available to this process. If one is not available, the program prints so once and does not test it. In a
+// user namespace (namespace.h) a process has the capability, but the kernel still refuses to create maps, so
+// availability is determined by trying.
 inline const std::vector<ringtap::FilterMode>& filterModes() {
   using ringtap::FilterMode;
   static const std::vector<FilterMode> usable = [] {

@@ -1,4 +1,4 @@
-// A folder of a test's own.
+// A temporary folder for one test.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,8 @@
 
 namespace support {
 
-// Empty, in the system's place for temporary files, and gone with this object. Ends the program where none can be made.
+// Creates an empty folder in the system's temporary directory and removes it with this object. Ends the program if it
+// cannot be created.
 class Folder {
  public:
   Folder() {
@@ -25,9 +26,9 @@ class Folder {
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;
 
-  // The path of a file in it.
+  // Returns the path of a file in the folder.
   [[nodiscard]] std::string file(const std::string& name) const { return path_ / name; }
-  // Of what is in it, sorted.
+  // Returns the sorted names of the folder's entries.
   [[nodiscard]] std::vector<std::string> names() const {
     std::vector<std::string> found;
     for (const auto& entry : std::filesystem::directory_iterator(path_)) found.push_back(entry.path().filename());

@@ -1,8 +1,9 @@
-// Including this runs the whole test program in a network namespace of its own: loopback up, IPv6 off, gone with it.
+// Including this header runs the whole test program in its own network namespace: loopback up, IPv6 off, removed on
+// exit.
 //
-// As root by `unshare -n`, else with a user namespace. Where neither can be had, every test of the program is skipped.
-// The program is started again by way of unshare(1), because a process with threads (that of the thread sanitizer) may
-// not change its user namespace.
+// Uses `unshare -n` as root, and a user namespace otherwise. If neither is available, every test of the program is
+// skipped. The program is restarted through unshare(1), because a process with threads (the thread sanitizer has one)
+// may not change its user namespace.
 #pragma once
 
 #include <unistd.h>
@@ -24,7 +25,7 @@ inline std::string networkNamespace() {
 
 inline bool shell(const std::string& command) { return std::system(command.c_str()) == 0; }
 
-// Runs ip(8) in the namespace of the test; never in that of the machine.
+// Runs ip(8) in the test's namespace, never in the initial one.
 inline void ip(const std::string& arguments) {
   if (!check::skipAll.empty()) std::abort();
   CHECK(shell("ip " + arguments));

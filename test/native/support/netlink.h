@@ -1,4 +1,4 @@
-// rtnetlink messages, built as the kernel builds them.
+// rtnetlink messages, encoded as the kernel encodes them.
 #pragma once
 
 #include <linux/if_addr.h>
@@ -53,7 +53,7 @@ inline Payload linkHeader(int index, std::uint8_t family = AF_UNSPEC) {
   return bytesOf(header);
 }
 
-// A description with what every one has.
+// A link message with the attributes that every link has.
 inline Payload link(int index, const std::string& name, std::uint8_t family = AF_UNSPEC) {
   return linkHeader(index, family) + attribute(IFLA_IFNAME, text(name)) +
          attribute(IFLA_MTU, bytesOf(std::uint32_t{1500}));

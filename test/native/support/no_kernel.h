@@ -1,4 +1,4 @@
-// In the place of the kernel's socket filter, where there is none.
+// A stub for the kernel's socket filter.
 #pragma once
 
 #include <optional>
@@ -7,7 +7,8 @@
 
 namespace support {
 
-// Verdicts reach nobody, and nobody counts: a classic mode that never fails. A test derives from it what it looks at.
+// Discards verdicts and counts nothing: behaves as a classic mode that never fails. Tests override the calls they
+// observe.
 class NoKernel : public ringtap::KernelFilter {
  public:
   explicit NoKernel(bool unlistedPassUnfiltered = false) : unfiltered_(unlistedPassUnfiltered) {}

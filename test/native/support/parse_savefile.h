@@ -1,4 +1,4 @@
-// Parses a savefile in memory, in pieces as a reader's thread gets them, and keeps what comes out.
+// Parses a savefile in memory, in pieces as the reader's thread receives them, and keeps the result.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@ struct ParsedPacket {
   std::uint32_t original;
   std::uint64_t timestamp;
   std::vector<std::uint8_t> bytes;
-  std::vector<std::uint8_t> comments;  // as kStatusComments has them
+  std::vector<std::uint8_t> comments;  // as laid out by kStatusComments
   bool operator==(const ParsedPacket&) const = default;
 };
 
@@ -30,8 +30,8 @@ struct Parsed {
   ringtap::ParserStats stats;
   std::vector<std::string> warnings;
   std::optional<ringtap::Error> error;
-  std::uint64_t maxAsked = 0;  // bytes in one piece
-  bool lost = false;           // the parser broke its word
+  std::uint64_t maxAsked = 0;  // largest piece requested, bytes
+  bool lost = false;           // the parser violated its contract
 };
 
 struct ParseOptions {
@@ -121,10 +121,10 @@ inline Parsed parseInPieces(const std::vector<std::uint8_t>& file, const ParseOp
   const std::unique_ptr<std::uint64_t[]> memory(new std::uint64_t[options.blockSize / 8]);
   auto* block = reinterpret_cast<std::byte*>(memory.get());
   BlockFiller filler;
-  std::size_t at = 0;     // the file's bytes up to here are parsed,
-  std::size_t there = 0;  // and up to here are there
+  std::size_t at = 0;     // bytes of the file parsed so far
+  std::size_t there = 0;  // bytes of the file available so far
   for (bool ended = false; !ended && !parsed.error && !parsed.lost;) {
-    // A copy of exactly what is there: reading beyond it is seen by a sanitizer.
+    // An exact-size copy of the available bytes, so that AddressSanitizer detects a read past the end.
     const std::vector<std::uint8_t> bytes(file.begin() + static_cast<std::ptrdiff_t>(at),
                                           file.begin() + static_cast<std::ptrdiff_t>(there));
     std::size_t consumed = 0;
@@ -142,7 +142,7 @@ inline Parsed parseInPieces(const std::vector<std::uint8_t>& file, const ParseOp
     switch (step->why) {
       case ParseStep::Why::Full:
         if (filler.empty() && parsed.stats.packets == 1) parsed.error = Error{Code::FileDamaged, "too large"};
-        parsed.stats.packets = filler.empty() ? 1 : 0;  // twice in a row nothing fits: there is no end to that
+        parsed.stats.packets = filler.empty() ? 1 : 0;  // an empty block twice in a row would repeat forever
         readOut(block, filler.summary(), options.blockSize, parsed);
         filler = BlockFiller(block, options.blockSize);
         break;

@@ -1,4 +1,4 @@
-// Classic programs and packets made up at random: mostly sound, so that they get far.
+// Random classic programs and packets: mostly valid, so that most programs run far.
 #pragma once
 
 #include <linux/filter.h>
@@ -25,11 +25,11 @@ inline FilterInstruction jump(int code, std::uint32_t k, int jt, int jf) {
   return {static_cast<std::uint16_t>(BPF_JMP | code), static_cast<std::uint8_t>(jt), static_cast<std::uint8_t>(jf), k};
 }
 
-// Ancillary loads that both forms of the socket filter answer.
+// Ancillary loads that both forms of the socket filter support.
 inline constexpr int kSharedAncillary[] = {SKF_AD_PROTOCOL, SKF_AD_PKTTYPE,          SKF_AD_IFINDEX,  SKF_AD_RXHASH,
                                            SKF_AD_VLAN_TAG, SKF_AD_VLAN_TAG_PRESENT, SKF_AD_VLAN_TPID};
 
-// All codes that the kernel takes, but for RET (at the end, and now and then in between).
+// All opcodes that the kernel accepts except RET, which is added at the end and occasionally in between.
 inline constexpr int kBodyCodes[] = {
     BPF_LD | BPF_W | BPF_ABS,
     BPF_LD | BPF_H | BPF_ABS,
@@ -86,8 +86,8 @@ inline bool usesMemoryWord(const FilterInstruction& instruction) {
   return (kind == BPF_LD || kind == BPF_LDX) && BPF_MODE(instruction.code) == BPF_MEM;
 }
 
-// Stores all of M[] first, because the kernel wants it stored before it is read. With `ancillary`, also asks for what
-// only the kernel knows (kSharedAncillary). Not always valid: divisions by 0 and wide shifts occur.
+// Stores all of M[] first, because the kernel requires a store before any read. With `ancillary`, also loads metadata
+// from the kernel (kSharedAncillary). Not always valid: divisions by 0 and shifts by 32 or more occur.
 inline FilterProgram randomProgram(Choices& choices, bool ancillary = false, std::uint32_t longest = 16) {
   FilterProgram program;
   for (std::uint32_t i = 0; i < BPF_MEMWORDS; ++i) program.push_back(op(BPF_ST, i));
@@ -115,8 +115,7 @@ inline FilterProgram randomProgram(Choices& choices, bool ancillary = false, std
   return program;
 }
 
-// Without the instructions that nothing leads to: eBPF programs with such are refused by the kernel. `program` is
-// valid.
+// Removes unreachable instructions, because the kernel refuses eBPF programs that contain any. `program` must be valid.
 inline FilterProgram withoutUnreachable(const FilterProgram& program) {
   std::vector<bool> reached(program.size(), false);
   reached[0] = true;

@@ -1,4 +1,4 @@
-// Savefiles made by hand, whole and odd, of either byte order.
+// Hand-made savefiles, valid and malformed, in either byte order.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace support::files {
 
 using FileBytes = std::vector<std::uint8_t>;
 
-// Puts numbers in one byte order behind one another.
+// Appends numbers in one byte order.
 class FileWriter {
  public:
   explicit FileWriter(bool bigEndian = false) : big_(bigEndian) {}
@@ -72,7 +72,7 @@ inline FileBytes pcapRecord(const PcapKind& kind, std::uint32_t seconds, std::ui
   return record.raw(data).bytes;
 }
 
-// A pcapng block around a body, which is padded.
+// A pcapng block around a body, padded to 32 bits.
 inline FileBytes ngBlock(bool big, std::uint32_t type, FileBytes body) {
   while (body.size() % 4 != 0) body.push_back(0);
   const auto length = static_cast<std::uint32_t>(body.size() + 12);
@@ -123,14 +123,14 @@ inline FileBytes ngSimplePacket(bool big, const FileBytes& data, std::uint32_t o
   return ngBlock(big, ringtap::savefile::kSimplePacket, FileWriter(big).u32(original).raw(data).bytes);
 }
 
-// Bytes that tell their place.
+// Bytes whose values follow from their position.
 inline FileBytes frame(std::size_t length, std::uint8_t first = 0) {
   FileBytes bytes(length);
   for (std::size_t i = 0; i < length; ++i) bytes[i] = static_cast<std::uint8_t>(first + i);
   return bytes;
 }
 
-// Some of everything.
+// A pcap file with a variety of packets.
 inline FileBytes somePcap(const PcapKind& kind, std::uint32_t packets) {
   FileBytes file = pcapHeader(kind);
   for (std::uint32_t i = 0; i < packets; ++i) {

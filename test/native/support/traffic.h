@@ -1,4 +1,4 @@
-// Numbered frames (frame.h) out of a packet socket, and what of them came back in a capture.
+// Sends numbered frames (frame.h) through a packet socket and counts those that a capture delivers.
 #pragma once
 
 #include <arpa/inet.h>
@@ -23,9 +23,10 @@
 
 namespace support {
 
-// A fresh veth swallows what is sent on it until the kernel's link watch has given it a queue (linkwatch_do_dev(),
-// net/core/link_watch.c: first it says that the link is up, then it does so, under the lock that SIOCSIFFLAGS takes).
-// IFF_RUNNING does not tell: it is set before the link watch has looked at the device at all.
+// A new veth drops frames sent on it until the kernel's link watch has activated its queueing discipline
+// (linkwatch_do_dev(), net/core/link_watch.c: it first sets the operational state, then activates the device, under the
+// RTNL lock, which SIOCSIFFLAGS takes too). IFF_RUNNING is no indication: it is set before the link watch has processed
+// the device.
 inline void waitUntilItSends(const std::string& name) {
   while (!shell("ip link show dev " + name + " | grep -q 'state UP'")) {
     if (::if_nametoindex(name.c_str()) == 0) return;
@@ -38,7 +39,7 @@ inline void waitUntilItSends(const std::string& name) {
 
 inline std::uint32_t indexOf(const std::string& name) { return ::if_nametoindex(name.c_str()); }
 
-// A veth pair, `near` and `far`, up from this very moment: what far sends, near receives.
+// Adds a veth pair, `near` and `far`, up and ready on return: near receives what far sends.
 inline void addPair(const std::string& near, const std::string& far) {
   ip("link add dev " + near + " up type veth peer name " + far);
   ip("link set dev " + far + " up");
@@ -50,7 +51,7 @@ class Sender {
  public:
   Sender() : socket_(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)) { CHECK(socket_); }
 
-  // Sends frames number `first` to first + count - 1, with a label that tells the interface.
+  // Sends frames `first` to first + count - 1, with a label that identifies the interface.
   void send(const std::string& name, std::uint64_t first, std::uint64_t count, std::uint16_t label = 0,
             const frames::Shape& shape = {}) {
     sockaddr_ll to{};
@@ -79,7 +80,7 @@ struct Stamp {
   std::uint16_t label;
 };
 
-// The number and label of one of our frames; nothing for any other packet.
+// Returns the number and label of a numbered frame; nothing for any other packet.
 inline std::optional<Stamp> stampOf(const std::uint8_t* bytes, std::size_t length) {
   constexpr std::size_t payload = 42;
   if (length < payload + frames::payloadFixed) return std::nullopt;
@@ -90,7 +91,7 @@ inline std::optional<Stamp> stampOf(const std::uint8_t* bytes, std::size_t lengt
   return stamp;
 }
 
-// How often each number was seen, by (interface, leaving, label).
+// How often each number was seen, by (interface, outgoing, label).
 class Tally {
  public:
   using Key = std::pair<std::pair<std::uint32_t, bool>, std::uint16_t>;
@@ -99,7 +100,7 @@ class Tally {
     ++seen_[{{index, leaving}, stamp.label}][stamp.number];
     ++total_;
   }
-  // Every number from 0 to count - 1 exactly once, and no other.
+  // Whether every number from 0 to count - 1 was seen exactly once, and no other.
   [[nodiscard]] bool exactly(std::uint32_t index, bool leaving, std::uint16_t label, std::uint64_t count) const {
     const auto at = seen_.find({{index, leaving}, label});
     if (at == seen_.end()) return count == 0;

@@ -1,4 +1,4 @@
-// What becomes of a packet, said plainly: the reference that both assembled forms of the socket filter are held to.
+// A straightforward implementation of a packet's verdict: the reference for both assembled forms of the socket filter.
 #pragma once
 
 #include <linux/if_arp.h>
@@ -15,7 +15,7 @@
 
 namespace support {
 
-// The direction, the loopback rule and the user's filter.
+// Applies the direction, the loopback rule and the user's filter.
 inline std::uint32_t tailVerdict(const ringtap::FilterSpec& spec, std::span<const std::uint8_t> bytes,
                                  std::uint32_t length, const ringtap::PacketMetadata& metadata) {
   const bool leaving = metadata.packetType == PACKET_OUTGOING;
@@ -31,7 +31,7 @@ inline std::uint32_t tailVerdict(const ringtap::FilterSpec& spec, std::span<cons
   return 0;
 }
 
-// The same with address sets, for a packet of which nothing is cut off and which is not of a wireless LAN.
+// The same with address sets, for a packet that is not truncated and not of a wireless LAN.
 inline std::uint32_t tailVerdict(const ringtap::FilterSpec& spec, const AddressChoice& chosen,
                                  std::span<const std::uint8_t> bytes, const ringtap::PacketMetadata& metadata) {
   const std::uint16_t linkType = ringtap::linkTypeOf(metadata.hardwareType);

@@ -1,4 +1,4 @@
-// What the test programs share of reading their command lines.
+// Command-line parsing shared by the test programs.
 #pragma once
 
 #include <charconv>
@@ -12,13 +12,13 @@
 
 namespace arguments {
 
-// A wrong command line: what is wrong, how it is right, exit code 2.
+// Reports a usage error: prints what is wrong and the usage, and exits with code 2.
 [[noreturn]] inline void wrong(const std::string& what, const char* usage) {
   std::fprintf(stderr, "%s\n\n%s", what.c_str(), usage);
   std::exit(2);
 }
 
-// A whole number, decimal or 0x…, at most `most`.
+// Parses an integer, decimal or 0x…, of at most `most`.
 inline std::uint64_t wholeNumber(std::string_view option, std::string_view text, std::uint64_t most,
                                  const char* usage) {
   const bool hexadecimal = text.starts_with("0x");

@@ -1,11 +1,11 @@
-// The numbered frames of the live tests: every byte follows from the number and the options, so that a receiver can
-// recompute the whole frame (test/live/support/frame.ts does; change both together).
+// The numbered frames of the live tests. Every byte follows from the number and the options, so that a receiver can
+// recompute the whole frame. test/live/support/frame.ts implements the same layout: change both together.
 //
 //   Ethernet (14, absent for raw IP) | 802.1Q tag (4, only with vlan) | IPv4 (20) | UDP (8) | payload
 //   payload: "RINGTAP\0" | number, 64 bits | label, 16 bits | pattern to the end; all big-endian
 //
-// The IPv4 checksum is valid, the UDP checksum is 0 ("none"). Identification is 0 and DF is set, so that the headers
-// are the same in all frames. The default destination is no host's address: nothing ever answers such a frame.
+// The IPv4 checksum is valid, the UDP checksum is 0 ("none"). The identification is 0 and DF is set, so that all frames
+// have the same headers. The default destination is not assigned to any host, so that no host replies.
 #pragma once
 
 #include <array>
@@ -19,13 +19,13 @@ namespace frames {
 using Mac = std::array<std::uint8_t, 6>;
 
 struct Shape {
-  std::uint32_t size = 64;  // bytes of the whole frame, tag included, without the check sequence
-  bool raw = false;         // begin with the IP header
+  std::uint32_t size = 64;  // bytes of the whole frame including the tag, without the frame check sequence
+  bool raw = false;         // begins with the IP header
   std::optional<std::uint16_t> vlan{};
   std::uint16_t tpid = 0x8100;  // EtherType of the tag
   Mac source{2, 0, 0, 0, 0, 1};
   Mac destination{2, 0, 0, 0, 0, 2};
-  std::uint16_t port = 9;   // of both ends
+  std::uint16_t port = 9;   // source and destination port
   std::uint32_t flows = 1;  // the source port is port + number % flows
 };
 
@@ -41,7 +41,7 @@ inline void put16(std::uint8_t* at, std::uint32_t value) {
   at[1] = static_cast<std::uint8_t>(value);
 }
 
-// Writes what all frames of the shape have in common. `at` has room for shape.size bytes.
+// Writes the bytes that all frames of the shape share. `at` must hold shape.size bytes.
 inline void prepare(std::uint8_t* at, const Shape& shape) {
   const std::uint32_t size = shape.size;
   std::memset(at, 0, size);
@@ -69,9 +69,9 @@ inline void prepare(std::uint8_t* at, const Shape& shape) {
   std::memcpy(ip + 28, magic, sizeof magic);
 }
 
-// Makes a prepared frame the frame of that number.
+// Writes the number, label and pattern into a prepared frame.
 inline void number(std::uint8_t* at, const Shape& shape, std::uint64_t value, std::uint16_t label) {
-  // 256 bytes 0…255, repeated as often as the longest frame needs with any first byte.
+  // 256 bytes 0…255, repeated so that the longest frame fits from any first byte.
   static const auto ramp = [] {
     std::array<std::uint8_t, maximumSize + 256> bytes{};
     for (std::size_t i = 0; i < bytes.size(); i++) bytes[i] = static_cast<std::uint8_t>(i);
@@ -86,7 +86,7 @@ inline void number(std::uint8_t* at, const Shape& shape, std::uint64_t value, st
   std::memcpy(payload + payloadFixed, &ramp[first], shape.size - minimumSize(shape));
 }
 
-// Prints the line that both programs end a run with.
+// Prints the final result line of both programs.
 inline void report(std::uint64_t sent, double seconds, std::uint64_t refused, std::uint64_t dropped) {
   std::printf(R"({"sent":%llu,"seconds":%.6f,"packetsPerSecond":%.0f,"refused":%llu,"dropped":%llu})"
               "\n",

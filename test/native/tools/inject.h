@@ -1,8 +1,9 @@
-// Numbered frames by way of the kernel's XDP test run with live frames (bpf(2) BPF_PROG_TEST_RUN, kernel 5.18): the
-// interface *receives* them, several times faster than any socket could send them to it. net/bpf/test_run.c recycles a
-// few pages, a small program numbers the frame in each, and XDP_PASS hands them to the network stack in batches.
+// Injects numbered frames with the kernel's XDP test run for live frames (bpf(2) BPF_PROG_TEST_RUN, Linux 5.18). The
+// interface *receives* the frames, several times faster than any socket could send them to it. net/bpf/test_run.c
+// recycles a few pages, a small program numbers the frame in each page, and XDP_PASS passes them to the network stack
+// in batches.
 //
-// Needs CAP_BPF and CAP_NET_ADMIN over the machine (root outside any user namespace).
+// Requires CAP_BPF and CAP_NET_ADMIN in the initial user namespace.
 #pragma once
 
 #include <linux/bpf.h>
@@ -22,12 +23,12 @@
 
 namespace inject {
 
-// The frame must fit into a page with what the kernel keeps beside it.
+// The frame must fit into a page beside the kernel's headroom and metadata.
 inline constexpr std::uint32_t maximumSize = 3300;
 
 class Injector {
  public:
-  // The frames' numbers begin with `start`. After this, failure() says whether run() may be called.
+  // Frame numbers begin with `start`. Afterwards failure() returns 0 if run() may be called.
   Injector(unsigned interfaceIndex, const frames::Shape& shape, std::uint64_t start, std::uint16_t label)
       : interfaceIndex_(interfaceIndex), shape_(shape), template_(shape.size), state_(rampAt + 256 + shape.size) {
     frames::prepare(template_.data(), shape);
@@ -55,9 +56,10 @@ class Injector {
     code_ = call(BPF_PROG_LOAD, load);
   }
 
-  // Makes short runs cheap, for an even pace. A run first enters its program in the kernel's table of XDP programs in
-  // use (bpf_prog_change_xdp) and removes it afterwards, some 50 ms; a program attached anywhere is there already. So
-  // it is attached to loopback, where it lets everything pass. Gone with this object; without it, the pace is bumpy.
+  // Makes short runs cheap, for an even rate. A run first registers its program in the kernel's table of XDP programs
+  // (bpf_prog_change_xdp) and removes it afterwards, which takes about 50 ms unless the program is attached somewhere.
+  // This attaches it to loopback, where it passes every packet, until this object is destroyed. Without it, the rate is
+  // uneven.
   void hold() {
     if (interfaceIndex_ == loopbackIndex || code_ < 0) return;
     bpf_attr attach{};
@@ -80,7 +82,8 @@ class Injector {
   // errno of the last step that failed; 0 if none did.
   int failure() const { return failure_; }
 
-  // Lets the interface receive up to `count` further frames; how many it was. Fewer only after a failure or a signal.
+  // Makes the interface receive up to `count` further frames and returns how many it received. Fewer only after a
+  // failure or a signal.
   std::uint64_t run(std::uint64_t count) {
     xdp_md context{};
     context.data_end = shape_.size;
@@ -95,7 +98,7 @@ class Injector {
     run.test.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
     run.test.batch_size = static_cast<std::uint32_t>(std::min<std::uint64_t>(run.test.repeat, 64));
     if (call(BPF_PROG_TEST_RUN, run) < 0 && (failure_ == EINTR || failure_ == EAGAIN)) failure_ = 0;
-    // What was done is what the program has counted, whatever the call says.
+    // The program's counter is authoritative, whatever the call returned.
     bpf_attr lookup = element();
     std::uint64_t reached = next_;
     if (call(BPF_MAP_LOOKUP_ELEM, lookup) == 0) std::memcpy(&reached, state_.data(), sizeof reached);
@@ -105,7 +108,7 @@ class Injector {
   }
 
  private:
-  // The map's one value: the next number, then the bytes 0…255 over and over, as the frames' pattern wants them.
+  // The map's single value: the next number, then the bytes 0…255 repeated, the source of the frames' pattern.
   static constexpr std::uint32_t rampAt = 8;
   static constexpr std::uint32_t loopbackIndex = 1;  // in every network namespace
 
@@ -138,7 +141,7 @@ class Injector {
     program_.push_back(instruction);
   }
 
-  // Does to a frame of the template what frames::number does. r2: the frame, r1: the state, r5: the number.
+  // Does to a template frame what frames::number does. r2: the frame, r1: the state, r5: the number.
   void assemble() {
     const int ip = static_cast<int>(frames::linkHeader(shape_));
     const int payload = ip + 28;
@@ -152,12 +155,12 @@ class Injector {
     add(BPF_LDX | BPF_MEM | BPF_W, 3, 1, offsetof(xdp_md, data_end), 0);
     add(BPF_ALU64 | BPF_MOV | BPF_X, 4, 2, 0, 0);
     add(BPF_ALU64 | BPF_ADD | BPF_K, 4, 0, 0, static_cast<std::int32_t>(shape_.size));
-    add(BPF_JMP | BPF_JLE | BPF_X, 4, 3, 2, 0);  // always: the verifier wants to see it
+    add(BPF_JMP | BPF_JLE | BPF_X, 4, 3, 2, 0);  // always taken; the verifier requires the bounds check
     add(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, XDP_DROP);
     add(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
     add(BPF_LD | BPF_DW | BPF_IMM, 1, BPF_PSEUDO_MAP_VALUE, 0, map_);
     add(0, 0, 0, 0, 0);
-    // All that is the same in each frame, too: a page comes back as the network stack left it (with a VLAN tag
+    // Also writes the bytes that all frames share: a page is recycled as the network stack left it (with a VLAN tag
     // removed).
     const int from = payload + static_cast<int>(frames::payloadFixed);
     for (int at = 0; at < from; at += 2) {

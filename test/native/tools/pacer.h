@@ -1,4 +1,4 @@
-// When the next frames are due.
+// Computes when the next frames are due.
 #pragma once
 
 #include <sys/prctl.h>
@@ -7,15 +7,16 @@
 #include <algorithm>
 #include <cstdint>
 
-// Hands out permission for frames at an even rate from the moment of construction. A late caller catches up.
+// Releases frames at an even rate from construction on. A late caller catches up.
 class Pacer {
  public:
-  // packetsPerSecond 0: everything is due at once.
+  // packetsPerSecond 0: all frames are due immediately.
   explicit Pacer(std::uint64_t packetsPerSecond) : rate_(packetsPerSecond), start_(now()) {
     prctl(PR_SET_TIMERSLACK, 1);  // the default of 50 µs would bunch the frames
   }
 
-  // Sleeps until at least one frame is due; the number of frames due, of which `done` were sent, at most `most`.
+  // Sleeps until at least one frame is due. Returns the number of frames due beyond the `done` already sent, at most
+  // `most`.
   std::uint64_t due(std::uint64_t done, std::uint64_t most) const {
     if (rate_ == 0) return most;
     const std::uint64_t at = start_ + scale(done, 1'000'000'000, rate_);
