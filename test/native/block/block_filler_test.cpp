@@ -1,5 +1,5 @@
-// What the filler lays out and seals the walk finds again, and not a byte beyond the block is touched (the address
-// sanitizer watches).
+// The walk must find everything that the filler wrote and sealed, and the filler must not write past the block
+// (AddressSanitizer checks this).
 #include "core/block/block_filler.h"
 
 #include <linux/if_arp.h>

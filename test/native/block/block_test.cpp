@@ -1,5 +1,5 @@
-// The walk over a block: what a sound one yields, what is left after some were refused, and that no number in a block
-// can lead out of it (the address sanitizer watches).
+// The walk over a block: what a valid block yields, what remains after records are refused, and that no value in a
+// block can lead out of it (AddressSanitizer checks this).
 #include "core/block/block.h"
 
 #include <algorithm>
@@ -21,7 +21,7 @@ BlockSummary walkAll(Block& block) {
   return walkBlock(block.data(), block.size(), [](Record&) { return true; });
 }
 
-// A reader as lib/packets/chunk.ts is one: `packets` records, by the index.
+// Reads `packets` records through the index, as lib/packets/chunk.ts does.
 std::vector<std::uint32_t> indexed(Block& block, const BlockSummary& summary) {
   std::vector<std::uint32_t> indexes;
   std::uint32_t before = 0;
@@ -79,7 +79,7 @@ TEST(timestampsStandWhereJavaScriptReadsThem) {
   records[1].seconds = kMax32;
   records[1].nanoseconds = 999'999'999;
   Block block = Block::of(records);
-  // Of the refused ones too: they may be kept by nobody, but cost nothing.
+  // Timestamps are written for refused records too, which is harmless.
   (void)walkBlock(block.data(), block.size(), [](Record& record) { return record.from().sll_ifindex != 1; });
   for (std::size_t i = 0; i < 3; ++i) {
     std::uint64_t written;
@@ -109,7 +109,7 @@ TEST(aBlockHasRoomForTheIndexOfWhateverIsInIt) {
   for (std::size_t size = 256 << 10; size <= kLargestBlock; size *= 2) {
     const BlockDivision division = divide(size);
     CHECK(division.index % 8 == 0 && division.index <= 65'528 && division.padding % 16 == 0);
-    // A header, the padding and one byte, aligned: there is no smaller record.
+    // The smallest possible record: a header, the padding and one byte, aligned.
     const std::size_t smallest = (kRecordHeader + division.padding + 1 + 7) / 8 * 8;
     CHECK((size - kIndexStart - division.index) / smallest <= division.index / 4);
     CHECK(division.index < size / 16);
@@ -118,7 +118,7 @@ TEST(aBlockHasRoomForTheIndexOfWhateverIsInIt) {
 
 TEST(aCompactCopyHoldsTheSame) {
   for (const std::size_t room : {6u, 7u, 1000u}) {   // entries in the index
-    for (const std::uint32_t kept : {1u, 5u, 6u}) {  // from the last on: what stands before them is slack, too
+    for (const std::uint32_t kept : {1u, 5u, 6u}) {  // the last ones; the records before them are slack too
       auto records = numbered(6);
       Block source = Block::of(records);
       const std::size_t gap = (room - 6) / 2 * 8;
@@ -137,7 +137,7 @@ TEST(aCompactCopyHoldsTheSame) {
       const std::uint32_t slack = slackOf(block, summary);
       CHECK(slack >= gap);
       const std::size_t length = (std::size_t{summary.length} + 7) / 8 * 8 - slack;
-      const std::unique_ptr<std::uint64_t[]> copy(new std::uint64_t[length / 8]);  // of exactly that size
+      const std::unique_ptr<std::uint64_t[]> copy(new std::uint64_t[length / 8]);  // exact size
       auto* to = reinterpret_cast<std::byte*>(copy.get());
       copyCompact(to, block, summary, slack);
       std::uint32_t index = 6 - kept;
@@ -154,7 +154,7 @@ TEST(aCompactCopyHoldsTheSame) {
 
 TEST(aRecordWithoutRoomInTheIndexIsMalformed) {
   Block block = Block::of(numbered(4));
-  // As if there were room for two: what stands there is not a record.
+  // As if the index had two entries: their place holds no record.
   block.head().offset_to_first_pkt = Block::firstOf(2);
   std::memmove(block.data() + Block::firstOf(2), block.data() + Block::firstOf(4), block.size() - Block::firstOf(4));
   const BlockSummary summary = walkAll(block);
@@ -170,7 +170,7 @@ TEST(anEmptyBlockIsEmpty) {
 }
 
 TEST(whateverIsRefusedTheRestIsInTheIndex) {
-  // Every subset of seven: the first, the last, neighbours, all and none of them.
+  // Every subset of seven records: the first, the last, neighbours, all, none.
   for (unsigned mask = 0; mask < 128; ++mask) {
     Block block = Block::of(numbered(7));
     const auto kept = [&](const Record& record) {
@@ -184,7 +184,7 @@ TEST(whateverIsRefusedTheRestIsInTheIndex) {
     CHECK(summary.packets == expected.size() && summary.malformed == 0);
     CHECK(indexed(block, summary) == expected);
 
-    // A later walk sees only those, and can take out more.
+    // A later walk sees only the remaining records and can refuse more.
     const auto every = thinNothing(block, summary);
     CHECK(every.packets == expected.size() && every.malformed == 0 && every.bytes == summary.bytes);
     CHECK(every.length == summary.length && every.firstTimestamp == summary.firstTimestamp);
@@ -201,7 +201,7 @@ TEST(aCountBeyondWhatIsThereIsMalformed) {
     Block block = Block::of(numbered(3));
     block.head().num_pkts = count;
     const BlockSummary summary = walkAll(block);
-    // The third has no next: it cannot be told from a record that is followed by itself.
+    // The third has no next offset, so that it looks like a record followed by itself.
     CHECK(summary.packets == 2 && summary.malformed == count - 2);
     CHECK(indexed(block, summary).size() == 2);
   }
@@ -214,7 +214,7 @@ TEST(aFirstOffsetThatCannotBe) {
     const BlockSummary summary = walkAll(block);
     CHECK(summary.packets == 0 && summary.malformed == 2 && summary.length == 0);
   }
-  // Where less than a header is left.
+  // Less than a header remains.
   Block block = Block::of(numbered(2));
   block.head().offset_to_first_pkt = static_cast<std::uint32_t>(block.size() - 64);
   CHECK(walkAll(block).malformed == 2);
@@ -223,7 +223,7 @@ TEST(aFirstOffsetThatCannotBe) {
 }
 
 TEST(aNextOffsetThatCannotBe) {
-  // Itself, into the own header, unaligned, backwards (wrapped round), beyond the block.
+  // The record itself, inside its own header, unaligned, backwards (wrapped), beyond the block.
   for (const std::uint32_t next :
        {0u, 8u, 64u, static_cast<std::uint32_t>(kRecordHeader) + 1, 0x80000000u, kMax32 - 7, kMax32, 1u << 20}) {
     Block block = Block::of(numbered(3));
@@ -240,7 +240,7 @@ TEST(theLastRecordsNextIsOfNoInterest) {
     Block block = Block::of(numbered(3));
     block.record(2).tp_next_offset = next;
     CHECK(walkAll(block).packets == 3);
-    // Refused, it must not spoil its neighbour's either: a third walk may still come.
+    // Refusing it must not corrupt its neighbour's offset either: a third walk may follow.
     const auto summary =
         walkBlock(block.data(), block.size(), [](Record& record) { return record.from().sll_ifindex != 3; });
     CHECK(indexed(block, summary) == std::vector<std::uint32_t>({1, 2}));
@@ -270,11 +270,11 @@ TEST(dataThatCannotBe) {
 TEST(theLengthOfABlockIsNeverMoreThanItsSize) {
   Block block = Block::of(numbered(3));
   block.head().blk_len = kMax32;
-  block.record(2).tp_snaplen += 8;  // to just behind the block
+  block.record(2).tp_snaplen += 8;  // up to the byte after the block
   CHECK(walkAll(block).packets == 2);
   block.record(2).tp_snaplen -= 8;
   CHECK(walkAll(block).packets == 3);
-  // A shorter length counts, too.
+  // A smaller block length is honoured, too.
   block.head().blk_len = block.offset(2);
   CHECK(walkAll(block).packets == 2 && walkAll(block).malformed == 1);
   for (const std::uint32_t length : {0u, 1u, 8u, Block::firstOf(3)}) {

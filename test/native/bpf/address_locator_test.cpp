@@ -1,4 +1,4 @@
-// Where the addresses are, for every link type: against a plain parser, and against what libpcap makes of `host`.
+// Locates addresses for every link type, compared with a simple parser and with libpcap's `host`.
 #include "core/bpf/address_locator.h"
 
 #include <linux/filter.h>
@@ -28,8 +28,8 @@ support::Addresses located(const Bytes& bytes, std::uint32_t answer) {
           support::bitsAt(bytes, (answer >> 2) + kAddressStep[kind], size)};
 }
 
-// What comes before the network packet on a device of this type, with bits set at random that matter, and such that do
-// not; never what we read otherwise than libpcap: encrypted frames, VLAN tags.
+// The link header of this link type, with random values in bits that matter and in bits that do not. Omits what ringtap
+// parses differently from libpcap: encrypted frames and VLAN tags.
 Bytes linkHeader(Choices& choices, std::uint16_t linkType, std::uint16_t type) {
   Bytes bytes;
   if (linkType == kLinkTypeEthernet) {
@@ -153,7 +153,7 @@ TEST(hostilePreambles) {
   for (const Locator& locator : locators()) {
     for (int round = 0; round < 20000; ++round) {
       const Bytes bytes = choices.bytes(choices.below(80));
-      // Nothing that lies beyond the packet is ever named.
+      // A locator must never return an offset beyond the packet.
       const std::uint32_t answer = locate(locator.linkType, bytes);
       const std::uint32_t kind = answer & kAddressesKind;
       CHECK(answer == kNoAddresses ||
@@ -177,7 +177,7 @@ TEST(whatIsCutOffIsNotGuessed) {
     const bool whole = filter.accepts(linkType, bytes, length);
     for (std::size_t kept = 0; kept < bytes.size(); ++kept) {
       const bool cut = filter.accepts(linkType, std::span(bytes).first(kept), length);
-      CHECK(whole || !cut);  // never is more delivered than of the whole packet
+      CHECK(whole || !cut);  // a truncated packet never passes if the whole one does not
       const auto addresses = support::addressesOf(linkType, bytes);
       if (addresses && kept < 20) CHECK(!cut);
     }

@@ -1,4 +1,4 @@
-// The search trees of the classic mode against the plain reference.
+// The classic mode's search trees, compared with the reference implementation.
 #include "core/bpf/address_program.h"
 
 #include <set>
@@ -39,7 +39,7 @@ Bytes ip(bool six, Bits128 source, Bits128 destination) {
 
 constexpr std::uint16_t kRaw = 0xfffe;  // ARPHRD_NONE
 
-// Every address of the sets and its neighbours, as source and as destination.
+// Checks every address of the sets and its neighbours, as source and as destination.
 void checkAll(const AddressChoice& chosen, const FilterProgram& program) {
   for (const auto* set : {&chosen.exclude, &chosen.include}) {
     for (const Prefix& prefix : *set) {
@@ -83,9 +83,9 @@ TEST(largeSetsOfManyShapes) {
   Choices choices(52);
   struct Shape {
     bool six;
-    std::uint64_t high;      // of IPv6: the first half, or where `spread`, a part of it
-    std::uint32_t spread;    // how many first halves
-    std::uint32_t prefixes;  // one of so many is one; 0: none
+    std::uint64_t high;      // upper 64 bits of IPv6 addresses, or their base if `spread` is over 1
+    std::uint32_t spread;    // number of different upper halves
+    std::uint32_t prefixes;  // one address in this many is a prefix; 0: none
   };
   for (const Shape& shape : {Shape{false, 0, 0, 0}, Shape{false, 0, 0, 2}, Shape{true, 0x20010db8'00000000, 1, 0},
                              Shape{true, 0x20010db8'00000000, 1 << 30, 0}, Shape{true, 0x20010db8'00000000, 40, 3}}) {
@@ -107,7 +107,7 @@ TEST(largeSetsOfManyShapes) {
       }
       FilterProgram program = programOf(chosen);
       checkAll(chosen, program);
-      // The kernel's own rules, on as much as it takes.
+      // The kernel's validation rules, on as many addresses as fit.
       const AddressSet set(chosen.exclude, chosen.include);
       const std::size_t fits = addressesThatFit(set, 3500);
       FilterProgram some = assembleAddresses(set.firstRanges(fits));
@@ -116,7 +116,7 @@ TEST(largeSetsOfManyShapes) {
       CHECK(validateFilter(some).ok());
       const std::size_t all = set.v4().ranges.size() + set.v6().ranges.size();
       CHECK(fits <= all && (fits == all || assembleAddresses(set.firstRanges(fits + 1)).size() > 3500));
-      // What the documentation promises.
+      // The documented minimum capacity.
       CHECK(fits >= (!shape.six ? (shape.prefixes != 0 ? 900u : 1400u) : 250u));
     }
   }

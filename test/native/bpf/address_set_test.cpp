@@ -1,4 +1,4 @@
-// Sets of addresses against the plain reference: by ranges, and by the longest prefix.
+// Address sets compared with the reference implementation, by ranges and by longest prefix.
 #include "core/bpf/address_set.h"
 
 #include "support/addresses.h"

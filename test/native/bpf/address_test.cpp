@@ -1,4 +1,4 @@
-// What counts as an address or a prefix, and why the rest does not.
+// Which texts parse as an address or a prefix, and the errors for the others.
 #include "core/bpf/address.h"
 
 #include <string>

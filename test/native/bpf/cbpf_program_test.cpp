@@ -1,5 +1,5 @@
-// The classic mode of the socket filter against the plain reference (support/verdict.h): the table of interfaces, the
-// direction, the loopback rule, and which link type's program runs.
+// The classic mode of the socket filter, compared with the reference implementation (support/verdict.h): the interface
+// table, the direction, the loopback rule, and the selection of the program by link type.
 #include "core/bpf/cbpf_program.h"
 
 #include <linux/filter.h>
@@ -43,7 +43,7 @@ FilterProgram assemble(const FilterSpec& spec, const IndexTable& table) {
   return *program;
 }
 
-// Each listed index, its neighbours, the ends of the range, and some others.
+// Each listed index, its neighbours, the ends of the index range, and some others.
 std::set<std::uint32_t> worthAsking(const IndexTable& table, Choices& choices) {
   std::set<std::uint32_t> indexes{0, 1, 2, 255, 256, 0x7fffffff, 0x80000000, kHighest - 1, kHighest};
   for (const std::uint32_t index : table.listed) {
@@ -95,7 +95,7 @@ TEST(everyTableIsAnswered) {
       const IndexTable table = randomTable(choices, count, spread);
       const FilterProgram program = assemble(everything(), table);
       CHECK(program.size() <= kMaxFilterInstructions);
-      const bool fits = count <= 1000;  // two leaves and two comparisons for each
+      const bool fits = count <= 1000;  // each takes two leaves and two comparisons
       for (const std::uint32_t index : worthAsking(table, choices)) {
         const bool accepted = run(program, index) == kSnapshot;
         const bool passes = support::passesTable(table, index);
@@ -118,7 +118,7 @@ TEST(manySmallTablesAreAnswered) {
 }
 
 TEST(aDeepTreeIsShallow) {
-  // A linear chain would need a comparison for each of them.
+  // A linear chain would need one comparison per index.
   Choices choices(3);
   const FilterProgram program = assemble(everything(), randomTable(choices, 1000, 0));
   std::vector<std::uint32_t> depth(program.size(), 0);
@@ -153,7 +153,7 @@ TEST(aTableThatDoesNotFitIsThinned) {
     int wronglyAccepted = 0;
     for (const std::uint32_t index : worthAsking(table, choices)) {
       const bool accepted = run(program, index) == kSnapshot;
-      // Never may a packet be lost; some may come that are refused later.
+      // The filter must not lose packets; it may accept some that user space refuses.
       if (support::passesTable(table, index)) CHECK(accepted);
       else wronglyAccepted += accepted ? 1 : 0;
     }
@@ -168,7 +168,7 @@ TEST(theUsersPartAloneMustFit) {
   spec.programs.back().instructions.back() = op(BPF_RET, kSnapshot);
   const auto program = assembleCbpf(spec, {true, {1, 2, 5}});
   CHECK(!program.ok() && program.error().code == Code::FilterTooLarge);
-  // As large as may be: then there is no room for any table, and all interfaces pass.
+  // A filter of maximum size leaves no room for a table, so all interfaces pass.
   spec.programs.back().instructions.resize(4090 - 20, op(BPF_RET, kSnapshot));
   for (std::size_t length = 4070; length < 4090; ++length) {
     spec.programs.back().instructions.assign(length, op(BPF_LD | BPF_IMM, 1));
@@ -207,7 +207,7 @@ TEST(theLinkTypeDecidesWhichProgramRuns) {
   spec.filtered = true;
   for (const auto& [linkType, answer] :
        {std::pair{kLinkTypeRaw, 101u}, {kLinkTypeEthernet, 1u}, {std::uint16_t{127}, 127u}}) {
-    // Registers and memory must be as at the start of a program of its own, whatever was asked before.
+    // Registers and memory must have the initial state of a separate program, whatever ran before.
     spec.programs.push_back(
         {linkType,
          {op(BPF_MISC | BPF_TXA), support::jump(BPF_JEQ | BPF_K, 0, 1, 0), op(BPF_RET, 7), op(BPF_RET, answer)},

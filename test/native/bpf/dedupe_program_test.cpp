@@ -1,5 +1,5 @@
-// The rule on duplicates in the eBPF mode: by ways a packet takes, one after another, and at random against the plain
-// words of support/dedupe_model.h. In the machine of support/ebpf_machine.h: no privilege needed.
+// The deduplication rule in the eBPF mode: on known packet paths in sequence, and at random against
+// support/dedupe_model.h. Runs in the machine of support/ebpf_machine.h and needs no privilege.
 #include "core/bpf/dedupe_program.h"
 
 #include <linux/if_arp.h>
@@ -19,7 +19,7 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-// The program for these devices, all listed.
+// The program for these devices, all of them listed.
 struct Bench {
   explicit Bench(const std::vector<DedupeDevice>& devices, FilterSpec spec = {}) : ebpf(spec, true, true) {
     for (const DedupeDevice& device : devices) ebpf.list(device.index, ARPHRD_ETHER, !device.selected);
@@ -61,7 +61,7 @@ std::vector<DedupeDevice> host(bool bridge, bool a, bool b, bool up) {
 
 TEST(waysThroughABridge) {
   Bench bench(host(true, true, true, true));
-  for (int again = 0; again < 3; ++again) {  // the same bytes: each time a packet of its own
+  for (int again = 0; again < 3; ++again) {  // equal bytes, but a separate packet each time
     CHECK(bench.in(kA, frame(1)) && !bench.out(kB, kA, frame(1)) && !bench.in(kBridge, frame(1)));  // flooded
     CHECK(bench.in(kA, frame(1)) && !bench.in(kBridge, frame(1)));                                  // to the host
     CHECK(bench.out(kBridge, 0, frame(2)) && !bench.out(kA, 0, frame(2)) && !bench.out(kB, 0, frame(2)));
@@ -76,13 +76,13 @@ TEST(whatDoesNotComeFromThePort) {
   Bench bench(host(true, true, true, true));
   CHECK(bench.in(kBridge, frame(1)));  // the first packet ever
   CHECK(bench.in(kA, frame(1)));
-  CHECK(bench.in(kBridge, frame(2)));  // another source: put in by the bridge itself
+  CHECK(bench.in(kBridge, frame(2)));  // another source: sent by the bridge itself
   CHECK(bench.in(kA, frame(1)));
   CHECK(bench.in(kBridge, frame(1, 61)));                                                   // another length
-  CHECK(bench.in(kA, frame(1)) && bench.in(kUp, frame(1)) && bench.in(kBridge, frame(1)));  // not just now
+  CHECK(bench.in(kA, frame(1)) && bench.in(kUp, frame(1)) && bench.in(kBridge, frame(1)));  // not the previous packet
   CHECK(bench.in(kA, frame(1)) && !bench.in(kBridge, frame(1)));
-  CHECK(bench.in(kBridge, frame(1)));  // each once
-  // Of a device that nobody knows nothing is known.
+  CHECK(bench.in(kBridge, frame(1)));  // each matched only once
+  // A device without a slot has no relations.
   CHECK(bench.in(kNobody, frame(1)) && bench.in(kBridge, frame(1)) && bench.out(kB, kNobody, frame(1)));
 }
 
@@ -92,7 +92,7 @@ TEST(linkLocalFramesAtAPort) {
   const std::uint8_t group[] = {0x01, 0x80, 0xc2, 0x00, 0x00, 0x02};
   std::copy(std::begin(group), std::end(group), bytes.begin());
   CHECK(bench.out(kA, 0, bytes) && bench.out(kB, 0, bytes));
-  CHECK(bench.in(kA, bytes) && !bench.out(kB, kA, bytes));  // with spanning tree off, one of them is passed on
+  CHECK(bench.in(kA, bytes) && !bench.out(kB, kA, bytes));  // with spanning tree off, the bridge forwards one of them
   for (const auto& [at, value] : {std::pair{0, 3}, {1, 0x81}, {2, 0xc3}, {3, 1}, {4, 1}, {5, 0x10}}) {
     Bytes other = bytes;
     other[static_cast<std::size_t>(at)] = static_cast<std::uint8_t>(value);
@@ -109,18 +109,18 @@ TEST(partsOfAHost) {
     CHECK(!bench.in(kA, frame(1)) && bench.out(kB, kA, frame(1)));
   }
   {
-    Bench bench(host(false, true, true, true));  // the bridge is not
+    Bench bench(host(false, true, true, true));  // the bridge is not captured
     CHECK(bench.in(kA, frame(1)) && !bench.in(kBridge, frame(1)) && !bench.out(kUp, kBridge, frame(1)));
     CHECK(bench.out(kA, 0, frame(2)) && bench.out(kB, 0, frame(2)));
     CHECK(bench.in(kUp, frame(1)) && !bench.out(kBridge, kUp, frame(1)) && !bench.out(kA, kUp, frame(1)));
   }
   {
-    Bench bench(host(false, true, false, true));  // nor is B: routed, it is not known from which port it came
+    Bench bench(host(false, true, false, true));  // neither is B: the ingress port of a routed packet is unknown
     CHECK(bench.in(kA, frame(1)) && !bench.in(kBridge, frame(1)) && bench.out(kUp, kBridge, frame(1)));
     CHECK(!bench.in(kB, frame(1)) && !bench.in(kBridge, frame(1)) && bench.out(kUp, kBridge, frame(1)));
   }
   {
-    Bench bench(host(true, true, true, false));  // the uplink is not: the bridge sees first what comes from there
+    Bench bench(host(true, true, true, false));  // the uplink is not captured: the bridge sees its packets first
     CHECK(!bench.in(kUp, frame(1)) && bench.out(kBridge, kUp, frame(2)) && !bench.out(kA, kUp, frame(2)));
   }
 }
@@ -128,7 +128,7 @@ TEST(partsOfAHost) {
 TEST(whatTheFilterRefusedAtFirst) {
   FilterSpec spec;
   spec.filtered = true;
-  // Byte 20 is 7: as after address translation.
+  // Accepts packets whose byte 20 is 7, as if address translation had set it.
   spec.programs.push_back({kLinkTypeEthernet,
                            {support::op(BPF_LD | BPF_B | BPF_ABS, 20), support::jump(BPF_JEQ | BPF_K, 7, 0, 1),
                             support::op(BPF_RET, 100), support::op(BPF_RET, 0)},
@@ -141,7 +141,7 @@ TEST(whatTheFilterRefusedAtFirst) {
   CHECK(!bench.in(kA, before) && !bench.in(kBridge, before) && bench.out(kUp, kBridge, after));
   CHECK(bench.in(kUp, after) && !bench.out(kBridge, kUp, after));
   CHECK(bench.ebpf.duplicates() == 2);
-  // After a queue, when other packets have come in between, it is taken to be one that was delivered.
+  // After queueing, with other packets in between, the packet is mistaken for one already delivered.
   CHECK(!bench.in(kUp, before) && bench.in(kB, after) && !bench.out(kBridge, kUp, after));
 }
 

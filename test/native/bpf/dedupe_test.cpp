@@ -1,4 +1,5 @@
-// Who stands how to whom, and what follows for packets: without a kernel, so that bonds and VRF devices are there too.
+// The relations between devices and their effect on packets. No kernel is involved, so bonds and VRF devices are
+// covered too.
 #include "core/bpf/dedupe.h"
 
 #include "support/blocks.h"
@@ -10,7 +11,7 @@ namespace {
 
 constexpr std::uint32_t kBridge = 10, kPortA = 1, kPortB = 2, kUplink = 5, kOther = 6;
 
-// A bridge with two ports, and two devices beside it.
+// A bridge with two ports, and two further devices.
 struct Host {
   std::vector<DedupeDevice> devices{
       {kBridge, "bridge", 0, 0, true}, {kPortA, "veth", kBridge, 0, true}, {kPortB, "veth", kBridge, 0, true},
@@ -59,7 +60,7 @@ TEST(aBridgeThatIsNotSelected) {
   host.at(kBridge).selected = false;
   CHECK((host.of(kBridge) == DedupeRelation{kDedupeArrivals, 0}));
   CHECK((host.of(kPortA) == DedupeRelation{kDedupeTaken | kDedupeArrivals, kBridge}));
-  host.devices.erase(host.devices.begin() + 1, host.devices.begin() + 3);  // no port at all
+  host.devices.erase(host.devices.begin() + 1, host.devices.begin() + 3);  // without ports
   CHECK((host.of(kBridge) == DedupeRelation{0, 0}));
 }
 
@@ -96,7 +97,7 @@ TEST(bondsOnBridgesAndMastersOfOtherKinds) {
   Host host;
   host.at(20) = {20, "vrf", 0, 0, true};
   host.at(21) = {21, "", 20, 0, true};
-  CHECK((host.of(20) == DedupeRelation{kDedupeArrivals, 0}));  // by its port: it is not seen at the VRF device
+  CHECK((host.of(20) == DedupeRelation{kDedupeArrivals, 0}));  // received through its port: not seen at the VRF device
   host.at(21).selected = false;
   CHECK((host.of(20) == DedupeRelation{0, 0}));
   host.at(30) = {30, "ifb", 0, 0, true};
@@ -110,13 +111,13 @@ TEST(pairsWithBothEndsHere) {
   CHECK((host.of(30) == DedupeRelation{kDedupeTaken | kDedupeArrivals | kDedupePeer | kDedupeAllIn, 0}));
   host.at(31).selected = false;
   CHECK((host.of(30) == DedupeRelation{kDedupeTaken | kDedupeArrivals, 0}));
-  CHECK((host.of(31) == DedupeRelation{kDedupeArrivals | kDedupePeer, 0}));  // delivered as it left the other
-  host.at(30).peer = 77;                                                     // somewhere else
+  CHECK((host.of(31) == DedupeRelation{kDedupeArrivals | kDedupePeer, 0}));  // delivered when it left the peer
+  host.at(30).peer = 77;                                                     // its peer is not on this host
   CHECK(host.lacks(30, kDedupePeer));
 }
 
 TEST(whatCannotBe) {
-  // News may be read in the middle of a change.
+  // Events may be read in the middle of a change.
   Host host;
   host.at(40) = {40, "bond", 41, 0, false};
   host.at(41) = {41, "bridge", 40, 0, true};

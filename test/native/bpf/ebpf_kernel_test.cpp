@@ -1,6 +1,6 @@
-// The eBPF mode of the socket filter as the kernel verifies and runs it (bpf(2), BPF_PROG_TEST_RUN), against the same
-// reference. What a test run cannot set is the direction and the loopback device's packets; capture_live_test.cpp has
-// those. The program is given packets without their link header, because that is how the kernel tests socket filters
+// The eBPF mode of the socket filter as the kernel verifies and runs it (bpf(2), BPF_PROG_TEST_RUN), compared with the
+// same reference. A test run cannot set the direction or use the loopback device; capture_live_test.cpp covers those.
+// The program receives packets without their link header, because the kernel test-runs socket filters that way
 // (net/bpf/test_run.c, is_l2).
 #include <linux/bpf.h>
 #include <linux/if_arp.h>
@@ -55,7 +55,7 @@ std::optional<Tables> makeTables() {
                 std::move(*path)};
 }
 
-// What the program returns for a frame that came in on this device; nothing where the kernel does not run it.
+// Returns the program's result for a frame received on this device; nothing if the kernel cannot run it.
 std::optional<std::uint32_t> testRun(int program, const Bytes& frame, std::uint32_t device) {
   __sk_buff context{};
   context.ifindex = device;
@@ -70,7 +70,7 @@ std::optional<std::uint32_t> testRun(int program, const Bytes& frame, std::uint3
   return attributes.test.retval;
 }
 
-// eth_type_trans() takes it for the frame of another host, or for a broadcast.
+// eth_type_trans() classifies the frame as addressed to another host or as a broadcast.
 Bytes frameOf(Choices& choices, const Bytes& payload, PacketMetadata& metadata) {
   const bool broadcast = choices.oneIn(2);
   metadata.packetType = broadcast ? PACKET_BROADCAST : PACKET_OTHERHOST;
@@ -115,7 +115,7 @@ TEST(theKernelAgreesWithTheReference) {
     const auto tables = makeTables();
     CHECK(tables.has_value());
     if (!tables) return;
-    // Beside no other device nothing is a duplicate.
+    // No other device is listed, so no packet is a duplicate.
     const auto code = assembleEbpf(spec, acceptUnlisted, tables->fds(choices.oneIn(2)));
     CHECK(code.ok());
     if (!code.ok()) continue;
@@ -126,7 +126,7 @@ TEST(theKernelAgreesWithTheReference) {
       continue;
     }
     ++loaded;
-    // The first device is accepted, the second refused, the third accepted as a raw one, the fourth a stranger.
+    // The first device is accepted, the second refused, the third accepted with a raw link type, the fourth not listed.
     const std::uint16_t hardwareTypes[kDevices] = {ARPHRD_ETHER, ARPHRD_ETHER, ARPHRD_NONE, ARPHRD_ETHER};
     for (std::uint32_t i = 0; i < 3; ++i) {
       Slot slot{};
@@ -170,13 +170,13 @@ TEST(theKernelAgreesWithTheReference) {
   CHECK(loaded > 300 && accepted > 500);
 }
 
-// Packets that arrive: at the port of a bridge, at the bridge, and at other devices. Those that leave cannot be
-// test-run; test/live/filter/dedupe.test.ts has them.
+// Packets that arrive: at a bridge port, at the bridge, and at other devices. Outgoing packets cannot be test-run;
+// test/live/filter/dedupe.test.ts covers them.
 TEST(theKernelFindsDuplicates) {
   if (!mayUseBpf()) SKIP("eBPF is not for this process (CAP_BPF)");
   const auto tables = makeTables();
   if (!tables) SKIP("the kernel makes no eBPF maps for this process");
-  cpu_set_t one;  // the path is that of a processor
+  cpu_set_t one;  // deduplication state is per processor
   CPU_ZERO(&one);
   CPU_SET(::sched_getcpu(), &one);
   CHECK(::sched_setaffinity(0, sizeof one, &one) == 0);
@@ -198,7 +198,7 @@ TEST(theKernelFindsDuplicates) {
   if (!program.ok()) return;
   const Bytes frame(60, 6);
   Bytes different = frame;
-  different[14 + 7] = 1;  // the kernel takes the link header off for a test run
+  different[14 + 7] = 1;  // the kernel strips the link header for a test run
   if (!testRun(program.value().get(), frame, other)) SKIP("the kernel does not test-run socket filters");
   const auto passes = [&](std::uint32_t device, const Bytes& bytes) {
     return testRun(program.value().get(), bytes, device) != 0u;
@@ -256,7 +256,7 @@ TEST(theKernelLooksAddressesUpAsTheReference) {
       Bytes payload = support::randomPacket(choices, linkType);
       payload.resize(std::max<std::size_t>(payload.size(), 1));
       Bytes frame = frameOf(choices, payload, metadata);
-      frame[12] = 0x88;  // of IPv6, the kernel would want a whole header
+      frame[12] = 0x88;  // with the EtherType of IPv6, the kernel would require a complete header
       frame[13] = 0xb5;
       const bool passes = support::addressesPass(chosen, support::addressesOf(linkType, payload));
       const auto verdict = testRun(program.value().get(), frame, kFirst + device);

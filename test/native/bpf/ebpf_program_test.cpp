@@ -1,5 +1,5 @@
-// The eBPF mode of the socket filter against the same reference as the classic mode, in the machine of
-// support/ebpf_machine.h: no privilege needed. ebpf_kernel_test.cpp asks the kernel.
+// The eBPF mode of the socket filter, compared with the classic mode's reference. Runs in the machine of
+// support/ebpf_machine.h and needs no privilege; ebpf_kernel_test.cpp runs it in the kernel.
 #include "core/bpf/ebpf_program.h"
 
 #include <linux/if_arp.h>
@@ -19,7 +19,7 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-// The translation alone, as a program: R6 is the context.
+// Wraps the bare translation into a program that loads the context into R6.
 std::vector<bpf_insn> translated(const FilterProgram& program) {
   std::vector<bpf_insn> code{{BPF_ALU64 | BPF_MOV | BPF_X, 6, 1, 0, 0}};
   CHECK(translateCbpf(program, code).ok());
@@ -88,7 +88,7 @@ TEST(theLargestProgramIsTranslated) {
     const auto result = translateCbpf(program, out);
     CHECK(result.ok() || result.error().code == Code::FilterTooLarge);
   }
-  // A jump over almost all of it.
+  // A jump over almost the whole program.
   FilterProgram program(kMaxFilterInstructions, op(BPF_ALU | BPF_ADD | BPF_K, 1));
   program.front() = op(BPF_JMP | BPF_JA, kMaxFilterInstructions - 2);
   program.back() = op(BPF_RET, 5);
@@ -136,7 +136,7 @@ TEST(bothFormsGiveTheSameVerdict) {
       const FilterProgram program = support::randomProgram(choices, true);
       if (validateFilter(program).ok()) spec.programs.push_back({linkType, program, {}});
     }
-    // Interfaces 0 to 19, each of a type that it keeps; the first half is refused.
+    // Interfaces 0 to 19, each with a fixed link type; the first half is refused.
     EbpfFilterModel ebpf(spec, true);
     IndexTable table{true, {}};
     std::vector<std::uint16_t> types;
@@ -216,5 +216,5 @@ TEST(strangersAreCountedAsLongAsThereIsRoom) {
   for (std::uint32_t index = 0; index < 100; ++index) {
     CHECK(run(ebpf, {}, packet(index, PACKET_HOST, 1)) == spec.snapshotLength);
   }
-  CHECK(ebpf.accepted() == 64);  // the size of the map: the rest passes, too
+  CHECK(ebpf.accepted() == 64);  // the size of the map: further interfaces pass too, but are not counted
 }

@@ -1,5 +1,5 @@
-// The interpreter against the semantics of net/core/filter.c, and against the kernel itself: the same random programs
-// on the same packets, attached to a socket.
+// The interpreter, compared with the semantics of net/core/filter.c and with the kernel itself: the same random
+// programs on the same packets, attached to a socket.
 #include "core/bpf/filter_interpreter.h"
 
 #include <linux/filter.h>
@@ -27,7 +27,7 @@ const FilterInstruction kReturnA = op(BPF_RET | BPF_A);
 
 bool valid(const Program& program) { return validateFilter(program).ok(); }
 
-// What A holds after `program`.
+// The value of A after `program`.
 std::uint32_t result(Program program, const Bytes& bytes = {}, const PacketMetadata& metadata = {},
                      std::uint32_t originalLength = 0) {
   program.push_back(kReturnA);
@@ -152,7 +152,7 @@ TEST(arithmeticIsUnsignedOn32Bits) {
   CHECK(alu(BPF_XOR, 0xff00ff00, 0x0ff00ff0) == 0xf0f0f0f0);
   CHECK(alu(BPF_LSH, 3, 31) == 0x80000000);
   CHECK(alu(BPF_RSH, 0x80000000, 31) == 1);
-  CHECK(alu(BPF_LSH, 3, 33) == 6);  // by X only; validateFilter refuses the constant
+  CHECK(alu(BPF_LSH, 3, 33) == 6);  // by X only; validateFilter refuses such a constant
   CHECK(alu(BPF_RSH, 6, 33) == 3);
   CHECK(result({op(BPF_LD | BPF_IMM, 1), op(BPF_ALU | BPF_NEG)}) == 0xffffffff);
 }
@@ -201,13 +201,13 @@ TEST(validateRefusesWhatCannotRun) {
   }
   int known = 0;
   for (int code = 0; code <= 0xffff; ++code) known += valid({op(code, 1), ret, ret}) ? 1 : 0;
-  CHECK(known == 49);  // bpf_check_classic has as many
+  CHECK(known == 49);  // as many as bpf_check_classic accepts
 }
 
 namespace {
 
-// Sends `bytes` through a socket pair with the program attached, and tells how many bytes came: what the kernel's
-// filter returned, cut to the length; -1 where the kernel refuses the program.
+// Sends `bytes` through a socket pair with the program attached and returns the number of bytes received: the filter's
+// return value, limited to the packet's length; -1 if the kernel refuses the program.
 int kernelVerdict(const Program& program, const Bytes& bytes) {
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) return -1;
@@ -235,11 +235,11 @@ TEST(randomProgramsAsTheKernelRunsThem) {
     const Program program = support::randomProgram(choices);
     const Bytes bytes = choices.bytes(1 + choices.below(60));
     const int kernel = kernelVerdict(program, bytes);
-    // The kernel's own check is the judge of ours, too (but for the loads that only it can answer).
+    // Our validation must agree with the kernel's (except for ancillary loads, which only the kernel can answer).
     if (!valid(program)) continue;
     CHECK(kernel >= 0);
     const std::uint32_t ours = runFilter(program, bytes, static_cast<std::uint32_t>(bytes.size()));
-    // A socket keeps at least one byte of what it accepts, and no more than there is.
+    // A socket keeps at least one byte of an accepted packet, and at most its length.
     CHECK(static_cast<std::uint32_t>(kernel) == std::min(ours, static_cast<std::uint32_t>(bytes.size())));
     ++compared;
   }

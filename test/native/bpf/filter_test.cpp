@@ -1,4 +1,4 @@
-// Compiling: what is an error for whom, and what the kernel's extensions change. Verdicts come from the interpreter.
+// Compiling filters: the errors, and the effect of the kernel's extensions. The interpreter computes the verdicts.
 #include "core/bpf/filter.h"
 
 #include <linux/filter.h>

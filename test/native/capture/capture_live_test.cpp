@@ -1,5 +1,5 @@
-// The whole core on live interfaces, without Node: every packet once, losses counted, and all that may go on at the
-// same time going on at the same time. Run it under the sanitizers; the thread sanitizer has no other way to see the
+// The whole core on live interfaces, without Node: every packet delivered once, losses counted, and all concurrent
+// operations run concurrently. Run it under the sanitizers; it is the only test in which ThreadSanitizer sees all
 // threads.
 #include <dirent.h>
 
@@ -35,7 +35,7 @@ CaptureConfig small(FilterMode mode = FilterMode::Auto) {
   return config;
 }
 
-// The same through libpcap.
+// The same configuration through libpcap.
 CaptureConfig smallPcap() {
   CaptureConfig config = small();
   config.backend = Backend::Pcap;
@@ -43,7 +43,7 @@ CaptureConfig smallPcap() {
   return config;
 }
 
-// Interfaces with rings of their own.
+// A configuration with a ring for each interface.
 CaptureConfig smallOwnRings() {
   CaptureConfig config = small();
   config.ringCount = 3;
@@ -51,7 +51,7 @@ CaptureConfig smallOwnRings() {
   return config;
 }
 
-// A configuration for each form, one with a ring for each interface, and one for libpcap.
+// All configurations: one for each filter mode, one with a ring for each interface, and one for libpcap.
 std::vector<CaptureConfig> ways() {
   std::vector<CaptureConfig> configs;
   for (const FilterMode mode : filterModes()) configs.push_back(small(mode));
@@ -82,8 +82,8 @@ std::uint64_t taken(Consumer& consumer) {
   return stats.delivered + stats.queued + stats.unselected + lost(consumer.capture().stats());
 }
 
-// Sends frames at a pace at which the loop is not outrun, however long it waits for a processor: each step is taken out
-// of the ring, or counted as lost, before the next is sent.
+// Sends frames no faster than the loop reads them, however long it waits for a processor: each step is taken from the
+// ring, or counted as lost, before the next is sent.
 void sendInSteps(Consumer& consumer, const std::string& name, std::uint64_t count, const frames::Shape& shape = {},
                  std::uint16_t label = 0) {
   Sender sender;
@@ -121,7 +121,7 @@ TEST(everyPacketOfEveryInterfaceOnce) {
       sendInSteps(consumer, "near" + name, count, {}, label);
     };
     for (int i = 0; i < 3; ++i) exchange(i, 2000);
-    // These come while it captures, and speak the moment they are up.
+    // These appear during the capture and send as soon as they are up.
     for (int i = 3; i < 9; ++i) {
       addPair("near" + std::to_string(i), "far" + std::to_string(i));
       exchange(i, 50);
@@ -167,7 +167,7 @@ TEST(bothFormsSeeTheSame) {
         consumer.finish();
         checkBalance(consumer);
         const bool both = *expression == '\0' && direction == Direction::Both;
-        // Loopback's frames are seen once; near1 speaks unheard, but far1 hears it.
+        // Loopback frames are captured once; near1 is not captured, but far1 receives its frames.
         if (both) CHECK(consumer.tally().total() == 80 * (2 + 2 + 1 + 1 + 1));
         CHECK(!consumer.tally().anyTwice());
         tallies.push_back(consumer.tally());
@@ -182,14 +182,14 @@ TEST(bothFormsSeeTheSame) {
 TEST(heldBlocksAreEvictedAndStayReadable) {
   addPair("near0", "far0");
   CaptureConfig config = small();
-  config.ring.blockSize = 1u << 16;  // many small blocks: a quarter of them is kept free ahead of the kernel
+  config.ring.blockSize = 1u << 16;  // many small blocks: a quarter of them is kept free for the kernel
   config.ring.blockCount = 32;
   Consumer consumer(config,
                     {.wants = [](const InterfaceInfo& info) { return info.name == "near0"; }, .holdToTheEnd = true});
   if (!consumer.running()) return;
   frames::Shape shape;
   shape.size = 1000;
-  sendInSteps(consumer, "far0", 8000, shape);  // four times what the ring holds
+  sendInSteps(consumer, "far0", 8000, shape);  // four times the capacity of the ring
   consumer.finish();
   CHECK(consumer.tally().exactly(indexOf("near0"), false, 0, 8000));
   CHECK(consumer.capture().stats().loops.evicted > 0);
@@ -255,7 +255,7 @@ TEST(interfacesComeAndGoAndChangeTheirNames) {
       addPair("near1", "far1");
       Sender sender;
       sender.send("far1", 0, 20, static_cast<std::uint16_t>(100 + round));
-      ip("link set dev near1 name other1");  // not wanted any more
+      ip("link set dev near1 name other1");  // no longer selected
       ip("link set dev other1 name near1");
       ip("link del near1");
     }
@@ -270,15 +270,16 @@ TEST(interfacesComeAndGoAndChangeTheirNames) {
   }
 }
 
-// The most that goes on in a program at the same time: rings and their threads, a consumer that holds blocks until they
-// are evicted and replaces the filter as it goes, interfaces that come, go and change, and somebody who reads figures.
+// The maximum concurrency in one program: rings and their threads, a consumer that holds blocks until they are evicted
+// and replaces the filter meanwhile, interfaces that are added, removed and renamed, and a thread that reads
+// statistics.
 TEST(theFilterIsReplacedWhileAllElseGoesOn) {
   for (const FilterMode mode : filterModes()) {
     addPair("near0", "far0");
     CaptureConfig config = small(mode);
     config.ringCount = 2;
     config.promiscuous = true;
-    // All of them accept the frames of this test.
+    // All of these filters accept the frames of this test.
     std::vector<FilterSpec> filters;
     for (const char* expression : {"udp", "greater 10", "not tcp and not arp"}) {
       FilterSpec spec = config.filter;
@@ -312,7 +313,7 @@ TEST(theFilterIsReplacedWhileAllElseGoesOn) {
     std::atomic<bool> done{false};
     std::thread asking([&] {
       while (!done) {
-        (void)consumer.capture().ledgerAfter(~std::uint64_t{0});  // figures() asks the kernel: one thread at a time
+        (void)consumer.capture().ledgerAfter(~std::uint64_t{0});  // not figures(): it may run on one thread only
         std::this_thread::yield();
       }
     });
@@ -332,7 +333,7 @@ TEST(theFilterIsReplacedWhileAllElseGoesOn) {
     consumer.finish();
     done = true;
     asking.join();
-    // Rings as small as these come round to what is held where a thread has to wait for a processor: then it is
+    // While a thread waits for a processor, rings this small wrap around to blocks still held: the frames lost are
     // counted.
     CHECK(!consumer.tally().anyTwice());
     CHECK(consumer.tally().total() + lost(consumer.capture().stats()) == 6000);
@@ -349,7 +350,7 @@ TEST(leasesOutliveTheCaptureAndEndAtAnyTime) {
     const bool pcap = round % 3 == 2;
     CaptureConfig config = pcap ? smallPcap() : small();
     config.ring.blockCount = 4;
-    config.overflowMemory = std::size_t{pcap ? 2048u : 512u} << 10;  // soon refused: what ends then wakes the loop
+    config.overflowMemory = std::size_t{pcap ? 2048u : 512u} << 10;  // soon exhausted: a lease that ends wakes the loop
     Consumer consumer(config,
                       {.wants = [](const InterfaceInfo& info) { return !isLoopback(info); }, .holdToTheEnd = true});
     if (!consumer.running()) return;
@@ -398,8 +399,8 @@ TEST(closedAtAnyStageNothingStaysOpen) {
   ip("link del near0");
 }
 
-// As where the machine's clock is set back by an hour after a rename: the rename bears a time that packets do not
-// reach.
+// Simulates a machine clock set back by an hour after a rename: the event's time is later than that of any packet that
+// follows.
 TEST(aClockThatIsSetBackAfterARename) {
   for (const FilterMode form : filterModes()) {
     addPair("near0", "far0");
@@ -416,7 +417,7 @@ TEST(aClockThatIsSetBackAfterARename) {
       return InterfaceStats{};
     };
     CHECK(eventually([&] { return ledger().selected; }));
-    // Past what was in the ring at the rename: each of these is in a block of its own.
+    // Fills the ring past the blocks it held at the rename: each of these frames is in a block of its own.
     Sender sender;
     std::uint64_t sent = 0;
     for (std::uint32_t block = 0; block < config.ring.blockCount + 2; ++block) {

@@ -1,4 +1,5 @@
-// The order in which blocks and events leave the queue, and when it wakes. Live, because a block needs a ring.
+// The order in which blocks and events leave the queue, and when the queue wakes its reader. A live test, because
+// blocks need a ring.
 #include "core/capture/intake/chunk_queue.h"
 #include "core/capture/ring/ring_block.h"
 #include "support/check.h"
@@ -55,7 +56,7 @@ TEST(itWakesOnceForWhatIsWaitedFor) {
   if (!bench.ring) return;
   std::optional<Lease> out;
   bench.queue.push(bench.block(0, 0));
-  CHECK(bench.wakes == 0);  // nobody waits
+  CHECK(bench.wakes == 0);  // no reader is waiting
   CHECK(bench.queue.nextBlock(out) == ChunkQueue::Next::Block);
   CHECK(bench.queue.nextBlock(out) == ChunkQueue::Next::Empty);
   bench.queue.push(bench.block(1, 0));

@@ -1,5 +1,5 @@
-// A loop that is stuck at blocks in somebody's hands, while they are given back and it is woken all the time: no block
-// may be taken twice.
+// A loop blocked by leased blocks, while they are released and the loop is woken continually: no block may be taken
+// twice.
 #include <atomic>
 
 #include "core/bpf/attach.h"
@@ -33,7 +33,7 @@ TEST(blocksGivenBackUnderTheLoopsEyesAreTakenOnce) {
   if (!kernel.ok()) return;
   table.use(std::move(*kernel));
   CHECK(table.commit({}).ok() && bindToInterface((*ring)->fd(), 0).ok());
-  // Without overflow memory: a block that is held is held.
+  // Without overflow memory, a leased block stays in the ring.
   RingLoop loop(0, *ring, {table, queue, outlet, feed, std::make_shared<OverflowMemory>(0)}, 1,
                 [&] { queue.finish(); });
   CHECK(loop.start().ok());

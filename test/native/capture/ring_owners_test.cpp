@@ -1,4 +1,4 @@
-// Who gets a ring of its own, and the program that says so to the kernel.
+// The assignment of rings to interfaces, and the fanout program that implements it in the kernel.
 #include "core/capture/ring/ring_owners.h"
 
 #include "core/bpf/filter_interpreter.h"
@@ -20,7 +20,7 @@ std::uint32_t ringOf(const RingOwners& owners, std::uint32_t interface) {
 
 TEST(everythingIsInTheSharedRingAtFirst) {
   const RingOwners owners(3);
-  CHECK(owners.changed());  // the kernel has no program yet
+  CHECK(owners.changed());  // no program is attached yet
   for (const std::uint32_t interface : {0u, 1u, 7u, 0xffffffffu}) CHECK(ringOf(owners, interface) == 0);
 }
 
@@ -55,7 +55,7 @@ TEST(onlyAChangeOfOwnersIsOne) {
   CHECK(owners.changed());
   owners.settled();
   owners.add(3);
-  owners.add(5);  // waits
+  owners.add(5);  // waits for a free ring
   owners.remove(5);
   CHECK(!owners.changed());
   owners.remove(3);

@@ -1,4 +1,5 @@
-// Verdicts over time on blocks that no kernel has filled: who is delivered, who is not, and that the ledger balances.
+// Verdicts over time on blocks not filled by a kernel: which packets are delivered or refused, and that the ledger
+// balances.
 #include "core/ledger/selection_table.h"
 
 #include <linux/filter.h>
@@ -20,7 +21,7 @@ namespace {
 
 using Indexes = std::vector<std::uint32_t>;
 
-// Takes what it is told, and counts what it is told to.
+// Records the verdicts set and returns the counts set by the test.
 class FakeKernel final : public support::NoKernel {
  public:
   using NoKernel::NoKernel;
@@ -82,7 +83,7 @@ struct Bench {
     return table.decide({index, generation}, epoch, selected, {realNow(), ringPosition});
   }
   Result<> commit() { return table.commit({realNow(), ringPosition}); }
-  // Hands out and reads, as JavaScript would.
+  // Hands out a block and reads it, as JavaScript does.
   Indexes handOut(Block& block, TakenBlock& taken) {
     table.handOut(block.data(), taken);
     Indexes indexes;
@@ -145,11 +146,11 @@ TEST(lossesOfTheDeviceSinceItWasFirstSelected) {
   bench.decide(2, 2, 0, false);
   bench.decide(3, 3, 0, true);
   CHECK(lossesOf(1, {{1, counted(130)}}) == 30);
-  CHECK(lossesOf(1, {}) == -1);                   // the kernel does not tell
+  CHECK(lossesOf(1, {}) == -1);                   // the kernel does not report it
   CHECK(lossesOf(2, {{2, counted(130)}}) == -1);  // never captured
-  CHECK(lossesOf(3, {{3, counted(130)}}) == -1);  // since when?
+  CHECK(lossesOf(3, {{3, counted(130)}}) == -1);  // its counters at the start are unknown
 
-  // Its new name is wanted: from then on. A further one changes nothing.
+  // The new name is selected: losses count from the rename. A further rename changes nothing.
   bench.apply({told(event(InterfaceChange::Renamed, device(2, 2, "lan")), 120)}, 1, bench.ringPosition);
   bench.decide(2, 2, 1, true);
   CHECK(lossesOf(2, {{2, counted(130)}}) == 10);
@@ -157,13 +158,13 @@ TEST(lossesOfTheDeviceSinceItWasFirstSelected) {
   bench.decide(2, 2, 2, true);
   CHECK(lossesOf(2, {{2, counted(150)}}) == 30);
 
-  // Gone: its last word. The next one with its index begins where it stands.
+  // Removed: its final counters are used. The next device with its index starts from its own initial counters.
   bench.apply({told(event(InterfaceChange::Removed, device(2, 2, "wan")), 160)}, 3, bench.ringPosition);
   CHECK(lossesOf(2, {{2, counted(7)}}) == 40);
   bench.apply({told(event(InterfaceChange::Added, device(2, 9)), 3)}, 4, bench.ringPosition);
   bench.decide(2, 9, 4, true);
   CHECK(lossesOf(9, {{2, counted(7)}}) == 4 && lossesOf(2, {{2, counted(7)}}) == 40);
-  // Gone without a word: not known.
+  // Removed without final counters: the losses are unknown.
   bench.apply({event(InterfaceChange::Removed, device(2, 9))}, 5, bench.ringPosition);
   CHECK(lossesOf(9, {{2, counted(9)}}) == -1);
 }
@@ -220,7 +221,7 @@ TEST(anAnswerHoldsForTheTimeOfItsQuestion) {
   Block after = packetsOf({1, 1, 1});
   TakenBlock late = bench.take(after, 3);
   CHECK(early.epoch == 0 && middle.epoch == 1 && late.epoch == 2 && middle.pending && late.pending);
-  // As veth0 it is not wanted; the answers come late and in one go.
+  // The name veth0 is not selected; the decisions arrive late and all together.
   bench.decide(1, 1, 1, false);
   bench.decide(1, 1, 2, true);
   CHECK(bench.handOut(before, early).size() == 1);
@@ -246,7 +247,7 @@ TEST(aRenameInTheMiddleOfABlock) {
     walkIndex(block.data(), taken.summary.packets, [&](const Record& record) { numbers.push_back(*record.data()); });
     return numbers;
   };
-  // The news are read when the stranger is met: all of this is of the time before.
+  // The events are read when the unknown device is found: all packets here are older than the events.
   TakenBlock taken = bench.table.take(block.data(), block.size(), {0, 1}, [&](std::uint32_t) {
     bench.apply({event(InterfaceChange::Renamed, device(1, 1, "other")), event(InterfaceChange::Added, device(7, 2))},
                 105'000'000'000, {2});
@@ -257,7 +258,7 @@ TEST(aRenameInTheMiddleOfABlock) {
   CHECK(bench.handOut(block, taken) == (Indexes{1, 1, 7, 1, 1}));
   bench.checkBalance(5);
 
-  // A block of packets from before, under and after the other name.
+  // A block with packets from before, during and after the other name.
   records[2].index = 1;
   for (MadeRecord& record : records) record.seconds += 4;
   block.fill(records);
@@ -279,7 +280,7 @@ TEST(packetsOfADeviceThatIsGone) {
   Block block = packetsOf({1, 1});
   TakenBlock taken = bench.take(block);
   CHECK(bench.unlistedMap == Indexes({1}) && bench.handOut(block, taken).size() == 2);
-  // Its successor has a ledger and a verdict of its own.
+  // The next device with the index has its own ledger and verdict.
   bench.apply({event(InterfaceChange::Added, device(1, 2))}, 0, {1});
   CHECK(!bench.decide(1, 1, 0, true));
   CHECK(bench.decide(1, 2, bench.book.epoch(), false));
@@ -313,7 +314,7 @@ TEST(theFilterIsAppliedToWhatTheKernelLetPass) {
     std::vector<MadeRecord> records(4);
     for (auto& record : records) record.index = 7;
     records[1].bytes = {9};
-    records[2].bytes = {};  // shorter than the load
+    records[2].bytes = {};  // shorter than the filter's load
     records[3].hardwareType = 0xffff;
     Block block = Block::of(records);
     TakenBlock taken = bench.take(block, 5);
@@ -321,7 +322,7 @@ TEST(theFilterIsAppliedToWhatTheKernelLetPass) {
     CHECK(bench.handOut(block, taken).size() == (unfiltered ? 1 : 4));
     CHECK(bench.table.stats().lateRefused == (unfiltered ? 3 : 0));
     bench.checkBalance(4);
-    // Behind the horizon, the kernel has seen to it.
+    // Behind the horizon, the kernel has already filtered the packets.
     Block later = Block::of(records);
     TakenBlock second = bench.take(later, 6);
     CHECK(bench.handOut(later, second).size() == 4);
@@ -351,7 +352,7 @@ TEST(oneFilterAfterAnother) {
   Bench bench;
   bench.add(device(1, 1));
   bench.decide(1, 1, 0, true);
-  bench.table.enforceFilter({10});  // a first one, which accepts everything
+  bench.table.enforceFilter({10});  // an initial filter that accepts everything
   Block first = packetsOf({1, 1});
   Block second = packetsOf({1, 1, 1});
   TakenBlock one = bench.take(first, 1);
@@ -359,7 +360,7 @@ TEST(oneFilterAfterAnother) {
   FilterSpec nothing;
   nothing.filtered = true;
   CHECK(bench.table.replaceFilter(nothing).ok());
-  CHECK(bench.handOut(first, one).size() == 2);  // not held to the second one yet
+  CHECK(bench.handOut(first, one).size() == 2);  // the second filter does not apply to it yet
   bench.table.enforceFilter({10});
   CHECK(bench.handOut(second, two).empty());
   CHECK(bench.table.stats().lateRefused == 3);
@@ -417,7 +418,7 @@ TEST(duplicatesByTopology) {
     bench.add(bridge);
     bench.add(first);
     bench.add(second);
-    // Two packets: from va to vb and the host; from the host to vb.
+    // Two packets: from va to vb and the host, and from the host to vb.
     const auto crossing = [] {
       return Block::of({{.index = 1},
                         {.index = 2, .packetType = PACKET_OUTGOING},
@@ -431,11 +432,11 @@ TEST(duplicatesByTopology) {
       TakenBlock taken = bench.take(block);
       return bench.handOut(block, taken);
     };
-    CHECK(seen() == all);  // not decided yet
+    CHECK(seen() == all);  // no decision yet
     for (const auto& info : {bridge, first, second}) CHECK(bench.decide(info.index, info.generation, 0, true));
     CHECK(bench.commit().ok());
     CHECK(((bench.kernel->relations[2].flags & kDedupeAllOut) != 0) == dedupe);
-    CHECK(seen() == all);  // from before that was decided
+    CHECK(seen() == all);  // may predate the decision
     bench.table.use(std::make_unique<FakeKernel>());
     CHECK(seen() == (dedupe ? Indexes{1, 10} : all));
     bench.checkBalance(15);
@@ -444,7 +445,7 @@ TEST(duplicatesByTopology) {
     for (const auto& one : bench.table.stats().interfaces) duplicates[one.index] = one.duplicates;
     CHECK((duplicates == std::map<std::uint32_t, std::uint64_t>{{1, 0}, {2, dedupe ? 2 : 0}, {10, dedupe ? 1 : 0}}));
 
-    second.master = 0;  // vb leaves: what the host sends there is seen nowhere else
+    second.master = 0;  // vb leaves the bridge: the host's packets to it are seen nowhere else
     bench.apply({event(InterfaceChange::Changed, second)}, 0, {});
     CHECK(seen() == (dedupe ? Indexes{1, 2, 10, 2} : all));
   }
@@ -457,13 +458,13 @@ TEST(aDeviceComesBackWhileItsPacketsWait) {
     bench.add(device(5, 1));
     CHECK(bench.decide(5, 1, 0, true));
     bench.kernel->counts[5] = 4;
-    // To another namespace and back, twice, with some packets each time, before the block is handed over.
+    // Moves to another namespace and back twice, with some packets each time, before the block is handed over.
     bench.apply({event(InterfaceChange::Removed, device(5, 1)), event(InterfaceChange::Added, device(5, 2))}, 0, {10});
     bench.kernel->counts[5] = 2;
     bench.apply({event(InterfaceChange::Removed, device(5, 2)), event(InterfaceChange::Added, device(5, 3))}, 0, {10});
     bench.kernel->counts[5] = 3;
     CHECK(bench.decide(5, 3, 4, true));
-    const bool late = number > 10;  // past the last block that may hold any of the first two: those were dropped
+    const bool late = number > 10;  // no earlier packets can follow: those of the first two were dropped
     Block block = packetsOf(late ? Indexes(3, 5) : Indexes(9, 5));
     TakenBlock taken = bench.take(block, number);
     CHECK(bench.handOut(block, taken).size() == (late ? 3 : 9));
@@ -472,7 +473,7 @@ TEST(aDeviceComesBackWhileItsPacketsWait) {
     CHECK(byGeneration[1].received == (late ? 4 : 0) && byGeneration[1].taken == 0);
     CHECK(byGeneration[2].received == (late ? 2 : 0) && byGeneration[2].taken == 0);
     CHECK(byGeneration[3].received == (late ? 3 : 9) && byGeneration[3].delivered == (late ? 3 : 9));
-    // The third goes as well, with what it took over.
+    // The third is removed as well, with the counts it inherited.
     bench.apply({event(InterfaceChange::Removed, device(5, 3))}, 0, {20});
     for (const InterfaceStats& one : bench.table.stats().interfaces) {
       if (one.generation == 3) CHECK(one.received == (late ? 3 : 9));
@@ -489,7 +490,7 @@ TEST(anIndexIsUsedAgainBeforeItsNewsAreRead) {
   CHECK(bench.decide(7, 1, 0, true));
   bench.apply({event(InterfaceChange::Removed, device(7, 1, "hot"))}, 0, {0});
   CHECK(bench.book.presence(7) == InterfaceBook::Presence::Gone);
-  // The kernel lets it pass unfiltered, as it does with every stranger.
+  // The kernel passes the packet unfiltered, as it does for every unlisted device.
   Block block = packetsOf({7});
   TakenBlock taken = bench.table.take(block.data(), block.size(), {0, 50}, [&](std::uint32_t index) {
     CHECK(index == 7);
@@ -514,10 +515,10 @@ TEST(packetsThatADeviceLeftBehindAreItsOwn) {
     record.bytes[0] = first;
     Block block = Block::of({record});
     int asked = 0;
-    // There is no other.
+    // No other device has this index.
     TakenBlock taken = bench.table.take(block.data(), block.size(), {0, 3}, [&](std::uint32_t) { ++asked; });
     CHECK(asked == 1);
-    // What came after it was forgotten has passed no filter.
+    // Packets received after the device was forgotten have passed no filter.
     CHECK(bench.handOut(block, taken).size() == first);
   }
   bench.checkBalance(2);
@@ -530,10 +531,10 @@ TEST(aNameGivenWhileDownDecidesOnAllThatComes) {
     info.flags = 0;
     bench.apply({event(InterfaceChange::Added, info)}, 100, {10});
     if (decided) CHECK(bench.decide(7, 1, 1, false));
-    CHECK(bench.kernel->verdicts.at(7));  // it may be renamed before it receives anything
+    CHECK(bench.kernel->verdicts.at(7));  // it may be renamed before it receives a packet
     info.name = "veth1";
     bench.apply({event(InterfaceChange::Renamed, info)}, ~std::uint64_t{0} - 1, {10});
-    // The first packet comes ahead of the event that it is up: that is read first.
+    // The first packet precedes the event that the device is up: the event is read first.
     Block block = packetsOf({7, 7});
     TakenBlock taken = bench.table.take(block.data(), block.size(), {0, 5}, [&](std::uint32_t index) {
       CHECK(index == 7 && info.flags == 0);
@@ -554,7 +555,7 @@ TEST(aDownDeviceIsRefusedOnceItIsUp) {
     info.flags = 0;
     bench.add(info);
     CHECK(bench.decide(7, 1, 0, false));
-    CHECK(bench.kernel->verdicts.at(7) == hotplug);  // without hotplug no name changes the verdict
+    CHECK(bench.kernel->verdicts.at(7) == hotplug);  // without hotplug no rename can change the verdict
     info.flags = IFF_UP;
     bench.apply({event(InterfaceChange::Changed, info)}, 100, {10});
     CHECK(!bench.kernel->verdicts.at(7));
@@ -564,7 +565,7 @@ TEST(aDownDeviceIsRefusedOnceItIsUp) {
   }
 }
 
-// The clock is set back by as much as you like: packets of later blocks are later, whatever their time.
+// The clock may be set back by any amount: packets of later blocks count as later, whatever their timestamps.
 TEST(timeDecidesOnlyWithinTheRing) {
   constexpr std::uint64_t kLater = ~std::uint64_t{0} - 1;
   {

@@ -1,4 +1,4 @@
-// A device as the table keeps it: which decision a packet is judged by, and whose packets are counted where.
+// A device in the selection table: which decision applies to a packet, and which device its packets are counted for.
 #include "core/ledger/tracked_interface.h"
 
 #include "support/check.h"
@@ -32,7 +32,7 @@ TEST(aPacketIsJudgedByTheDecisionOfItsTime) {
   CHECK(is(device.verdicts.on({0, 1}, 100), 1, 0, 100));
   CHECK(is(device.verdicts.on({0, 1}, 101), 4, 100, 200) && is(device.verdicts.on({0, 1}, 200), 4, 100, 200));
   CHECK(is(device.verdicts.on({0, 1}, 201), 9, 200, kEnd));
-  // In any order, and not for epochs that asked for nothing.
+  // Answers may come in any order; answers for epochs without a question are ignored.
   device.verdicts.answer(9, true);
   device.verdicts.answer(1, false);
   device.verdicts.answer(5, true);
@@ -47,7 +47,7 @@ TEST(aPacketIsJudgedByTheDecisionOfItsTime) {
 TEST(ofManyDecisionsTheLatestAreKept) {
   TrackedInterface device = eth0(Verdict::Selected, 0);
   for (std::uint64_t epoch = 1; epoch <= 100; ++epoch) device.verdicts.ask(epoch, {10 * epoch, {1000}}, {});
-  CHECK(is(device.verdicts.on({0, 1}, 5), 37, 0, 380));  // 64 of them
+  CHECK(is(device.verdicts.on({0, 1}, 5), 37, 0, 380));  // 64 decisions are kept
   CHECK(is(device.verdicts.on({0, 1}, 381), 38, 380, 390));
   device.verdicts.answer(36, true);
   CHECK(device.verdicts.at(36) == Verdict::Pending);
@@ -63,10 +63,10 @@ TEST(theKernelsCountGoesToWhomThePacketsGo) {
   old->counts.stats.taken = 2;
   old->counts.lateRefused = 1;
   CHECK(received(*old, {5, 0}) == 4);
-  old->leave({8, 2}, {}, {10, 20});  // five of which are in the ring
+  old->leave({8, 2}, {}, {10, 20});  // five of them are still in the ring
   CHECK(received(*old) == 7 && old->report({100, 100}, {}).duplicates == 2 && !old->present());
   TrackedInterface::follow(next, old);
-  next->counts.inherit({0, 11}, 3);  // behind the horizon of either ring, and of a ring that there was not
+  next->counts.inherit({0, 11}, 3);  // behind the horizon of both rings, and of a ring that did not exist
   next->counts.inherit({1, 21}, 3);
   next->counts.inherit({2, 1}, 3);
   CHECK(received(*old) == 7 && received(*next, {0, 0}) == 0);
@@ -80,7 +80,7 @@ TEST(theKernelsCountGoesToWhomThePacketsGo) {
   CHECK(received(*next) == 16);
 }
 
-// Away, back and away again before a packet of the first time was taken.
+// Removed, added and removed again before a packet of the first device was taken.
 TEST(theKernelsCountGoesToOneThatHasGoneToo) {
   const auto old = std::make_shared<TrackedInterface>(eth0());
   const auto next = std::make_shared<TrackedInterface>(eth0());
@@ -91,7 +91,7 @@ TEST(theKernelsCountGoesToOneThatHasGoneToo) {
   next->counts.inherit({0, 9}, 30);
   next->counts.stats.taken = 30;
   CHECK(old->report({}, {}).received == 20 && next->report({}, {}).received == 32);
-  TrackedInterface::follow(last, next);  // and back once more: 2 of the one, and 20 of the other
+  TrackedInterface::follow(last, next);  // added once more: inherits 2 from one and 20 from the other
   last->counts.inherit({0, 10}, 25);
   CHECK(old->report({}, {}).received == 0 && next->report({}, {}).received == 30);
   CHECK(last->report({3, 0}, {}).received == 25);
@@ -101,7 +101,7 @@ TEST(fewOfThoseBeforeAreRemembered) {
   auto latest = std::make_shared<TrackedInterface>(eth0());
   const std::weak_ptr<TrackedInterface> first = latest;
   for (int i = 1; i <= 65; ++i) {
-    latest->leave({1, 0}, {}, {1000});  // and its packet stays in the ring
+    latest->leave({1, 0}, {}, {1000});  // its packet stays in the ring
     auto next = std::make_shared<TrackedInterface>(eth0());
     TrackedInterface::follow(next, std::exchange(latest, next));
     CHECK(first.expired() == (i == 65));

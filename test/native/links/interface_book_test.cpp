@@ -1,4 +1,4 @@
-// Which device and which name an interface index stands for, by epoch, block and time.
+// The device and name of an interface index, by epoch, block and time.
 #include "core/links/interface_book.h"
 
 #include <net/if.h>
@@ -26,14 +26,14 @@ InterfaceEvent changed(const InterfaceInfo& info) { return {InterfaceChange::Cha
 
 struct At {
   std::uint64_t epoch;
-  std::uint64_t number;  // of the block
+  std::uint64_t number;  // block number
   std::uint64_t time;
 };
 
 std::string nameAt(const InterfaceBook& book, std::uint32_t index, At at) {
   const BlockOrigin origin{{0, at.number}, at.epoch};
   const auto found = book.resolve(index, origin, at.time);
-  // The list for the whole block gives the same answer.
+  // The candidates for the whole block must give the same answer.
   const auto candidates = book.candidates(index, origin);
   auto chosen = candidates.back().interface;
   for (const auto& one : candidates) {
@@ -57,7 +57,7 @@ TEST(aNameHoldsFromItsMomentOn) {
   CHECK(events[0].previous->name == "eth0" && events[0].current->name == "lan0");
   CHECK(nameAt(book, 1, {0, 5, 500}) == "eth0");  // its block was taken before the event was read
   CHECK(nameAt(book, 1, {1, 10, 100}) == "eth0" && nameAt(book, 1, {1, 10, 101}) == "lan0");
-  CHECK(nameAt(book, 1, {1, 11, 7}) == "lan0");  // whatever its time: the block holds nothing from before
+  CHECK(nameAt(book, 1, {1, 11, 7}) == "lan0");  // whatever its time: the block holds no packet from before the event
   CHECK(!book.isSteady({0, 10}) && book.isSteady({0, 11}) && book.isSteady({1, 1}));
 }
 
@@ -66,7 +66,8 @@ TEST(aNameGivenWhileTheDeviceIsDownHoldsForAllItReceives) {
   (void)book.enter({added(device(1, 1, "tmp1", 0))}, {100, {10}});
   (void)book.enter({renamed(device(1, 1, "veth1", 0)), changed(device(1, 1, "veth1"))}, {200, {10}});
   CHECK(nameAt(book, 1, {3, 1, 150}) == "veth1" && nameAt(book, 1, {3, 1, 250}) == "veth1");
-  // A rename while it is up holds from its reading; one after that, while it is down, from its going down.
+  // A rename while the device is up applies from the time it is read; a later rename while it is down, from when it
+  // went down.
   (void)book.enter({renamed(device(1, 1, "veth2"))}, {300, {10}});
   (void)book.enter({changed(device(1, 1, "veth2", 0))}, {400, {10}});
   (void)book.enter({renamed(device(1, 1, "veth3", 0))}, {500, {10}});
@@ -85,7 +86,7 @@ TEST(anIndexIsUsedAgain) {
   CHECK(nameAt(book, 1, {1, 5, 50}) == "old");
   (void)book.enter({added(device(1, 2, "new"))}, {200, {10}});
   CHECK(book.presence(1) == Present && nameAt(book, 1, {2, 5, 50}) == "new" && nameAt(book, 1, {1, 5, 50}) == "old");
-  // The removal of an earlier device is no removal of the present one.
+  // The removal of an earlier device does not remove the current one.
   (void)book.enter({removed(device(1, 1, "old"))}, {300, {10}});
   CHECK(book.presence(1) == Present && book.epoch() == 3);
 }

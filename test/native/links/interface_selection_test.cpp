@@ -1,4 +1,4 @@
-// What names and expressions select: the cases that lib/interfaces/selection.ts has to decide alike.
+// What names and expressions select: cases that lib/interfaces/selection.ts must decide in the same way.
 #include "core/links/interface_selection.h"
 
 #include <net/if.h>
@@ -41,7 +41,7 @@ TEST(excludeWinsAndAnEmptyIncludeIsEverything) {
   CHECK(!selects({"eth"}, {"0$", "^v"}, false, named("eth0")) &&
         !selects({"eth"}, {"0$", "^v"}, false, named("veth1")));
   CHECK(selects({"eth"}, {"0$", "^v"}, false, named("eth1")));
-  CHECK(!selects({"^up"}, {}, false, named("eth0", IFF_UP, {"uplink"})));  // patterns look at the name alone
+  CHECK(!selects({"^up"}, {}, false, named("eth0", IFF_UP, {"uplink"})));  // patterns match the name only
 }
 
 TEST(loopbackIsByFlagAndNotByName) {

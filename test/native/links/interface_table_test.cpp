@@ -1,4 +1,4 @@
-// What each piece of news changes in the table of interfaces, and that it changes nothing twice.
+// How each rtnetlink message changes the interface table, and that repeating it changes nothing.
 #include "core/links/interface_table.h"
 
 #include <linux/rtnetlink.h>
@@ -87,7 +87,7 @@ TEST(anIndexThatIsUsedAgainIsAnotherDevice) {
   table.link(device(3, "veth0", "veth"), events);
   CHECK(events.size() == 3 && events[2].current.generation == 2);
   CHECK(table.takeDoubts() == std::vector<std::uint32_t>{3} && table.takeDoubts().empty());
-  // Without news of the removal: the kind tells.
+  // Without a removal message, the kind reveals a new device.
   events = eventsOf([&](Events& out) { table.link(device(3, "veth0", "bridge"), out); });
   CHECK(events.size() == 2 && events[0].change == InterfaceChange::Removed);
   CHECK(events[1].change == InterfaceChange::Added && events[1].current.generation == 3);
@@ -98,7 +98,7 @@ TEST(addressesInOneOrderWhateverTheOrderTheyCame) {
   InterfaceTable backwards;
   Events events;
   forwards.address(address(3, 1), events);
-  CHECK(events.empty());  // nobody's
+  CHECK(events.empty());  // there is no such device yet
   forwards.link(device(3, "eth0"), events);
   backwards.link(device(3, "eth0"), events);
   for (const std::uint8_t last : {1, 2, 3}) forwards.address(address(3, last), events);
@@ -108,7 +108,7 @@ TEST(addressesInOneOrderWhateverTheOrderTheyCame) {
   CHECK(eventsOf([&](Events& out) { forwards.address(address(3, 2), out); }).empty());
   CHECK(one(eventsOf([&](Events& out) { forwards.addressGone(address(3, 2), out); }), InterfaceChange::Changed));
   CHECK(eventsOf([&](Events& out) { forwards.addressGone(address(3, 2), out); }).empty());
-  // They survive news of the link, which has none, and go with the device.
+  // Addresses survive link messages, which carry none, and are removed with the device.
   CHECK(eventsOf([&](Events& out) { forwards.link(device(3, "eth0"), out); }).empty());
   forwards.linkGone(3, events);
   forwards.link(device(3, "eth0"), events);
@@ -163,7 +163,7 @@ TEST(peersAreEachOthers) {
   b.peerIndex = 5;
   table.link(b, events);
   CHECK(table.find(5)->peerIndex == 6 && table.find(6)->peerIndex == 5);
-  // Untied on their way out: what was known stays.
+  // A device being removed no longer reports its peer: the known peer is kept.
   CHECK(eventsOf([&](Events& out) { table.link(device(6, "b", "veth"), out); }).empty());
   table.linkGone(6, events);
   CHECK(table.takeDoubts() == std::vector<std::uint32_t>{5});

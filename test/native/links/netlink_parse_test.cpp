@@ -1,4 +1,4 @@
-// Messages as the kernel sends them, and as nobody should.
+// Messages as the kernel sends them, and malformed ones.
 #include "core/links/netlink_parse.h"
 
 #include <linux/if_link.h>
@@ -32,7 +32,7 @@ TEST(messagesThatCannotBeEndEverything) {
   for (const std::uint32_t length : {0u, 1u, 15u, 22u, 0x7fffffffu, 0xffffffffu}) {
     Payload bytes = support::message(RTM_NEWLINK, Payload(5, 1));
     std::memcpy(bytes.data(), &length, sizeof length);
-    bytes.resize(21);  // without the padding: 22 is one too many
+    bytes.resize(21);  // without the padding: the length 22 exceeds the buffer by one
     Bytes rest = bytes;
     CHECK(!nextMessage(rest) && rest.empty());
   }
@@ -95,7 +95,7 @@ TEST(countersOfLosses) {
   CHECK(parseLinkRemoval(support::linkHeader(7) + attribute(IFLA_STATS64, counters()))->losses == kLosses);
   const auto answer = parseLinkStatistics(statisticsHeader(7) + attribute(IFLA_STATS_LINK_64, counters()));
   CHECK(answer && answer->index == 7 && answer->losses == kLosses);
-  // Older kernels have fewer counters behind those, newer ones more.
+  // Older kernels have fewer counters after these, newer ones more.
   constexpr std::size_t needed = offsetof(rtnl_link_stats64, rx_missed_errors) + 8;
   CHECK(parseLink(news + attribute(IFLA_STATS64, counters(needed)))->losses == kLosses);
   CHECK(parseLink(news + attribute(IFLA_STATS64, counters(1000)))->losses == kLosses);
@@ -110,7 +110,7 @@ TEST(countersOfLosses) {
 TEST(lossesSinceAnEarlierTime) {
   const DeviceLosses before{.dropped = 10, .missed = 1, .errors = 7, .overruns = 0, .fifo = 2};
   const DeviceLosses now{.dropped = 15, .missed = 1, .errors = 3, .overruns = 9, .fifo = 2};
-  // A counter that has begun again is not held against anyone.
+  // A counter that was reset counts from 0.
   CHECK(now.since(before) == DeviceLosses({.dropped = 5, .missed = 0, .errors = 0, .overruns = 9, .fifo = 0}));
 }
 
@@ -135,7 +135,7 @@ TEST(attributesThatCannotBeSpoilTheWhole) {
     CHECK(!parseLink(support::link(7, "a") + bad));
     CHECK(!parseLink(support::link(7, "a") + attribute(IFLA_LINKINFO, bad)));
   }
-  // Every prefix of a sound message: nothing or a part of it, never a byte beyond.
+  // Every prefix of a valid message: parses nothing or a part, and never reads past the end.
   const Payload whole = support::link(7, "name") + attribute(IFLA_LINKINFO, attribute(IFLA_INFO_KIND, text("bridge")));
   for (std::size_t size = 0; size < whole.size(); ++size) {
     const Payload part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));

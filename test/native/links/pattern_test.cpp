@@ -1,4 +1,4 @@
-// Patterns as egrep reads them, whatever the locale.
+// Patterns as egrep interprets them, independent of the locale.
 #include "core/links/pattern.h"
 
 #include <clocale>
@@ -85,7 +85,7 @@ std::string nested(size_t depth, const std::string& open, const std::string& inn
   return times(depth, open) + inner + times(depth, close);
 }
 
-// With most of these regcomp or regexec would crash, or run for seconds or for ever.
+// With most of these, regcomp or regexec would crash or run for seconds or without end.
 void tooMuch(const std::string& expression, const std::string& reason) {
   const std::string message = refusal(expression);
   CHECK(message.find("It has more than the") == 0);

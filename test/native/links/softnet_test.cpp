@@ -1,4 +1,4 @@
-// The kernel's table of processors, in its old and new form, and what it is not.
+// Parses the kernel's per-processor table in its old and new format, and rejects other content.
 #include "core/links/softnet.h"
 
 #include <string>
@@ -45,10 +45,10 @@ TEST(countersComeRoundAndProcessorsComeAndGo) {
   CHECK(softnet.stats() && softnet.stats()->dropped == 0 && softnet.stats()->timeSqueezed == 0);
   text = line("00000010", "00000006", "00000000") + line("00000009", "00000000", "00000001");
   CHECK(softnet.stats()->dropped == 34 && softnet.stats()->timeSqueezed == 1);
-  text = line("00000011", "00000006", "00000000");  // the second goes off line
+  text = line("00000011", "00000006", "00000000");  // the second processor goes offline
   CHECK(softnet.stats()->dropped == 35);
   text = line("00000011", "00000006", "00000000") + line("0000000a", "00000000", "00000001") +
-         line("00000100", "00000100", "00000002");  // comes back; a third is new
+         line("00000100", "00000100", "00000002");  // it is online again; a third is new
   CHECK(softnet.stats()->dropped == 36 && softnet.stats()->timeSqueezed == 1);
   text = std::nullopt;
   CHECK(!softnet.stats());

@@ -1,4 +1,4 @@
-// A recorder between the capture and the disk: what happens when it is stopped, behind, or broken.
+// A recorder between the capture and the disk: stopped, behind, or failing.
 #include "core/record/recorder.h"
 
 #include <condition_variable>
@@ -32,7 +32,7 @@ InterfaceInfo device(std::uint32_t index) {
   return info;
 }
 
-// A capture without a capture: eth1 is decided, others are undecided until decide().
+// Stands in for a capture: eth1 is decided, other devices are undecided until decide().
 struct Bench {
   explicit Bench(RecordingForm form) : table({}, true), queue([] {}), outlet(queue) {
     table.use(std::make_unique<support::NoKernel>());
@@ -69,7 +69,7 @@ struct Bench {
     outlet.attach(recorder);
     recorder->start();
   }
-  // From here on the recorder's thread stands still at the end of a file, as if the disk did.
+  // From here on the recorder's thread blocks at the end of a file, as on a stalled disk.
   void hold() {
     std::lock_guard lock(mutex);
     held = true;
@@ -84,7 +84,7 @@ struct Bench {
     changed.notify_all();
   }
 
-  // A block of packets of one device.
+  // Pushes a block of packets of one device.
   void push(std::uint32_t index, std::size_t packets) {
     std::vector<MadeRecord> records(packets);
     for (MadeRecord& record : records) record.index = index;
@@ -133,7 +133,7 @@ std::vector<std::uint32_t> blockTypesIn(const std::string& path) {
 TEST(aStoppedRecorderHearsOfDecisions) {
   Bench bench({});
   bench.start();
-  bench.push(2, 3);  // unknown so far
+  bench.push(2, 3);  // undecided so far
   bench.recorder->stop([] { return true; });
   CHECK(eventually([&] { return bench.detached.load(); }));
   CHECK(!bench.recorder->ended());
@@ -170,7 +170,7 @@ TEST(aRecorderThatFailsAtOnceKeepsNothing) {
   CHECK(eventually([&] { return bench.recorder->ended(); }));
   CHECK(bench.recorder->nextFault().has_value());
   bench.push(1, 4);
-  CHECK(bench.queue.pushed() == 1 && bench.recorder->waiting() == 0);  // JavaScript's again
+  CHECK(bench.queue.pushed() == 1 && bench.recorder->waiting() == 0);  // owned by JavaScript again
 }
 
 TEST(aLossBehindTheLastPacketIsTold) {
@@ -179,7 +179,7 @@ TEST(aLossBehindTheLastPacketIsTold) {
   bench.push(1, 1);
   CHECK(eventually([&] { return bench.recorder->stats().files == 1; }));
   bench.push(2, 7);
-  bench.recorder->finish(true);  // nobody answers any more
+  bench.recorder->finish(true);  // no decision can arrive any more
   bench.recorder->join();
   CHECK(bench.recorder->stats().dropped == 7 && bench.recorder->stats().files == 2);
   using namespace savefile;
@@ -200,8 +200,8 @@ TEST(aFileWithNothingToTellIsNotLeftBehind) {
   CHECK(bench.folder.names() == std::vector<std::string>{"000001.pcapng"});
 }
 
-// What has to be written is fixed when the stop begins: a predicate that sets it down at its first call must find it at
-// the next one, or a recording runs after traffic that goes on.
+// What has to be written is fixed when the stop begins: a predicate that stores it at its first call must still have it
+// at the next one, or the recording would follow later traffic without end.
 TEST(aStopKeepsTheStateOfItsPredicate) {
   Bench bench({});
   bench.start();

@@ -1,5 +1,5 @@
-// Recording and sending with all their threads at once, without Node: the loops, a consumer, the recorder, and whoever
-// starts, stops and asks. For the thread sanitizer above all.
+// Recording and sending with all their threads at the same time, without Node: the loops, a consumer, the recorder, and
+// threads that start, stop and query. Mainly for ThreadSanitizer.
 #include <atomic>
 #include <thread>
 
@@ -106,11 +106,11 @@ TEST(recordedWhileAllElseGoesOn) {
     capture.stopRecording();
     CHECK(eventually([&] { return first->ended(); }));
     const RecorderStats recorded = first->stats();
-    // A loop that gets no processor for long loses packets, and counts them.
+    // A loop that waits long for a processor loses packets and counts them.
     CHECK(recorded.packets + recorded.dropped + lost(capture) == kCount);
     CHECK(recorded.files >= recorded.packets / 700);
 
-    // A second one, under which the capture is drained.
+    // A second recording, during which the capture is drained.
     const auto second = begin(capture, folder.file("b-%i.pcapng"), 0);
     Sender().send("far0", kCount, 1000);
     consumer.finish();
@@ -144,7 +144,7 @@ TEST(closedInTheMiddle) {
       });
       CHECK(eventually([&] { return recorder->stats().packets > 500; }));
       consumer.abandon();
-      consumer.takeCapture().reset();  // under the leases that are held
+      consumer.takeCapture().reset();  // while leases are held
       CHECK(recorder->ended());
       const RecorderStats stats = recorder->stats();
       CHECK(stats.files == (stats.packets + 299) / 300 || stats.dropped > 0);

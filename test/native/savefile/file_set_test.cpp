@@ -1,4 +1,4 @@
-// The files of a recording: when they reach the disk, under which name, and how many stay.
+// The files of a recording: when they are synced to disk, their names, and how many are kept.
 #include "core/savefile/file_set.h"
 
 #include <fcntl.h>
@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// What the system was asked to bring to the disk, in order: "data NAME" or "folder".
+// The syncs requested, in order: "data NAME" or "folder".
 std::vector<std::string> synced;
 
 std::string nameOf(int fd) {
@@ -26,7 +26,7 @@ std::string nameOf(int fd) {
 
 }  // namespace
 
-// In place of the C library's: they note the call and make it.
+// Override the C library's functions: record the call and perform it.
 extern "C" int fdatasync(int fd) {
   synced.push_back("data " + nameOf(fd));
   return static_cast<int>(::syscall(SYS_fdatasync, fd));
@@ -40,7 +40,7 @@ extern "C" int fsync(int fd) {
 
 namespace {
 
-// Where the files go; nothing has been brought to the disk yet.
+// The files' folder; clears the list of syncs.
 class Folder final : public support::Folder {
  public:
   Folder() { synced.clear(); }
@@ -80,7 +80,7 @@ TEST(aCompleteFileIsOnTheDiskBeforeItHasItsName) {
     CHECK(!files.syncDue());
     CHECK(files.complete().ok());
   }
-  // First its content, under the name that says it is not complete; then its name.
+  // First the content, under the name of an incomplete file; then the rename.
   CHECK(synced == Names{"data .trace-000001.pcap.partial", "folder", "data .trace-000002.pcap.partial", "folder"});
   CHECK(folder.names() == Names{"trace-000001.pcap", "trace-000002.pcap"});
 }
@@ -91,7 +91,7 @@ TEST(inBetweenToo) {
   options.syncMilliseconds = 5;
   FileSet files(options);
   CHECK(files.begin().ok());
-  CHECK(!files.syncDue());  // nothing to bring there
+  CHECK(!files.syncDue());  // nothing to sync
   std::this_thread::sleep_for(6ms);
   CHECK(write(files, 10));
   CHECK(files.syncDue() && *files.syncDue() <= std::chrono::steady_clock::now());
@@ -100,7 +100,7 @@ TEST(inBetweenToo) {
   CHECK(!files.syncDue());
   std::this_thread::sleep_for(6ms);
   CHECK(files.syncIfDue().ok());
-  CHECK(synced.size() == 1);  // nothing came since
+  CHECK(synced.size() == 1);  // nothing was written since
   CHECK(write(files, 10));
   std::this_thread::sleep_for(6ms);
   CHECK(files.syncIfDue().ok());
@@ -130,21 +130,21 @@ TEST(onlyTheFileThatWasWrittenGetsTheName) {
     const UniqueFd other(::open(hidden.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600));
     return ::write(other.get(), "not ours", 8) == 8;
   };
-  // Removed, and another one put in its place.
+  // The file was removed and another one created under its name.
   CHECK(files.begin().ok() && write(files, 10) && replace());
   const auto named = files.complete();
   CHECK(!named && named.error().number == ENOENT && std::string(named.error().syscall) == "rename");
   CHECK(folder.names() == Names{".trace-000001.pcap.partial"});
   CHECK(std::filesystem::file_size(hidden) == 8);
 
-  // The other file is not removed either.
+  // The other file must not be removed either.
   std::filesystem::remove(hidden);
   FileSet again(folder.options(FileSetOptions::Sync::Never));
   CHECK(again.begin().ok() && write(again, 10) && replace());
   again.discard();
   CHECK(std::filesystem::file_size(hidden) == 8);
 
-  // Ours has another name by now: it gets its own one.
+  // Our file was renamed by another program: it still receives its final name.
   std::filesystem::remove(hidden);
   FileSet moved(folder.options(FileSetOptions::Sync::Never));
   CHECK(moved.begin().ok() && write(moved, 10));

@@ -1,5 +1,5 @@
-// Pseudo-headers in the byte order of the machine that captured: libpcap is the witness, which converts them when it
-// reads a file.
+// Pseudo-headers in the byte order of the capturing machine, compared with libpcap, which converts them when it reads a
+// file.
 #include "core/savefile/pseudo_header.h"
 
 #include <pcap/pcap.h>
@@ -18,7 +18,7 @@ using namespace support::files;
 
 namespace {
 
-// The bytes of each packet as libpcap gives them.
+// Returns the bytes of each packet as libpcap reads them.
 std::vector<FileBytes> readByLibpcap(FileBytes file) {
   std::vector<FileBytes> packets;
   char error[PCAP_ERRBUF_SIZE] = "";
@@ -40,7 +40,7 @@ std::vector<FileBytes> readHere(const FileBytes& file) {
   return packets;
 }
 
-// Packets of all lengths, of random bytes with a few that make sense for the link type.
+// Packets of all lengths with random bytes, and a few bytes that are valid for the link type.
 std::vector<FileBytes> packetsOf(std::uint16_t linkType, bool big) {
   std::mt19937 random(linkType);
   std::vector<FileBytes> packets;
@@ -108,7 +108,7 @@ TEST(libpcap_gives_the_same_bytes_in_both_byte_orders) {
           if (different++ == 0) std::fprintf(stderr, "link type %u, big %d, packet %zu\n", linkType, big, i);
         }
         CHECK(different == 0);
-        // In the file of the other byte order something had to be converted.
+        // A file of the other byte order must have required a conversion.
         const bool foreign = big == (std::endian::native == std::endian::little);
         CHECK((ours != packets) == (foreign && hasHostOrderHeader(linkType)));
       }

@@ -53,7 +53,7 @@ TEST(pcap_of_every_magic_and_byte_order) {
   }
 }
 
-// Read as a signed number, and added: so have writers meant it.
+// The fraction is read as a signed number and added, as the writers of such files intend.
 TEST(pcap_fraction_beyond_a_second_or_below_0) {
   for (const bool big : {false, true}) {
     const PcapKind kind{.bigEndian = big};
@@ -114,7 +114,7 @@ TEST(sections_of_an_unknown_version_are_skipped) {
 
 TEST(options_of_a_block_are_kept_up_to_a_bound) {
   std::vector<std::pair<std::uint16_t, FileBytes>> options(20'000, {1, {}});
-  options.push_back({9, {9}});  // nanoseconds: heeded all the same
+  options.push_back({9, {9}});  // if_tsresol, nanoseconds: applied although past the bound
   ParseOptions how;
   how.blockSize = 1 << 17;
   const Parsed parsed = parseInPieces(ngSection(false, options) + ngInterface(false, 1, 0, options) +
@@ -164,7 +164,7 @@ TEST(whatever_the_pieces_the_packets_are_the_same) {
 TEST(cut_anywhere_every_packet_before_is_given_and_the_offset_is_where_the_next_began) {
   for (const FileBytes& file : {somePcap({}, 12), somePcapng(false)}) {
     const Parsed whole = parseInPieces(file);
-    // Where items end: the lengths at which a file is whole.
+    // The lengths at which the file ends between two items and is therefore complete.
     std::vector<std::size_t> ends;
     for (std::size_t length = 24; length <= file.size(); ++length) {
       const Parsed parsed = parseInPieces(cut(file, length));
@@ -206,7 +206,7 @@ TEST(claims_are_not_believed) {
            withBytes(packet, 4, FileWriter().u32(0xfffffffc).bytes),  // block length
            withBytes(packet, 4, FileWriter().u32(28).bytes),
            withBytes(packet, 4, FileWriter().u32(51).bytes),
-           withBytes(packet, packet.size() - 4, FileWriter().u32(56).bytes),  // the second one
+           withBytes(packet, packet.size() - 4, FileWriter().u32(56).bytes),  // the trailing block length
            withBytes(packet, 8, FileWriter().u32(1).bytes),                   // interface
            withBytes(packet, 20, FileWriter().u32(0xffffffff).bytes),         // captured length
            withBytes(packet, 20, FileWriter().u32(0xfffffffd).bytes),
@@ -220,7 +220,7 @@ TEST(claims_are_not_believed) {
     CHECK(parsed.error && parsed.error->offset == at);
     CHECK(!parsed.lost);
   }
-  // An option that ends beyond its block: the offset is the block's.
+  // An option that ends beyond its block: the reported offset is the block's.
   const FileBytes options = ngPacket(false, 0, 2, frame(20), 20, {{1, frame(8)}});
   const Parsed parsed = parseInPieces(section + withBytes(options, 50, FileWriter().u16(999).bytes));
   CHECK(parsed.packets.size() == 1 && parsed.error && parsed.error->offset == at);
@@ -254,7 +254,7 @@ TEST(pcapng_sections_interfaces_and_kinds_of_packets) {
 TEST(a_block_of_any_size_that_nobody_wants_is_passed_over) {
   const FileBytes file = ngSection(false) + ngBlock(false, 0xbad, frame(1 << 20)) + ngInterface(false, 1, 0) +
                          ngPacket(false, 0, 1, frame(5), 5);
-  for (const bool keep : {false, true}) {  // too large to keep, too
+  for (const bool keep : {false, true}) {  // also when it is too large to keep
     const Parsed parsed = parseInPieces(file, {.piece = 1000, .keep = keep});
     CHECK(!parsed.error && parsed.packets.size() == 1 && parsed.blocks.empty());
     CHECK(parsed.stats.skippedBlocks == 1 && parsed.maxAsked < 4096);
@@ -264,7 +264,7 @@ TEST(a_block_of_any_size_that_nobody_wants_is_passed_over) {
   CHECK(cutShort.error && cutShort.error->code == Code::FileTruncated);
   CHECK(cutShort.error && cutShort.error->offset == static_cast<std::int64_t>(at));
   FileBytes otherLength = file;
-  otherLength[at + (1 << 20) + 8] ^= 4;  // the second length
+  otherLength[at + (1 << 20) + 8] ^= 4;  // the trailing block length
   const Parsed damaged = parseInPieces(otherLength, {.piece = 1000});
   CHECK(damaged.error && damaged.error->code == Code::FileDamaged);
 }
@@ -318,7 +318,7 @@ TEST(a_packet_as_long_as_a_block_holds_and_no_longer) {
   if (parsed.packets.size() == 3) CHECK(parsed.packets[1].bytes == largest);
   const Parsed longer = parseInPieces(start + pcapRecord(kind, 2, 0, frame(capacity + 1), 99'999));
   CHECK(longer.packets.size() == 1 && longer.error && longer.error->code == Code::FileDamaged);
-  // With a comment beside it, it does not fit, and that is no endless loop.
+  // With a comment the packet does not fit, and parsing must not loop without end.
   const Parsed comment = parseInPieces(ngSection(false) + ngInterface(false, 1, 0) +
                                        ngPacket(false, 0, 0, largest, 5, {{1, FileBytes(400, 'x')}}));
   CHECK(comment.packets.empty() && comment.error);
@@ -327,7 +327,7 @@ TEST(a_packet_as_long_as_a_block_holds_and_no_longer) {
 TEST(times_of_every_resolution) {
   CHECK(FileTime().nanoseconds(1) == 1000);
   CHECK(FileTime(9).nanoseconds(UINT64_MAX) == UINT64_MAX);
-  CHECK(FileTime(6).nanoseconds(UINT64_MAX) == UINT64_MAX);  // the year 586 524: as late as there is
+  CHECK(FileTime(6).nanoseconds(UINT64_MAX) == UINT64_MAX);  // the year 586 524, clamped to the maximum
   CHECK(FileTime(6).nanoseconds(UINT64_MAX / 1000) == UINT64_MAX / 1000 * 1000);
   CHECK(FileTime(0).nanoseconds(1'700'000'000) == 1'700'000'000'000'000'000u);
   CHECK(FileTime(3).nanoseconds(1'700'000'000'123) == 1'700'000'000'123'000'000u);

@@ -1,4 +1,4 @@
-// Savefiles as bytes: the blocks, what is in one file after another, and how much of a torn end is whole.
+// Savefiles as bytes: the blocks, the content of successive files, and how much of a truncated file is intact.
 #include <algorithm>
 #include <functional>
 #include <map>
@@ -15,7 +15,7 @@ using support::MadeRecord;
 
 namespace {
 
-// pcapng's blocks taken apart again, from the draft and not from the writer.
+// Parses pcapng blocks independently of the writer, following the draft.
 struct FileBlock {
   std::uint32_t type = 0;
   std::vector<std::uint8_t> body;
@@ -70,7 +70,7 @@ std::string text(const FileBlock& block, std::uint16_t code) {
   return found == block.options.end() ? "(none)" : std::string(found->second.begin(), found->second.end());
 }
 
-// The records of a block, walked as the loop does.
+// Walks the records of a block as the loop does.
 void forEachRecord(const std::vector<MadeRecord>& made, const std::function<void(Record&)>& visit,
                    const std::function<void(tpacket3_hdr&)>& change = {}) {
   support::Block block = support::Block::of(made);
@@ -97,7 +97,7 @@ TEST(everyLengthIsPaddedAndReadBack) {
   made.reserve(70);
   for (std::size_t length = 0; length < 70; ++length) {
     MadeRecord record;
-    record.bytes.reserve(1);  // memory, where there is nothing in it
+    record.bytes.reserve(1);  // allocates memory even for an empty packet
     record.bytes.resize(length);
     for (std::size_t i = 0; i < length; ++i) record.bytes[i] = static_cast<std::uint8_t>(length + i);
     record.originalLength = static_cast<std::uint32_t>(length + 1000);
@@ -137,7 +137,7 @@ TEST(aStrippedTagIsPutBack) {
     record.bytes.resize(60);
     for (std::size_t i = 0; i < 60; ++i) record.bytes[i] = static_cast<std::uint8_t>(i);
   }
-  made[2].bytes.resize(11);  // too short to have a place for it
+  made[2].bytes.resize(11);  // too short for the field
   made[3].bytes.resize(12);
   std::vector<FilePacket> packets;
   const auto tag = [n = 0](tpacket3_hdr& header) mutable {
@@ -163,7 +163,7 @@ TEST(aStrippedTagIsPutBack) {
         const std::uint8_t inserted[] = {tpid, static_cast<std::uint8_t>(number == 1 ? 0xa8 : 0), 0x60, 0x05};
         if (place) wanted.insert(wanted.begin() + 12, inserted, inserted + 4);
         CHECK(std::memcmp(bytes.data(), wanted.data(), wanted.size()) == 0);
-        // Raw IP has no such place.
+        // Raw IP has no such field.
         CHECK(FilePacket::of(record, 101).captured == made[static_cast<std::size_t>(number)].bytes.size());
         ++number;
       },
@@ -209,7 +209,7 @@ TEST(whatIsSaidOfAFileAndItsInterfaces) {
     CHECK(text(blocks[1], 6) == std::string("\x02\0\0\0\0\x07", 6));
     CHECK(at<std::uint64_t>(blocks[1].options.find(8)->second, 0) == 10'000'000'000u);
     CHECK(text(blocks[1], 9) == "\x09" && text(blocks[1], 11) == std::string(1, '\0') + "port 53");
-    CHECK(at<std::uint32_t>(blocks[2].options.find(2)->second, 0) == 1);  // the upper half first
+    CHECK(at<std::uint32_t>(blocks[2].options.find(2)->second, 0) == 1);  // upper 32 bits first
     CHECK(at<std::uint32_t>(blocks[2].options.find(2)->second, 4) == 2);
     const auto figure = [&](std::uint16_t code) { return at<std::uint64_t>(blocks[2].options.find(code)->second, 0); };
     CHECK(figure(4) == 12 && figure(5) == 7 && figure(7) == 6 && figure(8) == 5);
@@ -261,7 +261,7 @@ TEST(pcapHasOneLinkType) {
   SavefileWriter writer(sink, options);
   writer.begin();
   writer.end();
-  CHECK(sink.size() == 24);  // without packets, a file all the same
+  CHECK(sink.size() == 24);  // a file without packets is still a valid file
 }
 
 TEST(aTornEndIsFound) {

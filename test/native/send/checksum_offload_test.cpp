@@ -1,4 +1,4 @@
-// What is asked of the kernel for a captured packet: worked out from packets made here.
+// Which offloads the kernel is asked to perform for a captured packet, for packets built here.
 #include "core/send/checksum_offload.h"
 
 #include <vector>
@@ -26,8 +26,8 @@ struct Shape {
   std::uint8_t protocol = 6;
   std::size_t payload = 100;
   bool complete = false;            // the checksum is not left to the device
-  std::vector<unsigned> tags = {};  // in the frame
-  Bytes extension = {};             // IPv6, between the headers
+  std::vector<unsigned> tags = {};  // VLAN tags in the frame
+  Bytes extension = {};             // IPv6 extension headers
   unsigned fragment = 0;
 };
 
@@ -115,7 +115,7 @@ TEST(a_super_frame_is_divided) {
   Made reduced = make({.payload = 20'000});
   reduced.frame[reduced.transport + 13] |= 0x80;
   CHECK(plan(reduced).header.segmentation == (VirtioNetHeader::kTcp4 | VirtioNetHeader::kEcn));
-  // A frame of exactly the MTU is none; datagrams are not divided.
+  // A frame of exactly the MTU needs no segmentation; datagrams are never segmented.
   CHECK(plan(make({.payload = 1460})).header.segmentation == 0);
   CHECK(plan(make({.payload = 1461})).header.segmentation != 0);
   CHECK(plan(make({.protocol = 17, .payload = 20'000})).header.segmentation == 0);
@@ -138,7 +138,7 @@ TEST(what_is_complete_or_unknown_goes_out_as_it_is_unless_it_is_marked) {
     CHECK(plan(made).state == ChecksumState::Complete);
     CHECK(plan(made, true).state == ChecksumState::Unfinishable);
   }
-  // Cut anywhere.
+  // Truncated at every length.
   const Made made = make({.ipv6 = true, .tags = {0x8100}});
   for (std::size_t length = 0; length < made.frame.size(); ++length) {
     const Bytes cut(made.frame.begin(), made.frame.begin() + static_cast<std::ptrdiff_t>(length));

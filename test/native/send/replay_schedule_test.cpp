@@ -1,4 +1,4 @@
-// When packets are due: the arithmetic alone.
+// Computes when packets are due: arithmetic only.
 #include "core/send/replay_schedule.h"
 
 #include <cstdint>
@@ -21,7 +21,7 @@ std::vector<std::uint64_t> dues(ReplaySchedule schedule, const std::vector<std::
 
 using List = std::vector<std::uint64_t>;
 constexpr std::uint64_t kNone = ReplaySchedule::kNoLimit;
-// A date as files have it, in nanoseconds.
+// A timestamp as in savefiles, nanoseconds since the epoch.
 constexpr std::uint64_t kDate = 1'700'000'000'123'456'789;
 
 }  // namespace
@@ -33,13 +33,13 @@ TEST(keepsTheGaps) {
 TEST(multiplies) {
   CHECK(dues({10, kNone, kStart}, {kDate, kDate + 1000, kDate + 5000}) == (List{0, 100, 500}));
   CHECK(dues({0.5, kNone, kStart}, {kDate, kDate + 1000, kDate + 5000}) == (List{0, 2000, 10'000}));
-  // Rounded up, each for itself: never early, and nothing adds up.
+  // Each due time is rounded up on its own: never early, and rounding errors do not accumulate.
   CHECK(dues({3, kNone, kStart}, {kDate, kDate + 1, kDate + 2, kDate + 3, kDate + 4}) == (List{0, 1, 1, 1, 2}));
   CHECK(dues({std::numeric_limits<double>::infinity(), kNone, kStart}, {kDate, kDate + 1000}) == (List{0, 0}));
 }
 
 TEST(bearsDisorder) {
-  // What is late in the file goes with what is before it, and the rest is where it would be without.
+  // A packet out of order is due with the packet before it, and does not move the others.
   CHECK(dues({1, kNone, kStart}, {kDate, kDate + 100, kDate + 50, kDate + 150, kDate - 1}) ==
         (List{0, 100, 100, 150, 150}));
 }
@@ -47,7 +47,7 @@ TEST(bearsDisorder) {
 TEST(cutsSilences) {
   CHECK(dues({1, 1000, kStart}, {kDate, kDate + 10, kDate + 5010, kDate + 5020}) == (List{0, 10, 1010, 1020}));
   CHECK(dues({2, 1000, kStart}, {kDate, kDate + 5000, kDate + 5100}) == (List{0, 500, 550}));
-  // A packet of a wrong date: ahead or back, those after it keep their gaps.
+  // A packet with a wrong timestamp, in the future or the past: the packets after it keep their gaps.
   CHECK(dues({1, 1000, kStart}, {kDate, kDate * 2, kDate + 10, kDate + 20}) == (List{0, 1000, 1000, 1010}));
   CHECK(dues({1, 1000, kStart}, {kDate, 0, kDate + 10, kDate + 20}) == (List{0, 0, 1000, 1010}));
 }

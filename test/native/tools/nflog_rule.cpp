@@ -1,5 +1,5 @@
-// Adds one nftables rule to the network namespace it runs in: every IPv4 packet that this host sends is logged to a
-// netfilter log group, which libpcap listens on as the device nflog:GROUP. Spares the tests the program nft(8).
+// Adds one nftables rule to its network namespace: logs every IPv4 packet that this host sends to a netfilter log
+// group, which libpcap captures from as the device nflog:GROUP. Spares the tests a dependency on nft(8).
 //
 //   nflog_rule GROUP
 
@@ -23,7 +23,7 @@
 
 namespace {
 
-// Netlink messages one after another, as nfnetlink wants a transaction.
+// A batch of netlink messages, the form that nfnetlink requires for a transaction.
 class Batch {
  public:
   using Fill = std::function<void()>;
@@ -127,7 +127,7 @@ int main(int count, char** arguments) {
   if (::sendto(netlink, bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&kernel), sizeof kernel) < 0) {
     return fail("sendto", errno);
   }
-  // An answer for each of the three; where one is refused, nothing was done.
+  // One reply per message; if one is refused, the whole transaction is aborted.
   alignas(nlmsghdr) char answer[8192];
   for (int answers = 0; answers < 3;) {
     const ssize_t length = ::recv(netlink, answer, sizeof answer, 0);

@@ -1,5 +1,5 @@
-// Sends frames as they are read from standard input out of one interface, through an AF_PACKET socket. Each is preceded
-// by eight bytes, little endian: its length (32 bits), its EtherType (16 bits), and 16 bits of no meaning.
+// Reads frames from standard input and sends them out of one interface through an AF_PACKET socket. Each frame is
+// preceded by eight bytes, little endian: its length (32 bits), its EtherType (16 bits), and 16 unused bits.
 //
 // Prints what `send` prints. Exit code: 0 all sent, 1 not all sent, 2 wrong command line.
 
@@ -38,7 +38,7 @@ std::vector<std::uint8_t> readAll() {
   return all;
 }
 
-// False where the input ends within a frame.
+// Returns false if the input ends within a frame.
 bool split(const std::vector<std::uint8_t>& input, std::vector<Frame>& frames) {
   std::size_t at = 0;
   while (input.size() - at >= 8) {

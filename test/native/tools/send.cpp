@@ -1,8 +1,8 @@
 // Sends numbered frames (frame.h) through AF_PACKET, for the live tests and the benchmarks.
 //
-// Frame i goes to interface i modulo their number. Many frames go with one system call, whatever the interfaces: the
-// socket is bound to none, and each message of a sendmmsg names its device. (A TPACKET TX ring was measured: within 5 %
-// of this, and it cannot tell which frames were refused.)
+// Frame i goes to interface i modulo the number of interfaces. One system call sends many frames, to any of the
+// interfaces: the socket is not bound, and each message of a sendmmsg names its device. (A TPACKET TX ring measured
+// within 5 % of this and cannot report which frames were refused.)
 
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
@@ -98,7 +98,7 @@ Options parse(int argc, char** argv) {
     } else if (option == "--rate") {
       options.rate = number(1'000'000'000);
     } else if (option == "--burst") {
-      options.burst = static_cast<std::uint32_t>(number(1024));  // UIO_MAXIOV: the most that sendmmsg takes
+      options.burst = static_cast<std::uint32_t>(number(1024));  // UIO_MAXIOV: sendmmsg's limit
     } else if (option == "--label") {
       options.label = static_cast<std::uint16_t>(number(65535));
     } else if (option == "--vlan") {
@@ -137,7 +137,7 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
-// The sum of the interfaces' "transmit drops" of /proc/net/dev, which shows the own namespace (sysfs may show another).
+// The interfaces' "transmit drops", summed, from /proc/net/dev, which shows the own namespace (sysfs may show another).
 std::uint64_t transmitDrops(const std::vector<std::string>& interfaces) {
   std::ifstream table("/proc/thread-self/net/dev");
   std::uint64_t sum = 0;
@@ -158,7 +158,7 @@ std::uint64_t transmitDrops(const std::vector<std::string>& interfaces) {
   return sum;
 }
 
-// A burst of frames with what sendmmsg wants around them. All pointers stay valid as long as the object does.
+// A burst of frames with the structures for sendmmsg. All pointers stay valid for the object's lifetime.
 class Burst {
  public:
   Burst(const Options& options, const std::vector<unsigned>& indexes) : options_(options) {
@@ -185,7 +185,7 @@ class Burst {
     }
   }
 
-  // Fills the slots with the frames from the `done`th of the run on.
+  // Fills the slots with consecutive frames, beginning with frame number `done` of the run.
   void fill(std::uint64_t done, std::size_t length) {
     for (std::size_t slot = 0; slot < length; slot++) {
       const std::size_t which = (done + slot) % addresses_.size();
@@ -270,8 +270,8 @@ int main(int argc, char** argv) {
         sent += static_cast<std::uint64_t>(taken);
         continue;
       }
-      // sendmmsg reports an error only for its first message; one later in the burst comes back first with the next
-      // call.
+      // sendmmsg reports an error only for its first message; an error later in the burst is reported by the next call,
+      // which starts with that message.
       const int number = taken == 0 ? EAGAIN : errno;
       if (number == EINTR) continue;
       if (!isRefusal(number)) {

@@ -1,9 +1,9 @@
-// Stops one thread of another process, and that thread alone, until standard input ends: what waits for a slow disk
-// looks like that to everybody else.
+// Stops a single thread of another process until standard input ends. To the rest of the process, this looks like a
+// thread that waits for a slow disk.
 //
 //   thread_hold TID
 //
-// Prints {"held":TID} when the thread stands still. The thread goes on when this process ends, however it does.
+// Prints {"held":TID} when the thread is stopped. The thread continues when this process ends, in any way.
 
 #include <sys/ptrace.h>
 #include <sys/wait.h>

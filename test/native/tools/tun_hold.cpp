@@ -1,9 +1,9 @@
-// Holds a tun device open, so that it has a carrier, and writes numbered IP packets (frame.h) into the kernel, which
-// then counts them as received on that device. Packets that the kernel sends out of the device are read and discarded.
+// Holds a tun device open, so that it has a carrier, and writes numbered IP packets (frame.h) to it, which the kernel
+// counts as received on that device. Packets that the kernel sends out of the device are read and discarded.
 //
 // Prints {"ready":true,"interface":NAME,"sent":0}; then reads one command a line from standard input until its end:
 //   write START COUNT SIZE RATE LABEL PORT FLOWS   answers as `send` does (the device must be up)
-// The device is gone with this process.
+// The device is removed when this process ends.
 
 #include <fcntl.h>
 #include <linux/if.h>
@@ -85,13 +85,13 @@ int main(int argc, char** argv) {
               request.ifr_name);
   std::fflush(stdout);
 
-  // Without a reader the device's queue would fill and the kernel would drop what is sent out of it.
+  // Without a reader, the device's queue would fill and the kernel would drop outgoing packets.
   std::thread([device] {
     static char discarded[65536];
     pollfd waiting{device, POLLIN, 0};
     for (;;) {
       poll(&waiting, 1, -1);
-      // EIO while the device is down, and poll reports an error then: do not spin.
+      // While the device is down, read returns EIO and poll reports an error: do not spin.
       if (read(device, discarded, sizeof discarded) < 0 && errno != EAGAIN) usleep(10'000);
     }
   }).detach();
@@ -108,5 +108,5 @@ int main(int argc, char** argv) {
     }
   }
   std::fflush(stdout);
-  _exit(0);  // the reader still runs
+  _exit(0);  // the reader thread still runs
 }

@@ -1,4 +1,4 @@
-// Link types as files and as libpcap number them: libpcap is the witness.
+// Link type numbers in files and in libpcap, compared with libpcap.
 #include "core/util/link_type.h"
 
 #include <pcap/pcap.h>
@@ -15,7 +15,7 @@ namespace {
 
 using Header = std::array<std::uint32_t, 6>;
 
-// What libpcap makes of the field in a pcap file's header; -1 where it refuses.
+// The DLT that libpcap derives from the field in a pcap file's header; -1 if it refuses the file.
 int dltOfHeader(std::uint32_t network) {
   Header header{0xa1b2c3d4, 0, 0, 0, 65535, network};
   const std::uint16_t version[] = {2, 4};
@@ -28,7 +28,7 @@ int dltOfHeader(std::uint32_t network) {
   return dlt;
 }
 
-// The field that libpcap writes; -1 where it refuses.
+// The field that libpcap writes; -1 if it refuses the DLT.
 int networkOf(int dlt) {
   Header header{};
   pcap_t* handle = pcap_open_dead(dlt, 65535);
@@ -48,7 +48,7 @@ TEST(what_files_have_is_what_libpcap_reads) {
     if (network == 14) continue;
     CHECK(dltOf(linkTypeOfFile(static_cast<std::uint16_t>(network))) == dltOfHeader(network));
   }
-  // OpenBSD's number for raw IP: libpcap takes it for that on OpenBSD, Wireshark everywhere.
+  // OpenBSD's number for raw IP: libpcap interprets it so on OpenBSD, Wireshark everywhere.
   CHECK(linkTypeOfFile(14) == kLinkTypeRaw);
 }
 

@@ -23,7 +23,7 @@ TEST(a_thread_has_its_name_and_takes_no_signals) {
     CHECK(pthread_sigmask(SIG_SETMASK, nullptr, &blocked) == 0);
   });
   CHECK(thread.ok());
-  named = true;  // start() has returned: the name is there for whoever looks for the thread now
+  named = true;  // start() has returned, so the name is already visible to other threads
   thread->join();
   CHECK(name == "ringtap name");
   for (const int signal : {SIGINT, SIGTERM, SIGCHLD, SIGUSR1, SIGPROF, SIGRTMAX}) {
@@ -68,7 +68,7 @@ TEST(a_thread_has_the_stack_that_was_asked_for) {
   CHECK(size == 32u << 20);
 }
 
-// No system has so much address space: pthread_create fails as it does where the number of threads is limited.
+// No system has this much address space: pthread_create fails as it does at a limit on the number of threads.
 TEST(where_no_thread_can_be_made_that_is_an_error) {
   bool ran = false;
   auto thread = Thread::start(
