@@ -1,12 +1,12 @@
 // npm run bench [-- [drain|load|read|record|hexdump|open|addresses]… [--trials N] [--size BYTES] [--markdown]]
 //
-// Runs the parts one after another, each in a process of its own; bench/README.md describes how they measure.
+// Runs the parts one after another, each in its own process; bench/README.md describes the method.
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { machine } from './support/machine.js'
 import { options } from './support/options.js'
 
-/** The script of each part, in the order in which they run. */
+/** The script of each part, in the order of execution. */
 const scripts = {
   drain: 'capture/drain',
   load: 'capture/load',

@@ -1,5 +1,5 @@
-// A consumer of packets in a process of its own, driven by bench/support/consumer-process.ts: a command per line of standard
-// input, an answer in JSON for each. bench/native/c_loop.cpp has the same protocol.
+// A packet consumer in its own process, driven by bench/support/consumer-process.ts: one command per line of standard
+// input, each answered in JSON. bench/native/c_loop.cpp implements the same protocol.
 import { readSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { type ConsumerSpec, Meter, openConsumer } from '../support/consumer.js'

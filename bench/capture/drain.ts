@@ -1,4 +1,4 @@
-// Reading a full ring: how fast each consumer reads packets that wait in the kernel's buffer.
+// Draining a full ring: how fast each consumer reads packets that wait in the kernel's buffer.
 //
 //   node dist/work/bench/capture/drain.js [--trials N] [--markdown]
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,12 +9,12 @@ import { addWire, type Contestant, contestants, enterStage } from '../support/st
 import { figure, printTable } from '../support/table.js'
 import { median } from '../support/trial.js'
 
-/** Frames per fill: of 64 bytes each, they take some 58 of the 64 MiB. */
+/** Frames per fill: at 64 bytes each, they take about 58 of the ring's 64 MiB. */
 const frames = 400_000
-/** Fills in each process. The first ones warm up the compiler and are not measured. */
+/** Fills in each process. The first ones warm up the JIT compiler and are not measured. */
 const warmUp = 4
 const measured = 4
-/** Milliseconds until a part-filled block is handed over: long, so that the sender fills the blocks. */
+/** Milliseconds until a partly filled block is handed over: long, so that blocks are full when handed over. */
 const retire = 200
 
 interface Sample {
@@ -22,7 +22,7 @@ interface Sample {
   rate: number
   /** Nanoseconds of processor time per packet, from the start of the fill. */
   cpu: number
-  /** Packets that the buffer held. */
+  /** Packets held by the buffer. */
   held: number
 }
 
@@ -37,7 +37,7 @@ async function trial({ who }: Contestant): Promise<Sample> {
     const count = who.spec?.who === 'cap' ? frames / 20 : frames
     for (let i = 0; i < warmUp + measured; i++) {
       const { packets, bytes, rate, cpu } = await consumer.fill(async () => {
-        // Two at once, one for each processor.
+        // Two senders in parallel, one for each processor.
         await Promise.all([wire.send(count / 2, 0), wire.send(count / 2, 0)])
         // The last block is handed over after the retire time.
         await sleep(retire + 50)

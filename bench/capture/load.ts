@@ -1,4 +1,4 @@
-// A steady load: processor time per packet, and packets lost, at three rates.
+// A steady load: processor time per packet and lost packets, at three rates.
 //
 //   node dist/work/bench/capture/load.js [--trials N] [--markdown]
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,19 +9,19 @@ import { addWire, type Contestant, contestants, enterStage } from '../support/st
 import { figure, printTable } from '../support/table.js'
 import { median } from '../support/trial.js'
 
-/** Packets per second, 0 for the highest rate, and the number of packets: about two seconds' worth. */
+/** Packets per second (0: as fast as possible) and the number of packets, about two seconds' worth. */
 const loads = [
   { rate: 50_000, count: 100_000 },
   { rate: 200_000, count: 400_000 },
   { rate: 0, count: 2_000_000 },
 ]
-/** Packets sent first, at 200 000 a second, and not measured: they warm up the compiler. */
+/** Packets sent first, at 200 000 per second, and not measured: they warm up the JIT compiler. */
 const warmUp = 200_000
 
 interface Sample {
   /** Microseconds of processor time per packet delivered. */
   cpu: number
-  /** Percent of the packets that arrived at the interface and were not delivered. */
+  /** Percentage of the packets received by the interface that were not delivered. */
   loss: number
   /** Packets per second, as sent. */
   rate: number

@@ -1,4 +1,4 @@
-// Many interfaces: what opening and idling cost with one ring for all of them, and with a socket for each.
+// Many interfaces: the cost of opening and of idling, with one ring for all of them and with one socket for each.
 //
 //   node dist/work/bench/capture/open.js [--trials N] [--markdown]
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,7 +11,7 @@ import { enterStage } from '../support/stage.js'
 import { figure, printTable } from '../support/table.js'
 import { median } from '../support/trial.js'
 
-/** Seconds for which nothing happens. */
+/** Duration of the idle measurement, seconds. */
 const idle = 2
 
 interface Sample {
@@ -25,7 +25,7 @@ await enterStage(import.meta.url)
 const names = addVeths(125, 'near', 'far').flatMap(({ name, peer }) => [name, peer])
 
 async function trial(who: Who, interfaces: string[]): Promise<Sample> {
-  // 64 MiB in all: shared, or two blocks of 128 KiB for each socket.
+  // 64 MiB in total: one shared ring, or two blocks of 128 KiB for each socket.
   const ring = who.loop === 'sockets' ? { memory: 2 ** 18, blockSize: 2 ** 17 } : {}
   const consumer = await ConsumerProcess.start(who, interfaces, ring)
   try {

@@ -1,4 +1,4 @@
-// Address sets: what opening with them costs, and what they cost for each packet.
+// Address sets: the cost of opening a capture with them, and the cost per packet.
 //
 //   node dist/work/bench/filter/addresses.js [--trials N] [--markdown]
 import { readFileSync } from 'node:fs'
@@ -12,28 +12,28 @@ import { addWire, enterStage } from '../support/stage.js'
 import { figure, printTable } from '../support/table.js'
 import { median } from '../support/trial.js'
 
-/** Packets for each figure, and how many a second. */
+/** Packets per measurement, and packets per second. */
 const count = 400_000
 const rate = 200_000
-/** Sent ahead and not measured: code is compiled while it runs. */
+/** Packets sent first and not measured: they warm up the JIT compiler. */
 const warmUp = 200_000
 
 interface Contestant {
   name: string
   addresses?: AddressSpec
-  /** Opening alone. */
+  /** Measures opening only. */
   openOnly?: boolean
   missing?: undefined
 }
 
 interface Sample {
-  /** Milliseconds until it receives. */
+  /** Milliseconds from opening until it receives. */
   open: number
-  /** Nanoseconds in the filter for each packet; NaN in the classic mode, of which the kernel does not tell. */
+  /** Nanoseconds spent in the filter per packet; NaN in the classic mode, for which the kernel keeps no statistics. */
   filter: number
-  /** Nanoseconds of processor time for each packet: of the whole machine, sender and kernel included. */
+  /** Nanoseconds of processor time per packet on the whole machine, including the sender and the kernel. */
   all: number
-  /** The same of the consumer's process alone. */
+  /** The same for the consumer's process only. */
   own: number
 }
 
@@ -56,7 +56,7 @@ const everybody: Contestant[] = [
   ...[50, 100, 200].map(filtering),
 ].filter(({ name }) => name.includes(options.only))
 
-/** Nanoseconds in which the processors were not idle, since the machine was started. */
+/** Nanoseconds of non-idle processor time since boot. */
 function busy(): number {
   const times = (/^cpu +(.*)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? '').split(' ').map(Number)
   const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = times

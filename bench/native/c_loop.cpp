@@ -1,8 +1,7 @@
-// The yardstick of the benchmarks: what a C program needs to walk a TPACKET_V3 ring, with the settings that ringtap
-// uses.
+// The baseline of the benchmarks: the cost of walking a TPACKET_V3 ring in C, with ringtap's settings.
 //
-// Speaks the protocol of bench/support/consumer-process.ts: commands as lines on standard input, an answer in JSON
-// each.
+// Implements the protocol of bench/support/consumer-process.ts: commands as lines on standard input, each answered in
+// JSON.
 
 #include <arpa/inet.h>
 #include <linux/filter.h>
@@ -47,13 +46,13 @@ double seconds(clockid_t clock) {
 struct Totals {
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t sum = 0;  // whatever else a visit looks at
+  std::uint64_t sum = 0;  // sum of the other values read by a visit
   std::uint64_t latest = 0;
 };
 
 class Ring {
  public:
-  // Of `interface` alone, or of all interfaces with a filter for `only`.
+  // Captures on `interface`, or on all interfaces with a filter for `only`.
   Ring(unsigned interface, unsigned only, std::uint32_t blockSize, std::uint32_t blockCount, unsigned retire,
        std::uint32_t snapshotLength)
       : blockSize_(blockSize), blockCount_(blockCount) {
@@ -89,7 +88,7 @@ class Ring {
 
   [[nodiscard]] int fd() const { return socket_; }
 
-  // Every block that the kernel has handed over.
+  // Visits every block that the kernel has handed over.
   template <typename Visit>
   void drain(Totals& totals, Visit&& visit) {
     for (;;) {
@@ -176,7 +175,7 @@ class Consumer {
     return true;
   }
 
-  // Stands still until the other end says that the ring is full, and then reads until nothing has come for 100 ms.
+  // Stops until the other process reports that the ring is full, then reads until no packet arrives for 100 ms.
   void fill() {
     totals_ = {};
     cpu_ = seconds(CLOCK_PROCESS_CPUTIME_ID);

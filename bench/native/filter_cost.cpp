@@ -1,8 +1,9 @@
-// How long the kernel spends in ringtap's eBPF socket filters, by its own clock (BPF_ENABLE_STATS, Linux 5.8; root).
+// Reports the time that the kernel spends in ringtap's eBPF socket filters, by its own clock (BPF_ENABLE_STATS, Linux
+// 5.8; root).
 //
-// Prints {"ready":true}, or {"missing":"why"} and ends. Then, for each line on standard input, a line: what each
-// program of that name has done since it was loaded, {"12":{"runs":400000,"nanoseconds":80000000},…} by the program's
-// number.
+// Prints {"ready":true}, or {"missing":"why"} and ends. Then, for each line on standard input, prints one line with the
+// statistics of each program of that name since it was loaded, by program ID:
+// {"12":{"runs":400000,"nanoseconds":80000000},…}
 
 #include <linux/bpf.h>
 #include <sys/syscall.h>
@@ -35,7 +36,7 @@ void report() {
     bpf_attr open = blank();
     open.prog_id = id;
     const int program = bpf(BPF_PROG_GET_FD_BY_ID, open);
-    if (program < 0) continue;  // gone in the meantime
+    if (program < 0) continue;  // unloaded meanwhile
     bpf_prog_info info{};
     bpf_attr get = blank();
     get.info.bpf_fd = static_cast<std::uint32_t>(program);
@@ -57,7 +58,7 @@ void report() {
 int main() {
   bpf_attr enable = blank();
   enable.enable_stats.type = BPF_STATS_RUN_TIME;
-  if (bpf(BPF_ENABLE_STATS, enable) < 0) {  // for as long as the descriptor is open
+  if (bpf(BPF_ENABLE_STATS, enable) < 0) {  // enabled while the descriptor is open
     std::printf("{\"missing\":\"%s\"}\n", std::strerror(errno));
     return 0;
   }

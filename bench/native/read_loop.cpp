@@ -1,11 +1,11 @@
-// The yardsticks of bench/savefile/read.ts: a C program that reads a savefile through libpcap and adds up the captured
+// The baselines of bench/savefile/read.ts: C loops that read a savefile through libpcap and add up the captured
 // lengths.
 //
 //   read_loop next|dispatch FILE     with pcap_next_ex, or pcap_dispatch
 //   read_loop run PROGRAM ARGUMENT…  another program, with its standard output thrown away
 //
-// Prints packets, bytes, seconds (of the reading alone, or of the whole program) and the largest resident memory in
-// bytes, as JSON.
+// Prints packets, bytes, seconds (of the reading only, or of the whole program) and the peak resident memory in bytes,
+// as JSON.
 
 #include <fcntl.h>
 #include <pcap/pcap.h>
@@ -79,7 +79,7 @@ int main(int argc, char** argv) {
       ++sum.packets;
       sum.bytes += header->caplen;
     }
-    if (result == PCAP_ERROR_BREAK) result = 0;  // the end of the file
+    if (result == PCAP_ERROR_BREAK) result = 0;  // end of file
   } else {
     result = pcap_dispatch(
         file, -1,

@@ -1,4 +1,4 @@
-// One trial of bench/packets/hexdump.ts, in a process of its own: prints megabytes (10^6 bytes of data) per second.
+// One trial of bench/packets/hexdump.ts in its own process: prints megabytes (10^6 bytes of data) per second.
 import { spawnSync } from 'node:child_process'
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
@@ -6,10 +6,10 @@ import { hexdump } from 'ringtap'
 import { loadPeer } from '../support/peers.js'
 import { trialArgument } from '../support/trial.js'
 
-/** What is measured: which dumper, how many bytes, and one call for all of them or one per packet. */
+/** The trial's parameters: the dumper, the number of bytes, and one call for all of them or one per packet. */
 export interface HexdumpTrial {
   dumper: 'ringtap' | 'hexdump -C' | 'hexer' | 'hexy'
-  /** Random bytes. */
+  /** A file of random bytes. */
   file: string
   /** Bytes of each packet; 0 dumps the whole file in one call and writes the result to /dev/null. */
   packet: number
@@ -17,7 +17,7 @@ export interface HexdumpTrial {
 
 export type Dump = (data: Buffer) => string
 
-/** A dumper of this process: the library or a peer. */
+/** Returns a dumper that runs in this process: the library or a peer. */
 export function dumper(name: HexdumpTrial['dumper']): Dump {
   if (name === 'ringtap') return (data) => hexdump(data)
   const peer = loadPeer<Dump & { hexy?: Dump }>(name)
@@ -44,8 +44,8 @@ function measure({ dumper: name, file, packet }: HexdumpTrial): number {
     return megabytes / time
   }
 
-  // A capture detaches the buffers of chunks that it releases. The first buffer that a process detaches makes V8 check
-  // every access to any buffer from then on: measure with that, as programs run with it.
+  // A capture detaches the buffers of released chunks. After the first detached buffer in a process, V8 checks every
+  // access to any buffer: detach one here, to measure under the conditions of a capturing program.
   const detached = new ArrayBuffer(8)
   structuredClone(detached, { transfer: [detached] })
 

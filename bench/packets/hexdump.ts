@@ -1,8 +1,8 @@
-// hexdump() against the program hexdump(1) and the most used hex dumpers of npm.
+// Compares hexdump() with the program hexdump(1) and the most used hex dumpers on npm.
 //
 //   node dist/work/bench/packets/hexdump.js [--trials N] [--markdown]
 //
-// Every figure is the median of at least three trials, each in a process of its own; the dumpers of a row take turns.
+// Every figure is the median of at least three trials, each in its own process; the dumpers of a row take turns.
 import { execFileSync } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -19,7 +19,7 @@ const { trials } = options
 const peers = ['hexer', 'hexy'] as const
 const size = 32 * 2 ** 20
 
-/** Hex digits and text of a dump whose full lines are `offset: 0123 4567 89ab cdef 0123 4567 89ab cdef  text`. */
+/** The hex digits and text of a dump whose full lines are `offset: 0123 4567 89ab cdef 0123 4567 89ab cdef  text`. */
 function columns(dump: string): [digits: string, text: string] {
   let digits = ''
   let shown = ''
@@ -27,13 +27,13 @@ function columns(dump: string): [digits: string, text: string] {
     const match = /^ *[0-9a-f]+: ((?:[0-9a-f]{4} ){8}) (.*)$/.exec(line)
     if (!match) continue
     digits += (match[1] ?? '').replaceAll(' ', '')
-    // hexy prints DEL as it is.
+    // hexy prints DEL unescaped.
     shown += (match[2] ?? '').replaceAll('\x7f', '.')
   }
   return [digits, shown]
 }
 
-/** How this peer's dump differs from ours, or undefined. Compares whole lines only. */
+/** How a peer's dump differs from ours, or undefined. Compares whole lines only. */
 function disagreement(name: (typeof peers)[number], sample: Buffer): string | undefined {
   const ours = hexdump(sample, { squeeze: false })
     .split('\n')
@@ -88,7 +88,7 @@ try {
     for (let i = 0; i < trials; i++) {
       for (const name of dumpers) {
         const taken = samples.get(name) ?? []
-        // A dumper that failed once, or is missing, is not run again.
+        // Skips dumpers that are missing or have failed.
         if (notes.get(name)?.startsWith('MISSING') || typeof taken.at(-1) === 'string') continue
         taken.push(await rate({ dumper: name, file, packet }))
       }

@@ -1,4 +1,4 @@
-// One recording by ringtap: says that it is ready, and records until SIGINT.
+// One recording by ringtap: reports that it is ready, and records until SIGINT.
 //
 //   node dist/work/bench/record.trial.js '{"interface":"near","path":"…"}'
 import { once } from 'node:events'
@@ -11,7 +11,7 @@ const capture = await Capture.open({
   interfaces: name,
   snapshotLength: settings.snapshotLength,
   ring: { memory: settings.memory },
-  // The others have nothing beside their buffer.
+  // The other recorders have no memory besides their buffer.
   overflow: { memory: 0 },
 })
 const recording = await capture.record({ path })

@@ -1,5 +1,5 @@
-// Recording to a file at the highest rate at which the machine can make an interface receive, beside tcpdump and dumpcap
-// with as much buffer: what is lost, processor time, bytes written; and what the disk takes at all.
+// Recording to a file at the highest rate at which this machine can make an interface receive, compared with tcpdump
+// and dumpcap with the same buffer size: loss, processor time, bytes written, and the disk's write rate.
 //
 //   node dist/work/bench/record.js [--trials N] [--markdown]
 import { spawn, spawnSync } from 'node:child_process'
@@ -24,13 +24,13 @@ const loads = [
 ]
 
 interface Sample {
-  /** Of the packets that arrived at the interface, percent that are not in the file. */
+  /** Percentage of the packets received by the interface that are missing from the file. */
   loss: number
-  /** Microseconds of processor time for each packet in the file. */
+  /** Microseconds of processor time per packet in the file. */
   cpu: number
-  /** Bytes of the file. */
+  /** Size of the file in bytes. */
   bytes: number
-  /** Packets that arrived, a second. */
+  /** Packets received by the interface per second. */
   rate: number
 }
 
@@ -41,7 +41,7 @@ const folder = mkdtempSync(join(tmpdir(), 'ringtap-bench-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 const path = join(folder, 'file.pcapng')
 
-/** A program that records, and what it says on its standard error once it does. */
+/** A recording program, and the text on its standard error that reports the start of the recording. */
 interface Contestant {
   name: string
   command: string
@@ -84,13 +84,13 @@ function missing(program: string): string | undefined {
   return spawnSync(program, ['--version']).error ? `${program} is not installed` : undefined
 }
 
-/** Seconds of processor time of a process, all its threads. */
+/** Seconds of processor time of all threads of a process. */
 function processorTime(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? []
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
-/** The packets of a file, counted by a program of none of the contestants but one. */
+/** The number of packets in a file, counted by capinfos for every contestant. */
 function packetsIn(file: string): number {
   const { stdout } = spawnSync('capinfos', ['-c', '-M', file], { encoding: 'utf8' })
   return Number(/Number of packets: +(\d+)/.exec(stdout)?.[1] ?? Number.NaN)
@@ -111,7 +111,7 @@ async function trial({ command, args, ready }: Contestant, { size, count }: (typ
     const pid = child.pid as number
     const before = processorTime(pid)
     const { arrived, packetsPerSecond, sent } = await wire.flood(count, size)
-    // Until it has worked off what it holds.
+    // Waits until the buffered packets are written.
     await waitUntilStable(() => processorTime(pid), `${command} to come to rest`, 500, 60_000)
     const cpu = processorTime(pid) - before
     child.kill('SIGINT')
@@ -130,7 +130,9 @@ async function trial({ command, args, ready }: Contestant, { size, count }: (typ
   }
 }
 
-/** Megabytes a second that the disk takes in a plain sequential write of so many bytes: into the page cache, and down. */
+/**
+ * Rates of a plain sequential write of this many bytes, in MB/s: into the page cache, and including the sync to disk.
+ */
 function diskRate(bytes: number): { cache: number; disk: number } {
   const piece = Buffer.alloc(2 ** 20, 0xa5)
   const file = openSync(path, 'wx')
@@ -151,7 +153,7 @@ for (const load of loads) {
   const rate = median(everybody.map((row) => middle(row, 'rate')).filter(Number.isFinite))
   const most = Math.max(...everybody.flatMap(({ samples }) => samples.map(({ bytes }) => bytes)))
   const { cache, disk } = diskRate(most)
-  // What the file would grow by if nothing were lost.
+  // Growth of the file per packet if none were lost, bytes.
   const perPacket = Math.max(
     ...everybody.map((row) => (middle(row, 'bytes') / load.count) * (100 / (100 - middle(row, 'loss')))),
   )

@@ -1,4 +1,4 @@
-// One trial of bench/savefile/read.ts in Node, in a process of its own: prints what it read, how fast, and its largest resident
+// One trial of bench/savefile/read.ts in Node, in its own process: prints what it read, how fast, and its peak resident
 // memory.
 import { createReadStream } from 'node:fs'
 import { performance } from 'node:perf_hooks'
@@ -15,7 +15,7 @@ export interface Reading {
   packets: number
   bytes: number
   seconds: number
-  /** Largest resident memory, bytes. */
+  /** Peak resident memory, bytes. */
   memory: number
 }
 

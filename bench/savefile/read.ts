@@ -1,8 +1,8 @@
-// Reading savefiles, against C loops on libpcap, tcpdump, capinfos, and packages from npm.
+// Reading savefiles, compared with C loops on libpcap, tcpdump, capinfos, and packages from npm.
 //
 //   node dist/work/bench/read.js [--trials N] [--size BYTES] [--markdown] [--only TEXT]
 //
-// Every figure is the median of at least three trials, each in a process of its own, those of a file's readers in turn.
+// Every figure is the median of at least three trials, each in its own process; the readers of a file take turns.
 import { execFile } from 'node:child_process'
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -24,7 +24,7 @@ interface Made {
   bytes: number
 }
 
-/** A file of `size` bytes or a little less: the same second of packets over and over. */
+/** Creates a file of at most `size` bytes that repeats the same second of packets. */
 function make(path: string, pcapng: boolean, length: number): Made {
   const count = 4096
   const batch = Buffer.concat(Array.from({ length: count }, (_, number) => record(pcapng, length, number)))
@@ -61,7 +61,7 @@ function pcapngStart(): Buffer {
 }
 
 function record(pcapng: boolean, length: number, number: number): Buffer {
-  // An Ethernet frame with an IPv4 header and UDP, as far as anyone looks.
+  // An Ethernet frame with IPv4 and UDP headers, complete as far as the readers parse it.
   const data = Buffer.alloc(length, number)
   Buffer.from('020000000002020000000001080045000000000000004011000000000000', 'hex').copy(data)
   const microseconds = number * 244
@@ -75,7 +75,7 @@ function record(pcapng: boolean, length: number, number: number): Buffer {
   ])
 }
 
-/** Into the page cache, so that everybody reads from there. */
+/** Loads the file into the page cache, so that every reader reads from there. */
 function warm(path: string): void {
   const file = openSync(path, 'r')
   const buffer = Buffer.allocUnsafe(1 << 20)

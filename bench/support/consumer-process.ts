@@ -6,30 +6,30 @@ import { fileURLToPath } from 'node:url'
 import { type ConsumerSpec, settings } from './consumer.js'
 import { builtTool } from './tools.js'
 
-/** The C program, in one of its modes (bench/native/c_loop.cpp), or a library in Node. */
+/** The C program in one of its modes (bench/native/c_loop.cpp), or a library in Node. */
 export type Who =
   | { loop: 'lengths' | 'fields' | 'sockets'; spec?: never }
   | { loop?: never; spec: Pick<ConsumerSpec, 'who' | 'visit' | 'addresses'> }
 
-/** What a consumer reports. */
+/** Figures reported by a consumer. */
 export interface Reading {
   /** Packets and captured bytes since the last mark or fill. */
   packets: number
   bytes: number
-  /** With a fill: packets per second, from the first packet to the last. */
+  /** After a fill: packets per second, from the first packet to the last. */
   rate: number
-  /** Seconds of processor time, all threads, user and system. */
+  /** Seconds of processor time of all threads, user and system. */
   cpu: number
-  /** Voluntary context switches in Node, returns of poll() in C. */
+  /** Voluntary context switches in Node; returns from poll() in C. */
   wakeups: number
 }
 
-/** A process that reads packets from interfaces of this namespace until it is ended. */
+/** A process that reads packets from interfaces of this namespace until it is stopped. */
 export class ConsumerProcess {
   readonly #child: ChildProcess
   readonly #answers: AsyncIterator<string>
   #errors = ''
-  /** Seconds that opening took. */
+  /** Seconds taken to open the capture. */
   openSeconds = 0
 
   private constructor(command: string, args: string[]) {
@@ -40,9 +40,9 @@ export class ConsumerProcess {
   }
 
   /**
-   * Resolves when the consumer receives.
+   * Resolves when the consumer is receiving.
    *
-   * @throws Error with what it wrote to its standard error.
+   * @throws Error with the consumer's standard error output.
    */
   static async start(who: Who, interfaces: string[], ring: Partial<typeof settings> = {}): Promise<ConsumerProcess> {
     const { memory, blockSize, retire, snapshotLength } = { ...settings, ...ring }
@@ -61,7 +61,7 @@ export class ConsumerProcess {
     return self
   }
 
-  /** Counts from here on. */
+  /** Starts a new count. */
   async mark(): Promise<void> {
     this.#say('mark')
     await this.#answer()

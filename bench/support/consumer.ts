@@ -3,40 +3,40 @@ import { Capture, type CaptureStats } from 'ringtap'
 import { type AddressSpec, addressList } from './address-list.js'
 import { loadPeer } from './peers.js'
 
-/** Which library reads, and what it does with each packet. */
+/** The library that reads, and its work per packet. */
 export interface ConsumerSpec {
   who: 'ringtap' | 'pcap' | 'cap'
   /**
    * `lengths`: add up the captured lengths; with ringtap in `forEach`.
-   * `fields`: look at the first byte, the time and, where there is one, the interface; with ringtap in `for…of`.
+   * `fields`: read the first byte, the time and, if reported, the interface; with ringtap in `for…of`.
    */
   visit: 'lengths' | 'fields'
   interfaces: string[]
   /** ringtap only: addresses whose packets are not captured. Default: none. */
   addresses?: AddressSpec | undefined
-  /** Milliseconds until a part-filled block is handed over. */
+  /** Milliseconds until a partly filled block is handed over. */
   retire: number
 }
 
-/** The same for all consumers, as far as the peers allow it to be set. */
+/** The same settings for all consumers, as far as the peers support them. */
 export const settings = {
   memory: 64 * 2 ** 20,
   blockSize: 2 ** 20,
   retire: 20,
-  /** The only one that cap uses. */
+  /** The only setting used by cap. */
   snapshotLength: 65535,
 }
 
-/** What was read since the last reset. */
+/** Counts what was read since the last reset. */
 export class Meter {
   packets = 0
   bytes = 0
-  /** The sum of what was read, so that nothing is optimised away. */
+  /** A sum of the values read, so that the compiler cannot optimise the reads away. */
   check = 0
-  /** The times of the first packet and of the last reading of the clock, in milliseconds of performance.now(). */
+  /** Times of the first packet and of the last clock reading, in milliseconds of performance.now(). */
   began = 0
   ended = 0
-  /** Packets up to that reading. */
+  /** Packets read up to that clock reading. */
   timed = 0
 
   reset(): void {
@@ -52,7 +52,7 @@ export class Meter {
     this.timed = this.packets
   }
 
-  /** Resolves when nothing has come for at least 100 ms. */
+  /** Resolves when no packet has arrived for at least 100 ms. */
   async quiet(): Promise<void> {
     for (let before = -1; before !== this.packets; ) {
       before = this.packets
@@ -61,16 +61,16 @@ export class Meter {
   }
 }
 
-/** Packets between two readings of the clock, where packets come one by one. */
+/** The clock is read once per 128 packets for libraries that deliver packets one by one. */
 const tickMask = 127
 
 export interface Consumer {
   close(): Promise<void>
-  /** For ringtap only. */
+  /** ringtap only. */
   stats?(): CaptureStats
 }
 
-/** Opens what is to be measured; it reads into the meter from then on. */
+/** Opens the consumer to measure; it counts into the meter from then on. */
 export async function openConsumer(spec: ConsumerSpec, meter: Meter): Promise<Consumer> {
   if (spec.who === 'ringtap') return await openRingtap(spec, meter)
   const sessions = spec.interfaces.map((name) =>
@@ -189,7 +189,7 @@ interface CapModule {
   }
 }
 
-/** cap reports no time: `fields` is the first byte alone. */
+/** cap does not report the time: `fields` reads the first byte only. */
 function openCap(device: string, { visit, interfaces }: ConsumerSpec, meter: Meter): () => void {
   const { Cap } = present<CapModule>('cap')
   const session = new Cap()

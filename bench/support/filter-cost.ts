@@ -4,12 +4,12 @@ import { builtTool } from './tools.js'
 
 type Programs = Record<string, { runs: number; nanoseconds: number }>
 
-/** The time that the kernel spends in ringtap's eBPF socket filters (bench/native/filter_cost.cpp). */
+/** The time spent in ringtap's eBPF socket filters, as measured by the kernel (bench/native/filter_cost.cpp). */
 export class FilterCost {
   readonly #child: ChildProcess
   readonly #answers: AsyncIterator<string>
   #before: Programs = {}
-  /** Why it is not known. */
+  /** Why the time cannot be measured. */
   missing: string | undefined
 
   private constructor() {
@@ -18,7 +18,7 @@ export class FilterCost {
     this.#answers = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]()
   }
 
-  /** The kernel measures all eBPF programs until {@link end}, which costs each run some nanoseconds. */
+  /** Makes the kernel measure all eBPF programs until {@link end}, which costs each run some nanoseconds. */
   static async start(): Promise<FilterCost> {
     const self = new FilterCost()
     self.missing = (await self.#answer<{ missing?: string }>()).missing

@@ -1,7 +1,7 @@
 import { availableParallelism, cpus, release } from 'node:os'
 import { checkCapture } from 'ringtap'
 
-/** What the figures depend on, on one line, without the name of the host or anything of its file system. */
+/** The machine's properties that affect the figures, on one line, without the host name or paths of its file system. */
 export function machine(): string {
   const model = cpus()[0]?.model.trim() || process.arch
   const { libpcap = 'of unknown version' } = checkCapture()

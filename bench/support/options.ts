@@ -13,11 +13,11 @@ const { values, positionals } = parseArgs({
 /** The command line of the benchmarks: `[part…] [--trials N] [--markdown] [--only TEXT] [--size BYTES]`. */
 export const options = {
   parts: positionals,
-  /** Trials behind each figure, at least 3. */
+  /** Trials per figure, at least 3 (1 with `--only`). */
   trials: Math.max(values.only ? 1 : 3, Number(values.trials) || 0),
-  /** Only consumers of packets with this in their name: for profiling. */
+  /** Only consumers whose name contains this text: for profiling. */
   only: values.only,
-  /** Bytes of the files that are read. Default 10^9. */
+  /** Size of the files to read, in bytes. Default 10^9. */
   size: Number(values.size) || 1e9,
   /** Print tables in Markdown. */
   markdown: values.markdown,

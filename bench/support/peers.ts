@@ -7,10 +7,10 @@ const project = dirname(createRequire(import.meta.url).resolve('ringtap/package.
 const folder = join(project, 'bench', 'peers')
 const require = createRequire(join(folder, 'package.json'))
 
-/** Set in the environment once an installation was tried, so that one that failed is not tried again. */
+/** Set in the environment after an installation attempt, so that a failed one is not repeated. */
 const triedKey = 'RINGTAP_BENCH_PEERS_TRIED'
 
-/** A package that the benchmarks compare with, or the reason why it is missing. */
+/** A package to compare with, or the reason why it is missing. */
 export type Peer<T> =
   | { name: string; version: string; module: T; missing?: undefined }
   | { name: string; version: string; module?: undefined; missing: string }
@@ -22,11 +22,11 @@ interface Manifest {
 }
 
 /**
- * Loads a package named in bench/peers/package.json, with its version pinned there. If it is missing, the peers are
- * installed first, which needs the package registry: load a peer once ahead of its trials.
+ * Loads a package listed in bench/peers/package.json, with the version pinned there. If it is missing, first installs
+ * the peers, which needs the package registry: load each peer once before its trials.
  *
- * A missing peer is a result, shown in the table, not an exception. One whose installation may fail (a native addon) belongs
- * among the manifest's optionalDependencies, so that the others are still installed.
+ * A missing peer is a result shown in the table, not an exception. List a peer whose installation may fail (a native
+ * addon) in the manifest's optionalDependencies, so that the others are still installed.
  */
 export function loadPeer<T>(name: string): Peer<T> {
   const { dependencies, optionalDependencies } = manifest(folder) ?? {}

@@ -3,13 +3,13 @@ import { options } from './options.js'
 /** The results of one contestant's trials. */
 export interface Results<Sample> {
   samples: Sample[]
-  /** Why there are none, or fewer. */
+  /** Why samples are missing. */
   note: string
 }
 
 /**
- * Runs `--trials` trials of each contestant, in turns (A B C A B C …), so that a slow minute hits all of them. One that fails
- * is not run again; its note says why.
+ * Runs `--trials` trials of each contestant, in turns (A B C A B C …), so that a temporary slowdown affects all of
+ * them. A contestant that fails is not run again; its note has the reason.
  */
 export async function takeTurns<Contestant extends { missing?: string | undefined }, Sample>(
   contestants: readonly Contestant[],

@@ -6,7 +6,7 @@ import { options } from './options.js'
 import { loadPeer } from './peers.js'
 import { buildSender, builtTool } from './tools.js'
 
-/** A row of the tables: the name of a consumer, and what it is. */
+/** A row of the tables: a consumer's name and its process. */
 export interface Contestant {
   name: string
   who: Who
@@ -33,29 +33,35 @@ export function contestants(): Contestant[] {
 }
 
 /**
- * Builds and installs what is needed, and resolves inside a network namespace of the benchmark's own: the first statement of
- * every part that captures. Outside such a namespace it starts the part again inside one, and never resolves.
+ * Builds and installs the prerequisites and resolves inside a network namespace of the benchmark: the first statement
+ * of every part that captures. Outside such a namespace, restarts the part inside one and never resolves.
  */
 export async function enterStage(url: string): Promise<void> {
   if (!isInside()) {
     buildSender()
     builtTool('c_loop')
     builtTool('filter_cost')
-    // There is no network inside.
+    // Install the peers now: the namespace has no access to the registry.
     loadPeer('pcap')
     loadPeer('cap')
   }
   await inNamespace(url)
 }
 
-/** A veth pair: the near end, in this namespace, is captured on; frames are sent into the far end, in another one. */
+/**
+ * A veth pair: the capture runs on the near end, in this namespace; frames are sent into the far end, in another
+ * namespace.
+ */
 export interface Wire {
   near: string
-  /** Sends frames (of 64 bytes by default) into the far end; resolves to what was sent, and how many frames arrived at the near end. */
+  /**
+   * Sends frames (64 bytes by default) into the far end; resolves to what was sent and the number of frames received at
+   * the near end.
+   */
   send(count: number, rate: number, size?: number): Promise<Sent & { arrived: number }>
   /**
-   * Sends at the highest rate at which this machine can make the near end receive: through the kernel's XDP test run if the
-   * process may (root of the machine), otherwise as {@link send} does.
+   * Sends at the highest rate at which this machine can make the near end receive: through the kernel's XDP test run if
+   * permitted (root in the initial user namespace), otherwise as {@link send} does.
    */
   flood(count: number, size: number): Promise<Sent & { arrived: number }>
 }

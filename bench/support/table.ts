@@ -1,8 +1,8 @@
 import { options } from './options.js'
 
 /**
- * Prints rows under a title as aligned columns: the first aligned left, numbers aligned right. A column
- * that has neither a head nor content is left out.
+ * Prints rows under a title as aligned columns: the first left-aligned, numbers right-aligned. Omits columns with
+ * neither a heading nor content.
  */
 export function printTable(title: string, heads: readonly string[], rows: readonly (readonly string[])[]): void {
   const used = heads.flatMap((text, i) => (text !== '' || rows.some((row) => row[i]) ? [i] : []))
@@ -29,7 +29,7 @@ function printColumns(title: string, head: readonly string[], rows: readonly (re
   for (const row of rows) console.log(cells(row).join('  ').trimEnd())
 }
 
-/** A figure with three significant digits, or whole where it has more. */
+/** Formats a number with three significant digits, or as an integer if it has more digits. */
 export function figure(value: number): string {
   if (!Number.isFinite(value)) return '-'
   if (value === 0) return '0'

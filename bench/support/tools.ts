@@ -2,12 +2,12 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-/** The root of the source tree, seen from dist/work/bench/support. */
+/** The root of the source tree, relative to dist/work/bench/support. */
 const root = new URL('../../../../', import.meta.url)
 const changed = (path: string) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 
 /**
- * The path of a program of bench/native, built into build/tools if it is out of date.
+ * The path of a program of bench/native, which is first built into build/tools if it is out of date.
  *
  * @throws Error with the compiler's output if it cannot be built.
  */
@@ -22,7 +22,7 @@ export function builtTool(name: 'c_loop' | 'filter_cost' | 'read_loop'): string 
   return target
 }
 
-/** Builds the sender, which belongs to the live tests, if it is out of date. */
+/** Builds the sender of the live tests if it is out of date. */
 export function buildSender(): void {
   const script = fileURLToPath(new URL('scripts/build-test-tools.mjs', root))
   const { status } = spawnSync(process.execPath, [script], { stdio: 'inherit' })

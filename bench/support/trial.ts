@@ -4,10 +4,10 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 
 /**
- * Runs a module in a Node process of its own and resolves to what it prints on its last line, as JSON. The module
- * finds the argument in `process.argv[2]`; see {@link trialArgument}.
+ * Runs a module in its own Node process and resolves to the JSON on its last line of output. The module reads the
+ * argument from `process.argv[2]`; see {@link trialArgument}.
  *
- * @throws Error if the process fails, with the end of what it wrote to its standard error.
+ * @throws Error if the process fails, with the end of its standard error output.
  */
 export async function runTrial<T>(module: URL, argument: unknown, nodeOptions: string[] = []): Promise<T> {
   const child = spawn(process.execPath, [...nodeOptions, fileURLToPath(module), JSON.stringify(argument)], {
@@ -25,13 +25,13 @@ export async function runTrial<T>(module: URL, argument: unknown, nodeOptions: s
   return JSON.parse(printed.trim().split('\n').at(-1) ?? '') as T
 }
 
-/** In the module of a trial: the argument (an object) that it was started with; null if something else imports it. */
+/** The argument (an object) that a trial's module was started with; null if another module imports it. */
 export function trialArgument<T>(): T {
   const argument = process.argv[2]
   return JSON.parse(argument?.startsWith('{') ? argument : 'null') as T
 }
 
-/** The median; of an even number of samples the mean of the middle two. */
+/** The median; for an even number of samples, the mean of the middle two. */
 export function median(samples: readonly number[]): number {
   const sorted = [...samples].sort((a, b) => a - b)
   const middle = sorted.length >> 1
