@@ -90,7 +90,7 @@ function processorTime(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
-/** The number of packets in a file, counted by capinfos for every contestant. */
+/** The number of packets in a file, counted by capinfos (of the same project as dumpcap) for every contestant. */
 function packetsIn(file: string): number {
   const { stdout } = spawnSync('capinfos', ['-c', '-M', file], { encoding: 'utf8' })
   return Number(/Number of packets: +(\d+)/.exec(stdout)?.[1] ?? Number.NaN)

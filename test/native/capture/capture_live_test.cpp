@@ -1,6 +1,5 @@
-// The whole core on live interfaces, without Node: every packet delivered once, losses counted, and all concurrent
-// operations run concurrently. Run it under the sanitizers; it is the only test in which ThreadSanitizer sees all
-// threads.
+// The whole core on live interfaces, without Node: every packet is delivered once, losses are counted, and operations
+// that may run concurrently do. Run it under the sanitizers, above all ThreadSanitizer, to check the threads.
 #include <dirent.h>
 
 #include <algorithm>

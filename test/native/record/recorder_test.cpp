@@ -32,7 +32,7 @@ InterfaceInfo device(std::uint32_t index) {
   return info;
 }
 
-// Stands in for a capture: eth1 is decided, other devices are undecided until decide().
+// Replaces the capture: eth1 is decided, other devices are undecided until decide().
 struct Bench {
   explicit Bench(RecordingForm form) : table({}, true), queue([] {}), outlet(queue) {
     table.use(std::make_unique<support::NoKernel>());
