@@ -1,9 +1,9 @@
-/** What the sanitizers, and the addon built with them, are told by (scripts/test-sanitized.mjs). */
+/** Variables that configure the sanitizers and select the addon built with them (scripts/test-sanitized.mjs). */
 const passedOn = ['RINGTAP_PREBUILD', 'LD_PRELOAD', 'ASAN_OPTIONS', 'LSAN_OPTIONS', 'UBSAN_OPTIONS']
 
 /**
- * The environment for a child process that may be another user: without what tap adds for every child, because its
- * reports go where that user may not write.
+ * The environment for a child process that may run as another user, without the variables tap adds for every child:
+ * that user may not be allowed to write where tap's reports go.
  */
 export function bareEnvironment(): Record<string, string> {
   const environment: Record<string, string> = {}
@@ -15,8 +15,8 @@ export function bareEnvironment(): Record<string, string> {
 }
 
 /**
- * The environment for programs that have none of our code in them: without the sanitizer's runtime, under which some
- * hang, capinfos for one.
+ * The environment for programs that contain no code of this project, without the sanitizer's runtime, under which
+ * some hang (capinfos, for example).
  */
 export function witnessEnvironment(): NodeJS.ProcessEnv {
   const { LD_PRELOAD: _, ...environment } = process.env

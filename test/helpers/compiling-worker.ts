@@ -1,4 +1,4 @@
-// Compiles `workerData` again and again, and says so once the first compilation is under way.
+// Compiles `workerData` repeatedly, and posts a message once the first compilation has started.
 import { parentPort, workerData } from 'node:worker_threads'
 
 import { compileFilter } from 'ringtap'

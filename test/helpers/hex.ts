@@ -1,4 +1,4 @@
-/** Bytes as hexadecimal digits: for comparisons that tell what differs. */
+/** Bytes as hexadecimal digits, so that a failed comparison shows what differs. */
 export function hex(data: Uint8Array): string {
   return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex')
 }

@@ -1,8 +1,8 @@
-// Packets made by hand, and savefiles of them.
+// Hand-made packets, and savefiles that hold them.
 
 export interface MadePacket {
   bytes: Uint8Array
-  /** Where it differs from the length of `bytes`. */
+  /** Set if it differs from the length of `bytes`. */
   originalLength?: number
 }
 
@@ -81,7 +81,7 @@ export function rawPackets(): MadePacket[] {
   return withCutOnes(layer3().map(({ bytes }) => ({ bytes })))
 }
 
-/** Ethernet frames: the same with and without VLAN tags, ARP, LLC, noise. */
+/** Ethernet frames: the same packets with and without VLAN tags, ARP, LLC and random bytes. */
 export function ethernetPackets(): MadePacket[] {
   const frames: Buffer[] = []
   for (const { type, bytes } of layer3()) {
@@ -103,7 +103,7 @@ export function ethernetPackets(): MadePacket[] {
   return withCutOnes(frames.map((bytes) => ({ bytes })))
 }
 
-// Adds each packet cut in several places, as a small snapshot length does.
+// Adds copies of each packet, truncated at several places as by a small snapshot length.
 function withCutOnes(packets: MadePacket[]): MadePacket[] {
   return packets.flatMap((packet) => [
     packet,
@@ -113,7 +113,7 @@ function withCutOnes(packets: MadePacket[]): MadePacket[] {
   ])
 }
 
-/** A savefile (pcap-savefile(5)) of the packets, each with its number as the seconds of its timestamp. */
+/** A savefile (pcap-savefile(5)) of the packets; the seconds of each timestamp are the packet's number. */
 export function savefile(packets: readonly MadePacket[], linkType: number): Buffer {
   const header = Buffer.alloc(24)
   header.writeUInt32LE(0xa1b2c3d4, 0)
@@ -131,7 +131,7 @@ export function savefile(packets: readonly MadePacket[], linkType: number): Buff
   return Buffer.concat([header, ...records])
 }
 
-/** The numbers of the packets in a savefile that came from {@link savefile}. */
+/** The numbers of the packets in a savefile made by {@link savefile}. */
 export function packetNumbers(file: Buffer): number[] {
   const numbers: number[] = []
   for (let at = 24; at < file.length; at += 16 + file.readUInt32LE(at + 8)) numbers.push(file.readUInt32LE(at))

@@ -1,7 +1,7 @@
-// Savefiles made by hand, block by block, and pcap files taken apart. Independent of the library on purpose: it is part
-// of the witness.
+// Builds savefiles block by block and parses pcap files. Deliberately independent of the library, so that tests can
+// use it as a witness.
 
-/** Numbers in one byte order, behind one another. */
+/** A sequence of numbers in one byte order. */
 export class Bytes {
   readonly #parts: Buffer[] = []
   readonly #big: boolean
@@ -37,7 +37,7 @@ export class Bytes {
     return this
   }
 
-  /** As raw, with zeros up to a multiple of four bytes. */
+  /** Like raw, padded with zeros to a multiple of four bytes. */
   padded(bytes: Uint8Array | string): this {
     const buffer = Buffer.from(bytes as Uint8Array)
     return this.raw(buffer).raw(Buffer.alloc(-buffer.length & 3))
@@ -49,7 +49,7 @@ export class Bytes {
 }
 
 export interface RawPacket {
-  /** Units of the file since the epoch. */
+  /** Time since the epoch, in units of the file's timestamp resolution. */
   time: bigint
   data: Uint8Array
   originalLength?: number
@@ -126,14 +126,14 @@ export class Pcapng {
   }
 }
 
-/** Bytes that tell their number. */
+/** Bytes that depend on their number. */
 export function numbered(number: number, length: number): Buffer {
   const data = Buffer.alloc(length, number & 0xff)
   if (length >= 4) data.writeUInt32BE(number)
   return data
 }
 
-/** Packets 0 to `count` − 1 of various lengths, a millisecond apart. */
+/** Packets 0 to `count` − 1 of various lengths, one millisecond apart. */
 export function numberedPackets(count: number, length = (number: number) => 20 + ((number * 13) % 700)): RawPacket[] {
   return Array.from({ length: count }, (_, number) => ({
     time: 1_700_000_000_000_000n + BigInt(number) * 1000n,
@@ -143,16 +143,16 @@ export function numberedPackets(count: number, length = (number: number) => 20 +
 
 /** A packet of a pcap file. */
 export interface FilePacket {
-  /** Since the epoch. */
+  /** Nanoseconds since the epoch. */
   timestampNs: bigint
-  /** The interface's index; only in "cooked" files (`-i any`). */
+  /** The interface's index; only in cooked files (`-i any`). */
   interfaceIndex?: number
   /** Only in cooked files. */
   direction?: 'in' | 'out'
-  /** Bytes in the file and on the wire, without the pseudo header of a cooked file. */
+  /** Bytes in the file and on the wire, without the LINUX_SLL2 header of a cooked file. */
   capturedLength: number
   originalLength: number
-  /** From the link layer's header on; in a cooked file from the network layer's on. */
+  /** The bytes from the link-layer header on; in a cooked file from the network layer on. */
   data: Uint8Array
   /** EtherType of a cooked file's packet. */
   protocol?: number
@@ -170,9 +170,9 @@ const sll2Header = 20
 const packetOutgoing = 4
 
 /**
- * Reads a pcap file (not pcapng) of this machine's byte order.
+ * Reads a pcap file (not pcapng) in this machine's byte order.
  *
- * @param endsMidway Accept a last record that is not complete, of a file that is being written.
+ * @param endsMidway Accept an incomplete last record, as in a file that is still being written.
  */
 export function parsePcap(file: Buffer, { endsMidway = false } = {}): PcapFile {
   const magic = file.length >= 24 ? file.readUInt32LE(0) : 0
@@ -200,7 +200,7 @@ export function parsePcap(file: Buffer, { endsMidway = false } = {}): PcapFile {
   return { linkType, snapLength: file.readUInt32LE(16), packets }
 }
 
-/** Takes the LINUX_SLL2 header apart (https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html). */
+/** Parses the LINUX_SLL2 header (https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html). */
 function uncook(packet: FilePacket): FilePacket {
   const header = Buffer.from(packet.data.buffer, packet.data.byteOffset, packet.data.byteLength)
   return {

@@ -2,39 +2,39 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, extname, join } from 'node:path'
 
-/** A folder of a test's own, which goes with it, and names in it. */
+/** A folder for one test, removed at its end, with methods for paths in it. */
 export class TestFolder {
   readonly path: string
   #made = 0
 
   constructor(t: { teardown(end: () => void): unknown }) {
-    // Not tap's own, which has one name for all runs of a test: one run would clear away what the other has.
+    // Not tap's testdir(): it has the same path for all runs of a test, so one run would delete the files of another.
     this.path = mkdtempSync(join(tmpdir(), 'ringtap-'))
     t.teardown(() => rmSync(this.path, { recursive: true }))
   }
 
-  /** A path in it. */
+  /** Returns a path in the folder. */
   file(...names: string[]): string {
     return join(this.path, ...names)
   }
 
-  /** The path of a file that is not there yet. */
+  /** Returns the path of a file that does not exist yet. */
   fresh(extension = 'pcapng'): string {
     return this.file(`trace${++this.#made}.${extension}`)
   }
 
-  /** The names in it that are hidden: of files that are not complete. */
+  /** Names of the hidden files in the folder, which are incomplete files. */
   hidden(): string[] {
     return hiddenIn(this.path)
   }
 }
 
-/** The names in a folder that are hidden: of files that are not complete. */
+/** Names of the hidden files in a folder, which are incomplete files. */
 export function hiddenIn(folder: string): string[] {
   return readdirSync(folder).filter((name) => name.startsWith('.'))
 }
 
-/** The complete files, in order, of a recording to this path that is rotated: `trace1-000001.pcapng` for `trace1.pcapng`. */
+/** The complete files, in order, of a rotated recording to this path: `trace1-000001.pcapng` for `trace1.pcapng`. */
 export function rotated(path: string): string[] {
   const start = `${basename(path, extname(path))}-`
   return readdirSync(dirname(path))

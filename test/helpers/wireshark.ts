@@ -1,4 +1,4 @@
-// What Wireshark's tools say of a savefile: a witness that shares nothing with the library.
+// Savefiles as read by Wireshark's tools: a witness that shares no code with the library.
 import { spawnSync } from 'node:child_process'
 import { openFile } from 'ringtap'
 import { sequenceOf } from '../live/support/frame.js'
@@ -6,29 +6,29 @@ import { witnessEnvironment } from './child-environment.js'
 import { hex } from './hex.js'
 import { parsePcap } from './savefiles.js'
 
-/** A packet of a savefile, as both Wireshark and the library tell of it. */
+/** The properties of a packet that both Wireshark and the library report. */
 export interface ReadPacket {
   /** Nanoseconds since 1970. */
   timestamp: bigint
   originalLength: number
   capturedLength: number
   interface: string
-  /** With `|` between several. */
+  /** Several comments are joined with `|`. */
   comment: string
 }
 
-/** As Wireshark's own reader sees it. */
+/** A packet as dissected by tshark. */
 export interface DissectedPacket extends ReadPacket {
   direction: 'in' | 'out' | undefined
-  /** Of the VLAN tags, outermost first. */
+  /** VLAN IDs of the tags, outermost first. */
   vlan: string
 }
 
 /**
- * Runs a program of Wireshark, or tcpdump, and returns what it prints.
+ * Runs tcpdump or one of Wireshark's programs and returns its standard output.
  *
- * @param mayComplain Its exit code does not matter.
- * @throws Error with what it wrote to its standard error.
+ * @param mayComplain Ignore the exit code.
+ * @throws Error with its standard error output.
  */
 export function run(
   program: string,
@@ -43,9 +43,9 @@ export function run(
 }
 
 /**
- * Every packet of a file, by tshark.
+ * Returns every packet of a file, as read by tshark.
  *
- * @param endsMidway The file may be cut off in the middle of a block.
+ * @param endsMidway The file may end in the middle of a block.
  */
 export function dissect(path: string, { endsMidway = false } = {}): DissectedPacket[] {
   const fields = [
@@ -76,22 +76,22 @@ export function dissect(path: string, { endsMidway = false } = {}): DissectedPac
 }
 
 /**
- * The bytes of every packet of a file whose packets have one link type, by tshark.
+ * Returns the bytes of every packet of a file with a single link type, as read by tshark.
  *
- * @param endsMidway The file may be cut off in the middle of a block.
+ * @param endsMidway The file may end in the middle of a block.
  */
 export function bytesOf(path: string, { endsMidway = false } = {}): Uint8Array[] {
   const pcap = run('tshark', ['-n', '-r', path, '-F', 'nsecpcap', '-w', '-'], { mayComplain: endsMidway })
-  // Without a packet, a file that was cut off makes tshark write nothing at all.
+  // If a truncated file holds no packet, tshark writes nothing, not even a file header.
   return endsMidway && pcap.length === 0 ? [] : parsePcap(pcap).packets.map(({ data }) => data)
 }
 
-/** The numbers of the numbered frames in a file, by tshark. */
+/** The numbers of the numbered frames in a file, as read by tshark. */
 export function numbersIn(path: string, options: { endsMidway?: boolean } = {}): number[] {
   return bytesOf(path, options).map((data) => sequenceOf(data) ?? Number.NaN)
 }
 
-/** Every packet of a file, with its bytes in hexadecimal, by tshark: for files of any link types, which takes its time. */
+/** Every packet of a file with its bytes in hexadecimal, as read by tshark. Works for all link types, but is slow. */
 export function readByTshark(path: string): (ReadPacket & { bytes: string })[] {
   const raw = JSON.parse(run('tshark', ['-n', '-r', path, '-T', 'jsonraw', '-j', 'frame']).toString()) as {
     _source: { layers: { frame_raw: [string] } }
@@ -102,7 +102,7 @@ export function readByTshark(path: string): (ReadPacket & { bytes: string })[] {
   }))
 }
 
-/** The same by the library. */
+/** The same, as read by the library. */
 export async function readByRingtap(path: string): Promise<(ReadPacket & { bytes: string })[]> {
   await using file = await openFile(path)
   const told: (ReadPacket & { bytes: string })[] = []
@@ -111,7 +111,7 @@ export async function readByRingtap(path: string): Promise<(ReadPacket & { bytes
       timestamp: packet.timestamp,
       originalLength: packet.originalLength,
       capturedLength: packet.capturedLength,
-      // What tshark shows for an interface without a name: nothing in pcap, this in pcapng.
+      // tshark shows an interface without a name as an empty string in pcap, and as this in pcapng.
       interface: packet.interface.name || (file.format === 'pcap' ? '' : 'unknown'),
       comment: packet.comments.join('|'),
       bytes: hex(packet.data),
@@ -121,8 +121,8 @@ export async function readByRingtap(path: string): Promise<(ReadPacket & { bytes
 }
 
 /**
- * What capinfos says of a whole file; it fails on one that is cut off. `bytes`: of the packets as they were, not as they
- * were cut.
+ * Returns what capinfos reports about a whole file; throws for a truncated file. `bytes` counts the original lengths,
+ * not the captured lengths.
  */
 export function describe(path: string): { packets: number; bytes: number; text: string } {
   const text = run('capinfos', ['-M', path]).toString()
@@ -130,13 +130,13 @@ export function describe(path: string): { packets: number; bytes: number; text: 
   return { packets: figure(/^Number of packets: +(\d+)/m), bytes: figure(/^Data size: +(\d+)/m), text }
 }
 
-/** The blocks of a pcapng file in words, in their order, by tshark's dissector of files. */
+/** Descriptions of the blocks of a pcapng file, in order, by tshark's file dissector. */
 export function blocksIn(path: string): string[] {
   const text = run('tshark', ['-n', '-X', 'read_format:MIME Files Format', '-r', path, '-V']).toString()
   return text.split(/^ {4}Block(?=: )/m).slice(1)
 }
 
-/** What the statistics blocks at the end of a pcapng file say, in their order. */
+/** The contents of the interface statistics blocks at the end of a pcapng file, in order. */
 export function statisticsIn(
   path: string,
 ): { received: number; dropped: number; bySystem: number; delivered: number }[] {

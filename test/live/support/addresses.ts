@@ -1,25 +1,25 @@
 import { isIPv6 } from 'node:net'
 import type { RawFrame } from './replay.js'
 
-/** A numbered packet between two addresses, in one of the shapes that have them; or of a kind without. */
+/** A numbered packet of a kind that has addresses, or of a kind that has none. */
 export interface Addressed extends RawFrame {
   number: number
-  /** Source and destination, or sender and target; none in what has no addresses. */
+  /** Source and destination, or sender and target; empty for packets without addresses. */
   addresses: string[]
 }
 
 export interface AddressedOptions {
   kind?: 'udp' | 'fragment' | 'arp' | 'rarp' | 'lldp' | 'short'
-  /** 802.1Q tags in the bytes, the outer one first. */
+  /** 802.1Q tags in the packet bytes, outermost first. */
   tags?: { tpid: number; tci: number }[]
-  /** Without an Ethernet header. */
+  /** The packet has no Ethernet header. */
   raw?: boolean
 }
 
 const magic = Buffer.from('RINGTAP\0', 'latin1')
 const u16 = (...values: number[]) => Buffer.from(values.flatMap((value) => [value >> 8, value & 0xff]))
 
-/** Its 4 or 16 bytes. */
+/** Converts an address to its 4 or 16 bytes. */
 export function bytesOf(address: string): Buffer {
   if (!isIPv6(address)) return Buffer.from(address.split('.').map(Number))
   const [head = '', tail] = address.split('::')
@@ -29,7 +29,7 @@ export function bytesOf(address: string): Buffer {
   return u16(...front, ...Array.from({ length: 8 - front.length - back.length }, () => 0), ...back)
 }
 
-/** A packet whose number {@link numberOf} finds again. */
+/** Makes a packet that carries a number, which {@link numberOf} reads back. */
 export function addressed(
   number: number,
   from: string,
@@ -92,7 +92,7 @@ export function addressed(
   return { number, bytes, type: outer, addresses: kind === 'lldp' || kind === 'short' ? [] : [from, to] }
 }
 
-/** The number of a packet made by {@link addressed}. */
+/** Returns the number of a packet made by {@link addressed}. */
 export function numberOf(data: Uint8Array): number | undefined {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
   const at = bytes.indexOf(magic)
@@ -108,7 +108,7 @@ function within(address: string, prefix: string): boolean {
   return bits(a) === bits(b)
 }
 
-/** What the address sets are to mean, said plainly. */
+/** Reference implementation of the address sets: whether a packet with these addresses passes. */
 export function passes(
   { addresses }: Pick<Addressed, 'addresses'>,
   { exclude = [], include = [] }: { exclude?: readonly string[]; include?: readonly string[] },

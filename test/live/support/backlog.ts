@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { block, patience } from './wait.js'
 
-/** Columns of /proc/net/softnet_stat (softnet_seq_show(), net/core/net-procfs.c); the second since Linux 5.10. */
+/** Columns in /proc/net/softnet_stat (softnet_seq_show(), net/core/net-procfs.c); the second needs Linux 5.10. */
 const backlogColumn = 11
 const processorColumn = 12
 
-/** The processors whose backlog holds packets now; none where the kernel does not tell. */
+/** The CPUs whose backlog holds packets now; empty if the kernel does not report backlog lengths. */
 function busy(): Set<number> {
   const found = new Set<number>()
   for (const row of readFileSync('/proc/net/softnet_stat', 'latin1').trim().split('\n')) {
@@ -16,15 +16,15 @@ function busy(): Set<number> {
 }
 
 /**
- * Waits, while JavaScript stands still, until what was sent by now has arrived at the other end of its veth. The sender
- * is told that a frame is sent when it is in the backlog of a processor; where that has too much to do, the frame waits
- * there for ksoftirqd to have its turn, and a capture that is stopped by then has not received it.
+ * Blocks the JavaScript thread until everything sent so far has arrived at the other end of its veth. A send returns
+ * when the frame is in the backlog of a CPU. If that CPU is busy, the frame waits there for ksoftirqd, and a capture
+ * stopped in the meantime does not receive it.
  *
- * @throws Error where a backlog is not worked off
+ * @throws Error if a backlog is not processed in time
  */
 export function drainBacklog(): void {
   const end = performance.now() + 20_000 * patience
-  // A backlog is a queue: it need not be empty again, once it has been.
+  // The backlog is a FIFO queue: once it has been empty, all earlier packets are processed, even if it fills again.
   let left = busy()
   while (left.size > 0) {
     if (performance.now() >= end) throw new Error(`waited in vain for the backlog of processor ${[...left].join(', ')}`)

@@ -2,7 +2,7 @@ import { Capture, type CaptureOptions, type Packet } from 'ringtap'
 import { drainBacklog } from './backlog.js'
 import { labelOf, sequenceOf } from './send.js'
 
-/** What a test keeps of a packet. */
+/** The properties of a packet that tests keep. */
 export interface Seen {
   readonly interface: string
   readonly index: number
@@ -32,7 +32,7 @@ export function seen(packet: Packet): Seen {
   }
 }
 
-/** Reads all the time: what it has seen so far, and the end of it. */
+/** Reads packets continuously: `packets` holds those read so far, `done` resolves when the capture ends. */
 export function reading(capture: Capture): { packets: Seen[]; done: Promise<void> } {
   const packets: Seen[] = []
   const done = (async () => {
@@ -41,7 +41,7 @@ export function reading(capture: Capture): { packets: Seen[]; done: Promise<void
   return { packets, done }
 }
 
-/** Everything a capture sees while `traffic` runs: it is stopped when that is done, drained, and closed. */
+/** Returns all packets captured while `traffic` runs; then stops, drains and closes the capture. */
 export async function captureDuring(
   options: CaptureOptions,
   traffic: (capture: Capture) => unknown,

@@ -3,25 +3,25 @@ import { addBridge, addNamespace, addVeth, ip, ipBatch, link, sysctl } from './n
 import { sendSync } from './send.js'
 
 /**
- * A host that passes packets on:
+ * A host that forwards packets:
  *
- * - br0, a bridge, with the ports va, vb, vc (containers, each in a namespace of its own) and eth0 (the uplink);
- * - up0 and up1, veths to further namespaces, that the host routes to and from;
- * - p0 and p1, a veth pair with both ends here.
+ * - br0, a bridge, with the ports va, vb, vc (containers, each in its own namespace) and eth0 (the uplink);
+ * - up0 and up1, veths to further namespaces, which the host routes to and from;
+ * - p0 and p1, a veth pair with both ends in the host's namespace.
  */
 export interface Host {
-  /** Sends numbered frames over one of the ways, and answers when they have passed. */
+  /** Sends numbered frames along one of the ways; resolves when they have passed. */
   go(way: Way, start: number, count: number): Promise<void>
-  /** MAC addresses of what stands behind the ports, and of the bridge. */
+  /** MAC addresses of the hosts behind the ports, and of the bridge. */
   readonly mac: Readonly<Record<string, string>>
-  /** pids of the namespaces behind the veths. */
+  /** pids of processes in the namespaces behind the veths. */
   readonly behind: Readonly<Record<string, number>>
 }
 
 export const ports = ['va', 'vb', 'vc', 'eth0'] as const
 export const interfaces = [...ports, 'br0', 'up0', 'up1', 'p0', 'p1'] as const
 
-/** Every way a packet takes, and each sighting on it, in order; those of a flood in any order. */
+/** Each way a packet can take, with its sightings in order; the sightings of a flood may come in any order. */
 export const ways = {
   'port to port': ['va in', 'vb out'],
   'uplink to port': ['eth0 in', 'vb out'],
@@ -47,17 +47,17 @@ export const ways = {
 
 export type Way = keyof typeof ways
 
-/** The ways on which one packet becomes several. */
+/** The ways on which one packet is copied to several devices. */
 export const floods = (Object.keys(ways) as Way[]).filter((way) => ways[way].length > 3)
 
 const inside = (n: number) => `02:00:00:00:10:0${n}`
 const broadcast = 'ff:ff:ff:ff:ff:ff'
 const multicast = '01:00:5e:01:02:03'
 const lldp = '01:80:c2:00:00:0e'
-/** Where the numbered frames go by their IP header (frame.ts). */
+/** Destination address in the IP header of the numbered frames (frame.ts). */
 const target = '198.18.0.2'
 
-/** Builds it in the test's own namespace. */
+/** Builds the host in the test's own namespace. */
 export async function buildAddress(t: { teardown(end: () => unknown): unknown }): Promise<Host> {
   const behind: Record<string, number> = {}
   const mac: Record<string, string> = {}
@@ -82,7 +82,7 @@ export async function buildAddress(t: { teardown(end: () => unknown): unknown })
       (name) => `neigh add ${target} lladdr ${mac[name === 'br0' ? 'vb' : name]} dev ${name}`,
     ),
   ])
-  // The bridge learns who is where.
+  // Teach the bridge which MAC address is behind which port.
   for (const name of ports) {
     const address = mac[name] as string
     sendSync({ interface: 'far', namespace: behind[name], count: 1, source: address, destination: broadcast })
@@ -136,7 +136,7 @@ export async function buildAddress(t: { teardown(end: () => unknown): unknown })
   }
 }
 
-/** Numbered packets from a plain UDP socket: the way of a program's traffic, from the routing table down. */
+/** Sends numbered packets from an ordinary UDP socket, so that they are routed like any program's traffic. */
 async function overSocket(address: string, start: number, count: number): Promise<void> {
   const socket = createSocket('udp4')
   for (let i = start; i < start + count; i++) {

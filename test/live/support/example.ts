@@ -6,20 +6,20 @@ import { fileURLToPath } from 'node:url'
 import { sequenceOf } from './frame.js'
 import { patience } from './wait.js'
 
-/** How a program ended, and all it said. */
+/** Exit status and complete output of a program. */
 export interface Ended {
-  /** Exit code, or the signal's name. */
+  /** Exit code, or the name of the signal that ended the program. */
   readonly code: number | string | null
   readonly stdout: string
   readonly stderr: string
 }
 
-/** What is needed of tap's test. */
+/** The part of tap's test object that is used here. */
 export interface Test {
   teardown(end: () => void): unknown
 }
 
-/** A running program of examples/. */
+/** A running program from examples/. */
 export class Example {
   readonly #child: ChildProcessByStdio<null, Readable, Readable>
   readonly #closed: Promise<unknown[]>
@@ -27,10 +27,10 @@ export class Example {
   stderr = ''
 
   /**
-   * @param t the test: with it the program ends, at the latest
-   * @param name of the example
-   * @param environment variables, on top of this process's own
-   * @param wrapper a command that runs it, such as setpriv
+   * @param t the test; the program is ended at its teardown at the latest
+   * @param name name of the example
+   * @param environment variables added to this process's environment
+   * @param wrapper a command that runs the program, such as setpriv
    */
   constructor(
     t: Test,
@@ -40,7 +40,7 @@ export class Example {
     wrapper: string[] = [],
   ) {
     const script = fileURLToPath(new URL(`../../../examples/${name}.js`, import.meta.url))
-    // Programs of the project run without tap's loaders; settings of the caller's shell are none of the test's.
+    // Programs of the project run without tap's loaders and without settings of the caller's shell.
     const { NODE_OPTIONS: _, BPF: _bpf, ...rest } = process.env
     const settings = Object.entries(rest).filter(([key]) => !/^(OSSENSOR|NETWORK_DEVICE)_/.test(key))
     const [command = '', ...words] = [...wrapper, process.execPath, script, ...args]
@@ -54,7 +54,7 @@ export class Example {
     t.teardown(() => this.kill('SIGKILL'))
   }
 
-  /** Until its output fits; an error if it ends before, or says nothing of the kind for 20 seconds. */
+  /** Resolves when the output matches; rejects if the program ends first or the output does not match in 20 seconds. */
   async said(what: RegExp | ((stdout: string) => boolean)): Promise<void> {
     const fits = () => (typeof what === 'function' ? what(this.stdout) : what.test(this.stdout))
     for (const deadline = Date.now() + 20_000 * patience; !fits(); ) {
@@ -73,20 +73,20 @@ export class Example {
     this.#child.kill(signal)
   }
 
-  /** Its end. */
+  /** Resolves when the program has ended. */
   async ended(): Promise<Ended> {
     const [code, signal] = await this.#closed
     return { code: (signal ?? code) as number | string | null, stdout: this.stdout, stderr: this.stderr }
   }
 
-  /** Tells it to stop, and waits for the end. */
+  /** Sends the signal to stop, and resolves when the program has ended. */
   stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Ended> {
     this.kill(signal)
     return this.ended()
   }
 }
 
-/** A packet as the sensor prints it at level 5: `eth0 out 3` for the third numbered frame. */
+/** Packets as the sensor prints them at level 5: `eth0 out 3` for the numbered frame 3. */
 export function packetsIn(stdout: string): string[] {
   const packets: string[] = []
   for (const part of stdout.split(/^packet /m).slice(1)) {
@@ -97,7 +97,7 @@ export function packetsIn(stdout: string): string[] {
   return packets.sort()
 }
 
-/** Packets and bytes of all chunk lines together. */
+/** Sum of the packets and bytes of all chunk lines. */
 export function chunksIn(stdout: string): { packets: number; bytes: number } {
   const sum = { packets: 0, bytes: 0 }
   for (const line of stdout.matchAll(/ ([\d,]+) packets? +([\d,]+) bytes? /g)) {
@@ -107,7 +107,7 @@ export function chunksIn(stdout: string): { packets: number; bytes: number } {
   return sum
 }
 
-/** The figures of a line of the ledger; `undefined` where there is none. */
+/** The counters in a line of the ledger; `undefined` if there is no such line. */
 export function ledgerLine(
   stdout: string,
   name: string,

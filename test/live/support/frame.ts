@@ -1,22 +1,22 @@
-/** What the frames of `send` and of a tun device look like; test/native/tools/frame.h builds them and describes the layout. */
+/** Options of the frames of `send` and of a tun device; test/native/tools/frame.h builds them and defines the layout. */
 export interface FrameOptions {
-  /** Bytes of the whole frame, with a VLAN tag, without the check sequence. Default 64. */
+  /** Frame size in bytes, including a VLAN tag, excluding the frame check sequence. Default 64. */
   size?: number
-  /** An IP packet without an Ethernet header. Default false. */
+  /** Build an IP packet without an Ethernet header. Default false. */
   raw?: boolean
   /** TCI of an 802.1Q tag. Default: no tag. */
   vlan?: number
   /** EtherType of the tag. Default 0x8100. */
   tpid?: number
-  /** MAC. Default `02:00:00:00:00:01`. */
+  /** Source MAC. Default `02:00:00:00:00:01`. */
   source?: string
-  /** MAC. Default `02:00:00:00:00:02`, which is nobody's. */
+  /** Destination MAC. Default `02:00:00:00:00:02`, which no device has. */
   destination?: string
-  /** UDP port of both ends. Default 9. */
+  /** UDP source and destination port. Default 9. */
   port?: number
-  /** The source port is port + number % flows. Default 1. */
+  /** Number of flows: the source port is port + number % flows. Default 1. */
   flows?: number
-  /** The label of the first interface's frames; each further interface of one run has the next. Default 0. */
+  /** Label of the first interface's frames; each further interface of a run gets the next label. Default 0. */
   label?: number
 }
 
@@ -24,11 +24,11 @@ const magic = Buffer.from('RINGTAP\0', 'latin1')
 const payloadFixed = 18
 
 /**
- * The bytes of one frame.
+ * Returns the bytes of one frame.
  *
- * @param number Its number.
- * @param options As given to `send`; `label` is that of the frame's interface. `stripped`: as a receiver sees it whose
- *   kernel has taken the VLAN tag out of the bytes.
+ * @param number Number of the frame.
+ * @param options As given to `send`; `label` is the label of the frame's interface. `stripped`: the frame as received
+ *   when the kernel has removed the VLAN tag from the bytes.
  */
 export function expectedFrame(number: number, options: FrameOptions & { stripped?: boolean } = {}): Uint8Array {
   const { size = 64, raw = false, vlan, tpid = 0x8100, port = 9, flows = 1, label = 0 } = options
@@ -59,7 +59,7 @@ export function expectedFrame(number: number, options: FrameOptions & { stripped
   return options.stripped && vlan !== undefined ? Buffer.concat([frame.subarray(0, 12), frame.subarray(16)]) : frame
 }
 
-/** Where the payload begins, if these are (at least the first 60 bytes of) the bytes of a numbered frame. */
+/** The payload, if these bytes are those of a numbered frame (at least its first 60 bytes). */
 function payloadOf(data: Uint8Array): Buffer | undefined {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
   for (const offset of [42, 46, 28]) {
@@ -70,13 +70,13 @@ function payloadOf(data: Uint8Array): Buffer | undefined {
   return undefined
 }
 
-/** The number of a numbered frame; undefined for any other packet. */
+/** The number of a numbered frame; undefined for other packets. */
 export function sequenceOf(data: Uint8Array): number | undefined {
   const payload = payloadOf(data)
   return payload && Number(payload.readBigUInt64BE(8))
 }
 
-/** The label of a numbered frame; undefined for any other packet. */
+/** The label of a numbered frame; undefined for other packets. */
 export function labelOf(data: Uint8Array): number | undefined {
   return payloadOf(data)?.readUInt16BE(16)
 }

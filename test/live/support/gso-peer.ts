@@ -1,8 +1,8 @@
 /**
- * The two ends of a TCP transfer, each run in a process and a network namespace of its own.
+ * One end of a TCP transfer. Each end runs in its own process and network namespace.
  *
- * Arguments: `receive PORT [ADDRESS]`, or `send ADDRESS PORT BYTES`. Prints a line when it listens, and one when it is done, with
- * the number of bytes.
+ * Arguments: `receive PORT [ADDRESS]`, or `send ADDRESS PORT BYTES`. Prints a line when it listens, and a line with
+ * the number of bytes when it is done.
  */
 import { connect, createServer } from 'node:net'
 

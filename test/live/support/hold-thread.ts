@@ -4,9 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { tool } from './tools.js'
 
 /**
- * Stops this process's thread of that name (at most 15 letters count), and no other.
+ * Stops the one thread of this process that has this name (compared up to 15 characters).
  *
- * @returns what lets it go on
+ * @returns a function that resumes the thread
  */
 export async function holdThread(name: string): Promise<() => Promise<void>> {
   const all = readdirSync('/proc/self/task')

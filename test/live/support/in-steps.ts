@@ -2,7 +2,7 @@ import type { Capture } from 'ringtap'
 import { type SendOptions, sendSync } from './send.js'
 import { block, patience, waitUntil } from './wait.js'
 
-/** Whether every packet that the capture has accepted is out of the ring: queued, handed over or counted as lost. */
+/** Whether every packet the capture has accepted has left the ring: queued, delivered or counted as lost. */
 function ringIsEmpty(capture: Capture): boolean {
   const stats = capture.stats()
   const { delivered, queued, unselected, malformed, droppedByRing, droppedByOverflow, droppedByRecorder } = stats
@@ -17,11 +17,11 @@ function* steps({ count, start = 0, ...options }: SendOptions, step: number): Ge
 }
 
 /**
- * Sends frames in steps, each once the capture has taken the last one out of its ring. A step that the ring has room for
- * loses nothing there, however little of a processor the capture's thread gets.
+ * Sends frames in steps, each after the capture has taken the previous one out of its ring. If a step fits the ring,
+ * the ring loses nothing, however little CPU time the capture thread gets.
  *
- * @param step Frames at a time.
- * @param isRead Whether JavaScript has read all frames below this number, where it must not fall behind either.
+ * @param step Frames per step.
+ * @param isRead Whether JavaScript has read all frames below this number; given if the reader must keep up as well.
  */
 export async function sendInSteps(
   capture: Capture,
@@ -41,7 +41,7 @@ export async function sendInSteps(
   }
 }
 
-/** The same while JavaScript stands still. */
+/** The same, blocking the JavaScript thread. */
 export function sendInStepsSync(capture: Capture, options: SendOptions, step: number): void {
   for (const one of steps(options, step)) {
     sendSync(one)

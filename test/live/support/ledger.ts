@@ -1,6 +1,6 @@
 import type { CaptureStats } from 'ringtap'
 
-/** What does not add up in a ledger, in words; nothing when it balances. For a quiet moment only. */
+/** Describes each imbalance of a ledger; empty if it balances. Only valid while no packets arrive. */
 export function imbalances(stats: CaptureStats): string[] {
   const wrong: string[] = []
   const equal = (what: string, left: number, right: number) => {

@@ -1,6 +1,6 @@
 /**
- * tap's `t`, imported inside a network namespace of the script's own: `import t from './support/live.js'` in place of
- * tap makes a live test of a file, whatever the order of its imports.
+ * tap's `t`, imported after the script has entered its own network namespace. A test file becomes a live test by
+ * `import t from './support/live.js'` in place of tap; the order of its imports does not matter.
  */
 import { pathToFileURL } from 'node:url'
 import { inNamespace } from './namespace.js'

@@ -1,13 +1,13 @@
 import { hex } from '../../helpers/hex.js'
 
-/** How often each key occurs. */
+/** Counts the occurrences of each key. */
 export function tally(keys: Iterable<string>): Map<string, number> {
   const counts = new Map<string, number>()
   for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1)
   return counts
 }
 
-/** In what two multisets differ; both empty when they are equal. A key may occur several times. */
+/** The difference of two multisets; both lists are empty if they are equal. A key may occur several times. */
 export interface Difference {
   missing: string[]
   surplus: string[]
@@ -26,7 +26,7 @@ export function difference(actual: Iterable<string>, expected: Iterable<string>)
   return { missing, surplus }
 }
 
-/** A packet as a key: where it was seen, which way it went, and all of its bytes. */
+/** Makes a key from a packet's interface, direction and bytes. */
 export function packetKey(interfaceName: string | number, direction: string | undefined, data: Uint8Array): string {
   return `${interfaceName} ${direction ?? '?'} ${hex(data)}`
 }

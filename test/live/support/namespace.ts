@@ -4,7 +4,7 @@ import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { diesWithParent } from './tools.js'
 
-/** In the environment of a process inside: the identity of the network namespace that it was started from. */
+/** Environment variable of a process inside: the identity of the network namespace it was started from. */
 const outsideKey = 'RINGTAP_LIVE_OUTSIDE'
 
 const ownNamespace = () => readlinkSync('/proc/self/ns/net')
@@ -18,24 +18,24 @@ export function isInside(): boolean {
 }
 
 /**
- * Throws unless {@link isInside}: whatever changes interfaces asks this first, so that no test ever touches the
- * namespace of the machine.
+ * Throws unless {@link isInside}. Every helper that changes interfaces calls this first, so that no test changes the
+ * network namespace of the machine.
  */
 export function assertInside(): void {
   if (!isInside()) throw new Error('this is not a network namespace of the live tests: call inNamespace() first')
 }
 
 /**
- * Resolves inside a fresh network namespace: the first statement of a live test, ahead of the import of tap (or use
- * `support/live.ts`, which does both).
+ * Resolves inside a fresh network namespace. Must be the first statement of a live test, before tap is imported (or
+ * use `support/live.ts`, which does both).
  *
- * Outside, it runs the same script again inside one and never resolves: this process only passes on output, exit code,
- * signals and tap's messages. As another user than root by way of a user namespace: the test keeps its user and has all
- * capabilities over the network namespace, but none over the machine. The namespace has loopback up and IPv6 off, so
- * that the kernel sends nothing of its own, and goes with the test.
+ * Outside, it runs the same script in a new namespace and never resolves: this process only forwards output, exit
+ * code, signals and tap's messages. Users other than root get a user namespace as well: the test keeps its user and
+ * has all capabilities over the network namespace, but none over the machine. The namespace has loopback up and IPv6
+ * off, so that the kernel sends no packets of its own. It is removed at the end of the test.
  *
- * Where no namespace can be made, the test is skipped, loudly and counted; with `CI` or `RINGTAP_REQUIRE_LIVE` set (not
- * to `0`, `false` or nothing), it fails.
+ * If no namespace can be made, the test is skipped, and the skip is printed and counted; with `CI` or
+ * `RINGTAP_REQUIRE_LIVE` set (not to `0`, `false` or the empty string), it fails.
  *
  * @param url `import.meta.url` of the test script
  */
@@ -49,13 +49,13 @@ export async function inNamespace(url: string): Promise<void> {
   await new Promise<never>(() => runInside(enter, fileURLToPath(url)))
 }
 
-/** The command, to be followed by another, that enters a fresh namespace; or why there is none. */
+/** The command prefix that enters a fresh namespace, or the reason why none can be made. */
 function entrance(): string[] | string {
   const reasons: string[] = []
-  // If this process is killed, so must be the test: it would keep its namespace and tap's pipe open for ever.
+  // If this process is killed, the test must end too: it would keep its namespace and tap's pipe open.
   const follow = diesWithParent()
   const ways = [['-rn']]
-  // Better than to become root inside: tcpdump, once it is root, wants to drop that, which a user namespace forbids.
+  // Preferred to becoming root inside: as root, tcpdump drops its privileges, which a user namespace forbids.
   if (process.getuid?.() !== 0) ways.unshift(['--map-current-user', '--keep-caps', '-n'])
   else ways.unshift(['-n'])
   for (const way of ways) {
@@ -69,7 +69,7 @@ function entrance(): string[] | string {
 
 function runInside(enter: string[], script: string): void {
   const [command = '', ...rest] = [...enter, process.execPath, ...process.execArgv, script, ...process.argv.slice(2)]
-  // tap talks to a test over an IPC channel (time-outs); it is handed through.
+  // tap sends time-outs to a test over an IPC channel, which the inner process inherits.
   const stdio = process.send ? (['inherit', 'inherit', 'inherit', 'ipc'] as const) : 'inherit'
   const child = spawn(command, rest, {
     stdio: stdio === 'inherit' ? stdio : [...stdio],
@@ -87,7 +87,7 @@ function runInside(enter: string[], script: string): void {
   child.on('exit', (code, signal) => process.exit(code ?? 128 + (signal ? constants.signals[signal] : 0)))
 }
 
-/** Ends the process: the test cannot run here. */
+/** Ends the process because the test cannot run here. */
 function refuse(reason: string): never {
   const demanded = [process.env['CI'], process.env['RINGTAP_REQUIRE_LIVE']].some(
     (value) => value !== undefined && !['', '0', 'false'].includes(value),
@@ -98,13 +98,13 @@ function refuse(reason: string): never {
   process.exit(demanded ? 1 : 0)
 }
 
-/** Silences the kernel in this namespace: packet counts are exact only if nobody else sends. */
+/** Stops the kernel from sending packets in this namespace: packet counts are exact only if nothing else sends. */
 function quiet(): void {
   for (const scope of ['all', 'default']) {
     try {
       writeFileSync(`/proc/sys/net/ipv6/conf/${scope}/disable_ipv6`, '1')
     } catch {
-      // No IPv6, or /proc/sys is read-only in a container: tests tell their packets by the marker anyway.
+      // No IPv6, or /proc/sys is read-only in a container. Tests recognise their packets by the marker in any case.
     }
   }
   spawnSync('ip', ['link', 'set', 'lo', 'up'])

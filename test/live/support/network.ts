@@ -5,7 +5,7 @@ import { commandIn } from './tools.js'
 
 export { addNamespace, type HeldNamespace, netnsPath } from './held-namespace.js'
 
-/** Where an `ip` command runs: pid of a process in that network namespace. Default: this process's own. */
+/** pid of a process in the network namespace in which an `ip` command runs. Default: this process's own namespace. */
 export interface Where {
   namespace?: number | undefined
 }
@@ -25,7 +25,7 @@ function run(args: readonly string[], { namespace }: Where, input?: string): str
 }
 
 /**
- * Runs `ip` with these arguments and returns what it printed.
+ * Runs `ip` with these arguments and returns its output.
  *
  * @throws Error with the command and its error output.
  */
@@ -33,32 +33,33 @@ export function ip(...args: string[]): string {
   return run(args, {})
 }
 
-/** As {@link ip}, in another namespace. */
+/** Like {@link ip}, in another namespace. */
 export function ipIn(namespace: number, ...args: string[]): string {
   return run(args, { namespace })
 }
 
 /**
- * Many commands of `ip` in one process (`link add …`, one each): hundreds of interfaces in a fraction of a second.
+ * Runs many `ip` commands (`link add …`, one per line) in one process: makes hundreds of interfaces in a fraction of
+ * a second.
  *
- * @throws Error with `ip`'s words, which name the line; the lines before it have been carried out.
+ * @throws Error with the error output of `ip`, which names the line; the lines before it have taken effect.
  */
 export function ipBatch(lines: readonly string[], where: Where = {}): void {
   run(['-batch', '-'], where, `${lines.join('\n')}\n`)
 }
 
 export interface VethOptions {
-  /** pid of a process in the network namespace that gets the peer. */
+  /** pid of a process in the network namespace to move the peer to. */
   peerNamespace?: number | undefined
   /** Set both ends up. Default true. */
   up?: boolean
-  /** MAC of the first end. Default: the kernel's choice. */
+  /** MAC of the first end. Default: chosen by the kernel. */
   address?: string
   peerAddress?: string
   mtu?: number
 }
 
-/** The commands that {@link addVeth} runs here (not those for a peer in another namespace), for {@link ipBatch}. */
+/** The commands {@link addVeth} runs in this namespace (not those in the peer's namespace), for {@link ipBatch}. */
 export function vethCommands(name: string, peer: string, options: VethOptions = {}): string[] {
   const { peerNamespace, up: setUp = true, address, peerAddress, mtu } = options
   const end = (mac?: string) => (mac ? ` address ${mac}` : '') + (mtu ? ` mtu ${mtu}` : '')
@@ -73,16 +74,16 @@ export function vethCommands(name: string, peer: string, options: VethOptions = 
   return lines
 }
 
-/** Makes a pair of virtual Ethernet devices: what goes into one end comes out of the other. */
+/** Makes a veth pair: a packet sent on one end is received on the other. */
 export function addVeth(name: string, peer: string, options: VethOptions = {}): void {
   ipBatch(vethCommands(name, peer, options))
   if (options.peerNamespace !== undefined && options.up !== false) up([peer], { namespace: options.peerNamespace })
 }
 
 /**
- * `count` pairs at once, `${prefix}0` with peer `${peerPrefix}0` and so on.
+ * Makes `count` veth pairs: `${prefix}0` with peer `${peerPrefix}0` and so on.
  *
- * @returns the names, index by index
+ * @returns the names, by index
  */
 export function addVeths(
   count: number,
@@ -101,7 +102,7 @@ export function addVeths(
   return pairs
 }
 
-/** Makes a bridge, up, with these interfaces as ports. It sends nothing of its own. */
+/** Makes a bridge with these interfaces as ports and sets it up. It sends no packets of its own. */
 export function addBridge(name: string, ports: readonly string[] = []): void {
   ipBatch([
     `link add name ${name} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
@@ -126,7 +127,7 @@ export function down(names: string | readonly string[], where: Where = {}): void
   )
 }
 
-/** Removes interfaces (the peer of a veth goes with it: name one end only). */
+/** Removes interfaces. Removing one end of a veth pair removes its peer: name one end only. */
 export function del(names: string | readonly string[], where: Where = {}): void {
   ipBatch(
     [names].flat().map((name) => `link del dev ${name}`),
@@ -134,17 +135,17 @@ export function del(names: string | readonly string[], where: Where = {}): void 
   )
 }
 
-/** Renames an interface, up or down (kernels before 6.3 refuse it while up). */
+/** Renames an interface, up or down (before Linux 6.3 only a down interface can be renamed). */
 export function rename(from: string, to: string, where: Where = {}): void {
   ipBatch([`link set dev ${from} name ${to}`], where)
 }
 
-/** Moves an interface into the network namespace of the process with this pid. It arrives down. */
+/** Moves an interface to the network namespace of the process with this pid. It is down after the move. */
 export function moveTo(namespace: number, name: string, where: Where = {}): void {
   ipBatch([`link set dev ${name} netns ${namespace}`], where)
 }
 
-/** What `ip -json -details -statistics link show` says about one interface (the fields the tests use). */
+/** The fields of `ip -json -details -statistics link show` that the tests use, for one interface. */
 export interface Link {
   ifindex: number
   ifname: string
@@ -164,9 +165,9 @@ export function links(where: Where = {}): Link[] {
 }
 
 /**
- * One interface.
+ * Returns one interface.
  *
- * @throws Error if there is none of that name.
+ * @throws Error if there is no interface of that name.
  */
 export function link(name: string, where: Where = {}): Link {
   const [found] = JSON.parse(run(['-json', '-details', '-statistics', 'link', 'show', 'dev', name], where)) as Link[]
@@ -174,7 +175,7 @@ export function link(name: string, where: Where = {}): Link {
   return found
 }
 
-/** Writes a setting of this network namespace (`net/ipv4/…`), and nothing else of the machine. */
+/** Writes a sysctl of this network namespace (`net/ipv4/…`). Settings outside the namespace cannot be written. */
 export function sysctl(path: `net/${string}`, value: string | number): void {
   assertInside()
   writeFileSync(`/proc/sys/${path}`, String(value))

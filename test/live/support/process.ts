@@ -3,24 +3,24 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { sleep, waitUntilStable } from './wait.js'
 
-/** What a process holds, for tests that demand that it is given back. */
+/** Resources held by a process, for tests that check that they are released. */
 export interface Holdings {
-  /** Open descriptors. */
+  /** Number of open descriptors. */
   descriptors: number
   threads: number
-  /** Mappings of all kinds. The allocator's come and go: demand no exact number of these. */
+  /** Number of mappings of all kinds. The allocator adds and removes some: do not test for an exact number. */
   mappings: number
-  /** Mapped rings of packet sockets, and their bytes. */
+  /** Number of mapped rings of packet sockets, and their size in bytes. */
   rings: number
   ringBytes: number
 }
 
-/** What this process holds now. */
+/** The resources this process holds now. */
 export function holdings(): Holdings {
   const maps = readFileSync('/proc/self/maps', 'latin1').trimEnd().split('\n')
   const rings = maps.filter((line) => / socket:\[\d+\]/.test(line))
   return {
-    // The listing holds one itself.
+    // Reading the directory opens one descriptor.
     descriptors: readdirSync('/proc/self/fd').length - 1,
     threads: readdirSync('/proc/self/task').length,
     mappings: maps.length,
@@ -32,18 +32,18 @@ export function holdings(): Holdings {
   }
 }
 
-/** What each open descriptor is (`socket:[…]`, `anon_inode:[eventpoll]`, a path): tells which one leaked. */
+/** The target of each open descriptor (`socket:[…]`, `anon_inode:[eventpoll]`, a path), to identify a leak. */
 export function descriptors(): string[] {
   return readdirSync('/proc/self/fd').flatMap((number) => {
     try {
       return [readlinkSync(`/proc/self/fd/${number}`)]
     } catch {
-      return [] // that of the listing itself
+      return [] // the descriptor of the directory being read
     }
   })
 }
 
-/** Resident memory, bytes. Ring memory counts only in so far as the process has touched it. */
+/** Resident memory in bytes. Only the pages of a ring that this process has touched count. */
 export function residentBytes(): number {
   return process.memoryUsage.rss()
 }
@@ -62,7 +62,7 @@ export async function collectGarbage(): Promise<void> {
   }
 }
 
-/** Collects garbage, waits until what the process holds no longer changes, and returns that. */
+/** Collects garbage, waits until the resources this process holds are stable, and returns them. */
 export async function settle(): Promise<Holdings> {
   await collectGarbage()
   return await waitUntilStable(holdings, 'descriptors, threads and mappings')

@@ -4,10 +4,10 @@ import { reading } from './collect.js'
 import { imbalances } from './ledger.js'
 
 /**
- * Records while `traffic` runs, and stops the capture.
+ * Records while `traffic` runs, then stops the capture.
  *
- * @param read Whether JavaScript takes the packets at the same time.
- * @returns among the rest what does not add up in the ledger, in words
+ * @param read Whether JavaScript reads the packets at the same time.
+ * @returns includes a description of each imbalance of the ledger
  */
 export async function recorded(
   options: CaptureOptions,

@@ -3,18 +3,18 @@ import { drainBacklog } from './backlog.js'
 import { assertInside } from './namespace.js'
 import { tool } from './tools.js'
 
-/** One frame of any kind. */
+/** A frame of any kind. */
 export interface RawFrame {
   bytes: Uint8Array
-  /** The EtherType that the kernel is told. */
+  /** EtherType passed to the kernel. */
   type: number
 }
 
 /**
- * Sends frames as they are, out of one interface, while JavaScript stands still.
+ * Sends frames unchanged on one interface, blocking the JavaScript thread.
  *
- * @param rate Frames a second; 0: as fast as it goes
- * @throws Error unless the kernel has taken every one
+ * @param rate Frames per second; 0: as fast as possible
+ * @throws Error unless the kernel has accepted every frame
  */
 export function replaySync(interfaceName: string, frames: readonly RawFrame[], rate = 0): void {
   assertInside()

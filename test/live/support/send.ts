@@ -6,44 +6,44 @@ import { commandIn, tool } from './tools.js'
 
 export { expectedFrame, type FrameOptions, labelOf, sequenceOf } from './frame.js'
 
-/** A run of the program `send`; its usage says more. */
+/** Options of one run of the program `send`; see its usage text. */
 export interface SendOptions extends FrameOptions {
-  /** Where to: one name, or several, served round robin. */
+  /** The interface to send on; several are used round robin. */
   interface: string | readonly string[]
-  /** How many frames. */
+  /** Number of frames. */
   count: number
   /** Number of the first frame. Default 0. */
   start?: number
-  /** Frames a second, evenly paced; 0: as fast as it goes. Default 0. */
+  /** Frames per second, evenly paced; 0: as fast as possible. Default 0. */
   rate?: number
-  /** Most frames in one system call. Default 64. */
+  /** Maximum number of frames per system call. Default 64. */
   burst?: number
-  /** Faster, and taps on the sending interface do not see the frames. Default false. */
+  /** Bypass the queueing discipline: faster, but taps on the sending interface do not see the frames. Default false. */
   bypass?: boolean
   /**
-   * Do not send, but let the one interface receive the frames: several times faster. Needs root outside any user
-   * namespace ({@link canInject}); at most 3300 bytes a frame. Default false.
+   * Do not send, but have the one interface receive the frames: several times faster. Needs root outside any user
+   * namespace ({@link canInject}); at most 3300 bytes per frame. Default false.
    */
   inject?: boolean
-  /** Repeat refused frames until they are sent. Default true. */
+  /** Retry refused frames until they are sent. Default true. */
   keepGoing?: boolean
-  /** Accept that the sending device dropped frames after it had taken them. Default false: an error. */
+  /** Allow the sending device to drop frames it has accepted. Default false: dropped frames are an error. */
   mayDrop?: boolean
-  /** Send each frame once, and accept that the kernel refuses some: `refused` then tells. Default false. */
+  /** Send each frame once and allow the kernel to refuse some, counted in `refused`. Default false. */
   mayRefuse?: boolean
-  /** pid of a process in the network namespace to send in. Default: this one's. */
+  /** pid of a process in the network namespace to send in. Default: this process's own namespace. */
   namespace?: number | undefined
 }
 
-/** What was done. */
+/** Result of a run. */
 export interface Sent {
-  /** Frames that the kernel took. */
+  /** Frames accepted by the kernel. */
   sent: number
   seconds: number
   packetsPerSecond: number
-  /** How often the kernel refused one. */
+  /** Number of times the kernel refused a frame. */
   refused: number
-  /** Frames that the sending devices took and dropped (a veth: the backlog of the receiving CPU was full). */
+  /** Frames that the sending devices accepted and dropped (veth: the backlog of the receiving CPU was full). */
   dropped: number
 }
 
@@ -71,18 +71,18 @@ function outcome(options: SendOptions, status: number | string | null, stdout: s
   return sent
 }
 
-/** Whether `inject` works here; asks the kernel for one frame on loopback. */
+/** Whether `inject` works here; tries one frame on loopback. */
 export function canInject(): boolean {
   const [command, args] = commandLine({ interface: 'lo', count: 1, inject: true })
   return spawnSync(command, args, { stdio: 'ignore' }).status === 0
 }
 
 /**
- * Sends numbered frames ({@link expectedFrame}) from a process of its own.
+ * Sends numbered frames ({@link expectedFrame}) from a separate process.
  *
- * @returns when the kernel has taken all of them, and they are at the other end of a veth; a program that receives them
- * may still have to wait a moment
- * @throws Error unless every frame was sent, and none dropped on its way (see `mayDrop`)
+ * @returns when the kernel has accepted all frames and they have arrived at the other end of a veth; a program that
+ * receives them may need a moment longer to read them
+ * @throws Error unless every frame was sent and none dropped (see `mayDrop`)
  */
 export function send(options: SendOptions): Promise<Sent> {
   const [command, args] = commandLine(options)
@@ -97,7 +97,7 @@ export function send(options: SendOptions): Promise<Sent> {
   })
 }
 
-/** As {@link send}, while JavaScript stands still. */
+/** Like {@link send}, but blocks the JavaScript thread. */
 export function sendSync(options: SendOptions): Sent {
   const [command, args] = commandLine(options)
   const { status, signal, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' })

@@ -4,7 +4,7 @@ import { links } from './network.js'
 import { sequenceOf } from './send.js'
 import { startTcpdump, tally } from './witness.js'
 
-/** One numbered packet at one interface: `va in`. */
+/** A sighting of a numbered packet at an interface and in a direction: `va in`. */
 export interface Sighting {
   readonly number: number
   readonly at: string
@@ -15,7 +15,7 @@ export interface Run {
   readonly stats: CaptureStats
 }
 
-/** What captures with these options see while `traffic` runs, and what tcpdump sees on all interfaces, in order. */
+/** Returns the packets captured with these options while `traffic` runs, and those tcpdump saw on all interfaces. */
 export async function watch(
   options: readonly CaptureOptions[],
   traffic: (captures: readonly Capture[]) => unknown,
@@ -32,7 +32,7 @@ export async function watch(
       return { packets, stats: capture.stats() }
     })
     await traffic(captures)
-    // Those that came, and went, in the meantime.
+    // Add the interfaces that were added and removed in the meantime.
     for (const { index, name } of captures.flatMap((capture) => capture.stats().interfaces)) nameOf.set(index, name)
     const sightings = (await witness.stop()).flatMap(({ data, interfaceIndex, direction }) => {
       const number = sequenceOf(data)
@@ -48,16 +48,16 @@ export async function watch(
 
 const nameIn = ({ at }: Sighting) => at.split(' ')[0] as string
 
-/** Packets as sightings, for a comparison of multisets. */
+/** Packets as sighting keys, for comparing multisets. */
 export function keysOf(packets: readonly Seen[]): string[] {
   return packets.map(({ interface: name, direction, number }) => `${number} ${name} ${direction}`).sort()
 }
 
 /**
- * What should be delivered: of each number's sightings at the captured interfaces the first.
+ * The expected deliveries: for each number, its first sighting at a captured interface.
  *
  * @param sightings in the witness's order
- * @param too sightings that are delivered although they are not the first
+ * @param too selects sightings that are delivered although they are not the first
  */
 export function firstOf(
   sightings: readonly Sighting[],
@@ -74,7 +74,7 @@ export function firstOf(
   return wanted.sort()
 }
 
-/** What the ledger should say: the witness's sightings at each interface, less what was delivered there. */
+/** The expected duplicate counts: the witness's sightings at each interface minus those delivered there. */
 export function duplicatesAt(
   sightings: readonly Sighting[],
   captured: readonly string[],
@@ -85,7 +85,7 @@ export function duplicatesAt(
   return captured.map((name) => [name, (there.get(name) ?? 0) - (delivered.get(name) ?? 0)])
 }
 
-/** What it does say. */
+/** The duplicate counts in the ledger. */
 export function duplicatesIn(stats: CaptureStats, captured: readonly string[]): [string, number | undefined][] {
   return captured.map((name) => [name, stats.interfaces.find((one) => one.name === name)?.duplicates])
 }

@@ -5,18 +5,18 @@ import { join } from 'node:path'
 import { assertInside } from './namespace.js'
 
 /**
- * Stops this process, all its threads with it, while a shell runs the script: what the kernel has to tell waits, and is
- * lost where it is too much.
+ * Stops this process with all its threads while a shell runs the script. Kernel events queue up meanwhile, and are
+ * lost if the socket's buffer overflows.
  *
  * @param script for sh; `$PPID` is this process, and `$1` a file that holds the lines
  * @param lines for example many commands for `ip -batch "$1"`
- * @throws Error with what the script had to say, unless it ends well.
+ * @throws Error with the script's error output if it fails.
  */
 export function standStill(script: string, lines: readonly string[] = []): void {
   assertInside()
   const folder = mkdtempSync(join(tmpdir(), 'ringtap-standstill-'))
   try {
-    // Not through a pipe: this process cannot write while it is stopped.
+    // A file rather than a pipe: this process cannot write while it is stopped.
     const file = join(folder, 'lines')
     writeFileSync(file, `${lines.join('\n')}\n`)
     const whole = `set -e; trap 'kill -CONT $PPID' EXIT; kill -STOP $PPID; ${script}`

@@ -2,13 +2,14 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-/** The root of the source tree, seen from dist/work/test/live/support. */
+/** The root of the source tree, relative to dist/work/test/live/support. */
 const root = new URL('../../../../../', import.meta.url)
 
 /**
- * The path of a native program of the tests, built if it is not there. (`npm run build:tools` builds what is stale.)
+ * Returns the path of a native program of the tests; builds it if it is missing. (`npm run build:tools` rebuilds
+ * outdated ones.)
  *
- * @throws Error with the compiler's words where it cannot be built.
+ * @throws Error with the compiler's output if the build fails.
  */
 export function tool(name: 'nflog_rule' | 'replay' | 'send' | 'thread_hold' | 'tun_hold'): string {
   const path = fileURLToPath(new URL(`build/tools/${name}`, root))
@@ -21,9 +22,9 @@ export function tool(name: 'nflog_rule' | 'replay' | 'send' | 'thread_hold' | 't
 }
 
 /**
- * A command line that runs in another network namespace.
+ * Returns a command line that runs in another network namespace.
  *
- * @param namespace pid of a process in it; undefined for this process's own
+ * @param namespace pid of a process in it; undefined for this process's own namespace
  */
 export function commandIn(namespace: number | undefined, command: string, args: readonly string[]): [string, string[]] {
   if (namespace === undefined) return [command, [...args]]
@@ -33,8 +34,8 @@ export function commandIn(namespace: number | undefined, command: string, args: 
 let prefix: string[] | undefined
 
 /**
- * The beginning of a command line whose process is killed when this one ends, however it ends; empty where util-linux
- * has no such means.
+ * A command prefix that has the process killed when this process ends, for whatever reason; empty if the installed
+ * util-linux does not support it.
  */
 export function diesWithParent(): string[] {
   const words = ['setpriv', '--pdeathsig', 'KILL']

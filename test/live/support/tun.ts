@@ -12,23 +12,23 @@ export interface TunWrite extends Pick<FrameOptions, 'size' | 'port' | 'flows' |
   count: number
   /** Number of the first packet. Default 0. */
   start?: number
-  /** Packets a second, evenly paced; 0: as fast as it goes. Default 0. */
+  /** Packets per second, evenly paced; 0: as fast as possible. Default 0. */
   rate?: number
 }
 
-/** A tun device that is up, with a carrier. Packets sent out of it (`send` with `raw: true`) are discarded. */
+/** A tun device that is up and has a carrier. Packets sent on it (`send` with `raw: true`) are discarded. */
 export interface Tun {
   readonly name: string
   /**
-   * Writes numbered packets (`expectedFrame` with `raw: true`) into the kernel: it receives them on this device.
-   * One at a time.
+   * Writes numbered packets (`expectedFrame` with `raw: true`) to the device, which the kernel receives on it. Only one
+   * call at a time.
    */
   write(packets: TunWrite): Promise<Sent>
   /** Removes the device. */
   close(): Promise<void>
 }
 
-/** Whether tun devices can be made here; /dev/net/tun may be root's alone, or missing. */
+/** Whether tun devices can be made here; /dev/net/tun may be missing, or accessible to root only. */
 export function tunAvailable(): boolean {
   try {
     accessSync('/dev/net/tun', constants.R_OK | constants.W_OK)
@@ -38,16 +38,16 @@ export function tunAvailable(): boolean {
   }
 }
 
-/** Makes a tun device: raw IP, no Ethernet header. It is gone when the test is, at the latest. */
+/** Makes a tun device: raw IP, no Ethernet header. It is removed at the end of the test at the latest. */
 export async function openTun(name: string): Promise<Tun> {
   assertInside()
   const child = spawn(tool('tun_hold'), [name], { stdio: ['pipe', 'pipe', 'pipe'] })
   let said = ''
   child.stderr.on('data', (text: Buffer) => (said += text.toString()))
   const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
-  // A line of its output each; none any more once it has ended.
+  // One output line per iteration; ends when the process ends.
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  // It keeps the test from ending only while an answer is awaited.
+  // The child keeps the event loop alive only while a response is pending.
   const handles = [child, child.stdin, child.stdout, child.stderr] as unknown as { ref(): void; unref(): void }[]
   const answer = async (count: number) => {
     for (const handle of handles) handle.ref()
@@ -64,7 +64,7 @@ export async function openTun(name: string): Promise<Tun> {
     }
   }
   await answer(0)
-  // What is sent out of it waits for a reader of its own: more room than the default of 500 packets, which then drops.
+  // Sent packets queue until the program reads them; with the default queue of 500 packets, some would be dropped.
   ip('link', 'set', 'dev', name, 'txqueuelen', '50000')
   up(name)
   return {

@@ -1,24 +1,24 @@
-/** How much longer than elsewhere things may take here: under a sanitizer, everything does. */
+/** Factor for all time limits: greater than 1 under a sanitizer, where everything is slower. */
 export const patience = Number(process.env['RINGTAP_PATIENCE'] ?? 1)
 
-/** Resolves after some milliseconds. */
+/** Resolves after this many milliseconds. */
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-/** Holds up the event loop, as a busy program does. */
+/** Blocks the event loop for this long, as a busy program does. */
 export function block(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
 }
 
 /**
- * Waits until the predicate holds, asking again and again.
+ * Polls the predicate until it holds.
  *
- * @param predicate Its first result that is neither false, undefined nor null is returned. What it throws is thrown on.
- * @param what What is waited for, for the error: "all packets", "the interface event".
- * @param ms Patience, not an expectation: long enough that only a fault exceeds it. A function that describes how far
- *   it came may follow, for the error.
- * @throws Error that says what did not come to pass.
+ * @param predicate Its first result other than false, undefined or null is returned. Its exceptions are passed on.
+ * @param what What is awaited, for the error message: "all packets", "the interface event".
+ * @param ms Time limit, long enough that only a fault exceeds it. May be followed by a function that describes the
+ *   progress so far, for the error message.
+ * @throws Error that names what did not happen.
  */
 export async function waitUntil<T>(
   predicate: () => T | Promise<T>,
@@ -39,10 +39,10 @@ export async function waitUntil<T>(
 }
 
 /**
- * Waits until a measure (compared as JSON) has stayed the same for a while.
+ * Waits until a value (compared as JSON) has not changed for a while.
  *
  * @returns its last value
- * @throws Error if it never comes to rest.
+ * @throws Error if it keeps changing.
  */
 export async function waitUntilStable<T>(
   measure: () => T | Promise<T>,
@@ -66,9 +66,7 @@ export async function waitUntilStable<T>(
   return value
 }
 
-/**
- * The promise, or an error if it is not settled in time.
- */
+/** Returns the promise's result; rejects if it is not settled in time. */
 export async function within<T>(promise: Promise<T>, what: string, ms = 20_000): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {

@@ -13,60 +13,61 @@ export { difference, packetKey, tally } from './multiset.js'
 
 export interface WitnessOptions {
   /**
-   * A name; or `any`, for all interfaces at once: then each packet has its interface's index and direction, and begins
-   * with the network layer (LINUX_SLL2).
+   * Interface name, or `any` for all interfaces: in that case each packet has its interface's index and direction, and
+   * starts at the network layer (LINUX_SLL2).
    */
   interface: string
   /** A pcap-filter expression. */
   filter?: string
   /** Default `both`. */
   direction?: 'in' | 'out' | 'both'
-  /** Bytes kept of each packet. The buffer holds 64 MiB / this many packets. Default 2048. */
+  /** Bytes kept of each packet (snapshot length). The buffer holds 64 MiB / this many packets. Default 2048. */
   snapLength?: number
-  /** pid of a process in the network namespace to listen in. Default: this one's. */
+  /** pid of a process in the network namespace to capture in. Default: this process's own namespace. */
   namespace?: number | undefined
 }
 
-/** A packet as tcpdump saw it; VLAN tags are back in the bytes. */
+/** A packet as captured by tcpdump, with VLAN tags put back into the bytes. */
 export interface WitnessedPacket extends FilePacket {
   /** As given to {@link startTcpdump}. */
   interface: string
 }
 
 export interface Witness {
-  /** The packets written so far; reads the whole file each time. */
+  /** The packets written so far; reads the whole file on each call. */
   packets(): WitnessedPacket[]
-  /** Waits for this many packets, of those with a number if `numbered`. */
+  /** Waits for this many packets; with `numbered`, counts numbered frames only. */
   waitFor(count: number, options?: { numbered?: boolean }): Promise<void>
   /**
-   * Waits until no further packets come, and ends tcpdump.
+   * Waits until no further packets arrive, then ends tcpdump.
    *
    * @returns all packets, in the order of their arrival
-   * @throws Error if tcpdump lost packets, or left some unread: such a witness proves nothing.
+   * @throws Error if tcpdump lost packets or left some unread: the result would not be complete.
    */
   stop(): Promise<WitnessedPacket[]>
 }
 
-/** Of every network namespace. */
+/** Index of loopback in every network namespace. */
 const loopbackIndex = 1
 
 /**
  * Starts tcpdump as an independent witness.
  *
- * @returns when it is listening: every packet from now on is seen
- * @throws Error with tcpdump's words if it cannot start.
+ * @returns when tcpdump is capturing: it sees every packet from then on
+ * @throws Error with tcpdump's error output if it cannot start.
  */
 export async function startTcpdump(options: WitnessOptions): Promise<Witness> {
   assertInside()
   const { interface: name, filter, direction = 'both', snapLength = 2048, namespace } = options
   const args = ['-i', name, '-w', '-', '-U', '-n', '--immediate-mode', '-B', '65536', '-s', String(snapLength)]
   args.push('--time-stamp-precision=nano', '-Q', direction === 'both' ? 'inout' : direction)
-  // Root stays root: some builds become another user, who may not exist.
+  // Keep root: some builds change to another user, which may not exist here.
   args.push('-Z', 'root')
   if (name === 'any') args.push('-y', 'LINUX_SLL2')
   if (filter) args.push('--', filter)
 
-  // A file and not a pipe: tcpdump must not wait for this process, which may be busy. Nameless: nothing is left behind.
+  // A file rather than a pipe: tcpdump must not wait for this process, which may be busy. It is unlinked once it is open,
+  // so that nothing is left behind.
   const folder = mkdtempSync(join(tmpdir(), 'ringtap-witness-'))
   const file = openSync(join(folder, 'pcap'), 'w+')
   rmSync(folder, { recursive: true })
@@ -95,7 +96,7 @@ export async function startTcpdump(options: WitnessOptions): Promise<Witness> {
   ;(child.stderr as unknown as { unref?(): void }).unref?.()
 
   const size = () => fstatSync(file).size
-  // proc_pid_stat(5): the state stands behind the name. Asleep it has read all there was; else its turn is still to come.
+  // proc_pid_stat(5): the state follows the name. While asleep, tcpdump has read everything; else it has yet to run.
   const asleep = () => ended || readFileSync(`/proc/${child.pid}/stat`, 'latin1').includes(') S ')
   const packets = (endsMidway = true): WitnessedPacket[] => {
     const bytes = Buffer.alloc(size())
@@ -114,7 +115,7 @@ export async function startTcpdump(options: WitnessOptions): Promise<Witness> {
       await waitUntil(() => seen() >= count, `${count} packets at tcpdump`, 20_000, seen)
     },
     async stop() {
-      // It stops reading at the signal: what is in its ring by then is lost to it.
+      // On the signal tcpdump stops reading, and would lose what is still in its ring.
       const read = async () => {
         await waitUntil(asleep, `tcpdump on ${name} to wait for packets`)
         return size()
@@ -133,7 +134,7 @@ export async function startTcpdump(options: WitnessOptions): Promise<Witness> {
         const figure = (what: string) =>
           Number(new RegExp(`^(\\d+) packets? ${what}`, 'm').exec(said)?.[1] ?? Number.NaN)
         const written = figure('captured')
-        // libpcap counts here what it discards itself: the other direction, and loopback's double.
+        // libpcap counts packets here that it discards itself: the other direction, and the second copy on loopback.
         const received = figure('received by filter')
         const discarded = all.filter(({ interfaceIndex }) => name === 'lo' || interfaceIndex === loopbackIndex).length
         const complete = direction === 'both' ? received === written + discarded : received >= written
