@@ -1,11 +1,11 @@
 // Alone: it loads the machine with threads and traffic of its own.
-// Everything at once, at random, for a bounded time: interfaces come, go, get other names, move between namespaces and
-// flap; traffic is sent; news of interfaces are lost in the kernel; captures are opened, have their filters changed, are
-// read in good and bad ways, and end in all the ways there are. In the end every ledger balances, nothing is left open,
-// and nothing hangs.
+// Random operations in random order, for a bounded time: interfaces are added, removed, renamed, set down and up, and
+// moved between namespaces; traffic is sent; interface events are lost in the kernel; captures are opened, their
+// filters changed, their packets read in various correct and incorrect ways, and they end in every possible way. At the
+// end every ledger balances, no resource is left open, and nothing hangs.
 //
-// RINGTAP_CHAOS_SEED repeats the decisions of an earlier run (not the timing of the threads); RINGTAP_CHAOS_SECONDS says
-// how long.
+// RINGTAP_CHAOS_SEED repeats the decisions of an earlier run (not the timing of the threads);
+// RINGTAP_CHAOS_SECONDS sets the duration in seconds.
 
 import t from '../support/live.js'
 import { addNamespace, addVeth, links } from '../support/network.js'
@@ -31,7 +31,7 @@ addVeth('eth0', 'far0')
 t.teardown(() => other.close())
 t.comment(`RINGTAP_CHAOS_SEED=${seed}`)
 
-/** Frames that must have been captured leaving an interface. */
+/** Outgoing frames of an interface that the capture must deliver. */
 interface Promised {
   readonly name: string
   readonly index: number
@@ -60,7 +60,7 @@ async function round(number: number): Promise<{ wrong: string[]; done: Record<st
   const acts = {
     async create() {
       for (const end of world.create()) {
-        // From its first packet: nobody knows of it yet.
+        // Counts from the first packet on, before any capture has processed the event of the new interface.
         if (isWanted(end.name) && end.fresh && random.chance(0.5)) promise(end.name, end.index)
       }
     },
@@ -71,7 +71,7 @@ async function round(number: number): Promise<{ wrong: string[]; done: Record<st
       world.rename()
     },
     async move() {
-      // Some of them in the midst of traffic, so that the ring holds packets from before and after.
+      // Sometimes during traffic, so that the ring holds packets from before and after.
       const names = world.ends.filter(({ home, up }) => home && up).map(({ name }) => name)
       if (names.length > 0 && !traffic.busy) traffic.start(names)
       world.move()
@@ -166,8 +166,8 @@ async function round(number: number): Promise<{ wrong: string[]; done: Record<st
 }
 
 /**
- * The frames that are missing. A packet is judged when it is taken from the ring: where the interface was renamed by
- * then to what is not wanted, it is missing with good reason, and counted.
+ * Describes the frames that are missing. Selection is evaluated when a packet is taken from the ring: if the interface
+ * has an unwanted name by then, the packet is not delivered but counted as unselected, which is correct.
  */
 function broken(promised: readonly Promised[], { capture, left }: Observer): string[] {
   const excused = new Map<number, number>()
@@ -184,7 +184,7 @@ function broken(promised: readonly Promised[], { capture, left }: Observer): str
   })
 }
 
-/** What must be the same after as before. */
+/** Resources that must be the same before and after. */
 async function held() {
   const { threads, rings } = await settle()
   const promiscuity = links().map(({ ifname, promiscuity }) => `${ifname} ${promiscuity}`)
@@ -192,7 +192,7 @@ async function held() {
 }
 
 t.test(`whatever happens: ${seconds} s of it`, async (t) => {
-  await round(0) // sets up what Node keeps
+  await round(0) // allocates what Node keeps for the life of the process
   const before = await held()
   for (let number = 0; number < Math.max(1, Math.round(seconds / roundSeconds) - 1); number++) {
     const { wrong, done, resyncs } = await round(number)

@@ -1,6 +1,6 @@
-// Every stage of a capture's life crossed with its end: reading, recording, sending, changes of the filter and of the
-// address sets are under way while it is stopped, closed or aborted, all at once. Every promise is settled in time, with
-// a value, a CaptureError or the reason of the abort; nothing is left open. And the process may end at any moment.
+// Combines every stage of a capture's life with its end: reads, recordings, sends and changes of the filter and of the
+// address sets are in progress while the capture is stopped, closed or aborted. Every promise is settled in time, with
+// a value, a CaptureError or the reason of the abort; no resource is left open. The process may also exit at any moment.
 //
 // RINGTAP_CHAOS_SEED repeats the decisions of an earlier run.
 import { spawn } from 'node:child_process'
@@ -24,7 +24,7 @@ const folder = new TestFolder(t)
 const reason = new Error('aborted by the test')
 addVeth('eth0', 'far0')
 
-/** One capture from its opening to its end. Returns what ought not to have happened. */
+/** Runs one capture from open to end. Returns a description of each fault. */
 async function live(): Promise<string[]> {
   const wrong: string[] = []
   const pending: Promise<unknown>[] = []
@@ -100,7 +100,7 @@ async function live(): Promise<string[]> {
 }
 
 t.test(`stop, close and abort in the middle of everything (RINGTAP_CHAOS_SEED=${seed})`, async (t) => {
-  await Promise.all(range(0, 6).map(live)) // sets up what Node keeps
+  await Promise.all(range(0, 6).map(live)) // allocates what Node keeps for the life of the process
   const before = await settle()
   const files = descriptors().sort()
   for (let round = 0; round < 40; round++) {

@@ -18,10 +18,10 @@ import { isWanted } from './world.js'
 const manners = ['swift', 'slow', 'hoarding', 'packets', 'two', 'never'] as const
 type Manner = (typeof manners)[number]
 
-/** How a capture ends: closed by whatever means, or stopped, drained and its ledger read. */
+/** How a capture ends: closed or aborted, or stopped, drained and its ledger checked. */
 const ends = ['stop', 'stop', 'stop', 'close', 'abort'] as const
 
-/** Filters that accept what comes by the ports that stand beside them; `undefined` for none. */
+/** Filters, each with the ports whose packets it accepts; `undefined` for no filter. */
 const filters: readonly (readonly [string | undefined, readonly number[]])[] = [
   [undefined, [7, 8, 9]],
   ['udp', [7, 8, 9]],
@@ -34,11 +34,11 @@ function identity({ index, generation }: NetworkInterface): string {
   return `${index} ${generation}`
 }
 
-/** One capture, what consumes it, and what is wrong with what it got. */
+/** A capture, its reader, and the faults found in what it delivered. */
 export class Observer {
-  /** What ought not to be, in words. */
+  /** A description of each fault. */
   readonly wrong: string[] = []
-  /** Numbers of the frames that left each interface, by its index: its name may be another by now. */
+  /** Numbers of the frames sent by each interface, by interface index, since the name may have changed. */
   readonly left = new Map<number, Set<number>>()
   capture: Capture | undefined
   readonly what: string
@@ -49,7 +49,7 @@ export class Observer {
   readonly #end: (typeof ends)[number]
   readonly #abort = new AbortController()
   readonly #seen = new Set<string>()
-  /** Without hotplug: the devices of the time of opening, which stay selected whatever they are called later. */
+  /** Without hotplug: the devices present at open, which stay selected when they are renamed. */
   readonly #first = new Set<string>()
   readonly #filtering: Promise<void>[] = []
   #ports: readonly number[] | undefined
@@ -70,7 +70,7 @@ export class Observer {
     this.#ports = filters.find(([expression]) => expression === options.filter)?.[1]
   }
 
-  /** Anything that the options allow. */
+  /** An observer with random options. */
   static atRandom(random: Random, traffic: Traffic, tables: readonly ('ebpf' | 'classic')[], netns: string): Observer {
     const blockSize = 1 << 18
     const options: CaptureOptions = {
@@ -92,7 +92,7 @@ export class Observer {
     return new Observer(random, traffic, { options, manner: random.pick(manners), end: random.pick(ends) })
   }
 
-  /** One that is to lose nothing, and to see all. */
+  /** An observer whose capture must deliver every packet. */
   static ofAll(random: Random, traffic: Traffic, table: 'ebpf' | 'classic'): Observer {
     const memory = 1 << 25
     const options: CaptureOptions = {
@@ -105,14 +105,14 @@ export class Observer {
     return new Observer(random, traffic, { options, manner: 'swift', end: 'stop' })
   }
 
-  /** Opens the capture; in some cases it is aborted in the midst of that, and `capture` stays undefined. */
+  /** Opens the capture; sometimes it is aborted while opening, in which case `capture` stays undefined. */
   async open(abort = false): Promise<void> {
     const opening = Capture.open({ ...this.#options, signal: this.#abort.signal })
     if (abort) setTimeout(() => this.#abort.abort(), this.#random.between(0, 10))
     try {
       this.capture = await within(opening, `the opening of a ${this.what}`)
     } catch (error) {
-      // Without hotplug there may be nothing to capture.
+      // Without hotplug, opening fails if no interface matches.
       if (this.#abort.signal.aborted || (error as CaptureError).code === 'ERR_NO_INTERFACE') return
       throw error
     }
@@ -122,11 +122,11 @@ export class Observer {
     this.#reading = this.#guard(this.#read(this.capture))
   }
 
-  /** Another filter; now and then a wrong one, and several at once. */
+  /** Changes the filter, sometimes to an invalid one, and sometimes several times in parallel. */
   setFilter(): void {
     const { capture } = this
     if (!capture || this.#ended) return
-    this.#ports = undefined // changes are not awaited: what is in force for which packet is not known
+    this.#ports = undefined // changes are not awaited: which filter applies to which packet is undetermined
     const bad = this.#random.chance(0.2)
     const [expression] = this.#random.pick(filters)
     const done = capture.setFilter(bad ? 'udp port eighty' : expression).then(
@@ -139,7 +139,7 @@ export class Observer {
     this.#filtering.push(done.then(() => {}))
   }
 
-  /** Ends it in its way. */
+  /** Ends the capture in the way chosen for it. */
   async end(): Promise<void> {
     const { capture, what } = this
     this.#ended = true
@@ -157,7 +157,7 @@ export class Observer {
     await within(Promise.all(this.#filtering), `the changes of the filter of a ${what}`)
   }
 
-  /** Only an abort may end an iteration in another way than at its end. */
+  /** Checks that only an abort makes an iteration reject. */
   async #guard(reading: Promise<void>): Promise<void> {
     try {
       await reading
@@ -194,11 +194,11 @@ export class Observer {
     for await (const chunk of capture) this.#takeAll(chunk)
   }
 
-  /** Holds chunks, reads them late and gives them back in any order. */
+  /** Holds chunks, reads them late and releases them in any order. */
   async #hoard(capture: Capture): Promise<void> {
     const held: Chunk[] = []
     for (;;) {
-      // An iterator gives its chunk back when it is asked for the next one: each chunk has its own.
+      // A new iterator for each chunk: an iterator releases its chunk when next() is called again.
       const { value, done } = await capture[Symbol.asyncIterator]().next()
       if (done) break
       held.push(value)
@@ -209,7 +209,7 @@ export class Observer {
       chunk.release()
     }
     for (const chunk of held) {
-      if (chunk.released) continue // by close()
+      if (chunk.released) continue // released by close()
       this.#takeAll(chunk)
       chunk.release()
     }

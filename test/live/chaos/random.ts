@@ -1,4 +1,4 @@
-/** Numbers that look random and come again with the same seed (xorshift32). */
+/** Pseudo-random numbers, the same for the same seed (xorshift32). */
 export class Random {
   #state: number
 
@@ -7,7 +7,7 @@ export class Random {
     this.#state = seed >>> 0 || 1
   }
 
-  /** At least 0, below 1. */
+  /** A number ≥ 0 and < 1. */
   next(): number {
     let x = this.#state
     x ^= x << 13
@@ -17,7 +17,7 @@ export class Random {
     return this.#state / 2 ** 32
   }
 
-  /** A whole number, at least `from` and at most `to`. */
+  /** An integer from `from` to `to`, both included. */
   between(from: number, to: number): number {
     return from + Math.floor(this.next() * (to - from + 1))
   }
@@ -31,13 +31,13 @@ export class Random {
     return of[this.between(0, of.length - 1)] as T
   }
 
-  /** Some of them, at most `most`, in their order. */
+  /** Up to `most` of the elements, in their order. */
   some<T>(of: readonly T[], most: number): T[] {
     const probability = Math.min(1, most / 2 / Math.max(1, of.length))
     return of.filter(() => this.chance(probability)).slice(0, most)
   }
 
-  /** One of the keys, by its weight. */
+  /** One of the keys, with a probability proportional to its weight. */
   weighted<T extends string>(weights: Readonly<Record<T, number>>): T {
     const all = Object.entries(weights) as [T, number][]
     let rest = this.next() * all.reduce((sum, [, weight]) => sum + weight, 0)

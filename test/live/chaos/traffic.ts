@@ -10,7 +10,7 @@ export interface Sending {
   readonly frame: FrameOptions
 }
 
-/** Frames with numbers of their own for the whole test, from processes that may fail as interfaces come and go. */
+/** Sends frames whose numbers are unique in the test. The processes may fail when interfaces are removed. */
 export class Traffic {
   readonly #sendings: Sending[] = []
   readonly #running = new Map<ChildProcess, Promise<void>>()
@@ -27,12 +27,12 @@ export class Traffic {
     return sending
   }
 
-  /** In the background. */
+  /** Starts sending in the background. */
   start(interfaces: readonly string[], namespace?: number): void {
     const { start, count, frame } = this.#sending(this.random.between(100, 4000))
     const rate = this.random.pick([2000, 10_000, 0])
-    // A frame that is refused is not repeated, as taps have seen it (veth_xmit(), drivers/net/veth.c): so none is to be
-    // kept going with, nor in a burst, where sendmmsg(2) does not tell of an error but in the next call.
+    // Taps have already seen a frame that a veth refuses (veth_xmit(), drivers/net/veth.c), so refused frames must not
+    // be sent again: no retries, and no bursts, because sendmmsg(2) reports an error only on the next call.
     const args = ['--interface', interfaces.join(','), '--rate', String(rate), '--burst', '1']
     for (const [name, value] of Object.entries({ start, count, ...frame })) args.push(`--${name}`, String(value))
     const [command, rest] = commandIn(namespace, tool('send'), args)
@@ -49,7 +49,7 @@ export class Traffic {
     )
   }
 
-  /** To an interface that stays as it is meanwhile: every frame is taken. JavaScript stands still. */
+  /** Sends on an interface that does not change meanwhile: every frame is accepted. Blocks the JavaScript thread. */
   exactly(name: string, count: number): Sending {
     const sending = this.#sending(count)
     sendSync({ interface: name, count, start: sending.start, rate: 20_000, ...sending.frame, mayDrop: true })
@@ -64,7 +64,7 @@ export class Traffic {
     await Promise.all(this.#running.values())
   }
 
-  /** What the frame with this number looks like. */
+  /** The options of the frame with this number. */
   frameOf(number: number): FrameOptions | undefined {
     let [low, high] = [0, this.#sendings.length - 1]
     while (low < high) {

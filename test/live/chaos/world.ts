@@ -7,10 +7,10 @@ import type { Random } from './random.js'
 export interface End {
   name: string
   readonly index: number
-  /** In the test's own namespace; else in the other one. */
+  /** In the test's own namespace; otherwise in the other one. */
   home: boolean
   up: boolean
-  /** Nothing but traffic has happened to it since it came, and no device had its index before. */
+  /** Not changed since it was made, and its index was not used before. */
   fresh: boolean
 }
 
@@ -18,17 +18,17 @@ interface Pair {
   readonly ends: readonly [End, End]
 }
 
-/** More at a time are not made. */
+/** Maximum number of pairs at a time. */
 const maxPairs = 40
-/** Devices one round makes at most: a capture's ledger lists the latest 1024 of those that went. */
+/** Maximum number of devices made per round: a capture's ledger lists the latest 1024 removed devices. */
 const maxDevices = 900
 
-/** A name that the captures of this test want. */
+/** Whether the captures of this test select this name. */
 export const isWanted = (name: string): boolean => /^(eth|hot)/.test(name)
 
 /**
- * Veth pairs of two namespaces, to which anything happens: they come, go, get other names, move between the namespaces
- * and are set down and up. Names and indexes are used again soon. The pair `eth0`, `far0` stays as it is.
+ * Veth pairs in two namespaces, which are added, removed, renamed, moved between the namespaces and set down and up.
+ * Names and indexes are reused soon. The pair `eth0`, `far0` is never changed.
  */
 export class World {
   #pairs: Pair[] = []
@@ -41,7 +41,7 @@ export class World {
     private readonly other: HeldNamespace,
   ) {}
 
-  /** Begins a round: {@link maxDevices} more may be made. */
+  /** Begins a round: {@link maxDevices} more devices may be made. */
   newRound(): void {
     this.#made = 0
   }
@@ -50,7 +50,7 @@ export class World {
     return this.#pairs.flatMap(({ ends }) => ends)
   }
 
-  /** Makes some pairs; returns their first ends, which are up and send at once. */
+  /** Makes some pairs and sets them up; returns their first ends, which can send immediately. */
   create(): End[] {
     const created: End[] = []
     const lines: string[] = []
@@ -83,7 +83,7 @@ export class World {
     for (const end of this.random.some(this.ends, 4)) {
       const name = this.#freeName()
       const { home } = end
-      // Kernels before 6.3 rename only what is down.
+      // Before Linux 6.3 only a down interface can be renamed.
       const lines = [`link set dev ${end.name} down`, `link set dev ${end.name} name ${name}`]
       if (end.up) lines.push(`link set dev ${name} up`)
       end.name = name
@@ -92,7 +92,7 @@ export class World {
     }
   }
 
-  /** Moves some to the other namespace or back; some of them at once to and fro. */
+  /** Moves some devices to the other namespace or back; some of them back and forth. */
   move(): void {
     for (const end of this.random.some(this.ends, 4)) {
       this.#move(end)
@@ -114,9 +114,7 @@ export class World {
     }
   }
 
-  /**
-   * Stops this process, and all its threads with it, while more happens to the interfaces than the kernel keeps news of.
-   */
+  /** Stops this process with all its threads while more interface events occur than its netlink sockets can queue. */
   flood(): void {
     const names = this.ends.filter(({ home }) => home).map(({ name }) => name)
     if (names.length === 0) return
@@ -124,7 +122,7 @@ export class World {
       { length: 16_000 },
       (_, i) => `link set dev ${names[i % names.length]} mtu ${1400 + (Math.floor(i / names.length) % 2)}`,
     )
-    // What goes in the middle of it is found out from the list that is read anew.
+    // This removal is among the lost events: it is found when the interface list is read again.
     const [gone] = this.#pairs.filter(({ ends }) => ends.every(({ home }) => home))
     if (gone) {
       lines.push(`link del dev ${gone.ends[0].name}`)
@@ -133,13 +131,13 @@ export class World {
     standStill('ip -batch "$1"', lines)
   }
 
-  /** Waits until the kernel sends what is given to this end: a veth swallows frames for a while after it was set up. */
+  /** Waits until the kernel transmits frames sent on this end: a veth drops frames for a while after it is set up. */
   async sends(end: End): Promise<void> {
     await waitUntil(() => link(end.name).operstate === 'UP', `${end.name} to be up`)
     up(end.name) // the kernel's link watch holds a lock until it is done
   }
 
-  /** Whether frames that this end is given reach the taps. */
+  /** Whether frames sent on this end reach the taps. */
   carries(end: End): boolean {
     const pair = this.#pairs.find(({ ends }) => ends.includes(end))
     return end.home && pair?.ends.every((one) => one.up) === true

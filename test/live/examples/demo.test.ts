@@ -1,4 +1,4 @@
-// npm run demo: it adds up, and leaves nothing behind.
+// npm run demo: its counts add up, and it leaves no processes behind.
 
 import { randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { waitUntil } from '../support/wait.js'
 const mark = randomUUID()
 const demo = (t: Test) => new Example(t, 'demo', [], { RINGTAP_DEMO_TEST: mark })
 
-/** The processes of demos started here, by what is in their environment. */
+/** The demo processes started here, recognised by a variable in their environment. */
 function left(): string[] {
   return readdirSync('/proc').filter((pid) => {
     try {

@@ -1,4 +1,4 @@
-// The programs of examples/, as their users run them, over real traffic.
+// The programs of examples/, run as a user runs them, with real traffic.
 
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -33,7 +33,7 @@ t.test('eth: pattern and filter; lines and ledger agree with what was sent', asy
     t.match(ledgerLine(stdout, 'eth1'), { delivered: 3, bytes: 300 })
     t.match(stdout, new RegExp(`received = ${23 + other} delivered \\+ 0 lost, ring full \\+ 0 lost`))
     t.match(stdout, /eth1 added, captured/)
-    // The other end may have been heard before it was judged (unselected), but none of it is delivered.
+    // Packets of the other end may arrive before it is deselected (unselected), but none of them is delivered.
     t.notMatch(stdout, /far\d ×|far\d (added|up)/)
     del('eth1')
   }
@@ -79,7 +79,7 @@ t.test('top-talkers: bytes by pair, over Ethernet, VLAN and raw IP', async (t) =
   const { code, stdout, stderr } = await program.stop()
   t.equal(code, 0)
   t.equal(stderr, '')
-  // On the way out the tag may or may not be among the bytes still.
+  // On outgoing packets the tag may still be in the bytes.
   const { packets, bytes } = talk(stdout)
   t.equal(packets, tun ? 30 : 20)
   const least = 10 * 1000 + 10 * 196 + (tun ? 3000 : 0)
@@ -103,7 +103,7 @@ t.test('top-talkers: bytes by pair, over Ethernet, VLAN and raw IP', async (t) =
   t.equal(pairOf('', 1), undefined)
 })
 
-/** The sum over the seconds of the one pair that the sender's frames have. */
+/** Sums packets and bytes over all seconds for the one address pair of the sender's frames. */
 function talk(stdout: string): { packets: number; bytes: number } {
   const sum = { packets: 0, bytes: 0 }
   for (const line of stdout.matchAll(/^ +([\d,]+) +([\d,]+) {2}198\.18\.0\.1 > 198\.18\.0\.2$/gm)) {

@@ -1,4 +1,4 @@
-// examples/sensor.ts: every setting does what it says.
+// examples/sensor.ts: every setting has its documented effect.
 
 import { chunksIn, Example, ledgerLine, packetsIn, type Test } from '../support/example.js'
 import t from '../support/live.js'
@@ -15,7 +15,7 @@ async function sensor(t: Test, settings: Record<string, string>): Promise<Exampl
   return program
 }
 
-/** What the sensor has printed when it has seen as many packets as are expected, and has been told to stop. */
+/** Stops the sensor when it has seen as many packets as expected, and returns its output. */
 async function after(program: Example, expected: number, signal: NodeJS.Signals = 'SIGTERM') {
   await program.said((stdout) => packetsIn(stdout).length >= expected)
   return program.stop(signal)
@@ -82,7 +82,7 @@ for (const { name, settings, seen } of cases) {
     await send({ interface: 'eth7', count })
     await send({ interface: 'wan0', count })
     await send({ interface: 'lo', count })
-    // Without a filter, those with the other port come on top where eth0 is captured.
+    // Without a filter, the packets to the other port are captured as well, if eth0 is captured.
     const more =
       'BPF' in settings ? [] : seen.filter((one) => /^p?eth0 /.test(one)).map((one) => one.replace(/(\d)$/, '10$1'))
     const expected = [...seen, ...more].sort()

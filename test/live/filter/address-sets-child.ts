@@ -1,4 +1,4 @@
-/** Opens a capture on eth0 that excludes so many addresses, and prints as JSON how that went. */
+/** Opens a capture on eth0 that excludes a given number of addresses, and prints the result as JSON. */
 import { Capture, CaptureError } from 'ringtap'
 
 const count = Number(process.argv[2])

@@ -16,7 +16,7 @@ addVeth('eth0', 'far0')
 const addresses4 = ['10.0.0.1', '10.0.0.2', '10.0.1.1', '10.255.255.255', '11.0.0.0', '192.168.7.7', '255.255.255.255']
 const addresses6 = ['2001:db8::1', '2001:db8::2', '2001:db8:0:1::1', '2001:db9::1', 'fe80::1', '::1', '8000::']
 
-/** Every pair of neighbours in the lists, in every shape; numbered from `start`. */
+/** Packets with every pair of adjacent addresses in the lists, in every shape; numbered from `start`. */
 function packets({ raw = false, start = 0, tagged = true } = {}): Addressed[] {
   const all: Addressed[] = []
   const add = (from: string, to: string, options = {}) =>
@@ -78,7 +78,7 @@ for (const { table, skip } of tables) {
   t.test(`exactly the packets of the sets pass, ${table}`, { skip }, async (t) => {
     const all = packets()
     for (const set of sets) {
-      // The sender has all tags in the bytes; for the receiver the kernel has taken the outer one out.
+      // On the sender all tags are in the bytes; on the receiver the kernel has removed the outer one.
       for (const name of ['eth0', 'far0']) {
         const { packets: seen, stats } = await captureDuring(
           { ...options(set), interfaces: name, ring: { table } },
@@ -93,7 +93,7 @@ for (const { table, skip } of tables) {
   })
 
   t.test(`as tcpdump with the same said in its words, ${table}`, { skip }, async (t) => {
-    // tcpdump looks for no address behind a tag in the bytes.
+    // tcpdump does not match addresses behind a tag in the bytes.
     const all = packets({ tagged: false })
     const terms = (set: readonly string[]) =>
       set.map((one) => `${one.includes('/') ? 'net' : 'host'} ${one}`).join(' or ')
@@ -107,7 +107,7 @@ for (const { table, skip } of tables) {
         replaySync('eth0', all),
       )
       const theirs = numbersOf(await witness.stop())
-      // A packet too short for its addresses is refused by tcpdump, whatever is asked.
+      // tcpdump rejects a packet too short to hold its addresses, whatever the filter.
       const short = all.at(-1)?.number
       t.same(
         numbersOf(seen).filter((number) => number !== short),
@@ -147,7 +147,7 @@ for (const { table, skip } of tables) {
       t.same(numbersOf(seen), wanted(all, set), named(set))
       t.same(imbalances(stats), [])
     }
-    // What comes in on it.
+    // Packets received on the tun device.
     for (const [set, count] of [
       [{ excludeHosts: '198.18.0.2' }, 0],
       [{ excludeHosts: '198.18.0.3' }, 20],
@@ -163,7 +163,7 @@ for (const { table, skip } of tables) {
 
   t.test(`an interface that comes while sets are in force, ${table}`, { skip: skip || noTun }, async (t) => {
     for (const set of sets) {
-      // The first packets are there before anyone has told the kernel what the new device is.
+      // The first packets arrive before the new device's link type is in the kernel's table.
       const ethernet = packets()
       const raw = packets({ raw: true, start: 1000 })
       const { packets: seen, stats } = await captureDuring(

@@ -32,7 +32,7 @@ function peer(at: string, ...args: string[]): ChildProcess {
   return spawn(command, rest, { stdio: ['ignore', 'pipe', 'inherit'] })
 }
 
-/** Sends `bytes` over TCP; answers when both ends are gone. */
+/** Sends `bytes` over TCP; resolves when both ends have exited. */
 async function transfer(from: string, to: string, address: string): Promise<number> {
   const receiver = peer(to, 'receive', '7000')
   const gone = [once(receiver, 'exit')]
@@ -49,7 +49,7 @@ for (const { table, skip } of tables) {
     { from: 'va', to: 'vb', address: '10.0.0.2', first: ['va in', 'vb in'], again: [] },
     { from: 'host', to: 'va', address: '10.0.0.1', first: ['br0 out', 'va in'], again: [] },
     { from: 'va', to: 'host', address: '10.0.0.254', first: ['va in', 'br0 out'], again: [] },
-    // The classic mode knows no routed packet again.
+    // The classic mode does not recognise a routed packet as a duplicate.
     { from: 'va', to: 'up0', address: '10.0.1.4', first: ['va in', 'up0 in'], again: ['up0 out', 'br0 out'] },
   ]) {
     t.test(`merged TCP segments from ${from} to ${to}, ${table}`, { skip }, async (t) => {
@@ -68,7 +68,7 @@ for (const { table, skip } of tables) {
         }
       })()
       t.equal(await within(transfer(from, to, address), 'the transfer', 60_000), bytes)
-      // The last words of the connection may be on their way still.
+      // The last segments of the connection may still be on their way.
       await waitUntilStable(() => capture.stats().received, 'the connection')
       await capture.stop()
       await reading

@@ -22,10 +22,11 @@ const [ebpf] = tables.filter(({ table }) => table === 'ebpf')
 const table = 'ebpf'
 const skip = ebpf?.skip ?? false
 
-/** The copy for the host, of what came in on a port that is not captured. */
+/** The copy for the host itself of a packet received on a bridge port that is not captured. */
 const flooded = ({ number, at }: Sighting) => wayOf(number).endsWith('cast from a port') && at === 'br0 in'
 
-// Where the first device is not captured, the first that is counts. Every exception is one that the option's text names.
+// If the first device on the way is not captured, the first captured one delivers. The exceptions are those documented
+// with the option.
 for (const [selected, exceptions] of [
   [['br0'], () => false],
   [['va'], () => false],
@@ -35,7 +36,7 @@ for (const [selected, exceptions] of [
   [['va', 'vb', 'vc', 'eth0', 'up0', 'up1'], ({ number }) => wayOf(number).endsWith('cast from the host')],
   [['vb', 'vc', 'up0'], ({ number }) => floods.includes(wayOf(number))],
   [['vb', 'br0'], flooded],
-  // br0 is not captured, and not all of its ports are: where it came from is not known once it is routed.
+  // br0 and some of its ports are not captured: the origin of a packet is unknown once it has been routed.
   [['va', 'up0'], ({ number, at }) => wayOf(number) === 'routed from a port' && at === 'up0 out'],
   [['p1'], () => false],
 ] as [string[], (sighting: Sighting) => boolean][]) {
@@ -72,7 +73,7 @@ t.test('directions', { skip }, async (t) => {
     const { sightings, runs } = await watch([{ direction, ring: { table }, dedupe: true }], goAllWays)
     const [once] = runs as [Run]
     const those = sightings.filter(({ at }) => at.endsWith(` ${direction}`))
-    // Which of the copies of a flood is the first, nobody knows.
+    // Which copy of a flooded packet comes first is undetermined.
     const copies = ({ number, at }: Sighting) =>
       direction === 'out' && / from a port/.test(wayOf(number)) && at !== 'up0 out'
     t.strictSame(keysOf(once.packets), firstOf(those, interfaces, copies), direction)
@@ -82,11 +83,11 @@ t.test('directions', { skip }, async (t) => {
 })
 
 t.test('a packet that only a later sighting of satisfies the filter', { skip }, async (t) => {
-  // What was routed has one hop less to live.
+  // Routing decrements the TTL.
   for (const [filter, fits] of [
     ['ip[8] = 63', ({ number, at }) => wayOf(number).startsWith('routed') && at.endsWith('out')],
     ['outbound', ({ at }) => at.endsWith('out')],
-    // The other end of a pair is one whatever the filter says.
+    // The other end of a pair counts as a duplicate whatever the filter.
     ['inbound', ({ at }) => at.endsWith('in') && at !== 'p1 in'],
   ] as [string, (sighting: Sighting) => boolean][]) {
     const { sightings, runs } = await watch([{ filter, ring: { table }, dedupe: true }], goAllWays)
@@ -106,7 +107,7 @@ for (const { table, skip } of tables) {
     const behind = await addNamespace()
     t.teardown(() => behind.close())
     const events: string[] = []
-    // What is sent in the first moments may be delivered twice, but is never lost.
+    // Packets sent in the first moments may be delivered twice, but are never lost.
     const early: number[] = []
     const options: CaptureOptions = { interfaces: { hotplug: true }, ring: { table }, dedupe: true }
     const { sightings, runs } = await watch([options], async ([capture]) => {
@@ -132,7 +133,7 @@ for (const { table, skip } of tables) {
       send(200, host.mac['br0 here'])
       sendSync({ interface: 'br0', start: 300, count: 10, destination: '02:00:00:00:20:01' })
       await host.go('broadcast from a port', 400, 10)
-      // The classic mode is judged as blocks are taken: these must not wait for that when the port leaves.
+      // The classic mode decides when it takes a block: all blocks must be taken before the port leaves the bridge.
       const passed = () => (capture?.stats().received ?? 0) + (capture?.stats().duplicates ?? 0)
       await waitUntilStable(passed, 'the packets so far')
       ipBatch(['link set dev late nomaster'])
@@ -161,7 +162,7 @@ for (const { table, skip } of tables) {
 }
 
 t.test('a port that is not captured comes to a captured bridge', { skip }, async (t) => {
-  // No hot-plug: what comes in there is first seen at the bridge, from the first packet on.
+  // Without hotplug: packets received on the new port are first seen at the bridge, from the first packet on.
   const late = await addNamespace()
   t.teardown(() => late.close())
   for (const { table } of tables) {

@@ -18,7 +18,7 @@ async function goAllWays(): Promise<void> {
 }
 
 for (const { table, skip } of tables) {
-  // Both forms know bridges; only eBPF knows what was routed.
+  // Both modes recognise bridged packets; only eBPF recognises routed packets.
   const twice = (way: Way) => table === 'classic' && way.startsWith('routed')
   const routed = ({ number, at }: Sighting) => twice(wayOf(number)) && /^(br0|up\d) out/.test(at)
 
@@ -80,7 +80,7 @@ for (const { table, skip } of tables) {
       for (let i = 0; i < 3; i++) {
         for (const way of all) await host.go(way, startOf(way), 5)
       }
-      // And without anything in between: 3 times each, 5 numbers.
+      // Without other traffic in between: 5 numbers, 3 times each.
       for (let i = 0; i < 3; i++) await host.go('port to host', 500, 5)
     })
     const [once] = runs as [Run]

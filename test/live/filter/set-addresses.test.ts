@@ -17,7 +17,7 @@ addVeth('eth0', 'far0')
 const from = (sources: readonly string[], start: number, count: number) =>
   Array.from({ length: count }, (_, i) => addressed(start + i, sources[i % sources.length] as string, '172.16.0.1'))
 
-/** `count` addresses without a pattern, the same each time. */
+/** `count` addresses without a pattern, the same on each call. */
 const scattered = (count: number) =>
   Array.from({ length: count }, (_, i) => {
     const bits = Math.imul(i, 0x9e3779b1) >>> 0
@@ -33,7 +33,7 @@ for (const { table, skip } of tables) {
     const reading = (async () => {
       for await (const chunk of capture) chunk.forEach((packet) => seen.push(numberOf(packet.data) as number))
     })()
-    // Sets that all let these packets pass.
+    // Sets that all accept these packets.
     const some = scattered(500)
     const sets = [
       { exclude: some, include: [] },
@@ -75,10 +75,10 @@ for (const { table, skip } of tables) {
   })
 
   t.test(`at speed between sets that do not agree, ${table}`, { skip }, async (t) => {
-    // Two sources in turn. After a change has resolved, not one packet of the excluded one is delivered.
+    // Two alternating sources. After a change has resolved, no packet of the excluded source is delivered.
     const sources = ['10.0.0.1', '10.0.0.2']
     await using capture = await Capture.open({ interfaces: 'eth0', ring: { table } })
-    let excluded: number | undefined // the parity of the packets that must not come
+    let excluded: number | undefined // the parity of the packets that must not be delivered
     let wrong = 0
     const counts = [0, 0]
     const reading = (async () => {
@@ -97,7 +97,7 @@ for (const { table, skip } of tables) {
       await capture.setHosts(round < 3 ? { exclude: sources[now] } : { exclude: [], include: sources[1 - now] })
       excluded = now
       replaySync('eth0', frames)
-      // What is not taken in time is held to the next set.
+      // The next set would also be applied to packets not yet taken from the ring.
       const all = 10_000 * (round + 1)
       await waitUntil(
         () => wrong > 0 || (counts[0] as number) + (counts[1] as number) >= all,
@@ -152,7 +152,7 @@ for (const { table, skip } of tables) {
     const traffic = async () => {
       replaySync('eth0', from(['10.0.0.1', '10.0.0.2', '11.0.0.1'], start, 3))
       sendSync({ interface: 'eth0', count: 1, port: 7, start: start + 3 })
-      // The last one always passes, but in the end.
+      // The last packet of each group always passes, except in the last group.
       const last = start === 50 ? 52 : start + 3
       await waitUntil(
         () => seen.includes(last),
@@ -247,7 +247,7 @@ t.test('no map outlives its set', { skip: ebpf?.skip ?? false }, async (t) => {
       try {
         return readlinkSync(`/proc/self/fd/${fd}`).includes('bpf-map')
       } catch {
-        return false // the descriptor of the listing itself
+        return false // the descriptor of the directory being read
       }
     }).length
   const before = maps()
@@ -285,13 +285,13 @@ t.test('too many for a program', async (t) => {
 })
 
 const script = fileURLToPath(new URL('address-sets-child.js', import.meta.url))
-// Without what tap adds to the environment of every child: another user may not write where its reports go.
+// Without the variables tap adds for every child: another user may not be allowed to write where tap's reports go.
 const node = ['env', '-i', `PATH=${process.env['PATH']}`, process.execPath]
 const rawAlone = ['--reuid=65534', '--regid=65534', '--clear-groups'].concat(
   ['--inh-caps', '--ambient-caps'].map((option) => `${option}=-all,+net_raw`),
 )
 
-/** Why no other user can be given CAP_NET_RAW here, or false. */
+/** Why another user cannot be given CAP_NET_RAW here, or false. */
 function unable(): string | false {
   const probe = ['-e', `require('fs').readFileSync(${JSON.stringify(script)})`]
   const { status, stderr, error } = spawnSync('setpriv', [...rawAlone, ...node, ...probe], { encoding: 'utf8' })

@@ -16,7 +16,7 @@ for (const { way, options, skip } of ways) {
     const reading = (async () => {
       for await (const chunk of capture) chunk.forEach((packet) => seen.push(sequenceOf(packet.data) as number))
     })()
-    // Filters that all accept the same packets, in many forms.
+    // Filters that accept the same packets, in many forms.
     const filters = [
       'udp port 7',
       'ip',

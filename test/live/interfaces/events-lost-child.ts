@@ -1,4 +1,4 @@
-/** A program that captures on `hot…` and answers each message of its parent with all that it knows. */
+/** Captures on `hot…` and answers each message of its parent with its interfaces, events and statistics. */
 import { Capture } from 'ringtap'
 import { sequenceOf } from '../support/send.js'
 

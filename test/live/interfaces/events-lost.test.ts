@@ -37,7 +37,7 @@ t.test('news of interfaces is lost in the kernel: a program that stood still for
   await waitUntil(() => stopped(child.pid as number), 'it to stand still')
   const names = addVeths(100, 'hot', 'away').map(({ name }) => name)
   await send({ interface: names, count: 100 * 5, rate: 20_000 })
-  // Far more news than its socket holds; what follows is lost to it.
+  // Far more events than its socket buffer holds; the events after that are lost.
   ipBatch(
     Array.from({ length: 20_000 }, (_, i) => `link set dev hot${i % 100} mtu ${1400 + (Math.floor(i / 100) % 2)}`),
   )
@@ -64,7 +64,7 @@ t.test('news of interfaces is lost in the kernel: a program that stood still for
     [],
     "the devices' own losses are known all the same",
   )
-  // Events lead from one state to the next, whatever was lost.
+  // Applying the events in order must give a consistent state, whatever was lost.
   const state = new Set<string>()
   for (const event of report.events) {
     const [type, name, index] = event.split(' ')

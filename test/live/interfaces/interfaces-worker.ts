@@ -1,4 +1,4 @@
-// A worker that goes on until it is terminated: watches, or lists ('list') or opens and closes ('open') without end.
+// A worker that watches, lists ('list') or opens and closes ('open') repeatedly until it is terminated.
 import { parentPort } from 'node:worker_threads'
 import { listInterfaces, watchInterfaces } from 'ringtap'
 

@@ -18,7 +18,8 @@ import { patience, waitUntil, waitUntilStable } from '../support/wait.js'
 
 t.setTimeout(120_000 * patience)
 
-// The harness has IPv6 off; here its addresses are wanted. But none that nobody gave: link-local ones come some time after the carrier, maybe between a list and its witness.
+// The harness disables IPv6; these tests need its addresses. Automatic link-local addresses stay off: they are added
+// some time after the carrier comes up, possibly between a list and the witness's.
 writeFileSync('/proc/sys/net/ipv6/conf/default/disable_ipv6', '0')
 writeFileSync('/proc/sys/net/ipv6/conf/default/addr_gen_mode', '1')
 
@@ -55,10 +56,10 @@ interface IpLink {
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-/** What `ip` says, in our words: the independent witness. */
+/** The output of `ip`, converted to the library's terms: the independent witness. */
 function witness(): object[] {
   const links = JSON.parse(ip('-j', '-d', 'addr')) as Partial<IpLink>[]
-  // ip leaves empty objects behind for what its filter dropped.
+  // ip prints an empty object for each interface that its filter removed.
   const all = links.filter((link): link is IpLink => link.ifindex !== undefined)
   const indexOf = (name: string | undefined): number | undefined => all.find((link) => link.ifname === name)?.ifindex
   return all
@@ -105,7 +106,7 @@ function seen(list: NetworkInterface[]): object[] {
   }))
 }
 
-/** Reads events up to and including the first that fits. */
+/** Reads events up to and including the first that matches. */
 async function until(
   events: AsyncIterator<InterfaceEvent, undefined>,
   fits: (event: InterfaceEvent) => boolean,
@@ -120,7 +121,7 @@ async function until(
 }
 
 let markers = 0
-/** All events of what was done before: a bridge made now is the last of them. */
+/** Returns all events of earlier changes: makes a bridge, and reads up to its event. */
 async function settle(watcher: InterfaceWatcher): Promise<InterfaceEvent[]> {
   const name = `marker${markers++}`
   ip('link', 'add', name, 'type', 'bridge')
@@ -135,7 +136,7 @@ function summary(events: InterfaceEvent[]): string[] {
   return events.map((event) => `${event.type} ${event.interface.name}`)
 }
 
-/** Another network namespace, as long as the process lives. */
+/** Another network namespace, which exists as long as the process lives. */
 async function otherNamespace(): Promise<ChildProcess & { pid: number }> {
   const child = spawn('unshare', ['-n', 'sh', '-c', 'echo ready; exec sleep 600'], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -153,12 +154,12 @@ async function end(child: ChildProcess): Promise<void> {
 const descriptors = (): number => readdirSync('/proc/self/fd').length
 const threads = (): number => readdirSync('/proc/self/task').length
 
-/** What the process holds; a thread that has been joined is listed for a moment still. */
+/** Resources of the process. A joined thread remains listed for a moment, hence the wait. */
 function held(): Promise<{ descriptors: number; threads: number }> {
   return waitUntilStable(() => ({ descriptors: descriptors(), threads: threads() }), 'descriptors and threads')
 }
 
-/** Of each event that has a state before: what differs from it. */
+/** The `changes` of each event that has them. */
 function changesOf(events: readonly InterfaceEvent[]): string[][] {
   return events.flatMap((event) => ('changes' in event ? [[...event.changes]] : []))
 }
@@ -241,7 +242,7 @@ t.test('life of a veth', async (t) => {
   ip('link', 'set', 'w0', 'address', '02:00:00:00:00:77')
   t.strictSame(changesOf(await settle(watcher)), [['address']])
   ip('link', 'property', 'add', 'dev', 'v1', 'altname', 'other')
-  ip('link', 'set', 'v1', 'mtu', '1300') // altnames of a device that is down are told with the next news
+  ip('link', 'set', 'v1', 'mtu', '1300') // altnames of a down device are reported with the next event
   t.same([...new Set(changesOf(await settle(watcher)).flat())].sort(), ['alternativeNames', 'mtu'])
   ip('address', 'add', '192.0.2.7/24', 'dev', 'w0')
   t.strictSame(changesOf(await settle(watcher)), [['addresses']])
@@ -268,7 +269,7 @@ t.test('life of a veth', async (t) => {
   t.strictSame(summary(events), ['changed w0'])
   t.strictSame(events[0]?.interface.addresses, [])
 
-  // The kernel tells of alternative names only while the device is up.
+  // The kernel reports alternative names only while the device is up.
   ip('link', 'property', 'add', 'dev', 'w0', 'altname', 'another-name')
   ip('link', 'set', 'w0', 'up')
   await settle(watcher)
@@ -352,7 +353,7 @@ function tidy(): void {
   ip('link', 'del', 'group', '7')
 }
 
-/** How many messages the kernel had to drop for sockets that subscribe to what a watcher subscribes to. */
+/** Messages dropped by the kernel for sockets in the same multicast groups as a watcher. */
 function drops(): number {
   return readFileSync('/proc/net/netlink', 'utf8')
     .split('\n')
@@ -386,7 +387,7 @@ for (const [what, options] of Object.entries({
     const start = watcher.interfaces
     churn()
     if ('receiveBuffer' in options) {
-      // News of a whole group come faster than anyone can read them.
+      // Events of a whole group are generated faster than any process can read them.
       while (drops() === 0) batch(['link set group 7 down', 'link set group 7 up'])
     }
     const events = await settle(watcher)
@@ -519,7 +520,7 @@ t.test('a worker is terminated while it watches', async (t) => {
     if (i % 2 === 0) ip('link', 'del', 'w0')
     await stopped
   }
-  // In the middle of anything: listing, opening, closing, turning events into objects.
+  // Terminate at any point: listing, opening, closing, converting events to objects.
   for (let i = 0; i < 30; i++) {
     const worker = new Worker(file, { execArgv: [], argv: [i % 2 === 0 ? 'list' : 'open'] })
     await once(worker, 'message')

@@ -1,5 +1,5 @@
-// Names of interfaces are bytes: the kernel refuses only `/`, `:` and white space. Whoever may make devices in a
-// namespace chooses them, and moves them wherever they may.
+// Interface names are byte strings: the kernel rejects only `/`, `:` and white space. Any user who may make devices in
+// a namespace chooses their names, and may move them to other namespaces.
 import { execFileSync } from 'node:child_process'
 import { inspect } from 'node:util'
 import { Capture, type CaptureError, explainSelection, inject, listInterfaces, openFile } from 'ringtap'
@@ -34,8 +34,8 @@ t.test('interfaces with any name come from another namespace', async (t) => {
     up(name)
   }
   up(peers)
-  // A veth swallows frames for a while after it was set up; the kernel's link watch holds a lock until it is done.
-  // Not by `ip -json`, which does not escape control characters.
+  // A veth drops frames for a while after it is set up; the kernel's link watch holds a lock until it is done.
+  // Not checked with `ip -json`, which does not escape control characters.
   await waitUntil(() => listInterfaces().every(({ running }) => running), 'all to be up')
   up(peers)
   await waitUntil(

@@ -1,4 +1,4 @@
-/** Tries everything that makes a thread, first where none can be made, and then again. Prints as JSON how that went. */
+/** Tries every call that makes a thread, first with none allowed, then with threads. Prints the results as JSON. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
@@ -23,7 +23,7 @@ const interfaces = 'eth0'
 const ring = { memory: 8 << 20 }
 
 const capture = await Capture.open({ interfaces, ring })
-// libpcap's optimiser gets a thread with a large stack from some length on.
+// Filters longer than a certain length are optimised in a thread with a large stack.
 const long = `port 53${' '.repeat(2048)}`
 
 const attempts: Record<string, () => unknown> = {
@@ -59,21 +59,21 @@ async function tryAll(): Promise<object> {
   return results
 }
 
-/** What the descriptors are of, without the numbers that tell one socket from another. */
+/** The types of the open descriptors, without the inode numbers that differ between sockets. */
 function descriptors(): string[] {
   const names = readdirSync('/proc/self/fd').flatMap((number) => {
     try {
       return [readlinkSync(`/proc/self/fd/${number}`).replace(/\d+| \(deleted\)/g, '')]
     } catch {
-      return [] // that of the listing itself
+      return [] // the descriptor of the directory being read
     }
   })
   return names.sort()
 }
 
 /**
- * Sets the soft limit of threads of this process: at once, or when the function returned is called, which may be when no
- * further process can be made.
+ * Sets the soft limit of threads of this process: now, or when the returned function is called, which works even when
+ * no further process can be made.
  */
 function limit(threads: string): () => Promise<void> {
   const command = `read line && exec prlimit --pid ${process.pid} --nproc=${threads}:`
@@ -86,7 +86,7 @@ function limit(threads: string): () => Promise<void> {
   }
 }
 
-// libuv makes the threads of its pool when they are first needed, and aborts where it cannot.
+// libuv makes the threads of its pool on first use, and aborts if that fails.
 await Promise.all(Array.from({ length: 16 }, () => stat('/')))
 const usual = /^Max processes +(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? ''
 const forbid = limit('1')

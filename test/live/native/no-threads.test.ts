@@ -15,7 +15,7 @@ writeFileSync(folder.file('input.pcap'), pcap([{ time: 0n, data: Buffer.alloc(60
 
 const script = fileURLToPath(new URL('no-threads-child.js', import.meta.url))
 
-/** Of root the kernel takes no account of RLIMIT_NPROC. */
+/** RLIMIT_NPROC does not apply to root. */
 const user =
   process.getuid?.() === 0
     ? ['--reuid=65534', '--regid=65534', '--clear-groups', '--inh-caps=-all,+net_raw', '--ambient-caps=-all,+net_raw']
@@ -38,7 +38,7 @@ t.test('where no thread can be made, everything that needs one says so and leave
   t.same(after, before, 'descriptors')
   t.same(files, ['input.pcap'], 'files')
 
-  // To enter a namespace takes CAP_SYS_ADMIN, and with that RLIMIT_NPROC would not count either.
+  // Entering a namespace needs CAP_SYS_ADMIN, with which RLIMIT_NPROC would not apply.
   const denied = { code: 'ERR_PERMISSION', syscall: 'setns', errno: 1 }
   const isDenied = (what: string) => user.length > 0 && /netns|listInterfaces/.test(what)
   t.same(allowed, Object.fromEntries(attempts.map((what) => [what, isDenied(what) ? denied : 'done'])))

@@ -1,6 +1,6 @@
 /**
- * Starts workers that call one entry point of the library without end, and terminates each at a random moment of its
- * first 40 ms. Prints what this process holds before and after.
+ * Starts workers that call one entry point of the library repeatedly, and terminates each at a random moment of its
+ * first 40 ms. Prints the resources of this process before and after.
  */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -21,7 +21,7 @@ async function terminate(round: number): Promise<void> {
   await worker.terminate()
 }
 
-/** Two workers at a time. */
+/** Runs two workers at a time. */
 async function run(from: number, to: number): Promise<void> {
   let next = from
   const lane = async () => {
@@ -30,7 +30,7 @@ async function run(from: number, to: number): Promise<void> {
   await Promise.all([lane(), lane()])
 }
 
-await run(0, 2) // libuv's pool and the like
+await run(0, 2) // starts libuv's thread pool and the like
 const before = { ...(await settle()), open: descriptors().sort() }
 await run(2, 2 + Number(rounds))
 const after = { ...(await settle()), open: descriptors().sort() }

@@ -6,7 +6,7 @@ import { TestFolder } from '../../helpers/test-folder.js'
 import t from '../support/live.js'
 import { addVeth } from '../support/network.js'
 
-/** Terminations of each entry point. */
+/** Number of terminations per entry point. */
 const rounds = Number(process.env['RINGTAP_TERMINATIONS'] ?? 4)
 
 t.setTimeout(0)
@@ -42,7 +42,7 @@ for (const entry of [
     t.equal(stderr, '')
     if (!t.equal(error, null)) return
     const { before, after } = JSON.parse(stdout)
-    // A file that Node's own fs.promises.open() is opening when its worker ends stays open, whoever called it.
+    // If a worker ends during Node's own fs.promises.open(), the file stays open. That is not a leak of the library.
     const own = (open: string[]) => open.filter((path) => !path.endsWith('input.pcap'))
     t.same(own(after.open), own(before.open), 'descriptors')
     t.equal(after.threads, before.threads, 'threads')

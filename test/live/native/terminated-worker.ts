@@ -1,4 +1,4 @@
-/** Calls one entry point of the library again and again, until it is terminated or there is too much of it. */
+/** Calls one entry point of the library repeatedly, until it is terminated or reaches a limit. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { Capture, convertFiles, Injector, openFile, replay, SavefileWriter, watchInterfaces } from 'ringtap'
 

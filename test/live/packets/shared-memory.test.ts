@@ -52,7 +52,7 @@ for (const backend of ['ring', 'pcap'] as const) {
   }
 }
 
-/** The memory in another ArrayBuffer, which leaves this one empty: as a program may do it that does not want to copy. */
+/** Transfers the memory to another ArrayBuffer and detaches this one, as a program does that avoids copies. */
 function move(buffer: ArrayBufferLike): ArrayBuffer {
   const { transfer } = buffer as { transfer?: () => ArrayBuffer }
   return transfer
@@ -68,7 +68,7 @@ t.test('memory that was moved to another ArrayBuffer stays for as long as that i
   const iterator = file[Symbol.asyncIterator]()
   let read = 0
   let held: { moved: ArrayBuffer; bytes: Buffer }[] = []
-  /** The next chunk, of which the memory is moved away. */
+  /** Reads the next chunk and transfers its memory. */
   const take = async () => {
     const { value: chunk, done } = await iterator.next()
     if (done) return false
@@ -79,11 +79,11 @@ t.test('memory that was moved to another ArrayBuffer stays for as long as that i
     return true
   }
   const intact = () => held.every(({ moved, bytes }) => bytes.equals(new Uint8Array(moved)))
-  // The file has memory for two chunks.
+  // The file's memory limit allows two chunks.
   t.ok((await take()) && (await take()))
   const third = take()
   t.ok(intact())
-  // Each is given back with the last ArrayBuffer that has it.
+  // A chunk's memory is released with the last ArrayBuffer that owns it.
   held = []
   await collectGarbage()
   t.ok(await within(third, 'a chunk that was given back'))
@@ -108,7 +108,7 @@ t.test('the same with the memory of a ring', async (t) => {
   const bytes = Buffer.from(new Uint8Array(packet?.data.buffer as ArrayBuffer))
   const moved = move(packet?.data.buffer as ArrayBuffer)
   const isIntact = () => bytes.equals(new Uint8Array(moved))
-  // Several times round the ring.
+  // Enough to fill the ring several times.
   await send({ interface: 'eth0', count: 30_000, size: 1000, rate: 60_000 })
   t.ok(isIntact())
   await capture.close()

@@ -1,6 +1,6 @@
 /**
- * A program that records eth0 on a disk of its own of 1 MiB, in a mount namespace of its own: what becomes of the
- * recording, and what is on the disk then.
+ * Records eth0 to a 1 MiB file system in its own mount namespace. Reports how the recording ended, and what is on the
+ * file system afterwards.
  */
 import { cpSync, readdirSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -26,10 +26,10 @@ const rejected = await recording.stop().then(
   () => undefined,
   (error: CaptureError) => error.code,
 )
-// The kernel counts a packet as it arrives, the table as its block is handed over, which may be a block timeout later.
+// The kernel counts a packet on arrival, the ledger when its block is handed over, up to a block timeout later.
 const taken = ({ delivered, droppedByRecorder, queued } = capture.stats()) => delivered + droppedByRecorder + queued
 if (!remove) await waitUntil(() => taken() >= capture.stats().received, 'every packet taken from the ring')
-// The capture goes on: what comes now is JavaScript's again.
+// The capture continues: from now on packets are delivered to JavaScript again.
 const before = capture.stats()
 await send({ interface: 'eth0', count: 5 })
 await capture.stop()

@@ -1,4 +1,4 @@
-/** A program that records eth0 with rotation until it is killed: says when it begins, and when it has written packets. */
+/** Records eth0 with rotation until it is killed; reports when it begins, and when it has written packets. */
 import { Capture } from 'ringtap'
 import { waitUntil } from '../support/wait.js'
 

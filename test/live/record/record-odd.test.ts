@@ -1,4 +1,4 @@
-/** Recording several rings, devices of other kinds, and what becomes of it when the ground is taken from under it. */
+/** Recordings of several rings and of other kinds of devices, and recordings whose folder is moved or worker ends. */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
@@ -64,7 +64,7 @@ t.test('a device with a link type of its own: a netfilter log group', async (t) 
       { path, format },
       async (capture) => {
         await datagrams(0, 500)
-        // Of each an answer of ICMP, which has the datagram in it; the kernel keeps what it logs for up to a second.
+        // Each datagram causes an ICMP reply, which quotes it; the kernel buffers logged packets for up to a second.
         await waitUntil(
           () => capture.stats().received === 1000,
           'the packets',

@@ -22,7 +22,7 @@ const options = {
   overflow: { memory: 4 << 20 },
 } as const
 
-/** Frames of 1000 bytes that take 3 of the 12 blocks that the capture's thread keeps free. */
+/** Number of 1000-byte frames that take 3 of the 12 blocks the capture thread keeps free. */
 const step = 700
 
 const cases = backends.flatMap((backend) => [true, false].map((reading) => ({ backend, reading })))
@@ -43,7 +43,7 @@ for (const { backend, reading } of cases) {
     await sendInSteps(capture, { interface: 'eth0', count: 1000, size: 1000 }, step, isRead)
     const release = await holdThread('ringtap record')
     t.teardown(release)
-    // Four times what ring and overflow memory hold.
+    // Four times the capacity of ring and overflow memory.
     await sendInSteps(capture, { interface: 'eth0', count: 40_000, start: 1000, size: 1000 }, step, isRead)
     await release()
     const stats = await recording.stop()
@@ -90,7 +90,7 @@ for (const backend of backends) {
     const reading = (async () => {
       for await (const chunk of capture) {
         chunk.forEach((packet) => mine.push(sequenceOf(packet.data) as number))
-        // Three times what ring and overflow memory hold, while every block waits for JavaScript too.
+        // Three times the capacity of ring and overflow memory, while every block also waits for JavaScript.
         if (!blocked) sendSync({ interface: 'eth0', count: 30_000, start: 1, size: 1000 })
         blocked = true
       }
@@ -198,7 +198,7 @@ t.test('JavaScript holds all the memory: the recording can be stopped all the sa
 t.test('what the ring loses stands in the statistics of the file', async (t) => {
   const path = folder.file('ring.pcapng')
   const capture = await Capture.open({ ...options, overflow: { memory: 0 } })
-  // An iteration that takes nothing holds the ring up.
+  // An iterator that is not read keeps the ring's blocks in use.
   const iterator = capture[Symbol.asyncIterator]()
   await send({ interface: 'eth0', count: 1 })
   await iterator.next()

@@ -1,4 +1,4 @@
-/** Recording by every way in which packets come: both forms of the ring's table, and libpcap. */
+/** Recording with every way of capturing: both forms of the ring's interface table, and libpcap. */
 import { statSync } from 'node:fs'
 import { hex } from '../../helpers/hex.js'
 import { range } from '../../helpers/range.js'
@@ -70,12 +70,12 @@ for (const { way, options, skip } of ways) {
         async (capture, recording) => {
           await send({ interface: 'eth0', count: 1000, port: 7, rate: 50_000 })
           await waitUntil(() => recording.stats().packets > 0, 'the first packets in the file')
-          // What both accept is in there, whenever that is.
+          // Packets that both the old and the new filter accept are recorded, whenever the change takes effect.
           const traffic = send({ interface: 'eth0', count: 3000, start: 1000, port: 7, rate: 10_000 })
           for (const filter of ['udp', 'ip', 'udp port 7 or udp port 8', 'udp dst port 7'])
             await capture.setFilter(filter)
           await traffic
-          // What is not taken within a moment would be held to the new one.
+          // Wait: the new filter would also be applied to packets not yet taken from the ring.
           await waitUntil(
             () => recording.stats().packets === 4000 && capture.stats().delivered === 4000,
             'all of them to be taken',
@@ -116,7 +116,7 @@ for (const { way, options, skip } of ways) {
         const isThere = (name: string) => capture.interfaces.some((one) => one.name === name)
         for (const i of range(0, 10)) {
           addVeth(`hot${i}`, `peer${i}`)
-          // The ring has its packets before anyone knows of it; libpcap wants a handle first.
+          // The ring holds packets before the interface's event is processed; libpcap must open a handle first.
           if (way === 'pcap' && i !== 5) {
             const open = i < 5 ? i + 1 : i
             await waitUntil(() => isThere(`hot${i}`) && capture.stats().ring.count === open, `a handle on hot${i}`)

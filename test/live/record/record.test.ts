@@ -96,7 +96,7 @@ t.test('without an iteration nothing waits for JavaScript, and the ledger balanc
     ring: { memory: 2 << 20, blockSize: 256 << 10 },
     overflow: { memory: 8 << 20 },
   })
-  // Four times what ring and overflow memory hold, at a rate that any disk bears.
+  // Four times the capacity of ring and overflow memory, at a rate that any disk sustains.
   const { stats } = await recordDuring(capture, { path }, () =>
     send({ interface: 'eth0', count: 40_000, size: 1000, rate: 10_000 }),
   )
@@ -106,7 +106,7 @@ t.test('without an iteration nothing waits for JavaScript, and the ledger balanc
   t.same(imbalances(ledger), [])
   t.equal(ledger.delivered, 40_000)
   t.equal(ledger.overflow.used, 0)
-  // From here on it is a capture as any other.
+  // From here on packets are delivered to JavaScript again.
   sendSync({ interface: 'eth0', count: 10, start: 40_000 })
   await capture.stop()
   const rest: number[] = []

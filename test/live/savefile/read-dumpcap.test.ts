@@ -1,4 +1,4 @@
-// Files that dumpcap captured, read here as tshark reads them.
+// Files captured by dumpcap, compared as read by the library and by tshark.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -17,13 +17,13 @@ for (const format of ['pcapng', 'pcap'] as const) {
     const path = join(t.testdir(), `capture.${format}`)
     const args =
       format === 'pcap' ? ['-P', '-i', 'eth0'] : ['-i', 'eth0', '-i', 'eth1', '--capture-comment', 'by dumpcap']
-    // Its own filter, so that nothing but the test's packets is counted.
+    // A capture filter of its own, so that only the test's packets are counted.
     const dumpcap = spawn('dumpcap', ['-f', 'udp', ...args, '-c', '60', '-w', path], {
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     let said = ''
     const ended = once(dumpcap, 'close')
-    // To its end: where nobody reads any more, dumpcap takes the signal for one to stop.
+    // Read stderr to its end: if the reader closes the pipe, dumpcap takes SIGPIPE for a request to stop.
     dumpcap.stderr.on('data', (text: Buffer) => (said += text.toString()))
     await waitUntil(
       () => /File: /.test(said),

@@ -15,7 +15,7 @@ addVeth('eth0', 'far0')
 
 const folder = new TestFolder(t)
 
-/** The chunks of a capture during `traffic`, retained. */
+/** The chunks captured during `traffic`, retained. */
 async function chunksDuring(interfaces: string | string[], traffic: () => unknown): Promise<Chunk[]> {
   const capture = await Capture.open({ interfaces })
   await traffic()

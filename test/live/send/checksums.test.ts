@@ -1,5 +1,5 @@
-// Captured packets that go out again: the kernel leaves TCP and UDP checksums, and the division of large TCP sends, to
-// the device. What passes through a capture and an injector has to arrive all the same.
+// Sending captured packets: the kernel leaves TCP and UDP checksums, and the segmentation of large TCP sends, to the
+// device. Packets that pass through a capture and an injector must still arrive intact.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -15,7 +15,7 @@ import { waitUntil, within } from '../support/wait.js'
 t.setTimeout(240_000)
 const folder = new TestFolder(t)
 
-// Two hosts, a and b, and between them nothing but this process.
+// Two hosts, a and b, connected only through this process.
 const [a, b] = [await addNamespace(), await addNamespace()]
 t.teardown(async () => {
   await a.close()
@@ -23,7 +23,7 @@ t.teardown(async () => {
 })
 addVeth('ethA', 'farA', { peerNamespace: a.pid })
 addVeth('ethB', 'farB', { peerNamespace: b.pid })
-// Namespaces of tests have no IPv6, which sends packets of its own.
+// The tests' namespaces have IPv6 off, because it sends packets of its own.
 for (const [{ pid }, device] of [
   [a, 'farA'],
   [b, 'farB'],
@@ -48,7 +48,7 @@ function node(namespace: number, args: readonly string[]): ChildProcess {
 const peer = (namespace: number, ...args: string[]) =>
   node(namespace, [fileURLToPath(new URL('../support/gso-peer.js', import.meta.url)), ...args])
 
-/** Sends `bytes` from a to b over TCP; how many arrived. */
+/** Sends `bytes` from a to b over TCP; returns the number of bytes that arrived. */
 async function transfer(address: string): Promise<number> {
   const receiver = peer(b.pid, 'receive', '7000', '::')
   const lines = createInterface({ input: receiver.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]()
@@ -60,7 +60,7 @@ async function transfer(address: string): Promise<number> {
   return received
 }
 
-/** Sends what comes in on one interface out of another, until it is stopped. */
+/** Sends packets received on one interface out of another, until stopped. */
 async function forward(from: string, to: string) {
   const capture = await Capture.open({ interfaces: from, direction: 'in', chunk: { maxDelay: 1 } })
   const injector = await Injector.open(to)
@@ -89,7 +89,7 @@ async function forward(from: string, to: string) {
 for (const segments of ['by the device', 'by the kernel'] as const) {
   for (const address of ['192.0.2.2', 'fd00::2']) {
     t.test(`TCP to ${address} through a capture and an injector, divided ${segments}`, async (t) => {
-      // Longer frames are not given to the device.
+      // The kernel segments longer frames before it passes them to the device.
       if (segments === 'by the kernel') ip('link', 'set', 'dev', 'ethB', 'gso_max_size', '2000')
       const there = await forward('ethA', 'ethB')
       const back = await forward('ethB', 'ethA')

@@ -42,7 +42,7 @@ t.test('what is injected arrives, byte by byte and in order', async (t) => {
 })
 
 t.test('one frame, a generator, a Buffer within a larger one; more than one part', async (t) => {
-  const count = 10_000 // some 2.5 parts of 4096 frames
+  const count = 10_000 // about 2.5 parts of 4096 frames
   const { packets } = await captureDuring({ interfaces: 'far0' }, async () => {
     t.equal((await inject('eth0', expectedFrame(0))).sent, 1)
     const pool = Buffer.concat([Buffer.alloc(7), expectedFrame(1), Buffer.alloc(9)])
@@ -96,7 +96,7 @@ t.test('every refusal is counted, with its cause and its place', async (t) => {
   for (const i of [3, 64, 65, 200]) list[i] = expectedFrame(i, { size: 1015 })
   for (const i of [0, 249]) list[i] = new Uint8Array(13)
   list[7] = new Uint8Array(0)
-  list[8] = new Uint8Array(1 << 20) // more than a part holds
+  list[8] = new Uint8Array(1 << 20) // larger than a part
   const tagged = expectedFrame(0, { size: 1018, vlan: 5 })
   const { packets } = await captureDuring({ interfaces: 'far0' }, async () => {
     t.strictSame(await inject('eth0', [...list, tagged]), {
@@ -141,14 +141,14 @@ t.test('every refusal is counted, with its cause and its place', async (t) => {
 })
 
 addVeth('slow0', 'slow1')
-// A bucket that lets two frames of 1000 bytes through and then, for all practical purposes, none.
+// A token bucket that passes two frames of 1000 bytes and then practically none.
 const tbf = spawnSync('tc', 'qdisc add dev slow0 root tbf rate 8bit burst 2100 limit 3000'.split(' '))
 const noTbf = tbf.status === 0 ? false : 'tc makes no tbf queue here: a full queue cannot be tried'
 
 t.test('a queue that stays full: waited for, then refused', { skip: noTbf }, async (t) => {
   const injector = await Injector.open('slow0', { maxWait: 50 })
   const { sent, refused, refusals } = await injector.send(frames(100, { size: 1000 }))
-  // Two pass, and the queue holds as many as its limit has room for.
+  // Two frames pass, and the queue holds as many as its limit allows.
   t.ok(sent >= 2 && sent < 10, `${sent} sent`)
   t.equal(sent + refused, 100)
   t.match(refusals, [{ cause: 'no-room', errorName: 'ENOBUFS', count: 100 - sent, positions: [sent, sent + 1] }])
@@ -335,7 +335,7 @@ const program = `
     await fails(inject('eth0', new Uint8Array(64))),
     await fails(replay('/dev/null', { interface: 'eth0' })),
   ]))`
-// Without what tap adds to the environment of every child.
+// Without the variables tap adds for every child.
 const without = ['--inh-caps=-all', '--bounding-set=-all', 'env', '-i', `PATH=${process.env['PATH']}`, process.execPath]
 const probe = spawnSync('setpriv', [...without, '-e', '0'], { encoding: 'utf8' })
 const noDrop = probe.status === 0 ? false : `no program can be run without capabilities: ${probe.stderr}`
@@ -364,7 +364,7 @@ t.test('an abort ends it at once, and nothing leaks', async (t) => {
     setTimeout(() => controller.abort(new Error('enough')), i)
     await t.rejects(sending, { message: 'enough' })
   }
-  for (let i = 0; i < 20; i++) await Injector.open('eth0') // and forgotten
+  for (let i = 0; i < 20; i++) await Injector.open('eth0') // dropped without close()
   await waitUntil(
     async () => {
       await collectGarbage()

@@ -24,12 +24,12 @@ const date = 1_700_000_000_000_000_000n
 
 interface Given {
   data: Uint8Array
-  /** Default: a microsecond after the one before. */
+  /** Default: one microsecond after the previous packet. */
   timestampNs?: bigint
   originalLength?: number
 }
 
-/** The bytes of a file of these packets. */
+/** The bytes of a pcap file with these packets. */
 function pcapBytes(packets: readonly Given[], linkType = 1): Buffer {
   let time = date
   const timed = packets.map(({ timestampNs, ...packet }) => {
@@ -40,7 +40,7 @@ function pcapBytes(packets: readonly Given[], linkType = 1): Buffer {
 }
 
 let files = 0
-/** A file of these packets. */
+/** A file with these packets. */
 function file(packets: readonly Given[], linkType = 1): string {
   const path = folder.file(`${files++}.pcap`)
   writeFileSync(path, pcapBytes(packets, linkType))
@@ -48,12 +48,12 @@ function file(packets: readonly Given[], linkType = 1): string {
 }
 
 const ms = (milliseconds: number) => BigInt(milliseconds) * 1_000_000n
-/** Numbered frames at these milliseconds. */
+/** Numbered frames at these times, in milliseconds. */
 const at = (times: readonly number[]) =>
   file(times.map((time, i) => ({ data: expectedFrame(i), timestampNs: date + ms(time) })))
 const hour = 3_600_000
 
-/** What far0 receives while eth0 sends the file. */
+/** The packets received on far0 while the file is sent on eth0. */
 async function replayed(path: string, options: Partial<ReplayOptions> = {}) {
   const begun = BigInt(Date.now()) * 1_000_000n
   const outcome: { result?: Awaited<ReturnType<typeof replay>> } = {}
@@ -112,7 +112,7 @@ t.test('a file that tcpdump wrote, VLAN tags and all; compressed, too', async (t
 })
 
 t.test("the file's timing, times a factor: no packet before its time, all in their order", async (t) => {
-  // Packets that are due together, long and short gaps, and one that is out of order.
+  // Packets due at the same time, long and short gaps, and one out of order.
   const times = [0, 0, 0, 5, 6, 100, 100, 95, 101, 350, 350.5, 400]
   const path = file(
     times.map((time, i) => ({ data: expectedFrame(i), timestampNs: date + BigInt(Math.round(time * 1e6)) })),
@@ -122,7 +122,7 @@ t.test("the file's timing, times a factor: no packet before its time, all in the
     const { result, packets, numbers, begun } = await replayed(path, { speed })
     t.strictSame(numbers, range(0, times.length), `speed ${speed}`)
     t.match(result, { sent: 12, refused: 0 })
-    // The clock that stamps packets may be slewed against the one that timers keep to.
+    // The clock of packet timestamps may be slewed relative to the clock of the timers, hence the tolerance.
     const early = packets.filter(
       ({ timestamp }, i) => timestamp < begun + BigInt(Math.round(((due[i] as number) / speed) * 1e6)) - ms(1),
     )
@@ -205,7 +205,7 @@ t.test('what cannot be sent is refused, by cause and place', async (t) => {
   })
   up('eth0')
 
-  // The device goes in the middle: what follows is refused, at its time.
+  // The device is removed during the replay: later packets are refused, at their due times.
   addVeth('gone0', 'gone1')
   const { packets } = await captureDuring({ interfaces: 'gone1' }, async (capture) => {
     const running = replay(at([0, 1, 2, 4000, 4001]), { interface: 'gone0' })
