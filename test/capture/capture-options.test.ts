@@ -10,7 +10,7 @@ import {
 } from 'ringtap'
 import t from 'tap'
 
-/** Opening fails on the options before anything is asked of the kernel: no privilege is needed. */
+/** Options are checked before any system call, so these tests need no privilege. */
 async function refused(options: unknown, code = 'ERR_OPTION'): Promise<string> {
   try {
     const capture = await Capture.open(options as CaptureOptions)
@@ -48,7 +48,7 @@ t.test('a value of the wrong kind: what was expected and what came', async (t) =
     [{ promiscuous: 1 }, 'promiscuous must be a boolean; got the number 1'],
     [{ dedupe: 'yes' }, 'dedupe must be a boolean; got the string "yes"'],
     [{ direction: 'inout' }, "direction must be 'both' or 'in' or 'out'; got the string \"inout\""],
-    // Not given is undefined, and null is a mistake.
+    // undefined means not given; null is an error.
     [{ direction: null }, /^direction must be .*; got null$/],
     [{ interfaces: null }, /^interfaces must be .*; got null$/],
     [{ snapshotLength: null }, /^snapshotLength must be .*; got null$/],
@@ -177,7 +177,7 @@ t.test('patterns', async (t) => {
 })
 
 t.test('thresholds of loss: what is given moves what is not', async (t) => {
-  // Not public: from beside the entry point.
+  // Not exported: loaded from beside the package's entry point.
   const { normaliseOptions } = await import(
     new URL('./capture/capture-options.js', import.meta.resolve('ringtap')).href
   )

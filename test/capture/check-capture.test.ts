@@ -16,7 +16,7 @@ interface Privilege {
   userNamespace: boolean
 }
 
-// Not public: from beside the entry point.
+// Not exported: loaded from beside the package's entry point.
 const entry = import.meta.resolve('ringtap')
 const internal = async (name: string) => import(new URL(name, entry).href)
 const { permissionAdvice, explainPermission } = (await internal('./permission.js')) as {
@@ -33,7 +33,7 @@ const { parsePrivilege } = (await internal('./privilege.js')) as {
 const NET_RAW = 1n << 13n
 const SYS_ADMIN = 1n << 21n
 const all = (1n << 41n) - 1n
-const docker = 0xa80425fbn // the set that Docker grants by default; it contains NET_RAW
+const docker = 0xa80425fbn // Docker's default capability set; it contains NET_RAW
 const [EPERM, EACCES, EMFILE, EAFNOSUPPORT, EPROTONOSUPPORT] = [1, 13, 24, 97, 93]
 
 const root: Privilege = {
@@ -294,7 +294,7 @@ t.test('checkCapture here', async (t) => {
   t.strictSame(inWorker, check, 'and the same in a worker')
 })
 
-// Live: child processes with other privileges.
+// Live tests: child processes with other privileges.
 
 const script = `import(${JSON.stringify(entry)}).then(({ checkCapture }) => console.log(JSON.stringify(checkCapture())))`
 
@@ -310,7 +310,7 @@ const works = (...command: string[]) => spawnSync(command[0] as string, command.
 
 const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
 const isRoot = process.geteuid?.() === 0 && works(...nobody, '--inh-caps=+net_raw', '--ambient-caps=+net_raw', 'true')
-// Another user must be able to read this project; where not, a user namespace stands in: its nobody owns our files.
+// Another user must be able to read this project; otherwise a user namespace is used, in which nobody owns our files.
 const asOther = isRoot && works(...nobody, 'test', '-r', new URL(entry).pathname)
 const asMapped = works('unshare', '-rn', 'true') && works('unshare', '-Un', '--keep-caps', 'true')
 
@@ -341,7 +341,7 @@ function live(
   })
 }
 
-/** As root in earnest where we are root, and always in a user namespace, which needs no root. */
+/** Runs as real root, where available; the tests in a user namespace, which need no root, always run as well. */
 const real = (when: boolean, ...prefix: string[]) => ({
   when,
   why: 'needs root, and a project that others can read',
@@ -358,7 +358,7 @@ function both(
   expected: Parameters<typeof live>[2],
   asNobody = true,
 ) {
-  // Without root the user namespace alone does the same job, so that nothing is left out.
+  // Without root the same is tested in the user namespace alone, so that no case is left out.
   if (asNobody ? asOther : isRoot) live(what, real(true, ...ways.real), expected)
   else t.comment(`${what}: not root (or the project is closed to others): in a user namespace only`)
   live(what, mapped(...ways.mapped), { ...expected, ...(expected.ok ? { ebpf: false } : {}), userNamespace: true })

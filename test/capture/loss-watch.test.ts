@@ -1,4 +1,4 @@
-// When a loss is worth an event: the policy, on samples made up and a clock of its own.
+// The policy that decides when a loss is reported, tested with synthetic samples and a synthetic clock.
 import type { LossEvent, LossLevel, LossStats } from 'ringtap'
 import t from 'tap'
 
@@ -15,14 +15,14 @@ interface Settings {
   critical: number
   minimum: number
 }
-// Not public: from beside the entry point.
+// Not exported: loaded from beside the package's entry point.
 const { LossWatch } = (await import(new URL('./capture/loss-watch.js', import.meta.resolve('ringtap')).href)) as {
   LossWatch: new (settings: Settings, take: (packets: number) => Sample | undefined, now: number) => Watch
 }
 
 const usual = { window: 1000, warn: 0.03, critical: 0.05, minimum: 10 }
 
-/** A capture whose ledger the test writes. Time is in the hands of the test too. */
+/** A capture whose ledger and clock are set by the test. */
 class Ledger {
   received = 0
   byRing = 0
@@ -50,7 +50,7 @@ class Ledger {
     return packets === this.received ? undefined : this.sample()
   }
 
-  /** So much came, and so much of it was lost; then the watch has a look. */
+  /** Advances the clock and adds to the counts of received and lost packets, then samples the ledger. */
   after(ms: number, received = 0, lost = 0): LossEvent | undefined {
     this.now += ms
     this.received += received

@@ -1,4 +1,4 @@
-// examples/read-file.ts, as its user runs it.
+// examples/read-file.ts, run as a user runs it.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'

@@ -15,7 +15,7 @@ t.test('a worker that comes to its end', async (t) => {
   t.equal(listings[1], (await compileFilter('arp')).listing)
   t.same(await once(worker, 'exit'), [0])
 })
-// What it has compiled by then is nobody's: under the address sanitizer this shows that it is freed all the same.
+// No code takes the result of the compilation: the address sanitizer verifies that it is freed anyway.
 t.test('a worker that is terminated while it compiles', async (t) => {
   for (let i = 0; i < 5; i++) {
     const worker = new Worker(url, { execArgv: [], workerData: Array(6).fill(hosts(60)).concat('syntax error') })

@@ -6,7 +6,7 @@ import t from 'tap'
 import { hosts } from '../helpers/addresses.js'
 import { ethernetPackets, packetNumbers, rawPackets, savefile } from '../helpers/packets.js'
 
-// The witness for compiler and interpreter. It has to use the same libpcap as the addon: versions generate different code.
+// The witness for compiler and interpreter. It must use the addon's libpcap version: versions generate different code.
 const tcpdumpHere = spawnSync('tcpdump', ['--version']).error === undefined
 const withTcpdump = tcpdumpHere ? {} : { skip: 'NO TCPDUMP: this test needs it' }
 const tcpdump = (args: string[], input?: Buffer) =>

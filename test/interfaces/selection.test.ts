@@ -69,11 +69,11 @@ const names = [
   'ö0',
 ]
 
-// A file, not standard input: grep may exit, over a bad pattern, before it has read that.
+// A file rather than standard input: with a bad pattern grep may exit before it has read its input.
 const file = join(t.testdir(), 'names')
 writeFileSync(file, names.map((name) => `${name}\n`).join(''))
 
-/** What grep -E finds among the names: the witness for what "as egrep reads it" means. */
+/** The names that grep -E matches: the witness for "as egrep reads it". */
 function grep(pattern: string): { status: number | null; lines: string[]; stderr: string } {
   const run = spawnSync('grep', ['-E', '-e', pattern, file], {
     encoding: 'utf8',
@@ -85,7 +85,7 @@ function grep(pattern: string): { status: number | null; lines: string[]; stderr
 
 t.test('a string is read as grep -E reads it', async (t) => {
   const patterns = [
-    'eth7', // searched for, not matched whole
+    'eth7', // a search, not a match of the whole name
     '^eth',
     'eth$',
     '^eth[0-9]$',
@@ -98,7 +98,7 @@ t.test('a string is read as grep -E reads it', async (t) => {
     'eth\\>',
     '^x{,2}$',
     'eth)',
-    'eth|', // other dialects differ in silence
+    'eth|', // other dialects differ without an error
     '',
     'x*',
     '^$',
@@ -141,7 +141,7 @@ t.test('the lines that JavaScript would read in silence in another way', async (
 })
 
 t.test('bad patterns name the list, the pattern and the reason', async (t) => {
-  // What grep refuses too, or takes with a warning and a guess.
+  // Patterns that grep rejects too, or accepts with a warning and a guess.
   for (const pattern of ['[[:foo:]]', 'eth[', 'eth(', 'eth\\', '[z-a]', 'x{2,1}', '*eth', '(?:eth)', '{1}a']) {
     const witness = grep(pattern)
     t.ok(
@@ -378,7 +378,7 @@ t.test('wrong arguments say what was expected and what came', async (t) => {
 })
 
 t.test('what the capture is handed', async (t) => {
-  // Not public: from beside the entry point.
+  // Not exported: loaded from beside the package's entry point.
   const url = new URL('./interfaces/selection.js', import.meta.resolve('ringtap'))
   const { normaliseSelection } = (await import(url.href)) as {
     normaliseSelection(selection?: InterfaceSelection): {

@@ -1,5 +1,5 @@
 // Alone: it sends as fast as the kernel goes, and counts every frame.
-// Proves the tools of the other live tests, with tcpdump as the receiver.
+// Verifies the helpers of the other live tests, with tcpdump as the receiver.
 import { spawn, spawnSync } from 'node:child_process'
 import { range } from '../helpers/range.js'
 import t from './support/live.js'
@@ -45,7 +45,7 @@ t.test('frames over three veths arrive once each, byte for byte, from both witne
   const everywhere = await startTcpdump({ interface: 'any' })
   const witnesses = await Promise.all(pairs.map(({ peer }) => startTcpdump({ interface: peer })))
   const count = 3000
-  const start = 0xffffffff - 1000 // across 32 bits
+  const start = 0xffffffff - 1000 // numbers cross the 32-bit limit
   const sent = await send({ interface: pairs.map(({ name }) => name), count, start, size: 200, label: 40, flows: 5 })
   t.match(sent, { sent: count, dropped: 0 })
   const cooked: string[] = []

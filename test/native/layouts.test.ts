@@ -1,10 +1,10 @@
-// Compares the layouts shared by C++ and TypeScript: TypeScript's literals must match the values that the addon was
-// compiled with.
+// The memory layouts shared by C++ and TypeScript: TypeScript defines them as literals, which are compared here with
+// the values compiled into the addon.
 import t from 'tap'
 
 type Layout = Record<string, number>
 
-// Internal modules, loaded from beside the entry point.
+// Not exported: loaded from beside the package's entry point.
 const load = (file: string) => import(new URL(file, import.meta.resolve('ringtap')).href)
 const { nativeExports } = (await load('./native/native.js')) as {
   nativeExports: () => { layouts(): Record<string, Layout> }
@@ -13,9 +13,9 @@ const rows = (await load('./native/layouts.js')) as Record<string, Layout>
 const records = (await load('./packets/packet-record.js')) as Record<string, Layout>
 const { causes, TRUNCATED } = (await load('./send/send-result.js')) as { causes: string[]; TRUNCATED: number }
 
-/** FirstTimestamp becomes FIRST_TIMESTAMP. */
+/** Converts FirstTimestamp to FIRST_TIMESTAMP. */
 const constant = (name: string) => name.replace(/(?<=[a-z\d])(?=[A-Z])/g, '_').toUpperCase()
-/** InterfaceGone becomes interface-gone. */
+/** Converts InterfaceGone to interface-gone. */
 const kebab = (name: string) => constant(name).toLowerCase().replaceAll('_', '-')
 
 const { Refusal: refusals = {}, ...layouts } = nativeExports().layouts()

@@ -1,4 +1,4 @@
-// The checks of the tree find what they are for.
+// The project's own checks detect the faults they are written for.
 import path from 'node:path'
 import t from 'tap'
 
@@ -46,7 +46,7 @@ interface Counts {
 
 const options = { target: 99, module: 99, moduleResolution: 100, strict: true, stripInternal: true, types: [] }
 
-/** An API of two files. */
+/** An API in two files. */
 const library = t.testdir({
   'index.ts': `export { Capture, type Options } from './capture.js'\nexport const limit = 7\n`,
   'capture.ts': `

@@ -1,5 +1,5 @@
-// The documentation: its links lead to headings that exist, its diagrams name files that exist, and its programs run here.
-// npm run check has more: scripts/check-docs.mjs.
+// The documentation: links point to existing headings, diagrams name existing files, and programs run on this Node.
+// npm run check does further checks: scripts/check-docs.mjs.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,7 @@ import t from 'tap'
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url))
 
-/** Paths of files below a folder, from the root. */
+/** Paths of the files below a folder, relative to the root. */
 function below(folder: string): string[] {
   return readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -22,7 +22,7 @@ const documents = [
 ]
 const textOf = (document: string) => readFileSync(path.join(root, document), 'utf8')
 
-/** The anchors that GitHub makes of a document's headings. */
+/** The anchors GitHub generates for a document's headings. */
 function anchorsOf(document: string): string[] {
   return [...textOf(document).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
     heading
@@ -56,14 +56,14 @@ t.test('files in the diagrams', async (t) => {
     )
 })
 
-// npm run check compiles them; a program that is copied has to run on this Node, too.
+// npm run check compiles them; a copied program must also run on this version of Node.
 t.test('programs are JavaScript for this Node', async (t) => {
   const scratch = mkdtempSync(path.join(tmpdir(), 'ringtap-docs-'))
   t.teardown(() => rmSync(scratch, { recursive: true, force: true }))
   const { NODE_OPTIONS: _, ...env } = process.env
   for (const document of documents) {
     for (const [i, [, source = '']] of [...textOf(document).matchAll(/^```(?:ts|js)\n(.*?)^```/gms)].entries()) {
-      if (document === 'docs/api.md') continue // types alone
+      if (document === 'docs/api.md') continue // contains types only
       const program = path.join(scratch, 'program.mjs')
       writeFileSync(program, source)
       const parsed = spawnSync(process.execPath, ['--check', program], { encoding: 'utf8', env })

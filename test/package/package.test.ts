@@ -1,4 +1,4 @@
-// The package as its users get it: packed, unpacked into an empty project, and used from there.
+// The package as users install it: packed, unpacked into an empty project, and used from there.
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
   cpSync,
@@ -17,11 +17,11 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 
-// dist/work/test/package is where this file runs.
+// This file runs in dist/work/test/package.
 const root = fileURLToPath(new URL('../../../..', import.meta.url))
 const require = createRequire(import.meta.url)
 
-// Not below `root`: module resolution would find there what the package lacks.
+// Outside `root`: otherwise module resolution would find modules there that the package lacks.
 const scratch = mkdtempSync(path.join(tmpdir(), 'ringtap-package-'))
 t.teardown(() => rmSync(scratch, { recursive: true, force: true }))
 
@@ -45,7 +45,7 @@ for (const name of [...Object.keys(manifest.dependencies), '@types/node', 'undic
   symlinkSync(source, path.join(modules, name))
 }
 
-/** Runs a program of the project; its standard output, or what went wrong. */
+/** Runs a program of the project; returns its standard output, or its error. */
 function run(file: string, source: string): string {
   writeFileSync(path.join(scratch, file), source)
   const result = spawnSync(process.execPath, [file], { cwd: scratch, encoding: 'utf8', env })
@@ -90,7 +90,7 @@ t.test('without an addon: importing works, using it says what to do', async (t) 
 })
 
 t.test('in a bundle: an error that says what to do about it', async (t) => {
-  // As bundlers do it: the code in a file of the program's, where neither addon nor package.json are beside it.
+  // As bundled: the code is in a file of the program, with neither the addon nor package.json beside it.
   const dist = path.join(installed, 'dist')
   const report = 'try { nativeExports() } catch (error) { console.log(error.code, error.message) }'
   const expected = /^ERR_NATIVE_UNAVAILABLE .*mark ringtap as external \(esbuild: --external:ringtap; webpack: /
@@ -100,7 +100,7 @@ t.test('in a bundle: an error that says what to do about it', async (t) => {
   t.match(cjs, expected, 'CommonJS')
   t.match(cjs, /No native build was found/, 'with the reason')
 
-  // esbuild's words for a CommonJS module in a bundle of ES modules.
+  // The code esbuild generates for a CommonJS module in a bundle of ES modules.
   const addon = readFileSync(path.join(dist, 'esm', 'native', 'addon.cjs'), 'utf8')
   const native = readFileSync(path.join(dist, 'esm', 'native', 'native.js'), 'utf8')
   const esm = run(

@@ -10,7 +10,7 @@ const { judge } = (await import(new URL('../../../../scripts/sanitizer-reports.m
   judge(reports: { name: string; text: string }[]): Judgement
 }
 
-/** As LeakSanitizer writes it. */
+/** A leak report in LeakSanitizer's format. */
 function leak(...frames: string[]): string {
   const allocator = 'in operator new(unsigned long) ../../../../src/libsanitizer/asan/asan_new_delete.cpp:95'
   const stack = [allocator, ...frames].map((frame, i) => `    #${i} 0x7f569b0b94c${i} ${frame}`)

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { CaptureError, type HexdumpOptions, hexdump } from 'ringtap'
 import { test } from 'tap'
 
-/** What a program prints to its standard output. A missing program is a failure, not a skip. */
+/** The standard output of a program. A missing program is a failure, not a skip. */
 function output(program: string, debianPackage: string, args: string[], input: Uint8Array): string {
   const run = spawnSync(program, args, { input, maxBuffer: 1 << 28, env: { ...process.env, LC_ALL: 'C' } })
   if (run.error && 'code' in run.error && run.error.code === 'ENOENT') {
@@ -19,18 +19,18 @@ function program(data: Uint8Array, ...args: string[]): string {
   return output('hexdump', 'bsdextrautils', args, data)
 }
 
-/** hexdump(1)'s format for the canonical layout with lines of another width. */
+/** The format string with which hexdump(1) prints the canonical layout with another line width. */
 function canonicalFormat(width: number): string[] {
   const groups: string[] = []
   for (let at = 0; at < width; at += 8) {
     const count = Math.min(8, width - at)
-    // Of a format that is repeated, hexdump drops the last repetition's trailing space.
+    // hexdump drops the trailing space of the last repetition of a repeated format.
     groups.push(count === 1 ? '1/1 "%02x"' : `${count}/1 "%02x "`)
   }
   return ['-e', '"%08.8_Ax\n"', '-e', `"%08.8_ax  " ${groups.join(' "  " ')}`, '-e', `"  |" ${width}/1 "%_p" "|\n"`]
 }
 
-/** Bytes in which lines repeat, at the start, in the middle and at the end. */
+/** Bytes with repeated lines at the start, in the middle and at the end. */
 function repetitive(length: number): Buffer {
   const data = Buffer.alloc(length)
   for (let at = 0; at < length; ) {
@@ -43,7 +43,7 @@ function repetitive(length: number): Buffer {
 
 const allBytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i))
 
-/** How the dumps of two styles differ, for comparing large ones without printing them. */
+/** The first difference between two dumps, for comparing large ones without printing them. */
 function firstDifference(found: string, wanted: string): string {
   if (found === wanted) return ''
   const a = found.split('\n')
@@ -63,7 +63,7 @@ test('canonical is hexdump -C for every length up to 70', async (t) => {
 
 test('canonical is hexdump -C for every byte value', async (t) => {
   t.equal(hexdump(allBytes), program(allBytes, '-C'))
-  // Once more through lines that are not full.
+  // The same with lines that are not full.
   for (let byte = 0; byte < 256; byte++) {
     const text = byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.'
     const hex = byte.toString(16).padStart(2, '0')
@@ -127,7 +127,7 @@ test('offset numbers the lines and widens like hexdump', async (t) => {
   t.match(hexdump(allBytes, { offset: 0x123456789a, style: 'tcpdump' }), /^\t0x123456789a: {2}0001 /)
 })
 
-/** The dump lines of `tcpdump -X` for each packet, as a raw-IP savefile. */
+/** The dump lines of `tcpdump -X` for each packet, read from a raw IP savefile. */
 function tcpdumpDumps(packets: Uint8Array[]): string[] {
   const header = Buffer.alloc(24)
   header.writeUInt32LE(0xa1b2c3d4, 0)
@@ -142,7 +142,7 @@ function tcpdumpDumps(packets: Uint8Array[]): string[] {
     record.writeUInt32LE(packet.length, 12)
     parts.push(record, packet)
   }
-  // From standard input: run by root, tcpdump may change to a user who cannot read the file.
+  // Standard input rather than a file: run as root, tcpdump may change to a user who cannot read the file.
   const printed = output('tcpdump', 'tcpdump', ['-n', '-t', '-X', '-r', '-'], Buffer.concat(parts))
   const dumps: string[] = []
   for (const line of printed.split('\n')) {
@@ -167,7 +167,7 @@ function udp(payload: Uint8Array): Buffer {
   return packet
 }
 
-/** Bytes that tcpdump takes for no protocol: the version is neither 4 nor 6. */
+/** Bytes that tcpdump does not dissect: the version is neither 4 nor 6. */
 function garbage(length: number): Buffer {
   const packet = randomBytes(length)
   packet[0] = 0xf0
@@ -264,7 +264,7 @@ test('no bytes, no dump', async (t) => {
     structuredClone(buffer, { transfer: [buffer] })
     t.equal(hexdump(data), '', 'detached')
   }
-  // The dumps before and after a detached one are whole: nothing is left over between calls.
+  // Dumps before and after one of a detached buffer are complete: no state is left over between calls.
   t.equal(hexdump(allBytes), program(allBytes, '-C'))
 })
 

@@ -8,7 +8,7 @@ import t from 'tap'
 const dir = path.join(tmpdir(), `ringtap-shapes-${process.pid}`)
 t.teardown(() => rmSync(dir, { force: true }))
 
-/** Two packets whose bytes are told apart: 60 times 0xa1, and 70 times 0xb2. */
+/** Two packets with distinguishable bytes: 60 times 0xa1, and 70 times 0xb2. */
 function file(): Buffer {
   const header = Buffer.alloc(24)
   header.writeUInt32LE(0xa1b23c4d, 0)
@@ -45,7 +45,7 @@ t.test('JSON of a packet has the bytes of that packet, once', async (t) => {
       checksumPending: false,
       data: Buffer.alloc(60, 0xa1).toString('base64'),
     })
-    // As loggers do.
+    // As loggers serialise a packet.
     const text = JSON.stringify({ second }, (_, value) => (typeof value === 'bigint' ? String(value) : value))
     t.ok(text.includes(Buffer.alloc(69, 0xb2).toString('base64')))
     t.notOk(text.includes(Buffer.alloc(30, 0xa1).toString('base64')))
@@ -86,7 +86,7 @@ t.test('a packet cannot be cloned, and the error says what to do', async (t) => 
     t.throws(() => port1.postMessage({ packet }), { name: 'DataCloneError', message: /packet\.copy\(\)\.data/ })
     port1.close()
     port2.close()
-    // A view carries the whole memory under it; a copy has its own.
+    // A view keeps the whole chunk's memory alive; a copy has memory of its own.
     t.ok(packet.data.buffer.byteLength > 1000)
     t.ok(packet.copy().data.buffer.byteLength < 200)
     t.strictSame(structuredClone(packet.copy().data), new Uint8Array(60).fill(0xa1))

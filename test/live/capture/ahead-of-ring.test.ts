@@ -1,5 +1,5 @@
 // Alone: it compares counters of the machine.
-// What the kernel lost before any capture could see it: the devices' counters, beside those of `ip -s link`.
+// Packets dropped before any capture sees them: the devices' counters, compared with those of `ip -s link`.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -9,7 +9,7 @@ import { addNamespace, addVeth, del, ip, ipIn, moveTo, rename, sysctl } from '..
 import { sendSync } from '../support/send.js'
 import { waitUntil } from '../support/wait.js'
 
-/** The witness: what ip(8) shows, which asks with RTM_GETLINK. */
+/** The witness: the counters shown by ip(8), which reads them with RTM_GETLINK. */
 function witness(name: string, namespace?: number): DeviceLosses {
   const args = ['-json', '-statistics', '-statistics', 'link', 'show', 'dev', name]
   const [link] = JSON.parse(namespace === undefined ? ip(...args) : ipIn(namespace, ...args))
@@ -27,11 +27,11 @@ const device = (stats: CaptureStats, name: string) => stats.interfaces.find((one
 const nothing = { dropped: 0, missed: 0, errors: 0, overruns: 0, fifoErrors: 0 }
 
 /**
- * Sends frames that the receiving end throws away, since they are longer than its MTU: to the packet, and before packet
- * sockets see them (__dev_forward_skb2(), net/core/dev.c).
+ * Sends frames longer than the MTU of the receiving end, which therefore drops every one of them before packet sockets
+ * see it (__dev_forward_skb2(), net/core/dev.c).
  */
 function lose(from: string, count: number, namespace?: number): void {
-  // Newer kernels tell the sender; whether they do or not, each frame is tried once.
+  // Newer kernels report the drop to the sender; in either case each frame is sent only once.
   sendSync({ interface: from, count, size: 1400, mayDrop: true, mayRefuse: true, burst: 1, namespace })
 }
 
@@ -76,7 +76,7 @@ t.test('a device that comes later, goes, and comes again', async (t) => {
   await using capture = await Capture.open({ interfaces: { include: '^(hot|far)1$', hotplug: true } })
   const selected = (name: string) => waitUntil(() => capture.interfaces.find((one) => one.name === name), name)
   addLossy('eth1', 'hot1')
-  // While JavaScript has not heard of it.
+  // Drops that happen before JavaScript has processed the interface's event.
   lose('eth1', 7)
   await selected('hot1')
   t.equal(device(capture.stats(), 'hot1')?.dropped, 7, 'from its beginning')
@@ -88,7 +88,7 @@ t.test('a device that comes later, goes, and comes again', async (t) => {
   const gone = capture.stats().interfaces.find((one) => one.name === 'hot1')
   t.match(gone, { present: false, device: last }, 'its last word')
 
-  // Of the same index, so that only the generation tells them apart.
+  // With the same index, so that only the generation distinguishes the two devices.
   ip('link', 'add', 'hot1', 'index', String(gone?.index), 'type', 'veth', 'peer', 'name', 'eth1')
   ip('link', 'set', 'dev', 'hot1', 'mtu', '1000')
   ip('link', 'set', 'dev', 'hot1', 'up')
@@ -136,7 +136,7 @@ t.test('in another namespace', async (t) => {
   t.equal(after.dropped - before.dropped, 11)
   t.same(device(capture.stats(), 'far3'), { ...nothing, dropped: 11 })
 
-  // One that moves in brings its past along, which is none of the capture's.
+  // The counts of a device that moves in include earlier drops, which the capture must not count.
   await using hot = await Capture.open({ interfaces: { include: '^far4$', hotplug: true }, netns: other.path })
   addLossy('eth4', 'far4')
   lose('eth4', 9)
@@ -153,7 +153,7 @@ t.test('in another namespace', async (t) => {
   await other.close()
 })
 
-/** Of all processors, as the kernel shows it to everyone. */
+/** Sums over all CPUs, from the world-readable /proc/net/softnet_stat. */
 function softnet(): { dropped: number; timeSqueezed: number } {
   const rows = readFileSync('/proc/net/softnet_stat', 'latin1').trim().split('\n')
   const sum = (column: number) =>
@@ -164,8 +164,8 @@ function softnet(): { dropped: number; timeSqueezed: number } {
 const steering = existsSync('/proc/sys/net/core/rps_default_mask')
 const why = steering ? 'a queue between processors takes two of them' : 'the kernel is older than 6.3'
 t.test("the kernel's queues", { skip: steering && availableParallelism() > 1 ? false : why }, async (t) => {
-  // What is sent by the first processor is handed to the second (receive packet steering), which has the more to do for
-  // each packet: its queue, of net.core.netdev_max_backlog packets, overflows.
+  // Packets sent on CPU 0 are passed to CPU 1 (receive packet steering), which has more work per packet: its queue of
+  // net.core.netdev_max_backlog packets overflows.
   sysctl('net/core/rps_default_mask', '2')
   addVeth('eth5', 'far5')
   sysctl('net/core/rps_default_mask', '0')
@@ -188,7 +188,7 @@ t.test("the kernel's queues", { skip: steering && availableParallelism() > 1 ? f
   }
   const { dropped } = witness('far5')
   t.ok(dropped > 0, `${dropped} did not fit into the queue`)
-  // What was queued is taken from there before long; a packet that was refused may have been tried twice.
+  // Queued packets are processed shortly. A refused packet may have been sent twice.
   await waitUntil(
     () => capture.stats().received >= sent,
     'what was not dropped',
@@ -201,7 +201,7 @@ t.test("the kernel's queues", { skip: steering && availableParallelism() > 1 ? f
   t.equal(stats.received, sent, 'none of it has reached the ring')
   t.same(device(stats, 'far5'), { ...nothing, dropped })
   t.ok((stats.softnet?.dropped ?? 0) >= dropped, 'and the same packets are in the stats of the host')
-  // Others on this host lose packets too: the figure lies between what is certain and what is possible.
+  // The count includes the packets other namespaces of this host lose: check it against a lower and an upper bound.
   for (const figure of ['dropped', 'timeSqueezed'] as const) {
     const value = stats.softnet?.[figure] ?? -1
     t.ok(value >= last[figure] - first[figure], `${figure}: ${value}`)

@@ -1,4 +1,4 @@
-/** Does what the debug log has lines for: captures on eth0, changes the filter, records into a file, and reads that. */
+/** Does everything the debug log records: captures on eth0, changes the filter, records to a file and reads it. */
 import { Capture, openFile } from 'ringtap'
 import { addVeth, del, rename } from '../support/network.js'
 import { sendSync } from '../support/send.js'
@@ -8,7 +8,7 @@ const capture = await Capture.open({
   interfaces: { include: ['^log\\b', /^eth\d/, '^\u001b'], exclude: '^veth', hotplug: true },
 })
 
-/** Makes a change, and waits for the event of it. */
+/** Makes a change, and waits for its event. */
 async function after(type: string, change: () => void, on = capture): Promise<void> {
   const event = new Promise<void>((resolve) => on.on('interface', (event) => event.type === type && resolve()))
   change()
@@ -26,7 +26,7 @@ sendSync({ interface: 'far0', count: 5 })
 await recording.stop()
 await capture.close()
 
-// Expressions alone: the core decides.
+// Only expressions as strings: the core decides the selection.
 const second = await Capture.open({ interfaces: { include: '^eth', hotplug: true } })
 await after('added', () => addVeth('eth8', 'veth8', { up: false }), second)
 await second.close()

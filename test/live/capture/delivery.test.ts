@@ -37,7 +37,7 @@ for (const { way, options, skip, directions } of ways) {
       const witnessed = await everywhere.stop()
       const told = (direction: string | undefined) => (directions ? String(direction) : '?')
 
-      // From the network layer on: what "any" has.
+      // Compare from the network layer on, where the packets of "any" start.
       const theirs = new Map<string, { timestampNs: bigint; originalLength: number; capturedLength: number }>()
       for (const packet of witnessed) {
         const name = nameOf.get(packet.interfaceIndex ?? 0) ?? '?'
@@ -65,12 +65,12 @@ for (const { way, options, skip, directions } of ways) {
         if ((apart < 0n ? -apart : apart) > furthest) furthest = apart < 0n ? -apart : apart
       })
       t.equal(wrongLengths, 0, 'captured and original length')
-      // Where anybody on the machine asks for timestamps (SO_TIMESTAMP) the kernel stamps a packet once, for all taps;
-      // else each tap takes the time itself, one after the other.
+      // If any process on the machine has requested timestamps (SO_TIMESTAMP), the kernel stamps each packet once for
+      // all taps; otherwise each tap reads the clock itself, one after the other.
       t.comment(`timestamps are at most ${furthest} ns apart`)
       t.ok(furthest < 1_000_000_000n, 'the time')
 
-      // From the link layer on: what tcpdump on one interface has.
+      // Compare from the link layer on with the packets tcpdump captured on one interface.
       for (const witness of whole) {
         const seen = await witness.stop()
         const name = seen[0]?.interface
@@ -84,7 +84,7 @@ for (const { way, options, skip, directions } of ways) {
         )
       }
 
-      // What was sent, too: the witness might err as we do.
+      // Compare with what was sent as well: witness and library might share an error.
       t.same(
         Object.fromEntries(tally(packets.map((packet) => `${packet.interface} ${told(packet.direction)}`))),
         Object.fromEntries([
@@ -130,7 +130,7 @@ for (const { way, options, skip, directions } of ways) {
         })
       }
     })()
-    // A veth drops where the receiving CPU has no room left: such a frame has left one end and not come to the other.
+    // A veth drops a frame if the receiving CPU's backlog is full: such a frame is seen on one end only.
     const { sent, dropped, packetsPerSecond } = await send({ interface: near, count, mayDrop: true })
     await capture.stop()
     await within(reading, 'the iteration to end')

@@ -15,7 +15,7 @@ addVeth('eth0', 'far0')
 const summary = (packets: readonly Seen[], told = true) =>
   packets.map(({ interface: name, direction, number }) => `${name} ${told ? direction : '?'} ${number}`).sort()
 
-/** `count` datagrams over 127.0.0.1, each with its number as its text. */
+/** Sends `count` datagrams over 127.0.0.1; the payload of each is its number as text. */
 async function overLoopback(count: number): Promise<void> {
   const receiver = createSocket('udp4')
   receiver.bind(0, '127.0.0.1')
@@ -35,7 +35,7 @@ for (const { way, options: source, skip, directions } of ways) {
   for (const direction of ['both', 'in', 'out'] as const) {
     const told = directions || direction !== 'both'
     const as = (word: string) => (told ? word : '?')
-    // Interfaces that come later and, in the eBPF mode, the user's filter take other ways through the code.
+    // Interfaces added later and, in eBPF mode, the user's filter are handled by different code paths.
     for (const late of source.backend ? [false] : [false, true]) {
       for (const filter of [undefined, 'udp'] as const) {
         const title = `direction ${direction}, ${way}, ${late ? 'hot-plugged' : 'present'}, filter ${filter}`

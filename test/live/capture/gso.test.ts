@@ -26,7 +26,7 @@ function peer(namespace: number | undefined, ...args: string[]): ChildProcess {
   return spawn(command, rest, { stdio: ['ignore', 'pipe', 'inherit'] })
 }
 
-/** Sends `bytes` over TCP; answers when both ends are gone. */
+/** Sends `bytes` over TCP; resolves when both ends have exited. */
 async function transfer(fromHere: boolean): Promise<number> {
   const receiver = peer(fromHere ? far.pid : undefined, 'receive', '7000')
   const gone = [once(receiver, 'exit')]
@@ -72,7 +72,7 @@ for (const { table, skip } of tables) {
         }
       })()
       t.equal(await within(transfer(fromHere), 'the transfer', 60_000), bytes)
-      // The last words of the connection may be on their way still.
+      // The last segments of the connection may still be on their way.
       await waitUntilStable(() => capture.stats().received, 'the connection')
       await capture.stop()
       await reading

@@ -7,7 +7,7 @@ import { tables } from '../support/tables.js'
 import { tool } from '../support/tools.js'
 import { block } from '../support/wait.js'
 
-/** One veth pair after another: each is made, set up, and has 5 frames sent on it at once. A process of its own. */
+/** In a separate process: makes veth pairs one by one, sets each up and immediately sends 5 frames on it. */
 function plug(count: number, frames: number): Promise<void> {
   const script = `
     for i in $(seq 0 ${count - 1}); do
@@ -37,7 +37,7 @@ for (const { table, skip } of tables) {
           block(50)
         }
       })()
-      // Busy also while no packet comes.
+      // Keep the event loop busy even while no packets arrive.
       const busy = setInterval(() => block(50), 1)
       await plug(40, 5)
       clearInterval(busy)

@@ -1,5 +1,4 @@
-// No descriptor of the library is inherited by a program that this process executes, also not in the moment in which
-// libpcap opens it.
+// No program that this process executes inherits a descriptor of the library, not even while libpcap is opening one.
 import { spawn, spawnSync } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { Capture } from 'ringtap'
@@ -12,7 +11,7 @@ const listing = folder.file('listing')
 
 addVeth('eth0', 'far0')
 
-/** What a child has open beside its standard input, output and error. */
+/** The descriptors a child has open in addition to its standard input, output and error. */
 function inherited(): string[] {
   const out = openSync(listing, 'w')
   const script = 'for f in /proc/self/fd/*; do echo "$f $(readlink "$f")"; done'
@@ -48,7 +47,7 @@ t.test('nor in the moment in which handles are opened, or filters compiled', asy
     const opened = (['pcap', 'ring', 'pcap'] as const).map((backend) =>
       Capture.open({ backend, interfaces: 'eth0', filter: 'vlan 5 or udp' }),
     )
-    // The threads of the pool go on while this one waits for the child.
+    // The pool's threads continue while this thread waits for the child.
     t.same([inherited(), inherited(), inherited()], [before, before, before])
     await Promise.all((await Promise.all(opened)).map((capture) => capture.close()))
   }

@@ -7,7 +7,7 @@ import { descriptors, residentBytes, settle } from '../support/process.js'
 import { sendSync } from '../support/send.js'
 import { patience } from '../support/wait.js'
 
-// A capture lasts some 25 ms here: the kernel waits for packets in flight when a packet socket is closed.
+// One capture takes about 25 ms: the kernel waits for packets in flight when a packet socket is closed.
 t.setTimeout(300_000 * patience)
 
 addVeth('eth0', 'far0')
@@ -27,9 +27,9 @@ async function cycle(times: number): Promise<void> {
       sendSync({ interface: 'eth0', count: 10 })
       const { value } = await capture[Symbol.asyncIterator]().next()
       for (const packet of value as Chunk) packet.copy()
-      // Neither released nor kept: close() has to see to it.
+      // The chunk is neither released nor retained: close() must release it.
     }
-    // Its end is close()'s, too.
+    // close() must end the recording, too.
     if (i % 10 === 0) await capture.record({ path: folder.file(`${recordings++}.pcapng`) })
     await capture.close()
   }
@@ -47,7 +47,7 @@ t.test('a thousand times open and close leaks no descriptor, thread, mapping or 
   t.equal(after.rings, 0, 'mappings of rings')
   const grown = residentBytes() - memory
   t.comment(`resident memory grew by ${grown} bytes in 1000 cycles`)
-  // AddressSanitizer keeps what was freed for a while, 256 MiB of it; leaks it finds by itself.
+  // AddressSanitizer keeps up to 256 MiB of freed memory; it detects leaks itself.
   const kept = process.env['ASAN_OPTIONS'] === undefined ? 0 : 256 << 20
   t.ok(
     grown < kept + (16 << 20),

@@ -12,10 +12,10 @@ import { backends } from '../support/ways.js'
 t.setTimeout(300_000 * patience)
 addVeth('eth0', 'far0')
 
-/** What must be the same before and after. */
+/** Resources that must be the same before and after. */
 async function held() {
   const { threads, rings } = await settle()
-  // Not files: a worker that ends while it loads modules leaves some open (Node's own).
+  // Files are excluded: a worker terminated while it loads modules leaves some open (a leak of Node's).
   return {
     threads,
     rings,
@@ -66,7 +66,7 @@ for (const backend of backends) {
       t.throws(() => chunk.retain(), { code: 'ERR_RELEASED' })
       t.doesNotThrow(() => chunk.release(), 'again')
 
-      // The ring comes round several times.
+      // Fill the ring several times.
       for (let i = 0; i < 3; i++) {
         const other = await oneChunk(capture, 100)
         t.equal(view.length, 0, 'never another packet')
@@ -197,7 +197,7 @@ for (const backend of backends) {
     )
     let before: unknown
     for (let i = 0; i < 20; i++) {
-      if (i === 1) before = await held() // the first one has set up what Node keeps for workers
+      if (i === 1) before = await held() // the first worker allocates what Node keeps for workers
       const worker = new Worker(url, { execArgv: [] })
       await new Promise<void>((resolve, reject) => {
         worker.on('error', reject)
@@ -214,7 +214,7 @@ for (const backend of backends) {
       const worker = new Worker(url, { execArgv: [] })
       worker.on('error', (error) => t.fail(error.message))
       await new Promise((resolve) => setTimeout(resolve, i * 3))
-      await worker.terminate() // at whatever moment of its opening
+      await worker.terminate() // at a random moment while it opens
     }
     t.same(await held(), before)
   })

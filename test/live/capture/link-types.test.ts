@@ -20,7 +20,7 @@ const tally = (packets: readonly Seen[]) => {
   return counts
 }
 
-/** The packets of one capture: 30 UDP frames to port 9 and 20 to port 5000 from eth0, the same into the tun device. */
+/** Sends the packets of one capture: 30 UDP frames to port 9 and 20 to port 5000, on eth0 and into the tun device. */
 async function traffic(tun: Tun): Promise<void> {
   sendSync({ interface: 'eth0', count: 30 })
   sendSync({ interface: 'eth0', count: 20, start: 30, port: 5000 })
@@ -44,10 +44,10 @@ const expectations: { filter?: string; counts: Record<string, number> }[] = [
   { filter: 'ip', counts: both(50, 50, 10) },
   { filter: 'icmp or ip6', counts: {} },
   { filter: 'src net 198.18.0.0/15 and len > 40', counts: both(50, 50, 10) },
-  // On raw IP libpcap answers it from the version in the header.
+  // For raw IP libpcap derives the protocol from the version field of the header.
   { filter: 'ether proto 0x800', counts: both(50, 50, 10) },
   { filter: 'ether proto 0x806', counts: {} },
-  // There are no addresses on raw IP: libpcap compiles this for Ethernet alone, and on the tun device nothing matches.
+  // Raw IP has no link-layer addresses: libpcap compiles this for Ethernet only, and nothing matches on the tun device.
   { filter: 'ether host 02:00:00:00:00:02', counts: both(50, 0, 0) },
   { filter: 'inbound and udp port 9', counts: { 'far0 in': 30, 'tun0 in': 30 } },
 ]
@@ -76,7 +76,7 @@ for (const { table, skip } of tables) {
   t.test(`a tun device that comes while a filter is set, ${table}`, { skip: skip || noTun }, async (t) => {
     for (const { filter, counts } of expectations) {
       await t.test(`filter ${filter}`, async (t) => {
-        // The first packets are there before anyone has told the kernel what the new device is.
+        // The first packets arrive before the new device's link type is in the kernel's table.
         const { packets, stats } = await captureDuring(
           { filter, ring: { table }, interfaces: { hotplug: true } },
           async () => {
@@ -97,8 +97,8 @@ for (const { table, skip } of tables) {
 
   t.test(`arp and icmp beside raw IP, ${table}`, { skip: skip || noTun }, async (t) => {
     const tun = await openTun('tun0')
-    // Whoever has the address the numbered frames are for answers them: nobody listens on that port. On Ethernet he
-    // has to ask for the sender's address first.
+    // The kernel answers the numbered frames on the device that has their destination address, since the port is
+    // closed. On Ethernet it must first resolve the sender's address by ARP.
     const answers = async (filter: string, neighbour: boolean) => {
       const { packets, stats } = await captureDuring({ filter, ring: { table }, direction: 'out' }, async (capture) => {
         const answered = (times: number) =>

@@ -1,5 +1,5 @@
 // Alone: it sends as fast as the kernel goes, and counts every frame.
-// The event `loss`, on losses provoked on purpose.
+// The `loss` event, with losses provoked by the test.
 import { Capture, type LossEvent } from 'ringtap'
 import { imbalances } from '../support/ledger.js'
 import t from '../support/live.js'
@@ -38,7 +38,7 @@ for (const { table, skip } of tables) {
       loss: { window: 1000 },
     })
     const events = eventsOf(capture)
-    // JavaScript stands still all the while: the ring is full when it comes to look.
+    // The JavaScript thread is blocked during the sends: the ring is full when it next runs.
     sendSync({ interface: 'eth0', count: 12_000, size: 256 })
     sendSync({ interface: 'eth1', count: 4000, start: 12_000, size: 256 })
     await waitUntil(() => events.length > 0, 'the event')
@@ -91,7 +91,7 @@ t.test('lasts: told again, and the stats are those of the window', async (t) => 
     overflow: none,
     loss: { window: 200 },
   })
-  // Nobody reads: once it is full, everything is lost.
+  // Without a reader everything is lost once the ring is full.
   sendSync({ interface: 'eth0', count: 16_000, size: 256 })
   const before = capture.stats().droppedByRing
   const events = eventsOf(capture)
@@ -186,7 +186,7 @@ t.test('a blocked event loop hears of it afterwards', async (t) => {
   const events = eventsOf(capture)
   await sleep(50)
   sendSync({ interface: 'eth0', count: 16_000, size: 256 })
-  block(1000) // ten windows
+  block(1000) // ten windows of the loss watch
   await waitUntil(() => events.length > 0, 'the event')
   t.match(events[0], { previous: 'none', level: 'critical', received: 16_000, lost: capture.stats().droppedByRing })
 })
@@ -210,7 +210,7 @@ t.test('the defaults: a minute, 3 % and 5 %', async (t) => {
   const burst = capture.stats().droppedByRing
   t.ok(burst > 10, `${burst}`)
   const reading = readAll(capture)
-  // So many more that it is less than 5 % of all, but not less than 3 %; if all goes well, which does not matter.
+  // Enough further packets that the loss is below 5 % but not below 3 %, if none of them is lost; that is not required.
   const all = Math.floor(burst / 0.04)
   await send({ interface: 'eth0', count: all - 4000, start: 4000, rate: 20_000 })
   const { loss, droppedByRing: lost } = await capture.stop()

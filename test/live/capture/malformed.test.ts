@@ -1,4 +1,4 @@
-// Records that contradict themselves: spoilt by this test, in the ring's memory, before the capture reads them.
+// Inconsistent ring records, which this test corrupts in the ring's memory before the capture reads them.
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
 import { Capture, type CaptureError, type LossEvent } from 'ringtap'
 import { imbalances } from '../support/ledger.js'
@@ -9,7 +9,7 @@ import { tables } from '../support/tables.js'
 
 addVeth('eth0', 'far0')
 
-/** Where the one ring of this process is mapped. */
+/** The address of this process's only ring mapping. */
 function ringAddress(): number {
   const lines = readFileSync('/proc/self/maps', 'utf8').split('\n')
   const rings = lines.filter((line) => line.includes('socket:'))
@@ -17,7 +17,7 @@ function ringAddress(): number {
   return Number.parseInt(rings[0] as string, 16)
 }
 
-/** Spoils the record with this number (from 0) in the first block of the ring: its packet ends beyond the block. */
+/** Corrupts record `number` (from 0) in the first block of the ring, so that its packet ends beyond the block. */
 function spoil(number: number): void {
   // Offsets of linux/if_packet.h: tpacket_block_desc.hdr.bh1.offset_to_first_pkt, tpacket3_hdr.tp_next_offset, tp_snaplen.
   const memory = openSync('/proc/self/mem', 'r+')
@@ -40,7 +40,7 @@ for (const { table, skip } of tables) {
       interfaces: 'eth0',
       direction: 'out',
       ring: { table, memory: 1 << 20 },
-      // The block stays open for longer than the test takes to spoil what is in it.
+      // The block stays open for longer than the test needs to corrupt its records.
       chunk: { maxDelay: 3000 },
       overflow: { memory: 0 },
     })

@@ -16,7 +16,7 @@ const count = 300
 for (const backend of backends) {
   t.test(`${count} captures at once, ${backend}`, async (t) => {
     const open = () => Capture.open({ interfaces: 'eth0', backend, promiscuous: true, ring: { memory: 1 << 20 } })
-    await (await open()).close() // sets up what Node keeps
+    await (await open()).close() // allocates what Node keeps for the life of the process
     const before = await settle()
     const files = descriptors().sort()
 

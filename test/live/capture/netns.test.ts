@@ -102,7 +102,7 @@ t.test('a device that moves is followed by its namespace', async (t) => {
 for (const { table, skip } of tables) {
   t.test(`one that is back before its packets were taken, ${table}`, { skip }, async (t) => {
     addVeth('nomad2', 'nomad2peer')
-    // Everything is in one block: the kernel hands it over long after the device is back.
+    // All packets are in one block, which the kernel hands over long after the device is back.
     const options = { interfaces: { include: '^nomad2$', hotplug: true }, chunk: { maxDelay: 2000 }, ring: { table } }
     const { packets, stats } = await captureDuring(options, async () => {
       sendSync({ interface: 'nomad2', count: 5 })

@@ -13,18 +13,18 @@ addVeth('eth0', 'far0')
 const KiB = 1024
 const MiB = 1024 * KiB
 const small = { memory: 2 * MiB, blockSize: 256 * KiB }
-/** A ring that is sent to in steps: each fits one of its 16 blocks, and the loop keeps 6 free. */
+/** For sending in steps: each step fits one of the ring's 16 blocks; the capture thread keeps 6 blocks free. */
 const stepwise = { interfaces: 'eth0', ring: { memory: 4 * MiB, blockSize: 256 * KiB, maxStall: 300 } }
 const step = 1500
 
-/** The numbers in a chunk, in order. */
+/** The numbers of the packets in a chunk, in order. */
 function numbers(chunk: Chunk): number[] {
   const found: number[] = []
   chunk.forEach((packet) => found.push(sequenceOf(packet.data) as number))
   return found
 }
 
-/** Takes everything until the capture ends. */
+/** Reads all packets until the capture ends. */
 async function drain(capture: Capture): Promise<number[]> {
   const all: number[] = []
   for await (const chunk of capture) all.push(...numbers(chunk))
@@ -41,10 +41,10 @@ for (const copy of [false, true]) {
     const views = kept.map((packet) => packet.data)
     const bytes = views.map((view) => Buffer.from(view))
     const seen = numbers(held)
-    // The ring comes round many times over.
+    // Enough to fill the ring many times.
     for (let start = 1000; start < 61_000; start += 4000) {
       const sending = send({ interface: 'eth0', count: 4000, start })
-      // Another iteration, so that the first chunk stays lent.
+      // A new iteration, so that the first chunk stays lent.
       for await (const chunk of capture) {
         seen.push(...numbers(chunk))
         if (seen.at(-1) === start + 3999) break
@@ -72,7 +72,7 @@ t.test('a loop body that waits for long loses nothing as long as the overflow me
   const seen: number[] = []
   sendSync({ interface: 'eth0', count: 1 })
   for await (const chunk of capture) {
-    // Some 12 MiB in the ring's layout.
+    // About 12 MiB in the ring's format.
     if (seen.length === 0) await sendInSteps(capture, { interface: 'eth0', count: 80_000, start: 1 }, step)
     seen.push(...numbers(chunk))
     if (seen.length === 80_001) break
@@ -103,7 +103,8 @@ t.test('blocks with a packet each take no more than that packet needs', async (t
     chunk: { maxDelay: 2 },
     overflow: { memory: MiB },
   })
-  // Nobody reads: 8 blocks are the ring's, hundreds are copied. A packet is sent when the block of the last one is taken.
+  // Without a reader, 8 blocks stay in the ring and hundreds are copied. Each packet is sent once the block of the
+  // previous one has been taken.
   await using injector = await Injector.open('eth0')
   for (const number of range(0, 300)) {
     await injector.send(expectedFrame(number))
@@ -124,7 +125,7 @@ for (const { what, options, cause } of overflows) {
   t.test(`past that, every loss is counted, ${what}`, async (t) => {
     await using capture = await Capture.open({ interfaces: 'eth0', ...options })
     const sent = 100_000
-    // Paced, so that the ring bridges the moments in which nobody could copy blocks.
+    // Paced, so that the ring holds the packets that arrive while no blocks can be copied.
     await send({ interface: 'eth0', count: sent, rate: 40_000 })
     await waitUntil(() => capture.stats()[cause] > 0, 'the loss')
     await capture.stop()
@@ -211,7 +212,7 @@ t.test('several rings, while interfaces appear and the filter is changed', async
     'every packet once, under its interface',
   )
   t.equal(stats.delivered, 90_060)
-  // The far ends are met before they are known not to be selected.
+  // Packets of the far ends arrive before these interfaces are deselected.
   t.equal(stats.received, stats.delivered + stats.unselected)
 })
 
@@ -222,7 +223,7 @@ t.test('ring.maxStall keeps its word', async (t) => {
     const reading = drain(capture)
     const sending = send({ interface: 'eth0', count: 200, rate: 100 })
     await waitUntil(() => capture.stats().received > 0, 'the first packet')
-    // The rest of it is for the machine, to wake it.
+    // The remaining 150 ms are a margin for the scheduler to wake this process.
     block(850)
     await sending
     await capture.stop()

@@ -10,15 +10,18 @@ import { waitUntil } from '../support/wait.js'
 
 const MiB = 1 << 20
 const names = addVeths(4, 'eth', 'far').map(({ name }) => name)
-/** Far more than any of the rings here holds. */
+/** Far more than any of the rings here can hold. */
 const flood = { count: 40_000, size: 256 }
 
-/** The packets of an interface among these: their numbers as they came. */
+/** The numbers of an interface's packets, in the order of delivery. */
 function numbersOn(packets: readonly Seen[], name: string): (number | undefined)[] {
   return packets.filter((packet) => packet.interface === name).map(({ number }) => number)
 }
 
-/** What is lost, and what is delivered of 100 packets on `other`, where JavaScript stands still and `flooded` is flooded. */
+/**
+ * Floods `flooded` and sends 100 packets on `other` while the JavaScript thread is blocked. Returns the loss and the
+ * numbers delivered from `other`.
+ */
 async function underFlood(capture: Capture, flooded: string, other: string) {
   sendSync({ interface: flooded, ...flood })
   sendSync({ interface: other, count: 100 })
@@ -60,7 +63,7 @@ for (const { table, skip } of tables) {
   })
 
   t.test(`those beyond the number share a ring, until one is free, ${table}`, { skip }, async (t) => {
-    addVeth('eth00', 'far00') // the highest index: the last to be served
+    addVeth('eth00', 'far00') // the highest index: the last to get a ring
     addVeth('eth01', 'far01')
     const last = ['eth00', 'eth01'] as const
     await using capture = await Capture.open(options({ perInterface: names.length, memory: 10 * MiB }))
@@ -71,7 +74,7 @@ for (const { table, skip } of tables) {
 
     del('eth3')
     await waitUntil(() => !capture.interfaces.some(({ name }) => name === 'eth3'), 'the removal to be known')
-    // eth00 has waited for longest: what it is flooded with is out of the way of eth01 now.
+    // eth00 has waited longest and has got the ring that became free, so its flood no longer affects eth01.
     sendSync({ interface: last[0], ...flood })
     sendSync({ interface: last[1], count: 100 })
     await capture.stop()

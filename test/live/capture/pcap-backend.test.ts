@@ -20,7 +20,7 @@ addVeth('eth0', 'far0')
 const numbersOn = (packets: readonly Seen[], name: string) =>
   packets.filter((packet) => packet.interface === name).map(({ number }) => number)
 
-/** Handles that are open now. */
+/** Waits until this many handles are open. */
 const handles = (capture: Capture, count: number) =>
   waitUntil(
     () => capture.stats().ring.count === count,
@@ -29,7 +29,7 @@ const handles = (capture: Capture, count: number) =>
     () => capture.stats().ring.count,
   )
 
-/** The packet in what a netfilter log group passed on: the payload among its attributes (LINKTYPE_NFLOG). */
+/** The packet in a message of a netfilter log group: its payload attribute (LINKTYPE_NFLOG). */
 function payload(data: Uint8Array): Buffer {
   const PAYLOAD = 9 // NFULA_PAYLOAD, linux/netfilter/nfnetlink_log.h
   const bytes = Buffer.from(data)
@@ -41,7 +41,7 @@ function payload(data: Uint8Array): Buffer {
   return Buffer.alloc(0)
 }
 
-/** The numbers in what a netfilter log group passed on: of datagrams, and not of the answers of ICMP. */
+/** The numbers of the datagrams logged by a netfilter log group, without the ICMP replies that quote them. */
 function logged(packets: readonly Seen[]): number[] {
   return packets.flatMap(({ data }) => {
     const packet = payload(data)
@@ -67,11 +67,11 @@ t.test('a device that is no network interface: a netfilter log group', async (t)
   const [, seven, eight] = capture.interfaces
   t.ok((seven?.index ?? 0) >= 2 ** 31 && eight?.index === (seven?.index ?? 0) + 1, 'numbers that no interface has')
   const { packets, done } = reading(capture)
-  // More than fit into one message, or one reading.
+  // More than one netlink message, or one read, can hold.
   await datagrams(0, 3000)
   sendSync({ interface: 'eth0', count: 30 })
   const on = (name: string) => packets.filter((packet) => packet.interface === name)
-  // The kernel keeps what it logs for up to a second.
+  // The kernel buffers logged packets for up to a second.
   for (const name of ['nflog:7', 'nflog:8']) {
     await waitUntil(
       () => logged(on(name)).length >= 3000,
@@ -92,7 +92,7 @@ t.test('a device that is no network interface: a netfilter log group', async (t)
 })
 
 t.test('a filter on such a device', async (t) => {
-  // libpcap has no words for what is in a logged packet: these look at its bytes and its length.
+  // libpcap has no primitives for the contents of a logged packet: these test its bytes and its length.
   await using capture = await Capture.open({ backend, interfaces: 'nflog:7', filter: 'link[0] = 2 and len < 92' })
   await using beside = await Capture.open({ backend, interfaces: 'nflog:8' })
   const [filtered, all] = [reading(capture), reading(beside)]
@@ -179,7 +179,7 @@ t.test('hot-plug: a handle for each interface that comes, until it goes', async 
   }
   t.equal(capture.stats().ring.memory, 5 * (64 / 16) * MiB, 'a share each')
 
-  // The last packets of one that goes.
+  // The last packets of a device that is removed.
   sendSync({ interface: 'hot0', count: 50, start: 100 })
   del('hot0')
   await handles(capture, 4)
@@ -279,7 +279,7 @@ t.test('a consumer that stands still: every loss is counted', async (t) => {
   const small = { ring: { memory: MiB }, overflow: { memory: 2 * MiB } }
   await using capture = await Capture.open({ backend, interfaces: 'eth0', ...small })
   const count = 60_000
-  // JavaScript stands still all the while.
+  // sendSync() blocks the JavaScript thread.
   sendSync({ interface: 'eth0', count, rate: 60_000 })
   const during = capture.stats()
   t.ok(during.overflow.used <= 2 * MiB, 'within the bound')
@@ -294,7 +294,7 @@ t.test('a consumer that stands still: every loss is counted', async (t) => {
     undefined,
     () => ({ ...capture.stats(), interfaces: [] }),
   )
-  // It goes on.
+  // The capture continues.
   sendSync({ interface: 'eth0', count: 100, start: count })
   await capture.stop()
   await done

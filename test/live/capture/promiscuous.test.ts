@@ -65,7 +65,7 @@ for (const { table, skip } of tables) {
     capture.on('warning', (warning) => warnings.push(warning))
     const again = 'link add name hot0 index 9000 type veth peer name hop9'.split(' ')
     for (let i = 0; i < 5; i++) {
-      // Without a turn of the event loop between them.
+      // The event loop does not run between these calls.
       ip(...again)
       del('hot0')
       ip(...again)
@@ -113,7 +113,8 @@ t.test('one that was away while news were lost is promiscuous again', async (t) 
   const { ifindex, address } = link('hot0')
   await using capture = await Capture.open({ interfaces: { include: '^hot', hotplug: true }, promiscuous: true })
   t.equal(promiscuity('hot0'), 1)
-  // The kernel ends a membership when a device leaves. It is back with its index before anyone can look.
+  // The kernel drops a membership when a device leaves the namespace. The device is back, with its index, before the
+  // library can read the events.
   standStill(
     `ip -batch "$1"; ip link set hot0 netns ${other.pid}; ` +
       `nsenter --net=${other.path} ip link set hot0 netns $PPID; ip link set hot0 up; ip -batch "$1"`,

@@ -21,7 +21,7 @@ for (const { table, skip } of tables) {
         overflow: { memory: 0 },
       })
       t.equal(capture.stats().ring.memory, 1 << 20)
-      // 4 times what fits, while JavaScript stands still; unequal shares.
+      // 4 times the ring's capacity, in unequal shares, while the JavaScript thread is blocked.
       const count = 16_000
       sendSync({ interface: near, count, size: 256 })
       sendSync({ interface: near[1] as string, count: 500, start: count, size: 256, label: 1 })
@@ -40,7 +40,7 @@ for (const { table, skip } of tables) {
       }
       const got = () => [...delivered.values()].reduce((sum, { size }) => sum + size, 0)
       const lost = () => capture.stats().droppedByRing
-      // The losses are known at once: JavaScript has taken nothing yet.
+      // The losses are counted immediately: JavaScript has not read any packet yet.
       t.ok(lost() > 0, `${lost()} lost`)
       await read(() => got() + lost() === count + 500)
 
@@ -57,7 +57,7 @@ for (const { table, skip } of tables) {
         if (table === 'ebpf') t.equal(one?.dropped, gaps, `the ${gaps} gaps of ${name}`)
       })
 
-      // The capture goes on, and loses nothing more.
+      // The capture continues and loses no further packets.
       const before = got()
       for (let i = 1; i <= 3; i++) {
         sendSync({ interface: near, count: 1000, start: 100_000 * i, size: 256 })
@@ -81,7 +81,7 @@ for (const { table, skip } of tables) {
     t.equal(held.packetCount, 1)
     const [first] = held
     const bytes = Buffer.from(first.data)
-    // Everything up to the held block fits; the kernel comes round to it and stops.
+    // The kernel fills the ring up to the held block, and drops packets from there on.
     const count = 16_000
     sendSync({ interface: 'eth0', count, start: 1, size: 256 })
     let got = 0
@@ -129,7 +129,7 @@ for (const { table, skip } of tables) {
     const { packets, stats } = await captureDuring(
       { interfaces: 'eth0', direction: 'out', ring: { table, memory: 4 << 20 } },
       () => {
-        // JavaScript stands still all the time; 400 bytes each, paced so that blocks can be copied out in time.
+        // JavaScript is blocked; 400 bytes per frame in the ring, paced so that blocks can be copied in time.
         sendSync({ interface: 'eth0', count, size: 300, rate: 20_000 })
       },
     )
@@ -155,7 +155,7 @@ for (const { table, skip } of tables) {
     const reading = (async () => {
       for await (const chunk of capture) for (const packet of chunk) numbers.push(sequenceOf(packet.data) as number)
     })()
-    // The ring comes round several times.
+    // Enough to fill the ring several times.
     await send({ interface: 'eth0', count: 60_000, start: 3, size: 300, rate: 40_000 })
     await capture.stop()
     await reading

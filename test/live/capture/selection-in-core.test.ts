@@ -9,7 +9,7 @@ import { block, patience, waitUntil } from '../support/wait.js'
 
 addVeths(2, 'eth', 'far')
 
-/** Changes nothing about what is selected, but makes JavaScript decide. */
+/** Excludes nothing, but requires the decision to be made in JavaScript. */
 const never = () => false
 
 const rules: InterfaceRules[] = [
@@ -58,7 +58,7 @@ for (const { table, skip } of tables) {
         const atEnd = capture.interfaces.map(({ name }) => name)
         await capture.stop()
         await reading
-        // Those of hot0 from before its last name depend on when the rename was read.
+        // The packets of hot0 before its last rename are left out: their selection depends on when the rename was read.
         const sent = packets.filter(({ number = -1, interface: name }) => number >= (/^(hot|cold)/.test(name) ? 20 : 0))
         const of = (list: readonly Seen[]) => list.map((p) => `${p.interface} ${p.direction} ${p.number}`).sort()
         results.push({ atStart, told, atEnd, packets: of(sent) })
@@ -73,7 +73,7 @@ t.test('a verdict of the core does not wait for JavaScript', async (t) => {
   await using byCore = await Capture.open({ interfaces: { include: '^hot', hotplug: true } })
   await using byJavaScript = await Capture.open({ interfaces: { include: /^hot/, hotplug: true } })
   addVeth('hot0', 'away0')
-  // The event loop does not turn: what is selected now, no JavaScript has decided on.
+  // The event loop does not run here, so any selection seen now was decided by the core.
   const selected = (capture: Capture) => capture.stats().interfaces.some((one) => one.name === 'hot0' && one.selected)
   const end = performance.now() + 20_000 * patience
   while (!selected(byCore) && performance.now() < end) block(5)

@@ -11,7 +11,7 @@ import { block, waitUntil } from '../support/wait.js'
 
 addVeths(2, 'eth', 'far')
 
-/** A capture that is read all the time, and what it said. */
+/** A capture that is read continuously, with its packets and events. */
 class Running implements AsyncDisposable {
   readonly packets: Seen[] = []
   readonly events: CaptureInterfaceEvent[] = []
@@ -48,7 +48,7 @@ class Running implements AsyncDisposable {
     return this.capture.interfaces.map(({ name }) => name)
   }
 
-  /** All packets, once the capture has stopped. */
+  /** Stops the capture and returns all packets. */
   async stop(): Promise<Seen[]> {
     await this.capture.stop()
     await this.#reading
@@ -139,7 +139,7 @@ for (const { table, skip } of tables) {
       sendSync({ interface: name, count: 100, start: next })
       next += 100
     }
-    // JavaScript does not turn here until all of it has happened.
+    // The event loop does not run until all of this is done.
     sends('cold0')
     rename('cold0', 'hot0')
     block(50)
@@ -193,7 +193,7 @@ for (const { table, skip } of tables) {
     await running.hears('removed hot0')
     t.same(running.names, ['eth0'])
     sendSync({ interface: 'eth0', count: 10, start: 10 })
-    // The same name again, another device.
+    // A different device with the same name.
     addVeth('hot0', 'away0')
     sendSync({ interface: 'hot0', count: 10, start: 20 })
     await running.hears('added hot0 selected')
@@ -258,7 +258,7 @@ for (const { table, skip } of tables) {
       ip('link', 'add', 'name', name, 'index', '7000', 'type', 'veth', 'peer', 'name', 'away0')
       up(['away0', name])
     }
-    // All of it in one turn of the event loop.
+    // All of this in one turn of the event loop.
     make('hot0')
     sendSync({ interface: 'hot0', count: 10 })
     del('hot0')
@@ -321,7 +321,7 @@ for (const { table, skip } of tables) {
     sendSync({ interface: 'eth0', count: 50 })
     await running.hears('added hot0')
     sendSync({ interface: 'hot0', count: 50 })
-    // A renamed one stays what it was.
+    // A renamed interface keeps its selection.
     down('eth0')
     rename('eth0', 'other0')
     up('other0')
@@ -343,7 +343,7 @@ for (const { table, skip } of tables) {
   })
 
   t.test(`an excluded interface floods from the moment it is there, ${table}`, { skip }, async (t) => {
-    // A RegExp: until JavaScript has decided, its packets are accepted.
+    // With a RegExp, packets are accepted until JavaScript has decided.
     await using running = await Running.open({ interfaces: { exclude: /^(noisy|away)/, hotplug: true }, ring })
     addVeth('noisy0', 'away0')
     sendSync({ interface: 'noisy0', count: 5000 })

@@ -48,7 +48,7 @@ for (const { way, options, skip } of ways.filter(({ options }) => !options.backe
     const { packets } = await captureDuring(
       { interfaces: { include: '^late', hotplug: true }, filter: 'udp', snapshotLength: 50, ...options },
       () => {
-        // All of it before JavaScript hears of the interface.
+        // All of this before JavaScript processes the interface's event.
         addVeth('late0', 'late1')
         sendSync({ interface: 'late0', count: 20, size: 300 })
       },

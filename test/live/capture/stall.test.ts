@@ -41,12 +41,12 @@ for (const { table, skip } of tables) {
     t.test(`busy for ring.maxStall at a low rate, ${JSON.stringify(options)}, ${table}`, { skip }, async (t) => {
       const { ring } = options
       const { packets, stats } = await captureDuring(
-        // The ring alone has to do it.
+        // The ring alone must hold the packets: no overflow memory.
         { interfaces: 'eth0', direction: 'out', ring: { ...ring, table }, overflow: { memory: 0 } },
         async (capture) => {
           const sending = send({ interface: 'eth0', count: 200, rate: 100 })
           await waitUntil(() => capture.stats().received > 0, 'the first packet')
-          // The kernel keeps its word to the millisecond; the rest is for the machine, to wake this process.
+          // The kernel's block timeout is exact to the millisecond; 150 ms are a margin for this process to be woken.
           block((ring?.maxStall ?? 1000) - 150)
           await sending
         },

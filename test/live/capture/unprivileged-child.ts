@@ -1,4 +1,4 @@
-/** Opens a capture on eth0, and prints as JSON how that went; with an argument, after so many packets. */
+/** Opens a capture on eth0 and prints the result as JSON; with an argument, reads that many packets first. */
 import { Capture, CaptureError } from 'ringtap'
 
 try {

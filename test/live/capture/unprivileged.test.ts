@@ -14,7 +14,7 @@ const node = ['env', '-i', ...bare, process.execPath]
 
 const script = fileURLToPath(new URL('unprivileged-child.js', import.meta.url))
 
-/** Why this way to run another program cannot be gone, or false. */
+/** Why a program cannot be run with these arguments of setpriv, or false. */
 function unable(words: readonly string[]): string | false {
   const { status, stderr, error } = spawnSync(
     'setpriv',

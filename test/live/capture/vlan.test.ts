@@ -9,7 +9,7 @@ import { startTcpdump } from '../support/witness.js'
 
 addVeth('eth0', 'far0')
 
-/** TCIs: priority, drop eligible, id. */
+/** TCIs with different priority, drop eligible and VLAN id fields. */
 const tags = [5, 5 | (3 << 13), 5 | 0x1000, 7, 0xfff | (7 << 13) | 0x1000, 0].map((tci, i) => ({ tci, start: i * 10 }))
 
 function traffic(name = 'eth0'): void {
@@ -19,7 +19,7 @@ function traffic(name = 'eth0'): void {
 
 const tciOf = (number: number) => tags.find(({ start }) => number >= start && number < start + 10)?.tci
 
-/** Stops the capture, reads it to its end and closes it. */
+/** Stops the capture, reads all remaining packets and closes it. */
 async function drain(
   capture: Capture,
   visit?: (packet: Packet, number: number) => void,
@@ -63,7 +63,7 @@ for (const { way, options, skip } of ways) {
           return
         }
         const { vlan } = packet
-        // Sent with the tag in the bytes: the tap on the sender sees it there, the receiver's kernel takes it out.
+        // The tag is sent in the bytes: the sender's tap sees it there, while the receiver's kernel removes it.
         if (interfaces === 'eth0' && vlan === undefined) {
           t.ok(
             Buffer.from(packet.data).equals(expectedFrame(number, { vlan: tci, size: 100 })),
@@ -98,10 +98,10 @@ for (const { way, options, skip } of ways) {
       'vlan 5 and host 198.18.0.1',
       'len <= 96',
     ]
-    // At the receiver the tags are beside the bytes, at the sender in them.
+    // At the receiver the tags are in the metadata, at the sender in the bytes.
     const cases = filters.map((filter, i) => ({ name: 'far0', filter, sender: i < 3 }))
     cases.push(...cases.filter(({ sender }) => sender).map((one) => ({ ...one, name: 'eth0' })))
-    // Several at a time: tcpdump takes its time to start.
+    // Several cases in parallel: tcpdump is slow to start.
     while (cases.length > 0) {
       const few = cases.splice(0, 5)
       const witnesses = await Promise.all(few.map(({ name, filter }) => startTcpdump({ interface: name, filter })))
@@ -136,7 +136,7 @@ for (const { way, options, skip } of ways) {
     }
   })
 
-  // To libpcap the first packets of a new interface are lost.
+  // libpcap misses the first packets of a new interface.
   if (options.backend) continue
   t.test(`an interface that comes with a filter on tags set, ${way}`, { skip }, async (t) => {
     for (const [filter, count] of [

@@ -1,6 +1,6 @@
 // Combines every stage of a capture's life with its end: reads, recordings, sends and changes of the filter and of the
 // address sets are in progress while the capture is stopped, closed or aborted. Every promise is settled in time, with
-// a value, a CaptureError or the reason of the abort; no resource is left open. The process may also exit at any moment.
+// a value, a CaptureError or the reason of the abort; no resource is left open. The process may also exit at any time.
 //
 // RINGTAP_CHAOS_SEED repeats the decisions of an earlier run.
 import { spawn } from 'node:child_process'
