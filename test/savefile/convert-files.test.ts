@@ -21,13 +21,13 @@ function save(bytes: Uint8Array): string {
 }
 
 const date = 1_700_000_000_000_000_000n
-/** Numbered frames at these times, nanoseconds. */
+/** Numbered frames at these times, in nanoseconds. */
 const framesAt = (times: readonly bigint[], first = 0): RawPacket[] =>
   times.map((time, i) => ({
     time: date + time,
     data: expectedFrame(first + i, { size: 60 + ((first + i) % 50) * 20 }),
   }))
-/** Always the same, and in no order that anyone would have thought of. */
+/** Pseudo-random times in ascending order, the same for the same seed. */
 function scattered(count: number, seed: number): bigint[] {
   let state = seed
   const times = Array.from({ length: count }, () => {
@@ -38,7 +38,7 @@ function scattered(count: number, seed: number): bigint[] {
 }
 const nano = { nanoseconds: true }
 const key = ({ timestampNs, originalLength, data }: FilePacket) => `${timestampNs} ${originalLength} ${hex(data)}`
-/** The packets of any savefile, as Wireshark reads them. */
+/** The packets of a savefile in any format, as read by Wireshark. */
 function keysOf(path: string): string[] {
   const plain = name('plain')
   run('editcap', ['-F', 'nsecpcap', path, plain])
@@ -155,7 +155,7 @@ t.test('divided by packets, bytes and time, as editcap divides', async (t) => {
   for (const format of ['pcap', 'pcapng'] as const) {
     const sized = await parts({ bytes: 20_000 }, format)
     t.ok(sized.every(({ bytes }) => bytes <= 20_000))
-    // The largest packet has 1040 bytes, and its block 48 more.
+    // The largest packet has 1040 bytes, and its block 48 bytes more.
     t.ok(
       sized.slice(0, -1).every(({ bytes }) => bytes > 20_000 - 1100),
       'and full',

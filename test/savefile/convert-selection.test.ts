@@ -1,4 +1,4 @@
-// What convertFiles takes of its inputs beside the filter: interfaces, and blocks that are no packets.
+// What convertFiles selects from its inputs in addition to the filter: interfaces, and blocks other than packets.
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type CaptureError, type ConvertOptions, convertFiles, type InterfaceSelection, openFile } from 'ringtap'
@@ -23,7 +23,7 @@ const packetAt = (number: number) => ({
   data: expectedFrame(number, { size: 60 + (number % 40) * 10 }),
 })
 
-/** Packets `first` to `first` + `packets` − 1, in turn of interfaces of these names. */
+/** Packets `first` to `first` + `packets` − 1, in rotation on interfaces of these names. */
 function across(names: readonly string[], packets: number, first = 0, bigEndian = false): Pcapng {
   const file = new Pcapng(bigEndian).section()
   for (const one of names) file.interface(1, [[2, one]])
@@ -86,7 +86,7 @@ t.test('interfaces: late ones, in later sections, with order and filter and spli
     filter: 'not greater 200',
     split: { packets: 5 },
   })
-  // Of 60 and more bytes, ten more for each: up to number 14 they are not greater than 200.
+  // Sizes start at 60 bytes and grow by ten: packets up to number 14 have at most 200 bytes.
   const expected = [0, 2, 4, 6, 8, 10, 11, 13]
   t.strictSame(
     result.files.flatMap((file) => numbersIn(file.path)),
@@ -168,10 +168,10 @@ function withOptions(big: boolean, body: Buffer, options: Options): Buffer {
 const kinds = ['nameResolution', 'decryptionSecrets', 'custom'] as const
 const keep = { keep: kinds } satisfies ConvertOptions
 
-/** tshark writes no pcap file of one that has such blocks. */
+/** The numbers of the packets of a file. No pcap file is used here: tshark writes none from a file with such blocks. */
 const numbersOf = (path: string) => readByTshark(path).map(({ bytes }) => sequenceOf(Buffer.from(bytes, 'hex')))
 
-/** The blocks as the library reads them. */
+/** The blocks as read by the library. */
 async function blocksOf(path: string) {
   await using file = await openFile(path, { keep: { blocks: kinds } })
   for await (const _ of file);
@@ -192,11 +192,11 @@ t.test('secrets that editcap put into a file are in every part of it, as Wiresha
   for (const part of parts) {
     t.match(await blocksOf(part), [{ kind: 'decryptionSecrets', secretsType: 0x544c534b, data: Buffer.from(keyLog) }])
   }
-  // Put together again they are there once.
+  // After the parts are merged, the secrets are in the file once.
   t.match(await convertFiles(parts, again, { ...keep }), { written: 100, warnings: [] })
   t.equal(inSecrets(again), 1)
   t.strictSame(readByTshark(again), readByTshark(input))
-  // Secrets do not get around by themselves.
+  // Without `keep`, secrets are not copied.
   const without = await convertFiles(input, join(folder, 'without-%i'), split)
   t.strictSame(
     without.files.map(({ path }) => inSecrets(path)),
@@ -237,7 +237,7 @@ t.test('blocks of either byte order', async (t) => {
     t.match(await convertFiles(input, output, keep), { written: 2, warnings: [] })
     const [names, secrets, ...more] = await blocksOf(output)
     t.strictSame(more, [], 'the same block is there once')
-    // The very body that a writer of this byte order would have made.
+    // The body must be identical to that of a writer with this byte order.
     t.strictSame(
       Buffer.from(names?.body ?? []),
       namesBody(false, [
@@ -254,7 +254,7 @@ t.test('blocks of either byte order', async (t) => {
       ]),
     )
     const hosts = run('tshark', ['-n', '-r', output, '-q', '-z', 'hosts']).toString()
-    t.match(hosts, /192\.0\.2\.1\s+alias/) // of several, the last
+    t.match(hosts, /192\.0\.2\.1\s+alias/) // tshark shows the last of several names
     t.match(hosts, /2001:db8::1\s+six\.example/)
     t.match(blocksIn(output).join(''), /TLS Key Log/i)
     t.strictSame(numbersOf(output), [0, 1])
@@ -283,7 +283,7 @@ t.test('what cannot be carried over is told', async (t) => {
   t.match(await carried(true, 10, secretsBody(true, [binary(true)])), unknown)
   t.match(await carried(true, 4, namesBody(true, [[77, 'x']])), unknown)
   t.match(await carried(true, 4, bytes(true).u16(9, 4).raw('what').u16(0, 0).done()), unknown)
-  // Damaged: lengths that reach beyond the block.
+  // Damaged: lengths that extend beyond the block.
   t.match(await carried(false, 10, bytes(false).u32(0x544c534b, 5).raw('four').done()), unknown)
   t.match(await carried(false, 4, bytes(false).u16(1, 400).raw('four').done()), unknown)
   t.match(await carried(false, 0xbad, Buffer.alloc(0)), unknown)

@@ -1,4 +1,4 @@
-// Filters on files: the packets that tcpdump finds, with the program that it runs.
+// Filters on files: the same packets must match as with the same expression in tcpdump.
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,7 +16,7 @@ function write(bytes: Uint8Array): string {
   return path
 }
 
-/** Numbers of the packets, in the order of the file, or the code of the error. */
+/** The numbers of the matching packets, in the order of the file, or the code of the error. */
 async function ours(path: string, filter: string): Promise<number[] | string> {
   const numbers: number[] = []
   try {
@@ -30,7 +30,7 @@ async function ours(path: string, filter: string): Promise<number[] | string> {
   return numbers
 }
 
-/** The same of tcpdump. It writes them in this machine's byte order (all that ringtap runs on are little endian). */
+/** The same from tcpdump, which writes in this machine's byte order (ringtap runs on little-endian machines only). */
 function tcpdumps(path: string, filter: string): number[] | string {
   const { status, stdout, stderr, error } = spawnSync('tcpdump', ['-r', path, '-w', '-', filter])
   if (error) throw error
@@ -57,7 +57,7 @@ const ip6 = (next: number) => {
 }
 const expressions = ['ip', 'ip6', 'tcp', 'udp', 'port 443', 'not ip', 'ip6 or udp', 'less 50', 'tcp and ip6']
 
-/** The packets of a loopback device: BSD, FreeBSD, macOS and Linux have each a number of their own for IPv6. */
+/** Loopback packets: BSD, FreeBSD, macOS and Linux each use a different address family number for IPv6. */
 function loopback(bigEndian: boolean): Buffer[] {
   const families: [number, Buffer][] = [
     [2, ip4(6)],
@@ -75,7 +75,7 @@ for (const bigEndian of [false, true]) {
   const endian = bigEndian ? 'big endian' : 'little endian'
 
   t.test(`loopback packets of ${endian} files match as in tcpdump`, async (t) => {
-    // 108's numbers are in network byte order always; 109 has the number in the file's order, and two more words.
+    // Link type 108 has the family in network byte order; 109 has it in the file's byte order, plus two more words.
     for (const linkType of [0, 108, 109]) {
       const packets = loopback(linkType === 108 || bigEndian).map((bytes, number) => ({
         time: BigInt(number + 1) * 1_000_000n,
@@ -141,7 +141,7 @@ t.test('what no file has is refused, with the reason', async (t) => {
     )
     await t.rejects(compileFilter(expression, { source: 'savefile' }), { code: 'ERR_FILTER_SYNTAX' }, expression)
   }
-  // The cooked header has a direction.
+  // The cooked header (LINUX_SLL) holds the direction.
   const cooked = [0, 4].map((type, i) => ({
     time: BigInt(i + 1) * 1_000_000n,
     data: new Bytes(true).u16(type, 1, 6).raw(Buffer.alloc(8)).u16(0x0800).raw(ip4(6)).done(),

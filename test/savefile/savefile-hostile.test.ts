@@ -1,5 +1,5 @@
-// Files that claim more than they have, or have more than anybody can hold: what they have is delivered, no more memory
-// is taken than a few chunks, and whatever is wrong is a typed error with its place.
+// Files that declare more data than they hold, or hold more than fits into memory. Their packets are delivered, memory
+// use stays within a few chunks, and each fault is reported as a typed error with its offset.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { appendFileSync, createWriteStream, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,7 +19,7 @@ function save(bytes: Uint8Array): string {
   writeFileSync(path, bytes)
   return path
 }
-/** As gzip, of any size, without holding it. */
+/** Writes gzip data of any size without holding it in memory. */
 async function packed(pieces: Iterable<Uint8Array>): Promise<string> {
   const path = name()
   await pipeline(Readable.from(pieces), createGzip({ level: 1 }), createWriteStream(path))
@@ -30,16 +30,16 @@ const packet = (number: number) => ({ time: BigInt(number), data: Buffer.from([n
 
 interface Outcome {
   packets: number
-  /** Of the first and the last packet's interface. */
+  /** Interface names of the first and the last packet. */
   names: string[]
   remembered: number
   code: string
   offset: number
-  /** MiB that the process took at the most beyond what it had before. */
+  /** Growth of the peak resident memory, in MiB. */
   grown: number
 }
 
-/** What a process of its own makes of a file. */
+/** Runs this code on a file in a separate process, and returns the result. */
 function outcome(body: string): Outcome {
   const script = `
     import { readFileSync } from 'node:fs'
@@ -75,7 +75,7 @@ const read = (path: string, options: object = {}) =>
   outcome(`return await read(${JSON.stringify(path)}, ${JSON.stringify(options)})`)
 
 t.test('sections without end', async (t) => {
-  // A packet, sections with 400 MiB of descriptions, a packet.
+  // A packet, then sections with 400 MiB of descriptions, then a packet.
   const option = Buffer.alloc(60_000, 'x')
   const many = new Pcapng()
     .section([[1, option]])
@@ -101,7 +101,7 @@ t.test('sections without end', async (t) => {
   const told = read(path)
   t.match(told, { packets: 2, names: ['first', 'last'] })
   t.ok(told.remembered > 0 && told.remembered < 200, `${told.remembered} interfaces are remembered`)
-  // What the garbage collector leaves for later is in it, too.
+  // Includes garbage that has not been collected yet.
   t.ok(told.grown < 250, `${told.grown} MiB`)
 
   const output = name()
@@ -154,7 +154,7 @@ t.test('interfaces without end', async (t) => {
 })
 
 t.test('bombs: a hundred thousand times as much as is stored', async (t) => {
-  // One block that claims all of it, and nothing else.
+  // A single block that declares a length of 2 GiB, of which 300 MiB follow.
   const length = 2 ** 31
   const zeros = Buffer.alloc(MiB)
   const block = new Pcapng().bytes().u32(0x1234, length).done()
@@ -169,11 +169,11 @@ t.test('bombs: a hundred thousand times as much as is stored', async (t) => {
   execFileSync('zstd', ['-q', '-1', plain])
   for (const path of [gzip, `${plain}.zst`, plain]) {
     const told = read(path, { keep: { blocks: ['other'] } })
-    // The packet is in front of the block, and the block ends too early.
+    // The packet precedes the block, which is truncated.
     t.match(told, { packets: 1, code: 'ERR_FILE_TRUNCATED', offset: 28 + 20 + 36 })
     t.ok(told.grown < 100, `${told.grown} MiB`)
   }
-  // No packets in what is no file.
+  // Data that is not a savefile has no packets.
   const nothing = await packed([zeros])
   await t.rejects(openFile(nothing), { code: 'ERR_FILE_FORMAT', offset: 0 })
 })
@@ -269,7 +269,7 @@ t.test('what is no regular file', async (t) => {
     for await (const chunk of await openFile('/dev/stdin')) packets += chunk.packetCount
     console.log(packets)`
   const args = ['--input-type=module', '-e', script]
-  // A pipe, as a shell makes it: what Node makes for a child is a socket, which cannot be opened.
+  // A pipe made by a shell: Node gives a child a socket instead, which cannot be opened through /dev/stdin.
   const command = ['-c', 'cat "$0" | "$@"', save(gzipSync(bytes)), process.execPath, ...args]
   t.equal(execFileSync('sh', command, { encoding: 'utf8' }), '5000\n')
 

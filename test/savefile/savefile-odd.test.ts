@@ -1,4 +1,4 @@
-// Files that are within what the formats allow, or were once, and seldom met.
+// Files that are valid but rare, or that were valid in earlier versions of the formats.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -124,7 +124,7 @@ t.test('times that cannot be told', async (t) => {
   t.equal(result.clampedTimestamps, 3)
   t.equal(result.warnings.length, 1)
 
-  // The year 2107.
+  // A time in the year 2107.
   const late = save(
     new Pcapng()
       .section()
@@ -261,10 +261,10 @@ t.test('a damaged input of a conversion', async (t) => {
       t.match(warning, /what follows is left out/, `${at}`)
     }
   }
-  // Damaged compression: what could be unpacked is kept.
+  // Damaged compression: the packets unpacked before the damage are kept.
   const packed = await convertFiles(inputs[3] as string, name(), { damaged: 'keep' })
   t.equal(packed.warnings.length, 1)
-  // What is no savefile is an error all the same, as is a file that is not there.
+  // A file that is not a savefile, or does not exist, is still an error.
   await t.rejects(convertFiles(save(Buffer.from('no savefile')), name(), { damaged: 'keep' }), {
     code: 'ERR_FILE_FORMAT',
   })
@@ -291,11 +291,11 @@ t.test('a FIFO as network namespace is refused', async (t) => {
 t.test('FIFOs that nobody writes into', async (t) => {
   const fifo = name('fifo')
   t.equal(spawnSync('mkfifo', [fifo]).status, 0)
-  // More than libuv has threads.
+  // More than the number of threads in libuv's pool.
   const controllers = Array.from({ length: 6 }, () => new AbortController())
   const opening = controllers.map(({ signal }) => openFile(fifo, { signal }))
   const outcomes = Promise.allSettled(opening)
-  // Another file is read, and closed, meanwhile.
+  // Meanwhile another file can be read and closed.
   const { packets } = await read(save(pcap([{ time: 1n, data }])))
   t.equal(packets.length, 1)
   for (const controller of controllers) controller.abort('enough')
@@ -324,7 +324,7 @@ t.test('options without end', async (t) => {
   t.equal(warnings.length, 1)
   t.match(warnings[0], /more than 4096 options/)
   for (const { options } of [...file.sections, ...file.interfaces]) t.ok(options.length <= 4096)
-  // 40 blocks of 4096 options: no two of them in one turn of the event loop.
+  // 40 blocks of 4096 options: each is parsed in its own turn of the event loop.
   t.ok(turns >= 40, `${turns} turns`)
 })
 

@@ -1,4 +1,4 @@
-// Savefiles written by Wireshark's tools, read as tshark and capinfos read them.
+// Savefiles written by Wireshark's tools; the library must read them as tshark and capinfos do.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -10,11 +10,11 @@ import { describe, readByRingtap, readByTshark, run } from '../helpers/wireshark
 const folder = t.testdir()
 const at = (name: string) => join(folder, name)
 
-// Some of each kind: tshark takes its time.
+// A sample of each kind only: tshark is slow.
 const ethernet = ethernetPackets().filter((_, number) => number % 6 === 0)
 const raw = rawPackets().filter((_, number) => number % 4 === 0)
 
-/** As text2pcap reads them, a quarter of a second and a bit apart. */
+/** The packets in text2pcap's input format, a little more than a quarter of a second apart. */
 function dump(packets: readonly MadePacket[], hour: number): string {
   let text = ''
   packets.forEach(({ bytes }, number) => {
@@ -72,7 +72,7 @@ run('mergecap', [
   at('raw.pcapng'),
 ])
 run('mergecap', ['-F', 'pcap', '-w', at('merged.pcap'), at('text.pcap'), at('micro.pcap')])
-// Sections behind one another.
+// Several sections, one after the other.
 const parts = ['merged.pcapng', 'comments.pcapng', 'raw.pcapng']
 writeFileSync(at('sections.pcapng'), Buffer.concat(parts.map((name) => readFileSync(at(name)))))
 for (const name of ['sections.pcapng', 'nano.pcap']) writeFileSync(at(`${name}.gz`), gzipSync(readFileSync(at(name))))
@@ -104,7 +104,7 @@ for (const name of names) {
     const path = at(name)
     const ours = await readByRingtap(path)
     t.ok(ours.length > 5)
-    // tshark 4.0 looks for interfaces of a later section in the first: it reads those files one by one.
+    // tshark 4.0 looks up interfaces of later sections in the first section, hence one file per section.
     const told = name.startsWith('sections') ? parts.flatMap((part) => readByTshark(at(part))) : readByTshark(path)
     t.strictSame(ours, told)
     const { packets, bytes } = describe(path)
@@ -144,7 +144,7 @@ for (const name of ['comments.pcapng', 'merged.pcapng', 'cut.pcapng']) {
       t.strictSame(readByTshark(again), wanted, `${how}: times, lengths, interfaces, comments and bytes`)
       t.same(counted(again), counted(at(name)))
       if (how !== 'packets') continue
-      // A comment of the writer's stands behind those that the packet had.
+      // The writer's comment follows the comments the packet already had.
       const more = at(`more-${name}`)
       await using second = await SavefileWriter.open(more)
       await using source = await openFile(at(name))
@@ -165,7 +165,7 @@ t.test('comments on a file, and secrets in it', async (t) => {
   let packets = 0
   for await (const chunk of file) packets += chunk.packetCount
   t.equal(packets, describe(at('secrets.pcapng')).packets)
-  // text2pcap has one of its own.
+  // text2pcap adds a comment of its own.
   t.strictSame(file.sections[0]?.comments.slice(-2), ['all of it', 'and more'])
   t.match(file.sections[0]?.application, /^(Editcap|Text2pcap)/)
   t.match(file.blocks, [

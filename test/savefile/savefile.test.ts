@@ -1,4 +1,4 @@
-// Savefiles as their readers see them: made here, byte by byte.
+// Reading savefiles, which are built here byte by byte.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createReadStream, existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -27,7 +27,7 @@ interface Read {
   file: Savefile
 }
 
-/** All packets, copied, and what the loop ended with. */
+/** Copies of all packets, and the error that ended the loop, if any. */
 async function read(file: Savefile): Promise<Read> {
   const packets: Packet[] = []
   try {
@@ -72,7 +72,7 @@ t.test('pcap: every magic number', async (t) => {
   }
 })
 
-/** A file with some of everything. */
+/** A file with blocks and options of many kinds. */
 function everything(bigEndian: boolean): Buffer {
   const first = new Pcapng(bigEndian)
   const u32 = (value: number) => first.bytes().u32(value).done()
@@ -125,7 +125,7 @@ function everything(bigEndian: boolean): Buffer {
   first.interface(101, [
     [2, 'tun0'],
     [9, Buffer.from([0x81])],
-  ]) // halves of a second
+  ]) // time in units of 1/2 s
   first.packet(1, { time: 5n, data: Buffer.alloc(40, 0x45), originalLength: 1500 }, [[2, u32(0x2)]])
   first.simple(Buffer.from('simple'))
   first.block(10, first.bytes().u32(0x544c534b, 6).padded('secret').done())
@@ -406,7 +406,7 @@ t.test('compressed and damaged: everything before the damage', async (t) => {
   const made = numberedPackets(20_000)
   const bytes = pcap(made)
   const squeeze = (input: Uint8Array) => execFileSync('zstd', ['-q', '-c'], { input, maxBuffer: 1 << 28 })
-  // What a member or frame of its own holds is unpacked to its last byte, whatever follows.
+  // Everything in a complete gzip member or zstd frame is unpacked to its last byte, whatever follows it.
   let at = 24
   for (let i = 0; i < 12_345; i++) at += 16 + bytes.readUInt32LE(at + 8)
   for (const [name, pack] of [
@@ -423,7 +423,7 @@ t.test('compressed and damaged: everything before the damage', async (t) => {
       t.equal(packets.length, 12_345, `${name}, ${what}`)
       t.match(error, { code, offset: at + 5 }, `${name}, ${what}`)
     }
-    // Cut in the middle: what zlib and zstd themselves make of the rest is what there is.
+    // Truncated within a member or frame: the packets are those in the output of zlib or zstd itself up to there.
     const { packets, error } = await readAll(write(pack(bytes).subarray(0, -9)))
     t.equal(error?.code, 'ERR_FILE_TRUNCATED', name)
     t.strictSame(texts(packets), hexes(made.slice(0, packets.length)), name)
@@ -521,7 +521,7 @@ t.test('a filter, for the link type of each interface', async (t) => {
   ] as const) {
     const path = write(savefile(packets, linkType))
     for (const filter of ['udp port 53', 'ip6 or vlan', 'less 60', '']) {
-      // tcpdump cannot put some filters for raw IP: neither can we.
+      // tcpdump cannot compile some filters for raw IP; the library must reject the same ones.
       const witness = spawnSync('tcpdump', ['-r', path, '-w', '-', filter], { maxBuffer: 1 << 28 })
       const file = await openFile(path, { filter })
       const warnings: string[] = []
@@ -652,7 +652,7 @@ t.test('nothing is read further ahead than the memory allows', async (t) => {
     before = brought
     await new Promise((resolve) => setTimeout(resolve, 200))
   }
-  // Two chunks, and what is between the stream and them.
+  // Two chunks, plus what is buffered between the stream and them.
   t.ok(brought < (2 << 20) + (1 << 20) + 2 * piece.length, `${brought} bytes`)
   let packets = 0
   for await (const chunk of file) {
