@@ -198,7 +198,7 @@ t.test('JavaScript holds all the memory: the recording can be stopped all the sa
 t.test('what the ring loses stands in the statistics of the file', async (t) => {
   const path = folder.file('ring.pcapng')
   const capture = await Capture.open({ ...options, overflow: { memory: 0 } })
-  // An iterator that is not read keeps the ring's blocks in use.
+  // While the iteration takes no further chunks, blocks that wait for JavaScript stay in the ring.
   const iterator = capture[Symbol.asyncIterator]()
   await send({ interface: 'eth0', count: 1 })
   await iterator.next()
