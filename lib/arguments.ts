@@ -1,15 +1,15 @@
 import { CaptureError, optionError, optionPath } from './errors.js'
 
-// What every public function checks its arguments with. `label` is the argument's or option's path, as messages show it
-// (`ring.memory`, `options.netns`). All throw CaptureError ERR_OPTION, with what was expected and what came; none
-// accepts null for a value that is not given.
+// Argument checks of all public functions. `label` is the path of the argument or option, as shown in messages
+// (`ring.memory`, `options.netns`). Every check throws CaptureError ERR_OPTION with the expected and the actual value.
+// undefined means "not given"; null is a wrong value.
 
-/** The message for an unknown option. */
+/** Returns the message for an unknown option. */
 type UnknownOption = (option: string, known: readonly string[]) => string
 
 const unknownOption: UnknownOption = (option, known) => `${option} is not an option; known are ${known.join(', ')}`
 
-/** Refuses keys that are not known: a misspelt option must not be ignored. @internal */
+/** Refuses unknown keys, so that a misspelt option is not ignored. @internal */
 export function checkKeys(
   value: object,
   label: string,
@@ -23,7 +23,7 @@ export function checkKeys(
   }
 }
 
-/** An object of options with no other keys than the known ones; `{}` where it is not given. @internal */
+/** Checks an object of options, which may have only the known keys; returns `{}` if it is not given. @internal */
 export function checkGroup<T extends object>(
   value: T | undefined,
   label: string,
@@ -36,17 +36,17 @@ export function checkGroup<T extends object>(
   return value
 }
 
-/** The default where an option is not given; null is a wrong value, and stays for the checks to refuse. @internal */
+/** Replaces undefined by the default. Unlike `??`, it keeps null, which the checks then refuse. @internal */
 export function orElse<T>(value: T | undefined, fallback: T): T {
   return value === undefined ? fallback : value
 }
 
-/** A whole number from `low` to `high`. @internal */
+/** Checks a whole number from `low` to `high`. @internal */
 export function checkInteger(value: unknown, label: string, low: number, high: number, unit = ''): number {
   return checkNumber(value, label, low, high, `a whole number from ${low} to ${high}${unit && ` ${unit}`}`)
 }
 
-/** The same, where the message calls it an integer. @internal */
+/** As {@link checkInteger}, with “an integer” in the message. @internal */
 export function checkCount(value: unknown, label: string, low: number, high: number): number {
   return checkNumber(value, label, low, high, `an integer from ${low} to ${high}`)
 }
@@ -59,8 +59,8 @@ function checkNumber(value: unknown, label: string, low: number, high: number, e
 }
 
 /**
- * A list as an array of what is in it now: holes of a sparse array are `undefined`, which the check of each entry
- * refuses, and a proxy answers once.
+ * Checks a list and returns a copy of it. Holes of a sparse array become `undefined`, which the checks of the entries
+ * refuse. Each entry of a proxy is read once, so that it cannot change after its check.
  *
  * @internal
  */
@@ -72,7 +72,7 @@ export function checkList(value: unknown, label: string, expected: string, most:
   return Array.from({ length: length as number }, (_, i) => (value as readonly unknown[])[i])
 }
 
-/** A ratio above 0, at most 1. @internal */
+/** Checks a ratio above 0 and at most 1. @internal */
 export function checkRatio(value: unknown, label: string): number {
   if (typeof value !== 'number' || !(value > 0 && value <= 1)) {
     throw optionError(label, 'a number above 0, at most 1', value)
@@ -80,13 +80,13 @@ export function checkRatio(value: unknown, label: string): number {
   return value
 }
 
-/** A boolean. @internal */
+/** Checks a boolean. @internal */
 export function checkBoolean(value: unknown, label: string): boolean {
   if (typeof value !== 'boolean') throw optionError(label, 'a boolean', value)
   return value
 }
 
-/** One of the given words. @internal */
+/** Checks for one of the given words. @internal */
 export function checkWord<T extends string>(value: unknown, label: string, words: readonly T[]): T {
   if (!(words as readonly unknown[]).includes(value)) {
     throw optionError(label, words.map((word) => `'${word}'`).join(' or '), value)
@@ -94,29 +94,29 @@ export function checkWord<T extends string>(value: unknown, label: string, words
   return value as T
 }
 
-/** A name or a path for a system call: not empty, and without NUL, at which the kernel would stop reading. @internal */
+/** Checks a name or path for a system call: not empty, and without NUL, which would end the C string. @internal */
 export function checkName(value: unknown, label: string, expected: string): string {
   if (typeof value !== 'string' || value === '' || value.includes('\0')) throw optionError(label, expected, value)
   return value
 }
 
-/** The path of a file. @internal */
+/** Checks the path of a file. @internal */
 export function checkPath(value: unknown, label: string): string {
   return checkName(value, label, 'the path of a file')
 }
 
-/** The path of a network namespace, or undefined. @internal */
+/** Checks the path of a network namespace, or undefined. @internal */
 export function checkNetns(value: unknown, label: string): string | undefined {
   return value === undefined ? undefined : checkName(value, label, 'the path of a network namespace')
 }
 
-/** A string for a pcap-filter(7) expression, whose syntax is not checked here, or undefined. @internal */
+/** Checks that a filter expression is a string or undefined; its syntax is not checked here. @internal */
 export function checkFilter(value: unknown, label: string): string | undefined {
   if (value !== undefined && typeof value !== 'string') throw optionError(label, 'a pcap-filter expression', value)
   return value
 }
 
-/** A function, or undefined. @internal */
+/** Checks a function, or undefined. @internal */
 export function checkCallback<T extends (...args: never) => unknown>(
   value: T | undefined,
   label: string,
@@ -126,10 +126,11 @@ export function checkCallback<T extends (...args: never) => unknown>(
 }
 
 /**
- * An AbortSignal, or none. Not by `instanceof`: a signal of another realm or of a polyfill has the same interface.
+ * Checks an AbortSignal, or undefined. Not with `instanceof`, which would refuse signals of another realm or of a
+ * polyfill.
  *
- * Every function that takes a signal checks it with its other options and then calls {@link throwIfAborted}: a wrong
- * option is reported before an abort.
+ * Every function that takes a signal checks it with its other options and then calls {@link throwIfAborted}, so that a
+ * wrong option is reported before an abort.
  *
  * @internal
  */
@@ -147,13 +148,13 @@ export function checkSignal(value: unknown, label: string): AbortSignal | undefi
   return signal as AbortSignal
 }
 
-/** What an aborted signal is to be answered with: its reason, as it is. @internal */
+/** The reason of an aborted signal, unchanged. @internal */
 export function abortReason(signal: AbortSignal | undefined): unknown {
   // Polyfills from before 2022 have no reason.
   return signal?.reason ?? new DOMException('This operation was aborted', 'AbortError')
 }
 
-/** Throws the reason of a signal that is aborted. @internal */
+/** Throws the signal's reason if it is aborted. @internal */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortReason(signal)
 }

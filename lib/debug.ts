@@ -4,19 +4,19 @@ const log = debuglog('ringtap')
 
 /** Writes lines about one capture, recording or file to the debug log. @internal */
 export interface DebugLog {
-  /** Whether the lines are written: for values that are costly to find out. */
+  /** Whether lines are written. Check it before computing costly values. */
   readonly enabled: boolean
-  /** Writes a line. Each `%s` of the format stands for a value: on one line, with control characters escaped. */
+  /** Writes a line. Each `%s` of the format is replaced by a value, on one line, with control characters escaped. */
   (format: string, ...values: readonly unknown[]): void
 }
 
 const counts = new Map<string, number>()
 
 /**
- * A debug log, written to standard error where the environment variable `NODE_DEBUG` contains `ringtap`
+ * Creates a debug log, written to standard error if the environment variable `NODE_DEBUG` contains `ringtap`
  * (util.debuglog). Each line begins with the subject and its number: `capture 2: …`.
  *
- * A line is written where something is opened, changed, lost or closed; never per packet or chunk.
+ * Lines are written when something is opened, changed, lost or closed; never per packet or chunk.
  *
  * @internal
  */
@@ -32,7 +32,7 @@ export function debugLog(subject: string): DebugLog {
 function shown(value: unknown): string {
   if (typeof value !== 'string')
     return inspect(value, { breakLength: Number.POSITIVE_INFINITY, compact: true, maxStringLength: 200 })
-  // Names of interfaces, patterns and paths may hold terminal escapes.
+  // Names of interfaces, patterns and paths may contain terminal escapes.
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is to be replaced
   return value.replace(/[\0-\x1f\x7f-\x9f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }

@@ -1,8 +1,8 @@
 import type { EventEmitter } from 'node:events'
 
 /**
- * Emits an event now. What a listener throws becomes an uncaught exception, as in a timer's callback, instead of ending
- * what the library was doing when it reported the event.
+ * Emits an event synchronously. An exception from a listener becomes an uncaught exception, as in a timer's callback,
+ * and does not interrupt the caller.
  *
  * @internal
  */

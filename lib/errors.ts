@@ -110,14 +110,14 @@ export function optionError(name: string, expected: string, got: unknown): Captu
 }
 
 /**
- * What the constructors of classes that are not for users want as their first argument.
+ * The first argument of constructors that are not public, which only this library can pass.
  *
  * @internal
  */
 export const construction: unique symbol = Symbol('construction')
 
 /**
- * The error for a call of such a constructor without it.
+ * The error for a call of such a constructor without {@link construction}.
  *
  * @internal
  */
@@ -126,7 +126,7 @@ export function notConstructible(name: string, instead: string): CaptureError {
 }
 
 /**
- * The name of an option as a message has it, as `CaptureError.option` has it.
+ * Converts the name of an option from its form in messages to its form in `CaptureError.option`.
  *
  * @internal
  */
@@ -135,7 +135,7 @@ export function optionPath(name: string): string {
 }
 
 /**
- * Says which option an error of the native side is about, where that has not been said.
+ * Sets `option` of a native error, unless it is set already.
  *
  * @internal
  */
@@ -144,7 +144,7 @@ export function blame(error: CaptureError, option: string): CaptureError {
 }
 
 /**
- * A value as an error message shows it: short, and with its type.
+ * Describes a value in an error message: shortened, and with its type.
  *
  * @internal
  */
@@ -171,7 +171,7 @@ export function describe(value: unknown): string {
 }
 
 function describeObject(value: object): string {
-  // Proxies and getters may throw here, and would hide what is wrong with the argument.
+  // Proxies and getters may throw here; their exception would replace the error about the argument.
   try {
     if (Array.isArray(value)) return 'an array'
     const name: unknown = value.constructor?.name
@@ -181,12 +181,12 @@ function describeObject(value: object): string {
   }
 }
 
-/** Control characters but for the line feed, line separators, and characters that change the direction of writing. */
+/** Control characters except line feed, line separators, and characters that change the direction of text. */
 const unprintable = /(?!\n)[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
 
 /**
  * The text with every unprintable character written as an escape such as `\x1b`. Names of interfaces and files may
- * hold any character, and must not reach a terminal as escape sequences.
+ * contain any character, and must not reach a terminal as escape sequences.
  *
  * @internal
  */

@@ -6,13 +6,15 @@ import { type CapabilityName, has, type Privilege, readPrivilege } from './privi
  * Why a capture is refused.
  *
  * - `unprivileged`: the process is not root and has no capability.
- * - `container`: the same inside a container, by its bounding set: `--cap-add` alone does not help a process that is
- *   not root.
- * - `bounding-set`: the capability cannot be had in the whole process tree (a container without NET_RAW).
- * - `dropped`: root, or a process that was granted the capability, and does not have it any more.
- * - `foreign-network`: the capability counts in a user namespace that does not own this network namespace.
- * - `refused`: the process has the capability, and a security module or seccomp refuses.
- * - `address-family`: there are no packet sockets on this system.
+ * - `container`: the same inside a container (recognised by a reduced bounding set): `--cap-add` alone does not help a
+ *   process that is not root.
+ * - `bounding-set`: the capability is not in the bounding set, so neither this process nor its children can acquire it
+ *   (a container without NET_RAW).
+ * - `dropped`: the process is root, or was granted the capability, and has dropped it.
+ * - `foreign-network`: the process has the capability only in a user namespace that does not own this network
+ *   namespace.
+ * - `refused`: the process has the capability, but a security module or seccomp refuses the call.
+ * - `address-family`: packet sockets are not available on this system.
  * - `unknown`: none of these.
  */
 export type PermissionReason =
@@ -26,7 +28,7 @@ export type PermissionReason =
   | 'unknown'
 
 /**
- * What is wrong, and what to do about it, for people.
+ * The problem and its remedy, as text for the user.
  *
  * @internal
  */
@@ -34,33 +36,33 @@ export interface PermissionAdvice {
   readonly reason: PermissionReason
   /** One sentence. */
   readonly problem: string
-  /** The way to grant it; the ways, where there are several. */
+  /** How to grant the privilege; every way, if there are several. */
   readonly remedy: string
 }
 
 /** @internal */
 export interface PermissionQuestion {
-  /** The error number of the call that failed. */
+  /** The error number (errno(3)) of the system call that failed. */
   readonly errno: number
-  /** What the call wanted. NET_RAW: to open packet sockets. SYS_ADMIN: to enter a network namespace. */
+  /** The capability needed. NET_RAW: to open packet sockets. SYS_ADMIN: to enter a network namespace. */
   readonly capability?: CapabilityName
-  /** What was to be done, for NET_RAW. Default: `capturing`. */
+  /** The operation that failed, for NET_RAW, as named in the message. Default: `capturing`. */
   readonly doing?: string
-  /** The program that setcap(8) would be used on. Default: this Node. */
+  /** Path of the executable to name in the setcap(8) command. Default: this Node. */
   readonly program?: string
 }
 
 const { EPERM, EACCES, EAFNOSUPPORT, EPROTONOSUPPORT, ENOSYS } = constants.errno
-// Absent from os.constants: Linux's own number, the same on every architecture but MIPS and SPARC.
+// Not in os.constants. This is Linux's number on every architecture except MIPS and SPARC.
 const ESOCKTNOSUPPORT = 94
 
 const withoutSocket = new Set<number>([EAFNOSUPPORT, EPROTONOSUPPORT, ESOCKTNOSUPPORT, ENOSYS])
 
 /**
- * From what the thread may do and how the kernel answered to the problem in words and its remedy. Pure; the one place
- * with this wording, for `checkCapture()` and for every `ERR_PERMISSION`.
+ * Derives the problem and its remedy from the thread's privileges and the error number. A pure function;
+ * `checkCapture()` and every `ERR_PERMISSION` use its text.
  *
- * @param privilege `undefined` where it could not be read.
+ * @param privilege The thread's privileges; `undefined` if they could not be read.
  * @internal
  */
 export function permissionAdvice(privilege: Privilege | undefined, question: PermissionQuestion): PermissionAdvice {
@@ -94,7 +96,7 @@ export function permissionAdvice(privilege: Privilege | undefined, question: Per
   }
 
   if (has(privilege.effective, capability)) {
-    // EACCES is how security modules answer; the capability check itself answers EPERM.
+    // The kernel's capability check fails with EPERM; EACCES comes from a security module.
     if (privilege.userNamespace && errno === EPERM) {
       return {
         reason: 'foreign-network',
@@ -137,7 +139,7 @@ export function permissionAdvice(privilege: Privilege | undefined, question: Per
     }
   }
 
-  // Root's bounding set on a host is full; without SYS_ADMIN in it somebody has cut it down, as container runtimes do.
+  // On a host the bounding set is normally full. If SYS_ADMIN is missing, it was reduced, as container runtimes do.
   if (!has(privilege.bounding, 'SYS_ADMIN')) {
     return {
       reason: 'container',
@@ -185,10 +187,10 @@ function setcap(capability: CapabilityName, program: string, { noNewPrivileges }
 }
 
 /**
- * An error of the native side, made to say which capability is missing and how to grant it, where it is about that:
- * `ERR_PERMISSION`, and a socket(2) that knows no AF_PACKET. Any other error comes back as it is.
+ * Adds the missing capability and how to grant it to a native error about permissions: `ERR_PERMISSION`, or a socket(2)
+ * call that failed because AF_PACKET is not supported. Any other error is returned unchanged.
  *
- * Call it on the thread that made the call: privileges belong to the thread.
+ * Must be called on the thread whose call failed, because privileges are per thread.
  *
  * @internal
  */
@@ -206,18 +208,18 @@ export function explainPermission(error: unknown, capability: CapabilityName = '
 }
 
 /**
- * As {@link explainPermission}, for an error of opening sockets, possibly in another network namespace; with `option`
- * where it is one that the native side refused.
+ * As {@link explainPermission}, for an error from opening sockets, possibly in another network namespace. If the native
+ * code refused the filter or the namespace, sets `option` of the error.
  *
  * @internal
  */
 export function explainOpening(error: unknown, doing?: string): unknown {
-  // A namespace's file that this user may not open has nothing to do with it: the message says it all.
   if (!(error instanceof CaptureError)) return error
   if (error.code === 'ERR_FILTER_SYNTAX' || error.code === 'ERR_FILTER_TOO_LARGE') return blame(error, 'filter')
   if (error.code === 'ERR_OPTION' && (error.syscall === 'open' || error.syscall === 'setns')) {
     return blame(error, 'netns')
   }
+  // The namespace's file could not be opened: no capability to name, and the message is complete.
   if (error.syscall === 'open') return error
   return explainPermission(error, error.syscall === 'setns' ? 'SYS_ADMIN' : 'NET_RAW', doing)
 }

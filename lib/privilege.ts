@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 
 /**
- * The capabilities (capabilities(7)) that matter to a capture, by their bit number in linux/capability.h.
+ * Bit numbers (linux/capability.h) of the capabilities (capabilities(7)) relevant to a capture.
  *
  * @internal
  */
@@ -11,26 +11,29 @@ export const capabilityBit = { NET_ADMIN: 12, NET_RAW: 13, SYS_ADMIN: 21, BPF: 3
 export type CapabilityName = keyof typeof capabilityBit
 
 /**
- * What one thread may do, from its /proc status file (proc_pid_status(5)). The sets are bit masks by capability number.
+ * Privileges of one thread, from its /proc status file (proc_pid_status(5)). The sets are bit masks by capability
+ * number.
  *
  * @internal
  */
 export interface Privilege {
   /** The effective user id, as seen inside the user namespace. */
   readonly uid: number
-  /** CapEff: what the kernel checks. */
+  /** CapEff: the capabilities that the kernel checks. */
   readonly effective: bigint
-  /** CapPrm: what the thread may make effective. */
+  /** CapPrm: the capabilities that the thread may make effective. */
   readonly permitted: bigint
-  /** CapBnd: the most an exec(2) can ever give, to root and to programs with file capabilities. */
+  /** CapBnd: the upper limit of what execve(2) grants to root and to programs with file capabilities. */
   readonly bounding: bigint
-  /** CapAmb: what an exec(2) keeps without either. */
+  /**
+   * CapAmb: the capabilities kept across execve(2) of a program without file capabilities, as a user other than root.
+   */
   readonly ambient: bigint
-  /** no_new_privs: file capabilities and set-user-ID give nothing (PR_SET_NO_NEW_PRIVS). */
+  /** no_new_privs: file capabilities and set-user-ID bits are ignored (PR_SET_NO_NEW_PRIVS). */
   readonly noNewPrivileges: boolean
   /** A seccomp filter is installed. */
   readonly seccomp: boolean
-  /** The thread is in a user namespace other than the machine's first. */
+  /** The thread is not in the initial user namespace. */
   readonly userNamespace: boolean
 }
 
@@ -40,10 +43,10 @@ export function has(mask: bigint, capability: CapabilityName): boolean {
 }
 
 /**
- * Reads the calling thread's privileges. Capabilities belong to the thread, not to the process: hence `thread-self`,
- * and the synchronous read, which alone is sure to run on the caller's thread.
+ * Reads the calling thread's privileges. Capabilities are per thread, not per process: hence `thread-self`, and a
+ * synchronous read, because an asynchronous one runs on a thread of the pool.
  *
- * @returns `undefined` where /proc is not mounted.
+ * @returns `undefined` if /proc is not mounted.
  * @internal
  */
 export function readPrivilege(): Privilege | undefined {
@@ -51,14 +54,14 @@ export function readPrivilege(): Privilege | undefined {
     try {
       return parsePrivilege(readFileSync(path, 'latin1'), isUserNamespace())
     } catch {
-      // The next one, or unknown.
+      // Try the next path.
     }
   }
   return undefined
 }
 
 /**
- * @param status The text of /proc/…/status. A line that is missing (an old kernel, an emulated one) counts as zero.
+ * @param status The text of /proc/…/status. A missing line (an old or an emulated kernel) counts as zero.
  * @internal
  */
 export function parsePrivilege(status: string, userNamespace: boolean): Privilege {
@@ -76,8 +79,8 @@ export function parsePrivilege(status: string, userNamespace: boolean): Privileg
   }
 }
 
-// The first user namespace has a fixed inode number (include/linux/proc_ns.h, PROC_USER_INIT_INO). The uid map would
-// not do: a namespace below may map every id to itself.
+// The initial user namespace has a fixed inode number (include/linux/proc_ns.h, PROC_USER_INIT_INO). The uid map does
+// not distinguish it: a child namespace may map every id to itself.
 function isUserNamespace(): boolean {
   try {
     return statSync('/proc/self/ns/user').ino !== 0xeffffffd

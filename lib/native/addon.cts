@@ -4,7 +4,7 @@ let addon: unknown
 let failure: Error | undefined
 let bundled = false
 try {
-  // Not at the top of the file: in a bundle of ES modules each require() throws, and nativeExports() is to report that.
+  // Inside the try block: in a bundle of ES modules every require() throws, and nativeExports() reports that error.
   const path: typeof import('node:path') = require('node:path')
   // This file is dist/esm/native/addon.cjs or dist/cjs/native/addon.js.
   const root = path.join(__dirname, '../../..')
@@ -15,12 +15,12 @@ try {
     bundled = !isPackage(path.join(root, 'package.json'))
   }
 } catch (error) {
-  // No require() or no __dirname: this is not the CommonJS module that was published.
+  // No require() or no __dirname: a bundler has converted this CommonJS module.
   failure = error as Error
   bundled = true
 }
 
-/** Whether this is the package's own package.json: the addon lies beside it. */
+/** Whether this is ringtap's own package.json. The addon is in the same folder. */
 function isPackage(manifest: string): boolean {
   const fs: typeof import('node:fs') = require('node:fs')
   try {

@@ -1,10 +1,10 @@
 /**
- * The rows of numbers that cross the border to the addon, as native/binding/util/layouts.h declares them: which word is
- * where. Written out as literals, so that V8 folds them; test/native/layouts.test.ts compares them with the addon's own.
- * The layout of packets in a chunk is in lib/packets/packet-record.ts.
+ * Word offsets in the arrays of numbers shared with the addon; they mirror native/binding/util/layouts.h. They are
+ * literals so that V8 folds them; test/native/layouts.test.ts compares them with the addon's. The layout of packets in
+ * a chunk is in lib/packets/packet-record.ts.
  */
 
-/** What nextBlock() writes about a block: doubles, the timestamps unsigned 64-bit integers. @internal */
+/** Metadata of a block, written by nextBlock(): doubles, except the timestamps, which are u64. @internal */
 export const BlockMeta = {
   PACKETS: 0,
   BYTES: 1,
@@ -18,7 +18,7 @@ export const BlockMeta = {
   WORDS: 9,
 } as const
 
-/** What nextChunk() writes about a chunk, likewise. @internal */
+/** Metadata of a chunk, written by nextChunk(): doubles, except the timestamps, which are u64. @internal */
 export const ChunkMeta = {
   PACKETS: 0,
   BYTES: 1,
@@ -29,7 +29,7 @@ export const ChunkMeta = {
   WORDS: 6,
 } as const
 
-/** What a savefile writer has written, likewise. @internal */
+/** Counters of a savefile writer: doubles, except the timestamps, which are u64. @internal */
 export const WriterCounts = {
   PACKETS: 0,
   PACKET_BYTES: 1,
@@ -40,7 +40,7 @@ export const WriterCounts = {
   WORDS: 6,
 } as const
 
-/** The ledger of one interface in stats(): doubles, NaN where a number is not available. @internal */
+/** Counters of one interface in stats(): doubles; NaN if a counter is not available. @internal */
 export const InterfaceRow = {
   INDEX: 0,
   GENERATION: 1,
@@ -63,7 +63,7 @@ export const InterfaceRow = {
   WORDS: 18,
 } as const
 
-/** How a loss sample begins: doubles. @internal */
+/** The header of a loss sample: doubles. @internal */
 export const LossHead = {
   PACKETS: 0,
   SETTLED: 1,
@@ -75,8 +75,8 @@ export const LossHead = {
   WORDS: 7,
 } as const
 
-/** What a loss sample has for each interface, behind its head. @internal */
+/** The entry of one interface in a loss sample; entries follow the header. @internal */
 export const LossRow = { INDEX: 0, GENERATION: 1, RECEIVED: 2, LOST: 3, WORDS: 4 } as const
 
-/** A frame that injectorSend() is to send: unsigned 32-bit integers. @internal */
+/** Descriptor of a frame for injectorSend(): unsigned 32-bit integers. @internal */
 export const Frame = { LENGTH: 0, TAG: 1, REFUSAL: 2, PACKET: 3, WORDS: 4 } as const

@@ -1,7 +1,7 @@
 import { CaptureError, type CaptureErrorCode } from '../errors.js'
 import loaded from './addon.cjs'
 
-/** Makes a CaptureError of what the core reports (native/binding/util/errors.cpp). */
+/** Creates a CaptureError from an error of the native code (native/binding/util/errors.cpp). */
 type ErrorFactory = (
   code: CaptureErrorCode,
   message: string,
@@ -15,10 +15,10 @@ type ErrorFactory = (
 let ready: unknown
 
 /**
- * What the addon exports, loaded when it is first needed, so that importing the library never fails. Each folder of lib
- * declares the part that it uses in a native.ts of its own.
+ * The exports of the addon. The addon is initialised at the first call, so that importing the library never fails. Each
+ * folder of lib declares the exports that it uses in its own native.ts.
  *
- * @throws CaptureError `ERR_NATIVE_UNAVAILABLE`, with the remedy, where it cannot be loaded.
+ * @throws CaptureError `ERR_NATIVE_UNAVAILABLE`, with the remedy in its message, if the addon cannot be loaded.
  * @internal
  */
 export function nativeExports<Exports>(): Exports {

@@ -1,16 +1,16 @@
 import { abortReason, throwIfAborted } from '../arguments.js'
 import type { CaptureError } from '../errors.js'
 
-/** A task on a native thread of its own (native/binding/util/job.h). @internal */
+/** The calls that control a job on its own native thread (native/binding/util/job.h). @internal */
 export interface JobCalls<Handle, Stats, End extends { stats: Stats; failure?: CaptureError }> {
   start(onEnd: () => void): Handle
-  /** Only before `finish`. */
+  /** May be called only before `finish`. */
   stats(handle: Handle): Stats
-  /** Makes it end soon. */
+  /** Requests the end of the job and returns without waiting for it. */
   stop(handle: Handle): void
-  /** Only after `onEnd` was called. */
+  /** May be called only after `onEnd` was called. */
   finish(handle: Handle): End
-  /** The error for the user, from the native one. */
+  /** Converts the native error to the error that is thrown. */
   explain(failure: CaptureError): unknown
 }
 
@@ -18,8 +18,9 @@ export interface JobCalls<Handle, Stats, End extends { stats: Stats; failure?: C
 const period = 500
 
 /**
- * Runs a task to its end. `onProgress`, if given, is called twice a second and at the end, also after an error. What it
- * throws ends the task and is thrown, as is the reason of an aborted signal.
+ * Runs a job to its end. `onProgress`, if given, is called every {@link period} and once at the end, also after an
+ * error. An exception from `onProgress`, and an abort of the signal, stop the job; the exception, or the signal's
+ * reason, is thrown once the job has ended.
  *
  * @internal
  */
