@@ -9,21 +9,21 @@ import type { NativeCapture, NativeCaptureOptions, NativeFilterState } from './n
 /** LINKTYPE_ETHERNET. */
 const ETHERNET = 1
 
-/** What the filter of a running capture has to know of it. @internal */
+/** The part of a capture that its filter uses. @internal */
 export interface FilteredCapture {
   closed(): boolean
   warn(warning: CaptureError): void
   readonly debug: DebugLog
 }
 
-/** The filter and the address sets of a running capture, and how they change: one change after another. @internal */
+/** The filter and the address sets of a running capture; changes are made one after another. @internal */
 export class ActiveFilter {
   readonly #native: NativeCapture
   readonly #options: NativeCaptureOptions
   readonly #capture: FilteredCapture
   #expression: string | undefined
   #state: NativeFilterState
-  /** One entry a line. */
+  /** One entry per line. */
   #hosts: { readonly exclude: string | undefined; readonly include: string | undefined }
   #latest: Promise<void> = Promise.resolve()
 
@@ -73,12 +73,15 @@ export class ActiveFilter {
     })
   }
 
-  /** An interface is captured: compiles the filter again where it brings what the last compilation had to do without. */
+  /**
+   * Called when an interface is captured. Compiles the filter again if the interface has a link type that it was not
+   * compiled for, or makes it possible to query the BPF extensions that the last compilation lacked.
+   */
   learn({ up, linkType }: NetworkInterface): void {
     const { extensionsMissing, linkTypes } = this.#state
     if (linkType === undefined || linkTypes.length === 0) return
     if (linkTypes.includes(linkType) && !(extensionsMissing && up && linkType === ETHERNET)) return
-    // Once for all that comes in one go.
+    // Cleared, so that several interfaces captured in succession cause one compilation.
     this.#state = { warnings: [], linkTypes: [], extensionsMissing: false }
     this.#latest = this.#latest
       .then(() => (this.#capture.closed() ? undefined : this.#compile(this.#expression)))
@@ -89,14 +92,17 @@ export class ActiveFilter {
     if (this.#capture.closed()) throw new CaptureError('ERR_CLOSED', 'the capture is closed')
   }
 
-  /** Makes a change when those before it are done. */
+  /** Makes a change once all earlier changes are complete. */
   #change(make: () => Promise<void>): Promise<void> {
     const done = this.#latest.then(make).then(() => this.#settle())
     this.#latest = done.catch(() => {})
     return done
   }
 
-  /** Resolves when nothing is left that came before the latest change. */
+  /**
+   * Waits until the packets from before the change are delivered, for at most 2 × `maxDelay` + 100 ms, and then applies
+   * the present filter to the remaining ones.
+   */
   async #settle(): Promise<void> {
     const deadline = performance.now() + 2 * this.#options.maxDelay + 100
     do {
@@ -114,7 +120,7 @@ export class ActiveFilter {
   }
 }
 
-/** How many there are, one a line. */
+/** Number of entries in a list with one entry per line. */
 function entries(list: string | undefined): number {
   return list ? list.split('\n').length : 0
 }

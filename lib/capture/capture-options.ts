@@ -32,20 +32,20 @@ export interface CaptureOptions {
    * Addresses whose packets are not captured: the kernel drops a packet when its source or its destination is one of
    * them. A packet must pass this as well as `filter`. Default: none.
    *
-   * It means the same as the pcap filter `not (host … or net … or …)`, for any number of addresses: in ARP the addresses
-   * of sender and target count, in IPv6 those of the fixed header; every fragment has addresses; those inside tunnels do
-   * not count; and packets without an address, such as LLDP, or too short for one, are captured. Unlike in a pcap filter,
-   * up to two VLAN tags in the bytes are skipped.
+   * It means the same as the pcap filter `not (host … or net … or …)`, for any number of addresses: in ARP the
+   * addresses of sender and target count, in IPv6 those of the fixed header; every fragment has addresses; those inside
+   * tunnels do not count; and packets without an address, such as LLDP, or too short for one, are captured. Unlike in a
+   * pcap filter, up to two VLAN tags in the bytes are skipped.
    *
-   * To change it while the capture runs: {@link Capture.setHosts}. With CAP_BPF the addresses are kept in kernel maps, and
-   * 100 000 cost a packet little more than one. Without, they are part of the filter program, which holds some 1500
+   * To change it while the capture runs: {@link Capture.setHosts}. With CAP_BPF the addresses are kept in kernel maps,
+   * and 100 000 cost a packet little more than one. Without, they are part of the filter program, which holds some 1500
    * addresses of IPv4, or 250 to 600 of IPv6: more is `ERR_FILTER_TOO_LARGE`.
    */
   excludeHosts?: HostList | undefined
   /**
    * The only addresses whose packets are captured: source or destination must be one of them, and packets without an
-   * address are dropped. `excludeHosts` wins. Not given, or an empty list (as programs build from an empty setting): all.
-   * What counts as an address, and how many there may be: as with `excludeHosts`.
+   * address are dropped. `excludeHosts` wins. Not given, or an empty list (as programs build from an empty setting):
+   * all. What counts as an address, and how many there may be: as with `excludeHosts`.
    */
   includeHosts?: HostList | undefined
   /** Bytes kept of each packet, 1 to 262144. Default 262144. */
@@ -70,8 +70,8 @@ export interface CaptureOptions {
    * | through a veth pair with both ends here | out at the first end | in at the other |
    *
    * Bonds and teams are like bridges. Where the first interface is not captured, the next one counts; where the first
-   * sighting does not pass the filter, the next one that does (address translation). Duplicates are recognised by the path
-   * of a packet, never by its content: a retransmission is another packet, and so is one that leaves a tunnel. The
+   * sighting does not pass the filter, the next one that does (address translation). Duplicates are recognised by the
+   * path of a packet, never by its content: a retransmission is another packet, and so is one that leaves a tunnel. The
    * interface of a VLAN or macvlan and the one beneath it both deliver.
    *
    * In doubt a packet is delivered twice rather than never:
@@ -89,13 +89,13 @@ export interface CaptureOptions {
    *   (`PACKET_QDISC_BYPASS`, XDP);
    * - those sent on a port that has just left its bridge, until the event of that is read;
    * - those that traffic control redirects to another captured interface as they leave one;
-   * - with a filter that depends on the interface or the direction (`inbound`), those that it refuses at the bridge or the
-   *   first end of a pair, and would accept at a port or the other end.
+   * - with a filter that depends on the interface or the direction (`inbound`), those that it refuses at the bridge or
+   *   the first end of a pair, and would accept at a port or the other end.
    *
    * All this needs eBPF (CAP_BPF). With the classic filter (`stats().ring.table`; there is a `warning`) duplicates are
-   * recognised by topology alone, in user space: routed packets are delivered as they come in and as they leave; where not
-   * every port of a bridge is captured, so are bridged ones, and with `direction: 'out'` everything; the filter decides
-   * about the first sighting only; duplicates take room in the ring.
+   * recognised by topology alone, in user space: routed packets are delivered as they come in and as they leave; where
+   * not every port of a bridge is captured, so are bridged ones, and with `direction: 'out'` everything; the filter
+   * decides about the first sighting only; duplicates take room in the ring.
    */
   dedupe?: boolean | undefined
   /** The kernel's ring. */
@@ -115,17 +115,17 @@ export interface CaptureOptions {
    * Where packets come from.
    *
    * - `'ring'`: packet sockets with rings, which serve all interfaces at once.
-   * - `'pcap'`: libpcap, with a handle for each interface. For systems without such rings, and for devices of libpcap that
-   *   are no network interfaces, such as `nflog:5`, `usbmon1` or `bluetooth-monitor`: those are captured when `interfaces`
-   *   names them exactly, and need the privilege that libpcap requires for each (nflog: CAP_NET_ADMIN). Which there are
-   *   depends on how libpcap was built. All packets are copied.
+   * - `'pcap'`: libpcap, with a handle for each interface. For systems without such rings, and for devices of libpcap
+   *   that are no network interfaces, such as `nflog:5`, `usbmon1` or `bluetooth-monitor`: those are captured when
+   *   `interfaces` names them exactly, and need the privilege that libpcap requires for each (nflog: CAP_NET_ADMIN).
+   *   Which there are depends on how libpcap was built. All packets are copied.
    *
    *   Differences: `packet.direction` and `packet.kind` are `undefined` unless only one direction is captured; checksum
-   *   flags are never set; a VLAN tag is removed from the bytes also where the sender had put it there; the first packets
-   *   of an interface that appears, or comes up, are lost until its event is read; of the options of `ring` only `memory`
-   *   is accepted, and `overflow.memory` is at least 2 MiB. On devices that are no network interfaces libpcap does the
-   *   filtering: `setFilter` may lose packets there, and `stop()` cannot fetch what the device has not delivered yet
-   *   (nflog: up to a second's worth).
+   *   flags are never set; a VLAN tag is removed from the bytes also where the sender had put it there; the first
+   *   packets of an interface that appears, or comes up, are lost until its event is read; of the options of `ring`
+   *   only `memory` is accepted, and `overflow.memory` is at least 2 MiB. On devices that are no network interfaces
+   *   libpcap does the filtering: `setFilter` may lose packets there, and `stop()` cannot fetch what the device has not
+   *   delivered yet (nflog: up to a second's worth).
    *
    * Default `'ring'`.
    */
@@ -134,7 +134,7 @@ export interface CaptureOptions {
   signal?: AbortSignal | undefined
 }
 
-/** The options, checked, with every default in place. @internal */
+/** The options, checked, with defaults applied. @internal */
 export interface NormalisedOptions {
   readonly selection: Selection
   readonly signal: AbortSignal | undefined
@@ -160,11 +160,11 @@ const keys = [
   'signal',
 ] as const
 const directions = ['both', 'in', 'out'] as const
-/** Options that only the filter of a ring implements. */
+/** Options that are not available with `backend: 'pcap'`. */
 const ringOnly = ['dedupe', 'excludeHosts', 'includeHosts'] as const
 
 /**
- * Checks the options once, and fills the defaults in.
+ * Checks the options and applies the defaults.
  *
  * @throws CaptureError `ERR_OPTION`, `ERR_PATTERN`.
  * @internal

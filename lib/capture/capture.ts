@@ -55,7 +55,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   #closing: Promise<void> | undefined
   #lastStats: CaptureStats | undefined
   #aborted: { reason: unknown } | undefined
-  /** Iterations under way. */
+  /** Number of iterations in progress. */
   #listening = 0
 
   /**
@@ -128,9 +128,9 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     if (this.#debug.enabled) this.#debug('open: %s', this.stats().ring)
     this.#lossTimer = setInterval(() => this.#lookForLoss(), this.#loss.period).unref()
     signal?.addEventListener('abort', this.#onAbort, { once: true })
-    // Later, when the caller has had a chance to listen.
+    // Deferred, so that the caller can add listeners first.
     setImmediate(() => {
-      this.#wake() // for what happened while it started
+      this.#wake() // for events that arrived during the start
       for (const text of [...selection.warnings, ...this.#native.filter.warnings])
         this.#warn(new CaptureError('ERR_OPTION', text))
       const { ring } = this.stats()
@@ -326,7 +326,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     void this.close()
   }
 
-  /** The next chunk, or `undefined` when there will be none. */
+  /** The next chunk, or `undefined` if no more chunks follow. */
   async #next(): Promise<Chunk | undefined> {
     for (;;) {
       if (this.#aborted) throw this.#aborted.reason
@@ -383,7 +383,9 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     }
   }
 
-  /** Decides on what has changed, as soon as the event loop turns: packets of unwanted interfaces cost ring space. */
+  /**
+   * Applies the queued interface events. Done at every wake-up, because packets of unselected interfaces fill the ring.
+   */
   #takeEvents(): void {
     let changes: CaptureInterfaceEvent[] | undefined
     for (let next = this.#native.nextEvent(); next; next = this.#native.nextEvent()) {
@@ -422,13 +424,13 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 }
 
-/** The sums of a ledger, without the interfaces. */
+/** The totals of the counters, without those of single interfaces. */
 function totals(stats: CaptureStats): object {
   const { interfaces: _, softnet: _softnet, loss: _loss, ring: _ring, overflow: _overflow, ...sums } = stats
   return sums
 }
 
-/** Sought when there is something to name. */
+/** Looks names up only when they are needed. */
 function namesIn({ interfaces }: NativeCaptureStats): NameOf {
   return (index, generation) => nameIn(interfaces, index, generation)
 }

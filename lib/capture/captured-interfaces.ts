@@ -8,18 +8,18 @@ import type { NativeCapture, NativeInitialInterface, NativeQueuedEvent } from '.
 
 /** Called by {@link CapturedInterfaces}. @internal */
 export interface CapturedInterfacesListener {
-  /** An interface is captured as it is described here: from now on, or still. */
+  /** Called when an interface is captured, newly or still after a change, with its present description. */
   learn(iface: NetworkInterface): void
-  /** A function among the patterns threw; the interface is not captured. */
+  /** Called when a function among the patterns threw; the interface is not captured. */
   failed(error: CaptureError): void
-  /** Each decision, with the pattern that made it. */
+  /** Gets a line for each decision, with the pattern that made it. */
   readonly debug: DebugLog
 }
 
 /**
- * The interfaces that a capture selects, as of the last event taken. Where a RegExp or a function takes part in the
- * selection, it decides on each interface that appears or gets another name, and gives the native side the verdict;
- * else the verdict comes with the event. Events have to be applied in their order.
+ * The interfaces that a capture selects, as of the last event taken. If the selection contains a RegExp or a function,
+ * this class decides on each interface that appears or is renamed, and gives the verdict to the native code; otherwise
+ * the verdict comes with the event. Events must be applied in order.
  *
  * @internal
  */
@@ -35,16 +35,16 @@ export class CapturedInterfaces {
     this.#listener = listener
   }
 
-  /** Those that are captured now, by index. */
+  /** The interfaces captured now, by index. */
   get selected(): readonly NetworkInterface[] {
     return [...this.#selected.values()].sort((a, b) => a.index - b.index)
   }
 
   /**
-   * Decides on those that are present at the start.
+   * Decides on the interfaces present at the start.
    *
-   * @throws CaptureError `ERR_NO_INTERFACE` where one is missing that was named, or none is selected and none can come;
-   * what a function among the patterns throws.
+   * @throws CaptureError `ERR_NO_INTERFACE` if an interface selected by name is missing, or if none is selected and
+   *   `hotplug` is off; `ERR_PATTERN` if a function among the patterns throws.
    */
   begin(initial: readonly NativeInitialInterface[]): void {
     const selection = this.#selection
@@ -73,7 +73,7 @@ export class CapturedInterfaces {
     }
   }
 
-  /** Decides on what has changed; returns the events to emit. A verdict takes effect with the native `commit()`. */
+  /** Applies an event and returns the events to emit. Verdicts take effect with the native `commit()`. */
   apply({ event: change, epoch, selected: verdict }: NativeQueuedEvent): CaptureInterfaceEvent[] {
     const { type, interface: iface } = change
     const { index } = iface
@@ -94,7 +94,7 @@ export class CapturedInterfaces {
     return toInterfaceEvents(change).map((event) => Object.freeze({ ...event, selected }))
   }
 
-  /** The capture is closed: it has none any more. */
+  /** Empties the selection when the capture is closed. */
   clear(): void {
     this.#selected.clear()
   }

@@ -56,9 +56,9 @@ export interface CaptureCheck {
   readonly libpcap: string | undefined
   /** The release of the kernel (`uname -r`). */
   readonly kernel: string
-  /** Kernel settings that matter to a capture, by their sysctl(8) names; those that cannot be read are absent. */
+  /** Kernel settings relevant to a capture, by their sysctl(8) names; those that cannot be read are absent. */
   readonly sysctls: Readonly<Record<string, string>>
-  /** All of this that matters, in a few lines, for a log or a terminal. */
+  /** A summary in a few lines, for a log or a terminal. */
   readonly text: string
 }
 
@@ -164,7 +164,7 @@ function readSysctls(): Readonly<Record<string, string>> {
     try {
       found[name] = readFileSync(`/proc/sys/${name.replaceAll('.', '/')}`, 'latin1').trim()
     } catch {
-      // Absent in this kernel or in this container, or for root's eyes only.
+      // Absent in this kernel or container, or readable by root only.
     }
   }
   return found

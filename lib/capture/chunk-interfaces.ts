@@ -2,8 +2,8 @@ import type { InterfaceResolver } from '../packets/chunk-memory.js'
 import type { NativeCapture, NativeInterfaceAt } from './native.js'
 
 /**
- * Looks up the interfaces of the packets of one block: in the addon once for each index, since several names only count
- * where an interface changed while the block was in the ring.
+ * Looks up the interfaces of the packets of one block. The addon is called once per interface index; timestamps are
+ * compared only if the interface changed while the block was in the ring.
  *
  * @internal
  */

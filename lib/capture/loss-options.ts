@@ -21,7 +21,7 @@ export interface LossOptions {
   minimum?: number | undefined
 }
 
-/** The options, checked, with every default in place. @internal */
+/** Checks the options and applies the defaults. @internal */
 export function normaliseLoss(given: LossOptions | undefined): LossSettings {
   const { window, warn, critical, minimum } = checkGroup(given, 'loss', ['window', 'warn', 'critical', 'minimum'])
   const warnAt = warn === undefined ? 0.03 : checkRatio(warn, 'loss.warn')

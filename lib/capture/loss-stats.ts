@@ -47,18 +47,24 @@ export interface LossStats {
   readonly interfaces: readonly InterfaceLoss[] | undefined
 }
 
-/** Says which name a device has. @internal */
+/** Returns the name of a device. @internal */
 export type NameOf = (index: number, generation: number) => string
 
-/** The losses since a capture was opened, at one moment: numbers in a row, as native/binding/capture/capture_stats.cpp adds them. @internal */
+/**
+ * The losses since a capture was opened, at one moment: a {@link LossHead}, then a {@link LossRow} for each interface.
+ * Written by native/binding/capture/capture_stats.cpp.
+ *
+ * @internal
+ */
 export type LossSample = Float64Array
 
-/** A capture that was not yet looked at. @internal */
+/** The sample at the time a capture is opened: all zero. @internal */
 export const emptySample: LossSample = new Float64Array(LossHead.WORDS)
 
 /**
- * What to ask the addon for, to get a sample only if it would differ from this one: the packets that the rings had
- * accepted. Where some of them were on their way, -1: the figures change without a further packet.
+ * The argument for the addon's `lossSample()` with which it returns a sample only if that would differ from this one:
+ * the number of packets that the rings had accepted. -1 (always take a sample) if some of these were not yet processed,
+ * because the counters then change without a further packet.
  *
  * @internal
  */
@@ -67,7 +73,7 @@ export function packetsOf(sample: LossSample): number {
 }
 
 /**
- * What was lost between two samples.
+ * The losses between two samples.
  *
  * @internal
  */
@@ -109,7 +115,7 @@ function interfacesBetween(from: LossSample, to: LossSample, maxLost: number, na
   return losses.sort((a, b) => b.lost - a.lost || a.index - b.index)
 }
 
-/** Figures of one moment are not all read at the same instant: what looks like fewer is none. */
+/** The counters of one sample are not read at the same instant, so a difference may be negative: it counts as 0. */
 function difference(now: number | undefined, before: number | undefined): number {
   return Math.max(0, (now ?? 0) - (before ?? 0))
 }

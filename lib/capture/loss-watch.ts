@@ -26,34 +26,37 @@ export interface LossSettings {
 
 const rank = { none: 0, warn: 1, critical: 2 } as const
 
-/** Samples per window: what is looked at is that much longer than asked for, at most, and a level is that late. */
+/**
+ * Samples per window. The period between them is how much longer than `window` the figures may cover, and how late an
+ * event may be.
+ */
 const looks = 20
 const shortestPeriod = 20
 
 const nameless: NameOf = () => ''
 
 /**
- * The loss within a sliding window, and when it is worth an event.
+ * Measures the loss within a sliding window and determines when to emit an event.
  *
- * Cheap: a sample each twentieth of the window, and while no packet comes a sample is the one before, which costs a
- * getsockopt for each ring. It hangs on the sums since the start and not on who looks when: a consumer that blocks the
- * event loop for a minute gets its event late, but no loss escapes it.
+ * Cost: one sample per twentieth of the window; while no packet arrives, the previous sample is reused, which costs one
+ * getsockopt(2) per ring. Samples are cumulative counters, so that no loss is missed if the event loop is blocked: the
+ * event is only late.
  *
  * @internal
  */
 export class LossWatch {
-  /** Milliseconds between two looks. */
+  /** Milliseconds between two samples. */
   readonly period: number
   readonly #settings: LossSettings
   readonly #take: (packets: number) => LossSample | undefined
-  /** Oldest first; the first is the start of the window, or the start of all. */
+  /** Oldest first. The first one is at the start of the window, or at the start of the capture. */
   readonly #samples: { readonly time: number; readonly sample: LossSample }[]
   #level: LossLevel = 'none'
   #reported = 0
 
   /**
-   * @param take Takes a sample; `undefined` where it would be the same as one with that many packets (`packetsOf`).
-   * @param now The time, in milliseconds of any clock that never steps.
+   * @param take Takes a sample; returns `undefined` if it would equal the sample with that many packets (`packetsOf`).
+   * @param now The time in milliseconds, of any monotonic clock.
    */
   constructor(settings: LossSettings, take: (packets: number) => LossSample | undefined, now: number) {
     this.#settings = settings
@@ -62,12 +65,15 @@ export class LossWatch {
     this.period = Math.max(settings.window / looks, shortestPeriod)
   }
 
-  /** As the last event said. */
+  /** The level of the last event. */
   get level(): LossLevel {
     return this.#level
   }
 
-  /** Takes a sample, and says what there is to tell. Asks for names only then: they cost a look into the ledger. */
+  /**
+   * Takes a sample; returns the event to emit, if any. `names` is called only for an event, because it reads all
+   * counters.
+   */
   look(now: number, names: () => NameOf): LossEvent | undefined {
     const last = this.#samples.at(-1)?.sample ?? emptySample
     const sample = this.#take(packetsOf(last)) ?? last
@@ -78,7 +84,7 @@ export class LossWatch {
     const previous = this.#level
     const level = this.#levelOf(stats)
     if (rank[level] <= rank[previous]) {
-      // What went up stays up for a window: a ratio that dances about a threshold makes no flood of events.
+      // A level is held for at least a window, so that a ratio close to a threshold does not cause many events.
       if (previous === 'none' || now - this.#reported < window) return undefined
     }
     this.#level = level
@@ -86,7 +92,7 @@ export class LossWatch {
     return Object.freeze({ level, previous, ...this.#stats(now, sample, names()) })
   }
 
-  /** The window up to now, of which this is a sample. */
+  /** The losses within the window that ends with this sample. */
   present(now: number, sample: LossSample, nameOf: NameOf): LossStats {
     return this.#stats(now, sample, nameOf)
   }

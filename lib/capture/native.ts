@@ -15,13 +15,13 @@ import type { PackedInterfaces } from './packed-interfaces.js'
 export interface CaptureNative {
   /** Error numbers, 0 for success (native/core/capture/probe.h). */
   probePacketSocket(): { socket: number; ring: number }
-  /** Error numbers, 0 for success. Call it only where it can succeed: native/core/capture/probe.h says why. */
+  /** Error numbers, 0 for success. Must be called only if bpf(2) can succeed, see native/core/capture/probe.h. */
   probeBpf(): { map: number; program: number }
   libpcapVersion(): string
   /**
-   * Opens a ring and the monitor of interfaces; nothing is received before `start()`. `wake` is called when there may be
-   * something new, once per burst; it is held, and holds the event loop, until the capture is closed. Without a
-   * `selection` the verdicts on interfaces are JavaScript's to give: `decide()`.
+   * Opens the rings and the interface monitor; nothing is received before `start()`. `wake` is called once per burst
+   * when blocks, events or faults may be available. It is referenced, and keeps the event loop alive, until the capture
+   * is closed. Without `selection`, JavaScript gives the verdict on each interface by `decide()`.
    */
   openCapture(
     options: NativeCaptureOptions,
@@ -34,16 +34,16 @@ export interface CaptureNative {
 export const native: () => CaptureNative = nativeExports
 
 /**
- * What a capture is opened with: every value checked, defaults applied (capture-options.ts).
+ * The options of a capture, checked, with defaults applied (capture-options.ts).
  *
  * @internal
  */
 export interface NativeCaptureOptions {
   blockSize: number
-  /** Of each ring. */
+  /** Blocks of each ring. */
   blockCount: number
   ringCount: number
-  /** The rings but the first are single interfaces'; else all share by flow. */
+  /** Each ring except the first belongs to one interface; false: all rings share the traffic by flow. */
   ownRings: boolean
   overflowMemory: number
   /** Milliseconds after which a part-filled block is handed over. */
@@ -56,13 +56,13 @@ export interface NativeCaptureOptions {
   dedupe: boolean
   /** 0 auto, 1 eBPF, 2 classic. */
   table: number
-  /** Hand out copies instead of the ring's memory. */
+  /** Deliver copies of blocks instead of the ring's memory. */
   copying: boolean
-  /** Through libpcap: then of the ring's settings only `maxDelay` counts. */
+  /** Capture through libpcap; of the ring's settings only `maxDelay` is used. */
   pcap: boolean
-  /** Bytes, of all handles' buffers together. */
+  /** Bytes of the buffers of all libpcap handles together. */
   pcapMemory: number
-  /** Asked for by name: what is no interface may be a device of libpcap. */
+  /** The exact names selected. With `pcap`, a name that is no interface may be a libpcap device. */
   names: string[]
   filter: string | undefined
   /** Addresses and prefixes, one a line. */
@@ -71,32 +71,32 @@ export interface NativeCaptureOptions {
   netns: string | undefined
 }
 
-/** A filter that was compiled (native/core/bpf/filter_request.h). @internal */
+/** The result of compiling a filter (native/core/bpf/filter_request.h). @internal */
 export interface NativeFilterState {
   warnings: string[]
-  /** LINKTYPE_ numbers that it was compiled for; none where there is no filter. */
+  /** The LINKTYPE_ numbers it was compiled for; empty without a filter. */
   linkTypes: number[]
-  /** No device was up whose kernel extensions could be asked for. */
+  /** Compiled without the kernel's BPF extensions, because no device was up to query them on. */
   extensionsMissing: boolean
 }
 
-/** An event on its way to JavaScript. @internal */
+/** An interface event queued for JavaScript. @internal */
 export interface NativeQueuedEvent {
-  /** The epoch that the event began (native/core/links/interface_book.h). */
+  /** The epoch that begins with the event (native/core/links/interface_book.h). */
   epoch: number
   event: NativeInterfaceEvent
-  /** The verdict; absent where it is to be given, and where the event asks for none. */
+  /** The verdict; absent if JavaScript has to give it, or if the event needs none. */
   selected?: boolean
 }
 
 /** An interface that was present at the start. @internal */
 export interface NativeInitialInterface {
   interface: NetworkInterface
-  /** The verdict; absent where it is to be given. */
+  /** The verdict; absent if JavaScript has to give it. */
   selected?: boolean
 }
 
-/** What the packets of an interface index belong to: those later than `since`, in nanoseconds since 1970. @internal */
+/** The interface to which packets with a timestamp after `since` belong; nanoseconds since 1970-01-01 UTC. @internal */
 export interface NativeInterfaceAt {
   interface: NetworkInterface
   since: bigint
@@ -108,41 +108,42 @@ export interface NativeInterfaceAt {
  * @internal
  */
 export interface NativeCapture extends NativeRecorder {
-  /** Of the filter it was opened with. */
+  /** State of the filter with which the capture was opened. */
   readonly filter: NativeFilterState
   /** The interfaces at the time of opening, by index. */
   interfaces(): NativeInitialInterface[]
-  /** Nothing else may be called until it has settled. */
+  /** No other method may be called until the promise has settled. */
   start(): Promise<void>
-  /** Answers the event of that epoch; 0: the list at the start. */
+  /** Gives the verdict on the interface of the event with this epoch; epoch 0: the list at the start. */
   decide(index: number, generation: number, epoch: number, selected: boolean): void
-  /** Makes the kernel follow the verdicts on the events taken so far. */
+  /** Applies the verdicts on the events taken so far to the kernel's filter. */
   commit(): void
   nextEvent(): NativeQueuedEvent | undefined
   /**
-   * What an interface index means in a block: latest first, never empty; a packet belongs to the first one with an
-   * earlier `since`, or else to the last. Also once the capture is closed.
+   * The interfaces that an index may denote in a block, latest first; never empty. A packet belongs to the first entry
+   * whose `since` is earlier than its timestamp, otherwise to the last entry. May be called after the capture is
+   * closed.
    */
   interfacesAt(index: number, epoch: number, ring: number, number: number): NativeInterfaceAt[]
   nextFault(): CaptureError | undefined
-  /** The next block and, in `meta`, what is in it; or 0: none yet, 1: take the events first, 2: no more will come. */
+  /** The next block, described in `meta`; or 0: none yet, 1: take the events first, 2: no more blocks follow. */
   nextBlock(meta: ArrayBuffer): ArrayBuffer | 0 | 1 | 2
   release(lease: number): void
-  /** Compiles and replaces. */
+  /** Compiles the expression and replaces the filter. */
   setFilter(expression: string | undefined): Promise<NativeFilterState>
-  /** Checks both sets and replaces them, as {@link NativeCaptureOptions} has them. */
+  /** Checks and replaces both sets, in the format of {@link NativeCaptureOptions}. */
   setHosts(exclude: string | undefined, include: string | undefined): Promise<void>
-  /** All that an earlier filter, or earlier sets, accepted was given out. */
+  /** Whether every packet accepted by an earlier filter, or by earlier sets, has been delivered. */
   oldFilterDrained(): boolean
-  /** Applies the present filter to what is not given out yet. */
+  /** Applies the present filter to the packets that are not delivered yet. */
   enforceFilter(): void
-  /** Whether JavaScript takes blocks; while something is recorded, blocks only wait for it if it does. */
+  /** Whether JavaScript takes blocks. While a recording runs, blocks are queued for JavaScript only if it does. */
   listen(listening: boolean): void
   stats(): NativeCaptureStats
-  /** `undefined` where the rings have accepted no more than so many packets since they were opened. */
+  /** `undefined` if the rings have accepted no more than `packets` packets since they were opened. */
   lossSample(packets: number): LossSample | undefined
   stop(): void
-  /** Every packet from before the stop is in the queue. */
+  /** Whether every packet received before `stop()` is in the queue. */
   intakeEnded(): boolean
   close(): Promise<void> | undefined
 }
@@ -169,9 +170,9 @@ export interface NativeCaptureStats {
   blockSize: number
   blockCount: number
   table: 'ebpf' | 'classic' | 'none'
-  /** Absent where it cannot be read. */
+  /** Absent if it cannot be read. */
   softnet?: SoftnetStats
-  /** Of the same moment. */
+  /** Taken at the same moment. */
   lossSample: LossSample
   interfaces: PackedInterfaces
 }

@@ -2,25 +2,25 @@ import { InterfaceRow } from '../native/layouts.js'
 import type { DeviceLosses, InterfaceStats } from './interface-stats.js'
 
 /**
- * The ledgers of all interfaces as native/binding/capture/capture_stats.cpp writes them: a name and a row of numbers each. So
- * packed, they come over the border in a fifth of the time that objects take.
+ * The counters of all interfaces as native/binding/capture/capture_stats.cpp writes them: a name and a row of numbers
+ * ({@link InterfaceRow}) each. Passing them from the addon in this form takes a fifth of the time that objects take.
  *
  * @internal
  */
 export interface PackedInterfaces {
   readonly names: readonly string[]
-  /** What is not known is NaN. */
+  /** Counters that are not available are NaN. */
   readonly rows: Float64Array
 }
 
-/** The ledgers, those of present interfaces first, by index. @internal */
+/** Unpacks the counters: present interfaces first, by index. @internal */
 export function unpackInterfaces({ names, rows }: PackedInterfaces): InterfaceStats[] {
   return names
     .map((name, i) => unpack(name, rows, i * InterfaceRow.WORDS))
     .sort((a, b) => Number(b.present) - Number(a.present) || a.index - b.index)
 }
 
-/** The name of one of them; empty where it is not there. @internal */
+/** The name of an interface; empty if it is not among them. @internal */
 export function nameIn({ names, rows }: PackedInterfaces, index: number, generation: number): string {
   for (let i = 0; i < names.length; i++) {
     const at = i * InterfaceRow.WORDS

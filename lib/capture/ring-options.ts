@@ -14,31 +14,32 @@ export interface RingOptions {
    * less and emits a `warning`. It refuses late: before that it reclaims other memory, in the last resort with the OOM
    * killer. Choose a size that the machine can spare.
    *
-   * With `backend: 'pcap'`: bytes of all interfaces' buffers together, from 1 MiB. Each interface gets an equal share, at
-   * least 1 MiB. With `hotplug`, each of n interfaces gets 1/(2n) of it, at most a sixteenth, so that some is left for
-   * those that come later. An interface for which nothing is left is not captured: an error at the start, a `warning`
-   * later.
+   * With `backend: 'pcap'`: bytes of all interfaces' buffers together, from 1 MiB. Each interface gets an equal share,
+   * at least 1 MiB. With `hotplug`, each of n interfaces gets 1/(2n) of it, at most a sixteenth, so that some is left
+   * for those that come later. An interface for which nothing is left is not captured: an error at the start, a
+   * `warning` later.
    */
   memory?: number | undefined
   /**
    * Bytes of one block: a power of two from 256 KiB to 4 MiB. A packet longer than a block would be cut; 256 KiB hold
-   * every merged TCP segment of 64 KiB, 1 MiB those of BIG TCP. A twentieth of a block holds the index of its packets; in
-   * blocks above 1 MiB each packet takes 64 (2 MiB) or 192 bytes (4 MiB) more instead. Default 1 MiB, or less (not below
-   * 256 KiB) where `memory` is small.
+   * every merged TCP segment of 64 KiB, 1 MiB those of BIG TCP. A twentieth of a block holds the index of its packets;
+   * in blocks above 1 MiB each packet takes 64 (2 MiB) or 192 bytes (4 MiB) more instead. Default 1 MiB, or less (not
+   * below 256 KiB) where `memory` is small.
    */
   blockSize?: number | undefined
   /**
    * Number of rings that share the traffic, each with a thread: for rates that one processor core cannot handle. Each
-   * packet is in exactly one ring, and both directions of a flow are in the same (PACKET_FANOUT_HASH). `memory` is divided
-   * among them. 1 to 64, default 1.
+   * packet is in exactly one ring, and both directions of a flow are in the same (PACKET_FANOUT_HASH). `memory` is
+   * divided among them. 1 to 64, default 1.
    */
   count?: number | undefined
   /**
    * Number of interfaces that have a ring and a thread of their own, so that a flood on one does not use up the ring or
-   * the thread of the others. Rings are given to interfaces in the order of their indexes when the capture opens, then as
-   * they are selected; when an interface goes, the next one gets its ring. Interfaces beyond that number share one more
-   * ring. It also takes the packets of an interface until that is selected: its first packets are not lost, but may be
-   * delivered after later ones. `memory` is divided evenly among all these rings. Excludes `count`. 0 to 63, default 0.
+   * the thread of the others. Rings are given to interfaces in the order of their indexes when the capture opens, then
+   * as they are selected; when an interface goes, the next one gets its ring. Interfaces beyond that number share one
+   * more ring. It also takes the packets of an interface until that is selected: its first packets are not lost, but
+   * may be delivered after later ones. `memory` is divided evenly among all these rings. Excludes `count`. 0 to 63,
+   * default 0.
    */
   perInterface?: number | undefined
   /**
@@ -49,8 +50,8 @@ export interface RingOptions {
   maxStall?: number | undefined
   /**
    * How the kernel filter looks interfaces up: in `'ebpf'` maps, in a search tree of `'classic'` BPF, or `'auto'`: eBPF
-   * where the process may use it (CAP_BPF), else classic. Both select the same packets; only eBPF counts received packets
-   * per interface, and has room for thousands of addresses (`excludeHosts`). Default `'auto'`.
+   * where the process may use it (CAP_BPF), else classic. Both select the same packets; only eBPF counts received
+   * packets per interface, and has room for thousands of addresses (`excludeHosts`). Default `'auto'`.
    */
   table?: 'auto' | 'ebpf' | 'classic' | undefined
 }
@@ -60,8 +61,8 @@ export interface ChunkOptions {
   /** Milliseconds after which a part-filled chunk is handed over, 1 to 10000. Default 20. */
   maxDelay?: number | undefined
   /**
-   * Deliver copies of the ring's blocks instead of the blocks themselves: slower, for programs that must not hold kernel
-   * memory. Always the case where the embedder does not allow external ArrayBuffers. Default false.
+   * Deliver copies of the ring's blocks instead of the blocks themselves: slower, for programs that must not hold
+   * kernel memory. Always the case where the embedder does not allow external ArrayBuffers. Default false.
    */
   copy?: boolean | undefined
 }
@@ -77,7 +78,7 @@ export interface OverflowOptions {
   memory?: number | undefined
 }
 
-/** The part of the capture's options that sizes its memory. @internal */
+/** The capture options that determine its memory. @internal */
 export interface MemoryOptions {
   ring?: RingOptions | undefined
   chunk?: ChunkOptions | undefined
@@ -105,14 +106,14 @@ const maxBlockSize = 4 * MiB
 const defaultBlockSize = MiB
 const longestDelay = 10_000
 const maxMemory = 64 * GiB
-/** The least that the pcap backend can work with (native/core/capture/pcap/pcap_table.cpp, pcap_loop.h). */
+/** Minimum sizes for the pcap backend in bytes (native/core/capture/pcap/pcap_table.cpp, pcap_loop.h). */
 const minPcapMemory = MiB
 const minPcapOverflow = 2 * MiB
 
 const ringKeys = ['memory', 'blockSize', 'count', 'perInterface', 'maxStall', 'table'] as const
 const tables = ['auto', 'ebpf', 'classic'] as const
 
-/** The settings that are the same for both backends. */
+/** Checks the options that both backends share. */
 function normaliseChunks({ chunk, overflow }: MemoryOptions, minOverflow: number) {
   const { maxDelay, copy } = checkGroup(chunk, 'chunk', ['maxDelay', 'copy'])
   const { memory } = checkGroup(overflow, 'overflow', ['memory'])
@@ -177,16 +178,16 @@ export function normaliseRing(options: MemoryOptions): RingSettings {
 }
 
 /**
- * Milliseconds that a ring lasts while each block is handed over after `maxDelay` with few packets in it. One block is
- * always the one being filled.
+ * Milliseconds until a ring is full if JavaScript takes no block, while each block is handed over after `maxDelay` with
+ * few packets in it. One block is always being filled.
  */
 function lasts(blockCount: number, maxDelay: number): number {
   return (blockCount - 1) * maxDelay
 }
 
 /**
- * Divides a ring's memory into blocks. A block size that is not given is halved until there are blocks enough, and the
- * ring lasts for `maxStall`.
+ * Divides a ring's memory into blocks. If no block size is given, the default is halved until there are enough blocks
+ * and the ring lasts for `maxStall`, or the minimum is reached.
  */
 function chooseBlocks(given: number | undefined, memory: number, maxStall: number, maxDelay: number) {
   let blockSize = checkInteger(orElse(given, defaultBlockSize), 'ring.blockSize', minBlockSize, maxBlockSize, 'bytes')
@@ -213,7 +214,7 @@ interface StallSettings {
   delayGiven: boolean
 }
 
-/** `chunk.maxDelay`, raised where it is not given and the ring would not last for `ring.maxStall`. */
+/** Returns `chunk.maxDelay`, raised if it is not given and the ring would not last for `ring.maxStall`. */
 function chooseDelay(
   { blockSize, blockCount, ringCount }: { blockSize: number; blockCount: number; ringCount: number },
   { maxStall, stallGiven, maxDelay, delayGiven }: StallSettings,
