@@ -177,7 +177,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
 
   #lookForLoss(): void {
     const event = this.#loss.look(performance.now(), () => namesIn(this.#native.stats()))
-    // Emitted when the present call is over: a listener may do anything, close() included.
+    // Emitted after the present call, because a listener may call any method, including close().
     if (!event) return
     this.#debug('loss is %s, was %s: %s', event.level, event.previous, event)
     queueMicrotask(() => emitSafely(this, 'loss', event))
@@ -399,7 +399,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     } catch (error) {
       this.#warnLater(error as CaptureError)
     }
-    // Emitted when the present call is over: a listener may do anything, close() included.
+    // Emitted after the present call, because a listener may call any method, including close().
     const events = changes
     queueMicrotask(() => {
       for (const event of events) emitSafely(this, 'interface', event)

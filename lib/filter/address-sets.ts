@@ -23,10 +23,10 @@ export interface HostSets {
 const maxAddresses = 100_000
 
 /**
- * The list as the native side takes it: its entries, one a line; '' where it is empty, `undefined` where it is not given.
- * Addresses are checked there, off the event loop.
+ * Converts a list to the form that native code takes: one entry per line; '' if it is empty, `undefined` if it is not
+ * given. Native code checks the addresses, off the event loop.
  *
- * @throws CaptureError `ERR_OPTION` for what is no list of strings, or too long.
+ * @throws CaptureError `ERR_OPTION` if the value is not a list of strings, or is too long.
  * @internal
  */
 export function checkAddresses(value: unknown, label: string): string | undefined {

@@ -19,9 +19,9 @@ export interface CompileFilterOptions {
    * Where the packets come from.
    *
    * - `'live'`: a capture, or anywhere else.
-   * - `'savefile'`: a file, for the program that `openFile`, tcpdump and tshark run on it. On the link types of loopback
-   *   devices (0, 108, 109) it accepts the numbers that every system has for IPv6, in the file's byte order; and
-   *   `inbound`, `outbound` and `ifindex` are refused on link types whose header does not have these (Ethernet).
+   * - `'savefile'`: a file, for the program that `openFile`, tcpdump and tshark run on it. On the link types of
+   *   loopback devices (0, 108, 109) it accepts the numbers that every system has for IPv6, in the file's byte order;
+   *   and `inbound`, `outbound` and `ifindex` are refused on link types whose header does not have these (Ethernet).
    *
    * @defaultValue `'live'`
    */
@@ -90,8 +90,8 @@ export class CompiledFilter {
    * on an interface with index 0, and `vlan` sees the tags that are in `bytes`.
    *
    * @param bytes The packet, from its link-layer header on, see `linkType`.
-   * @param originalLength Its length on the wire in bytes, which `len`, `less` and `greater` test. Default: the length of
-   *   `bytes`. Packets of a file may state less than they hold; as in libpcap, that changes nothing but these tests.
+   * @param originalLength Its length on the wire in bytes, which `len`, `less` and `greater` test. Default: the length
+   *   of `bytes`. Packets of a file may state less than they hold; as in libpcap, that changes nothing but these tests.
    * @throws CaptureError `ERR_OPTION` for a wrong argument.
    */
   matches(bytes: Uint8Array, originalLength?: number): boolean {
@@ -173,14 +173,14 @@ export async function compileFilter(expression: string, options?: CompileFilterO
   const handle = await native()
     .compileFilter(expression, linkType, snapshotLength, order)
     .catch((error) => {
-      // The snapshot length is in order: what else libpcap may not know is the link type.
+      // The snapshot length was checked, so ERR_OPTION means that libpcap does not know the link type.
       throw blame(error, error.code === 'ERR_OPTION' ? 'linkType' : 'expression')
     })
   return new CompiledFilter(handle, expression, linkType, snapshotLength)
 }
 
 function decode(program: ArrayBuffer): readonly FilterInstruction[] {
-  // struct sock_filter in the machine's own byte order: typed arrays have the same.
+  // struct sock_filter is in the machine's byte order, as typed arrays are.
   const words = new Uint16Array(program)
   const bytes = new Uint8Array(program)
   const operands = new Uint32Array(program)

@@ -6,7 +6,7 @@ import { nativeExports } from '../native/native.js'
  * @internal
  */
 export interface FilterNative {
-  /** `byteOrder`: 1 little endian, 2 big endian, of the savefile that the packets come from; 0 for packets of none. */
+  /** `byteOrder` of the savefile that contains the packets: 1 little endian, 2 big endian; 0: not from a savefile. */
   compileFilter(expression: string, linkType: number, snapshotLength: number, byteOrder: number): Promise<FilterHandle>
   filterInstructions(handle: FilterHandle): ArrayBuffer
   filterListing(handle: FilterHandle): string

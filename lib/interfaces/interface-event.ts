@@ -32,7 +32,7 @@ export type InterfaceEvent =
     }
 
 /**
- * The events, one or two, for one change that the core tells of.
+ * The one or two events for one change that native code reports.
  *
  * @internal
  */
@@ -43,7 +43,7 @@ export function toInterfaceEvents(change: NativeInterfaceEvent): InterfaceEvent[
 }
 
 /**
- * The events that lead from one set of interfaces to another: what is gone, then the rest by index.
+ * The events that lead from one set of interfaces to another: `removed` events first, then the others by index.
  *
  * @internal
  */

@@ -1,6 +1,6 @@
 import type { NetworkInterface } from './network-interface.js'
 
-/** An interface of which nothing but its index is known. @internal */
+/** A placeholder for an interface of which only the index is known. @internal */
 export function nameless(index: number): NetworkInterface {
   return Object.freeze({
     index,

@@ -10,14 +10,17 @@ import type { NetworkInterface } from './network-interface.js'
 export interface InterfacesNative {
   Pattern: new (expression: string) => NativePattern
   listInterfaces(netns: string | undefined): NetworkInterface[]
-  /** `receiveBuffer`: bytes that the kernel may hold; 0 for the default. `onReady` is held until the watch is closed or collected. */
+  /**
+   * `receiveBuffer`: size of the netlink socket's receive buffer in bytes; 0: the default. `maxQueue`: maximum number
+   * of queued events. `onReady` is referenced until the watch is closed or garbage-collected.
+   */
   InterfaceWatch: new (
     receiveBuffer: number,
     maxQueue: number,
     onReady: () => void,
     netns: string | undefined,
   ) => NativeInterfaceWatch
-  /** The LINKTYPE_ value for an ARPHRD_ one, `undefined` where none fits. */
+  /** The LINKTYPE_ number for an ARPHRD_ number; `undefined` if none fits. */
   linkTypeOf(hardwareType: number): number | undefined
 }
 
@@ -25,8 +28,8 @@ export interface InterfacesNative {
 export const native: () => InterfacesNative = nativeExports
 
 /**
- * A compiled POSIX extended regular expression (native/core/links/pattern.h). Its constructor throws `ERR_PATTERN` with the
- * bare reason.
+ * A compiled POSIX extended regular expression (native/core/links/pattern.h). The constructor throws `ERR_PATTERN`,
+ * with only the reason as its message.
  *
  * @internal
  */
@@ -35,12 +38,13 @@ export interface NativePattern {
 }
 
 /**
- * A selection that names and string patterns alone make: the core decides (native/core/links/interface_selection.h).
+ * A selection that consists only of names and string patterns, so that native code can decide
+ * (native/core/links/interface_selection.h).
  *
  * @internal
  */
 export interface NativeSelection {
-  /** Exact names; where there are any, nothing else counts. */
+  /** Exact names. If there are any, the other fields are ignored. */
   names: readonly string[]
   include: readonly string[]
   exclude: readonly string[]
@@ -48,37 +52,37 @@ export interface NativeSelection {
 }
 
 /**
- * What happened to an interface, as the core reports it.
+ * A change of an interface, as native code reports it.
  *
  * @internal
  */
 export interface NativeInterfaceEvent {
   type: 'added' | 'removed' | 'renamed' | 'changed'
   interface: NetworkInterface
-  /** With `renamed` and `changed`. */
+  /** The interface before the change; only with `renamed` and `changed`. */
   previous?: NetworkInterface
 }
 
 /**
- * What a watch has gathered (native/core/links/interface_watch.h).
+ * Queued events of a watch (native/core/links/interface_watch.h).
  *
  * @internal
  */
 export interface NativeInterfaceBatch {
   events: NativeInterfaceEvent[]
-  /** More happened than was to be queued: instead of events, what there is now. */
+  /** The interfaces that exist now, instead of events, if more than `maxQueue` events were queued. */
   resync?: NetworkInterface[]
-  /** Nothing more will come. */
+  /** The error that ended the watch; no more events follow. */
   error?: CaptureError
 }
 
 /** @internal */
 export interface NativeInterfaceWatch {
-  /** What was there when the watch began. */
+  /** The interfaces that existed when the watch started. */
   interfaces(): NetworkInterface[]
-  /** At most `limit` events; `undefined` where there is nothing, and then `onReady` is called once when there is. */
+  /** Takes at most `limit` events. Returns `undefined` if none is queued; `onReady` is then called once when one is. */
   take(limit: number): NativeInterfaceBatch | undefined
-  /** Holds the event loop, or not (the state at the start). */
+  /** Makes the watch keep the event loop alive; `unref()`, the initial state, reverses this. */
   ref(): void
   unref(): void
   close(): Promise<void>

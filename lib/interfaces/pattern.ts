@@ -9,11 +9,11 @@ import type { NetworkInterface } from './network-interface.js'
  * - A **string** is a POSIX extended regular expression (regex(7)), searched for anywhere in the interface's name as
  *   `egrep` does: `eth7` also matches `veth7` and `eth70`; anchor it with `^` and `$`. It is not JavaScript's dialect:
  *   `[[:digit:]]`, `[]]` and `\<` work, `\d` is the letter d. It is read in the "C" locale: classes are ASCII, and `.`
- *   is one byte of the name's UTF-8. What `grep -E` accepts leniently (a leading `*`, an open `{`) is an error here.
- *   So is a pattern that could take the C library long. The limits are 16384 bytes, 50 parentheses inside one another,
+ *   is one byte of the name's UTF-8. What `grep -E` accepts leniently (a leading `*`, an open `{`) is an error here. So
+ *   is a pattern that could take the C library long. The limits are 16384 bytes, 50 parentheses inside one another,
  *   20000 characters and 2000 choices (`|`, `?`, `*` …) with counted repetitions written out, a few repetitions of what
- *   may be empty (`(a*)*`), and 2 back-references. A pattern with back-references matches no name of more than 15 bytes,
- *   the longest that a network device can have.
+ *   may be empty (`(a*)*`), and 2 back-references. A pattern with back-references matches no name of more than 15
+ *   bytes, the longest that a network device can have.
  * - A **RegExp** is JavaScript's and is used as it is, also searched for anywhere. Each name is matched from its start:
  *   flags `g` and `y` carry nothing over from one name to the next, and `lastIndex` of the given object is neither read
  *   nor changed.
@@ -36,9 +36,9 @@ export interface Matcher {
   readonly pattern: InterfacePattern
   /** For messages. */
   readonly shown: string
-  /** Needs more than the name of an interface. */
+  /** Whether it needs more than the name of an interface. */
   readonly needsInterface: boolean
-  /** What is suspicious about the pattern. */
+  /** A warning about a likely mistake in the pattern. */
   readonly warnings: readonly string[]
   /** @throws CaptureError `ERR_PATTERN` where the user's function throws or returns something other than a boolean. */
   matches(iface: NetworkInterface): boolean
@@ -71,7 +71,7 @@ function fromExpression(pattern: string, label: string): Matcher {
   return { pattern, shown, needsInterface: false, warnings, matches: (iface) => compiled.matches(iface.name) }
 }
 
-// Programs join patterns of hundreds of names.
+// Shortens a pattern in a message: programs generate patterns of hundreds of names.
 function show(pattern: string): string {
   return pattern.length > 200 ? `${JSON.stringify(pattern.slice(0, 197))}…` : JSON.stringify(pattern)
 }
@@ -139,7 +139,7 @@ function fromFunction(pattern: (iface: NetworkInterface) => boolean, label: stri
   }
 }
 
-// No device has this name: what matches it and the empty string matches everything.
+// No device has this name: a pattern that matches both it and the empty string matches everything.
 const noName = '\u0001'
 
 function emptyMatchWarning(label: string, shown: string, test: (text: string) => boolean): string[] {
@@ -151,8 +151,8 @@ function emptyMatchWarning(label: string, shown: string, test: (text: string) =>
 
 /**
  * Describes the first backslash in an extended regular expression that does not mean what it means in JavaScript. grep
- * from 3.8 on warns of the same outside brackets. The meaning depends on the C library (glibc: the letter itself; musl
- * has `\d`), so it is a mistake with any.
+ * from 3.8 on warns of the same outside brackets. The meaning depends on the C library (glibc: the letter itself; musl:
+ * `\d` is a digit), so it is a mistake with either.
  */
 function strayEscape(pattern: string): string | undefined {
   for (let i = 0; i < pattern.length; i++) {

@@ -55,17 +55,19 @@ export interface SelectionExplanation {
 }
 
 /**
- * A selection, checked and compiled once, asked for every interface.
+ * A selection, checked and compiled once, and evaluated for every interface.
  *
  * @internal
  */
 export interface Selection {
   readonly hotplug: boolean
-  /** The exact names asked for; `undefined` where the selection is by rules. */
+  /** The exact names; `undefined` if the selection is by rules. */
   readonly names: readonly string[] | undefined
-  /** The same selection for the core, which then needs no answers; `undefined` where a RegExp or a function takes part. */
+  /**
+   * The same selection for native code, which then decides itself; `undefined` if it contains a RegExp or a function.
+   */
   readonly native: NativeSelection | undefined
-  /** For the capture to emit as `warning`, once. */
+  /** Texts that the capture emits as `warning`, once each. */
   readonly warnings: readonly string[]
   /** @throws CaptureError `ERR_PATTERN` from a user's function, {@link InterfacePattern}. */
   decide(iface: NetworkInterface): SelectionExplanation
@@ -218,7 +220,7 @@ function byRules(rules: Readonly<Record<string, unknown>>, label: string): Compi
           return matcher.matches(iface)
         })
 
-      // Before the lists, so that functions in them are spared devices that cannot be selected.
+      // Before the lists, so that their functions are not called for devices that cannot be selected.
       if (iface.loopback && !loopback) {
         return verdict(iface, false, 'loopback', 'it is a loopback device, and those need "loopback: true"')
       }
@@ -273,7 +275,7 @@ function verdict(
   return pattern === undefined ? { selected, list, text } : { selected, list, pattern, text }
 }
 
-// A long list would bury the sentence it stands in.
+// Shortens a list in a message.
 function enumerate(items: readonly string[]): string {
   const most = 5
   return items.length <= most ? items.join(', ') : `${items.slice(0, most).join(', ')} and ${items.length - most} more`

@@ -100,7 +100,7 @@ interface Settings {
 
 const maxMaxQueue = 2 ** 24
 const maxReceiveBuffer = 2 ** 30
-// Events turned into JavaScript objects at a time; the others wait in the core, where they are counted.
+// Events converted to JavaScript objects at a time; the others stay in the native queue, which `maxQueue` limits.
 const batchSize = 256
 
 function normalise(given: WatchInterfacesOptions | undefined): Settings {
@@ -120,13 +120,13 @@ function normalise(given: WatchInterfacesOptions | undefined): Settings {
   }
 }
 
-// The addon holds its callback, and so the link; the link holds the watcher only while someone waits on it. So a watcher
-// that is forgotten can be collected.
+// The addon references its callback, and through it the link; the link references the watcher only while an iteration
+// waits. A watcher that is no longer referenced can therefore be garbage-collected.
 interface Link {
   serve?: () => void
 }
 
-// A function of its own: a closure made in the constructor would hold the watcher through the scope they share.
+// A separate function, because a closure created in the constructor would reference the watcher through its scope.
 function callThrough(link: Link): () => void {
   return () => link.serve?.()
 }
@@ -141,7 +141,7 @@ class Watcher implements InterfaceWatcher {
   readonly #link: Link = {}
   readonly #signal: AbortSignal | undefined
   readonly #onAbort: () => void
-  // What the consumer knows: the start, and each event delivered since.
+  // The state that the consumer has seen: the interfaces at the start, with every event delivered since.
   readonly #delivered = new Map<number, NetworkInterface>()
   readonly #waiters: Waiter[] = []
   #batch: InterfaceEvent[] = []
@@ -203,7 +203,7 @@ class Watcher implements InterfaceWatcher {
     })
   }
 
-  /** Gives what there is to those who wait, and sees to it that it is called again where it is not enough. */
+  /** Delivers available events to the waiters. If waiters remain, it is called again when more events are queued. */
   #serve(): void {
     while (this.#waiters.length > 0) {
       if (this.#failure) {
@@ -243,17 +243,17 @@ class Watcher implements InterfaceWatcher {
     return event
   }
 
-  /** One waiter, or the next to come, learns the reason; all others that the iteration is done. */
+  /** Rejects the first waiter, or the next one if there is none, with the reason; ends the iteration of all others. */
   #fail(reason: unknown): void {
     if (this.#closing) return
     const first = this.#waiters.shift()
     if (first) first.reject(reason)
     else this.#failure = { reason }
-    // Nobody may be there to see it fail, and it cannot: close() of the addon does not reject.
+    // Not awaited: close() of the addon does not reject.
     void this.close()
   }
 
-  /** While someone waits: keeps the event loop running, and this watcher from being collected. */
+  /** While an iteration waits, keeps the event loop alive and this watcher referenced. */
   #hold(waiting: boolean): void {
     if (this.#closing || waiting === (this.#link.serve !== undefined)) return
     if (waiting) {

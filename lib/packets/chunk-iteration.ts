@@ -4,7 +4,8 @@ import type { Chunk } from './chunk.js'
 const maxBusy = 10
 
 /**
- * Iterates over the chunks that `next` returns. Asking for the next chunk, or leaving the loop, releases the one before.
+ * Iterates over the chunks that `next` returns. Asking for the next chunk, or leaving the loop, releases the one
+ * before.
  *
  * @param onUse called with true when the first chunk is requested, with false when the iteration ends.
  * @internal
@@ -49,7 +50,7 @@ export function iterateChunks(
  * @internal
  */
 export class IterationPacer {
-  /** When the iterations last went to the event loop and came back; 0: they are about to. */
+  /** When an iteration first ran after the last return to the event loop, in milliseconds; 0: none has run since. */
   #busySince = 0
   #waiting: (() => void)[] = []
 
@@ -81,7 +82,7 @@ export class IterationPacer {
     return this.#waiting.length > 0
   }
 
-  /** Resumes all that wait: there may be new data. */
+  /** Resumes all waiting iterations, because new data may be available. */
   wake(): void {
     const waiting = this.#waiting
     this.#waiting = []

@@ -1,7 +1,7 @@
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import { Index, Record } from './packet-record.js'
 
-/** The interface that had an index at the time of a packet. @internal */
+/** Returns the interface that had an index at the time of a packet. @internal */
 export type InterfaceResolver = (index: number, timestamp: bigint) => NetworkInterface
 
 /**
@@ -18,7 +18,7 @@ export class ChunkMemory {
   readonly u32: Uint32Array
   readonly u64: BigUint64Array
   readonly resolve: InterfaceResolver
-  /** Each interface index means the same interface in every packet of the chunk. */
+  /** Whether each interface index denotes the same interface in all packets of the chunk. */
   readonly steady: boolean
   #lastIndex = -1
   #lastInterface: NetworkInterface | undefined

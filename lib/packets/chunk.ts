@@ -27,9 +27,9 @@ export interface ChunkParts {
 /**
  * Packets in the order they were captured, from any number of interfaces: a lease on one block of the kernel's ring.
  *
- * {@link release} returns the block to the kernel; the loop `for await (const chunk of capture)` does it when it asks for
- * the next chunk. From then on every view on the chunk is empty. The kernel cannot fill a block that is held: to keep
- * packets for longer, {@link retain} the chunk or copy the packets.
+ * {@link release} returns the block to the kernel; the loop `for await (const chunk of capture)` does it when it asks
+ * for the next chunk. From then on every view on the chunk is empty. The kernel cannot fill a block that is held: to
+ * keep packets for longer, {@link retain} the chunk or copy the packets.
  */
 export class Chunk implements Iterable<Packet> {
   /** Number of packets. */
@@ -128,7 +128,8 @@ export class Chunk implements Iterable<Packet> {
   }
 
   /**
-   * Returns the memory to the kernel. Views on it become empty, and its packets unreadable. Calling it again does nothing.
+   * Returns the memory to the kernel. Views on it become empty, and its packets unreadable. Calling it again does
+   * nothing.
    *
    * A chunk that is dropped without a release is released when the garbage collector finds it; until then its block
    * cannot be filled again.
@@ -160,7 +161,7 @@ export class Chunk implements Iterable<Packet> {
     return `Chunk of ${packetCount} packets, ${byteLength} bytes, from ${firstTimestamp}${released ? ' (released)' : ''}`
   }
 
-  /** For those that write the chunk's records elsewhere. @internal */
+  /** The memory, for code that copies the chunk's records. @internal */
   _memory(): ChunkMemory {
     return this.#memory
   }

@@ -1,6 +1,7 @@
 /**
- * Offsets of the fields of a packet's record, in bytes from the record's start: the kernel's tpacket3_hdr and sockaddr_ll
- * (linux/if_packet.h), as native/core/block/block.h describes them. Numbers are in the machine's byte order.
+ * Offsets of the fields of a packet's record, in bytes from the record's start: the kernel's tpacket3_hdr and
+ * sockaddr_ll (linux/if_packet.h), as native/core/block/block.h describes them. Numbers are in the machine's byte
+ * order.
  *
  * @internal
  */
@@ -18,7 +19,11 @@ export const Record = {
   PACKET_TYPE: 58, // u8, PACKET_*
 } as const
 
-/** Values of `Record.PACKET_TYPE` beside the kernel's PACKET_*, for sources that have no more (block.h). @internal */
+/**
+ * Values of `Record.PACKET_TYPE` in addition to the kernel's PACKET_*, for sources without the addressee (block.h).
+ *
+ * @internal
+ */
 export const PacketType = {
   OUTGOING: 4,
   /** Incoming; its addressee is not known. */
@@ -26,7 +31,7 @@ export const PacketType = {
   UNKNOWN: 0xff,
 } as const
 
-/** Bits of `Record.STATUS`: TP_STATUS_* of linux/if_packet.h, and two of our own. @internal */
+/** Bits of `Record.STATUS`: TP_STATUS_* of linux/if_packet.h, and two that ringtap defines. @internal */
 export const Status = {
   CHECKSUM_NOT_READY: 1 << 3,
   VLAN_VALID: 1 << 4,
@@ -39,8 +44,8 @@ export const Status = {
 } as const
 
 /**
- * The index at the start of a chunk's memory (native/core/block/block.h): 32 bits for each packet, with the record's place
- * and its captured length. The entries are adjacent in memory, so reading lengths does not touch the records.
+ * The index at the start of a chunk's memory (native/core/block/block.h): 32 bits for each packet, with the record's
+ * place and its captured length. The entries are adjacent in memory, so reading lengths does not touch the records.
  *
  * @internal
  */

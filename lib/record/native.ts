@@ -1,13 +1,13 @@
 import type { CaptureError } from '../errors.js'
 import type { NativeCompleteFile, NativeSavefileForm } from '../savefile/native.js'
 
-/** What a recording is begun with: every value checked, defaults applied (lib/record/record-options.ts). @internal */
+/** The options of a recording, checked, with defaults applied (lib/record/record-options.ts). @internal */
 export interface NativeRecordOptions extends NativeSavefileForm {
   path: string
-  /** 0: not limited. */
+  /** Number of complete files to keep; 0: all. */
   keep: number
   minimumFree: number
-  /** 0 never, 1 with each file, 2 also in between. */
+  /** When fsync(2) is called: 0 never, 1 for each complete file, 2 also every `syncMilliseconds`. */
   sync: number
   syncMilliseconds: number
   rotateBytes: number
@@ -17,7 +17,7 @@ export interface NativeRecordOptions extends NativeSavefileForm {
   filter: string | undefined
 }
 
-/** A recording's native side (native/binding/record/recording.cpp). @internal */
+/** The native part of a recording (native/binding/record/recording.cpp). @internal */
 export interface NativeRecording {
   nextFile(): NativeCompleteFile | undefined
   nextFault(): CaptureError | undefined
@@ -35,8 +35,8 @@ export interface NativeRecording {
 
 /** The part of a capture that records it (native/binding/capture/capture.cpp). @internal */
 export interface NativeRecorder {
-  /** Begins a file and records into it from then on. */
+  /** Creates the first file and starts to record. */
   record(options: NativeRecordOptions): Promise<NativeRecording>
-  /** The recording ends when everything received before now is written. */
+  /** Ends the recording once everything received before this call is written. */
   stopRecording(): void
 }

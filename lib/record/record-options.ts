@@ -95,7 +95,7 @@ export function normaliseRecordOptions(given: RecordOptions): NormalisedRecordOp
   }
 }
 
-/** The unit is that of `split` of `convertFiles`. */
+/** Refuses `seconds` with a message that names `milliseconds`, the unit that `split` of `convertFiles` has too. */
 function checkUnit(rotate: object | undefined): void {
   if (typeof rotate !== 'object' || rotate === null || !('seconds' in rotate)) return
   throw new CaptureError('ERR_OPTION', 'rotate.seconds is not an option; use rotate.milliseconds', {

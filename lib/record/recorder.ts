@@ -71,7 +71,7 @@ export class Recorder {
     }
   }
 
-  /** Called when something may have happened to the recording. */
+  /** Called when the recording may have new files, faults or its end to report. */
   look(): void {
     if (this.#recording?._look()) this.#recording = undefined
   }

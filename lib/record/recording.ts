@@ -74,7 +74,7 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
     this.finished = new Promise((resolve, reject) => {
       this.#pending = { resolve, reject }
     })
-    // The event reports the error as well: a promise that nobody awaits must not end the process.
+    // The event reports the error as well, so a rejection that is not handled must not end the process.
     this.finished.catch(() => {})
   }
 
@@ -109,10 +109,10 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
     await this.stop()
   }
 
-  /** Emits what has happened since the last call. True once the recording has ended. @internal */
+  /** Emits the events since the last call. Returns true once the recording has ended. @internal */
   _look(): boolean {
     if (!this.#pending) return true
-    // Read first: if it has ended, everything that happened before is available below.
+    // Read first: if the recording has ended, all its files and faults are available below.
     const ended = this.#native.ended()
     const emissions: (() => void)[] = []
     for (let file = this.#native.nextFile(); file; file = this.#native.nextFile()) {
@@ -151,7 +151,7 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
         else resolve(stats)
       })
     }
-    // After the present call: a listener may do anything, including close().
+    // Emitted after the present call, because a listener may call any method, including close().
     for (const emit of emissions) queueMicrotask(emit)
     return ended
   }

@@ -65,8 +65,8 @@ export interface ConvertOptions {
   precision?: 'nanoseconds' | 'microseconds' | undefined
   /**
    * What becomes of an input that is damaged or cut short: `'fail'`, the conversion ends with the error; `'keep'`, the
-   * packets ahead of that place are taken, the rest of this input is left out, and `warnings` says so. A file that is no
-   * savefile at all is an error either way. Default `'fail'`.
+   * packets ahead of that place are taken, the rest of this input is left out, and `warnings` says so. A file that is
+   * no savefile at all is an error either way. Default `'fail'`.
    */
   damaged?: 'fail' | 'keep' | undefined
   /**
@@ -122,7 +122,7 @@ export interface ConvertResult {
 
 const passthroughKinds: readonly PassthroughBlockKind[] = ['nameResolution', 'decryptionSecrets', 'custom']
 
-/** Memory is by input, some 1.5 MiB for each that is open. */
+/** Limited because each open input takes about 1.5 MiB of memory. */
 const maxInputs = 500
 
 /**
@@ -196,7 +196,7 @@ export async function convertFiles(
   return { files, packets, written, otherLinkType, ...(clampedTimestamps > 0 && { clampedTimestamps }), warnings: said }
 }
 
-/** The option that a native error is about. */
+/** Sets the option that a native error refers to. */
 function blamed(failure: CaptureError): CaptureError {
   if (failure.code === 'ERR_OPTION') return blame(failure, 'inputs')
   return failure.code.startsWith('ERR_FILTER') ? blame(failure, 'filter') : failure

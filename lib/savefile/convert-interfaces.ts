@@ -3,11 +3,11 @@ import type { Selection } from '../interfaces/selection.js'
 import type { NativeConvertQuestion } from './native.js'
 import { toInterface, toSection } from './savefile-metadata.js'
 
-/** Interfaces whose names are told where none is selected. */
+/** Maximum number of names listed in the error if no interface is selected. */
 const maxShown = 20
 
 /**
- * Says of each interface of the inputs whether its packets are taken.
+ * Decides for each interface of the inputs whether its packets are taken.
  *
  * @internal
  */
@@ -32,7 +32,7 @@ export class InterfaceJudge {
     return selected
   }
 
-  /** Where nothing was selected. */
+  /** The error for a conversion in which no interface was selected. */
   nothing(): CaptureError {
     const [missing] = this.#missing
     const what = this.#missing.size > 0 ? `no interface has the name ${this.#names()}` : 'no interface is selected'
@@ -42,7 +42,7 @@ export class InterfaceJudge {
     })
   }
 
-  /** When all inputs were read. */
+  /** The warnings, once all inputs were read. */
   warnings(): string[] {
     if (this.#missing.size === 0) return [...this.#selection.warnings]
     return [...this.#selection.warnings, `no interface of the inputs has the name ${this.#names()}`]

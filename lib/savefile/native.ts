@@ -8,30 +8,34 @@ import { nativeExports } from '../native/native.js'
  */
 export interface SavefileNative {
   /**
-   * Begins to read from a copy of the descriptor, or, where that is -1, what feed() brings. `wake` is called when there
-   * is something new; it is held, and unless `hold(false)` holds the event loop, until the file is closed.
+   * Starts to read from a duplicate of the descriptor `fd`, or, if `fd` is -1, the bytes passed to `feed()`. `wake` is
+   * called when events, a chunk, or room for more bytes may be available. It is referenced until the file is closed,
+   * and keeps the event loop alive except after `hold(false)`.
    */
   openSavefile(options: NativeSavefileOptions, fd: number, wake: () => void): NativeSavefile
-  /** Packets as the bytes of a savefile. */
+  /** Encodes packets as a savefile. */
   SavefileBuffer: new (
     form: NativeSavefileForm,
   ) => NativeSavefileBuffer
-  /** Begins the file of a SavefileWriter (native/core/savefile/file_set.h); one of these calls at a time. */
+  /**
+   * Creates the file of a SavefileWriter (native/core/savefile/file_set.h). Of this and the next three functions only
+   * one call may be in progress for a file.
+   */
   openSavefileFile(path: string): Promise<SavefileFileHandle>
   writeSavefileFile(handle: SavefileFileHandle, bytes: Uint8Array): Promise<void>
-  /** Gives the file its name. */
+  /** Completes the file and renames it to its final name. */
   completeSavefileFile(handle: SavefileFileHandle): Promise<void>
-  /** After an error: closes the file, which keeps its hidden name; an empty one is removed. */
+  /** Closes the file after an error. It keeps its hidden name; an empty file is removed. */
   abandonSavefileFile(handle: SavefileFileHandle): Promise<void>
-  /** `onEnd` is called once at the end, and before that for each question. It holds the event loop until the end. */
+  /** `onEnd` is called for each question and once at the end. It keeps the event loop alive until the end. */
   startConvert(options: NativeConvertOptions, onEnd: () => void): ConvertHandle
-  /** Where one waits for its answer, which everything else waits for. */
+  /** The question that is pending, if any. The conversion is blocked until it is answered. */
   convertQuestion(handle: ConvertHandle): NativeConvertQuestion | undefined
   answerConvert(handle: ConvertHandle, selected: boolean): void
   convertStats(handle: ConvertHandle): NativeConvertStats
-  /** Ends it soon. */
+  /** Requests the end of the conversion and returns without waiting for it. */
   stopConvert(handle: ConvertHandle): void
-  /** When `onEnd` was called. */
+  /** May be called only after the conversion has ended, see `onEnd`. */
   finishConvert(handle: ConvertHandle): {
     stats: NativeConvertStats
     files: NativeCompleteFile[]
@@ -43,7 +47,7 @@ export interface SavefileNative {
 /** @internal */
 export const native: () => SavefileNative = nativeExports
 
-/** What a savefile is opened with: every value checked and settled (lib/savefile/savefile-options.ts). @internal */
+/** The options of a savefile, checked, with defaults applied (lib/savefile/savefile-options.ts). @internal */
 export interface NativeSavefileOptions {
   chunkSize: number
   chunkCount: number
@@ -51,10 +55,10 @@ export interface NativeSavefileOptions {
   maxDelay: number
   snapshotLength: number
   filter: string | undefined
-  /** Each interface waits for `decide()`. */
+  /** Each interface needs a verdict by `decide()`. */
   selecting: boolean
   comments: boolean
-  /** Types of blocks, 0 for those without a name. */
+  /** Types of the blocks to keep; 0: all types without a name (`'other'`). */
   keep: number[]
   keepMemory: number
   copying: boolean
@@ -73,7 +77,7 @@ export interface NativeFileSection {
   bigEndian: boolean
   major: number
   minor: number
-  /** All packets of earlier sections are in chunks that were handed over before. */
+  /** All packets of earlier sections are in chunks that were delivered before. */
   fresh: boolean
   options: NativeFileOption[]
 }
@@ -81,14 +85,14 @@ export interface NativeFileSection {
 /** @internal */
 export interface NativeFileInterface {
   kind: 'interface'
-  /** Counted over all sections. */
+  /** Number of the interface over all sections, from 0. */
   index: number
-  /** Within the section. */
+  /** Number of the interface within its section, from 0. */
   id: number
   linkType: number
   hardwareType: number
   snapshotLength: number
-  /** Of a pcap file. */
+  /** Of a pcap file: length of the frame check sequence in bytes. */
   fcsLength: number
   nanoseconds: boolean
   options: NativeFileOption[]
@@ -103,7 +107,7 @@ export interface NativeFileBlock {
   body: Uint8Array
 }
 
-/** What a reader tells, in the order of the file. @internal */
+/** The events of a reader, in the order of the file. @internal */
 export type NativeSavefileEvent =
   | { kind: 'ready' }
   | { kind: 'warning'; text: string }
@@ -114,20 +118,22 @@ export type NativeSavefileEvent =
 /** A savefile's native side (native/binding/savefile/savefile.cpp). @internal */
 export interface NativeSavefile {
   nextEvent(): NativeSavefileEvent | undefined
-  /** The next chunk and, in `meta`, what is in it; or 0: none yet, 1: take the news first, 2: no more will come. */
+  /** The next chunk, described in `meta`; or 0: none yet, 1: take the events first, 2: no more chunks follow. */
   nextChunk(meta: ArrayBuffer): ArrayBuffer | 0 | 1 | 2
-  /** After 2: why it ended before the file's end, where it did. */
+  /** After `nextChunk()` has returned 2: the error that ended the reading before the end of the file, if any. */
   failure(): CaptureError | undefined
   release(lease: number): void
   decide(index: number, selected: boolean): void
-  /** How many of the bytes from `from` on were taken; `wake` is called when more can be. */
+  /**
+   * Passes the bytes from offset `from` on; returns how many were taken. `wake` is called when there is room for more.
+   */
   feed(bytes: Uint8Array, from: number): number
   feedEnd(): void
   hold(held: boolean): void
   stats(): NativeSavefileStats
-  /** Begins to close: `wake` is called when `closed()` may be true. */
+  /** Starts to close the file; `wake` is called when `closed()` may be true. */
   close(): void
-  /** Whether the reader's thread is gone. */
+  /** Whether the reader's thread has ended. */
   closed(): boolean
 }
 
@@ -147,7 +153,7 @@ export interface SavefileFileHandle {
   readonly savefileFileHandle: unique symbol
 }
 
-/** The form of a savefile: every value checked and settled (lib/savefile/savefile-form.ts). @internal */
+/** The format of a savefile to write, checked, with defaults applied (lib/savefile/savefile-form.ts). @internal */
 export interface NativeSavefileForm {
   /** 0 pcapng, 1 pcap. */
   format: number
@@ -157,7 +163,7 @@ export interface NativeSavefileForm {
   comments: readonly string[]
 }
 
-/** A file that was written (native/core/savefile/savefile_writer.h). @internal */
+/** A complete file (native/core/savefile/savefile_writer.h). @internal */
 export interface NativeCompleteFile {
   path: string
   packets: number
@@ -167,12 +173,12 @@ export interface NativeCompleteFile {
   lastTimestamp: bigint
 }
 
-/** Packets as the bytes of a savefile (native/binding/savefile/savefile_buffer.cpp). @internal */
+/** Encodes packets as a savefile in memory (native/binding/savefile/savefile_buffer.cpp). @internal */
 export interface NativeSavefileBuffer {
   addInterface(description: {
     name: string
     description: string | undefined
-    /** `undefined`: a device whose packets have none of their own. */
+    /** LINKTYPE_ number; `undefined` if none fits the device. */
     linkType: number | undefined
     /** ARPHRD_ type. */
     hardwareType: number
@@ -181,13 +187,13 @@ export interface NativeSavefileBuffer {
     addresses: readonly { family: 4 | 6; address: string; prefixLength: number }[]
     filter: string | undefined
   }): number
-  /** Of the first interface, which a pcap file's packets share. After `addInterface()`. */
+  /** The link type of the first interface, which all packets of a pcap file share. Only after `addInterface()`. */
   linkType(): number
-  /** How many of the packets were written: it stops at one of another link type than the file's. */
+  /** Returns how many packets were encoded. It stops at a packet whose link type is not that of the file. */
   append(memory: Uint8Array, entries: Uint32Array, ids: Uint32Array, comments: readonly string[] | undefined): number
   statistics(id: number, start: bigint, end: bigint, dropped: number | undefined): void
   end(): void
-  /** The bytes that wait, if they are so many; and what was written so far: packets, their bytes, bytes, two times, clamped times. */
+  /** Takes the encoded bytes if there are at least `least`, and stores the {@link WriterCounts} in `counts`. */
   take(least: number, counts: ArrayBuffer): Buffer<ArrayBuffer> | undefined
 }
 
@@ -200,32 +206,32 @@ export interface ConvertHandle {
   readonly convertHandle: unique symbol
 }
 
-/** What a conversion is started with: every value checked and settled (lib/savefile/convert-files.ts). @internal */
+/** The options of a conversion, checked, with defaults applied (lib/savefile/convert-files.ts). @internal */
 export interface NativeConvertOptions extends NativeSavefileForm {
   inputs: readonly string[]
   output: string
   byTime: boolean
   filter: string | undefined
-  /** Each interface is asked about. */
+  /** Each interface needs a verdict: a question is pending for it. */
   selecting: boolean
   keepDamaged: boolean
-  /** Types of blocks. */
+  /** Types of the blocks to carry over. */
   keep: readonly number[]
-  /** 0 each: no limit. */
+  /** Limits for each output file; 0: no limit. */
   maxBytes: number
   maxPackets: number
   maxMilliseconds: number
 }
 
-/** An interface that waits to be selected, or not. @internal */
+/** An interface that needs a verdict. @internal */
 export interface NativeConvertQuestion {
   section: NativeFileSection
-  /** Of the section in its file. */
+  /** Number of the section in its file, from 0. */
   number: number
   interface: NativeFileInterface
 }
 
-/** native/core/savefile/savefile_converter.h. @internal */
+/** Counters of a conversion (native/core/savefile/savefile_converter.h). @internal */
 export interface NativeConvertStats {
   packets: number
   written: number

@@ -37,7 +37,7 @@ export async function openFile(source: SavefileSource, options?: SavefileOptions
     file = Savefile._make(reader, opened, normalised)
     wake = () => file._wake()
   } finally {
-    await opened.file?.close() // the reader has a descriptor of its own
+    await opened.file?.close() // the reader has duplicated the descriptor
   }
   return await file._open()
 }

@@ -2,8 +2,8 @@ import { checkPath } from '../arguments.js'
 import { CaptureError, optionError } from '../errors.js'
 
 /**
- * The path of a file that is to be written. A name that promises what is not done is refused: compressed content, and
- * `-`, which means standard output to other programs.
+ * Checks the path of a file to write. Names that suggest an unsupported output are refused: extensions of compressed
+ * files, and `-`, which means standard output in other programs.
  *
  * @throws CaptureError `ERR_OPTION`.
  * @internal
@@ -30,9 +30,9 @@ export function checkNewFile(value: unknown, label: string): string {
 }
 
 /**
- * Where files are to be written, with the letters that native/core/savefile/file_set.h puts something in for.
+ * Checks the path pattern of files to write, with the `%` sequences that native/core/savefile/file_set.h replaces.
  *
- * @returns Whether each file has its number in its name (`%i`).
+ * @returns Whether the pattern contains the number of the file (`%i`).
  * @throws CaptureError `ERR_OPTION`.
  * @internal
  */

@@ -10,15 +10,15 @@ import {
   toSection,
 } from './savefile-metadata.js'
 
-/** What is remembered of the past: of interfaces and sections, those of the present section not counted. */
+/** Limits for what is kept of past sections. */
 const maxInterfaces = 4096
 const maxSections = 1024
 const maxPastBytes = 8 << 20
 
 /**
- * What a savefile says of itself beside its packets, as far as it was read: sections, interfaces, blocks to keep. To be
- * told in the order of the file. Of the past only so much is remembered, whatever the file claims; what packets that are
- * still to be delivered belong to is.
+ * The sections, interfaces and kept blocks of a savefile, as far as it was read. They must be added in the order of the
+ * file. What is kept of past sections is limited, whatever the file contains, but never dropped while packets that
+ * refer to it are still to be delivered.
  *
  * @internal
  */
@@ -26,12 +26,12 @@ export class SavefileContents {
   readonly #interfaces = new Map<number, SavefileInterface>()
   readonly #sections: SavefileSection[] = []
   readonly #blocks: SavefileBlock[] = []
-  /** Of options of the interfaces and sections that are remembered. */
+  /** Bytes of the options of all sections and interfaces kept, including those of the present section. */
   #pastBytes = 0
   #sectionCount = 0
   #format: 'pcap' | 'pcapng' = 'pcap'
 
-  /** Of the present section. */
+  /** The format of the present section. */
   get format(): 'pcap' | 'pcapng' {
     return this.#format
   }
@@ -58,7 +58,7 @@ export class SavefileContents {
     this.#pastBytes += sizeOf(news.options)
   }
 
-  /** An interface of the present section. */
+  /** Adds an interface of the present section. */
   addInterface(news: NativeFileInterface): SavefileInterface {
     const iface = toInterface(news, this.#section, this.#format === 'pcapng')
     this.#interfaces.set(iface.index, iface)
@@ -74,7 +74,7 @@ export class SavefileContents {
     return this.#sections.at(-1) as SavefileSection
   }
 
-  /** All packets of the sections so far were delivered: of these not everything has to be remembered. */
+  /** Drops the oldest interfaces and sections beyond the limits. All packets of past sections have been delivered. */
   #forget(): void {
     const enough = () => this.#pastBytes <= maxPastBytes
     for (const [index, iface] of this.#interfaces) {
@@ -82,7 +82,7 @@ export class SavefileContents {
       this.#interfaces.delete(index)
       this.#pastBytes -= sizeOf(iface.options)
     }
-    // An interface holds its section.
+    // An interface references its section, so it is dropped with it.
     while (this.#sections.length >= maxSections || (this.#sections.length > 0 && !enough())) {
       const section = this.#sections.shift() as SavefileSection
       this.#pastBytes -= sizeOf(section.options)

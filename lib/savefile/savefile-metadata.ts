@@ -125,7 +125,7 @@ const Name = { IPV4: 1, IPV6: 2, EUI48: 3, EUI64: 4 } as const
 const KINDS = new Map(Object.entries(blockTypes).map(([kind, type]) => [type, kind as SavefileBlockKind]))
 const CUSTOM_ONCE = 0x4000_0bad
 
-/** Texts may end with a zero, which does not belong to them. */
+/** Decodes a string, which a NUL byte may terminate. */
 function text(value: Uint8Array): string {
   const end = value.indexOf(0)
   return new TextDecoder().decode(end < 0 ? value : value.subarray(0, end))
@@ -156,7 +156,7 @@ function ipv6(bytes: Uint8Array): string {
   const groups = Array.from({ length: 8 }, (_, i) =>
     (((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0)).toString(16),
   )
-  // The standard form, RFC 5952, is what URL gives.
+  // URL returns the canonical form of RFC 5952.
   return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1)
 }
 
@@ -216,7 +216,7 @@ export function toInterface(told: NativeFileInterface, section: SavefileSection,
         : 1e-6,
     timestampOffset: offset ? view(offset).getBigInt64(0, little) : 0n,
     description: textOf(options, Interface.DESCRIPTION),
-    // The first byte tells an expression (0) from a program.
+    // The first byte is the type: 0 is an expression, others are programs.
     filter: filter?.[0] === 0 ? text(filter.subarray(1)) : undefined,
     speed: speed && view(speed).getBigUint64(0, little),
     operatingSystem: textOf(options, Interface.OPERATING_SYSTEM),
@@ -286,11 +286,14 @@ function padded(length: number): number {
   return (length + 3) & ~3
 }
 
-/** Options, and names, of one block that become objects; what is beyond is left out. */
+/** Maximum number of options, and of names, that are decoded of one block; further ones are ignored. */
 const maxOptions = 4096
 const maxNames = 65_536
 
-/** Visits codes and values one after another, from `at` to an entry of code 0 or the end. Returns where it stopped. */
+/**
+ * Visits the entries (code, length, value) of a list from offset `at` to an entry with code 0 or to the end of the
+ * body. Returns the offset behind the list.
+ */
 function walk(
   body: Uint8Array,
   at: number,
@@ -318,7 +321,7 @@ function optionsFrom(body: Uint8Array, at: number, little: boolean): readonly Sa
   return Object.freeze(options)
 }
 
-/** Lengths of the addresses in name records. */
+/** Lengths of the addresses in name records, in bytes. */
 const addressLengths = new Map<number, number>([
   [Name.IPV4, 4],
   [Name.IPV6, 16],

@@ -69,9 +69,9 @@ export interface SavefileOptions {
   signal?: AbortSignal | undefined
 }
 
-/** The options, checked, with every default in place. @internal */
+/** The options, checked, with defaults applied. @internal */
 export interface NormalisedSavefileOptions {
-  /** `undefined`: all. */
+  /** `undefined`: all interfaces. */
   readonly selection: Selection | undefined
   readonly signal: AbortSignal | undefined
   readonly native: NativeSavefileOptions
@@ -86,7 +86,7 @@ export const blockTypes: Readonly<Record<SavefileBlockKind, number>> = {
   other: 0,
 }
 
-/** Entries of a list of kinds of blocks, of which there are fewer. */
+/** Maximum length of a list of kinds of blocks; repetitions are allowed. */
 export const maxKinds = 100
 const wholePacket = 0xffff_ffff
 

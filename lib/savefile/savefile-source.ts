@@ -9,13 +9,13 @@ import type { NativeSavefile } from './native.js'
 /** What {@link openFile} reads: a path, a `file:` URL, or a stream of bytes. */
 export type SavefileSource = string | URL | Readable | AsyncIterable<Uint8Array>
 
-/** A source, opened. @internal */
+/** An open source. @internal */
 export interface OpenedSource {
-  /** Stands in front of what is said about the content; `''` for streams. */
+  /** Prefix of messages about the content; `''` for streams. */
   readonly label: string
-  /** Bytes as stored, where that is known. */
+  /** Size in bytes, as stored; `undefined` if it is not known. */
   readonly size: number | undefined
-  /** A regular file, which is read natively; or else: */
+  /** A regular file, which native code reads; `undefined` if `stream` is set. */
   readonly file: FileHandle | undefined
   readonly stream: AsyncIterable<Uint8Array> | undefined
 }
@@ -30,7 +30,7 @@ export async function openSource(source: SavefileSource): Promise<OpenedSource> 
   }
   const label = `${path}: `
   try {
-    // Non-blocking: the open(2) of a FIFO waits for a writer, in one of the few threads that all of Node shares.
+    // Non-blocking: otherwise open(2) of a FIFO would block a thread of libuv's shared pool until a writer opens it.
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
     try {
       const stats = await file.stat()
@@ -50,10 +50,12 @@ export async function openSource(source: SavefileSource): Promise<OpenedSource> 
   }
 }
 
-/** Devices are read as Node reads files. */
+/** Bytes per read of a device. */
 const bigReads = { highWaterMark: 1 << 18 }
 
-/** A FIFO, read by epoll(7) as sockets are: a writer that is slow, or has yet to come, holds up nobody else. */
+/**
+ * Reads a FIFO through epoll(7), as sockets are read, so that a slow or missing writer blocks no thread of the pool.
+ */
 async function fifoStream(path: string | URL): Promise<Readable> {
   const fd = await promisify(openDescriptor)(path, constants.O_RDONLY | constants.O_NONBLOCK)
   return new Socket({ fd, readable: true, writable: false })
@@ -62,7 +64,7 @@ async function fifoStream(path: string | URL): Promise<Readable> {
 function systemError(label: string, error: unknown): unknown {
   const { errno, syscall, message, code } = error as NodeJS.ErrnoException
   if (typeof errno !== 'number') {
-    // What fs says of its argument: a path with a zero in it, a URL of another kind.
+    // Argument errors of fs: a path with a NUL character, or a URL that is not a file: URL.
     if (error instanceof TypeError || code?.startsWith('ERR_')) {
       return new CaptureError('ERR_OPTION', `source must be the path of a file: ${message}`, { cause: error })
     }
@@ -77,7 +79,7 @@ function systemError(label: string, error: unknown): unknown {
 }
 
 /**
- * Brings a stream's bytes to the reader, as fast as it takes them.
+ * Passes the bytes of a stream to the reader, at the rate at which it takes them.
  *
  * @internal
  */
@@ -87,7 +89,7 @@ export class Pump {
   #iterator: AsyncIterator<Uint8Array> | undefined
   #room: (() => void) | undefined
   #stopped = false
-  /** What the stream failed with, where it did; then the bytes before it were brought. */
+  /** The error of the stream, if it failed. All bytes before the error have been passed to the reader. */
   failure: { error: unknown } | undefined
 
   constructor(stream: AsyncIterable<Uint8Array>, reader: NativeSavefile) {
@@ -124,14 +126,14 @@ export class Pump {
     }
   }
 
-  /** There may be room again. */
+  /** Called when the reader may have room again. */
   wake(): void {
     const room = this.#room
     this.#room = undefined
     room?.()
   }
 
-  /** The stream is not needed any more: it is destroyed. */
+  /** Stops passing bytes and destroys the stream. */
   stop(): void {
     if (this.#stopped) return
     this.#stopped = true

@@ -42,14 +42,14 @@ export interface SavefileCounts {
   readonly clampedTimestamps: number
 }
 
-/** Bytes that are collected before they are written. */
+/** Number of bytes collected before they are written. */
 const writeSize = 256 * 1024
 
-/** What a writer writes to. @internal */
+/** The destination of a writer. @internal */
 interface Target {
   write(bytes: Buffer): Promise<void>
   close(): Promise<void>
-  /** After an error: no further call follows. */
+  /** Called after an error; no other call follows. */
   abandon(): Promise<void>
 }
 
@@ -198,7 +198,9 @@ export class SavefileWriter implements AsyncDisposable {
     return stats
   }
 
-  /** Writes the collected bytes if there are at least `least`; waits for the write before. */
+  /**
+   * Starts to write the collected bytes if there are at least `least`; resolves when the previous write is complete.
+   */
   async #writeOut(least: number): Promise<void> {
     const before = this.#writing
     const bytes = this.#native.take(least, this.#counts)
@@ -216,7 +218,7 @@ export class SavefileWriter implements AsyncDisposable {
     if (typeof packets?.[Symbol.iterator] !== 'function' || typeof packets === 'string') {
       throw optionError('packets', 'a chunk, a packet or an iterable of packets', packets)
     }
-    // Runs of packets of one memory go over together.
+    // Consecutive packets of the same chunk are passed to the addon in one call.
     let memory: ChunkMemory | undefined
     let run: Packet[] = []
     const end = () => {
@@ -328,7 +330,7 @@ function streamTarget(stream: Writable): Target {
   }
 }
 
-/** An error of Node's as one of this library. */
+/** Converts an error from Node to a CaptureError. */
 function fromSystem(error: unknown): CaptureError {
   if (error instanceof CaptureError) return error
   const { code, errno, syscall, message } = error as NodeJS.ErrnoException

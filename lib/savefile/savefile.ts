@@ -17,11 +17,11 @@ import { type OpenedSource, Pump } from './savefile-source.js'
 
 const EMPTY = 0
 const EVENTS_FIRST = 1
-/** There is more to do, in a later turn of the event loop. */
+/** More events are queued; they are taken in a later turn of the event loop. */
 const LATER = 3
 
 const progressInterval = 100
-/** Options and blocks that become objects in one turn of the event loop, about. */
+/** Approximate number of options and blocks converted to objects in one turn of the event loop. */
 const workAtOnce = 2048
 
 /**
@@ -42,20 +42,20 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   readonly #debug = debugLog('savefile')
   #selectedCount = 0
   #ready = false
-  /** Events that wait until somebody can listen. */
+  /** Events from before the file was returned to the caller, who can only then add listeners. */
   #announcements: (() => void)[] | undefined = []
   #held = true
   #delivered = { packets: 0, bytes: 0, position: 0 }
   #progressAt = 0
   #lastStats: SavefileStats | undefined
   #closing: Promise<void> | undefined
-  /** While it closes: the reader may be gone. */
+  /** Resolves the wait of `#close()` for the end of the reader's thread. */
   #awake: (() => void) | undefined
   #ended: { error: unknown } | undefined
   #missing: readonly string[]
-  /** What a function among the patterns threw, for the end of the file. */
+  /** The first exception of a function among the patterns; thrown at the end of the file. */
   #failing: { error: unknown } | undefined
-  /** The same, where it was of an interface ahead of the first packet. */
+  /** The same, if it concerns an interface in front of the first packet; thrown when the file is opened. */
   #refused: { error: unknown } | undefined
 
   private constructor(
@@ -79,7 +79,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     return new Savefile(construction, reader, source, options)
   }
 
-  /** Resolves when the file is known to be one. @internal */
+  /** Resolves when the reader has recognised the file and emitted `ready`. @internal */
   async _open(): Promise<this> {
     const { signal, selection } = this.#options
     try {
@@ -255,7 +255,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     this.#native.hold(held)
   }
 
-  /** Everything comes in the order of the file: no more is taken of what it says than stands in front of the packets. */
+  /** The next chunk. Takes only the events that precede it in the file. */
   #pull(): Chunk | undefined | typeof EMPTY | typeof LATER {
     for (let left = workAtOnce; left > 0; ) {
       const block = this.#native.nextChunk(this.#meta.buffer)
@@ -284,9 +284,9 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     })
   }
 
-  /** What the reader ended with. */
+  /** The error that ended the reading, if any. */
   #failure(): unknown {
-    // A stream that fails ends in the middle of something: what it failed with says more.
+    // A stream that fails is also truncated for the reader; the stream's error is the cause.
     if (this.#pump?.failure) return this.#pump.failure.error
     const failure = this.#native.failure()
     if (!failure) return undefined
@@ -305,7 +305,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     )
   }
 
-  /** At the end of the file. */
+  /** At the end of the file: an error if nothing was selected; warns if only some names are missing. */
   #nothingOfIt(): CaptureError | undefined {
     if (!this.#options.selection) return undefined
     if (this.#selectedCount === 0) return this.#nothingSelected()
@@ -323,7 +323,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     const now = performance.now()
     if (!last && now - this.#progressAt < progressInterval) return
     this.#progressAt = now
-    // While nothing matches nothing is delivered, and yet the reading goes on.
+    // While no packet passes the filter nothing is delivered, but the reading advances.
     const { bytesRead } = this.#native.stats()
     const waiting = this.#pacer.waiting || last
     const progress = this.#progress()
@@ -331,7 +331,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     emitSafely(this, 'progress', { ...progress, bytesDone })
   }
 
-  /** The reader has news, or a chunk, or room for more bytes. @internal */
+  /** Called when the reader has an event, a chunk, or room for more bytes. @internal */
   _wake(): void {
     if (this.#closing) {
       this.#awake?.()
@@ -341,7 +341,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     this.#pacer.wake()
   }
 
-  /** Takes the next event. Returns how much work it was, as {@link workAtOnce} counts; 0 where there was none. */
+  /** Takes the next event. Returns its cost in units of {@link workAtOnce}; 0 if there was no event. */
   #takeEvent(): number {
     const event = this.#native.nextEvent()
     switch (event?.kind) {
@@ -366,7 +366,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     }
   }
 
-  /** Decides on an interface, and tells of it. */
+  /** Decides on an interface and emits the event. */
   #learn(iface: SavefileInterface): void {
     const { selection } = this.#options
     let selected = true
@@ -388,7 +388,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     this.#announce(() => emitSafely(this, 'interface', iface, selected))
   }
 
-  /** When the present call is over, and whoever opened the file has had a chance to listen. */
+  /** Emits an event after the present call, and not before the caller of `openFile()` could add listeners. */
   #announce(event: () => void): void {
     if (this.#announcements) this.#announcements.push(event)
     else setImmediate(event)

@@ -3,25 +3,25 @@ import { Frame } from '../native/layouts.js'
 import { Packet } from '../packets/packet.js'
 import { TRUNCATED } from './send-result.js'
 
-/** In the word `PACKET` of a frame that is a packet, above its link type; 0 of other frames. */
+/** Flags in the word `PACKET` of a frame, above the link type. The word is 0 for a frame that is not a Packet. */
 const PacketFlag = { PACKET: 0x1_0000, CHECKSUM_PENDING: 0x2_0000 } as const
 
-/** Bytes and frames of one part. */
+/** Bytes and frames passed to the addon in one call. */
 const usualBytes = 256 * 1024
 const maxFrames = 4096
 
-/** What the core has for a device of a type unknown to it (native/core/util/link_type.h). */
+/** kLinkTypeUnknown of native/core/util/link_type.h: no LINKTYPE_ number fits the device. */
 const unknownLinkType = 0xffff
 
 /**
- * Copies frames one behind the other, so that many of them cross to the native side in one call. Reused part after
- * part: 320 KiB, or more for a frame that is longer than that.
+ * Copies frames into one buffer, so that one call passes many of them to the addon. The buffer is reused for every
+ * part: 320 KiB with the layout, or more for a frame longer than 256 KiB.
  *
  * @internal
  */
 export class FramePacker {
   bytes = new ArrayBuffer(usualBytes)
-  /** {@link Frame}, one after another. */
+  /** Consecutive {@link Frame} descriptors. */
   readonly layout = new Uint32Array(maxFrames * Frame.WORDS)
   count = 0
   #used = 0
@@ -32,7 +32,7 @@ export class FramePacker {
     this.#used = 0
   }
 
-  /** False, and nothing is added, where it has to be sent and cleared first. */
+  /** Adds a frame. Returns false, and adds nothing, if the frames so far have to be sent and cleared first. */
   add(frame: Uint8Array | Packet): boolean {
     const isPacket = frame instanceof Packet
     const data = isPacket ? frame.data : frame
@@ -52,7 +52,7 @@ export class FramePacker {
     this.layout[at + Frame.TAG] = tag
     this.layout[at + Frame.REFUSAL] = refusal
     this.layout[at + Frame.PACKET] = packet
-    // A view whose buffer is gone, or has shrunk, has no bytes, and set() refuses it.
+    // A view whose buffer is detached or has shrunk has length 0, and set() throws for it.
     if (data.length > 0) this.#view.set(data, this.#used)
     this.#used += data.length
     return true
@@ -69,9 +69,8 @@ export class FramePacker {
 }
 
 /**
- * Frames one after another, whatever form they were given in.
- *
- * An array is checked whole before anything is sent; what an iterable brings is checked as it comes.
+ * Yields the frames of an iterable. Each is checked when it is taken; {@link checkFrames} has already checked those of
+ * an array, before anything is sent.
  *
  * @throws CaptureError `ERR_OPTION`.
  * @internal

@@ -74,9 +74,9 @@ export class Injector implements AsyncDisposable {
   readonly #handle: InjectorHandle
   readonly #packer = new FramePacker()
   readonly #total = new SendLedger()
-  /** Frames of the sends that are over. */
+  /** Number of frames of completed sends. */
   #before = 0
-  /** One send after another. */
+  /** Settles when the latest send is complete; sends run one after another. */
   #turn: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | undefined
 
@@ -227,7 +227,7 @@ export function normaliseInjector(options: InjectorOptions) {
   }
 }
 
-/** The name of an interface. @internal */
+/** Checks the name of an interface. @internal */
 export function checkInterfaceName(value: unknown, label: string): string {
   return checkName(value, label, 'the name of an interface')
 }

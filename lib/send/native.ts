@@ -8,14 +8,20 @@ import { nativeExports } from '../native/native.js'
  * @internal
  */
 export interface SendNative {
-  /** `patience` in milliseconds (native/core/send/injector.h). */
+  /**
+   * `patience`: milliseconds that frames may wait for room; `bypass`: PACKET_QDISC_BYPASS
+   * (native/core/send/injector.h).
+   */
   openInjector(
     name: string,
     netns: string | undefined,
     patience: number,
     bypass: boolean,
   ): Promise<{ handle: InjectorHandle; interface: NetworkInterface }>
-  /** Sends `count` frames as lib/send/frame-packer.ts lays them out, `position` being the first one's number; one at a time. */
+  /**
+   * Sends `count` frames, laid out as in lib/send/frame-packer.ts; `position` is the number of the first one. Only one
+   * call may be in progress for an injector. `done`: frames sent or refused, fewer than `count` after an interrupt.
+   */
   injectorSend(
     handle: InjectorHandle,
     bytes: ArrayBuffer,
@@ -23,15 +29,15 @@ export interface SendNative {
     count: number,
     position: number,
   ): Promise<NativeTally & { done: number }>
-  /** Ends the send that runs. */
+  /** Interrupts the send in progress. */
   injectorInterrupt(handle: InjectorHandle): void
   injectorClose(handle: InjectorHandle): Promise<void>
-  /** `onEnd` is called once, and holds the event loop until then. */
+  /** `onEnd` is called once, at the end; it keeps the event loop alive until then. */
   startReplay(options: NativeReplayOptions, onEnd: () => void): ReplayHandle
   replayStats(handle: ReplayHandle): NativeReplayStats
-  /** Ends it soon. */
+  /** Requests the end of the replay and returns without waiting for it. */
   stopReplay(handle: ReplayHandle): void
-  /** When `onEnd` was called. */
+  /** May be called only after `onEnd` was called. */
   finishReplay(handle: ReplayHandle): {
     tally: NativeTally
     stats: NativeReplayStats
@@ -53,7 +59,7 @@ export interface InjectorHandle {
 }
 
 /**
- * What became of frames (native/core/send/send_tally.h).
+ * Counts of the frames sent and refused (native/core/send/send_tally.h). `positions` are from 0.
  *
  * @internal
  */
@@ -72,7 +78,7 @@ export interface ReplayHandle {
   readonly replayHandle: unique symbol
 }
 
-/** What a replay is started with: every value checked and settled (lib/send/replay.ts). @internal */
+/** The options of a replay, checked, with defaults applied (lib/send/replay.ts). @internal */
 export interface NativeReplayOptions {
   file: string
   interface: string
@@ -81,15 +87,15 @@ export interface NativeReplayOptions {
   /** Milliseconds. */
   maxWait: number
   bypassQueue: boolean
-  /** Infinity: as fast as it goes. */
+  /** Factor; Infinity: as fast as possible. */
   speed: number
-  /** 0: without end. */
+  /** 0: no limit. */
   passes: number
-  /** Milliseconds. */
+  /** Milliseconds; `undefined`: gaps are kept. */
   maxGap: number | undefined
 }
 
-/** native/core/send/replay_sender.h. @internal */
+/** Counters of a replay (native/core/send/replay_sender.h). @internal */
 export interface NativeReplayStats {
   packets: number
   sent: number

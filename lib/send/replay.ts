@@ -65,7 +65,7 @@ export interface ReplayResult extends SendResult {
   readonly warnings: readonly string[]
 }
 
-/** Beyond that, times need no words. */
+/** At a higher speed gaps are negligible: `'fastest'` has the same effect. */
 const maxSpeed = 1e9
 
 /**

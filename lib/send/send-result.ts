@@ -53,7 +53,7 @@ export interface SendResult {
   readonly refusals: readonly Refusal[]
 }
 
-/** By the number that native/core/send/send_tally.h gives them. @internal */
+/** The causes, indexed by their numbers in native/core/send/send_tally.h. @internal */
 export const causes: readonly RefusalCause[] = [
   'other',
   'too-short',
@@ -67,19 +67,19 @@ export const causes: readonly RefusalCause[] = [
   'other',
 ]
 
-/** The number of `truncated` among them. @internal */
+/** The index of `truncated` in {@link causes}. @internal */
 export const TRUNCATED = 6
 
 const maxPositions = 100
 
-/** Adds up what the native side reports, part by part. @internal */
+/** Adds up the native counts of consecutive parts. @internal */
 export class SendLedger {
   #sent = 0
   #bytes = 0
   #refused = 0
   readonly #refusals = new Map<string, { cause: number; errno: number; count: number; positions: number[] }>()
 
-  /** `offset`: how many frames there were ahead of those that the positions count. */
+  /** Adds a part. `offset` is added to its positions: the number of frames before those that they count. */
   add(part: NativeTally, offset = 0): void {
     this.#sent += part.sent
     this.#bytes += part.bytes
@@ -94,7 +94,7 @@ export class SendLedger {
     }
   }
 
-  /** As it stands now. */
+  /** The sums so far. */
   result(): SendResult {
     return {
       sent: this.#sent,
