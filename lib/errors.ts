@@ -40,7 +40,7 @@ export interface CaptureErrorDetails {
   /** The name of the interface concerned. */
   interface?: string | undefined
   /**
-   * The option or argument that is wrong, as it is written in code, without the name of the options object:
+   * The option or argument that is wrong, as written in code, without the name of the options object:
    * `snapshotLength`, `ring.memory`, `interfaces.include`, or `interfaces.include[1]` in a list. If two contradict each
    * other, the one that the message names first.
    */

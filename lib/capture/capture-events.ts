@@ -14,16 +14,16 @@ export interface CaptureEvents {
   interface: [event: CaptureInterfaceEvent]
   /**
    * Within the window of {@link CaptureOptions.loss}, more packets were lost than its thresholds allow. Emitted when a
-   * threshold is exceeded, within a twentieth of the window. While the loss lasts, emitted once per window, with the same
-   * level or a lower one; at the end once with `none`, after a whole window below the thresholds. Losses before `stop()`
-   * or `close()` are reported before these resolve. `stats().loss` has the same figures at any time.
+   * threshold is exceeded, within a twentieth of the window. While the loss lasts, emitted once per window, with the
+   * same level or a lower one; at the end once with `none`, after a whole window below the thresholds. Losses before
+   * `stop()` or `close()` are reported before these resolve. `stats().loss` has the same figures at any time.
    */
   loss: [event: LossEvent]
-  /** Something that the user should know; the capture goes on. Without a listener, process.emitWarning() is called. */
+  /** A problem that does not end the capture. Without a listener, process.emitWarning() is called. */
   warning: [warning: CaptureError]
   /**
-   * A function among the patterns threw: the interface that it was called with is not captured. Without a listener it is
-   * a `warning`.
+   * A function among the patterns threw: the interface that it was called with is not captured. Without a listener it
+   * is a `warning`.
    */
   error: [error: CaptureError]
   /** The capture is closed: its threads have ended and its descriptors are closed. */

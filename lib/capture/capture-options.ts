@@ -104,7 +104,7 @@ export interface CaptureOptions {
   chunk?: ChunkOptions | undefined
   /** Memory beside the ring. */
   overflow?: OverflowOptions | undefined
-  /** When a loss of packets is worth an event. */
+  /** When a loss of packets causes an event. */
   loss?: LossOptions | undefined
   /**
    * Path of a network namespace to capture in, such as `/run/netns/blue` or `/proc/4711/ns/net`. Needs CAP_SYS_ADMIN.

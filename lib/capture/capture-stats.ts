@@ -69,9 +69,9 @@ export interface CaptureStats {
    * if it cannot be read (a container that masks /proc).
    */
   readonly softnet: SoftnetStats | undefined
-  /** The ledger per interface: interfaces that are present, then the latest 1024 that are gone. */
+  /** The ledger per interface: interfaces that are present, then the latest 1024 that were removed. */
   readonly interfaces: readonly InterfaceStats[]
-  /** What holds packets in the kernel. */
+  /** The buffers that hold packets in the kernel. */
   readonly ring: {
     /**
      * Bytes that the kernel allocated, all rings together. With `backend: 'pcap'`: the buffers of the interfaces that

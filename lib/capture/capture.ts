@@ -65,7 +65,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    * @throws CaptureError (the promise rejects) `ERR_OPTION`, `ERR_PATTERN`, `ERR_FILTER_SYNTAX`,
    *   `ERR_FILTER_TOO_LARGE`, `ERR_NO_INTERFACE` (nothing is selected, and `hotplug` is off), `ERR_PERMISSION` (the
    *   message names the missing capability and how to grant it), `ERR_NATIVE_UNAVAILABLE`, `ERR_SYSTEM`. The reason of
-   *   an aborted signal is thrown as it is.
+   *   an aborted signal is thrown unchanged.
    */
   static async open(options?: CaptureOptions): Promise<Capture> {
     const normalised = normaliseOptions(options)
@@ -184,11 +184,11 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 
   /**
-   * Chunk after chunk. A chunk is released when the loop asks for the next one, or ends; to keep one, use
+   * Iterates over the chunks. A chunk is released when the loop takes the next one, or ends; to keep one, use
    * {@link Chunk.retain}. The loop ends after {@link stop}, when all packets received before it are delivered, and at
    * once after {@link close}. Leaving the loop does not end the capture.
    *
-   * @throws The reason of an aborted `signal`, as it is.
+   * @throws The reason of an aborted `signal`, unchanged.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Chunk> {
     return iterateChunks(
@@ -201,8 +201,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 
   /**
-   * Packet after packet, for convenience: much slower than chunks. A packet is valid until the loop asks for the first
-   * packet of the next chunk; to keep one, use {@link Packet.copy}.
+   * Iterates over the packets, for convenience: much slower than chunks. A packet is valid until the loop takes the
+   * first packet of the next chunk; to keep one, use {@link Packet.copy}.
    */
   async *packets(): AsyncGenerator<Packet, void, undefined> {
     for await (const chunk of this) yield* chunk
@@ -227,7 +227,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
 
   /**
    * Replaces the address sets ({@link CaptureOptions.excludeHosts}, {@link CaptureOptions.includeHosts}) while the
-   * capture runs, both at once if both are given; one that is not given stays as it is.
+   * capture runs, both in one step if both are given; one that is not given is kept.
    *
    * As with {@link setFilter}, no packet that passes the old sets and the new ones is lost, after the promise has
    * resolved every chunk contains only what passes the new ones, and packets from before the change are delivered under
@@ -242,7 +242,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
 
   /**
    * Records what the capture selects into files, in native code: the packets do not pass through JavaScript, and a
-   * thread of its own waits for the disk. One recording at a time.
+   * separate thread waits for the disk. One recording at a time.
    *
    * Iterations see the same packets at the same time. While a recording runs, packets wait for JavaScript only as long
    * as an iteration is in progress: a capture that is recorded and not read needs no memory for that. If the disk is

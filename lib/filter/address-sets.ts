@@ -11,7 +11,7 @@ import { CaptureError, optionError } from '../errors.js'
 export type HostList = string | readonly string[]
 
 /**
- * Argument of {@link Capture.setHosts}. A list that is not given stays as it is; an empty one removes the restriction.
+ * Argument of {@link Capture.setHosts}. A list that is not given is kept; an empty one removes the restriction.
  */
 export interface HostSets {
   /** Replaces {@link CaptureOptions.excludeHosts}. */

@@ -86,8 +86,8 @@ export class CompiledFilter {
    * Whether a packet matches. The verdict is the kernel's: a test that reads beyond the end of `bytes` makes the packet
    * not match.
    *
-   * Only the bytes are known. Tests of what a socket knows (`inbound`, `outbound`, `ifindex`) see a packet that came in
-   * on an interface with index 0, and `vlan` sees the tags that are in `bytes`.
+   * Only the bytes are tested. Tests of metadata (`inbound`, `outbound`, `ifindex`) see an incoming packet on an
+   * interface with index 0, and `vlan` sees the tags that are in `bytes`.
    *
    * @param bytes The packet, from its link-layer header on, see `linkType`.
    * @param originalLength Its length on the wire in bytes, which `len`, `less` and `greater` test. Default: the length

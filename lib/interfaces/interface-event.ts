@@ -12,7 +12,7 @@ import type { NetworkInterface } from './network-interface.js'
  * - `changed`: something else about it changed.
  *
  * A change that is both a rename and up or down gives two events, `renamed` first, with the same `interface`,
- * `previous` and `changes`. Whatever else changed at the same time has no event of its own: it is in `changes`.
+ * `previous` and `changes`. Other changes at the same time cause no separate event: they are in `changes`.
  */
 export type InterfaceEvent =
   | {

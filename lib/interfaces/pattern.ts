@@ -14,7 +14,7 @@ import type { NetworkInterface } from './network-interface.js'
  *   20000 characters and 2000 choices (`|`, `?`, `*` …) with counted repetitions written out, a few repetitions of what
  *   may be empty (`(a*)*`), and 2 back-references. A pattern with back-references matches no name of more than 15
  *   bytes, the longest that a network device can have.
- * - A **RegExp** is JavaScript's and is used as it is, also searched for anywhere. Each name is matched from its start:
+ * - A **RegExp** is used unchanged, and is also searched for anywhere. Each name is matched from its start:
  *   flags `g` and `y` carry nothing over from one name to the next, and `lastIndex` of the given object is neither read
  *   nor changed.
  * - A **function** receives the {@link NetworkInterface} and returns whether the pattern matches, synchronously and as

@@ -84,7 +84,7 @@ export interface InterfaceWatcher extends AsyncIterable<InterfaceEvent>, AsyncDi
  * ```
  *
  * @throws CaptureError `ERR_OPTION` for a wrong argument; `ERR_PERMISSION` or `ERR_SYSTEM` if the kernel refuses;
- *   `ERR_NATIVE_UNAVAILABLE` on platforms without the addon. The reason of an aborted signal is thrown as it is.
+ *   `ERR_NATIVE_UNAVAILABLE` on platforms without the addon. The reason of an aborted signal is thrown unchanged.
  */
 export function watchInterfaces(options?: WatchInterfacesOptions): InterfaceWatcher {
   return new Watcher(normalise(options))

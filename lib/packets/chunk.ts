@@ -100,14 +100,14 @@ export class Chunk implements Iterable<Packet> {
   }
 
   /**
-   * A copy of the chunk in memory of its own, which the garbage collector frees. It stays valid when this chunk is
+   * A copy of the chunk in separate memory, which the garbage collector frees. It stays valid when this chunk is
    * released or the capture closed.
    *
    * @throws CaptureError `ERR_RELEASED` if the chunk was released before.
    */
   retain(): Chunk {
     this.#check()
-    // Resolved now: the capture forgets past interfaces once none of its own chunks needs them.
+    // Resolved now: the capture drops past interfaces once no chunk of its own refers to them.
     const { steady } = this.#memory
     const interfaces = new Map<string | number, NetworkInterface>()
     const key = (index: number, timestamp: bigint) => (steady ? index : `${index} ${timestamp}`)

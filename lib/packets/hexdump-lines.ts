@@ -1,9 +1,9 @@
 import { type Layout, maxIndent, maxWidth } from './hexdump-options.js'
 
 /**
- * The buffer that lines are written to. One buffer serves every call, because a call is synchronous and runs no user code
- * while it writes; a dump that does not fit is joined from several strings. 1 MiB: larger pieces gain nothing, and strings
- * shorter than that are on V8's heap and were slower. Only the pages that dumps have touched are resident.
+ * The buffer that lines are written to. One buffer serves every call, because a call is synchronous and runs no user
+ * code while it writes; a dump that does not fit is joined from several strings. 1 MiB: larger pieces gain nothing, and
+ * strings shorter than that are on V8's heap and were slower. Only the pages that dumps have touched are resident.
  *
  * @internal
  */
@@ -21,8 +21,8 @@ export const maxLine = maxIndent + 64 + maxWidth * 16
 /**
  * For every byte, four characters in memory order: two hex digits, a space, and the character of the text column. One
  * load and one unaligned store of 32 bits then write a byte's hex; the store of the next byte overwrites the fourth
- * character; and the fourth characters of four cells are 32 bits of the text column. With the line of 16 bytes unrolled,
- * this was 3 to 4 times as fast as storing single characters from tables of digits.
+ * character; and the fourth characters of four cells are 32 bits of the text column. With the line of 16 bytes
+ * unrolled, this was 3 to 4 times as fast as storing single characters from tables of digits.
  */
 function cells(firstGraphic: number): Int32Array {
   const digits = '0123456789abcdef'
@@ -48,7 +48,7 @@ function blank(cell: number): number {
   return (cell & 0x00ffffff) | 0x20000000
 }
 
-/** The line `*` that stands for repeated lines. @internal */
+/** The line `*` that replaces repeated lines. @internal */
 export function star(p: number, indent: number): number {
   p = spaced(p, indent)
   scratch[p] = 0x2a

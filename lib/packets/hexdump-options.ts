@@ -61,7 +61,7 @@ export const maxWidth = 256
 /** @internal */
 export const maxIndent = 256
 
-/** The options, checked, with every default in place. @internal */
+/** Checks the options and applies the defaults. @internal */
 export function hexdumpLayout(given: HexdumpOptions | undefined): Layout {
   if (given === undefined) return plain
   const options = checkGroup(

@@ -22,10 +22,11 @@ import { type HexdumpOptions, hexdumpLayout } from './hexdump-options.js'
  *
  * As `hexdump -C` does, the default shows a run of equal lines once and then `*`; `{ squeeze: false }` shows them all.
  *
- * @param data the bytes: any view or buffer, shared ones too. Of a view its own bytes are dumped, whatever its element type.
- * @returns the dump; `''` for no bytes, and so for the data of a packet whose chunk was released.
- * @throws CaptureError `ERR_OPTION` where an argument is not what is expected, an option is unknown, or the dump would
- *   exceed the maximum length of a string (about 100 MiB of data): dump such data in parts, with `offset`.
+ * @param data the bytes: any view or buffer, shared ones too. Of a view its own bytes are dumped, whatever its element
+ *   type.
+ * @returns the dump; `''` for no bytes, which includes the data of a packet whose chunk was released.
+ * @throws CaptureError `ERR_OPTION` if an argument is of the wrong kind, an option is unknown, or the dump would exceed
+ *   the maximum length of a string (about 100 MiB of data): dump such data in parts, with `offset`.
  */
 export function hexdump(data: ArrayBufferView | ArrayBufferLike, options?: HexdumpOptions): string {
   const bytes = bytesOf(data)
@@ -37,7 +38,7 @@ export function hexdump(data: ArrayBufferView | ArrayBufferLike, options?: Hexdu
     throw optionError('options.offset', `at most ${Number.MAX_SAFE_INTEGER} less the length of the dump`, offset)
   }
 
-  // Refused at once where the length is known ahead; append() checks the others.
+  // Refused before the dump if its length can be computed in advance; append() checks the other cases.
   if (!squeeze && Math.floor(length / width) * lineLength(layout) > constants.MAX_STRING_LENGTH) throw tooLong()
 
   const cell = cellsOf(layout)
@@ -95,7 +96,7 @@ function bytesOf(data: unknown): Uint8Array {
     try {
       length = data.byteLength
     } catch {
-      // Where the buffer is detached, or has shrunk, a DataView throws; a typed array has length 0.
+      // If the buffer is detached or has shrunk, a DataView throws; a typed array has length 0.
     }
     return length === 0 ? nothing : new Uint8Array(data.buffer, data.byteOffset, length)
   }

@@ -21,13 +21,13 @@ export interface VlanTag {
 export type PacketKind = 'host' | 'broadcast' | 'multicast' | 'other-host' | 'outgoing'
 
 /**
- * A packet as {@link Packet.toJSON} gives it: everything that JSON can hold, and the bytes of this packet alone.
+ * A packet as {@link Packet.toJSON} returns it: all properties that JSON can represent, and the bytes of this packet.
  */
 export interface PacketJson {
   /** Nanoseconds since 1970-01-01 UTC, in decimal digits. */
   readonly timestamp: string
   readonly interface: { readonly index: number; readonly name: string }
-  /** Absent where it is not known, as are the following ones. */
+  /** Absent if it is not known; this also applies to the fields that follow. */
   readonly direction?: 'in' | 'out'
   readonly kind?: PacketKind
   readonly linkType?: number
@@ -36,7 +36,7 @@ export interface PacketJson {
   readonly originalLength: number
   readonly checksumVerified: boolean
   readonly checksumPending: boolean
-  /** Absent where there are none. */
+  /** Absent if there are none. */
   readonly comments?: readonly string[]
   /** The captured bytes in base64. */
   readonly data: string
@@ -134,7 +134,10 @@ export class Packet {
     return this.#memory.u32[(offsetOf(this.#entry) + Record.ORIGINAL) >>> 2] ?? gone()
   }
 
-  /** When the kernel took the packet: nanoseconds since 1970-01-01 UTC. It may be slightly before the preceding packet's. */
+  /**
+   * When the kernel took the packet: nanoseconds since 1970-01-01 UTC. It may be slightly before the preceding
+   * packet's.
+   */
   get timestamp(): bigint {
     return this.#memory.u64[(offsetOf(this.#entry) + Record.TIMESTAMP) >>> 3] ?? gone()
   }
@@ -149,8 +152,8 @@ export class Packet {
 
   /**
    * `'out'` for what this host sends (or forwards) through the interface, `'in'` for everything else. `undefined` where
-   * the source has no direction: most files, and `backend: 'pcap'` unless only one direction is captured or the interface
-   * is loopback.
+   * the source has no direction: most files, and `backend: 'pcap'` unless only one direction is captured or the
+   * interface is loopback.
    */
   get direction(): 'in' | 'out' | undefined {
     const type = this.#packetType()
@@ -158,7 +161,9 @@ export class Packet {
     return type === PacketType.OUTGOING ? 'out' : 'in'
   }
 
-  /** To whom the link layer addressed it; `undefined` where the source does not have it (`backend: 'pcap'`, most files). */
+  /**
+   * To whom the link layer addressed it; `undefined` where the source does not have it (`backend: 'pcap'`, most files).
+   */
   get kind(): PacketKind | undefined {
     return kindOf(this.#packetType())
   }
@@ -190,7 +195,9 @@ export class Packet {
     }
   }
 
-  /** The kernel or the network card has verified the transport checksum. False: not checked, which does not mean wrong. */
+  /**
+   * The kernel or the network card has verified the transport checksum. False: not checked, which does not mean wrong.
+   */
   get checksumVerified(): boolean {
     return (this.#status() & Status.CHECKSUM_VALID) !== 0
   }
@@ -206,7 +213,7 @@ export class Packet {
     return commentsAt(this.#memory, offsetOf(this.#entry))
   }
 
-  /** A copy of the packet in memory of its own, which stays valid after the chunk was released. */
+  /** A copy of the packet in separate memory, which stays valid after the chunk was released. */
   copy(): Packet {
     const captured = this.capturedLength
     const offset = offsetOf(this.#entry)

@@ -20,8 +20,8 @@ export interface RotateOptions {
 /** Options of {@link Capture.record}. */
 export interface RecordOptions extends SavefileFormOptions {
   /**
-   * Path of the file. In it `%Y %m %d %H %M %S` stand for the time at which the file is begun (UTC), `%i` for its
-   * number (six digits, from 000001), and `%%` for a percent sign. With `rotate` and without `%i` the number is
+   * Path of the file. In it `%Y %m %d %H %M %S` are replaced by the time at which the file is created (UTC), `%i` for
+   * its number (six digits, from 000001), and `%%` for a percent sign. With `rotate` and without `%i` the number is
    * inserted before the extension: `trace.pcapng` gives `trace-000001.pcapng`.
    *
    * While it is written, a file has a hidden name, `.trace-000001.pcapng.partial`; it gets its own name when it is

@@ -8,7 +8,7 @@ export interface CompleteFile {
   readonly packetBytes: number
   /** Bytes of the file. */
   readonly bytes: number
-  /** The earliest time of its packets, nanoseconds since 1970-01-01 UTC; 0 where it has none. */
+  /** The earliest time of its packets, nanoseconds since 1970-01-01 UTC; 0 if it has none. */
   readonly firstTimestamp: bigint
   /** The latest time of its packets. */
   readonly lastTimestamp: bigint

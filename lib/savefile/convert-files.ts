@@ -64,9 +64,9 @@ export interface ConvertOptions {
   /** The precision of times in pcap. Default `'nanoseconds'`. */
   precision?: 'nanoseconds' | 'microseconds' | undefined
   /**
-   * What becomes of an input that is damaged or cut short: `'fail'`, the conversion ends with the error; `'keep'`, the
-   * packets ahead of that place are taken, the rest of this input is left out, and `warnings` says so. A file that is
-   * no savefile at all is an error either way. Default `'fail'`.
+   * How to handle an input that is damaged or truncated: `'fail'`, the conversion ends with the error; `'keep'`, the
+   * packets ahead of that place are taken, the rest of this input is left out, and `warnings` reports it. A file that
+   * is no savefile at all is an error either way. Default `'fail'`.
    */
   damaged?: 'fail' | 'keep' | undefined
   /**
@@ -75,7 +75,7 @@ export interface ConvertOptions {
    */
   split?: SplitOptions | undefined
   /**
-   * Aborting it ends the conversion at once: the promise rejects with the signal's reason, and the file that was begun
+   * Aborting it ends the conversion immediately: the promise rejects with the signal's reason, and the unfinished file
    * is removed.
    */
   signal?: AbortSignal | undefined
@@ -109,8 +109,8 @@ export interface ConvertResult {
   /** Packets not written, because a pcap file has one link type. */
   readonly otherLinkType: number
   /**
-   * Packets whose time was replaced by the nearest that can be told: before 1970 or after July 2554, and in pcap after
-   * February 2106. Absent where there is none.
+   * Packets whose time was replaced by the nearest one that the format can hold: before 1970 or after July 2554, and in
+   * pcap after February 2106. Absent if there are none.
    */
   readonly clampedTimestamps?: number
   /**
@@ -127,7 +127,7 @@ const maxInputs = 500
 
 /**
  * Converts savefiles: merges several by time or one after the other, filters, selects interfaces, splits into several
- * files, changes the format, in one pass. A thread of its own does it, without JavaScript per packet.
+ * files, changes the format, in one pass. Runs on a separate thread, without JavaScript per packet.
  *
  * ```ts
  * await convertFiles(['a.pcap', 'b.pcapng.gz'], 'both.pcapng')
@@ -142,16 +142,16 @@ const maxInputs = 500
  *
  * A file gets its own name when it is complete; existing files are not overwritten. It is readable and writable for its
  * owner alone (mode 0600). In the name of the output `%i` is the number of the file in six digits, `%Y` `%m` `%d` `%H`
- * `%M` `%S` the time (UTC) at which it was begun, and `%%` a percent sign.
+ * `%M` `%S` the time (UTC) at which it was created, and `%%` a percent sign.
  *
  * @param inputs Path of a regular file, or of several, at most 500: pcap or pcapng, plain or compressed. Each open
- *   input takes about 1.5 MiB of memory: with `order: 'time'` all of them at once, otherwise one.
+ *   input takes about 1.5 MiB of memory: with `order: 'time'` all of them at the same time, otherwise one.
  * @param output Path of the output.
- * @throws CaptureError (the promise rejects; the file that was begun is removed, complete ones stay) `ERR_OPTION`,
+ * @throws CaptureError (the promise rejects; the unfinished file is removed, complete ones stay) `ERR_OPTION`,
  *   `ERR_PATTERN`, `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`; `ERR_NO_INTERFACE` if nothing of the inputs is
  *   selected; `ERR_FILE_FORMAT` (also if an output would describe more than 65536 interfaces), `ERR_FILE_DAMAGED`,
  *   `ERR_FILE_TRUNCATED`; `ERR_PERMISSION` and `ERR_SYSTEM` with `errno` if a file cannot be opened, read or written,
- *   or exists already; `ERR_NATIVE_UNAVAILABLE`. The reason of an aborted signal is thrown as it is.
+ *   or exists already; `ERR_NATIVE_UNAVAILABLE`. The reason of an aborted signal is thrown unchanged.
  */
 export async function convertFiles(
   inputs: string | readonly string[],

@@ -13,7 +13,7 @@ import { openSource, type SavefileSource } from './savefile-source.js'
  * for await (const chunk of file) chunk.forEach((packet) => console.log(packet.timestamp, packet.interface.name))
  * ```
  *
- * A regular file is read, unpacked and parsed on a thread of its own, a few chunks ahead. gzip is unpacked by Node's or
+ * A regular file is read, unpacked and parsed on a separate thread, a few chunks ahead. gzip is unpacked by Node's or
  * the system's zlib, zstd by the system's libzstd.so.1 (or Node's, if that is accessible).
  *
  * @param source A path, a `file:` URL, or a stream of bytes (a Readable, or any AsyncIterable of Uint8Array). The

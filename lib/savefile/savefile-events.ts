@@ -43,7 +43,7 @@ export interface SavefileEvents {
   interface: [iface: SavefileInterface, selected: boolean]
   /** Emitted every 100 ms while an iteration runs, and at the end. */
   progress: [progress: SavefileProgress]
-  /** Something that the user should know; the reading goes on. Without a listener, process.emitWarning() is called. */
+  /** A problem that does not end the reading. Without a listener, process.emitWarning() is called. */
   warning: [warning: CaptureError]
   /** The file is closed. */
   close: []

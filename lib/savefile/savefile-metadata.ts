@@ -31,9 +31,9 @@ export interface SavefileSection {
 }
 
 /**
- * An interface as a file describes it. Files contain less than a kernel knows: what is missing is `undefined`, 0, false
- * or empty. `index` counts all interfaces of the file from 0, over all its sections; `generation` is the number of the
- * section.
+ * An interface as a file describes it. Files contain less than the kernel reports: missing fields are `undefined`, 0,
+ * false or empty. `index` counts all interfaces of the file from 0, over all its sections; `generation` is the number
+ * of the section.
  */
 export interface SavefileInterface extends NetworkInterface {
   /** The section that it belongs to. */
@@ -95,7 +95,7 @@ export interface SavefileBlock {
   readonly names?: readonly ResolvedName[]
   /** Of `decryptionSecrets`: the kind of secrets, such as 0x544c534b for a TLS key log. */
   readonly secretsType?: number
-  /** Of `custom`: the private enterprise number of whoever defined it. */
+  /** Of `custom`: the private enterprise number of the organisation that defined it. */
   readonly enterprise?: number
   /** Of `interfaceStatistics`: the interface, by its number within the section. */
   readonly interfaceId?: number

@@ -34,11 +34,13 @@ export interface SavefileCounts {
   readonly packetBytes: number
   /** Bytes of the file. */
   readonly bytes: number
-  /** The earliest time of the packets, nanoseconds since 1970-01-01 UTC; 0 where there are none. */
+  /** The earliest time of the packets, nanoseconds since 1970-01-01 UTC; 0 if there are none. */
   readonly firstTimestamp: bigint
   /** The latest time of the packets. */
   readonly lastTimestamp: bigint
-  /** Packets of after February 2106 in a pcap file: they have its last time there. */
+  /**
+   * Packets with a time after February 2106 in a pcap file: they are stored with the latest time that pcap can hold.
+   */
   readonly clampedTimestamps: number
 }
 
@@ -115,8 +117,8 @@ export class SavefileWriter implements AsyncDisposable {
 
   /**
    * Writes a chunk, a packet, or several packets. The packets are copied before this returns: a chunk may be released
-   * at once. The promise resolves when there is room for more: without awaiting it, everything that is written waits in
-   * memory.
+   * immediately. The promise resolves when there is room for more; if it is not awaited, everything written is queued
+   * in memory.
    *
    * @throws CaptureError (the promise rejects) `ERR_OPTION`: not packets, or, in pcap, packets whose link type is not
    *   that of the first one (those before are written); `ERR_RELEASED`; `ERR_CLOSED`; the error that ended the writing.

@@ -158,7 +158,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   }
 
   /**
-   * Chunk after chunk, to the end of the file. A chunk is released when the loop asks for the next one, or ends; to
+   * Iterates over the chunks to the end of the file. A chunk is released when the loop takes the next one, or ends; to
    * keep one, use {@link Chunk.retain}. Leaving the loop does not close the file: another loop continues from there.
    *
    * If the file is damaged or cut short, everything before that is delivered; then the loop throws.
@@ -174,8 +174,8 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   }
 
   /**
-   * Packet after packet, for convenience: much slower than chunks. A packet is valid until the loop asks for the first
-   * packet of the next chunk; to keep one, use {@link Packet.copy}.
+   * Iterates over the packets, for convenience: much slower than chunks. A packet is valid until the loop takes the
+   * first packet of the next chunk; to keep one, use {@link Packet.copy}.
    */
   async *packets(): AsyncGenerator<Packet, void, undefined> {
     for await (const chunk of this) yield* chunk

@@ -18,7 +18,7 @@ import { SendLedger, type SendResult } from './send-result.js'
 /**
  * Frames to send: one, or an iterable of them (an array, a generator, a {@link Chunk}).
  *
- * A Uint8Array (a Buffer is one) is sent as it is, from the link-layer header on, or without one on a device that has
+ * A Uint8Array (a Buffer is one) is sent unchanged, from the link-layer header on, or without one on a device that has
  * none (tun). It may contain a VLAN tag. A {@link Packet} is sent as it was on the wire: a VLAN tag that the kernel
  * took out is put back, a TCP or UDP checksum that it left to the device is filled in, and a TCP super-frame is divided
  * into segments of the interface's MTU (by the kernel, or by the device if it can).
@@ -48,7 +48,7 @@ export interface InjectorOptions {
 
 /** Options of {@link Injector.send}. */
 export interface SendOptions {
-  /** Aborting it ends the sending at once: the promise rejects with the signal's reason. */
+  /** Aborting it ends the sending immediately: the promise rejects with the signal's reason. */
   signal?: AbortSignal | undefined
 }
 
@@ -65,8 +65,9 @@ const injectorKeys = ['netns', 'maxWait', 'bypassQueue'] as const
  * for await (const chunk of capture) await injector.send(chunk)
  * ```
  *
- * It is bound to the device that had the name when it was opened, also after a rename. When the device is gone, every
- * frame is refused as `interface-gone`. An open injector does not keep the process running; a send in progress does.
+ * It is bound to the device that had the name when it was opened, also after a rename. Once the device is removed,
+ * every frame is refused as `interface-gone`. An open injector does not keep the process running; a send in progress
+ * does.
  */
 export class Injector implements AsyncDisposable {
   /** The interface, as it was when the injector was opened. */

@@ -26,7 +26,7 @@ export interface ReplayOptions extends InjectorOptions {
    * A pcap-filter(7) expression: only packets that it accepts are sent, at their times. Default: none, every packet.
    */
   filter?: string | undefined
-  /** Aborting it ends the replay at once: the promise rejects with the signal's reason. */
+  /** Aborting it ends the replay immediately: the promise rejects with the signal's reason. */
   signal?: AbortSignal | undefined
   /** Called twice a second while it runs, and once at the end, also after an error. An exception ends the replay. */
   onProgress?: ((progress: ReplayProgress) => void) | undefined
@@ -42,7 +42,7 @@ export interface ReplayProgress {
   readonly bytes: number
   /** Packets that were refused. */
   readonly refused: number
-  /** Passes through the file that were begun. */
+  /** Passes through the file that were started. */
   readonly passes: number
   /** Seconds since the first packet was due. */
   readonly seconds: number
@@ -76,11 +76,11 @@ const maxSpeed = 1e9
  * const { sent, refusals } = await replay('traffic.pcap', { interface: 'eth1', speed: 2, loop: 10 })
  * ```
  *
- * A thread of its own reads and sends: a busy event loop does not disturb it. No packet is sent before its time, which
- * counts from the first packet (that the filter accepts). One that is late is sent at once and does not delay the
- * others. The accuracy depends on the machine: on an idle one packets are some tens of microseconds late; `lateness`
- * reports it. Packets that are due at the same time are given to the kernel with one system call. Packets keep the
- * order of the file, even if their times do not. A further pass begins with the last packet of the one before.
+ * A separate thread reads and sends, so a busy event loop does not affect the timing. No packet is sent before its
+ * time, which counts from the first packet (that the filter accepts). One that is late is sent immediately and does not
+ * delay the others. The accuracy depends on the machine: on an idle one packets are some tens of microseconds late;
+ * `lateness` reports it. Packets that are due at the same time are given to the kernel with one system call. Packets
+ * keep the order of the file, even if their times do not. A further pass begins with the last packet of the one before.
  *
  * Packets that were cut when they were captured (`truncated`), or whose link type is not that of the interface
  * (`link-type`), are refused and counted, as are those that the kernel refuses. Bytes are sent as they are: addresses
@@ -92,7 +92,7 @@ const maxSpeed = 1e9
  * @throws CaptureError (the promise rejects) `ERR_OPTION` (also: not a regular file), `ERR_NO_INTERFACE`,
  *   `ERR_PERMISSION`, `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`; `ERR_FILE_FORMAT`, `ERR_FILE_DAMAGED`,
  *   `ERR_FILE_TRUNCATED` (the packets before that position have been sent); `ERR_NATIVE_UNAVAILABLE`, `ERR_SYSTEM`
- *   (also: no such file). The reason of an aborted signal is thrown as it is.
+ *   (also: no such file). The reason of an aborted signal is thrown unchanged.
  */
 export async function replay(file: string, options: ReplayOptions): Promise<ReplayResult> {
   const { settings, signal, onProgress } = normaliseReplay(file, options)

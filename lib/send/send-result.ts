@@ -8,14 +8,14 @@ import type { NativeTally } from './native.js'
  * - `too-long`: longer than the interface's MTU and the link layer's header allow (for Ethernet 4 bytes more if the
  *   frame begins with an 802.1Q tag).
  * - `interface-down`: the interface is down.
- * - `interface-gone`: the interface is gone, or has moved to another network namespace.
+ * - `interface-gone`: the interface was removed, or was moved to another network namespace.
  * - `no-room`: the send buffer or the interface's queue stayed full for longer than `maxWait`. What a filter on the way
  *   out (tc, nftables) drops may look the same.
  * - `truncated`: a captured packet that was cut at the snapshot length.
  * - `checksum`: a captured packet whose checksum the kernel had left to the device, of a protocol for which it cannot
  *   be completed (all except TCP and UDP in IPv4 and IPv6, without a tunnel).
  * - `link-type`: a captured packet whose link type is not that of the interface (raw IP for an Ethernet device).
- * - `other`: anything else that the kernel may answer, see `errno`.
+ * - `other`: any other error of the kernel, see `errno`.
  */
 export type RefusalCause =
   | 'too-short'
