@@ -72,7 +72,7 @@ export interface CaptureOptions {
    * Bonds and teams are like bridges. Where the first interface is not captured, the next one counts; where the first
    * sighting does not pass the filter, the next one that does (address translation). Duplicates are recognised by the
    * path of a packet, never by its content: a retransmission is another packet, and so is one that leaves a tunnel. The
-   * interface of a VLAN or macvlan and the one beneath it both deliver.
+   * interface of a VLAN or macvlan and its lower device both deliver.
    *
    * In doubt a packet is delivered twice rather than never:
    *

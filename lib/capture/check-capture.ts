@@ -67,7 +67,7 @@ const sysctlNames = ['kernel.unprivileged_bpf_disabled', 'net.core.bpf_jit_enabl
 /**
  * Checks whether this process can capture packets here and, if not, what is missing and how to grant it.
  *
- * It tries in small what a capture does, in the caller's network namespace, and leaves nothing behind. Synchronous,
+ * It opens minimal versions of what a capture uses, in the caller's network namespace, and closes them. Synchronous,
  * because privileges belong to the calling thread. It can take some tens of milliseconds, because the kernel waits for
  * packets in flight before it closes a packet socket. Never throws: if the native addon cannot be loaded, that is the
  * problem reported.

@@ -10,9 +10,9 @@ import type { LossSettings } from './loss-watch.js'
 export interface LossOptions {
   /** Length of the window in milliseconds, 100 to 3600000. Default 60000. */
   window?: number | undefined
-  /** Ratio at which the level becomes `warn`: above 0, up to 1. Default 0.03, or `critical` where that is less. */
+  /** Ratio at which the level becomes `warn`: above 0, up to 1. Default 0.03, or `critical` if that is less. */
   warn?: number | undefined
-  /** Ratio at which the level becomes `critical`: `warn` to 1. Default 0.05, or `warn` where that is more. */
+  /** Ratio at which the level becomes `critical`: `warn` to 1. Default 0.05, or `warn` if that is more. */
   critical?: number | undefined
   /**
    * Packets that must be lost within the window for a level other than `none`, 1 to 1000000000: at a very low rate a

@@ -62,7 +62,7 @@ export interface ChunkOptions {
   maxDelay?: number | undefined
   /**
    * Deliver copies of the ring's blocks instead of the blocks themselves: slower, for programs that must not hold
-   * kernel memory. Always the case where the embedder does not allow external ArrayBuffers. Default false.
+   * kernel memory. Always the case if the embedder does not allow external ArrayBuffers. Default false.
    */
   copy?: boolean | undefined
 }

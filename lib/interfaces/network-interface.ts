@@ -49,7 +49,7 @@ export interface NetworkInterface {
   /** Index of the bridge, bond or team that it is a port of; `undefined` if it is none. */
   readonly master: number | undefined
   /**
-   * Index of the other end of a veth, or of the device beneath a VLAN or macvlan, in the namespace of that device;
+   * Index of the other end of a veth, or of the lower device of a VLAN or macvlan, in the namespace of that device;
    * `undefined` for others.
    */
   readonly peerIndex: number | undefined

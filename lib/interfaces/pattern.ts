@@ -40,7 +40,7 @@ export interface Matcher {
   readonly needsInterface: boolean
   /** A warning about a likely mistake in the pattern. */
   readonly warnings: readonly string[]
-  /** @throws CaptureError `ERR_PATTERN` where the user's function throws or returns something other than a boolean. */
+  /** @throws CaptureError `ERR_PATTERN` if the user's function throws or returns something other than a boolean. */
   matches(iface: NetworkInterface): boolean
 }
 
@@ -48,7 +48,7 @@ export interface Matcher {
  * Compiles one pattern. `label` is its option, for messages (`interfaces.include[1]`).
  *
  * @throws CaptureError `ERR_PATTERN` for a string that is not an extended regular expression; `ERR_OPTION` for a value
- * that is no pattern at all.
+ *   of the wrong kind.
  * @internal
  */
 export function compilePattern(pattern: unknown, label: string): Matcher {

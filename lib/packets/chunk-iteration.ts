@@ -4,8 +4,7 @@ import type { Chunk } from './chunk.js'
 const maxBusy = 10
 
 /**
- * Iterates over the chunks that `next` returns. Asking for the next chunk, or leaving the loop, releases the one
- * before.
+ * Iterates over the chunks that `next` returns. Taking the next chunk, or leaving the loop, releases the previous one.
  *
  * @param onUse called with true when the first chunk is requested, with false when the iteration ends.
  * @internal

@@ -27,8 +27,8 @@ export interface ChunkParts {
 /**
  * Packets in the order they were captured, from any number of interfaces: a lease on one block of the kernel's ring.
  *
- * {@link release} returns the block to the kernel; the loop `for await (const chunk of capture)` does it when it asks
- * for the next chunk. From then on every view on the chunk is empty. The kernel cannot fill a block that is held: to
+ * {@link release} returns the block to the kernel; the loop `for await (const chunk of capture)` does it when it takes
+ * the next chunk. From then on every view on the chunk is empty. The kernel cannot fill a block that is held: to
  * keep packets for longer, {@link retain} the chunk or copy the packets.
  */
 export class Chunk implements Iterable<Packet> {

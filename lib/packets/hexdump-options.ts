@@ -11,8 +11,8 @@ export interface HexdumpOptions {
    */
   style?: 'canonical' | 'tcpdump' | undefined
   /**
-   * Offset of the first byte, 0 to 2^53 - 1 less the dump's length. Offsets are printed with more digits than the style
-   * has where they need more. Default 0.
+   * Offset of the first byte, 0 to 2^53 - 1 less the dump's length. Offsets that need more
+   * digits than the style has are printed with more. Default 0.
    */
   offset?: number | undefined
   /** Bytes to show at most, from the first. Default: all. */

@@ -120,7 +120,7 @@ export class Packet {
     return data
   }
 
-  /** Bytes captured; less than {@link originalLength} where the snapshot length cut the packet. */
+  /** Bytes captured; less than {@link originalLength} if the packet was cut at the snapshot length. */
   get capturedLength(): number {
     const length = this.#entry & Index.MAX_LENGTH
     if (length === Index.MAX_LENGTH || this.#memory.released) {
@@ -162,7 +162,7 @@ export class Packet {
   }
 
   /**
-   * To whom the link layer addressed it; `undefined` where the source does not have it (`backend: 'pcap'`, most files).
+   * To whom the link layer addressed it; `undefined` if the source does not have it (`backend: 'pcap'`, most files).
    */
   get kind(): PacketKind | undefined {
     return kindOf(this.#packetType())
@@ -170,7 +170,7 @@ export class Packet {
 
   /**
    * The type of the header that {@link data} starts with: a LINKTYPE_ number ({@link LinkType},
-   * https://www.tcpdump.org/linktypes.html); `undefined` where there is none for the device.
+   * https://www.tcpdump.org/linktypes.html); `undefined` if none fits the device.
    */
   get linkType(): number | undefined {
     const offset = offsetOf(this.#entry)

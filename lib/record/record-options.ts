@@ -26,7 +26,7 @@ export interface RecordOptions extends SavefileFormOptions {
    *
    * While it is written, a file has a hidden name, `.trace-000001.pcapng.partial`; it gets its own name when it is
    * complete. Existing files are never overwritten: numbers that are in use are skipped, and a name without a number is
-   * refused. What a killed process leaves behind under a hidden name can be read up to its last block.
+   * refused. A file that a killed process leaves under its hidden name can be read up to its last block.
    *
    * Files are readable and writable for their owner alone (mode 0600).
    */
@@ -39,13 +39,13 @@ export interface RecordOptions extends SavefileFormOptions {
    */
   files?: number | undefined
   /**
-   * Bytes of the disk to leave free for others. With `files`, the oldest files are removed for that; if that is not
+   * Bytes to leave free on the disk. With `files`, the oldest files are removed for that; if that is not
    * enough, the recording ends as it does when the disk is full. Default 0.
    */
   minimumFree?: number | undefined
   /**
    * When data are forced to the disk (fsync(2)), so that they survive a power failure: `'never'` leaves it to the
-   * system; `'rotate'`: each file before it gets its name; a number: also at least every so many seconds, 0.01 to 3600.
+   * system; `'rotate'`: each file before it gets its name; a number: also at this interval in seconds, 0.01 to 3600.
    * The recorder's thread waits for the disk, not the capture. Default `'never'`.
    */
   sync?: 'never' | 'rotate' | number | undefined

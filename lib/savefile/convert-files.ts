@@ -53,7 +53,7 @@ export interface ConvertOptions {
   interfaces?: InterfaceSelection | undefined
   /**
    * Which blocks other than packets are carried over into pcapng. `'nameResolution'` and `'decryptionSecrets'` are in
-   * every file written from where they occur on, equal ones once; together up to 16 MiB. `'custom'` blocks occur once,
+   * every file written from their position on, equal ones once; together up to 16 MiB. `'custom'` blocks occur once,
    * between the packets where they were, and only if they allow copying. Blocks of a section of the other byte order
    * are converted, except custom blocks, and options of private enterprises, whose layout is not known. What could not
    * be carried over is reported in `warnings`. Default: none, because secrets should not spread by default.

@@ -10,7 +10,7 @@ export interface SavefileOption {
   readonly value: Uint8Array
 }
 
-/** A section of a pcapng file: where the file begins, or another one was appended. A pcap file has one. */
+/** A section of a pcapng file. A file has several if other files were appended to it. A pcap file has one. */
 export interface SavefileSection {
   /** Its number in the file, from 0. */
   readonly number: number
@@ -292,7 +292,7 @@ const maxNames = 65_536
 
 /**
  * Visits the entries (code, length, value) of a list from offset `at` to an entry with code 0 or to the end of the
- * body. Returns the offset behind the list.
+ * body. Returns the offset after the list.
  */
 function walk(
   body: Uint8Array,
