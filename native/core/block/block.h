@@ -1,13 +1,14 @@
 // The layout of a block of packets, and the walk over it.
 //
-// A block is what TPACKET_V3 hands over (Documentation/networking/packet_mmap.rst): a tpacket_block_desc, room for an
-// index, then records, each a tpacket3_hdr, a sockaddr_ll behind it and the packet's bytes at tp_mac. The kernel leaves
-// the room for us (tp_sizeof_priv); the walk writes an entry there for each packet that is kept. Readers go by the
-// index: the records lie some hundred bytes apart, and to follow the chain from one to the next is to wait for memory
-// at each. Every source of packets fills blocks of this layout, and lib/packets/chunk.ts reads it in place.
+// A block has the layout of TPACKET_V3 (Documentation/networking/packet_mmap.rst): a tpacket_block_desc, space for an
+// index, then records. Each record is a tpacket3_hdr followed by a sockaddr_ll, with the packet's bytes at tp_mac. The
+// kernel reserves the space for the index (tp_sizeof_priv) and leaves it unused; the walk writes one entry per kept
+// packet there. Readers use the index instead of the chain of records: records are some hundred bytes apart, so
+// following the chain costs a cache miss per record. Every packet source fills blocks of this layout, and
+// lib/packets/chunk.ts reads it in place.
 //
-// All functions here are pure over memory and trust nothing of what a source wrote: counts, offsets and lengths may be
-// hostile.
+// All functions here only read and write the memory passed to them. walkBlock() trusts nothing that a source wrote:
+// counts, offsets and lengths may be hostile.
 #pragma once
 
 #include <linux/if_packet.h>
@@ -19,32 +20,34 @@
 
 namespace ringtap {
 
-// Where the record's parts stand, relative to its tpacket3_hdr.
+// Layout of a record; offsets in bytes from its tpacket3_hdr.
 inline constexpr std::size_t kRecordAlignment = 8;
 inline constexpr std::size_t kRecordAddress = TPACKET_ALIGN(sizeof(tpacket3_hdr));
 inline constexpr std::size_t kRecordHeader = kRecordAddress + sizeof(sockaddr_ll);
-// The kernel leaves tp_padding to us (af_packet.c zeroes it and never reads it): the walk writes the timestamp there,
-// nanoseconds since the epoch as one 64-bit number, which JavaScript reads in one step.
+// The kernel zeroes tp_padding and never reads it (af_packet.c). The walk stores the timestamp there, as one 64-bit
+// number of nanoseconds since 1970, which JavaScript reads in one step.
 inline constexpr std::size_t kRecordTimestamp = offsetof(tpacket3_hdr, tp_padding);
 static_assert(kRecordTimestamp % 8 == 0 && sizeof(tpacket3_hdr{}.tp_padding) == 8);
 
-// Bits of tp_status that the kernel does not use. The link type does not follow from the hardware type (sll_hatype),
-// but stands in tp_rxhash, which the kernel fills on request only (TP_FT_REQ_FILL_RXHASH):
+// Bits of tp_status that the kernel does not use.
+// The link type cannot be derived from the hardware type (sll_hatype); it is in tp_rxhash, which the kernel fills only
+// on request (TP_FT_REQ_FILL_RXHASH).
 inline constexpr std::uint32_t kStatusLinkType = 1u << 24;
-// Comments stand behind the packet's bytes, at the next multiple of four: how many, and for each its length and its
+// Comments follow the packet's bytes, at the next multiple of four: their number, then for each its length and its
 // bytes, padded to four.
 inline constexpr std::uint32_t kStatusComments = 1u << 25;
 
-// Beside the PACKET_* of linux/if_packet.h in sll_pkttype, for sources that do not tell: to whom an incoming packet was
-// addressed, or even whether it was incoming.
+// Values of sll_pkttype in addition to the PACKET_* of linux/if_packet.h, for sources that do not report whether an
+// incoming packet was addressed to the host (kPacketIncoming), or do not report the direction (kPacketUnknown).
 inline constexpr std::uint8_t kPacketIncoming = 0xfe;
 inline constexpr std::uint8_t kPacketUnknown = 0xff;
 
-// The index: 32-bit entries, where the record stands (in units of its alignment) above the captured length, of which
-// there is as much as fits.
+// The index: 32-bit entries. The upper bits are the offset of the record in units of kRecordAlignment, the lower
+// kIndexLengthBits its captured length, capped at kIndexMaxLength.
 inline constexpr std::size_t kIndexStart = sizeof(tpacket_block_desc);
 inline constexpr unsigned kIndexLengthBits = 13;
-inline constexpr std::uint32_t kIndexMaxLength = (1u << kIndexLengthBits) - 1;  // "at least this: see the record"
+inline constexpr std::uint32_t kIndexMaxLength =
+    (1u << kIndexLengthBits) - 1;  // this length or more: read it from the record
 inline constexpr std::size_t kLargestBlock = kRecordAlignment << (32 - kIndexLengthBits);
 static_assert(kIndexStart % kRecordAlignment == 0 && kLargestBlock == std::size_t{4} << 20);
 
@@ -56,15 +59,15 @@ constexpr std::uint32_t indexedOffset(std::uint32_t entry) {
   return static_cast<std::uint32_t>((entry >> kIndexLengthBits) * kRecordAlignment);
 }
 
-// How a source divides a block: bytes for the index, and bytes that each record has to be longer than it need be. With
-// both, the index has room for whatever the block has.
+// How a source divides a block: bytes reserved for the index, and padding bytes added to each record. With both, the
+// index has an entry for as many records as fit into the block.
 struct BlockDivision {
   std::uint32_t index = 0;
   std::uint32_t padding = 0;
 };
 constexpr BlockDivision divide(std::size_t blockSize) {
   constexpr std::size_t smallest = (kRecordHeader + 1 + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
-  // The kernel keeps tp_sizeof_priv in 16 bits (tpacket_kbdq_core, net/packet/internal.h).
+  // The kernel stores tp_sizeof_priv in 16 bits (tpacket_kbdq_core, net/packet/internal.h).
   constexpr std::size_t most = 65'528;
   const std::size_t wanted = (blockSize - kIndexStart) / (smallest + 4) * 4 + 4;
   if (wanted <= most) return {static_cast<std::uint32_t>((wanted + 7) / 8 * 8), 0};
@@ -82,7 +85,7 @@ struct Record {
   [[nodiscard]] const std::uint8_t* data() const {
     return reinterpret_cast<const std::uint8_t*>(header) + header->tp_mac;
   }
-  // The LINKTYPE_, where the record has one of its own.
+  // The LINKTYPE_ stored in the record; none if it follows from the hardware type.
   [[nodiscard]] std::optional<std::uint16_t> ownLinkType() const {
     if ((header->tp_status & kStatusLinkType) == 0) return std::nullopt;
     return static_cast<std::uint16_t>(header->hv1.tp_rxhash);
@@ -93,7 +96,7 @@ struct Record {
   }
 };
 
-// What is left of a block after a walk: the packets in the index.
+// The result of a walk: the packets in the index.
 struct BlockSummary {
   std::uint32_t packets = 0;  // records kept, entries of the index
   std::uint32_t length = 0;   // bytes of the block in use, from its start
@@ -110,9 +113,9 @@ struct BlockSummary {
   }
 };
 
-// Walks the records of a block of `size` bytes (8-byte aligned) as its source wrote it, asks keep(Record&) for each,
-// and writes the index of those it keeps. Stops at the first record that does not lie within the block as a whole, or
-// has no room in the index.
+// Walks the records of a block of `size` bytes (8-byte aligned) as its source wrote it, calls keep(Record&) for each,
+// and writes the index of those for which it returns true. Stops at the first record that is not entirely within the
+// block or for which the index is full.
 template <typename Keep>
 [[nodiscard]] BlockSummary walkBlock(std::byte* block, std::size_t size, Keep&& keep) {
   const auto& description = reinterpret_cast<const tpacket_block_desc*>(block)->hdr.bh1;
@@ -147,7 +150,7 @@ template <typename Keep>
   return summary;
 }
 
-// Walks the first `packets` of the index that walkBlock() wrote.
+// Visits the first `packets` entries of the index that walkBlock() wrote.
 template <typename Visit>
 void walkIndex(std::byte* block, std::uint32_t packets, Visit&& visit) {
   for (std::uint32_t i = 0; i < packets; ++i) {
@@ -159,7 +162,7 @@ void walkIndex(std::byte* block, std::uint32_t packets, Visit&& visit) {
   }
 }
 
-// Takes those that keep(Record&) refuses out of the index.
+// Removes from the index the records for which keep(Record&) returns false.
 template <typename Keep>
 [[nodiscard]] BlockSummary thinIndex(std::byte* block, const BlockSummary& before, Keep&& keep) {
   BlockSummary summary;
@@ -173,7 +176,7 @@ template <typename Keep>
   return summary;
 }
 
-// By how much the packets of a walked block can move up: the index of few packets leaves most of its room empty.
+// The number of bytes between the end of the index and the first indexed record: copyCompact() omits them.
 [[nodiscard]] inline std::uint32_t slackOf(const std::byte* block, const BlockSummary& summary) {
   if (summary.packets == 0) return 0;
   std::uint32_t entry;
@@ -182,7 +185,7 @@ template <typename Keep>
   return static_cast<std::uint32_t>(indexedOffset(entry) - end);
 }
 
-// Copies a walked block to `to` without that slack: `summary.length` less `slack` bytes, up to a whole 64-bit word.
+// Copies a walked block to `to` without that slack: `summary.length` - `slack` bytes, rounded up to a 64-bit word.
 inline void copyCompact(std::byte* to, const std::byte* from, const BlockSummary& summary, std::uint32_t slack) {
   if (summary.packets == 0) return;
   const std::size_t end = kIndexStart + (std::size_t{summary.packets} * 4 + 7) / 8 * 8;

@@ -1,5 +1,5 @@
-// Lays packets out as the records and the index of a block (block.h), one after another, for sources whose packets do
-// not come in a ring.
+// Writes packets one after another as the records and the index of a block (block.h), for sources other than a packet
+// socket's ring.
 #pragma once
 
 #include <arpa/inet.h>
@@ -15,12 +15,13 @@
 
 namespace ringtap {
 
-// The part of a record that all packets of one interface share, prepared once.
+// The part of a record that all packets of one interface share.
 struct RecordHead {
   alignas(8) std::byte bytes[kRecordHeader] = {};
 
   RecordHead() = default;
-  // `linkType`: where it does not follow from the hardware type; `networkOffset`: of the network header in the packet.
+  // `linkType`: set if it cannot be derived from the hardware type. `networkOffset`: of the network header in the
+  // packet.
   RecordHead(std::uint32_t interface, std::optional<std::uint16_t> linkType, std::uint16_t hardwareType,
              std::uint16_t networkOffset = 0) {
     tpacket3_hdr header{};
@@ -38,7 +39,7 @@ struct RecordHead {
     std::memcpy(bytes + kRecordAddress, &from, sizeof from);
   }
 
-  // For the packets from here on: the EtherType, 0 where it is not known.
+  // Sets the EtherType of subsequent packets; 0: unknown.
   void setProtocol(std::uint16_t protocol) {
     const std::uint16_t stored = htons(protocol);
     std::memcpy(bytes + kRecordAddress + offsetof(sockaddr_ll, sll_protocol), &stored, sizeof stored);
@@ -47,7 +48,7 @@ struct RecordHead {
     std::uint16_t tci;
     std::uint16_t protocol;
   };
-  // The same: a VLAN tag that is not in the bytes.
+  // Sets the VLAN tag of subsequent packets, if it is not in their bytes.
   void setTag(std::optional<Tag> tag) {
     tpacket3_hdr header;
     std::memcpy(&header, bytes, sizeof header);
@@ -64,34 +65,34 @@ struct FilledPacket {
   std::uint32_t original = 0;
   std::uint32_t seconds = 0;
   std::uint32_t nanoseconds = 0;
-  std::uint64_t timestamp = 0;  // the same as one number
-  bool clamped = false;         // the source's time was beyond what `timestamp` can hold
+  std::uint64_t timestamp = 0;  // seconds and nanoseconds as one number of nanoseconds since 1970
+  bool clamped = false;         // the source's time exceeded the range of `timestamp`
   std::uint8_t packetType = kPacketUnknown;
-  // As kStatusComments has them; empty: none.
+  // In the layout described at kStatusComments; empty: none.
   std::span<const std::uint8_t> comments = {};
 };
 
-// Owns nothing. Without memory it is full.
+// Does not own the memory. Default-constructed, it has no room.
 class BlockFiller {
  public:
   BlockFiller() = default;
   // `memory`: `size` bytes, at most kLargestBlock, both multiples of 8.
   BlockFiller(std::byte* memory, std::size_t size) : memory_(memory), size_(size), at_(firstRecord(size)) {}
 
-  // The longest packet for which a block of that size has room, with its comments.
+  // The longest packet, comments included, that fits into a block of that size.
   static constexpr std::size_t capacity(std::size_t size) { return size - firstRecord(size) - kRecordHeader - 8; }
 
   [[nodiscard]] const BlockSummary& summary() const { return summary_; }
   [[nodiscard]] bool empty() const { return summary_.packets == 0; }
 
-  // False, and nothing is written, where there is no room.
+  // Returns false and writes nothing if there is no room.
   [[nodiscard]] bool add(const RecordHead& head, const FilledPacket& packet) {
     std::byte* data = place(head, packet, packet.data.size());
     if (data == nullptr) return false;
     if (!packet.data.empty()) std::memcpy(data, packet.data.data(), packet.data.size());
     return true;
   }
-  // The same of a packet in two pieces.
+  // As above, for a packet in two pieces.
   [[nodiscard]] bool add(const RecordHead& head, const FilledPacket& packet, std::span<const std::uint8_t> tail) {
     std::byte* data = place(head, packet, packet.data.size() + tail.size());
     if (data == nullptr) return false;
@@ -100,12 +101,12 @@ class BlockFiller {
     return true;
   }
 
-  // Makes the block one that walkBlock() can go over: writes its header and the chain of its records. Where much of the
-  // index has nothing to hold, the records move up. Returns how many bytes are in use; the block is complete with that.
+  // Completes the block for walkBlock(): writes its header and the chain of its records. Moves the records up if much
+  // of the index is unused. Returns the number of bytes in use. Call it last.
   std::size_t seal();
 
  private:
-  // Writes a record but for its bytes, and returns where they go; nullptr where there is no room.
+  // Writes a record without its bytes and returns where they go; nullptr if there is no room.
   [[nodiscard]] std::byte* place(const RecordHead& head, const FilledPacket& packet, std::size_t captured) {
     const std::size_t comments = packet.comments.size();
     std::size_t end = at_ + kRecordHeader + captured;
@@ -135,7 +136,7 @@ class BlockFiller {
     return record + kRecordHeader;
   }
 
-  // Here the index takes what the smallest packets may need.
+  // The offset of the first record: the index before it has an entry for as many of the smallest packets as fit.
   static constexpr std::size_t firstRecord(std::size_t size) {
     constexpr std::size_t smallest = (kRecordHeader + 1 + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
     return kIndexStart + ((size - kIndexStart) / (smallest + 4) * 4 + 11) / 8 * 8;

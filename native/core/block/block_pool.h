@@ -1,6 +1,7 @@
-// Blocks of memory for packets that no kernel ring holds: a fixed number of one size, filled, lent and returned.
+// A fixed number of memory blocks of one size, for packets that are not in a kernel ring.
 //
-// Thread-safe. Memory is taken when a block is first needed and given back to the system with the last block.
+// Thread-safe. A block's memory is allocated when it is first needed; all of it is freed with the pool and its last
+// block.
 #pragma once
 
 #include <condition_variable>
@@ -16,7 +17,7 @@ namespace ringtap {
 
 class BlockPool;
 
-// A block of the pool; it goes back with this object, and holds the pool until then.
+// A block of the pool. Its destructor returns it; until then it keeps the pool alive.
 class PooledBlock {
  public:
   PooledBlock(std::shared_ptr<BlockPool> pool, std::byte* memory) : pool_(std::move(pool)), memory_(memory) {}
@@ -28,7 +29,7 @@ class PooledBlock {
 
   [[nodiscard]] std::byte* memory() const { return memory_; }
 
-  BlockSummary summary;  // of what was filled in
+  BlockSummary summary;  // of the packets in it
 
  private:
   std::shared_ptr<BlockPool> pool_;
@@ -37,16 +38,16 @@ class PooledBlock {
 
 class BlockPool : public std::enable_shared_from_this<BlockPool> {
  public:
-  // `size`: of each, a multiple of 8.
+  // `size`: bytes of each block, a multiple of 8.
   BlockPool(std::size_t size, std::size_t most) : size_(size), most_(most) {}
   ~BlockPool();
   BlockPool(const BlockPool&) = delete;
   BlockPool& operator=(const BlockPool&) = delete;
 
   [[nodiscard]] std::size_t size() const { return size_; }
-  // Waits until one is free; none once shut() was called. An error where the system has no memory.
+  // Waits until a block is free. Returns null after shut(), an error if memory cannot be allocated.
   Result<std::unique_ptr<PooledBlock>> take();
-  // Ends waiting, now and later.
+  // Ends all waiting in take(), present and future.
   void shut();
 
  private:

@@ -1,9 +1,9 @@
 // The bounded memory for blocks that were copied out of a ring.
 //
-// Thread-safe. After a refusal a callback reports that memory has come back.
+// Thread-safe. After take() has refused memory, a callback reports that some was released.
 //
-// Large pieces that come back are kept for the next ones, within the same limit: mapping and
-// unmapping a megabyte costs as much as filling it. A loop frees them after it has had nothing to do for a while.
+// Large released pieces are kept for reuse, within the same limit: mapping and unmapping a megabyte costs as much as
+// filling it. A loop frees them after it has been idle for a while.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@
 
 namespace ringtap {
 
-// What a block costs besides its bytes, counted so that many small ones are bounded too.
+// Charged per block in addition to its bytes, so that the number of small blocks is bounded too.
 inline constexpr std::size_t kBlockOverhead = 512;
 
 class OverflowMemory {
@@ -24,7 +24,7 @@ class OverflowMemory {
   explicit OverflowMemory(std::size_t limit) : limit_(limit) {}
 
   [[nodiscard]] std::size_t limit() const { return limit_; }
-  // False, and nothing is taken, where it would exceed the limit.
+  // Returns false and takes nothing if the limit would be exceeded.
   [[nodiscard]] bool take(std::size_t bytes) {
     std::lock_guard lock(mutex_);
     if (bytes > limit_ - used_) {
@@ -35,11 +35,11 @@ class OverflowMemory {
     while (spareBytes_ > limit_ - used_) dropOne();
     return true;
   }
-  // The size that a piece should have so that it can be used again.
+  // The size to allocate for a piece so that it can be reused.
   [[nodiscard]] static std::size_t roundUp(std::size_t bytes) {
     return bytes < kLarge ? bytes : (bytes + kLarge - 1) / kLarge * kLarge;
   }
-  // Memory for what take() has granted; null where there is none.
+  // Allocates memory that take() has granted; null if the allocation fails.
   [[nodiscard]] std::unique_ptr<std::byte[]> allocate(std::size_t bytes) {
     {
       std::lock_guard lock(mutex_);
@@ -55,7 +55,7 @@ class OverflowMemory {
     }
     return std::unique_ptr<std::byte[]>(new (std::nothrow) std::byte[bytes]);
   }
-  // `memory`: of allocate(), if it is that; `bytes` less kBlockOverhead long.
+  // `memory`: from allocate(), or null; `bytes` - kBlockOverhead long.
   void release(std::size_t bytes, std::unique_ptr<std::byte[]> memory = {}) {
     std::lock_guard lock(mutex_);
     used_ -= bytes;
@@ -65,13 +65,13 @@ class OverflowMemory {
     }
     notifyRefused();
   }
-  // Whoever was refused tries again: a block that takes up memory can be dropped now.
+  // Calls the callback so that refused requests are retried, for example because a block could now be dropped.
   void retryRefused() {
     std::lock_guard lock(mutex_);
     notifyRefused();
   }
-  // Called after a refusal, when memory came back or retryRefused() is called; under the lock, so that an old callback
-  // is not running any more when this returns: it must not come back here.
+  // Sets the callback, which is called after a refusal when memory is released or retryRefused() is called. It runs
+  // under the lock, so the previous callback is not running any more when this returns; it must not call this object.
   void onRoom(std::function<void()> callback) {
     std::lock_guard lock(mutex_);
     onRoom_ = std::move(callback);
@@ -80,7 +80,7 @@ class OverflowMemory {
     std::lock_guard lock(mutex_);
     return used_;
   }
-  // Bytes kept for later.
+  // Bytes kept for reuse.
   [[nodiscard]] std::size_t spare() const {
     std::lock_guard lock(mutex_);
     return spareBytes_;

@@ -1,4 +1,4 @@
-// Points in the stream of blocks that the rings of a capture hand over.
+// Positions in the stream of blocks that a capture's rings return.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 
 namespace ringtap {
 
-// A block: the ring it comes from, and its 1-based number among that ring's blocks.
+// Identifies a block: its ring, and its number among that ring's blocks, counted from 1.
 struct BlockNumber {
   std::uint32_t ring = 0;
   std::uint64_t number = 0;
@@ -15,14 +15,14 @@ struct BlockNumber {
 // For each ring, the number of a block.
 using RingPosition = std::vector<std::uint64_t>;
 
-// Whether the block stands before the position or at it. A ring without an entry has no block before it.
+// Whether the block's number is at or below the position's. For a ring without an entry: false.
 [[nodiscard]] inline bool isBefore(const RingPosition& position, BlockNumber block) {
   return block.ring < position.size() && block.number <= position[block.ring];
 }
 
-// A moment between packets. Blocks after `position` hold only packets from after it; in the others the packets' own
-// time decides: those stamped up to `time` (nanoseconds since 1970, the clock of the packets) are from before it. So a
-// clock that is set only matters for what was in the rings just then. The default lies before every packet.
+// A point in time between packets. Blocks after `position` contain only later packets. In the other blocks the packet's
+// timestamp decides: those up to `time` (nanoseconds since 1970, the clock of the packets) are earlier. A clock step
+// therefore affects only packets that were in the rings at that moment. The default is before every packet.
 struct Moment {
   std::uint64_t time = 0;
   RingPosition position = {};

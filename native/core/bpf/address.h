@@ -1,4 +1,4 @@
-// IP addresses and prefixes as people write them.
+// Parses IP addresses and prefixes.
 #pragma once
 
 #include <cstdint>
@@ -13,17 +13,17 @@ __extension__ using Bits128 = unsigned __int128;
 
 // An address is a prefix of full length.
 struct Prefix {
-  Bits128 value = 0;  // its first address; of IPv4 the low 32 bits
+  Bits128 value = 0;  // the first address; IPv4: in the low 32 bits
   std::uint8_t length = 0;
   bool six = false;
   bool operator==(const Prefix&) const = default;
 };
 
-// '10.0.0.1', '10.0.0.0/8', '2001:db8::1', '2001:db8::/32'. An IPv4-mapped address or prefix (::ffff:10.0.0.1, of 96
-// bits or more), as dual-stack sockets name their IPv4 peers, is the IPv4 one: it never occurs on the wire.
+// Accepts '10.0.0.1', '10.0.0.0/8', '2001:db8::1', '2001:db8::/32'. An IPv4-mapped address or prefix (::ffff:10.0.0.1,
+// 96 bits or longer), as dual-stack sockets report IPv4 peers, becomes the IPv4 one: it never occurs on the wire.
 //
-// Refused (Code::Option, the message being the bare reason), as ip(8) and tcpdump(1) do: bits set beyond the prefix,
-// fewer than four numbers, leading zeros, masks, zones, names.
+// Refuses, as ip(8) and tcpdump(1) do (Code::Option; the message is the reason alone): bits set beyond the prefix
+// length, fewer than four numbers, leading zeros, masks, zones, names.
 [[nodiscard]] Result<Prefix> parsePrefix(std::string_view text);
 
 }  // namespace ringtap

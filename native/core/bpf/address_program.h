@@ -1,4 +1,4 @@
-// Address sets in the classic mode of the filter: search trees over the addresses, written into the program.
+// Address sets in the classic filter mode: search trees over the addresses, as instructions.
 #pragma once
 
 #include <cstddef>
@@ -8,15 +8,15 @@
 
 namespace ringtap {
 
-// A part of a socket's program: runs off its end for a packet that the sets let pass, refuses any other (`ret #0`). A,
-// X and M[0] to M[3] are void behind it.
+// A part of a socket filter: execution reaches its end for a packet that the sets accept, and returns 0 (`ret #0`) for
+// any other. Overwrites A, X and M[0] to M[3].
 //
-// The source and the destination are searched for one after the other, in a tree each: classic BPF has no loops. A host
-// costs little more than two instructions of IPv4, six to fourteen of IPv6. Longer than the kernel takes, possibly: up
-// to the caller.
+// The source and the destination are searched one after the other, each in its own tree, since classic BPF has no
+// loops. An IPv4 host takes little more than two instructions, an IPv6 host six to fourteen. The part may be longer
+// than the kernel accepts: the caller checks.
 [[nodiscard]] FilterProgram assembleAddresses(const AddressSet& addresses);
 
-// How many of the ranges of the sets a part of at most `room` instructions holds, in ascending order, IPv4 first.
+// How many of the sets' ranges fit into at most `room` instructions, in ascending order, IPv4 first.
 [[nodiscard]] std::size_t addressesThatFit(const AddressSet& addresses, std::size_t room);
 
 }  // namespace ringtap

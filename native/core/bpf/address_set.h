@@ -1,5 +1,5 @@
-// Two sets of IP addresses, and what they say about an address: packets of the excluded are refused, and where there is
-// an include set, packets of none of the included too. Immutable; as large as what it was made from.
+// Two sets of IP addresses. Packets with an excluded address are refused; if there is an include set, so are packets
+// without an included address. Immutable; memory proportional to the number of entries given.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace ringtap {
 
-// What is known of an address. Who is excluded is nothing else: that wins.
+// Flags of an address. Exclusion takes precedence: an excluded address is not also flagged as included.
 inline constexpr std::uint8_t kAddressExcluded = 1;
 inline constexpr std::uint8_t kAddressIncluded = 2;
 
@@ -19,7 +19,7 @@ class AddressSet {
   template <typename Bits>
   struct Entry {
     Bits first;
-    std::uint8_t length;  // of the prefix
+    std::uint8_t length;  // of the prefix, in bits
     std::uint8_t flags;
   };
   template <typename Bits>
@@ -28,13 +28,14 @@ class AddressSet {
     Bits last;
     std::uint8_t flags;
   };
-  // The addresses of one version, in both shapes that the forms of the filter want them in.
+  // The addresses of one IP version, in the form for each filter mode.
   template <typename Bits>
   struct Family {
-    // Ascending, a prefix before those within it. The longest one that holds an address says all about it; none that
-    // says what the next shorter one says already.
+    // For eBPF. Ascending, a prefix before those within it. The longest matching prefix has all flags of an address; a
+    // prefix with the same flags as the next shorter one is omitted.
     std::vector<Entry<Bits>> entries;
-    // Ascending, disjoint; neighbours of equal flags are one. What lies between has no flags.
+    // For classic BPF. Ascending, disjoint; adjacent ranges with equal flags are merged. Addresses in no range have no
+    // flags.
     std::vector<Range<Bits>> ranges;
 
     [[nodiscard]] std::uint8_t flagsOf(Bits address) const;
@@ -43,17 +44,17 @@ class AddressSet {
   AddressSet() = default;
   AddressSet(std::span<const Prefix> exclude, std::span<const Prefix> include);
 
-  // Nothing is refused.
+  // True if no packet is refused.
   [[nodiscard]] bool empty() const { return !including_ && v4_.ranges.empty() && v6_.ranges.empty(); }
-  // There is an include set.
+  // Whether there is an include set.
   [[nodiscard]] bool including() const { return including_; }
   [[nodiscard]] const Family<std::uint32_t>& v4() const { return v4_; }
   [[nodiscard]] const Family<Bits128>& v6() const { return v6_; }
 
-  // The first so many ranges, IPv4 ahead of IPv6, and no entries.
+  // A set of the first `count` ranges, IPv4 before IPv6, without `entries`.
   [[nodiscard]] AddressSet firstRanges(std::size_t count) const;
 
-  // The verdict on a packet, from the flags of all its addresses together.
+  // The verdict on a packet, from the combined flags of all its addresses.
   [[nodiscard]] bool passes(std::uint8_t flags) const {
     return (flags & kAddressExcluded) == 0 && (!including_ || (flags & kAddressIncluded) != 0);
   }

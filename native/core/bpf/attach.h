@@ -1,5 +1,5 @@
-// Socket filters on their way to a packet socket (SO_ATTACH_FILTER and SO_ATTACH_BPF, socket(7)), whoever opened it: a
-// ring, or libpcap.
+// Attaches filters to packet sockets (SO_ATTACH_FILTER and SO_ATTACH_BPF, socket(7)): a ring's, or one that libpcap
+// opened.
 #pragma once
 
 #include <linux/filter.h>
@@ -11,13 +11,13 @@
 
 namespace ringtap {
 
-// The program as setsockopt(2) takes it. It refers to the instructions and copies none.
+// The program as an argument of setsockopt(2). Points to the instructions; does not copy them.
 [[nodiscard]] sock_fprog kernelProgram(std::span<const FilterInstruction> program);
 
-// Replaces the socket filter, atomically: each packet sees the old one or the new one.
+// Replaces the socket's filter atomically: each packet is judged by either the old or the new one.
 Result<> attachFilter(int socket, std::span<const FilterInstruction> program);
 Result<> attachFilter(int socket, int ebpfProgram);
-// A filter that accepts nothing.
+// Attaches a filter that accepts nothing.
 Result<> refusePackets(int socket);
 
 }  // namespace ringtap
