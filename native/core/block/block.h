@@ -46,8 +46,7 @@ inline constexpr std::uint8_t kPacketUnknown = 0xff;
 // kIndexLengthBits its captured length, capped at kIndexMaxLength.
 inline constexpr std::size_t kIndexStart = sizeof(tpacket_block_desc);
 inline constexpr unsigned kIndexLengthBits = 13;
-inline constexpr std::uint32_t kIndexMaxLength =
-    (1u << kIndexLengthBits) - 1;  // this length or more: read it from the record
+inline constexpr std::uint32_t kIndexMaxLength = (1u << kIndexLengthBits) - 1;  // or more: see the record
 inline constexpr std::size_t kLargestBlock = kRecordAlignment << (32 - kIndexLengthBits);
 static_assert(kIndexStart % kRecordAlignment == 0 && kLargestBlock == std::size_t{4} << 20);
 

@@ -1,6 +1,6 @@
-// The whole socket filter: which interfaces, which direction, and the user's filter, as one classic BPF program.
+// The whole socket filter as one classic BPF program: interfaces, direction, and the user's filter.
 //
-// The eBPF mode of the same is in ebpf_program.h; both give the same verdict for every packet.
+// ebpf_program.h has its eBPF form; both give the same verdict for every packet.
 #pragma once
 
 #include <cstdint>
@@ -18,25 +18,25 @@ class AddressFilter;
 
 enum class Direction { Both, In, Out };
 
-// What a packet must satisfy, apart from its interface.
+// The conditions a packet must meet, other than its interface.
 struct FilterSpec {
-  // The user's expression, compiled for each link type; a link type that is missing here matches nothing. Empty with
+  // The user's expression, compiled for each link type; a link type without a program matches nothing. Empty and
   // `filtered` false: everything matches.
   std::vector<LinkTypeFilter> programs;
   bool filtered = false;
   std::shared_ptr<const AddressFilter> addresses;  // excludeHosts and includeHosts; null: every address passes
-  std::string expression;                          // what the programs were compiled from
+  std::string expression;                          // the source of the programs
   std::uint32_t snapshotLength = 262144;
   Direction direction = Direction::Both;
 };
 
-// The program for a link type, nullptr where nothing of that link type matches.
+// The program for a link type, nullptr if nothing of that link type matches.
 [[nodiscard]] const LinkTypeFilter* programFor(const FilterSpec& spec, std::uint16_t linkType);
 
-// The set of interface indexes whose packets pass.
+// The set of interface indexes whose packets are accepted.
 struct IndexTable {
   bool acceptUnlisted = true;
-  // Sorted, without doubles: the refused ones where acceptUnlisted, else the accepted ones.
+  // Sorted, no duplicates: the refused indexes if acceptUnlisted, else the accepted ones.
   std::vector<std::uint32_t> listed;
 };
 
@@ -47,13 +47,13 @@ struct IndexRange {
   bool operator==(const IndexRange&) const = default;
 };
 
-// The table as ascending, disjoint, non-adjacent ranges of refused indexes, `limit` of them at most. Where there are
-// more, small ones are left out: those packets then pass the kernel and are refused when their block is walked.
+// The table as ascending, disjoint, non-adjacent ranges of refused indexes, at most `limit` of them. If there are more,
+// the smallest are omitted: their packets pass the kernel and are refused when their block is walked.
 [[nodiscard]] std::vector<IndexRange> refusedRanges(const IndexTable& table, std::size_t limit);
 
-// Assembles the program, in at most 4096 instructions; the table is thinned (see refusedRanges) where it would not fit.
-// ERR_FILTER_TOO_LARGE where the user's part alone is too long, or the address sets beside it: these leave room for a
-// table of some size.
+// Assembles the program, in at most 4096 instructions; the table is thinned (see refusedRanges) if it would not fit.
+// ERR_FILTER_TOO_LARGE if the user's part is too long, alone or together with the address sets; some instructions are
+// reserved for the table.
 [[nodiscard]] Result<std::vector<FilterInstruction>> assembleCbpf(const FilterSpec& spec, const IndexTable& table);
 
 }  // namespace ringtap

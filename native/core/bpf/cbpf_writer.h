@@ -1,4 +1,4 @@
-// Writes classic BPF with jumps to places that come later.
+// Writes classic BPF with forward jumps to labels.
 #pragma once
 
 #include <linux/filter.h>
@@ -20,23 +20,23 @@ class CbpfWriter {
     places_.push_back(0);
     return places_.size() - 1;
   }
-  // The next instruction, or the end of the program, is the place of the label.
+  // Places the label at the next instruction, or at the end of the program.
   void land(Label label) { places_[label] = code_.size(); }
 
   void op(int code, std::uint32_t k = 0) { code_.push_back({static_cast<std::uint16_t>(code), 0, 0, k}); }
-  // A conditional jump (BPF_JEQ | BPF_K, …), of at most 255 instructions.
+  // Appends a conditional jump (BPF_JEQ | BPF_K, …) over at most 255 instructions.
   void branch(int condition, std::uint32_t k, Label yes, Label no) {
     op(BPF_JMP | condition, k);
     jumps_.push_back({code_.size() - 1, yes, no});
   }
-  // A jump of any length.
+  // Appends an unconditional jump of any length.
   void go(Label to) {
     op(BPF_JMP | BPF_JA);
     jumps_.push_back({code_.size() - 1, to, kNext});
   }
-  // Directs an appended jump of any length.
+  // Sets the target of an unconditional jump that append() has added.
   void aim(std::size_t from, Label to) { jumps_.push_back({from, to, kNext}); }
-  // Complete code, that is left only by `ret` and at its end.
+  // Appends a complete program, which is left only by `ret` or at its end.
   void append(const FilterProgram& program) { code_.insert(code_.end(), program.begin(), program.end()); }
   [[nodiscard]] std::size_t size() const { return code_.size(); }
 

@@ -1,9 +1,9 @@
-// One packet, several sightings: which of them is delivered where a host passes a packet on.
+// Selects which sighting of a packet is delivered if a host forwards it across several captured devices.
 //
-// A packet socket sees a packet at every device it crosses: as it arrives at a bridge's port, again at the bridge when
-// that hands it to the host, and at each device it leaves through. The rule: of the sightings at captured devices the
-// first is delivered, each later one is a duplicate. It goes by the way a packet takes, never by what is in it or when
-// it comes: the same bytes sent twice are two packets.
+// A packet socket receives a packet at every device it crosses: when it arrives at a bridge's port, again at the bridge
+// when it is passed to the host, and at each device it leaves through. Of the sightings at captured devices the first
+// is delivered; each later one is a duplicate. Only the path of a packet counts, never its content or timestamp: the
+// same bytes sent twice are two packets.
 //
 // clang-format off
 //   the packet                                           delivered as        duplicates
@@ -14,15 +14,15 @@
 //   through a veth pair of which both ends are here      out at one end      in at the other
 // clang-format on
 //
-// The sightings of a bond or a team and of its ports relate as those of a bridge. Where the first device is not
-// captured, the next one counts. In doubt a packet is delivered: twice is better than never.
+// A bond or a team and its ports are treated like a bridge and its ports. If the first device is not captured, the next
+// one counts. In doubt a packet is delivered, possibly twice.
 //
-// Not duplicates, because the packet is not the same any more: what goes into a tunnel and what comes out of it; what
-// is seen with a VLAN tag at a device and without at the VLAN's. A macvlan and the device beneath it are not related
-// either: what macvlans send each other looks there as if it came from outside.
+// Not duplicates, because the packet has changed: the packet that enters a tunnel and the one that leaves it; a packet
+// with a VLAN tag at a device and without it at the VLAN device. A macvlan and its lower device are not related either:
+// packets between macvlans appear at the lower device as if they came from outside.
 //
-// Two implementations. In eBPF mode the filter sees for each packet where it arrived (core/bpf/dedupe_program.h). In
-// classic mode user space decides, from the topology alone.
+// There are two implementations. In eBPF mode the filter reads for each packet where it arrived
+// (core/bpf/dedupe_program.h). In classic mode user space decides, from the topology alone.
 #pragma once
 
 #include <cstdint>
@@ -35,23 +35,24 @@
 
 namespace ringtap {
 
-// What is known of one device.
+// The properties of one device.
 struct DedupeDevice {
   std::uint32_t index = 0;
   std::string_view kind;     // as InterfaceInfo's
   std::uint32_t master = 0;  // 0: none
-  std::uint32_t peer = 0;    // the other end of a veth, where that is in this namespace; 0: none
-  bool selected = false;     // for sure: not while a decision is pending
+  std::uint32_t peer = 0;    // the other end of a veth, if it is in this namespace; 0: none
+  bool selected = false;     // false while a decision is pending
 };
 
-// For the kernel's program.
-inline constexpr std::uint32_t kDedupeTaken = 1;     // what arrives here is delivered, if the filter accepts it
-inline constexpr std::uint32_t kDedupeArrivals = 2;  // what arrived here is delivered, here or at a device beneath
-inline constexpr std::uint32_t kDedupePeer = 4;      // what arrives here was delivered as it left the other end
-inline constexpr std::uint32_t kDedupeMaster = 8;    // what leaves here by way of the master was delivered there
-// For user space: all packets of that direction are.
+// Flags for the kernel's program.
+inline constexpr std::uint32_t kDedupeTaken = 1;  // packets that arrive here are delivered if the filter accepts them
+inline constexpr std::uint32_t kDedupeArrivals =
+    2;                                           // packets that arrived here were delivered, here or at a lower device
+inline constexpr std::uint32_t kDedupePeer = 4;  // packets that arrive here were delivered when they left the other end
+inline constexpr std::uint32_t kDedupeMaster = 8;  // packets that leave here by way of the master were delivered there
+// Flags for user space: all packets of that direction are duplicates.
 inline constexpr std::uint32_t kDedupeAllIn = 16;
-inline constexpr std::uint32_t kDedupeAllOut = 32;  // but for link-local ones, see duplicateByTopology
+inline constexpr std::uint32_t kDedupeAllOut = 32;  // except link-local ones, see duplicateByTopology
 
 struct DedupeRelation {
   std::uint32_t flags = 0;
@@ -59,11 +60,11 @@ struct DedupeRelation {
   bool operator==(const DedupeRelation&) const = default;
 };
 
-// How each device stands to the others, by index.
+// The relation of each device to the others, by index.
 [[nodiscard]] std::map<std::uint32_t, DedupeRelation> relate(const std::vector<DedupeDevice>& devices,
                                                              Direction direction);
 
-// The decision in user space. Frames to 01:80:c2:00:00:0X never cross a bridge or a bond: they are no duplicates.
+// The verdict in user space. Frames to 01:80:c2:00:00:0X never cross a bridge or a bond, so they are no duplicates.
 [[nodiscard]] bool duplicateByTopology(const DedupeRelation& relation, const Record& record);
 
 }  // namespace ringtap

@@ -1,6 +1,6 @@
-// What the rule on duplicates keeps in the kernel: how devices stand to each other, what was counted, and the path.
+// The kernel maps for duplicates: the relations of devices, the counters, and the latest arrival.
 //
-// Not thread-safe; the owner is the KernelFilter in its eBPF mode. Slots are those of its verdicts.
+// Not thread-safe; owned by the KernelFilter in eBPF mode. Slot numbers are those of its verdicts.
 #pragma once
 
 #include <cstdint>
@@ -22,10 +22,10 @@ class DedupeMaps {
 
   [[nodiscard]] DedupeMapFds fds() const { return {slotArray_.get(), path_.get()}; }
 
-  // The slot is another device's from here on: it has no relations and no duplicates.
+  // Assigns the slot to another device, without relations and with no duplicates counted.
   void reset(std::uint32_t slot);
   void relate(std::uint32_t slot, const DedupeRelation& relation);
-  // Found at the slot's present device.
+  // Duplicates counted at the slot's present device.
   [[nodiscard]] std::uint64_t duplicates(std::uint32_t slot) const;
 
  private:
@@ -34,7 +34,7 @@ class DedupeMaps {
   UniqueFd slotArray_;
   UniqueFd path_;
   DedupeSlot* slots_ = nullptr;
-  std::vector<std::uint64_t> baseline_;  // what a slot had counted before its present device
+  std::vector<std::uint64_t> baseline_;  // each slot's count at its last reset()
 };
 
 }  // namespace ringtap

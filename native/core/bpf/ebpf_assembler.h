@@ -1,4 +1,4 @@
-// eBPF instructions, one by one, and jumps whose targets come later.
+// Emits eBPF instructions and forward jumps.
 #pragma once
 
 #include <linux/bpf.h>
@@ -15,8 +15,8 @@ namespace ringtap::ebpf {
 
 inline constexpr std::uint8_t R0 = 0, R1 = 1, R2 = 2, R3 = 3, R4 = 4, R5 = 5, R6 = 6, R7 = 7, R8 = 8, R9 = 9, R10 = 10;
 
-// The stack: M[0] to M[15] of the classic machine on top, then what the table needs, the rule on duplicates, and the
-// address sets.
+// Offsets on the stack, from the top: M[0] to M[15] of the classic machine, then the words of the interface table, of
+// duplicate detection, and of the address sets.
 inline constexpr std::int16_t kMemory = -64;
 inline constexpr std::int16_t kKey = -72;
 inline constexpr std::int16_t kCount = -80;
@@ -46,14 +46,15 @@ class Assembler {
   }
   void store32(std::int16_t off, std::uint8_t from) { emit(BPF_STX | BPF_MEM | BPF_W, R10, from, off, 0); }
   void context(std::uint8_t to, std::size_t field) { load32(to, R6, static_cast<std::int16_t>(field)); }
-  // R1 is used.
+  // Overwrites R1.
   void increment(std::uint8_t base, std::int16_t off) {
     set(R1, 1);
     emit(BPF_STX | BPF_XADD | BPF_DW, base, R1, off, 0);
   }
   void call(std::int32_t helper) { emit(BPF_JMP | BPF_CALL, 0, 0, 0, helper); }
   void exit() { emit(BPF_JMP | BPF_EXIT, 0, 0, 0, 0); }
-  // R1 = the map, R2 = the address of the key at `key`; then the lookup: R0 = the value's address or null.
+  // Looks up the key at stack offset `key` (R1 = the map, R2 = the key's address); then R0 = the value's address or
+  // null.
   void lookup(int map, std::int16_t key) {
     mapAndKey(map, key);
     call(BPF_FUNC_map_lookup_elem);
@@ -65,7 +66,7 @@ class Assembler {
     emit(BPF_ALU64 | BPF_ADD | BPF_K, R2, 0, 0, key);
   }
 
-  // A jump whose target comes later: land() makes it the next instruction.
+  // Emits a forward jump; land() sets its target to the next instruction.
   [[nodiscard]] std::size_t jump(std::uint8_t op, std::uint8_t reg, std::int32_t value) {
     emit(BPF_JMP | op, reg, 0, 0, value);
     return out_.size() - 1;
@@ -74,15 +75,15 @@ class Assembler {
     emit(BPF_JMP32 | op, reg, 0, 0, value);
     return out_.size() - 1;
   }
-  // Jumps where none of these bits is set.
+  // Jumps if none of these bits is set.
   [[nodiscard]] std::size_t jumpUnless(std::uint8_t reg, std::uint32_t bits) {
     emit(BPF_JMP32 | BPF_JSET | BPF_K, reg, 0, 1, static_cast<std::int32_t>(bits));
     return jumpAlways();
   }
-  // The instruction just emitted.
+  // The index of the instruction just emitted.
   [[nodiscard]] std::size_t last() const { return out_.size() - 1; }
   [[nodiscard]] std::size_t jumpAlways() { return jump(BPF_JA, 0, 0); }
-  // False where the distance does not fit into the instruction.
+  // False if the distance does not fit into the instruction.
   [[nodiscard]] bool land(std::size_t from) { return land(from, out_.size()); }
   [[nodiscard]] bool land(std::size_t from, std::size_t to) {
     const std::size_t distance = to - from - 1;
@@ -95,7 +96,7 @@ class Assembler {
   std::vector<bpf_insn>& out_;
 };
 
-// For a jump that land() refuses.
+// The error to return if land() returns false.
 inline Error tooFar() { return Error{Code::FilterTooLarge, "the filter is too long for the jumps of its eBPF form"}; }
 
 }  // namespace ringtap::ebpf

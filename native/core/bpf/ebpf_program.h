@@ -1,5 +1,5 @@
-// The socket filter in its eBPF mode: the interfaces in maps that change while it runs, the user's classic program
-// translated. Assembled here, instruction by instruction: no compiler and no libbpf at run time.
+// The socket filter in eBPF mode: the interfaces are in maps that change while it runs; the user's classic program is
+// translated. The instructions are assembled here, so neither a compiler nor libbpf is needed at run time.
 #pragma once
 
 #include <linux/bpf.h>
@@ -15,7 +15,7 @@
 
 namespace ringtap {
 
-// One entry of the slot array: the verdict on an interface, and how many of its packets were accepted.
+// An entry of the slot array: the verdict on an interface, and the number of its packets accepted.
 struct Slot {
   std::uint32_t flags;
   std::uint32_t reserved;
@@ -23,26 +23,26 @@ struct Slot {
 };
 
 inline constexpr std::uint32_t kSlotRefused = 1;   // nothing passes
-inline constexpr std::uint32_t kSlotLoopback = 2;  // packets that leave are dropped: they come back
-// Bits 8 to 15: the ordinal of the device's link type (linkTypeOrdinal), by which a filtered program dispatches. It
-// says nothing about the filter: slots stay as they are when that is replaced.
+inline constexpr std::uint32_t kSlotLoopback = 2;  // outgoing packets are dropped: they come in again
+// Bits 8 to 15: the ordinal of the device's link type (linkTypeOrdinal), which selects the part of the filter. It does
+// not depend on the filter: slots are unchanged when the filter is replaced.
 inline constexpr std::uint32_t kSlotLinkTypeShift = 8;
 
 struct EbpfMaps {
   int slotOf;                                // hash: ifindex → u32 index into `slots`
   int slots;                                 // array of Slot
   int unlistedMap;                           // hash: ifindex → u64 packets accepted from an interface without a slot
-  std::optional<DedupeMapFds> dedupe{};      // given: duplicates are refused (core/bpf/dedupe.h), and counted there
-  std::optional<AddressMapFds> addresses{};  // given: the address sets, for the packets that the filter accepts
+  std::optional<DedupeMapFds> dedupe{};      // if set: duplicates are refused (core/bpf/dedupe.h) and counted here
+  std::optional<AddressMapFds> addresses{};  // if set: the address sets, checked for packets that the filter accepts
 };
 
-// A packet of an interface without a slot is accepted as it is, without filter and address sets (eBPF cannot see a
-// device's type), and counted in `unlistedMap`; or refused where acceptUnlisted is false. It is no duplicate.
+// A packet of an interface without a slot is accepted, without filter or address sets (eBPF cannot read a device's
+// type), and counted in `unlistedMap`; if acceptUnlisted is false, it is refused. It is never a duplicate.
 [[nodiscard]] Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUnlisted,
                                                          const EbpfMaps& maps);
 
-// Appends the translation of a classic program. The context is in R6; R8 is kept, the other registers and the stack
-// from -64 to -1 are used. Every `ret` becomes: the value in R0, then a jump to the end of what was appended.
+// Appends the translation of a classic program. Expects the context in R6; preserves R8, and overwrites the other
+// registers and the stack from -64 to -1. Every `ret` puts its value into R0 and jumps to the end of the appended code.
 [[nodiscard]] Result<> translateCbpf(std::span<const FilterInstruction> program, std::vector<bpf_insn>& out);
 
 }  // namespace ringtap

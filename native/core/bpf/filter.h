@@ -1,7 +1,8 @@
-// From pcap-filter(7) expressions to classic BPF, through libpcap's compiler.
+// Compiles pcap-filter(7) expressions to classic BPF with libpcap's compiler.
 //
-// All functions here are thread-safe (pcap_compile is since libpcap 1.8) and can be slow: names in an expression are
-// looked up in the DNS, and the optimiser takes 15 s for 600 hosts or 400 ports. Call them where waiting is allowed.
+// All functions here are thread-safe (pcap_compile is since libpcap 1.8) and may block for long: host names in an
+// expression are looked up in the DNS, and the optimiser takes 15 s for 600 hosts or 400 ports. Do not call them on the
+// event loop.
 #pragma once
 
 #include <cstdint>
@@ -19,68 +20,70 @@ namespace ringtap {
 inline constexpr std::uint32_t kMaxSnapshotLength = 262144;
 
 enum class FilterInput {
-  // Packets in memory: the program reads their bytes alone.
+  // Packets in memory: the program reads only their bytes.
   Memory,
-  // Packets on a socket. The program may also ask the kernel (SKF_AD_*): `vlan` has to match tags that the kernel took
-  // out of the packet. libpcap generates such code only for a handle that captures on an Ethernet device, so one is
-  // activated for a moment where the expression needs it (CAP_NET_RAW, and one device of the namespace up).
+  // Packets on a socket. The program may also use the kernel's extensions (SKF_AD_*): `vlan` must match tags that the
+  // kernel has removed from the packet. libpcap generates such code only for a handle that captures on an Ethernet
+  // device, so such a handle is activated briefly if the expression needs it (CAP_NET_RAW, and one Ethernet device of
+  // the namespace up).
   Socket,
-  // Packets of a savefile of that byte order, as libpcap's own savefiles: on loopback's link types (0, 108, 109) it
-  // accepts every system's number for IPv6, in the file's byte order; and what no savefile has, such as the direction
-  // of an Ethernet packet, is refused.
+  // Packets of a savefile of that byte order, compiled as libpcap does for its own savefiles: on loopback's link types
+  // (0, 108, 109) every system's number for IPv6 matches, in the file's byte order. Tests of what a savefile does not
+  // store, such as the direction of an Ethernet packet, are refused.
   LittleEndianFile,
   BigEndianFile,
 };
 
 struct CompiledFilter {
   FilterProgram instructions;
-  // FilterInput::Socket was given and its extensions needed, and no device could be activated: the program does not
-  // match tags that the kernel has stripped. Worth a warning.
+  // FilterInput::Socket was given, the expression needs the kernel's extensions, and no device could be activated: the
+  // program does not match tags that the kernel has removed. Callers should warn.
   bool extensionsMissing = false;
 };
 
 // Compiles for one LINKTYPE_ value. The program returns `snapshotLength` for a match and 0 otherwise, and has passed
-// validateFilter (core/bpf/filter_interpreter.h). An expression of white space only matches everything, whatever the
-// link type.
+// validateFilter (core/bpf/filter_interpreter.h). An expression of only white space matches everything, for any link
+// type.
 //
-// Netmasks are not known here: `ip broadcast` is refused rather than compiled into a test that never holds.
+// No netmask is passed to libpcap: `ip broadcast` is refused rather than compiled into a test that never matches.
 //
-// FilterSyntax: libpcap refuses it, with its own words: a syntax error, an unknown host name, an expression that fits
-//   no packet of this link type, …; or it is `protochain`, which needs a loop that the kernel does not run.
-// FilterTooLarge: more than kMaxFilterInstructions, or so much that compiling could only end there, after hours.
-// Option: snapshotLength is 0 or above kMaxSnapshotLength, or libpcap does not know the link type.
+// FilterSyntax: libpcap refuses the expression (a syntax error, an unknown host name, an expression that matches no
+//   packet of this link type, …), with its message; or the expression has `protochain`, which needs a loop that the
+//   kernel does not run.
+// FilterTooLarge: more than kMaxFilterInstructions, or so long that compiling would take hours and then exceed them.
+// Option: snapshotLength is 0 or above kMaxSnapshotLength, or libpcap does not support the link type.
 Result<CompiledFilter> compileFilter(const std::string& expression, std::uint16_t linkType,
                                      std::uint32_t snapshotLength, FilterInput input);
 
 struct LinkTypeFilter {
   std::uint16_t linkType = kLinkTypeUnknown;
-  FilterProgram instructions;  // `ret #0` alone where the expression cannot be put for this link type
-  // Why it cannot (libpcap's words); "" where it can. Mind `not ether host …`: refused on raw IP, hence nothing of a
-  // raw IP device matches, although one may have meant everything. Worth a warning once such a device is captured.
+  FilterProgram instructions;  // `ret #0` alone if the expression cannot be compiled for this link type
+  // libpcap's message if it cannot be compiled; else "". Note `not ether host …`: it is refused on raw IP, so nothing
+  // of a raw IP device matches, although the user may have meant everything. Warn once such a device is captured.
   std::string refusal;
 };
 
 struct LinkTypeFilters {
-  std::vector<LinkTypeFilter> filters;  // in the order asked for
+  std::vector<LinkTypeFilter> filters;  // in the order of the argument
   bool extensionsMissing = false;
 };
 
 inline constexpr std::uint16_t kUsualLinkTypes[] = {kLinkTypeEthernet, kLinkTypeRaw};
 
-// The same expression for devices of several link types. An expression counts as valid when one of them can express it;
-// for the others it matches nothing; so it does for a link type that libpcap does not know (kLinkTypeUnknown). When
-// none can, the error is that of the first: put Ethernet there. FilterTooLarge of any one is an error of the whole.
-// Takes as long as the link types take one after another.
+// Compiles the same expression for several link types. It is valid if it compiles for one of them; for the others, and
+// for a link type that libpcap does not support (kLinkTypeUnknown), it matches nothing. If it compiles for none, the
+// error is that of the first, so Ethernet should be first. FilterTooLarge for any link type fails the whole call. The
+// time taken is the sum over the link types.
 Result<LinkTypeFilters> compileForLinkTypes(const std::string& expression, std::uint32_t snapshotLength,
                                             FilterInput input,
                                             std::span<const std::uint16_t> linkTypes = kUsualLinkTypes);
 
-// Whether the expression has the word inbound, outbound or ifindex: where the link-layer header of a packet has neither
-// its direction nor its interface, only a socket can answer.
+// Whether the expression has the word inbound, outbound or ifindex. If a packet's link-layer header has neither
+// direction nor interface, only a socket filter can test them.
 [[nodiscard]] bool testsMetadata(const std::string& expression);
 
 // Whether FilterInput::Socket gives another program than FilterInput::Memory: the expression has the word vlan,
-// inbound, outbound or ifindex. For a caller that compiles again once a device is up.
+// inbound, outbound or ifindex. Used to decide whether to compile again once a device is up.
 [[nodiscard]] bool needsKernelExtensions(const std::string& expression);
 
 // The program as `tcpdump -d` prints it, each line ended with a newline.

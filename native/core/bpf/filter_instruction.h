@@ -1,4 +1,4 @@
-// Classic BPF as both the kernel (struct sock_filter) and libpcap (struct bpf_insn) lay it out.
+// A classic BPF instruction, in the layout of both the kernel (struct sock_filter) and libpcap (struct bpf_insn).
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,7 @@ static_assert(sizeof(FilterInstruction) == 8);
 
 using FilterProgram = std::vector<FilterInstruction>;
 
-// BPF_MAXINSNS: the kernel takes no longer classic program.
+// BPF_MAXINSNS: the kernel refuses longer classic programs.
 inline constexpr std::size_t kMaxFilterInstructions = 4096;
 
 }  // namespace ringtap
