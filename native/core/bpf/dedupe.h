@@ -45,11 +45,14 @@ struct DedupeDevice {
 };
 
 // Flags for the kernel's program.
-inline constexpr std::uint32_t kDedupeTaken = 1;  // packets that arrive here are delivered if the filter accepts them
-inline constexpr std::uint32_t kDedupeArrivals =
-    2;                                           // packets that arrived here were delivered, here or at a lower device
-inline constexpr std::uint32_t kDedupePeer = 4;  // packets that arrive here were delivered when they left the other end
-inline constexpr std::uint32_t kDedupeMaster = 8;  // packets that leave here by way of the master were delivered there
+// kDedupeTaken: packets that arrive here are delivered if the filter accepts them.
+// kDedupeArrivals: packets that arrived here were delivered, here or at a lower device.
+// kDedupePeer: packets that arrive here were delivered when they left the other end.
+// kDedupeMaster: packets that leave here by way of the master were delivered there.
+inline constexpr std::uint32_t kDedupeTaken = 1;
+inline constexpr std::uint32_t kDedupeArrivals = 2;
+inline constexpr std::uint32_t kDedupePeer = 4;
+inline constexpr std::uint32_t kDedupeMaster = 8;
 // Flags for user space: all packets of that direction are duplicates.
 inline constexpr std::uint32_t kDedupeAllIn = 16;
 inline constexpr std::uint32_t kDedupeAllOut = 32;  // except link-local ones, see duplicateByTopology

@@ -1,10 +1,10 @@
-// The thread that reads libpcap's handles, all of them, and copies their packets into blocks.
+// The thread that reads all libpcap handles of a capture and copies their packets into blocks.
 //
-// The blocks are overflow memory: while that is used up nothing is read, the handles' own buffers fill, and packets
+// The blocks are overflow memory. While that is used up, nothing is read: the handles' own buffers fill, and packets
 // dropped there are counted as droppedByOverflow.
 //
-// The handle of a new interface is opened when its netlink event is read: its first packets are lost, and so are those
-// of an interface that was down, up to the event that it is up. A rename loses none.
+// The handle of a new interface is opened when its netlink event is read, so the interface's first packets are lost.
+// After an interface was down, packets are lost until the event that it is up is read. A rename loses none.
 #pragma once
 
 #include <atomic>
@@ -30,12 +30,12 @@
 
 namespace ringtap {
 
-// Bytes of a block. The overflow memory must hold two; one holds the largest packet.
+// Bytes of a block. The overflow memory must hold two blocks; the largest packet fits into one.
 inline constexpr std::size_t kPcapBlockSize = 512 * 1024;
 
 class PcapLoop final : public Intake, private PacketSink {
  public:
-  // Opens what `options.names` asks for and the feed does not know.
+  // Opens the devices in `options.names` that are not network interfaces.
   [[nodiscard]] static Result<std::unique_ptr<PcapLoop>> open(const PcapOptions& options, const FilterSpec& spec,
                                                               const IntakeContext& context,
                                                               std::function<void()> onDrained);
@@ -44,7 +44,7 @@ class PcapLoop final : public Intake, private PacketSink {
   [[nodiscard]] std::vector<InterfaceInfo> devices() const override { return table_->devices(); }
   [[nodiscard]] std::vector<std::uint16_t> linkTypes() const override { return table_->linkTypes(); }
   Result<std::unique_ptr<KernelFilter>> attach(const FilterSpec& spec, bool acceptUnlisted) override;
-  // Returns when a handle is open on every interface that is wanted and up, or an error if one could not be.
+  // Returns once a handle is open on every selected interface that is up, or the error if one could not be opened.
   Result<> begin() override;
   Result<> refuseAll() override { return table_->refuseAll(); }
   void drain() override;
@@ -61,12 +61,12 @@ class PcapLoop final : public Intake, private PacketSink {
  private:
   using Clock = std::chrono::steady_clock;
 
-  // A handle that is read.
+  // An open handle.
   struct Active {
     std::shared_ptr<PcapSource> source;
     std::uint64_t tag = 0;
     bool ready = true;                        // may have packets
-    std::optional<Clock::time_point> ending;  // since when; its last packets may still be in the kernel
+    std::optional<Clock::time_point> ending;  // when it began to end; its last packets may still be in the kernel
   };
   // A block that is being filled.
   struct Filling {
@@ -82,7 +82,7 @@ class PcapLoop final : public Intake, private PacketSink {
   [[nodiscard]] int timeout() const;
   void wait();
   void readEvents();
-  [[nodiscard]] std::vector<Error> follow();  // why interfaces have no handle
+  [[nodiscard]] std::vector<Error> follow();  // returns why interfaces have no handle
   void add(std::shared_ptr<PcapSource> source);
   void readAll();
   void readOne(Active& active);
@@ -95,23 +95,23 @@ class PcapLoop final : public Intake, private PacketSink {
   void lookForDrain();
 
   const PcapOptions options_;
-  const std::chrono::milliseconds hold_;  // how long a part-filled block waits for more
+  const std::chrono::milliseconds hold_;  // how long a part-filled block is held for more packets
   IntakeContext context_;
   std::function<void()> onDrained_;
   std::shared_ptr<PcapTable> table_;
   std::optional<Namespace> namespace_;
   LoopThread thread_;
 
-  // The first round, for begin().
+  // The result of the first round, for begin().
   std::mutex beginMutex_;
   std::condition_variable beginCondition_;
   std::optional<Result<>> begun_;
 
-  // The thread's own.
+  // Used by the loop's thread only.
   std::vector<Active> active_;
   std::uint64_t lastTag_ = 0;
   std::unique_ptr<Filling> current_;
-  std::unique_ptr<Filling> spare_;  // so that a packet that does not fit into the current one has a place
+  std::unique_ptr<Filling> spare_;  // for a packet that does not fit into the current one
   std::unique_ptr<Filling> full_;
   std::optional<Clock::time_point> filledSince_;
   bool starved_ = false;

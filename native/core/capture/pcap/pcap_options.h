@@ -1,4 +1,4 @@
-// The options of a capture through libpcap. Not in pcap_loop.h, which includes libpcap's header.
+// The options of a capture through libpcap. Separate from pcap_loop.h, which includes libpcap's header.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,8 @@ namespace ringtap {
 struct PcapOptions {
   std::size_t memory = 0;                   // bytes, of all interfaces' buffers together
   std::uint32_t maxDelayMilliseconds = 20;  // after which a part-filled block is handed over
-  std::vector<std::string> names;           // asked for by name: what is no interface may be a device of libpcap
-  std::string netns;                        // the namespace that open() is called in, where it is not the process's
+  std::vector<std::string> names;           // selected by name: may be libpcap devices that are no interfaces
+  std::string netns;                        // the namespace in which open() is called; "": the process's
 };
 
 }  // namespace ringtap

@@ -1,15 +1,14 @@
-// One live libpcap handle (pcap(3PCAP)): a network interface, or whatever else libpcap can listen on.
+// A live libpcap handle (pcap(3PCAP)) on a network interface or any other device that libpcap supports.
 //
-// On a network interface the handle is a packet socket, and filter and statistics go to that socket directly, so that
-// the ledger is exact: the filter is attached by one call, before the socket receives anything, and replaced without a
-// gap (pcap_setfilter() accepts nothing for a moment, and counts packets that it drops afterwards as received). On any
-// other device libpcap filters.
+// On a network interface the handle is a packet socket. The filter is set and the statistics are read on that socket
+// directly, so that the counters are exact: the filter is attached by one call before the socket receives anything, and
+// replaced without a gap. (pcap_setfilter() accepts nothing for a moment, and counts packets that it drops afterwards
+// as received.) On any other device libpcap filters.
 //
-// libpcap does not report direction and kind of a packet: the record has kPacketUnknown (block.h), unless only one
-// direction is captured. A VLAN tag that libpcap has put back into the bytes is taken out again, as it is in a
-// ring.
+// libpcap does not report a packet's direction or packet type: the record has kPacketUnknown (block.h), unless only one
+// direction is captured. A VLAN tag that libpcap has put back into the bytes is removed again, as in a ring.
 //
-// Thread-safe. open() may take some milliseconds, and so may the destructor; read() as long as its packets take.
+// Thread-safe. open() and the destructor may take some milliseconds, read() as long as its packets take.
 #pragma once
 
 #include <cstdint>
@@ -28,12 +27,12 @@ namespace ringtap {
 struct PcapSettings {
   std::uint32_t snapshotLength = 262144;
   Direction direction = Direction::Both;
-  std::uint32_t timeoutMilliseconds = 10;  // after which the kernel hands over what it has
+  std::uint32_t timeoutMilliseconds = 10;  // after which the kernel delivers a part-filled block
 };
 
 struct PcapStatistics {
-  std::uint64_t received = 0;  // accepted by the filter, whether or not there was room
-  std::uint64_t drops = 0;     // of these, those without room
+  std::uint64_t received = 0;  // accepted by the filter, including drops
+  std::uint64_t drops = 0;     // of these, dropped for lack of room
   std::uint64_t read = 0;
 
   PcapStatistics& operator+=(const PcapStatistics& other) {
@@ -44,14 +43,14 @@ struct PcapStatistics {
   }
 };
 
-// Whether the error only means that the interface is down or gone, which interface events report too.
+// Whether the error means only that the interface is down or gone; interface events report that too.
 [[nodiscard]] bool isAbsent(const Error& error);
 
-// Where packets go.
+// Receives the packets of read().
 class PacketSink {
  public:
   virtual ~PacketSink() = default;
-  // Takes the packet: its data, then `tail`. False: there may be no room for another one yet.
+  // Stores the packet: its data, then `tail`. Returns false if there may be no room for another one.
   virtual bool put(const RecordHead& head, const FilledPacket& packet, std::span<const std::uint8_t> tail) = 0;
 };
 
@@ -60,41 +59,41 @@ class PcapSource {
   // Opens the handle; on a network interface nothing is received before receive(). `index`: the interface index in its
   // packets' records.
   //
-  // NoInterface: libpcap knows no device of that name (any more). Option: it is libpcap's `any`, or it cannot tell
-  // directions and one is asked for. System with ENETDOWN: the interface is down.
+  // NoInterface: libpcap has no device of that name (any more). Option: the device is libpcap's `any`, or one direction
+  // is selected and the device does not support that. System with ENETDOWN: the interface is down.
   [[nodiscard]] static Result<std::shared_ptr<PcapSource>> open(const std::string& device, std::uint32_t index,
                                                                 const PcapSettings& settings, std::size_t bufferSize);
 
   [[nodiscard]] const std::string& device() const { return device_; }
   [[nodiscard]] std::uint32_t index() const { return index_; }
-  // The index of the network interface that the handle is on; 0: it is on none.
+  // The index of the handle's network interface; 0: it is on another kind of device.
   [[nodiscard]] std::uint32_t interface() const { return interface_; }
   [[nodiscard]] std::uint16_t linkType() const { return linkType_; }
   // libpcap's warning at activation; "": none.
   [[nodiscard]] const std::string& warning() const { return warning_; }
 
-  // Puts a filter in place, or replaces it.
+  // Sets or replaces the filter.
   Result<> filter(const FilterSpec& spec);
-  // From here on packets are received.
+  // Starts receiving.
   Result<> receive();
-  // From here on no packet is accepted; where the kernel does not filter for the handle, nothing changes.
+  // Accepts no packet from now on. Does nothing if libpcap filters instead of the kernel.
   Result<> refuse();
   Result<> setPromiscuous(bool on);
 
-  // For epoll, level-triggered; -1: there is none, and read() has to be called every pollMilliseconds().
+  // For epoll, level-triggered; -1: none, call read() every pollMilliseconds().
   [[nodiscard]] int fd() const { return fd_; }
   // The interval at which to call read() without an event from epoll; -1: never.
   [[nodiscard]] int pollMilliseconds() const { return pollMilliseconds_; }
 
   enum class Read {
-    More,   // there may be more, and epoll will not report it
-    Enough  // epoll reports what else there is
+    More,   // there may be more packets, and epoll will not report them
+    Enough  // epoll reports further packets
   };
   // Passes waiting packets to the sink, at most `limit`; stops when the sink is full.
   Result<Read> read(PacketSink& sink, int limit);
 
   [[nodiscard]] PcapStatistics statistics();
-  // Everything that was received has been read, as far as can be known.
+  // Whether everything received has been read, as far as can be determined.
   [[nodiscard]] bool allRead();
 
  private:
@@ -122,7 +121,7 @@ class PcapSource {
   std::uint16_t hardwareType_ = 0;
   std::uint16_t linkType_ = 0;
   bool packetSocket_ = false;
-  bool kernelFiltered_ = false;  // the filter is attached to the socket by us, and its counters are exact
+  bool kernelFiltered_ = false;  // the filter is attached to the socket directly, and its counters are exact
   bool nanoseconds_ = false;
   bool quiet_ = false;  // the last read found nothing
 

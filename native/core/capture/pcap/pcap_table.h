@@ -1,7 +1,7 @@
-// Which interfaces a capture through libpcap is to be on, and its handle for each.
+// The interfaces that a capture through libpcap selects, and the handle of each.
 //
-// Thread-safe. Verdicts come from any thread, through the KernelFilter that filter() returns; the handles are opened
-// and closed by the loop (pcap_loop.h) when it calls follow(), since that takes its time.
+// Thread-safe. Verdicts come from any thread, through the KernelFilter that filter() returns; the loop (pcap_loop.h)
+// opens and closes the handles by calling follow(), since that takes milliseconds.
 #pragma once
 
 #include <cstddef>
@@ -25,40 +25,40 @@ namespace ringtap {
 
 class PcapTable : public std::enable_shared_from_this<PcapTable> {
  public:
-  // `memory`: bytes of the buffers of all interfaces' handles together. `onChange` is called where follow() has
-  // something to do.
+  // `memory`: bytes for the buffers of all interfaces' handles. `onChange` is called when follow() must be called.
   PcapTable(const PcapSettings& settings, const FilterSpec& spec, std::size_t memory, std::function<void()> onChange);
 
-  // Opens what is no network interface; it counts as wanted once the verdict says so. As PcapSource::open().
+  // Opens a device that is no network interface; a verdict selects it like any other. Errors as PcapSource::open().
   Result<> openDevice(const std::string& name);
   [[nodiscard]] std::vector<InterfaceInfo> devices() const;
-  // Of all handles.
+  // The link types of all handles.
   [[nodiscard]] std::vector<std::uint16_t> linkTypes() const;
 
-  // What takes the verdicts. `acceptUnlisted`: interfaces will come of which nothing is known yet.
+  // The KernelFilter that takes the verdicts. `acceptUnlisted`: interfaces without a verdict may appear.
   [[nodiscard]] std::unique_ptr<KernelFilter> filter(bool acceptUnlisted);
   Result<> setPromiscuous(std::uint32_t index, bool on);
-  // From here on nothing is accepted, and no handle opened.
+  // Accepts no packet and opens no handle from now on.
   Result<> refuseAll();
 
-  // The loop's.
+  // For the loop.
   struct Change {
     std::vector<std::shared_ptr<PcapSource>> opened;
-    std::vector<std::shared_ptr<PcapSource>> ending;  // accept nothing any more; to be read to their end, then closed
-    // For each selected interface, once: why it has no handle, or the warning of the one it has.
+    std::vector<std::shared_ptr<PcapSource>>
+        ending;  // these accept no more packets; read them to their end, then close() them
+    // For each selected interface, once: why it has no handle, or the warning of its handle.
     std::vector<Error> failures;
     std::vector<Error> warnings;
   };
-  // Opens what is wanted and ends what is not. An interface that is down, or gone by now, waits for its next event. In
-  // the capture's network namespace.
+  // Opens the handles of selected interfaces and ends those of others. For an interface that is down or gone, the next
+  // attempt is at its next event. Call it in the capture's network namespace.
   Change follow();
-  // An ending handle has been read to its end.
+  // Closes an ending handle that has been read to its end.
   void close(const std::shared_ptr<PcapSource>& source);
-  // A handle that cannot be read any more. It ends; the next event of the interface opens another.
+  // Ends a handle that cannot be read any more; the next event of the interface opens another.
   void abandon(const std::shared_ptr<PcapSource>& source);
   void closeAll();
 
-  [[nodiscard]] PcapStatistics statistics();  // of all handles there were
+  [[nodiscard]] PcapStatistics statistics();  // of all handles, closed ones included
   [[nodiscard]] std::uint32_t handles() const;
   [[nodiscard]] std::size_t memoryUsed() const;
 
@@ -68,21 +68,21 @@ class PcapTable : public std::enable_shared_from_this<PcapTable> {
 
   struct Entry {
     bool wanted = false;
-    bool decided = false;  // and not only for now
+    bool decided = false;  // the verdict is final, not provisional
     bool promiscuous = false;
-    bool starved = false;     // of memory: it waits for some
-    bool attempt = false;     // to be opened at the next follow()
-    bool complained = false;  // about this interface
-    // Reported once it is selected; see Change.
+    bool starved = false;     // waits for memory
+    bool attempt = false;     // open it at the next follow()
+    bool complained = false;  // failures or warnings of this interface were reported
+    // Reported once the interface is selected; see Change.
     std::vector<Error> failures;
     std::vector<Error> warnings;
     Source source;
-    std::uint64_t receivedBefore = 0;  // by handles that were closed
+    std::uint64_t receivedBefore = 0;  // by handles that are closed
   };
   struct Ending {
     Source source;
-    bool known = true;  // the interface is the one that the entry is about
-    bool told = false;  // to the loop
+    bool known = true;  // the entry is still for this handle's interface
+    bool told = false;  // the loop has received it in Change::ending
   };
 
   void want(std::uint32_t index, bool decided);
@@ -92,18 +92,18 @@ class PcapTable : public std::enable_shared_from_this<PcapTable> {
   [[nodiscard]] std::uint64_t accepted(std::uint32_t index);
 
   [[nodiscard]] std::optional<std::uint32_t> nextAttempt();
-  // Null where it is down or gone.
+  // Null if the interface is down or gone.
   Result<Source> open(std::uint32_t index);
   Result<Source> openInterface(std::uint32_t index);
-  // The bytes; none while all is used up: tried again when some is free.
+  // Returns the bytes; none while all memory is used up: the attempt is repeated when some is released.
   [[nodiscard]] std::optional<std::size_t> takeMemory(std::uint32_t index);
   void refund(std::uint32_t index);
   void releaseMemory();
   [[nodiscard]] bool memoryMayReturn() const;
   [[nodiscard]] Error starvation(std::uint32_t index) const;
-  // False where the handle is not wanted any more.
+  // Returns false if the handle is not wanted any more.
   Result<bool> install(std::uint32_t index, const Source& source);
-  // A warning where the filter cannot be put for its link type.
+  // Returns a warning if the filter cannot be compiled for the handle's link type.
   Result<std::optional<Error>> compileFor(const PcapSource& source);
   void end(Entry& entry, bool known);
 

@@ -1,8 +1,8 @@
 // One packet socket with its TPACKET_V3 ring (packet(7), Documentation/networking/packet_mmap.rst).
 //
-// Owner: the Capture that opened it, and every block in somebody's hands (shared_ptr): the memory is unmapped when the
-// last of them is gone. Which thread does what: open() and joinFanout() run on the opening thread; ready() and
-// renewView() belong to the capture loop; the rest may be called from any thread.
+// Owned by the Capture that opened it and by every block in use (shared_ptr): the memory is unmapped with the last of
+// them. Threads: open() and joinFanout() run on the opening thread; ready() and renewView() on the ring's loop; the
+// rest may be called from any thread.
 #pragma once
 
 #include <cstddef>
@@ -16,18 +16,18 @@
 namespace ringtap {
 
 struct RingOptions {
-  std::uint32_t blockSize = 1u << 20;  // bytes; a power of two times the page size, kLargestBlock (block.h) at most
+  std::uint32_t blockSize = 1u << 20;  // bytes; a power of two times the page size, at most kLargestBlock (block.h)
   std::uint32_t blockCount = 64;
   std::uint32_t maxDelayMilliseconds = 20;  // after which a part-filled block is handed over
 };
 
-// By what the rings of a group share packets: both directions of a flow to the same one, or as a program says.
+// How the rings of a fanout group share packets: both directions of a flow go to the same ring, or a program selects.
 enum class Sharing { ByFlow, ByProgram };
 
 struct RingStatistics {
-  std::uint64_t packets = 0;  // accepted by the filter, whether or not there was room
-  std::uint64_t drops = 0;    // of these, those without room
-  std::uint64_t freezes = 0;  // how often the ring came to a block that was still held
+  std::uint64_t packets = 0;  // accepted by the filter, including drops
+  std::uint64_t drops = 0;    // of these, dropped for lack of room
+  std::uint64_t freezes = 0;  // how often the ring stopped at a block that was still held
 };
 
 // One mapping of a ring's memory, unmapped with its last reference.
@@ -49,35 +49,35 @@ class RingView {
 
 class Ring {
  public:
-  // Opens the socket for no protocol, so that nothing is received before the filter stands, and maps the ring. Where
-  // the kernel has no memory for all the blocks, takes fewer: blockCount() tells.
+  // Opens the socket for no protocol, so that nothing is received before the filter is attached, and maps the ring. If
+  // the kernel cannot allocate all blocks, it gets fewer: see blockCount().
   [[nodiscard]] static Result<std::shared_ptr<Ring>> open(const RingOptions& options);
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
 
-  // Shares the packets of the namespace with the other rings of the group, each packet to one of them. The first one
-  // makes the group (0) and is told its number. Only once it is bound.
+  // Joins a fanout group, in which each packet of the namespace goes to one ring. `group` 0 creates the group; returns
+  // its number. The socket must be bound.
   Result<std::uint16_t> joinFanout(std::uint16_t group, Sharing sharing);
-  // Ends reception and closes the socket; the memory stays as long as leases need it.
+  // Ends reception and closes the socket; the memory stays mapped while leases use it.
   void shut();
 
   // The socket, for attach.h and packet_socket.h.
   [[nodiscard]] int fd() const { return socket_.get(); }
   [[nodiscard]] std::uint32_t blockSize() const { return blockSize_; }
   [[nodiscard]] std::uint32_t blockCount() const { return blockCount_; }
-  // The present mapping, whole: parts of older ones may have been exchanged for copies (lease.h).
+  // The current mapping, which maps the ring alone: parts of older ones may have been replaced by copies (lease.h).
   [[nodiscard]] std::shared_ptr<RingView> view() const;
   [[nodiscard]] std::byte* block(std::uint32_t index) const { return view()->block(index); }
-  // Maps the ring once more and goes on with that.
+  // Maps the ring again and makes that the current mapping.
   Result<> renewView();
 
-  // The kernel has handed the block over as its `sequence`th (from 1); what it wrote is visible after this returned
-  // true. False for a block that was taken before and has not been given back since.
+  // Whether the kernel has released the block as its `sequence`th (from 1); if true, the kernel's writes are visible.
+  // False for a block that was taken before and has not been returned since.
   [[nodiscard]] bool ready(std::uint32_t index, std::uint64_t sequence) const;
   void release(std::uint32_t index);
 
-  // Sums since the ring was opened. The kernel's counters are 32 bits wide and start again at each read; this is the
-  // only reader.
+  // Sums since the ring was opened. The kernel's counters are 32 bits wide and reset at each read, so nothing else may
+  // read them.
   [[nodiscard]] RingStatistics statistics();
 
  private:

@@ -1,7 +1,7 @@
 // A block of a ring that user space holds.
 //
-// The block stops the ring once the kernel has come round to it. So the loop can evict it: its content is copied to
-// overflow memory and the block returned to the kernel, while readers go on reading the same bytes at the same address.
+// The kernel stops at a held block when it reaches it. The loop can evict the block: its content is copied to overflow
+// memory and the block returned to the kernel, while readers continue to read the same bytes at the same address.
 #pragma once
 
 #include <atomic>
@@ -18,28 +18,28 @@ namespace ringtap {
 
 class RingBlock final : public HeldBlock {
  public:
-  // Of the block `index` as the ring maps it now.
+  // Holds the block `index` in the ring's current mapping.
   RingBlock(std::shared_ptr<Ring> ring, std::uint32_t index, TakenBlock taken,
             std::shared_ptr<OverflowMemory> overflow);
   ~RingBlock() override;
 
-  // Whether the kernel has the block back.
+  // Whether the block was returned to the kernel.
   [[nodiscard]] bool home() const override { return home_; }
-  // For the loop. Copies the content out and returns the block to the kernel. False where the overflow memory does not
-  // take it: nothing changed. An error where the kernel refuses the memory. Nothing to do, and true, once the block is
-  // home.
+  // For the loop: copies the content out and returns the block to the kernel. False, with nothing changed, if the
+  // overflow memory is used up. An error if the kernel cannot map the memory. True without effect if the block was
+  // returned already.
   Result<bool> evict();
 
  private:
-  // The block goes back, if it has not yet.
+  // Returns the block to the kernel unless that has happened already.
   void end() override;
 
   std::shared_ptr<Ring> ring_;
-  std::shared_ptr<RingView> view_;  // the mapping that data_ points into, also after the ring has a newer one
+  std::shared_ptr<RingView> view_;  // the mapping that data_ points into, even if the ring has a newer one
   std::uint32_t index_;
-  std::unique_ptr<std::byte[]> copy_;  // evicted before it was lent
-  std::size_t charged_ = 0;            // overflow memory taken
-  std::atomic<bool> home_{false};      // set under the lock
+  std::unique_ptr<std::byte[]> copy_;  // set if the block was evicted before it was lent
+  std::size_t charged_ = 0;            // bytes of overflow memory taken
+  std::atomic<bool> home_{false};      // written under the lock
   bool ended_ = false;
 };
 

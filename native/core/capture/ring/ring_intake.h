@@ -1,5 +1,5 @@
-// Rings that serve every interface of the namespace, with a thread each: one; or several that share the traffic by
-// flow; or one for each of the first interfaces that are captured, and one for the rest.
+// Rings that receive from every interface of the namespace, with one thread per ring: a single ring; several that share
+// the traffic by flow; or one for each of the first captured interfaces and one for the rest.
 #pragma once
 
 #include <atomic>
@@ -53,7 +53,7 @@ class RingIntake final : public Intake {
   const FilterMode mode_;
   const bool dedupe_;
   std::function<void()> onDrained_;
-  std::optional<RingOwners> owners_;  // where Sharing::ByProgram; JavaScript's thread's once attached
+  std::optional<RingOwners> owners_;  // with Sharing::ByProgram only; used by JavaScript's thread only, once attached
   std::vector<std::shared_ptr<Ring>> rings_;
   std::vector<std::unique_ptr<RingLoop>> loops_;
   std::atomic<std::uint32_t> undrained_{0};

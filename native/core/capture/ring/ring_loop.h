@@ -1,6 +1,6 @@
-// The thread that takes blocks out of one ring, in order, and keeps the kernel supplied with free ones.
+// The thread that takes blocks out of one ring, in order, and keeps free blocks available to the kernel.
 //
-// Owner: the Capture. start() and stop() belong to its opening and closing; the rest is thread-safe.
+// Owned by the Capture, which calls start() and stop() as it opens and closes; the rest is thread-safe.
 #pragma once
 
 #include <atomic>
@@ -19,23 +19,23 @@ namespace ringtap {
 
 class RingLoop {
  public:
-  // `number`: which ring of the capture. The loop with number 0 reads the news of interfaces.
+  // `number`: of the ring in the capture. The loop with number 0 reads the interface events.
   RingLoop(std::uint32_t number, std::shared_ptr<Ring> ring, IntakeContext context, std::uint32_t maxDelayMilliseconds,
            std::function<void()> onDrained);
   ~RingLoop();
 
   Result<> start();
-  // Ends the thread.
+  // Stops and joins the thread.
   void stop();
-  // Says when every packet that the ring accepted before now is in the queue: calls onDrained, once. The ring's filter
-  // must accept nothing any more.
+  // Calls onDrained, once, when every packet that the ring has accepted so far is in the queue. The ring's filter must
+  // accept nothing any more.
   void drain();
-  // Something may have changed that it waits for: room in the overflow memory, or for events.
+  // Wakes the loop: there may be room in the overflow memory or in the event queue.
   void nudge() { thread_.nudge(); }
 
-  // The number of the last block that may hold packets from before now.
+  // The number of the last block that may contain packets received before this call.
   [[nodiscard]] std::uint64_t ringPosition() const { return blocksTaken_ + ring_->blockCount() + 1; }
-  // Packets that are in the ring or have been, and packets taken out of it.
+  // Packets accepted by the ring and not dropped, and packets taken out of it.
   [[nodiscard]] std::uint64_t entered() const;
   [[nodiscard]] std::uint64_t taken() const { return recordsTaken_; }
   [[nodiscard]] LoopStats stats();
@@ -44,7 +44,7 @@ class RingLoop {
   void run();
   void takeBlocks();
   void makeRoom();
-  bool setStarved(bool starved);  // true where that is a change
+  bool setStarved(bool starved);  // returns whether it changed
   void reportSocketError();
   [[nodiscard]] RingBlock* held(std::uint32_t ahead);
 
@@ -55,10 +55,10 @@ class RingLoop {
   std::function<void()> onDrained_;
   LoopThread thread_;
 
-  // The thread's own.
-  std::uint32_t cursor_ = 0;                        // the block to be taken next
-  std::vector<std::shared_ptr<RingBlock>> inHand_;  // by block
-  bool netlinkReady_ = false;                       // left unread because too many events wait
+  // Used by the loop's thread only.
+  std::uint32_t cursor_ = 0;                        // the next block to take
+  std::vector<std::shared_ptr<RingBlock>> inHand_;  // by block index
+  bool netlinkReady_ = false;                       // events were left unread because too many are queued
 
   std::atomic<std::uint64_t> blocksTaken_{0};
   std::atomic<std::uint64_t> recordsTaken_{0};

@@ -1,7 +1,7 @@
-// Which interfaces have a ring of their own, where rings are given to single interfaces. Ring 0 serves all others:
-// interfaces for which no ring was free, those without a verdict, and those not known yet.
+// Assigns rings to single interfaces. Ring 0 receives from all others: interfaces for which no ring was free, those
+// without a verdict, and those not yet reported.
 //
-// Owner: the RingIntake. Not thread-safe.
+// Owned by the RingIntake. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -13,23 +13,24 @@ namespace ringtap {
 
 class RingOwners {
  public:
-  // `rings`: how many there are, ring 0 included.
+  // `rings`: their number, ring 0 included.
   explicit RingOwners(std::uint32_t rings) : owners_(rings, 0) {}
 
-  // The interface is captured: it gets the first free ring, or waits for one. Nothing for one that is known already.
+  // The interface is captured: assigns it the first free ring, or queues it for one. No effect if added already.
   void add(std::uint32_t interface);
-  // It is not captured any more, or has gone: its ring goes to whoever has waited longest. Nothing for one unknown.
+  // The interface is gone or no longer captured: its ring goes to the interface that has waited longest. No effect on
+  // an unknown one.
   void remove(std::uint32_t interface);
 
   // Whether program() has changed since settled() was last called.
   [[nodiscard]] bool changed() const { return changed_; }
   void settled() { changed_ = false; }
-  // For PACKET_FANOUT_CBPF: the number of the ring for a packet, by the interface it is on.
+  // For PACKET_FANOUT_CBPF: returns the number of the ring for a packet, by its interface.
   [[nodiscard]] FilterProgram program() const;
 
  private:
-  std::vector<std::uint32_t> owners_;   // by ring; 0: free. The first is never used.
-  std::vector<std::uint32_t> waiting_;  // the longest first
+  std::vector<std::uint32_t> owners_;   // by ring; 0: free. Entry 0 is unused.
+  std::vector<std::uint32_t> waiting_;  // longest first
   bool changed_ = true;
 };
 
