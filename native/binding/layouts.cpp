@@ -1,4 +1,4 @@
-// Exports the layouts that C++ and TypeScript share, as C++ has them, for the test that compares.
+// Exports the layouts that C++ and TypeScript share, as declared in C++, for the test that compares them.
 #include "binding/util/layouts.h"
 
 #include <linux/if_packet.h>

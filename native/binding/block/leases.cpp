@@ -10,13 +10,14 @@ namespace ringtap::binding {
 
 namespace {
 
-// Up to the end of the last packet, in whole 64-bit words: lib/packets/chunk.ts reads the block through typed arrays.
+// In bytes, up to the end of the last packet rounded up to 64 bits: lib/packets/chunk.ts reads the block through typed
+// arrays.
 std::size_t lengthOf(const BlockSummary& summary) { return (std::size_t{summary.length} + 7) / 8 * 8; }
 
 }  // namespace
 
 void Leases::expire(Ticket* ticket) {
-  ticket->table->erase(ticket->number);  // ends the lease where JavaScript forgot to
+  ticket->table->erase(ticket->number);  // ends the lease if JavaScript did not
   delete ticket;
 }
 
@@ -33,8 +34,8 @@ js::Value Leases::copy(js::Env env, const std::byte* block, const BlockSummary& 
   return buffer;
 }
 
-// JavaScript can write into what it is given. A recorder that reads the same block, now or later, is neither to see
-// that nor to trust an index that may change under its hands: JavaScript gets a copy then.
+// JavaScript can write to the memory it gets. A recorder that reads the same block, now or later, must not see such
+// writes nor trust an index that may change while it reads; so JavaScript gets a copy.
 js::Value Leases::lendCopy(js::Env env, Lease lease, std::uint32_t& number) {
   std::shared_ptr<std::byte[]> copy;
   BlockSummary summary;
@@ -55,7 +56,7 @@ js::Value Leases::lendCopy(js::Env env, Lease lease, std::uint32_t& number) {
 
 js::Value Leases::lend(js::Env env, Lease lease, std::uint32_t& number) {
   if (!copying_ && lease.block().leases() > 1) return lendCopy(env, std::move(lease), number);
-  std::byte* block = lease.lend();  // from here on its length stands
+  std::byte* block = lease.lend();  // the content's length is fixed from here on
   const BlockSummary summary = lease.taken().summary;
   return lend(env, block, summary, std::make_shared<Lease>(std::move(lease)), number);
 }
@@ -83,15 +84,15 @@ js::Value Leases::lend(js::Env env, std::byte* block, const BlockSummary& summar
   return buffer;
 }
 
-// False where another ArrayBuffer has the memory now, or may have it (ArrayBuffer.prototype.transfer): it is not ours
-// to take back before that one is gone, too.
+// Returns false if another ArrayBuffer has the memory, or may have it (ArrayBuffer.prototype.transfer): the memory must
+// then stay until that ArrayBuffer is gone.
 bool Leases::detach(js::Env env, const Held& held) {
   const js::HandleScope scope(env);
   js::ArrayBuffer buffer = held.buffer.Value();
   return !buffer.IsEmpty() && !buffer.IsDetached() && buffer.Detach();
 }
 
-// Some engines run the finalizer, which erases the entry, while they detach: the entry is out of the table by then.
+// Some engines run the finalizer, which erases the entry, during detach: so the entry leaves the table first.
 void Leases::release(js::Env env, std::uint32_t number) {
   auto entry = held_->extract(number);
   if (entry.empty() || detach(env, entry.mapped())) return;

@@ -1,7 +1,7 @@
-// Blocks of packets as JavaScript holds them: external ArrayBuffers, one a block. Whose memory a block is, its owner
-// knows.
+// Blocks of packets lent to JavaScript as external ArrayBuffers, one per block. The Owner determines where the memory
+// comes from.
 //
-// Belongs to JavaScript's thread, as does every function here.
+// All functions here run on JavaScript's thread.
 #pragma once
 
 #include <cstdint>
@@ -15,27 +15,27 @@ namespace ringtap::binding {
 
 class Leases {
  public:
-  // `copying`: hand out copies, as is done anyway in embedders that refuse external ArrayBuffers.
+  // `copying`: lend copies, as always in embedders that refuse external ArrayBuffers.
   explicit Leases(bool copying) : copying_(copying), held_(std::make_shared<Table>()) {}
 
-  // What keeps a block where it is: it goes back with this object.
+  // Keeps the block's memory valid; its destruction returns the block.
   using Owner = std::shared_ptr<void>;
 
-  // An ArrayBuffer over a walked block, up to the end of its last packet, and the number it is released by. Empty where
-  // none could be made.
+  // Returns an ArrayBuffer over a walked block, up to the end of its last packet, and sets the number that release()
+  // takes. Empty if none could be made.
   [[nodiscard]] js::Value lend(js::Env env, std::byte* block, const BlockSummary& summary, Owner owner,
                                std::uint32_t& number);
   [[nodiscard]] js::Value lend(js::Env env, Lease lease, std::uint32_t& number);
-  // Detaches the ArrayBuffer: every view on it becomes empty. Then the block goes back; where JavaScript has moved the
-  // memory to another ArrayBuffer, not before that one is gone. Unknown numbers do nothing.
+  // Detaches the ArrayBuffer, so that all views on it become empty, then returns the block. If JavaScript has moved the
+  // memory to another ArrayBuffer, the block is returned when that one is gone. Unknown numbers have no effect.
   void release(js::Env env, std::uint32_t number);
   void releaseAll(js::Env env);
 
  private:
-  // One block in JavaScript's hands. It ends with release(), or when the garbage collector takes the last ArrayBuffer
-  // that has the memory.
+  // A lent block. It is returned by release(), or when the garbage collector frees the last ArrayBuffer with its
+  // memory.
   struct Held {
-    Owner owner;                            // none where the buffer is a copy
+    Owner owner;                            // null if the buffer is a copy
     js::Reference<js::ArrayBuffer> buffer;  // weak
   };
   using Table = std::unordered_map<std::uint32_t, Held>;

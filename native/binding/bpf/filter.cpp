@@ -1,4 +1,4 @@
-// Filters: compiled on libuv's thread pool, because that can take minutes, and run on packets in JavaScript's hands.
+// Filters: compiled on libuv's thread pool, since that can take minutes, and run on packets in JavaScript's memory.
 #include "core/bpf/filter.h"
 
 #include <cstring>
@@ -17,10 +17,10 @@ namespace ringtap::binding {
 
 namespace {
 
-// A program as JavaScript holds it: opaque, so that it stays the one that compileFilter has validated.
+// A program as an opaque JavaScript value, so that it cannot be changed after compileFilter has validated it.
 using ProgramHandle = js::External<FilterProgram>;
 
-// Null, and an exception, where the first argument is no handle.
+// Returns null, with an exception pending, if the first argument is no handle.
 const FilterProgram* programOf(const js::CallbackInfo& info) {
   const FilterProgram* program = info[0].As<ProgramHandle>().Data();
   if (program == nullptr)
@@ -28,8 +28,8 @@ const FilterProgram* programOf(const js::CallbackInfo& info) {
   return program;
 }
 
-// compileFilter(expression, linkType, snapshotLength, byteOrder): Promise of a handle. `byteOrder`: 1 little endian, 2
-// big endian, of the savefile that the packets come from; 0 for packets that come from none.
+// compileFilter(expression, linkType, snapshotLength, byteOrder): Promise of a handle. `byteOrder` of the savefile that
+// the packets come from: 1 little endian, 2 big endian; 0: the packets are not from a savefile.
 js::Value compile(const js::CallbackInfo& info) {
   const std::string expression = info[0].As<js::String>().Utf8Value();
   const auto linkType = static_cast<std::uint16_t>(info[1].As<js::Number>().Uint32Value());
@@ -44,7 +44,7 @@ js::Value compile(const js::CallbackInfo& info) {
       });
 }
 
-// filterInstructions(handle): ArrayBuffer, struct sock_filter after struct sock_filter in the machine's byte order
+// filterInstructions(handle): ArrayBuffer of struct sock_filter in host byte order
 js::Value instructions(const js::CallbackInfo& info) {
   const FilterProgram* program = programOf(info);
   if (program == nullptr) return {};

@@ -1,4 +1,4 @@
-// The class behind lib/capture/capture.ts: opens off the event loop, hands blocks over, and ends with its environment.
+// The class behind lib/capture/capture.ts: opens off the event loop, returns blocks, and closes with its environment.
 #include "core/capture/capture.h"
 
 #include <functional>
@@ -30,7 +30,7 @@ js::Array textList(js::Env env, const std::vector<std::string>& texts) {
   return list;
 }
 
-// The state of an active filter: NativeFilterState in lib/capture/native.ts.
+// The state of an active filter, as a NativeFilterState of lib/capture/native.ts.
 js::Object filterState(js::Env env, const FilterRequest& filter) {
   js::Array linkTypes = js::Array::New(env, filter.linkTypes.size());
   for (std::uint32_t i = 0; i < filter.linkTypes.size(); ++i)
@@ -48,7 +48,7 @@ std::optional<std::string> textOf(js::Value value) {
   return value.As<js::String>().Utf8Value();
 }
 
-// A selection by names or expressions alone: NativeSelection in lib/interfaces/native.ts.
+// A selection by names or expressions only: NativeSelection in lib/interfaces/native.ts.
 struct SelectionRequest {
   std::vector<std::string> names, include, exclude;
   bool loopback = false;
@@ -107,8 +107,8 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     }
   }
 
-  // The object cannot be made by JavaScript: it is given its capture right after construction. Empty where it cannot be
-  // made, and the capture is closed.
+  // JavaScript cannot construct the object: its capture is set right after construction. Returns empty, with the
+  // capture closed, if the object cannot be made.
   static js::Object wrap(js::Env env, std::unique_ptr<Capture> capture, std::shared_ptr<Waker> waker,
                          const OpenRequest& request) {
     js::Object object = Instance::of(env).capture.Value().construct();
@@ -132,14 +132,14 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
   }
 
  private:
-  // A change of a running capture.
+  // A change to a running capture.
   struct Change {
     std::function<Result<>()> prepare;            // off the event loop
-    std::function<Result<>(Capture&)> apply;      // not where the capture was closed in the meantime
-    std::function<js::Value(js::Env)> outcome{};  // what the promise resolves to; none: undefined
+    std::function<Result<>(Capture&)> apply;      // skipped if the capture was closed in the meantime
+    std::function<js::Value(js::Env)> outcome{};  // makes the promise's value; unset: undefined
   };
 
-  // The environment ends, or nobody refers to the capture any more.
+  // Runs when the environment ends, or when the object is garbage collected.
   static void cleanup(void* data) {
     auto* self = static_cast<CaptureHandle*>(data);
     self->hooked_ = false;
@@ -148,7 +148,7 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     self->waker_->release();
   }
 
-  // Throws ERR_CLOSED and returns null once the capture is closed.
+  // Throws ERR_CLOSED and returns null if the capture is closed.
   Capture* open(js::Env env) {
     if (!capture_) throwError(env, Error{Code::Closed, "the capture is closed"});
     return capture_.get();
@@ -169,10 +169,10 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     return list;
   }
 
-  // start(): Promise<void>. Until it has settled the capture counts as closed.
+  // start(): Promise<void>. Until it has settled, the capture counts as closed.
   js::Value start(const js::CallbackInfo& info) {
     if (open(info.Env()) == nullptr) return {};
-    // The capture is the work's while it starts.
+    // The work owns the capture while it starts.
     auto capture = std::make_shared<std::unique_ptr<Capture>>(std::move(capture_));
     return runAsync(
         info.Env(), "ringtap start", [capture] { return (*capture)->start(); },
@@ -208,8 +208,8 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     return object;
   }
 
-  // interfacesAt(index, epoch, ring, number: number): { interface: NetworkInterface, since: bigint }[]; also once the
-  // capture is closed.
+  // interfacesAt(index, epoch, ring, number: number): { interface: NetworkInterface, since: bigint }[]; works after the
+  // capture is closed too.
   js::Value interfacesAt(const js::CallbackInfo& info) {
     const auto number = [&](std::size_t at) { return info[at].As<js::Number>(); };
     const BlockOrigin origin{{number(2).Uint32Value(), static_cast<std::uint64_t>(number(3).DoubleValue())},
@@ -231,7 +231,7 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     return fault ? toJs(info.Env(), *fault) : info.Env().Undefined();
   }
 
-  // nextBlock(meta: ArrayBuffer): ArrayBuffer, or 0: none yet, a wake-up will come; 1: events first; 2: no more.
+  // nextBlock(meta: ArrayBuffer): ArrayBuffer, or 0: none now, wake() will be called; 1: read the events first; 2: end.
   js::Value nextBlock(const js::CallbackInfo& info) {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
@@ -243,7 +243,7 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
       case ChunkQueue::Next::Block: break;
     }
     const BlockSummary& summary = lease->taken().summary;
-    // Read before it is lent: the memory may be JavaScript's to change from then on.
+    // Read before the block is lent: JavaScript may change the memory from then on.
     const std::uint32_t packets = summary.packets;
     const std::uint64_t bytes = summary.bytes;
     const std::uint64_t firstTimestamp = summary.firstTimestamp;
@@ -351,7 +351,7 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     return toJs(info.Env(), *capture, capture->stats());
   }
 
-  // lossSample(packets: number): Float64Array, or undefined where the rings have accepted no more than that
+  // lossSample(packets: number): Float64Array, or undefined if the rings have accepted no more than `packets`
   js::Value lossSample(const js::CallbackInfo& info) {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return {};

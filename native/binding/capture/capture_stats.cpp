@@ -21,12 +21,12 @@ const char* nameOf(FilterMode mode) {
 
 js::Float64Array toArray(js::Env env, const std::vector<double>& row) {
   js::Float64Array array = js::Float64Array::New(env, row.size());
-  // A worker that is being terminated makes no more objects, and has no exception pending to tell of it.
+  // Empty if the worker is being terminated: no objects can be made then, and no exception is pending.
   if (!array.IsEmpty()) std::copy(row.begin(), row.end(), array.Data());
   return array;
 }
 
-// PackedInterfaces of lib/capture/packed-interfaces.ts.
+// As PackedInterfaces of lib/capture/packed-interfaces.ts.
 js::Object packInterfaces(js::Env env, const CaptureStats& stats) {
   constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
   const auto& list = stats.table.interfaces;
@@ -116,7 +116,7 @@ js::Value toLossSample(js::Env env, const Capture& capture, const CaptureStats& 
   set(loss_head::kMalformed, stats.table.malformed);
   for (const InterfaceStats& one : stats.table.interfaces) {
     const auto lost = stats.lost(one);
-    // Of those that went only what they lost matters; they may be many.
+    // Of removed interfaces, of which there may be many, only those with losses are listed.
     if (!lost || *one.received == 0 || (!one.present && *lost == 0)) continue;
     const std::size_t row = sample.size();
     sample.resize(row + loss_row::kWords);

@@ -1,4 +1,4 @@
-// The ledger as lib/capture/capture-stats.ts takes it.
+// A capture's statistics in the form that lib/capture/capture-stats.ts takes.
 #pragma once
 
 #include "binding/util/js.h"
@@ -9,7 +9,7 @@ namespace ringtap::binding {
 // NativeCaptureStats of lib/native/native.ts.
 [[nodiscard]] js::Object toJs(js::Env env, const Capture& capture, const CaptureStats& stats);
 
-// The part of it that is watched for losses, as numbers in a row (lib/capture/loss-stats.ts reads them).
+// The numbers that are checked for losses, as one row (read by lib/capture/loss-stats.ts).
 [[nodiscard]] js::Value toLossSample(js::Env env, const Capture& capture, const CaptureStats& stats);
 
 }  // namespace ringtap::binding

@@ -5,7 +5,7 @@
 
 namespace ringtap::binding {
 
-// Small enough to run on the JavaScript thread, and they must: privileges belong to the thread.
+// These calls are short and must run on the JavaScript thread: privileges are per thread.
 void initCheck(js::Env env, js::Object exports) {
   exports.Set("probePacketSocket", js::Function::New(env, [](const js::CallbackInfo& info) {
                 const PacketProbe probe = probePacketSocket();

@@ -25,7 +25,7 @@ std::string hexAddress(const std::vector<std::uint8_t>& bytes) {
   return text;
 }
 
-// RT_SCOPE_*: the kernel leaves the values between to administrators; they count as the next named one below.
+// RT_SCOPE_*. The values in between are free for administrators; they map to the next named one below.
 const char* scopeName(std::uint8_t scope) {
   if (scope < RT_SCOPE_SITE) return "global";
   if (scope < RT_SCOPE_LINK) return "site";
@@ -46,7 +46,7 @@ js::Object toJs(js::Env env, const InterfaceAddress& address) {
   return object;
 }
 
-// Text, or undefined where there is none.
+// The text, or undefined if it is empty.
 js::Value textOrNone(js::Env env, const std::string& text) {
   return text.empty() ? env.Undefined() : js::Value(js::String::New(env, text));
 }
@@ -115,7 +115,7 @@ js::Object toJs(js::Env env, const InterfaceEvent& event) {
 
 js::Object InterfaceObjects::of(js::Env env, const InterfaceDescription& interface) {
   Entry& entry = objects_[interface.get()];
-  // Another description may have stood at the same address before.
+  // The check is needed because another description may have had the same address before.
   if (entry.interface.lock() == interface) return entry.object.Value();
   const js::Object object = toJs(env, *interface);
   entry.interface = interface;

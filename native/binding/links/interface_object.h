@@ -1,4 +1,4 @@
-// Interfaces and their events as JavaScript sees them.
+// Interfaces and their events as JavaScript objects.
 #pragma once
 
 #include <unordered_map>
@@ -16,8 +16,8 @@ namespace ringtap::binding {
 // lib/interfaces/native.ts.
 [[nodiscard]] js::Object toJs(js::Env env, const InterfaceEvent& event);
 
-// The objects of a book's descriptions: one for each, as long as the book or a queued event holds it. So a packet's
-// interface is the very object that an event has brought.
+// One JavaScript object per description of a book, as long as the book or a queued event refers to the description. A
+// packet's interface is therefore the same object as the event's.
 class InterfaceObjects {
  public:
   [[nodiscard]] js::Object of(js::Env env, const InterfaceDescription& interface);
@@ -31,7 +31,7 @@ class InterfaceObjects {
   };
 
   std::unordered_map<const InterfaceInfo*, Entry> objects_;
-  std::size_t purgeAt_ = 64;  // entries, at which those without a description are removed
+  std::size_t purgeAt_ = 64;  // the number of entries at which those without a description are removed
 };
 
 }  // namespace ringtap::binding

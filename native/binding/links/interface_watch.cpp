@@ -1,8 +1,8 @@
 // listInterfaces() and the class InterfaceWatch: lib/native/native.ts has their types.
 //
-// Lifetime of a watch: its thread ends only when told to (close(), garbage collection of the JavaScript object, or the
-// end of the environment), and wakes JavaScript's thread as its last act, which joins it and releases the waker. When
-// the environment ends, its cleanup hook does all of that at once.
+// Lifetime of a watch: its thread ends only on close(), garbage collection of the JavaScript object, or the end of the
+// environment. Its last act is to wake JavaScript's thread, which joins it and releases the waker. When the environment
+// ends, a cleanup hook does all of that synchronously.
 
 #include "core/links/interface_watch.h"
 
@@ -29,7 +29,7 @@ js::Array toArray(js::Env env, const std::vector<InterfaceInfo>& list) {
   return array;
 }
 
-// A path, or undefined for the namespace of this process.
+// `path` as text; "" for undefined: the namespace of this process.
 std::string namespaceOf(js::Value path) { return path.IsString() ? path.As<js::String>().Utf8Value() : ""; }
 
 // listInterfaces(netns?: string)
@@ -46,14 +46,14 @@ js::Value listInterfaces(const js::CallbackInfo& info) {
   return array;
 }
 
-// What the JavaScript object and its waker share. JavaScript's thread's alone, but for what the listener uses.
+// Shared by the JavaScript object and its waker. Used on JavaScript's thread only, except by onReady().
 struct Watch {
   std::shared_ptr<Waker> waker;  // made before the thread, which calls it
   std::atomic<bool> ended{false};
-  std::unique_ptr<InterfaceWatch> watch;  // none before it was started, and none once the thread is joined
+  std::unique_ptr<InterfaceWatch> watch;  // null before it is started and after its thread is joined
   js::FunctionReference onReady;
-  napi_deferred closing = nullptr;  // of close()'s promise, while it is pending
-  bool closed = false;              // the thread is to end, or is gone
+  napi_deferred closing = nullptr;  // the promise of close() while it is pending
+  bool closed = false;              // the thread was stopped or has ended
 };
 
 void onEnvironmentEnd(void* data) {
@@ -63,7 +63,7 @@ void onEnvironmentEnd(void* data) {
   shared.waker->release();
 }
 
-// On the watch's thread.
+// Runs on the watch's thread.
 void onReady(void* context) { (*static_cast<Watch*>(context)->waker)(); }
 void onEnded(void* context) {
   auto& shared = *static_cast<Watch*>(context);
@@ -71,7 +71,7 @@ void onEnded(void* context) {
   (*shared.waker)();
 }
 
-// What the waker calls.
+// Called by the waker.
 void onWake(js::Env env, Watch& shared) {
   if (!shared.ended) {
     if (!shared.closed) (void)shared.onReady.Value().Call({});
@@ -117,7 +117,7 @@ class WatchObject : public js::ObjectWrap<WatchObject> {
     shared_->waker = Waker::make(
         env, js::Function::New(env, [shared = shared_](const js::CallbackInfo& call) { onWake(call.Env(), *shared); }));
     if (!shared_->waker) return;
-    // Whoever waits for events holds the event loop (ref()); the watch alone does not.
+    // Only a pending wait for events keeps the event loop alive (ref()); the watch alone does not.
     shared_->waker->hold(env, false);
 
     const InterfaceWatch::Listener listener{.ready = onReady, .ended = onEnded, .context = shared_.get()};
@@ -131,7 +131,7 @@ class WatchObject : public js::ObjectWrap<WatchObject> {
     napi_add_env_cleanup_hook(env, onEnvironmentEnd, shared_.get());
   }
 
-  // Collected without close(): the thread ends, and is joined when the waker is called for that. No waiting here.
+  // Collected without close(): stops the thread without waiting; it is joined when the waker is called.
   ~WatchObject() override {
     if (shared_->watch && !std::exchange(shared_->closed, true)) shared_->watch->stop();
   }
@@ -166,8 +166,8 @@ class WatchObject : public js::ObjectWrap<WatchObject> {
     if (!shared_->closed) shared_->waker->hold(info.Env(), false);
   }
 
-  // A promise that resolves when thread and descriptors are gone. The caller keeps it: a second call gets a resolved
-  // one.
+  // Returns a promise that resolves when the thread has ended and the descriptors are closed. Only the first call gets
+  // it: later calls get a resolved one, so the caller keeps it.
   js::Value close(const js::CallbackInfo& info) {
     const js::Env env = info.Env();
     napi_value promise;

@@ -10,8 +10,8 @@ namespace ringtap::binding {
 
 namespace {
 
-// new Pattern(expression): throws ERR_PATTERN, the message being the bare reason. matches(name): boolean.
-// lib/interfaces/pattern.ts is its one caller and has checked the types.
+// new Pattern(expression): throws ERR_PATTERN, the message being the reason alone. matches(name): boolean.
+// Called only by lib/interfaces/pattern.ts, which has checked the types.
 class PatternWrap : public js::ObjectWrap<PatternWrap> {
  public:
   static js::Function define(js::Env env) {
@@ -40,7 +40,7 @@ class PatternWrap : public js::ObjectWrap<PatternWrap> {
     return js::Boolean::New(info.Env(), pattern_->matches(info[0].As<js::String>().Utf8Value()));
   }
 
-  std::optional<Pattern> pattern_;  // empty only while a constructor that threw is on its way out
+  std::optional<Pattern> pattern_;  // unset only after a constructor that threw
 };
 
 }  // namespace

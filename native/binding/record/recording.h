@@ -1,4 +1,4 @@
-// A capture's recording, as JavaScript holds it.
+// A capture's recording as a JavaScript object.
 #pragma once
 
 #include <functional>
@@ -9,8 +9,8 @@
 
 namespace ringtap::binding {
 
-// Begins the first file off the event loop, then attach()es the recorder to its capture, on JavaScript's thread.
-// `capture` is kept until then. Resolves to a NativeRecording (lib/record/native.ts).
+// Opens the first file off the event loop, then attaches the recorder to its capture on JavaScript's thread. `capture`
+// is kept alive until then. Resolves to a NativeRecording (lib/record/native.ts).
 [[nodiscard]] js::Value record(js::Env env, js::Object options, js::Object capture,
                                std::function<Result<>(std::shared_ptr<Recorder>)> attach);
 

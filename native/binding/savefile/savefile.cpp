@@ -1,4 +1,4 @@
-// The class behind lib/savefile/savefile.ts: hands events and chunks over, takes a stream's bytes, and ends with its
+// The class behind lib/savefile/savefile.ts: returns events and chunks, takes a stream's bytes, and closes with its
 // environment.
 #include <fcntl.h>
 
@@ -49,7 +49,7 @@ class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
     cleanup(this);
   }
 
-  // Without a descriptor the bytes come through feed(). Empty where it cannot be made.
+  // Without a descriptor, feed() supplies the bytes. Returns empty if the object cannot be made.
   static js::Object make(js::Env env, SavefileConfig config, UniqueFd fd, bool copying, js::Function wake) {
     js::Object object = Instance::of(env).savefile.Value().construct();
     SavefileHandle* self = Unwrap(object);
@@ -78,7 +78,7 @@ class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
   }
 
  private:
-  // The environment ends, or nobody refers to the file any more.
+  // Runs when the environment ends, or when the object is garbage collected.
   static void cleanup(void* data) {
     auto* self = static_cast<SavefileHandle*>(data);
     self->hooked_ = false;
@@ -94,7 +94,7 @@ class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
     return event ? savefileEventToJs(info.Env(), *event) : info.Env().Undefined();
   }
 
-  // nextChunk(meta: ArrayBuffer): ArrayBuffer, or 0: none yet, a wake-up will come; 1: events first; 2: no more.
+  // nextChunk(meta: ArrayBuffer): ArrayBuffer, or 0: none now, wake() will be called; 1: read the events first; 2: end.
   js::Value nextChunk(const js::CallbackInfo& info) {
     if (!reader_) return js::Number::New(info.Env(), 2);
     std::optional<SavefileChunk> chunk;
@@ -134,7 +134,7 @@ class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
     if (reader_) reader_->decide(info[0].As<js::Number>().Uint32Value(), info[1].As<js::Boolean>().Value());
   }
 
-  // feed(bytes, from): how many of the bytes from there on were taken
+  // feed(bytes, from): returns how many of the bytes from `from` on were taken
   js::Value feed(const js::CallbackInfo& info) {
     const auto [bytes, length] = info[0].As<js::Uint8Array>().elements();
     const std::size_t from = std::min<std::size_t>(info[1].As<js::Number>().Uint32Value(), length);
@@ -167,7 +167,7 @@ class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
     return object;
   }
 
-  // close(): asks the reader to end, and releases what is lent. Until closed() returns true, `wake` is called for it.
+  // close(): stops the reader and releases what is lent. `wake` is called until closed() returns true.
   void close(const js::CallbackInfo& info) {
     if (!reader_) return;
     leases_->releaseAll(info.Env());
@@ -175,7 +175,7 @@ class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
     reader_->stop();
   }
 
-  // closed(): whether the reader's thread is gone. No pool's worker waits for it: all of them may be busy.
+  // closed(): whether the reader's thread has ended. Not awaited on the thread pool, whose threads may all be busy.
   js::Value closed(const js::CallbackInfo& info) {
     if (reader_ && !reader_->ended()) return js::Boolean::New(info.Env(), false);
     if (reader_) {
@@ -188,13 +188,13 @@ class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
   js::Env env_;
   std::shared_ptr<Waker> waker_;
   std::unique_ptr<SavefileReader> reader_;
-  FeedSource* feed_ = nullptr;  // the reader's
+  FeedSource* feed_ = nullptr;  // owned by the reader
   std::unique_ptr<Leases> leases_;
   bool hooked_ = false;
 };
 
-// openSavefile(options: NativeSavefileOptions, fd: number, wake: () => void): NativeSavefile. The descriptor stays the
-// caller's; -1: the bytes will be fed.
+// openSavefile(options: NativeSavefileOptions, fd: number, wake: () => void): NativeSavefile. The caller keeps the
+// descriptor; -1: the bytes come through feed().
 js::Value openSavefile(const js::CallbackInfo& info) {
   const js::Env env = info.Env();
   const auto options = info[0].As<js::Object>();

@@ -1,4 +1,4 @@
-// The class behind lib/savefile/savefile-writer.ts: packets as the bytes of a savefile.
+// The class behind lib/savefile/savefile-writer.ts: encodes packets as a savefile's bytes.
 #include <arpa/inet.h>
 
 #include <cstring>
@@ -17,7 +17,7 @@ namespace {
 
 std::uint64_t bigint(const js::Value& value) { return value.As<js::BigInt>().Uint64Value(); }
 
-// new SavefileBuffer(form); see NativeSavefileBuffer in lib/savefile/native.ts, whose one caller has checked the types.
+// new SavefileBuffer(form): see NativeSavefileBuffer in lib/savefile/native.ts. Its only caller has checked the types.
 class SavefileBuffer : public js::ObjectWrap<SavefileBuffer> {
  public:
   static js::Function define(js::Env env) {
@@ -65,8 +65,8 @@ class SavefileBuffer : public js::ObjectWrap<SavefileBuffer> {
     return js::Number::New(info.Env(), writer_.add(interface));
   }
 
-  // append(memory, entries, ids, comments): how many of the packets were written. It stops at the first of another link
-  // type than the file's.
+  // append(memory, entries, ids, comments): returns how many of the packets were written. Stops at the first whose link
+  // type is not the file's.
   js::Value append(const js::CallbackInfo& info) {
     const auto [memory, length] = info[0].As<js::Uint8Array>().elements();
     const auto [entries, count] = info[1].As<js::Uint32Array>().elements();
@@ -95,7 +95,7 @@ class SavefileBuffer : public js::ObjectWrap<SavefileBuffer> {
     return js::Number::New(info.Env(), static_cast<double>(at));
   }
 
-  // linkType(): that of the first interface, which a pcap file's packets share. After addInterface().
+  // linkType(): of the first interface, which all packets of a pcap file share. Call it after addInterface().
   js::Value linkType(const js::CallbackInfo& info) { return js::Number::New(info.Env(), writer_.linkType()); }
 
   // statistics(id, start, end, dropped: number | undefined)
@@ -111,7 +111,7 @@ class SavefileBuffer : public js::ObjectWrap<SavefileBuffer> {
 
   void end(const js::CallbackInfo&) { writer_.end(); }
 
-  // take(least): the bytes that wait, if there are so many; and what has been written so far, in `counts`.
+  // take(least): returns the pending bytes if there are at least `least`, and stores the totals written in `counts`.
   js::Value take(const js::CallbackInfo& info) {
     const SavefileCounts& counts = writer_.counts();
     void* told = info[1].As<js::ArrayBuffer>().Data();

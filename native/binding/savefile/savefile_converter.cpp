@@ -18,7 +18,7 @@ namespace {
 
 using ConvertJob = Job<SavefileConverter>;
 
-// startConvert(options: NativeConvertOptions, onEnd: () => void): ConvertHandle. onEnd is called for questions, too.
+// startConvert(options: NativeConvertOptions, onEnd: () => void): ConvertHandle. onEnd is also called for questions.
 js::Value start(const js::CallbackInfo& info) {
   const auto given = info[0].As<js::Object>();
   const auto number = [&](const char* name) {
@@ -68,7 +68,7 @@ js::Value stats(const js::CallbackInfo& info) {
   return statsObject(info.Env(), job->task().stats());
 }
 
-// convertQuestion(handle): { section, number, interface }, or undefined where none waits for answerConvert().
+// convertQuestion(handle): { section, number, interface }, or undefined if none is pending; see answerConvert().
 js::Value question(const js::CallbackInfo& info) {
   const js::Env env = info.Env();
   ConvertJob* job = ConvertJob::of(info);
@@ -87,12 +87,12 @@ void answer(const js::CallbackInfo& info) {
   if (ConvertJob* job = ConvertJob::of(info)) job->task().answer(info[1].As<js::Boolean>().Value());
 }
 
-// stopConvert(handle): onEnd will be called soon.
+// stopConvert(handle): onEnd is called soon after.
 void stop(const js::CallbackInfo& info) {
   if (ConvertJob* job = ConvertJob::of(info)) job->stop();
 }
 
-// finishConvert(handle): { stats, files, warnings, failure? }. When onEnd was called.
+// finishConvert(handle): { stats, files, warnings, failure? }. Call it after onEnd.
 js::Value finish(const js::CallbackInfo& info) {
   const js::Env env = info.Env();
   ConvertJob* job = ConvertJob::of(info);

@@ -26,7 +26,7 @@ js::Array optionList(js::Env env, const std::vector<FileOption>& options) {
   return list;
 }
 
-// Each kind of event as an object { kind, … }.
+// Converts each kind of event to an object { kind, … }.
 struct ToJs {
   js::Env env;
 

@@ -1,4 +1,4 @@
-// What the reader of a savefile tells, for JavaScript (NativeSavefileEvent, lib/savefile/native.ts).
+// The events of a savefile's reader as JavaScript objects (NativeSavefileEvent, lib/savefile/native.ts).
 #pragma once
 
 #include "binding/util/js.h"

@@ -1,6 +1,6 @@
 // The file of a SavefileWriter (lib/savefile/savefile-writer.ts): a FileSet of one file, used on libuv's thread pool.
 //
-// The handle and a call that runs share the file: whichever goes last closes it. One call at a time.
+// The handle and a running call share the file: the last of them closes it. Only one call may run at a time.
 
 #include <memory>
 #include <string>
@@ -19,8 +19,8 @@ namespace {
 using Shared = std::shared_ptr<FileSet>;
 using Handle = js::External<Shared>;
 
-// Calls `call` with the file; `bytes` are kept until it is done. `handle`: the promise resolves to one, otherwise to
-// undefined.
+// Calls `call` with the file; `bytes` are kept alive until it returns. `handle`: the promise resolves to a handle, else
+// to undefined.
 template <typename Call>
 js::Value queue(js::Env env, Shared file, Call call, js::Value bytes = {}, bool handle = false) {
   return runAsync(
@@ -32,7 +32,7 @@ js::Value queue(js::Env env, Shared file, Call call, js::Value bytes = {}, bool 
       });
 }
 
-// Null, and an exception, where the first argument is no handle.
+// Returns null, with an exception pending, if the first argument is no handle.
 Shared fileOf(const js::CallbackInfo& info) {
   const Shared* file = info[0].As<Handle>().Data();
   if (file != nullptr) return *file;
@@ -40,7 +40,7 @@ Shared fileOf(const js::CallbackInfo& info) {
   return nullptr;
 }
 
-// openSavefileFile(path: string): Promise<SavefileFileHandle>. The path is taken as it is, without placeholders.
+// openSavefileFile(path: string): Promise<SavefileFileHandle>. Placeholders in the path are not replaced.
 js::Value open(const js::CallbackInfo& info) {
   FileSetOptions options;
   for (const char letter : info[0].As<js::String>().Utf8Value()) {
@@ -62,7 +62,7 @@ js::Value write(const js::CallbackInfo& info) {
       info.Env(), std::move(file), [content](FileSet& file) { return file.write(content); }, info[1]);
 }
 
-// completeSavefileFile(handle): Promise<void>. The file gets its name.
+// completeSavefileFile(handle): Promise<void>. Renames the file to its final name.
 js::Value complete(const js::CallbackInfo& info) {
   auto file = fileOf(info);
   if (!file) return {};

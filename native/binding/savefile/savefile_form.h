@@ -1,4 +1,4 @@
-// From lib/savefile/savefile-form.ts to a SavefileForm, and from the core's account of a complete file to JavaScript's.
+// Converts lib/savefile/savefile-form.ts to a SavefileForm, and a CompleteFile to JavaScript.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
-// What stands behind lib/send/inject.ts: an injector as an opaque handle, and sending on libuv's thread pool.
+// The native side of lib/send/inject.ts: an injector as an opaque handle, and sending on libuv's thread pool.
 //
-// The handle and every job share the injector: whichever goes last closes the socket.
+// The handle and every job share the injector: the last of them closes the socket.
 
 #include <algorithm>
 #include <memory>
@@ -24,11 +24,11 @@ namespace ringtap::binding {
 namespace {
 
 struct Shared {
-  std::shared_ptr<Injector> injector;  // none once closed
+  std::shared_ptr<Injector> injector;  // null once closed
 };
 using Handle = js::External<Shared>;
 
-// Flags of a packet, above its link type (frame::kPacket).
+// Flag of a captured packet, in the bits above its link type (frame::kPacket).
 constexpr std::uint32_t kPacket = 0x1'0000;
 constexpr std::uint32_t kChecksumPending = 0x2'0000;
 
@@ -51,7 +51,7 @@ js::Value openInjector(const js::CallbackInfo& info) {
       });
 }
 
-// What one call sends.
+// The arguments of one send.
 struct Sending {
   std::shared_ptr<Injector> injector;
   std::vector<Frame> frames;
@@ -79,7 +79,7 @@ std::vector<Frame> framesOf(const Injector& injector, js::ArrayBuffer bytes, js:
     if (frame.captured && !linkTypeFits(static_cast<std::uint16_t>(packet), injector.linkType())) {
       frame.refusal = Refusal::LinkType;
     }
-    if (frame.length > room) frame.length = 0;  // the library's own mistake: never beyond the memory
+    if (frame.length > room) frame.length = 0;  // an error of the library's own: never read beyond the memory
     data += frame.length;
     room -= frame.length;
     row += frame::kWords;
@@ -87,7 +87,7 @@ std::vector<Frame> framesOf(const Injector& injector, js::ArrayBuffer bytes, js:
   return frames;
 }
 
-// Null, and an exception, where the first argument is no handle.
+// Returns null, with an exception pending, if the first argument is no handle.
 Shared* sharedOf(const js::CallbackInfo& info) {
   Shared* shared = info[0].As<Handle>().Data();
   if (shared == nullptr) throwError(info.Env(), Error{.code = Code::Option, .message = "this is no injector's handle"});
@@ -95,7 +95,7 @@ Shared* sharedOf(const js::CallbackInfo& info) {
 }
 
 // injectorSend(handle, bytes: ArrayBuffer, layout: Uint32Array, count, position): Promise<NativeSendResult>. `layout`:
-// a row for each frame in `bytes` (layouts.h, frame). One at a time.
+// one row per frame in `bytes` (layouts.h, frame). Only one send may run at a time.
 js::Value send(const js::CallbackInfo& info) {
   const Shared* shared = sharedOf(info);
   if (shared == nullptr) return {};
@@ -123,13 +123,13 @@ js::Value send(const js::CallbackInfo& info) {
       });
 }
 
-// injectorInterrupt(handle): the send that runs ends.
+// injectorInterrupt(handle): ends the running send.
 void interrupt(const js::CallbackInfo& info) {
   const Shared* shared = sharedOf(info);
   if (shared != nullptr && shared->injector) shared->injector->interrupt();
 }
 
-// injectorClose(handle): Promise. When no send runs.
+// injectorClose(handle): Promise. No send may be running.
 js::Value close(const js::CallbackInfo& info) {
   Shared* shared = sharedOf(info);
   if (shared == nullptr) return {};

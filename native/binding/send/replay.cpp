@@ -1,8 +1,8 @@
-// What stands behind lib/send/replay.ts: a thread that opens interface and file, sends, closes both, and says so.
+// The native side of lib/send/replay.ts: a thread that opens interface and file, sends, closes both, and reports its
+// end.
 //
-// Lifetime: the thread owns everything but its waker. It ends by itself or when told to; finishReplay(), or the end of
-// the environment, joins it. JavaScript holds the handle until then: the function that is called at the end refers to
-// it.
+// Lifetime: the thread owns everything except its waker. It ends by itself or when stopped; finishReplay(), or the end
+// of the environment, joins it. JavaScript keeps the handle until then: the function called at the end refers to it.
 
 #include <memory>
 #include <mutex>
@@ -41,7 +41,7 @@ class ReplayTask {
         inNamespace(request_.netns, [this] { return Injector::open(request_.interface, request_.injector); });
     if (!injector) return injector.error();
     const auto open = [this] {
-      // Each pass has the same to say.
+      // Every pass has the same warnings: keep those of the first.
       const auto onEvent = [this, first = !std::exchange(opened_, true)](SavefileEvent& event) {
         if (auto* warning = std::get_if<SavefileWarning>(&event); warning && first) warnings_.push_back(warning->text);
       };
@@ -62,7 +62,7 @@ class ReplayTask {
       tally_ = sender->tally();
       over = std::move(sender_);
     }
-    return done;  // and the socket is closed here, where it does not hold up JavaScript
+    return done;  // closes the socket here, off JavaScript's thread
   }
   void stop() {
     std::lock_guard lock(mutex_);
@@ -73,17 +73,17 @@ class ReplayTask {
     std::lock_guard lock(mutex_);
     return sender_ ? sender_->stats() : stats_;
   }
-  // When run() has returned.
+  // Valid after run() has returned.
   [[nodiscard]] const SendTally& tally() const { return tally_; }
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
   Request request_;
   mutable std::mutex mutex_;
-  bool stopped_ = false;                  // under the mutex, like the next two
-  std::unique_ptr<ReplaySender> sender_;  // while it sends
+  bool stopped_ = false;                  // guarded by the mutex, as the next two
+  std::unique_ptr<ReplaySender> sender_;  // set while it sends
   ReplayStats stats_;
-  SendTally tally_;  // the thread's own, like the next two
+  SendTally tally_;  // used by the thread only, as the next two
   std::vector<std::string> warnings_;
   bool opened_ = false;
 };
@@ -130,19 +130,19 @@ js::Object statsObject(js::Env env, const ReplayStats& stats) {
   return object;
 }
 
-// replayStats(handle): NativeReplayStats. Before finishReplay().
+// replayStats(handle): NativeReplayStats. Call it before finishReplay().
 js::Value stats(const js::CallbackInfo& info) {
   ReplayJob* job = ReplayJob::of(info);
   if (job == nullptr) return {};
   return statsObject(info.Env(), job->task().stats());
 }
 
-// stopReplay(handle): onEnd will be called soon.
+// stopReplay(handle): onEnd is called soon after.
 void stop(const js::CallbackInfo& info) {
   if (ReplayJob* job = ReplayJob::of(info)) job->stop();
 }
 
-// finishReplay(handle): { tally, figures, warnings, failure? }. When onEnd was called.
+// finishReplay(handle): { tally, figures, warnings, failure? }. Call it after onEnd.
 js::Value finish(const js::CallbackInfo& info) {
   const js::Env env = info.Env();
   ReplayJob* job = ReplayJob::of(info);

@@ -1,4 +1,4 @@
-// A sender's ledger as JavaScript sees it.
+// The result of sending as a JavaScript object.
 #pragma once
 
 #include "binding/util/js.h"

@@ -1,4 +1,4 @@
-// What each room of the binding puts on the addon's exports.
+// The functions with which each directory of the binding adds its exports to the addon.
 #pragma once
 
 #include "binding/util/js.h"

@@ -1,4 +1,4 @@
-// State of one environment (the main thread, or one worker): nothing native is global.
+// State of one environment (the main thread or a worker): the binding has no global state.
 #pragma once
 
 #include <memory>
@@ -10,9 +10,9 @@ namespace ringtap::binding {
 struct Instance {
   js::FunctionReference errorFactory;
   js::FunctionReference capture;   // the class behind lib/capture/capture.ts
-  js::FunctionReference savefile;  // and behind lib/savefile/savefile.ts
+  js::FunctionReference savefile;  // the class behind lib/savefile/savefile.ts
 
-  // False where there is no memory. The instance goes with the environment.
+  // Returns false if memory cannot be allocated. The instance is deleted with the environment.
   [[nodiscard]] static bool create(js::Env env) {
     auto own = std::make_unique<Instance>();
     const auto gone = [](napi_env, void* data, void*) { delete static_cast<Instance*>(data); };

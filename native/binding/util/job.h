@@ -1,9 +1,9 @@
-// A task of the core's on a thread of its own, begun by JavaScript, which hears of its end.
+// Runs a core task on its own thread; a JavaScript function is called at its end.
 //
 // The task has `Result<> run()`, and `stop()`, which any thread may call and which makes run() return soon. Lifetime:
-// the thread ends by itself or when told to; finish(), or the end of the environment, joins it. JavaScript holds the
-// handle until then: the function that is called at the end refers to it, and the thread-safe function to that. A task
-// that has questions meanwhile has `onQuestion(std::function<void()>)`, and the same function is called for them.
+// the thread ends by itself or when stopped; finish(), or the end of the environment, joins it. JavaScript keeps the
+// handle until then: the function called at the end refers to it, and the thread-safe function to that function. A task
+// with questions has `onQuestion(std::function<void()>)`; the same function is called for them.
 #pragma once
 
 #include <memory>
@@ -23,8 +23,8 @@ namespace ringtap::binding {
 template <typename Task>
 class Job {
  public:
-  // The handle. `onEnd` is called once, and for questions before that, and holds the event loop until then. Throws
-  // ERR_SYSTEM where no thread can be made.
+  // Returns the handle. `onEnd` is called once at the end, and before that for questions; it keeps the event loop alive
+  // until the end. Throws ERR_SYSTEM if no thread can be created.
   static js::Value start(js::Env env, std::unique_ptr<Task> task, js::Function onEnd) {
     if (!env.canRun()) return {};
     auto waker = Waker::make(env, onEnd);
@@ -36,7 +36,7 @@ class Job {
     }
     return Handle::New(env, std::move(job));
   }
-  // Null, and an exception, where it is no handle.
+  // Returns null, with an exception pending, if the first argument is no handle.
   static Job* of(const js::CallbackInfo& info) {
     Job* job = info[0].As<Handle>().Data();
     if (job == nullptr) throwError(info.Env(), Error{.code = Code::Option, .message = "this is no handle of a job"});
@@ -49,13 +49,13 @@ class Job {
   }
 
   void stop() { task_->stop(); }
-  // Joins the thread. Once onEnd was called that takes no time.
+  // Joins the thread, which does not block once onEnd was called.
   void finish() {
     join();
     if (!std::exchange(finished_, true)) napi_remove_env_cleanup_hook(env_, &Job::cleanup, this);
   }
   [[nodiscard]] Task& task() { return *task_; }
-  // After finish().
+  // Valid after finish().
   [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
 
  private:
@@ -90,7 +90,7 @@ class Job {
   }
 
   napi_env env_;
-  bool finished_ = false;  // and the hook is gone
+  bool finished_ = false;  // and the cleanup hook is removed
   std::unique_ptr<Task> task_;
   std::optional<Error> failure_;
   std::shared_ptr<Waker> waker_;

@@ -1,15 +1,15 @@
-// JavaScript's values as the binding uses them: a thin layer on node-addon-api.
+// JavaScript values for the binding: a thin layer on node-addon-api.
 //
-// Any call into the engine may fail: an exception is pending, the worker is being terminated, memory has run out. None
-// of these ends the process. What could not be made is an empty value; an empty value, or one of another type, reads as
-// zero, false, "" or no bytes, and to set or call it does nothing. So a function may go on to its end in such a state:
-// JavaScript sees the exception, or runs no more. Two rules follow:
-//  - what begins something (a thread, a descriptor) checks Env::canRun() after it has read its arguments;
-//  - what gives memory to a value (External, ObjectWrap, Function) keeps or frees it where the value is empty.
+// Any call into the engine may fail: an exception is pending, the worker is being terminated, memory is exhausted. None
+// of these ends the process. A value that could not be made is empty. Reading an empty value, or one of another type,
+// returns zero, false, "" or no bytes; setting or calling it has no effect. So a function may run to its end in such a
+// state: JavaScript sees the exception, or runs no more. Two rules follow:
+//  - code that acquires a resource (a thread, a descriptor) checks Env::canRun() after it has read its arguments;
+//  - code that gives memory to a value (External, ObjectWrap, Function) keeps or frees it if the value is empty.
 //
 // node-addon-api's own calls report a failure as an error object. In these states none can be made, and without C++
-// exceptions it then ends the process (Error::New in napi-inl.h). So this layer takes its handles and the registration
-// of the module from there, hides every call that can fail, and keeps the names.
+// exceptions it then ends the process (Error::New in napi-inl.h). So this layer uses only its handles and its
+// registration of the module, hides every call that can fail, and keeps the names.
 #pragma once
 
 #include <napi.h>
@@ -39,7 +39,7 @@ class Env : private Napi::Env {
     bool pending = false;
     return napi_is_exception_pending(*this, &pending) == napi_ok && pending;
   }
-  // Whether JavaScript can be run: no exception is pending, and the environment is not ending.
+  // Whether JavaScript can run: no exception is pending, and the environment is not ending.
   [[nodiscard]] bool canRun() const;
 };
 
@@ -59,7 +59,7 @@ class HandleScope {
   napi_handle_scope scope_ = nullptr;
 };
 
-// Valid until the function that was called from JavaScript returns.
+// Valid until the native function called from JavaScript returns.
 class Value : private Napi::Value {
  public:
   Value() = default;
@@ -76,7 +76,7 @@ class Value : private Napi::Value {
     bool is = false;
     return _value != nullptr && napi_is_array(_env, _value, &is) == napi_ok && is;
   }
-  // Unchecked: reading a value of another type is safe.
+  // Not checked: reading a value of another type is safe.
   template <typename T>
   [[nodiscard]] T As() const {
     return T(_env, _value);
@@ -138,7 +138,7 @@ class BigInt : public Value {
     napi_create_bigint_uint64(env, value, &made);
     return {env, made};
   }
-  // Its lower 64 bits.
+  // The lower 64 bits.
   [[nodiscard]] std::uint64_t Uint64Value() const {
     std::uint64_t value = 0;
     bool lossless = false;
@@ -232,7 +232,7 @@ class ArrayBuffer : public Value {
     bool is = false;
     return _value != nullptr && napi_is_detached_arraybuffer(_env, _value, &is) == napi_ok && is;
   }
-  // Whether it is detached now.
+  // Returns whether the ArrayBuffer is detached.
   bool Detach() { return _value != nullptr && napi_detach_arraybuffer(_env, _value) == napi_ok; }
 
  private:
@@ -244,7 +244,7 @@ class ArrayBuffer : public Value {
   }
 };
 
-// A view of elements of this type; Buffers are Uint8Arrays. One of another type reads as empty.
+// A typed array of this element type; Buffers are Uint8Arrays. An array of another type reads as empty.
 template <typename T, napi_typedarray_type kType>
 class TypedArray : public Value {
  public:
@@ -258,7 +258,7 @@ class TypedArray : public Value {
   [[nodiscard]] T* Data() const { return elements().first; }
   [[nodiscard]] std::size_t ElementLength() const { return elements().second; }
   [[nodiscard]] std::size_t ByteLength() const { return elements().second * sizeof(T); }
-  // All of them, read once.
+  // Address and length of the elements, read once.
   [[nodiscard]] std::pair<T*, std::size_t> elements() const {
     napi_typedarray_type type{};
     std::size_t length = 0;
@@ -291,7 +291,7 @@ class CallbackInfo {
   }
   [[nodiscard]] js::Env Env() const { return env_; }
   [[nodiscard]] std::size_t Length() const { return length_; }
-  // undefined where there are not so many.
+  // undefined if there are fewer arguments.
   [[nodiscard]] Value operator[](std::size_t index) const {
     return index < length_ ? Value(env_, values_[index]) : env_.Undefined();
   }
@@ -325,7 +325,7 @@ napi_value call(Body&& body, const CallbackInfo& info) {
 class Function : public Value {
  public:
   using Value::Value;
-  // `body`: called with a CallbackInfo. It lives as long as the function does.
+  // `body` is called with a CallbackInfo and lives as long as the function.
   template <typename Body>
   static Function New(napi_env env, Body body, const char* name = "") {
     auto own = std::make_unique<Body>(std::move(body));
@@ -335,13 +335,14 @@ class Function : public Value {
     };
     napi_value made = nullptr;
     if (napi_create_function(env, name, NAPI_AUTO_LENGTH, invoke, own.get(), &made) != napi_ok) return {};
-    // Without a finalizer the body stays, which costs a few bytes; a function with a body that is gone would not do.
+    // Without a finalizer the body leaks, which costs a few bytes; freeing it while the function exists would be
+    // unsafe.
     (void)napi_add_finalizer(
         env, made, own.get(), [](napi_env, void* body, void*) { delete static_cast<Body*>(body); }, nullptr, nullptr);
     (void)own.release();
     return {env, made};
   }
-  // Empty where it throws.
+  // Empty if it throws.
   js::Value Call(std::initializer_list<napi_value> arguments) const {
     napi_value receiver = nullptr;
     napi_value result = nullptr;
@@ -352,7 +353,7 @@ class Function : public Value {
     if (napi_call_function(_env, receiver, _value, arguments.size(), arguments.begin(), &result) != napi_ok) return {};
     return {_env, result};
   }
-  // new Function(): empty where it throws.
+  // new Function(): empty if it throws.
   [[nodiscard]] Object construct() const {
     napi_value made = nullptr;
     if (_value == nullptr || napi_new_instance(_env, _value, 0, nullptr, &made) != napi_ok) return {};
@@ -360,12 +361,12 @@ class Function : public Value {
   }
 };
 
-// A native object, opaque to JavaScript, that goes with its handle.
+// A native object, opaque to JavaScript, that is deleted with its handle.
 template <typename T>
 class External : public Value {
  public:
   using Value::Value;
-  // Empty, and `own` is gone, where it cannot be made.
+  // Empty, with `own` deleted, if it cannot be made.
   static External New(napi_env env, std::unique_ptr<T> own) {
     napi_value made = nullptr;
     const napi_status status = napi_create_external(
@@ -374,7 +375,7 @@ class External : public Value {
     (void)own.release();
     return {env, made};
   }
-  // Null where it is none.
+  // Null if the value is not an External.
   [[nodiscard]] T* Data() const {
     void* data = nullptr;
     if (type() != napi_external || napi_get_value_external(_env, _value, &data) != napi_ok) return nullptr;
@@ -382,7 +383,7 @@ class External : public Value {
   }
 };
 
-// Keeps a value beyond the call, or (weak) finds it again as long as it is there.
+// Keeps a value beyond the call, or (weak) refers to it while it exists.
 template <typename T>
 class Reference {
  public:
@@ -409,7 +410,7 @@ class Reference {
     return made;
   }
   [[nodiscard]] bool IsEmpty() const { return reference_ == nullptr; }
-  // Empty where the value is gone.
+  // Empty if the value is gone.
   [[nodiscard]] T Value() const {
     napi_value value = nullptr;
     if (reference_ == nullptr || napi_get_reference_value(env_, reference_, &value) != napi_ok) return {};
@@ -436,7 +437,7 @@ Reference<T> Weak(const T& value) {
 }
 
 // A class whose instances are native objects: `class T : public ObjectWrap<T>` with a constructor that takes the
-// CallbackInfo. An instance whose constructor left an exception pending is deleted at once; otherwise it goes with its
+// CallbackInfo. An instance whose constructor left an exception pending is deleted immediately, any other with its
 // JavaScript object.
 template <typename T>
 class ObjectWrap {
@@ -448,7 +449,7 @@ class ObjectWrap {
   ObjectWrap(const ObjectWrap&) = delete;
   ObjectWrap& operator=(const ObjectWrap&) = delete;
 
-  // Null where the object is none of these, or empty.
+  // Null if the object is empty or not an instance.
   static T* Unwrap(const Object& object) {
     void* data = nullptr;
     if (object.IsEmpty() || napi_unwrap(object.Env(), object, &data) != napi_ok) return nullptr;
@@ -478,7 +479,7 @@ class ObjectWrap {
     return {env, made};
   }
 
-  // The JavaScript object. Not in the constructor.
+  // The JavaScript object. Not available in the constructor.
   [[nodiscard]] Object Value() const {
     napi_value value = nullptr;
     if (self_ == nullptr || napi_get_reference_value(env_, self_, &value) != napi_ok) return {};

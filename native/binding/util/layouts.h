@@ -1,5 +1,5 @@
-// The rows of numbers that cross the border, one word after another: which word is where. Declared here once;
-// lib/native/layouts.ts has the same as constants, and test/native/layouts.test.ts compares the two.
+// The layouts of the arrays of numbers passed between C++ and TypeScript. lib/native/layouts.ts has the same as
+// constants; test/native/layouts.test.ts compares the two.
 #pragma once
 
 #include <cstddef>
@@ -8,27 +8,27 @@
 
 namespace ringtap::binding {
 
-// Each layout is a namespace of word numbers, kX for each X of its list, with their count as kWords.
+// Each layout is a namespace of word indexes, kX for each X of its list, and their number kWords.
 #define RINGTAP_WORD(name) k##name,
 #define RINGTAP_LAYOUT(layout, words)                \
   namespace layout {                                 \
   enum : std::size_t { words(RINGTAP_WORD) kWords }; \
   }
 
-// A block that nextBlock() returns. Words are doubles, the timestamps unsigned 64-bit integers.
+// A block that nextBlock() returns. Words are doubles, except the timestamps: unsigned 64-bit integers.
 #define RINGTAP_BLOCK_META(X) \
   X(Packets) X(Bytes) X(Epoch) X(Ring) X(Number) X(Steady) X(Lease) X(FirstTimestamp) X(LastTimestamp)
 RINGTAP_LAYOUT(block_meta, RINGTAP_BLOCK_META)
 
-// A chunk that nextChunk() returns, likewise.
+// A chunk that nextChunk() returns. Types as above.
 #define RINGTAP_CHUNK_META(X) X(Packets) X(Bytes) X(Position) X(Lease) X(FirstTimestamp) X(LastTimestamp)
 RINGTAP_LAYOUT(chunk_meta, RINGTAP_CHUNK_META)
 
-// What a savefile writer has written, likewise.
+// The totals of a savefile writer. Types as above.
 #define RINGTAP_WRITER_COUNTS(X) X(Packets) X(PacketBytes) X(Bytes) X(FirstTimestamp) X(LastTimestamp) X(ClampedTimes)
 RINGTAP_LAYOUT(writer_counts, RINGTAP_WRITER_COUNTS)
 
-// The ledger of one interface in stats(). Doubles; NaN where a number is not available.
+// The counters of one interface in stats(). Doubles; NaN if a number is not available.
 // clang-format off
 #define RINGTAP_INTERFACE_ROW(X)                                                               \
   X(Index) X(Generation) X(Present) X(Selected)                                                \
@@ -38,15 +38,14 @@ RINGTAP_LAYOUT(writer_counts, RINGTAP_WRITER_COUNTS)
 // clang-format on
 RINGTAP_LAYOUT(interface_row, RINGTAP_INTERFACE_ROW)
 
-// A loss sample: the head, then a row for each interface. Doubles.
+// A loss sample: the head, then a row per interface. Doubles.
 #define RINGTAP_LOSS_HEAD(X) X(Packets) X(Settled) X(PerInterface) X(Received) X(ByRing) X(ByOverflow) X(Malformed)
 RINGTAP_LAYOUT(loss_head, RINGTAP_LOSS_HEAD)
 #define RINGTAP_LOSS_ROW(X) X(Index) X(Generation) X(Received) X(Lost)
 RINGTAP_LAYOUT(loss_row, RINGTAP_LOSS_ROW)
 
-// A frame that injectorSend() is to send: its length, its VLAN tag (Frame::tag), the Refusal where it must not be sent,
-// and of a captured packet its LINKTYPE_ with flags (native/binding/send/inject.cpp), 0 of others. Unsigned 32-bit
-// integers.
+// A frame for injectorSend(): its length, its VLAN tag (Frame::tag), the Refusal if it must not be sent, and for a
+// captured packet its LINKTYPE_ with flags (native/binding/send/inject.cpp), else 0. Unsigned 32-bit integers.
 #define RINGTAP_FRAME(X) X(Length) X(Tag) X(Refusal) X(Packet)
 RINGTAP_LAYOUT(frame, RINGTAP_FRAME)
 

@@ -1,4 +1,4 @@
-// Work on libuv's thread pool, and a promise for its result.
+// Runs work on libuv's thread pool and returns a promise for its result.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@
 
 namespace ringtap::binding {
 
-// Rejects with what has been thrown meanwhile, or else with `error`. Does nothing where JavaScript runs no more.
+// Rejects with a pending exception, or else with `error`. Does nothing if JavaScript cannot run.
 void reject(js::Env env, napi_deferred deferred, const Error& error);
 
 namespace detail {
@@ -34,7 +34,7 @@ class AsyncTask {
       reject(env, task->deferred_, Error{.message = "no work could be queued"});
       return {env, promise};
     }
-    (void)task.release();  // complete()'s
+    (void)task.release();  // complete() owns it now
     return {env, promise};
   }
 
@@ -68,10 +68,10 @@ class AsyncTask {
 
 }  // namespace detail
 
-// Calls work(), which returns a Result, on a thread of the pool, and then finish(env, result) on JavaScript's thread:
-// that returns what the promise resolves to, or the error that it is rejected with. finish() is called in any case,
-// also while the environment ends, when nothing can be made in it any more; whatever the two hold goes with them.
-// Empty, and neither is called, where JavaScript cannot run.
+// Calls work(), which returns a Result, on a thread of the pool, then finish(env, result) on JavaScript's thread, which
+// returns the promise's value or the error to reject it with. finish() is always called, even while the environment
+// ends and nothing can be made in it; both functions are then destroyed. If JavaScript cannot run, returns empty and
+// calls neither.
 template <typename Work, typename Finish>
 [[nodiscard]] js::Value runAsync(js::Env env, const char* name, Work work, Finish finish) {
   return detail::AsyncTask<Work, Finish>::start(env, name, std::move(work), std::move(finish));

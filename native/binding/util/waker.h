@@ -1,4 +1,4 @@
-// Wakes JavaScript from a thread of the core's.
+// Wakes JavaScript from a thread of the core.
 #pragma once
 
 #include <atomic>
@@ -10,14 +10,14 @@
 
 namespace ringtap::binding {
 
-// Calls a JavaScript function, without arguments, on JavaScript's thread, for any thread that wants it. It holds the
-// event loop, unless hold(false).
+// Calls a JavaScript function, without arguments, on JavaScript's thread; any thread may request it with operator().
+// Keeps the event loop alive, unless hold(false).
 //
-// Released by its owner after the threads that call it are gone: at the latest in a cleanup hook of the environment
-// that was added after the waker was made. All but operator() belongs to JavaScript's thread.
+// Its owner releases it after the threads that call it have ended: at the latest in a cleanup hook of the environment
+// that was added after the waker was made. All but operator() runs on JavaScript's thread.
 class Waker {
  public:
-  // Throws, and returns none, where it cannot be made.
+  // Throws and returns null if it cannot be made.
   [[nodiscard]] static std::shared_ptr<Waker> make(js::Env env, js::Value callback) {
     napi_threadsafe_function function = nullptr;
     const napi_status status =
@@ -35,7 +35,7 @@ class Waker {
     if (dead_ || released_) return;
     if (napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking) == napi_closing) dead_ = true;
   }
-  // JavaScript's thread's part.
+  // On JavaScript's thread.
   void hold(js::Env env, bool held) {
     if (released_ || dead_) return;
     if (held) (void)napi_ref_threadsafe_function(env, function_);
@@ -52,22 +52,22 @@ class Waker {
     napi_add_env_cleanup_hook(env, &Waker::cleanup, this);
   }
 
-  // Hooks run in reverse order: the thread-safe function, which the environment frees in a hook of its own, is still
-  // there.
+  // Hooks run in reverse order, so the thread-safe function, which the environment frees in its own hook, is still
+  // valid.
   static void cleanup(void* data) {
     auto* self = static_cast<Waker*>(data);
     self->released_ = true;
     if (!self->dead_) (void)napi_release_threadsafe_function(self->function_, napi_tsfn_release);
   }
 
-  // `env` is null where the environment ends. What the function throws is uncaught, as in any callback.
+  // `env` is null if the environment is ending. An exception of the function is uncaught, as in any callback.
   static void call(napi_env env, napi_value callback, void*, void*) {
     if (env != nullptr) (void)js::Function(env, callback).Call({});
   }
 
   js::Env env_;
   napi_threadsafe_function function_;
-  std::atomic<bool> dead_{false};  // the environment has ended first
+  std::atomic<bool> dead_{false};  // the environment has ended before the waker
   std::atomic<bool> released_{false};
 };
 

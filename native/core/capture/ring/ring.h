@@ -65,7 +65,7 @@ class Ring {
   [[nodiscard]] int fd() const { return socket_.get(); }
   [[nodiscard]] std::uint32_t blockSize() const { return blockSize_; }
   [[nodiscard]] std::uint32_t blockCount() const { return blockCount_; }
-  // The current mapping, which maps the ring alone: parts of older ones may have been replaced by copies (lease.h).
+  // The current mapping. All of it is the ring; parts of older mappings may have been replaced by copies (lease.h).
   [[nodiscard]] std::shared_ptr<RingView> view() const;
   [[nodiscard]] std::byte* block(std::uint32_t index) const { return view()->block(index); }
   // Maps the ring again and makes that the current mapping.
