@@ -13,7 +13,7 @@ std::size_t BlockFiller::seal() {
     }
     before = here;
   });
-  // From here on the index is of no use any more.
+  // The unused end of the index is not needed from here on.
   const std::size_t entries = kIndexStart + summary_.packets * sizeof(std::uint32_t);
   const std::size_t needed = (entries + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
   if ((first - needed) * 4 > used) {

@@ -18,7 +18,7 @@ bool consistsOf(std::string_view text, std::string_view characters) {
   return text.find_first_not_of(characters) == std::string_view::npos;
 }
 
-// One to three digits.
+// The value of one to three digits.
 std::uint32_t numberOf(std::string_view digits) {
   std::uint32_t value = 0;
   for (const char digit : digits) value = value * 10 + static_cast<std::uint32_t>(digit - '0');
@@ -83,7 +83,7 @@ Result<Prefix> parsePrefix(std::string_view text) {
   const std::size_t slash = std::min(text.find('/'), text.size());
   const std::string_view address = text.substr(0, slash);
   if (address.find('%') != std::string_view::npos) return refuse("packets do not carry the zone of an address");
-  // Only these: a zero byte would end the text for inet_pton.
+  // Checked because a zero byte would end the text for inet_pton.
   const bool six = address.find(':') != std::string_view::npos && consistsOf(address, "0123456789abcdefABCDEF:.");
   const bool four = !six && !address.empty() && consistsOf(address, "0123456789.");
   if (!four && !six) return refuse("it is neither an IPv4 nor an IPv6 address, and names are not looked up");

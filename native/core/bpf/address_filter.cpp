@@ -13,7 +13,7 @@ namespace ringtap {
 
 namespace {
 
-// As an error message of lib/errors.ts shows a string: in quotes, on one line, not too long, cut between characters.
+// Formats a string for an error message, as lib/errors.ts does: quoted, on one line, shortened between characters.
 std::string shown(std::string_view text) {
   constexpr std::size_t limit = 57;
   std::string out = "\"";
@@ -72,7 +72,7 @@ AddressFilter::AddressFilter(AddressSet addresses, bool maps, std::string option
     : addresses_(std::move(addresses)),
       option_(std::move(option)),
       maps_(maps ? AddressMaps::create(addresses_) : Error{Code::System, "the kernel maps were not asked for"}) {
-  // A range is an instruction at the very least.
+  // A range takes at least one instruction.
   if (rangeCount(addresses_) <= kMaxFilterInstructions) classic_ = assembleAddresses(addresses_);
 }
 

@@ -15,9 +15,9 @@ namespace {
 using Label = CbpfWriter::Label;
 constexpr Label kNext = CbpfWriter::kNext;
 
-constexpr std::uint32_t kLongestPreamble = 65535;  // of a wireless frame; a length above is taken for nonsense
+constexpr std::uint32_t kLongestPreamble = 65535;  // of a wireless frame; a greater length is invalid
 
-// Writes one locator. Loads stay within the packet's original length: one beyond would end the kernel's program.
+// Writes one locator. Loads are within the packet's original length: a load beyond it would end the kernel's program.
 class LocatorWriter {
  public:
   FilterProgram ethernet() {
@@ -69,7 +69,7 @@ class LocatorWriter {
     return finish();
   }
 
-  // Prism's own header is 144 bytes long; in its place may be one of AVS, which says its length.
+  // Prism's header is 144 bytes long; some drivers put an AVS header there instead, which has a length field.
   FilterProgram prism() {
     const Label avs = out_.label(), known = out_.label();
     need(8);
@@ -88,12 +88,12 @@ class LocatorWriter {
   }
 
  private:
-  // Void: A.
+  // Checks that the packet has `length` bytes. Overwrites A.
   void need(std::uint32_t length) {
     out_.op(BPF_LD | BPF_W | BPF_LEN);
     out_.branch(BPF_JGE | BPF_K, length, kNext, none_);
   }
-  // The same from X on. Void: A and M[0].
+  // Checks that the packet has `length` bytes from X on. Overwrites A and M[0].
   void needBehindX(std::uint32_t length) {
     out_.op(BPF_STX, 0);
     out_.op(BPF_MISC | BPF_TXA);
@@ -103,9 +103,9 @@ class LocatorWriter {
     out_.op(BPF_LDX | BPF_MEM, 0);
   }
 
-  // The frame of a wireless LAN begins at X: a data frame has 24 bytes of header, two more with a quality of service,
-  // some drivers pad that to a multiple of four and say so in the flags of the radiotap header, and then comes LLC with
-  // SNAP. What is encrypted tells nothing.
+  // A wireless LAN frame begins at X. A data frame has a header of 24 bytes, two more with a QoS field; some drivers
+  // pad it to a multiple of four, which the flags of the radiotap header report. LLC with SNAP follows. Encrypted
+  // frames have no addresses.
   void wirelessFrame(bool radiotap) {
     const Label plain = out_.label(), headed = out_.label(), padded = out_.label(), far = out_.label(),
                 flags = out_.label();
@@ -125,7 +125,7 @@ class LocatorWriter {
     out_.land(headed);
     out_.op(BPF_MISC | BPF_TAX);
     if (radiotap) {
-      // Of the fields present (little endian), the first may be a time of 8 bytes, the second are the flags.
+      // Of the fields present (little endian), the first may be an 8-byte timestamp; the second are the flags.
       out_.op(BPF_STX, 1);
       out_.op(BPF_LD | BPF_W | BPF_ABS, 4);
       out_.branch(BPF_JSET | BPF_K, 0x0200'0000, kNext, padded);
@@ -156,7 +156,7 @@ class LocatorWriter {
     byEtherType();
   }
 
-  // A is the EtherType of what begins at X.
+  // A is the EtherType of the header that begins at X.
   void byEtherType() {
     out_.branch(BPF_JEQ | BPF_K, ETH_P_IP, ip4_, kNext);
     out_.branch(BPF_JEQ | BPF_K, ETH_P_IPV6, ip6_, kNext);
@@ -165,7 +165,7 @@ class LocatorWriter {
     usesArp_ = true;
   }
 
-  // The network header is at X; from there, the addresses are from `first` to `end`.
+  // The network header is at X; relative to it, the addresses are in the bytes from `first` to `end`.
   void found(std::uint32_t kind, std::uint32_t first, std::uint32_t end) {
     needBehindX(end);
     out_.op(BPF_MISC | BPF_TXA);
@@ -193,7 +193,7 @@ class LocatorWriter {
 
   CbpfWriter out_;
   Label ip4_ = out_.label(), ip6_ = out_.label(), arp_ = out_.label(), none_ = out_.label(), end_ = out_.label();
-  bool usesArp_ = false;  // the kernel refuses eBPF with instructions that nothing leads to
+  bool usesArp_ = false;  // the verifier refuses unreachable instructions
 };
 
 }  // namespace

@@ -14,13 +14,13 @@ using namespace ebpf;
 
 namespace {
 
-// On the stack, from kAddresses up: what a trie takes for a key, beginning with the number of bits, and what a hash
-// takes, which is the address in it.
+// On the stack, from kAddresses up: the key for a trie, which begins with the number of bits; the address in it is the
+// key for a hash.
 constexpr std::int16_t kLength = kAddresses;
 constexpr std::int16_t kAddress = kAddresses + 4;
-constexpr std::int16_t kStep = kAddresses + 20;   // from the first address to the second
-constexpr std::int16_t kFlags = kAddresses + 24;  // of the addresses looked up so far
-constexpr std::int16_t kKept = kAddresses + 28;   // R0
+constexpr std::int16_t kStep = kAddresses + 20;   // distance from the first address to the second
+constexpr std::int16_t kFlags = kAddresses + 24;  // combined flags of the addresses looked up so far
+constexpr std::int16_t kKept = kAddresses + 28;   // saved R0
 
 template <typename Bits>
 void putAddress(std::vector<std::uint8_t>& keys, Bits address) {
@@ -88,7 +88,7 @@ class AddressCheck {
   }
 
  private:
-  // R0: what the locator of the device's link type says.
+  // R0 = the result of the locator for the device's link type.
   Result<> locate(std::uint8_t ordinal) {
     std::vector<std::size_t> located;
     for (const Locator& locator : locators()) {
@@ -104,10 +104,10 @@ class AddressCheck {
     return {};
   }
 
-  // The jump is for a packet none of whose addresses is in any set.
+  // The jump is taken by a packet none of whose addresses is in any set.
   void leave(std::size_t jump) { (maps_.including ? refuse_ : passed_).push_back(jump); }
 
-  // The first address is at R7; R0 is the kind of the addresses.
+  // The first address is at R7; R0 is the kind of addresses.
   bool search4() {
     if (!maps_.addresses4 && !maps_.prefixes4) {
       leave(out_.jumpAlways());
@@ -138,7 +138,7 @@ class AddressCheck {
     return true;
   }
 
-  // Looks up the address of so many words at R7 + `offset`: one that is excluded decides.
+  // Looks up the address of `words` words at R7 + `offset`; refuses the packet if the address is excluded.
   bool look(std::optional<int> singles, std::optional<int> prefixes, std::uint32_t words, std::uint32_t offset) {
     for (std::uint32_t word = 0; word < words; ++word) {
       out_.emit(BPF_LD | BPF_W | BPF_IND, 0, R7, 0, static_cast<std::int32_t>(offset + 4 * word));

@@ -15,14 +15,14 @@ namespace ringtap {
 
 namespace {
 
-// Conditional jumps reach 255 instructions. Code that is at most so long keeps its exits open, to share them with its
-// neighbours; longer code is closed with exits of its own.
+// Conditional jumps reach 255 instructions. Code up to this length stays open, to share its exits with adjacent code;
+// longer code is closed with its own exits.
 constexpr std::size_t kOpenLength = 200;
-// Tests one after the other at the leaves of a tree: fewer instructions than a tree down to the last host, and no more
-// time.
+// The number of tests in a leaf of the tree, done one after another: this takes fewer instructions than a tree down to
+// single hosts, and no more time.
 constexpr std::size_t kLeaf = 16;
 
-// Where the search for an address ends.
+// The results of the search for an address.
 enum Exit : std::uint8_t { kNeutral, kIncluded, kRefused, kExits };
 
 Exit exitFor(std::uint8_t flags) {
@@ -30,7 +30,8 @@ Exit exitFor(std::uint8_t flags) {
   return (flags & kAddressIncluded) != 0 ? kIncluded : kNeutral;
 }
 
-// Code that ends in exits. Open: jumps to them are noted. Closed: at its end are jumps of any length, noted, too.
+// Code that ends in exits. Open: its conditional jumps to exits are recorded. Closed: these lead to jumps of any length
+// at its end, which are recorded instead.
 struct Code {
   struct Leave {
     std::size_t from;
@@ -38,7 +39,7 @@ struct Code {
     Exit to;
   };
   FilterProgram code;
-  std::vector<Leave> leaves;  // of conditional jumps, where open; of the long ones, where closed
+  std::vector<Leave> leaves;  // conditional jumps if open, unconditional ones if closed
   bool closed = false;
 
   void op(int operation, std::uint32_t k = 0) { code.push_back({static_cast<std::uint16_t>(operation), 0, 0, k}); }
@@ -72,25 +73,25 @@ struct Code {
   }
 };
 
-// A step of the search: values of one word of the address, and what follows from them.
+// A step of the search: a range of values of one word of the address, and its result.
 struct Test {
   std::uint32_t first;
   std::uint32_t last;
   Exit exit;
-  Code then;  // for one value: the search in the words that follow; else empty
+  Code then;  // for a single value: the search in the following words; else empty
 
   [[nodiscard]] std::size_t size() const { return (first == last ? 1 : 2) + then.code.size(); }
 };
 
-// One test after the other, then what follows from them. Open.
+// Tests one after another, then the code of those with a further search. Open.
 Code leafOf(std::span<const Test> tests) {
   Code leaf;
-  std::vector<std::size_t> entrances;  // the tests that lead on, in order
+  std::vector<std::size_t> entrances;  // the tests with a further search, in order
   for (std::size_t i = 0; i < tests.size(); ++i) {
     const Test& test = tests[i];
     const bool final = i + 1 == tests.size();
     if (test.first != test.last) {
-      leaf.op(BPF_JMP | BPF_JGE | BPF_K, test.first);  // lower than this one: than all that follow
+      leaf.op(BPF_JMP | BPF_JGE | BPF_K, test.first);  // lower than this test's range, hence than all that follow
       leaf.leave(false, kNeutral);
       leaf.op(BPF_JMP | BPF_JGT | BPF_K, test.last);
       leaf.leave(false, test.exit);
@@ -112,7 +113,7 @@ Code leafOf(std::span<const Test> tests) {
   return leaf;
 }
 
-// One test that leads to closed code.
+// A single test that leads to closed code.
 Code gateTo(const Test& test) {
   Code gate;
   gate.op(BPF_JMP | BPF_JEQ | BPF_K, test.first);
@@ -124,7 +125,7 @@ Code gateTo(const Test& test) {
   return gate;
 }
 
-// Ascending, disjoint tests of the word in A.
+// A search tree over ascending, disjoint tests of the word in A.
 Code treeOf(std::span<const Test> tests) {
   std::size_t size = 0;
   bool open = true;
@@ -139,7 +140,8 @@ Code treeOf(std::span<const Test> tests) {
     return gateTo(alone);
   }
   std::size_t middle = tests.size() / 2;
-  if (size <= 2 * tests.size()) middle = (middle + kLeaf - 1) / kLeaf * kLeaf;  // the fewest leaves, all full but one
+  if (size <= 2 * tests.size())
+    middle = (middle + kLeaf - 1) / kLeaf * kLeaf;  // the fewest leaves, all full except one
   Code left = treeOf(tests.first(middle));
   Code right = treeOf(tests.subspan(middle));
   Code tree;
@@ -161,7 +163,7 @@ Code treeOf(std::span<const Test> tests) {
   return tree;
 }
 
-// Where a word of the address is: at an offset from X, or in M[].
+// The location of the address's words: at an offset from X, or in M[].
 struct Words {
   int load;
   std::uint32_t at;
@@ -170,11 +172,11 @@ struct Words {
 template <typename Bits>
 using Ranges = std::span<const AddressSet::Range<Bits>>;
 
-// The search among ranges that agree in all words before the `level`th. Some range is there.
+// The search among ranges that are equal in all words before the `level`th. There is at least one range.
 template <typename Bits>
 Code search(Ranges<Bits> ranges, unsigned level, const Words& words) {
   constexpr unsigned kWords = sizeof(Bits) / 4;
-  const unsigned below = 32 * (kWords - 1 - level);  // bits that follow this word
+  const unsigned below = 32 * (kWords - 1 - level);  // the number of bits after this word
   const Bits beneath = (Bits{1} << below) - 1;
   const auto wordOf = [&](Bits address) { return static_cast<std::uint32_t>(address >> below); };
 
@@ -191,7 +193,7 @@ Code search(Ranges<Bits> ranges, unsigned level, const Words& words) {
   for (const auto& [first, last, flags] : ranges) {
     Bits from = first;
     if (!deeper.empty() && wordOf(deeper.front().first) != wordOf(from)) descend();
-    if ((from & beneath) != 0) {  // begins within a value of this word
+    if ((from & beneath) != 0) {  // starts within a value of this word
       const Bits end = std::min<Bits>(last, from | beneath);
       deeper.push_back({from, end, flags});
       if (end == last) continue;
@@ -199,7 +201,7 @@ Code search(Ranges<Bits> ranges, unsigned level, const Words& words) {
       from = end + 1;
     }
     const bool whole = (last & beneath) == beneath;
-    const Bits rest = whole ? last : last & ~beneath;  // where the last, partly covered value begins
+    const Bits rest = whole ? last : last & ~beneath;  // start of the last value, covered partly
     if (whole || rest > from) {
       descend();
       tests.push_back({wordOf(from), wordOf(whole ? last : rest - 1), exitFor(flags), {}});
@@ -216,7 +218,7 @@ Code search(Ranges<Bits> ranges, unsigned level, const Words& words) {
   return code;
 }
 
-// The two searches of a family; `first` and `second` are where the two addresses are.
+// Both searches of a family; `first` and `second` are the locations of the two addresses.
 template <typename Bits>
 void writeFamily(CbpfWriter& out, const AddressSet& addresses, Ranges<Bits> ranges, const Words& first,
                  const Words& second, CbpfWriter::Label pass, CbpfWriter::Label refuse) {
@@ -240,7 +242,7 @@ void writeFamily(CbpfWriter& out, const AddressSet& addresses, Ranges<Bits> rang
     write(second, pass, pass);
     return;
   }
-  // What the first address was is kept in M[3]: the second may still be excluded.
+  // M[3] is the result for the first address: the second may still be excluded.
   const auto included = out.label(), known = out.label(), late = out.label();
   write(first, neutral, included);
   out.land(included);
@@ -260,7 +262,7 @@ void writeFamily(CbpfWriter& out, const AddressSet& addresses, Ranges<Bits> rang
   out.go(pass);
 }
 
-// Leaves what the locator of the device's link type returns in A.
+// Writes the locators; A = the result of the one for the device's link type.
 void writeLocators(CbpfWriter& out) {
   const auto located = out.label();
   out.op(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_HATYPE));
@@ -272,7 +274,7 @@ void writeLocators(CbpfWriter& out) {
     out.go(other);
     out.land(here);
     FilterProgram program = locator.program;
-    program.pop_back();  // its `ret a`
+    program.pop_back();  // the final `ret a`
     out.append(program);
     out.go(located);
     out.land(other);
@@ -323,7 +325,7 @@ FilterProgram assembleAddresses(const AddressSet& addresses) {
 
 std::size_t addressesThatFit(const AddressSet& addresses, std::size_t room) {
   const std::size_t all = addresses.v4().ranges.size() + addresses.v6().ranges.size();
-  // A range takes more than an instruction.
+  // A range takes more than one instruction.
   std::size_t fits = 0, tooMany = std::min(all, room) + 1;
   while (fits + 1 < tooMany) {
     const std::size_t count = fits + (tooMany - fits) / 2;

@@ -28,13 +28,13 @@ void add(Entries<Bits>& entries, std::span<const Prefix> prefixes, std::uint8_t 
   }
 }
 
-// Writes down where the flags change as the address rises, as ranges.
+// Records the changes of flags at ascending addresses as ranges.
 template <typename Bits>
 class Ranges {
  public:
   explicit Ranges(std::vector<AddressSet::Range<Bits>>& out) : out_(out) {}
 
-  // From here on. Addresses do not fall; of several at one address the latest counts.
+  // Sets the flags from address `at` on. Addresses are ascending; for equal ones the last call counts.
   void change(Bits at, std::uint8_t flags) {
     if (at != since_) {
       write(at - 1);
@@ -63,7 +63,7 @@ AddressSet::Family<Bits> familyOf(Entries<Bits> given) {
             [](const auto& a, const auto& b) { return a.first != b.first ? a.first < b.first : a.length < b.length; });
   AddressSet::Family<Bits> family;
   Ranges<Bits> ranges(family.ranges);
-  Entries<Bits> open;  // the prefixes that the present address lies in, each within the one before
+  Entries<Bits> open;  // the prefixes that contain the current address, each within the previous one
   const auto around = [&] { return open.empty() ? std::uint8_t{0} : open.back().flags; };
   const auto close = [&] {
     const Bits last = lastOf(open.back());
@@ -84,7 +84,7 @@ AddressSet::Family<Bits> familyOf(Entries<Bits> given) {
     open.push_back(entry);
   }
   while (!open.empty()) {
-    if (lastOf(open.back()) == kHighest<Bits>) break;  // and so do all around it
+    if (lastOf(open.back()) == kHighest<Bits>) break;  // and so do all prefixes that contain it
     close();
   }
   ranges.end();

@@ -16,7 +16,7 @@ namespace {
 
 using Program = std::vector<FilterInstruction>;
 
-// Kept for the table where there are address sets: some sixty ranges. What they do not hold is refused by user space.
+// Instructions reserved for the table if there are address sets: some sixty ranges. User space refuses the rest.
 constexpr std::size_t kTableRoom = 256;
 
 constexpr std::uint32_t kHighest = std::numeric_limits<std::uint32_t>::max();
@@ -30,7 +30,7 @@ FilterInstruction loadAncillary(std::uint32_t which) {
 }
 FilterInstruction giveUp() { return statement(BPF_RET | BPF_K, 0); }
 
-// Where the answer changes as the index rises: answers[i] holds from starts[i] up to the next start.
+// Where the verdict changes at ascending indexes: answers[i] holds from starts[i] up to the next start.
 struct Steps {
   std::vector<std::uint32_t> starts;
   std::vector<bool> refused;
@@ -50,9 +50,9 @@ Steps stepsOf(std::span<const IndexRange> ranges) {
   return steps;
 }
 
-// A balanced search tree over the steps [low, high), with the index in A. Accepting leaves jump to the end of the tree;
-// as all subtrees know only their own length, they leave `k` for the caller to add what follows them: an unconditional
-// jump takes 32 bits, a conditional one only 8.
+// A balanced search tree over the steps [low, high), with the index in A. Accepting leaves jump to the end of the tree.
+// A subtree does not have the length of what follows it, so its caller adds that to `k`. These jumps are unconditional,
+// since those have 32 bits for the distance and conditional ones only 8.
 Program searchTree(const Steps& steps, std::size_t low, std::size_t high) {
   if (high - low == 1) {
     if (steps.refused[low]) return {giveUp()};
@@ -70,7 +70,7 @@ Program searchTree(const Steps& steps, std::size_t low, std::size_t high) {
     all.push_back(jump(BPF_JMP | BPF_JGE | BPF_K, steps.starts[middle], static_cast<std::uint8_t>(left.size()), 0));
   } else {
     all.push_back(jump(BPF_JMP | BPF_JGE | BPF_K, steps.starts[middle], 0, 1));
-    // Not one of the leaves: this jump ends at the right subtree. It is marked until the leaves have been patched.
+    // This jump is not a leaf: it leads to the right subtree. It is marked until the leaves have been patched.
     all.push_back(statement(BPF_MISC | BPF_JA, static_cast<std::uint32_t>(left.size())));
   }
   all.insert(all.end(), left.begin(), left.end());
@@ -91,7 +91,7 @@ Program assembleTable(std::span<const IndexRange> ranges) {
 }
 
 void assembleDirection(Program& program, Direction direction) {
-  // A packet on loopback is seen twice, leaving and arriving: the leaving one is dropped, whatever the direction.
+  // A packet on loopback is seen twice, outgoing and incoming: the outgoing one is dropped, whatever the direction.
   program.push_back(loadAncillary(SKF_AD_PKTTYPE));
   switch (direction) {
     case Direction::Both:
@@ -120,12 +120,12 @@ Program assembleFilter(const FilterSpec& spec) {
   for (const LinkTypeFilter& link : spec.programs) {
     const std::vector<std::uint16_t> types = hardwareTypesOf(link.linkType);
     for (std::size_t i = 0; i < types.size(); ++i) {
-      // Each test that hits jumps to the `ldx 0` below; the last one that fails jumps past this link type's program.
+      // A matching test jumps to the `ldx 0` below; the last one, if it fails, jumps past this link type's program.
       const auto behind = static_cast<std::uint8_t>(types.size() - i);
       program.push_back(jump(BPF_JMP | BPF_JEQ | BPF_K, types[i], behind, 0));
     }
     program.push_back(statement(BPF_JMP | BPF_JA, static_cast<std::uint32_t>(link.instructions.size() + 2)));
-    program.push_back(statement(BPF_LD | BPF_IMM, 0));  // as at the start of a program of its own
+    program.push_back(statement(BPF_LD | BPF_IMM, 0));  // the state at the start of a separate program
     program.push_back(statement(BPF_LDX | BPF_IMM, 0));
     program.insert(program.end(), link.instructions.begin(), link.instructions.end());
   }

@@ -10,12 +10,12 @@ namespace {
 
 using Relations = std::map<std::uint32_t, DedupeRelation>;
 
-// Devices that take what their ports receive, and send through them. Not among them: a VRF device, which is a master
-// too, but is not sent through; the one behind all ports of Open vSwitch, which never sees a packet.
+// Devices that receive what their ports receive, and send through them. Not included: a VRF device, which is a master
+// too, but does not send through its ports; and the master of Open vSwitch ports, which never sees a packet.
 bool passesOn(std::string_view kind) { return kind == "bridge" || kind == "bond" || kind == "team"; }
 
-// Where the mark of arrival is no sign of a sighting: an ifb puts its index on what it gives back
-// (drivers/net/ifb.c), a VRF device on what its ports receive (drivers/net/vrf.c), and neither is seen there.
+// Devices that set the device of arrival without a sighting there: an ifb on packets that it returns
+// (drivers/net/ifb.c), a VRF device on packets that its ports receive (drivers/net/vrf.c).
 bool marksUnseen(std::string_view kind) { return kind == "ifb" || kind == "vrf"; }
 
 class Planner {
@@ -43,7 +43,7 @@ class Planner {
       if (!device->selected) continue;
       const bool fromPorts = passesOn(device->kind) && direction_ != Direction::Out && allPortsArrive(*device);
       if ((relation.flags & kDedupePeer) != 0 || fromPorts) relation.flags |= kDedupeAllIn;
-      // By its ports or by the host: all that it can be given to send was seen before.
+      // All packets that the master sends come from its ports or the host, so all were seen before.
       if (direction_ != Direction::Both || (relation.flags & kDedupeMaster) == 0) continue;
       if (allPortsArrive(*find(relation.master))) relation.flags |= kDedupeAllOut;
     }
@@ -71,7 +71,7 @@ class Planner {
     return flags;
   }
 
-  // Each master is looked at once, and one that is its own master's port is no endless way.
+  // Visits each master once, so that a cycle of masters ends.
   bool allPortsArrive(const DedupeDevice& device) {
     const auto ports = ports_.find(device.index);
     if (ports == ports_.end()) return false;
@@ -94,7 +94,7 @@ class Planner {
   Direction direction_;
   std::map<std::uint32_t, const DedupeDevice*> devices_;
   std::map<std::uint32_t, std::vector<const DedupeDevice*>> ports_;  // by master
-  std::map<std::uint32_t, bool> allArrive_;                          // likewise
+  std::map<std::uint32_t, bool> allArrive_;                          // by master
   Relations relations_;
 };
 

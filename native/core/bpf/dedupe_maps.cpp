@@ -42,7 +42,7 @@ void DedupeMaps::reset(std::uint32_t slot) {
 
 void DedupeMaps::relate(std::uint32_t slot, const DedupeRelation& relation) {
   if (__atomic_load_n(&slots_[slot].master, __ATOMIC_RELAXED) != relation.master) {
-    // Never one master with the flags of another: none in between.
+    // Cleared first, so that one master is never combined with the flags of another.
     __atomic_store_n(&slots_[slot].flags, 0, __ATOMIC_RELEASE);
     __atomic_store_n(&slots_[slot].master, relation.master, __ATOMIC_RELEASE);
   }

@@ -11,17 +11,17 @@ using namespace ebpf;
 
 namespace {
 
-// On the stack, from kDuplicates up.
+// Offsets on the stack, from kDuplicates up.
 constexpr std::int16_t kBytes = kDuplicates;        // 8 bytes of the packet
 constexpr std::int16_t kDevice = kDuplicates + 8;   // a key: an ifindex
 constexpr std::int16_t kNumber = kDuplicates + 12;  // a key: a slot
 constexpr std::int16_t kFirst = kDuplicates + 16;   // a key: 0
 constexpr std::int16_t kOrigin = kDuplicates + 20;  // the master of the device of arrival
 constexpr std::int16_t kIsDuplicate = kDuplicates + 24;
-constexpr std::int16_t kDelivers = kDuplicates + 28;  // if it is accepted, the path says that it is delivered
+constexpr std::int16_t kDelivers = kDuplicates + 28;  // if the packet is accepted, its path entry becomes delivered
 static_assert(kDelivers + 4 == kCount);
 
-// A packet's first bytes as one number of the machine.
+// The first 4 bytes of a packet as a number in host order.
 std::int32_t machineWord(const std::uint8_t (&bytes)[4]) {
   std::int32_t word;
   std::memcpy(&word, bytes, sizeof word);
@@ -32,7 +32,7 @@ void store(Assembler& out, std::int16_t off, std::int32_t value) {
   out.emit(BPF_ST | BPF_MEM | BPF_W, R10, 0, off, value);
 }
 
-// 8 bytes of the packet to kBytes; zeros where it is shorter.
+// Copies 8 bytes of the packet to kBytes; zeros if the packet is shorter.
 void loadBytes(Assembler& out, std::uint32_t from) {
   out.copy64(R1, R6);
   out.set(R2, from);
@@ -45,7 +45,7 @@ void loadBytes(Assembler& out, std::uint32_t from) {
 }  // namespace
 
 bool DedupeProgram::sight() {
-  // R7 and R8: flags and master of the packet's device; none where it is not known.
+  // R7 and R8 = flags and master of the packet's device; the packet passes if the device has no entry.
   store(out_, kIsDuplicate, 0);
   store(out_, kDelivers, 0);
   store(out_, kFirst, 0);
@@ -76,7 +76,7 @@ void DedupeProgram::sightArriving(std::vector<std::size_t>& done) {
   loadBytes(out_, 6);
   out_.lookup(maps_.path, kFirst);
   done.push_back(out_.jump(BPF_JEQ, R0, 0));
-  // R1: it was delivered before. R2: this device, R3: the length, R4: the source.
+  // R1 = whether it was delivered before. R2 = this device, R3 = the length, R4 = the source.
   out_.set(R1, 0);
   out_.load32(R2, R10, kDevice);
   out_.context(R3, offsetof(__sk_buff, len));
@@ -111,12 +111,12 @@ void DedupeProgram::sightArriving(std::vector<std::size_t>& done) {
 
 bool DedupeProgram::sightLeaving(std::vector<std::size_t>& done) {
   std::vector<std::size_t> duplicate;
-  std::vector<std::size_t> unseen;  // not seen as it arrived
+  std::vector<std::size_t> unseen;  // not seen on arrival
   out_.context(R1, offsetof(__sk_buff, ingress_ifindex));
   out_.store32(kDevice, R1);
   const std::size_t ownPacket = out_.jump32(BPF_JEQ, R1, 0);
 
-  // It arrived somewhere. Of a device that is not known nothing is known: the packet is delivered.
+  // The packet arrived at a device. If that has no entry, the packet is delivered.
   out_.lookup(slotOf_, kDevice);
   done.push_back(out_.jump(BPF_JEQ, R0, 0));
   out_.load32(R0, R0, 0);
@@ -127,9 +127,9 @@ bool DedupeProgram::sightLeaving(std::vector<std::size_t>& done) {
   out_.store32(kOrigin, R1);
   out_.load32(R1, R0, offsetof(DedupeSlot, flags));
   unseen.push_back(out_.jumpUnless(R1, kDedupeArrivals));
-  // Unless this very packet was not delivered there: the filter may have refused it as it was then (address
-  // translation), or it came by way of a port that is not captured. The path tells while it is the same call; what has
-  // waited in a queue in between is taken to be delivered.
+  // It is a duplicate, unless this packet was not delivered on arrival: the filter may have refused it in its form at
+  // that time (address translation), or it came through a port that is not captured. The path has that only within the
+  // same call; a packet that was queued in between counts as delivered.
   out_.lookup(maps_.path, kFirst);
   duplicate.push_back(out_.jump(BPF_JEQ, R0, 0));
   const auto differs = [&](std::size_t field, std::uint8_t reg) {
@@ -146,7 +146,8 @@ bool DedupeProgram::sightLeaving(std::vector<std::size_t>& done) {
   for (const std::size_t from : unseen) {
     if (!out_.land(from)) return false;
   }
-  // It may have left through the master of this device just before; not if it came from another of its ports.
+  // The packet may have left through the master of this device just before, but not if it came from another of its
+  // ports.
   done.push_back(out_.jumpUnless(R7, kDedupeMaster));
   out_.load32(R1, R10, kOrigin);
   out_.emit(BPF_JMP32 | BPF_JEQ | BPF_X, R1, R8, 0, 0);
@@ -156,7 +157,7 @@ bool DedupeProgram::sightLeaving(std::vector<std::size_t>& done) {
   if (!out_.land(ownPacket)) return false;
   done.push_back(out_.jumpUnless(R7, kDedupeMaster));
   if (!out_.land(viaMaster)) return false;
-  // To 01:80:c2:00:00:0X it was sent at this port alone (spanning tree, LLDP, LACP).
+  // A frame to 01:80:c2:00:00:0X was sent at this port alone (spanning tree, LLDP, LACP).
   loadBytes(out_, 0);
   out_.load32(R1, R10, kBytes);
   duplicate.push_back(out_.jump32(BPF_JNE, R1, machineWord({0x01, 0x80, 0xc2, 0x00})));

@@ -18,7 +18,8 @@ int bpf(bpf_cmd command, bpf_attr& attributes) {
 
 bpf_attr blank() {
   bpf_attr attributes;
-  std::memset(&attributes, 0, sizeof attributes);  // the padding too: the kernel refuses what it does not know
+  std::memset(&attributes, 0,
+              sizeof attributes);  // including padding: the kernel refuses nonzero bytes it does not support
   return attributes;
 }
 
@@ -91,7 +92,7 @@ Result<> mapUpdateAll(int map, std::span<const std::uint8_t> keys, std::uint32_t
   attributes.batch.count = static_cast<std::uint32_t>(values.size());
   attributes.batch.elem_flags = BPF_ANY;
   if (bpf(BPF_MAP_UPDATE_BATCH, attributes) == 0) return {};
-  // A kernel without it refuses in several ways; whatever the reason, the plain calls tell.
+  // A kernel without batch updates fails with various errors, so after any error single updates are tried.
   for (std::size_t i = 0; i < values.size(); ++i) {
     attributes = blank();
     attributes.map_fd = static_cast<std::uint32_t>(map);
@@ -128,7 +129,7 @@ Result<UniqueFd> loadSocketFilter(std::span<const bpf_insn> program) {
   int fd = bpf(BPF_PROG_LOAD, attributes);
   if (fd >= 0) return UniqueFd(fd);
   Error error = Error::fromErrno("bpf", "the eBPF socket filter could not be loaded");
-  // Once more with a log, for the reason: asking for one at first would make every load slower.
+  // Load again with a log to get the reason: requesting the log at first would slow down every load.
   std::vector<char> log(std::size_t{64} << 10);
   attributes.log_level = 1;
   attributes.log_size = static_cast<std::uint32_t>(log.size());

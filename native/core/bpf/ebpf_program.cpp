@@ -19,9 +19,9 @@ Error noTranslation(const FilterInstruction& instruction) {
                                        std::to_string(instruction.code) + ", k " + std::to_string(instruction.k) + ")"};
 }
 
-// SKF_AD_* loads: the kernel translates them to fields of struct sk_buff, here they are fields of its eBPF view.
+// SKF_AD_* loads: the kernel translates them to fields of struct sk_buff; here they are fields of struct __sk_buff.
 [[nodiscard]] bool loadAncillary(Assembler& out, std::uint32_t which) {
-  const auto swapped = [&](std::size_t field) {  // kept in network byte order
+  const auto swapped = [&](std::size_t field) {  // stored in network byte order
     out.context(R0, field);
     out.emit(BPF_ALU | BPF_END | BPF_TO_BE, R0, 0, 0, 16);
   };
@@ -50,19 +50,19 @@ bool usesMemory(const FilterInstruction& instruction, std::uint32_t slot) {
 }  // namespace
 
 Result<> translateCbpf(std::span<const FilterInstruction> program, std::vector<bpf_insn>& code) {
-  // A is R0, where the kernel's packet loads (BPF_LD_ABS, BPF_LD_IND) leave their result; X is R7, which they keep. A
-  // load beyond the packet ends the whole program with 0, as in classic BPF.
+  // A is R0, where the packet loads (BPF_LD_ABS, BPF_LD_IND) return their result; X is R7, which they preserve. A load
+  // beyond the packet ends the whole program with 0, as in classic BPF.
   Assembler out(code);
-  std::vector<std::size_t> starts;                         // where each classic instruction begins
+  std::vector<std::size_t> starts;                         // the position of each classic instruction
   std::vector<std::pair<std::size_t, std::size_t>> jumps;  // (from, classic target)
-  std::vector<std::size_t> ends;                           // jumps to behind the program
+  std::vector<std::size_t> ends;                           // jumps to the end of the program
   const auto jumpTo = [&](std::size_t at, std::size_t target) { jumps.emplace_back(at, target); };
   const auto finish = [&] { ends.push_back(out.jumpAlways()); };
 
   for (std::uint32_t slot = 0; slot < BPF_MEMWORDS; ++slot) {
     for (const FilterInstruction& instruction : program) {
       if (!usesMemory(instruction, slot)) continue;
-      out.emit(BPF_ST | BPF_MEM | BPF_W, R10, 0, memorySlot(slot), 0);  // the verifier refuses what may be unset
+      out.emit(BPF_ST | BPF_MEM | BPF_W, R10, 0, memorySlot(slot), 0);  // the verifier refuses reads of unset memory
       break;
     }
   }
@@ -94,7 +94,7 @@ Result<> translateCbpf(std::span<const FilterInstruction> program, std::vector<b
           case BPF_IMM: out.set(R7, in.k); break;
           case BPF_MEM: out.load32(R7, R10, memorySlot(in.k)); break;
           case BPF_LEN: out.context(R7, offsetof(__sk_buff, len)); break;
-          case BPF_MSH:  // X = 4 * (P[k] & 15), A stays
+          case BPF_MSH:  // X = 4 * (P[k] & 15), A unchanged
             out.copy32(R9, R0);
             out.emit(BPF_LD | BPF_ABS | BPF_B, 0, 0, 0, k);
             out.emit(BPF_ALU | BPF_AND | BPF_K, R0, 0, 0, 15);
@@ -112,7 +112,7 @@ Result<> translateCbpf(std::span<const FilterInstruction> program, std::vector<b
         if (op == BPF_NEG) {
           out.emit(BPF_ALU | BPF_NEG, R0, 0, 0, 0);
         } else if (BPF_SRC(in.code) == BPF_X) {
-          if (op == BPF_DIV || op == BPF_MOD) {  // by zero: the packet is refused, while eBPF would go on
+          if (op == BPF_DIV || op == BPF_MOD) {  // division by zero refuses the packet; eBPF alone would continue
             const std::size_t fine = out.jump32(BPF_JNE, R7, 0);
             out.set(R0, 0);
             finish();
@@ -130,7 +130,7 @@ Result<> translateCbpf(std::span<const FilterInstruction> program, std::vector<b
           jumpTo(out.jumpAlways(), at + 1 + in.k);
           break;
         }
-        // 32 bits wide: a 64-bit comparison would extend the sign of k.
+        // 32-bit comparison: a 64-bit one would sign-extend k.
         if (BPF_SRC(in.code) == BPF_X) out.emit(static_cast<std::uint8_t>(BPF_JMP32 | op | BPF_X), R0, R7, 0, 0);
         else out.emit(static_cast<std::uint8_t>(BPF_JMP32 | op | BPF_K), R0, 0, 0, k);
         jumpTo(code.size() - 1, at + 1 + in.jt);
@@ -160,7 +160,7 @@ Result<> translateCbpf(std::span<const FilterInstruction> program, std::vector<b
 Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUnlisted, const EbpfMaps& maps) {
   std::vector<bpf_insn> code;
   Assembler out(code);
-  std::vector<std::size_t> refuse;  // jumps to the end that refuses
+  std::vector<std::size_t> refuse;  // jumps to the refusing end
 
   out.copy64(R6, R1);
   out.context(R9, offsetof(__sk_buff, pkt_type));
@@ -223,7 +223,7 @@ Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUn
   } else {
     out.set(R0, spec.snapshotLength);
   }
-  if (!spec.filtered || !decided.empty()) {  // else nothing leads here, which the verifier does not accept
+  if (!spec.filtered || !decided.empty()) {  // otherwise this is unreachable, which the verifier refuses
     for (const std::size_t from : decided) {
       if (!out.land(from)) return tooFar();
     }

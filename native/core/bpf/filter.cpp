@@ -29,15 +29,15 @@ static_assert(offsetof(FilterInstruction, jt) == offsetof(bpf_insn, jt));
 static_assert(offsetof(FilterInstruction, jf) == offsetof(bpf_insn, jf));
 static_assert(offsetof(FilterInstruction, k) == offsetof(bpf_insn, k));
 
-// Below this an expression is compiled without precautions.
+// Expressions shorter than this, in bytes, are compiled without precautions.
 constexpr std::size_t kShortExpression = 2048;
-// Each distinct address or port costs an instruction or more, so an expression of so many words cannot fit; the margin
-// is for pcap-filter's own words.
+// Each distinct address or port takes at least one instruction, so an expression with more distinct words cannot fit;
+// the margin is for pcap-filter's keywords.
 constexpr std::size_t kMaxDistinctWords = kMaxFilterInstructions + 256;
 constexpr std::size_t kMaxWords = 4 * kMaxFilterInstructions;
-// libpcap's optimiser shortens lists by up to some 15 times, in a time that grows with the cube of the length or worse.
+// libpcap's optimiser shortens lists up to some 15 times, in time that grows with at least the cube of the length.
 constexpr std::size_t kMaxUnoptimised = 16 * kMaxFilterInstructions;
-// libpcap's code generator and optimiser call themselves once per block of code: 8000 ports end a stack of 1 MiB.
+// libpcap's code generator and optimiser recurse once per block of code: 8000 ports overflow a stack of 1 MiB.
 constexpr std::size_t kStackSize = 64 * 1024 * 1024;
 
 class Program {
@@ -74,7 +74,7 @@ bool isBlank(std::string_view text) {
   return true;
 }
 
-// For error messages: one line, not too long, cut between characters.
+// Formats an expression for error messages: one line, shortened between characters.
 std::string shortened(const std::string& expression) {
   constexpr std::size_t limit = 100;
   std::string text = expression.substr(0, limit);
@@ -101,7 +101,7 @@ Error tooLarge(const std::string& expression, const std::string& size) {
 PcapHandle activate(const char* name, std::uint32_t snapshotLength, bool& denied) {
   auto activated = activateHandle(name, [&](pcap_t* handle) {
     pcap_set_snaplen(handle, static_cast<int>(snapshotLength));
-    pcap_set_buffer_size(handle, 64 * 1024);  // becomes a single frame
+    pcap_set_buffer_size(handle, 64 * 1024);  // this gives a ring of a single frame
     pcap_set_timeout(handle, 1000);
     pcap_set_protocol_linux(handle, kQuietProtocol);
   });
@@ -119,7 +119,7 @@ bool isUpEthernet(int socket, const char* name) {
   return linkTypeOf(request.ifr_hwaddr.sa_family) == kLinkTypeEthernet;
 }
 
-// The words of an expression, about as libpcap's scanner.l cuts them.
+// Visits the words of an expression, split approximately as libpcap's scanner.l does.
 template <typename Visit>
 void forEachWord(std::string_view expression, Visit visit) {
   constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/\\";
@@ -130,7 +130,7 @@ void forEachWord(std::string_view expression, Visit visit) {
   }
 }
 
-// The size to report of an expression that is beyond hope; "" for any other.
+// The size to report if the expression cannot fit; else "".
 std::string hopelessSize(const std::string& expression) {
   std::unordered_set<std::string_view> distinct;
   std::size_t words = 0;
@@ -143,7 +143,8 @@ std::string hopelessSize(const std::string& expression) {
   return {};
 }
 
-// A live Ethernet handle, for nothing but its effect on the code generator; null where none can be had.
+// A live Ethernet handle, used only to make the code generator emit the kernel's extensions; null if none can be
+// opened.
 PcapHandle activateAny(std::uint32_t snapshotLength) {
   bool denied = false;
   if (PcapHandle handle = activate("lo", snapshotLength, denied); handle || denied) return handle;
@@ -172,7 +173,7 @@ Result<FilterProgram> compileOn(pcap_t* handle, const std::string& expression) {
     return tooLarge(expression, std::to_string(program.size()) + " instructions");
   }
   FilterProgram instructions = program.copy();
-  // libpcap makes a loop for `protochain`, and a program with a jump back is none for the kernel or for runFilter.
+  // libpcap compiles `protochain` to a loop; neither the kernel nor runFilter accepts a backward jump.
   if (const auto valid = validateFilter(instructions); !valid.ok()) {
     return refused(expression, "the kernel cannot run it, for protochain needs a loop (" + valid.error().message + ")");
   }
@@ -192,7 +193,7 @@ PcapHandle openSavefile(std::uint16_t linkType, std::uint32_t snapshotLength, bo
   std::FILE* file = ::fmemopen(&header, sizeof header, "r");
   if (file == nullptr) return nullptr;
   char reason[PCAP_ERRBUF_SIZE];
-  // Reads the header at once; from then on the handle owns the file, and nothing reads from it again.
+  // Reads the header immediately; from then on the handle owns the file, and nothing reads from it again.
   PcapHandle handle(pcap_fopen_offline(file, reason));
   if (!handle) std::fclose(file);
   return handle;
@@ -212,7 +213,7 @@ bool testsMetadata(const std::string& expression) {
 }
 
 bool needsKernelExtensions(const std::string& expression) {
-  // Of these only vlan with libpcap 1.10; later ones refuse the others on a handle that does not capture.
+  // libpcap 1.10 needs it for vlan only; later versions refuse the others on a handle that does not capture.
   bool needs = testsMetadata(expression);
   forEachWord(expression, [&](std::string_view word) { needs |= word == "vlan"; });
   return needs;
@@ -282,7 +283,7 @@ Result<LinkTypeFilters> compileForLinkTypes(const std::string& expression, std::
 }
 
 std::string filterListing(std::span<const FilterInstruction> program) {
-  // bpf_image writes into a buffer of its own, which only newer libpcaps keep per thread.
+  // bpf_image writes into a static buffer, which only newer versions of libpcap keep per thread.
   static std::mutex mutex;
   std::string text;
   int number = 0;

@@ -26,7 +26,7 @@ bool isKnownAncillary(std::uint32_t k) {
   }
 }
 
-// Why an instruction cannot run; nullptr when it can. `following`: how many instructions come after it.
+// Why an instruction is invalid; nullptr if it is valid. `following`: the number of instructions after it.
 const char* flaw(const FilterInstruction& instruction, std::size_t following) {
   switch (instruction.code) {
     case BPF_LD | BPF_W | BPF_ABS:
@@ -87,7 +87,7 @@ const char* flaw(const FilterInstruction& instruction, std::size_t following) {
   }
 }
 
-// The packet as the load instructions see it.
+// The packet as accessed by the load instructions.
 class Packet {
  public:
   Packet(std::span<const std::uint8_t> bytes, const PacketMetadata& metadata) : bytes_(bytes), metadata_(metadata) {}
@@ -116,7 +116,7 @@ class Packet {
       case ancillary(SKF_AD_VLAN_TAG): a = metadata_.vlanTci; break;
       case ancillary(SKF_AD_VLAN_TAG_PRESENT): a = metadata_.vlanPresent ? 1 : 0; break;
       case ancillary(SKF_AD_VLAN_TPID): a = metadata_.vlanTpid; break;
-      default: break;  // validateFilter lets no other through
+      default: break;  // validateFilter refuses all others
     }
   }
 
@@ -164,7 +164,7 @@ std::uint32_t runFilter(std::span<const FilterInstruction> program, std::span<co
   std::uint32_t x = 0;
   std::uint32_t memory[BPF_MEMWORDS] = {};
 
-  // Jumps only go forward and the last instruction returns, so this ends without a bound of its own.
+  // Jumps only go forward and the last instruction returns, so the loop ends.
   for (const FilterInstruction* pc = program.data();; ++pc) {
     const std::uint32_t k = pc->k;
     switch (pc->code) {

@@ -21,7 +21,7 @@ Result<> compile(FilterRequest& request, const InterfaceMonitor& monitor, std::s
   auto compiled = compileForLinkTypes(*request.expression, request.spec.snapshotLength, FilterInput::Socket, linkTypes);
   if (!compiled) return compiled.error();
   for (const LinkTypeFilter& filter : compiled->filters) {
-    // Only if such a device is present: the usual link types are compiled in advance.
+    // Warn only if such a device is present: the usual link types are always compiled.
     if (!filter.refusal.empty() && contains(present, filter.linkType)) {
       request.warnings.push_back(refusalWarning(filter));
     }

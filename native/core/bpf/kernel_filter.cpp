@@ -39,7 +39,7 @@ class ClassicFilter final : public KernelFilter {
 
   Result<> replace(const FilterSpec& spec) override {
     if (auto attached = attachAll(spec); !attached) {
-      (void)attachAll(spec_);  // those rings that took the new one
+      (void)attachAll(spec_);  // restores the rings that already have the new filter
       return attached;
     }
     spec_ = spec;
@@ -167,7 +167,7 @@ class EbpfFilter final : public KernelFilter {
     }
     auto code = assembleEbpf(spec, acceptUnlisted_, maps);
     if (!code) return code.error();
-    auto program = loadSocketFilter(*code);  // the sockets keep it from here on
+    auto program = loadSocketFilter(*code);  // the sockets keep a reference to it
     if (!program) return program.error();
     for (const int socket : sockets_) {
       if (auto attached = attachFilter(socket, program->get()); !attached) return attached;
@@ -188,12 +188,12 @@ class EbpfFilter final : public KernelFilter {
     }
     std::uint32_t slot;
     if (!free_.empty()) {
-      slot = free_.front();  // the one that has been free longest: a late packet may still count on it
+      slot = free_.front();  // the one free for longest: a late packet may still be counted on it
       free_.erase(free_.begin());
     } else if (used_ < kSlots) {
       slot = used_++;
     } else {
-      return;  // as many as there are slots: this one stays unlisted, and its packets are judged when they are read
+      return;  // no slot is free: the interface stays unlisted, and user space judges its packets
     }
     baseline_[slot] = __atomic_load_n(&slots_[slot].accepted, __ATOMIC_RELAXED);
     __atomic_store_n(&slots_[slot].flags, flags, __ATOMIC_RELEASE);
@@ -212,7 +212,7 @@ class EbpfFilter final : public KernelFilter {
   Slot* slots_ = nullptr;
   std::uint32_t used_ = 0;
   std::vector<std::uint32_t> free_;
-  std::vector<std::uint64_t> baseline_;  // what a slot had counted before its present interface
+  std::vector<std::uint64_t> baseline_;  // each slot's count when it was assigned
   std::map<std::uint32_t, std::uint32_t> slotByIndex_;
 };
 

@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint64_t kNetlink = 0;
 constexpr int kPacketsAtOnce = 1024;
 
-// Half of the delay is the kernel's, half is ours.
+// Half of the delay is spent in the kernel's buffer, half in ours.
 std::uint32_t kernelDelay(std::uint32_t delay) { return std::max(1u, delay / 2); }
 
 PcapSettings settingsFor(const PcapOptions& options, const FilterSpec& spec) {
@@ -147,7 +147,7 @@ void PcapLoop::readEvents() {
 void PcapLoop::add(std::shared_ptr<PcapSource> source) {
   Active active{std::move(source), ++lastTag_, true, std::nullopt};
   if (active.source->fd() >= 0) {
-    // One shot: a handle that cannot be read for want of room would wake us without end.
+    // One-shot: a handle that cannot be read for lack of room would wake the loop continuously.
     auto watched = thread_.watch(active.source->fd(), EPOLLIN | EPOLLONESHOT, active.tag);
     if (!watched) context_.queue.push(std::move(watched.error()));
   }
@@ -167,7 +167,7 @@ std::vector<Error> PcapLoop::follow() {
   return std::move(change.failures);
 }
 
-// Round after round, so that a busy interface does not keep the others waiting.
+// Reads in rounds, so that a busy interface does not delay the others.
 void PcapLoop::readAll() {
   for (Active& one : active_) {
     if (!one.ready || drained_) continue;
@@ -183,7 +183,7 @@ void PcapLoop::readOne(Active& active) {
   if (read && *read == PcapSource::Read::More) return;
   active.ready = false;
   if (!read) {
-    // That an interface is down or gone is reported by its event.
+    // If the interface is down or gone, its event reports that.
     if (!isAbsent(read.error()) && !active.ending) context_.queue.push(std::move(read.error()));
     table_->abandon(active.source);
     return;
@@ -198,14 +198,14 @@ std::optional<BlockMemory> PcapLoop::takeMemory() {
   return std::nullopt;
 }
 
-// Makes room for a packet of any length. False: the overflow memory is used up.
+// Makes room for a packet of any length. Returns false if the overflow memory is used up.
 bool PcapLoop::makeRoom() {
   if (!current_) current_ = std::move(spare_);
   for (auto* block : {&current_, &spare_}) {
     if (*block) continue;
     auto memory = takeMemory();
     if (!memory && current_ && !current_->filler.empty()) {
-      handOver(current_);  // shrinks to what is in it
+      handOver(current_);  // this shrinks the block to its content
       return makeRoom();
     }
     const bool starved = !memory;
@@ -224,7 +224,7 @@ bool PcapLoop::put(const RecordHead& head, const FilledPacket& packet, std::span
   if (!current_->filler.add(head, packet, tail)) {
     full_ = std::move(current_);
     current_ = std::move(spare_);
-    (void)current_->filler.add(head, packet, tail);  // an empty block has room for any
+    (void)current_->filler.add(head, packet, tail);  // an empty block has room for any packet
   }
   return spare_ != nullptr;
 }
@@ -235,12 +235,12 @@ void PcapLoop::handOver(std::unique_ptr<Filling>& block) {
   const std::unique_ptr<Filling> done = std::move(block);
   const std::size_t used = done->filler.seal();
   const std::uint64_t number = ++blocksTaken_;
-  // A handle is opened only on an interface that is known.
+  // A handle is opened only on an interface that the table has.
   TakenBlock taken = context_.table.take(done->memory.data(), used, {0, number},
                                          [this](std::uint32_t onUnknown) { context_.feed.learn(onUnknown); });
   const std::uint64_t packets = taken.records;
   if (taken.summary.packets > 0) {
-    done->memory.shrink((used + 7) / 8 * 8);  // JavaScript reads whole words
+    done->memory.shrink((used + 7) / 8 * 8);  // JavaScript reads whole 64-bit words
     context_.outlet.push(std::make_shared<CopiedBlock>(std::move(done->memory), std::move(taken)));
   }
   packetsTaken_ += packets;
@@ -250,7 +250,7 @@ void PcapLoop::handOverIfDue() {
   if (filledSince_ && Clock::now() - *filledSince_ >= hold_) handOver(current_);
 }
 
-// The kernel hands over the last packets of a handle when its delay is over.
+// The kernel delivers the last packets of a handle after the handle's delay.
 void PcapLoop::endHandles() {
   const auto delay = std::chrono::milliseconds(2 * options_.maxDelayMilliseconds);
   const auto now = Clock::now();
@@ -283,7 +283,7 @@ void PcapLoop::lookForDrain() {
   onDrained_();
 }
 
-// What the handles' buffers hold may come in blocks that are half empty, and one more from each for good measure.
+// The packets in the handles' buffers may fill blocks only by half; one more block per handle is added as a margin.
 RingPosition PcapLoop::ringPosition() const {
   const IntakeSize now = size();
   return {blocksTaken_ + 2 * now.memory / kPcapBlockSize + now.count + 2};

@@ -44,7 +44,7 @@ Error activationError(pcap_t* handle, const std::string& device, int status, int
       break;
     default:
       error.number = number;
-      // Devices that are no interfaces have only the text of the system's error (pcap-netfilter-linux.c, …).
+      // Devices that are not interfaces report only the text of the system error (pcap-netfilter-linux.c, …).
       if (number == EPERM || number == EACCES) error.code = Code::Permission;
   }
   return error;
@@ -60,19 +60,19 @@ struct PcapSource::Reading {
   PcapSource& source;
   PacketSink& sink;
   RecordHead head;
-  FilledPacket packet;  // what all packets of the handle have in common
+  FilledPacket packet;  // the fields common to all packets of the handle
 };
 
 Result<std::shared_ptr<PcapSource>> PcapSource::open(const std::string& device, std::uint32_t index,
                                                      const PcapSettings& settings, std::size_t bufferSize) {
-  // One tag more than is kept: libpcap cuts after it has put the tag back.
+  // One VLAN tag longer than requested: libpcap truncates after it has put the tag back.
   const std::uint32_t length = std::min<std::uint32_t>(settings.snapshotLength + kTagLength, kMaxSnapshotLength);
   auto activated = activateHandle(device.c_str(), [&](pcap_t* handle) {
     pcap_set_snaplen(handle, static_cast<int>(length));
     pcap_set_buffer_size(handle, static_cast<int>(std::min<std::size_t>(bufferSize, INT_MAX)));
     pcap_set_timeout(handle, static_cast<int>(settings.timeoutMilliseconds));
     pcap_set_protocol_linux(handle, kQuietProtocol);
-    (void)pcap_set_tstamp_precision(handle, PCAP_TSTAMP_PRECISION_NANO);  // where there is no such, microseconds
+    (void)pcap_set_tstamp_precision(handle, PCAP_TSTAMP_PRECISION_NANO);  // if unsupported: microseconds
   });
   if (!activated) return std::move(activated.error());
   PcapHandle handle = std::move(activated->handle);
@@ -85,7 +85,7 @@ Result<std::shared_ptr<PcapSource>> PcapSource::open(const std::string& device, 
   return source;
 }
 
-// What kind of handle it is.
+// Determines the kind of handle.
 Result<> PcapSource::learn() {
   char reason[PCAP_ERRBUF_SIZE] = "";
   if (pcap_setnonblock(handle_.get(), 1, reason) != 0) {
@@ -162,7 +162,7 @@ Result<PcapSource::Read> PcapSource::read(PacketSink& sink, int limit) {
   const std::uint16_t networkOffset = linkType_ == kLinkTypeEthernet ? ETH_HLEN : 0;
   Reading reading{*this, sink, RecordHead(index_, linkType, hardwareType_, networkOffset), {}};
   if (settings_.direction == Direction::Out) reading.packet.packetType = PACKET_OUTGOING;
-  // libpcap, as our own filter, leaves out what a loopback device sends: the same packet comes in again.
+  // libpcap, like our own filter, omits what a loopback device sends: the same packet comes in again.
   else if (settings_.direction == Direction::In || hardwareType_ == ARPHRD_LOOPBACK)
     reading.packet.packetType = kPacketIncoming;
   const std::uint64_t before = read_;
@@ -173,7 +173,7 @@ Result<PcapSource::Read> PcapSource::read(PacketSink& sink, int limit) {
   // Netlink devices report an empty socket as an error (pcap-netfilter-linux.c, netfilter_read_linux).
   if (count >= 0 || errno == EAGAIN) return Read::Enough;
   Error error = failure("pcap_dispatch");
-  // libpcap has noticed by itself, and says so in words only (pcap-linux.c, device_still_exists).
+  // libpcap has detected it itself, and reports it as text only (pcap-linux.c, device_still_exists).
   char name[IF_NAMESIZE];
   if (interface_ != 0 && ::if_indextoname(interface_, name) == nullptr) error.number = ENODEV;
   return error;
@@ -215,7 +215,7 @@ PcapStatistics PcapSource::statistics() {
 }
 
 PcapStatistics PcapSource::statisticsLocked() {
-  // libpcap's counters are 32 bits wide and go on from read to read.
+  // libpcap's counters are 32 bits wide and are not reset by reading.
   pcap_stat now{};
   if (pcap_stats(handle_.get(), &now) == 0) {
     sums_.received += now.ps_recv - last_.ps_recv;
@@ -224,8 +224,8 @@ PcapStatistics PcapSource::statisticsLocked() {
   }
   sums_.read = read_;
   PcapStatistics sums = sums_;
-  // Whether received packets include the dropped ones, or those that its filter refuses, each kind of device has its
-  // own way.
+  // Whether the received count includes packets that were dropped, or that the filter refused, differs between kinds of
+  // devices.
   if (!kernelFiltered_) sums.received = read_ + sums.drops;
   return sums;
 }

@@ -12,15 +12,15 @@ namespace ringtap {
 
 namespace {
 
-// Above every index of a network interface: those are positive as an int.
+// Above every index of a network interface: those are positive ints.
 constexpr std::uint32_t kFirstDevice = 0x8000'0000;
-// libpcap takes blocks of this size (pcap-linux.c, prepare_tpacket_socket).
+// libpcap allocates ring blocks of this size (pcap-linux.c, prepare_tpacket_socket).
 constexpr std::size_t kBufferUnit = 256 * 1024;
 constexpr std::size_t kLeastBuffer = 4 * kBufferUnit;
 
 }  // namespace
 
-// The verdicts of a capture's SelectionTable.
+// Takes the verdicts of a capture's SelectionTable.
 class PcapTable::Filter final : public KernelFilter {
  public:
   explicit Filter(std::shared_ptr<PcapTable> table) : table_(std::move(table)) {}
@@ -117,7 +117,7 @@ void PcapTable::forget(std::uint32_t index) {
 
 void PcapTable::end(Entry& entry, bool known) {
   if (!entry.source) return;
-  (void)entry.source->refuse();  // it fails where the device is gone, and with it all there is to refuse
+  (void)entry.source->refuse();  // fails if the device is gone; then nothing can arrive either
   ending_.push_back({std::exchange(entry.source, nullptr), known});
   onChange_();
 }
@@ -133,7 +133,7 @@ Result<> PcapTable::replace(const FilterSpec& spec) {
     return result;
   }
   for (const auto& [index, entry] : entries_) {
-    if (entry.source) (void)entry.source->filter(spec_);  // those that took the new one
+    if (entry.source) (void)entry.source->filter(spec_);  // those that already have the new filter
   }
   return result;
 }
@@ -193,7 +193,7 @@ Result<PcapTable::Source> PcapTable::open(std::uint32_t index) {
 }
 
 Result<PcapTable::Source> PcapTable::openInterface(std::uint32_t index) {
-  // It may be renamed at any moment, and another take its name.
+  // The interface may be renamed at any moment, and another one may get its name.
   for (int attempt = 0; attempt < 3; ++attempt) {
     char name[IF_NAMESIZE];
     if (::if_indextoname(index, name) == nullptr) break;
@@ -230,7 +230,7 @@ void PcapTable::releaseMemory() {
   onChange_();
 }
 
-// What an interface takes that is not decided on yet, or that is on its way out, may be free in a moment.
+// Memory of an interface without a final verdict, or of an ending handle, may be released soon.
 bool PcapTable::memoryMayReturn() const {
   return !ending_.empty() || std::any_of(entries_.begin(), entries_.end(),
                                          [](const auto& one) { return one.second.source && !one.second.decided; });
@@ -245,7 +245,7 @@ Error PcapTable::starvation(std::uint32_t index) const {
                0, "", name};
 }
 
-// A link type that the filter was not compiled for in advance.
+// Compiles the filter for a link type that the initial compilation did not cover.
 Result<std::optional<Error>> PcapTable::compileFor(const PcapSource& source) {
   std::string expression;
   std::uint32_t snapshotLength;

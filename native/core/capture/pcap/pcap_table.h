@@ -43,8 +43,7 @@ class PcapTable : public std::enable_shared_from_this<PcapTable> {
   // For the loop.
   struct Change {
     std::vector<std::shared_ptr<PcapSource>> opened;
-    std::vector<std::shared_ptr<PcapSource>>
-        ending;  // these accept no more packets; read them to their end, then close() them
+    std::vector<std::shared_ptr<PcapSource>> ending;  // accept nothing more; read to their end, then close()
     // For each selected interface, once: why it has no handle, or the warning of its handle.
     std::vector<Error> failures;
     std::vector<Error> warnings;

@@ -14,7 +14,7 @@ namespace ringtap {
 
 namespace {
 
-constexpr std::uint32_t kFrameSize = 2048;  // only divides blocks on paper: TPACKET_V3 packs packets by their length
+constexpr std::uint32_t kFrameSize = 2048;  // only nominal: TPACKET_V3 packs packets by their length
 constexpr std::uint32_t kFewestBlocks = 4;
 
 template <typename T>
@@ -45,8 +45,8 @@ Result<std::shared_ptr<Ring>> Ring::open(const RingOptions& options) {
   request.tp_sizeof_priv = division.index;
   request.tp_frame_size = kFrameSize;
   request.tp_retire_blk_tov = options.maxDelayMilliseconds;
-  // Where the kernel refuses, take less, in small steps down. It refuses late: alloc_one_pg_vec_page() (af_packet.c)
-  // falls back to vzalloc(), which may call the OOM killer before it fails.
+  // If the kernel refuses, retry with fewer blocks, in small steps. It refuses late: alloc_one_pg_vec_page()
+  // (af_packet.c) falls back to vzalloc(), which may invoke the OOM killer before it fails.
   for (std::uint32_t blocks = options.blockCount;;) {
     request.tp_block_nr = blocks;
     request.tp_frame_nr = blocks * (options.blockSize / kFrameSize);
@@ -81,8 +81,7 @@ Result<> Ring::renewView() {
 }
 
 Result<std::uint16_t> Ring::joinFanout(std::uint16_t group, Sharing sharing) {
-  // The hash is that of the flow with its two ends in a fixed order (__skb_get_hash_symmetric,
-  // net/core/flow_dissector.c).
+  // The flow hash is the same for both directions (__skb_get_hash_symmetric, net/core/flow_dissector.c).
   const int by = sharing == Sharing::ByFlow ? PACKET_FANOUT_HASH : PACKET_FANOUT_CBPF;
   const int type = by | (group == 0 ? PACKET_FANOUT_FLAG_UNIQUEID : 0);
   const int request = group | type << 16;
@@ -94,20 +93,20 @@ Result<std::uint16_t> Ring::joinFanout(std::uint16_t group, Sharing sharing) {
 }
 
 void Ring::shut() {
-  (void)statistics();  // the last figures, before they go with the socket
+  (void)statistics();  // reads the last counters before the socket closes
   std::lock_guard lock(statisticsMutex_);
   if (!socket_) return;
-  // The mapping holds the socket open behind the descriptor: without this it would go on receiving.
+  // The mapping keeps the socket open after its descriptor is closed: without this it would continue to receive.
   (void)refusePackets(fd());
   socket_.reset();
 }
 
 bool Ring::ready(std::uint32_t index, std::uint64_t sequence) const {
   std::byte* memory = block(index);
-  // A block that came round while we hold it has the same status as a new one, and may go back at any moment. The
-  // kernel numbers the blocks as it opens them (af_packet.c, prb_open_block): the number tells them apart. It is read
-  // first: the other way round, the status could be that of the block as we held it, and the number that of the same
-  // block given back since and now being filled.
+  // A block that we still hold when the kernel reaches it has the same status as a new one, and may be returned at any
+  // moment. The kernel numbers the blocks as it opens them (af_packet.c, prb_open_block), so the number distinguishes
+  // them. It must be read first: otherwise the status could be from the time we held the block, and the number from
+  // after the block was returned, while the kernel is filling it.
   const auto* number = &reinterpret_cast<const tpacket_block_desc*>(memory)->hdr.bh1.seq_num;
   if (__atomic_load_n(number, __ATOMIC_ACQUIRE) != sequence) return false;
   return (__atomic_load_n(statusOf(memory), __ATOMIC_ACQUIRE) & TP_STATUS_USER) != 0;

@@ -42,9 +42,9 @@ Result<bool> RingBlock::evict() {
     copy_ = std::move(copy);
     data_ = copy_.get();
   } else {
-    // JavaScript has the address. The pages behind it are exchanged for a copy in one step (mremap(2) takes the place
-    // of what was mapped there): a reader finds the same bytes before and after. The ring goes on in a mapping of its
-    // own.
+    // JavaScript has the address, so the pages behind it are replaced by a copy in one step (mremap(2) replaces what
+    // was mapped there): a reader finds the same bytes before and after. The ring continues in another mapping of its
+    // memory.
     if (ring_->view() == view_) {
       if (auto renewed = ring_->renewView(); !renewed) {
         overflow_->release(size + kBlockOverhead);
@@ -86,7 +86,8 @@ void RingBlock::end() {
     if (charged_ > 0) {
       charged = charged_;
       if (copy_) copy = std::move(copy_);
-      else ::madvise(data_, wholePages(length()), MADV_DONTNEED);  // the address range stays until the view goes
+      else
+        ::madvise(data_, wholePages(length()), MADV_DONTNEED);  // the address range stays reserved as long as the view
     }
     view = std::move(view_);
   }

@@ -13,7 +13,7 @@ Result<std::unique_ptr<RingIntake>> RingIntake::open(const RingOptions& ring, st
   for (std::uint32_t number = 0; number < count; ++number) {
     auto opened = Ring::open(options);
     if (!opened) return std::move(opened.error());
-    options.blockCount = (*opened)->blockCount();  // what was too much once is not asked for again
+    options.blockCount = (*opened)->blockCount();  // later rings start with the count that this one could get
     self->rings_.push_back(*opened);
     self->loops_.push_back(std::make_unique<RingLoop>(number, std::move(*opened), context, ring.maxDelayMilliseconds,
                                                       [intake = self.get()] {
@@ -24,7 +24,7 @@ Result<std::unique_ptr<RingIntake>> RingIntake::open(const RingOptions& ring, st
 }
 
 Result<std::unique_ptr<KernelFilter>> RingIntake::attach(const FilterSpec& spec, bool acceptUnlisted) {
-  // Rings can only be grouped once they receive: until they are, none accepts anything.
+  // Rings can join a fanout group only once they receive, so until all have joined, none accepts packets.
   if (rings_.size() > 1) {
     if (auto refused = refuseAll(); !refused) return std::move(refused.error());
     std::uint16_t group = 0;

@@ -12,7 +12,7 @@ namespace {
 
 enum Source : std::uint64_t { kNetlink, kRing };
 
-constexpr int kQuietMilliseconds = 1000;  // without work, after which spare memory is freed
+constexpr int kQuietMilliseconds = 1000;  // of idleness, after which spare memory is freed
 
 }  // namespace
 
@@ -29,7 +29,7 @@ RingLoop::~RingLoop() { stop(); }
 
 Result<> RingLoop::start() {
   if (auto opened = thread_.open(); !opened) return opened;
-  // Edge-triggered: with level-triggered polling a ring whose newest block is held would wake us without end.
+  // Edge-triggered: with level-triggered polling a ring whose newest block is held would wake the loop continuously.
   if (auto watched = thread_.watch(ring_->fd(), EPOLLIN | EPOLLET, kRing); !watched) return watched;
   if (number_ == 0) {
     if (auto watched = thread_.watch(context_.feed.fd(), EPOLLIN | EPOLLET, kNetlink); !watched) return watched;
@@ -91,28 +91,29 @@ void RingLoop::takeBlocks() {
                                                   " packets that could not be read"});
     }
     auto block = std::make_shared<RingBlock>(ring_, index, std::move(taken), context_.overflow);
-    if (block->taken().summary.packets > 0) {  // else its end gives it back
+    if (block->taken().summary.packets > 0) {  // an empty block is returned by its destructor
       inHand_[index] = block;
       context_.outlet.push(std::move(block));
     }
-    recordsTaken_ += records;  // not before they are pushed: whoever waits for that wants to find them there
+    recordsTaken_ += records;  // counted after the push: a reader of this counter expects the packets in the queue
     makeRoom();
   }
 }
 
-// The block `ahead` of the cursor, if user space holds it.
+// The block `ahead` blocks after the cursor, if user space holds it.
 RingBlock* RingLoop::held(std::uint32_t ahead) {
   std::shared_ptr<RingBlock>& block = inHand_[(cursor_ + ahead) % ring_->blockCount()];
   if (block && block->home()) block.reset();
   return block.get();
 }
 
-// The kernel fills blocks in order and stops at one that is still held, however many are free behind it. So a run of
-// free blocks is kept ahead of it: what stands there is copied out, oldest first.
+// The kernel fills blocks in order and stops at one that is still held, even if others behind it are free. So a run of
+// free blocks is kept ahead of it: held blocks in that run are copied out, oldest first.
 //
-// A quarter of the ring is not enough. Before it takes a packet the kernel looks, without the lock, whether the block a
-// quarter of the ring ahead is free or else the present one (af_packet.c, __packet_rcv_has_room). The present one is
-// not free for the moment in which another processor closes it: packets are dropped then, and no freeze is counted.
+// A quarter of the ring is not enough. Before it accepts a packet the kernel checks, without the lock, whether the
+// block a quarter of the ring ahead is free, or else the current one (af_packet.c, __packet_rcv_has_room). The current
+// one is not free for the moment in which another processor closes it: packets are dropped then, and no freeze is
+// counted.
 void RingLoop::makeRoom() {
   const std::uint32_t wanted = ring_->blockCount() / 4 + std::max(1u, ring_->blockCount() / 8);
   for (std::uint32_t ahead = 0; ahead < wanted; ++ahead) {
@@ -122,7 +123,7 @@ void RingLoop::makeRoom() {
     while (evicted && !*evicted && !block->home() && context_.outlet.dropWaiting(block)) {
       if (!block->home()) evicted = block->evict();
     }
-    if (block->home() && evicted && !*evicted) continue;  // given up, not copied
+    if (block->home() && evicted && !*evicted) continue;  // dropped from the queue instead of copied
     if (!evicted || !*evicted) {
       const bool news = setStarved(true);
       if (!evicted && news) context_.queue.push(std::move(evicted.error()));
@@ -134,7 +135,7 @@ void RingLoop::makeRoom() {
 }
 
 bool RingLoop::setStarved(bool starved) {
-  // Without overflow memory every loss is the ring's.
+  // Without overflow memory every loss counts as the ring's.
   starved = starved && context_.overflow->limit() > 0;
   return dropCauses_.setStarved(starved, [this] { return ring_->statistics().drops; });
 }
