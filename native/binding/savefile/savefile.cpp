@@ -167,7 +167,7 @@ class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
     return object;
   }
 
-  // close(): stops the reader and releases what is lent. `wake` is called until closed() returns true.
+  // close(): stops the reader and releases all lent chunks. `wake` is called when the reader's thread has ended.
   void close(const js::CallbackInfo& info) {
     if (!reader_) return;
     leases_->releaseAll(info.Env());

@@ -140,8 +140,7 @@ Code treeOf(std::span<const Test> tests) {
     return gateTo(alone);
   }
   std::size_t middle = tests.size() / 2;
-  if (size <= 2 * tests.size())
-    middle = (middle + kLeaf - 1) / kLeaf * kLeaf;  // the fewest leaves, all full except one
+  if (size <= 2 * tests.size()) middle = (middle + kLeaf - 1) / kLeaf * kLeaf;  // the fewest leaves, all but one full
   Code left = treeOf(tests.first(middle));
   Code right = treeOf(tests.subspan(middle));
   Code tree;

@@ -21,7 +21,7 @@ constexpr std::int16_t kIsDuplicate = kDuplicates + 24;
 constexpr std::int16_t kDelivers = kDuplicates + 28;  // if the packet is accepted, its path entry becomes delivered
 static_assert(kDelivers + 4 == kCount);
 
-// The first 4 bytes of a packet as a number in host order.
+// Four bytes of a packet as the number that a 32-bit load from memory gives.
 std::int32_t machineWord(const std::uint8_t (&bytes)[4]) {
   std::int32_t word;
   std::memcpy(&word, bytes, sizeof word);
@@ -45,7 +45,7 @@ void loadBytes(Assembler& out, std::uint32_t from) {
 }  // namespace
 
 bool DedupeProgram::sight() {
-  // R7 and R8 = flags and master of the packet's device; the packet passes if the device has no entry.
+  // R7 and R8 = flags and master of the packet's device; 0 if it has no slot.
   store(out_, kIsDuplicate, 0);
   store(out_, kDelivers, 0);
   store(out_, kFirst, 0);
@@ -116,7 +116,7 @@ bool DedupeProgram::sightLeaving(std::vector<std::size_t>& done) {
   out_.store32(kDevice, R1);
   const std::size_t ownPacket = out_.jump32(BPF_JEQ, R1, 0);
 
-  // The packet arrived at a device. If that has no entry, the packet is delivered.
+  // The packet arrived at a device. If that has no slot, the packet is delivered.
   out_.lookup(slotOf_, kDevice);
   done.push_back(out_.jump(BPF_JEQ, R0, 0));
   out_.load32(R0, R0, 0);

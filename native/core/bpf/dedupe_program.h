@@ -1,13 +1,14 @@
 // Detects duplicates (core/bpf/dedupe.h) in the eBPF filter. For each packet it uses, besides the packet's device:
 //
 // - skb->skb_iif, the device it arrived at: set at each arrival (__netif_receive_skb_core(), net/core/dev.c), kept
-// while
-//   the host bridges or routes it, 0 for packets that the host itself sends; cleared by tunnels and between the ends of
-//   a veth (skb_scrub_packet(), net/core/skbuff.c). A packet that leaves thus has the index of its earlier sighting.
+//   while the host bridges or routes it, 0 for packets that the host itself sends; cleared by tunnels and between the
+//   ends of a veth (skb_scrub_packet(), net/core/skbuff.c). A packet that leaves thus has the index of its earlier
+//   sighting.
 // - The latest arrival on this processor. A bridge passes a packet up to the host during the packet's arrival at the
 //   port, on the same processor (br_pass_frame_up(), net/bridge/br_input.c; a bond likewise). At the bridge skb_iif is
-//   already the bridge; the port is the device of the latest arrival. If another packet arrives in between (RPS on the
-//   bridge device itself, a queue to user space), length or source address differ, and the packet counts as new.
+//   already the bridge; the port is the device of the latest arrival. If the packet is queued in between (RPS on the
+//   bridge device itself, a queue to user space), length or source address of the latest arrival differ, and the packet
+//   counts as new.
 #pragma once
 
 #include <linux/bpf.h>

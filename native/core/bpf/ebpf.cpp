@@ -18,8 +18,7 @@ int bpf(bpf_cmd command, bpf_attr& attributes) {
 
 bpf_attr blank() {
   bpf_attr attributes;
-  std::memset(&attributes, 0,
-              sizeof attributes);  // including padding: the kernel refuses nonzero bytes it does not support
+  std::memset(&attributes, 0, sizeof attributes);  // with padding: the kernel refuses nonzero bytes it does not use
   return attributes;
 }
 

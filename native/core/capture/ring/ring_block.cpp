@@ -86,8 +86,7 @@ void RingBlock::end() {
     if (charged_ > 0) {
       charged = charged_;
       if (copy_) copy = std::move(copy_);
-      else
-        ::madvise(data_, wholePages(length()), MADV_DONTNEED);  // the address range stays reserved as long as the view
+      else ::madvise(data_, wholePages(length()), MADV_DONTNEED);  // the view keeps the address range
     }
     view = std::move(view_);
   }
