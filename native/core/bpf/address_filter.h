@@ -37,7 +37,6 @@ class AddressFilter {
   // create() still succeeds and maps() returns the error.
   //
   // Option: parsePrefix rejects an entry, or there are too many.
-  // Option: an entry is not what parsePrefix takes, or there are too many.
   [[nodiscard]] static Result<std::shared_ptr<const AddressFilter>> create(const AddressLists& lists, bool maps);
   AddressFilter(AddressSet addresses, bool maps, std::string option = {});
 

@@ -128,8 +128,8 @@ bool DedupeProgram::sightLeaving(std::vector<std::size_t>& done) {
   out_.load32(R1, R0, offsetof(DedupeSlot, flags));
   unseen.push_back(out_.jumpUnless(R1, kDedupeArrivals));
   // It is a duplicate, unless this packet was not delivered on arrival: the filter may have refused it in its form at
-  // that time (address translation), or it came through a port that is not captured. The path has that only within the
-  // same call; a packet that was queued in between counts as delivered.
+  // that time (address translation), or it came through a port that is not captured. The path records that only within
+  // the same call; a packet that was queued in between counts as delivered.
   out_.lookup(maps_.path, kFirst);
   duplicate.push_back(out_.jump(BPF_JEQ, R0, 0));
   const auto differs = [&](std::size_t field, std::uint8_t reg) {

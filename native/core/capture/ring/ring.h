@@ -1,7 +1,7 @@
 // One packet socket with its TPACKET_V3 ring (packet(7), Documentation/networking/packet_mmap.rst).
 //
-// Owned by the Capture that opened it and by every block in use (shared_ptr): the memory is unmapped with the last of
-// them. Threads: open() and joinFanout() run on the opening thread; ready() and renewView() on the ring's loop; the
+// Owned by the RingIntake that opened it and by every block in use (shared_ptr): the memory is unmapped with the last
+// of them. Threads: open() and joinFanout() run on the opening thread; ready() and renewView() on the ring's loop; the
 // rest may be called from any thread.
 #pragma once
 

@@ -1,6 +1,6 @@
 // The thread that takes blocks out of one ring, in order, and keeps free blocks available to the kernel.
 //
-// Owned by the Capture, which calls start() and stop() as it opens and closes; the rest is thread-safe.
+// Owned by the RingIntake, which calls start() and stop() as the capture opens and closes; the rest is thread-safe.
 #pragma once
 
 #include <atomic>
