@@ -1,4 +1,4 @@
-// One network interface, as rtnetlink describes it, and what can happen to it. Plain data, copied freely.
+// One network interface, as described by rtnetlink, and the events about it. Plain data, copied freely.
 #pragma once
 
 #include <array>
@@ -23,7 +23,7 @@ struct InterfaceAddress {
   bool operator==(const InterfaceAddress&) const = default;
 };
 
-// Which device of a namespace: an index may be used again.
+// Identifies a device of a namespace; the index alone does not, because the kernel may reuse it.
 struct InterfaceId {
   std::uint32_t index = 0;
   std::uint32_t generation = 0;
@@ -32,20 +32,20 @@ struct InterfaceId {
 
 struct InterfaceInfo {
   std::uint32_t index = 0;
-  // Distinguishes devices that had the same index one after another. Counts up over all devices that one monitor has
-  // seen, from 1; 0 for a device that came and went before anything could be read about it.
+  // Distinguishes successive devices with the same index. Counts from 1 over all devices seen by one monitor; 0 for a
+  // device that was removed before its description could be read.
   std::uint32_t generation = 0;
   std::string name;
   std::vector<std::string> alternativeNames;  // IFLA_PROP_LIST / IFLA_ALT_IFNAME
   std::string kind;                           // IFLA_INFO_KIND: veth, bridge, vlan, tun, …; "" for a physical device
   std::uint16_t hardwareType = 0;             // ARPHRD_*
-  std::optional<std::uint16_t> linkType;      // LINKTYPE_*, where it does not follow from the hardware type
+  std::optional<std::uint16_t> linkType;      // LINKTYPE_*, if the hardware type does not determine it
   std::vector<std::uint8_t> address;          // link-layer address, empty where the device has none
   std::uint32_t mtu = 0;
   std::uint32_t flags = 0;        // IFF_*
   std::uint32_t master = 0;       // index of the bridge, bond, … it is a port of; 0: none
   std::uint32_t peerIndex = 0;    // IFLA_LINK: the other end of a veth, the device under a vlan; 0: none
-  std::int32_t peerNetnsId = -1;  // IFLA_LINK_NETNSID: where that other end lives; -1: in this namespace
+  std::int32_t peerNetnsId = -1;  // IFLA_LINK_NETNSID: the namespace of peerIndex; -1: this namespace
   std::vector<InterfaceAddress> addresses;
   [[nodiscard]] InterfaceId id() const { return {index, generation}; }
   [[nodiscard]] bool isUp() const { return (flags & kInterfaceUp) != 0; }
@@ -56,9 +56,9 @@ enum class InterfaceChange { Added, Removed, Renamed, Changed };
 
 struct InterfaceEvent {
   InterfaceChange change = InterfaceChange::Changed;
-  InterfaceInfo current;   // for Removed: as it was last known
-  InterfaceInfo previous;  // for Renamed and Changed: before
-  // The device's counters at the time of the change, where the kernel reported them. For Removed: its last.
+  InterfaceInfo current;   // for Removed: the last description
+  InterfaceInfo previous;  // for Renamed and Changed: the description before the change
+  // The device's counters at the time of the change, if the kernel reported them. For Removed: the final values.
   std::optional<DeviceLosses> losses = {};
 };
 

@@ -1,11 +1,10 @@
-// The interfaces of one network namespace, kept up to date over rtnetlink (rtnetlink(7)).
+// The interfaces of one network namespace, kept up to date by rtnetlink (rtnetlink(7)).
 //
-// One owner; not thread-safe. Opened in the namespace of the calling thread and stays with that namespace.
+// One owner; not thread-safe. Serves the network namespace of the thread that opened it.
 //
-// What the kernel does not announce is known only with the next news of the same device:
+// The kernel does not announce these changes; they are seen only with the next notification about the same device:
 // - alternative names given to a device that is down (netdev_state_change(), net/core/dev.c);
-// - where the other end of a veth goes once it is in another namespace. That it leaves this one, or comes back, is
-//   followed.
+// - moves of a veth's peer between other namespaces. That it leaves this namespace or returns is followed.
 #pragma once
 
 #include <cstdint>
@@ -20,26 +19,27 @@ namespace ringtap {
 
 class InterfaceMonitor {
  public:
-  // Subscribes first, then dumps: what changes in between is seen twice rather than not at all.
-  // receiveBuffer: bytes of news the kernel may hold for us; it grants less to those without CAP_NET_ADMIN.
+  // Subscribes before it dumps: a change in between is seen twice rather than missed.
+  // receiveBuffer: size of the socket's receive buffer for notifications, in bytes; without CAP_NET_ADMIN the kernel
+  // limits it.
   [[nodiscard]] static Result<InterfaceMonitor> open(int receiveBuffer = 8 * 1024 * 1024);
 
   InterfaceMonitor(InterfaceMonitor&&) noexcept;
   InterfaceMonitor& operator=(InterfaceMonitor&&) noexcept;
   ~InterfaceMonitor();
 
-  // Readable when read() has something to do. Non-blocking; good for edge-triggered epoll because read() drains it.
+  // Readable when there are messages for read(). Non-blocking; fit for edge-triggered epoll, because read() drains it.
   [[nodiscard]] int fd() const;
 
-  // Everything known now, by index.
+  // The known interfaces, by index.
   [[nodiscard]] const std::map<std::uint32_t, InterfaceInfo>& interfaces() const;
 
-  // Takes all that the kernel has sent, and appends what changed, in order. After an overflow of the socket (ENOBUFS)
-  // dumps again and appends the differences; a dump that was interrupted (NLM_F_DUMP_INTR) is repeated.
+  // Reads all waiting messages and appends the changes to `events`, in order. After an overflow of the socket (ENOBUFS)
+  // it dumps again and appends the differences; an interrupted dump (NLM_F_DUMP_INTR) is repeated.
   Result<> read(std::vector<InterfaceEvent>& events);
 
-  // For a packet that came before the news of its interface: reads, and asks the kernel for this one index if it is
-  // still unknown. Appends to `events` like read(). False: the kernel does not know the index (any more).
+  // For a packet that arrived before the notification about its interface: reads as read() does, and queries the kernel
+  // for this index if it is still unknown. Appends to `events`. False if the kernel has no device of this index.
   Result<bool> query(std::uint32_t index, std::vector<InterfaceEvent>& events);
 
   // How often the socket overflowed and everything was dumped again.

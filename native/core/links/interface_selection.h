@@ -1,5 +1,5 @@
-// Which interfaces a capture selects, where names and extended regular expressions alone decide: the part of a
-// selection that needs no JavaScript (lib/interfaces/selection.ts, which applies the same rules and explains them).
+// Selects the interfaces of a capture by name or by extended regular expression: the part of a selection that needs no
+// JavaScript. lib/interfaces/selection.ts applies the same rules and explains them.
 #pragma once
 
 #include <string>
@@ -15,15 +15,15 @@ class InterfaceSelection {
  public:
   // Interfaces with one of these names, alternative names included.
   [[nodiscard]] static InterfaceSelection byNames(std::vector<std::string> names);
-  // Interfaces that a pattern of `include` matches (all where it is empty), and none of `exclude`. Loopback devices
-  // only with `loopback`. Code::Pattern for a pattern that cannot be compiled.
+  // Selects interfaces that match a pattern of `include` (every interface if it is empty) and no pattern of `exclude`.
+  // Loopback devices are selected only if `loopback` is true. Code::Pattern if a pattern cannot be compiled.
   [[nodiscard]] static Result<InterfaceSelection> byPatterns(const std::vector<std::string>& include,
                                                              const std::vector<std::string>& exclude, bool loopback);
 
   [[nodiscard]] bool selects(const InterfaceInfo& info) const;
 
  private:
-  std::vector<std::string> names_;  // where not empty, nothing else counts
+  std::vector<std::string> names_;  // if not empty, the patterns are ignored
   std::vector<Pattern> include_;
   std::vector<Pattern> exclude_;
   bool loopback_ = false;

@@ -1,4 +1,5 @@
-// What is known of a namespace's interfaces, and what each piece of news changes in it. Pure state: no descriptor.
+// The interfaces of a namespace, updated from rtnetlink messages; reports each change as an event. State only, no
+// descriptor.
 #pragma once
 
 #include <cstdint>
@@ -21,24 +22,24 @@ class InterfaceTable {
 
   using Losses = std::optional<DeviceLosses>;
 
-  // Each appends to `events` what changed, and nothing where nothing did. `losses`: the device's counters, where the
-  // news has them; they go into the events and are no change of their own.
+  // Each of these appends an event for every change, and none if nothing changed. `losses`: the device's counters, if
+  // the message has them; they are copied into the events, and a change of them alone is no event.
   void link(InterfaceInfo info, Events& events, const Losses& losses = {});
   void linkGone(std::uint32_t index, Events& events, const Losses& losses = {});
-  // An address of a device that is not known is dropped: news of the device comes first.
+  // An address of an unknown device is ignored: the kernel announces the device before its addresses.
   void address(const netlink::AddressMessage& news, Events& events);
   void addressGone(const netlink::AddressMessage& news, Events& events);
   void peer(std::uint32_t index, std::uint32_t peerIndex, std::int32_t peerNetnsId, Events& events);
-  // Everything at once. What is not in it is gone.
+  // Replaces the whole table with a dump. Devices that are not in `links` are removed.
   void replace(std::vector<InterfaceInfo> links, const std::vector<netlink::AddressMessage>& addresses, Events& events);
 
-  // A veth that is new and does not say who its peer is: when a pair is made, the first end is announced before the two
-  // are tied together (veth_newlink(), drivers/net/veth.c), and is not announced again.
+  // True for a new veth without a peer index: when a pair is created, the kernel announces the first end before it
+  // links the two (veth_newlink(), drivers/net/veth.c), and does not announce it again.
   [[nodiscard]] bool wantsPeer(const InterfaceInfo& info) const;
 
-  // The indexes of devices to ask the kernel about, because the news so far may not be all there is to know:
-  // - one that came with the index of one that had just gone: news can be late, and the device gone for good;
-  // - one whose peer has left: whether the peer was moved to another namespace or is no more, nobody says.
+  // The indexes of devices to query from the kernel, because the messages received do not determine their state:
+  // - a device that appeared with the index of one just removed: the message may be stale, and the device gone;
+  // - a device whose peer has left: no message tells whether the peer was deleted or moved to another namespace.
   [[nodiscard]] std::vector<std::uint32_t> takeDoubts();
 
  private:
@@ -48,12 +49,12 @@ class InterfaceTable {
   void updateAddresses(std::uint32_t index, Events& events);
 
   std::map<std::uint32_t, InterfaceInfo> interfaces_;
-  // Two addresses may differ in their peers only; InterfaceInfo does not show that, but the removal of one needs it.
+  // Two addresses may differ only in their peers. InterfaceInfo has no peers, but the removal of an address needs them.
   std::map<std::uint32_t, std::vector<netlink::AddressMessage>> addresses_;
   std::uint32_t lastGeneration_ = 0;
   std::set<std::uint32_t> departed_;      // since the last takeDoubts()
-  std::set<std::uint32_t> reappeared_;    // likewise
-  std::set<std::uint32_t> longDeparted_;  // lately; bounded
+  std::set<std::uint32_t> reappeared_;    // since the last takeDoubts()
+  std::set<std::uint32_t> longDeparted_;  // in the recent past; bounded
 };
 
 }  // namespace ringtap

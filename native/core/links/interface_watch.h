@@ -1,4 +1,4 @@
-// An InterfaceMonitor with a thread of its own and a bounded queue, for a consumer that has other things to do.
+// An InterfaceMonitor on its own thread, with a bounded queue of events for a consumer on another thread.
 #pragma once
 
 #include <cstddef>
@@ -20,24 +20,25 @@ class InterfaceWatch {
  public:
   struct Options {
     int receiveBuffer = 0;     // bytes; 0: InterfaceMonitor's default
-    std::size_t maxQueue = 1;  // events that wait at most
+    std::size_t maxQueue = 1;  // maximum number of queued events
   };
 
-  // Called on the thread of the watch.
+  // Called on the watch's thread.
   struct Listener {
-    // Once after a take() that found nothing, when there is something again.
+    // Called once after a take() that returned an empty batch, when the next one would not be empty.
     void (*ready)(void* context) = nullptr;
-    // The last thing that the thread does; the monitor and its descriptors are gone. Called once for every watch that
-    // was started, but not before stop().
+    // Called at the end of the thread, after the monitor and its descriptors are closed. Called once for every watch
+    // that was started, never before stop().
     void (*ended)(void* context) = nullptr;
     void* context = nullptr;
   };
 
   struct Batch {
     std::vector<InterfaceEvent> events;
-    // Where more events came than the queue holds: none of them, but how things are now. Comes without events.
+    // Set if the queue overflowed: the present interfaces instead of the events, which are discarded. `events` is then
+    // empty.
     std::optional<std::vector<InterfaceInfo>> resync;
-    // The watch failed and nothing more will come.
+    // The watch has failed; no further event follows.
     std::optional<Error> error;
     [[nodiscard]] bool empty() const { return events.empty() && !resync && !error; }
   };
@@ -49,13 +50,13 @@ class InterfaceWatch {
   // Stops and joins.
   ~InterfaceWatch();
 
-  // What was there when the watch began; the events start from here.
+  // The interfaces when the watch started; the events are relative to this list.
   [[nodiscard]] const std::vector<InterfaceInfo>& initial() const { return initial_; }
 
-  // Never waits. At most `limit` events; an empty batch arms the next ready().
+  // Returns at most `limit` events. Does not block. An empty batch arms the next ready().
   Batch take(std::size_t limit);
 
-  // Asks the thread to end, without waiting for it. Any thread; idempotent.
+  // Makes the thread end, without waiting for it. Any thread; idempotent.
   void stop();
   // Waits for the thread to end. Only after stop(), only on the owner's thread; idempotent.
   void join();
@@ -72,11 +73,11 @@ class InterfaceWatch {
   const Options options_;
   const Listener listener_;
   std::vector<InterfaceInfo> initial_;
-  std::optional<InterfaceMonitor> monitor_;  // the thread's alone, once it runs
+  std::optional<InterfaceMonitor> monitor_;  // used only by the thread once it runs
   UniqueFd stopEvent_;
   Thread thread_;
 
-  std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;  // guards the members below
   std::deque<InterfaceEvent> queue_;
   std::optional<std::vector<InterfaceInfo>> resync_;
   std::optional<Error> error_;

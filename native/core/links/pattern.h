@@ -1,15 +1,14 @@
 // A POSIX extended regular expression over interface names, compiled once (regex(7), regcomp(3)).
 //
-// Read as egrep reads it: searched for anywhere in the name, not matched whole; `\<`, `\w` and back-references are the
-// C library's extensions. Where regcomp is stricter than grep -E (a leading `*`, `a{x`), the pattern is refused rather
-// than read in one of two ways.
+// As in egrep, a pattern matches anywhere in the name unless it is anchored; `\<`, `\w` and back-references are
+// extensions of the C library. A pattern that grep -E accepts and regcomp does not (a leading `*`, `a{x`) is refused.
 //
-// The locale: regcomp and regexec follow LC_CTYPE and LC_COLLATE of the calling thread. Node itself never calls
-// setlocale, so that is "C", but an embedder (Electron) or another addon may. What a sensor captures must not depend on
-// that, so both run in the "C" locale always: ranges are by byte value, the classes ([[:alpha:]]) are ASCII, and `.` is
-// one byte, so that a character beyond ASCII in an interface name counts as its two to four bytes of UTF-8.
+// Locale: regcomp and regexec follow LC_CTYPE and LC_COLLATE of the calling thread. Node never calls setlocale, but an
+// embedder (Electron) or another addon may. The selection must not depend on that, so both always run in the "C"
+// locale: ranges are by byte value, classes ([[:alpha:]]) are ASCII, and `.` matches one byte. A non-ASCII character in
+// an interface name is therefore two to four characters, the bytes of its UTF-8.
 //
-// Time, memory and stack are bounded: what regcomp or regexec would take long for is refused (pattern_cost.h).
+// Time, memory and stack are bounded: patterns that are expensive for regcomp or regexec are refused (pattern_cost.h).
 #pragma once
 
 #include <regex.h>
@@ -24,14 +23,15 @@ namespace ringtap {
 // Immutable. Any thread may call matches(), several at once too: regexec locks the compiled expression.
 class Pattern {
  public:
-  // Code::Pattern with regerror's text as the message. Refused besides: an embedded NUL, at which regcomp would stop
-  // reading, and a newline, which grep takes for "or" and regcomp for a character that no interface name can hold
-  // (net/core/dev.c, dev_valid_name): an exclude list with one would be inert. Refused as well: more than PatternLimits
-  // allow.
+  // Code::Pattern, with regerror's text as the message, if regcomp refuses the expression. Also refused:
+  // - an embedded NUL, because regcomp would stop there;
+  // - a newline: grep treats it as "or", regcomp as a character that no interface name can contain (dev_valid_name(),
+  //   net/core/dev.c), so the pattern would never match;
+  // - an expression that exceeds PatternLimits.
   [[nodiscard]] static Result<Pattern> compile(const std::string& expression);
 
-  // Whether it is found anywhere in `name`. A name with an embedded NUL matches nothing, and a pattern with
-  // back-references no name that is longer than those of network devices (PatternLimits::kReferencingName).
+  // True if the pattern matches anywhere in `name`. A name with an embedded NUL never matches. A pattern with
+  // back-references never matches a name longer than PatternLimits::kReferencingName.
   [[nodiscard]] bool matches(const std::string& name) const;
 
  private:

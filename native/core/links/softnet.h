@@ -1,5 +1,5 @@
-// The kernel's counters of its packet queues, one set for each processor, of the whole host whatever the network
-// namespace: /proc/net/softnet_stat (net/core/net-procfs.c).
+// The per-processor counters of the kernel's packet backlog: /proc/net/softnet_stat (net/core/net-procfs.c). They cover
+// the whole host, in every network namespace.
 //
 // One owner; not thread-safe.
 #pragma once
@@ -16,8 +16,8 @@
 namespace ringtap {
 
 struct SoftnetStats {
-  std::uint64_t dropped = 0;       // packets for which a processor's backlog had no room
-  std::uint64_t timeSqueezed = 0;  // times that a processor left off with packets waiting
+  std::uint64_t dropped = 0;       // packets dropped because a processor's backlog was full
+  std::uint64_t timeSqueezed = 0;  // how often a processor's budget ran out with packets still waiting
 };
 
 struct ProcessorCounters {
@@ -25,18 +25,18 @@ struct ProcessorCounters {
   std::uint32_t timeSqueezed = 0;
 };
 
-// By the number of the processor. Nothing where the text is not what the kernel writes: a masked file, for one.
+// Keyed by processor number. nullopt if the text does not have the kernel's format, for example if the file is masked.
 [[nodiscard]] std::optional<std::map<std::uint32_t, ProcessorCounters>> parseSoftnet(std::string_view text);
 
 class Softnet {
  public:
   using Source = std::function<std::optional<std::string>()>;
 
-  // Counts from here on.
+  // Counting starts at construction.
   Softnet();
   explicit Softnet(Source source);
 
-  // Since the beginning, all processors together; nothing where the kernel does not tell.
+  // The sums over all processors since construction; nullopt if the counters cannot be read.
   [[nodiscard]] std::optional<SoftnetStats> stats();
 
  private:

@@ -1,4 +1,4 @@
-// One thread's way to end another's wait.
+// Lets one thread end another thread's wait.
 #pragma once
 
 #include <atomic>
@@ -14,17 +14,17 @@ class Interrupt {
   [[nodiscard]] static Result<Interrupt> open();
   Interrupt(Interrupt&& other) noexcept : event_(std::move(other.event_)), raised_(other.raised_.load()) {}
 
-  // From any thread. Stays until clear().
+  // Any thread. Stays raised until clear().
   void raise();
-  // While nobody waits.
+  // Only while no thread waits.
   void clear();
   [[nodiscard]] bool raised() const { return raised_.load(std::memory_order_acquire); }
 
-  // Waits until this moment of monotonicNow() (clock.h), and never less. False at once when raised, or within a
-  // millisecond or so of it. On a thread whose timer slack is small (prctl(2), PR_SET_TIMERSLACK) it wakes as exactly
-  // as the kernel's timers do.
+  // Waits until monotonicNow() (clock.h) reaches `time`, in nanoseconds; never returns true earlier. False if raised,
+  // within about a millisecond. On a thread with a small timer slack (prctl(2), PR_SET_TIMERSLACK) it is as precise as
+  // the kernel's timers.
   [[nodiscard]] bool sleepUntil(std::uint64_t time) const;
-  // Waits until `fd` is writable, that moment has come, or it is raised. fd -1: none.
+  // Waits until `fd` is writable, monotonicNow() reaches `time`, or it is raised. fd -1: no descriptor.
   void waitWritable(int fd, std::uint64_t time) const;
 
  private:

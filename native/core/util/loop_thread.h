@@ -1,6 +1,7 @@
-// The thread of a capture loop and what it waits on: one epoll, with an eventfd for whoever wants it to look around.
+// The thread of a capture loop and its epoll instance, with an eventfd for other threads to wake it.
 //
-// Owner: the loop. wait(), watch() and its kin are the thread's own once it runs; nudge() may be called from any.
+// Owner: the loop. Once the thread runs, only it may call wait(), watch(), rearm() and unwatch(); any thread may call
+// nudge().
 #pragma once
 
 #include <sys/epoll.h>
@@ -25,22 +26,22 @@ class LoopThread {
   ~LoopThread() { stop(); }
 
   Result<> open();
-  // `tag` comes back with the events of the descriptor.
+  // `tag` is returned in the data of the descriptor's events.
   Result<> watch(int fd, std::uint32_t events, std::uint64_t tag) { return control(EPOLL_CTL_ADD, fd, events, tag); }
-  // Asks again for a descriptor whose EPOLLONESHOT was spent.
+  // Re-enables a descriptor after its EPOLLONESHOT event.
   Result<> rearm(int fd, std::uint32_t events, std::uint64_t tag) { return control(EPOLL_CTL_MOD, fd, events, tag); }
   void unwatch(int fd) { (void)control(EPOLL_CTL_DEL, fd, 0, 0); }
 
-  // Runs `body` on the thread. As Thread::start().
+  // Runs `body` on a new thread; see Thread::start().
   Result<> start(std::function<void()> body);
-  // body() should return.
+  // True once stop() was called: body() has to return.
   [[nodiscard]] bool ending() const { return ending_; }
-  // Wakes wait(). A nudge before wait() counts.
+  // Wakes wait(). After a nudge between two waits, the next wait() returns immediately.
   void nudge();
-  // Asks body() to return, and waits for it.
+  // Sets ending(), wakes the thread and waits for body() to return.
   void stop();
 
-  // Waits for events, a nudge or the time-out (milliseconds; -1: none).
+  // Waits for events, a nudge or the timeout (milliseconds; -1: none).
   [[nodiscard]] std::span<const epoll_event> wait(int timeout);
 
  private:

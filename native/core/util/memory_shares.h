@@ -1,4 +1,4 @@
-// Divides a bound of memory among buffers of which more may come later.
+// Divides a memory limit, in bytes, among buffers, of which more may be added later.
 //
 // Not thread-safe.
 #pragma once
@@ -12,12 +12,12 @@ namespace ringtap {
 
 class MemoryShares {
  public:
-  // Shares are multiples of `unit` and not smaller than `least`, which is one too.
+  // Shares are multiples of `unit` and at least `least`, itself a multiple of `unit`.
   MemoryShares(std::size_t total, std::size_t unit, std::size_t least)
       : total_(total), left_(total), unit_(unit), least_(least), share_(least) {}
 
-  // Sets the size of a share: for `count` buffers at once, and for as many that come later (kLater at least) where
-  // `more` do. Ahead of the first take().
+  // Sets the size of a share, for `count` buffers. With `more`, it leaves room for buffers added later: for twice
+  // `count`, at least kLater in all. Call it before the first take().
   void plan(std::uint32_t count, bool more) {
     const std::size_t shares = more ? std::max<std::size_t>(kLater, std::size_t{2} * count) : std::max(count, 1u);
     share_ = std::max(least_, total_ / shares / unit_ * unit_);
@@ -26,7 +26,7 @@ class MemoryShares {
   [[nodiscard]] std::size_t share() const { return share_; }
   [[nodiscard]] std::size_t total() const { return total_; }
   [[nodiscard]] std::size_t used() const { return total_ - left_; }
-  // False where nothing is left.
+  // False if less than one share is left.
   [[nodiscard]] bool take() {
     if (left_ < share_) return false;
     left_ -= share_;

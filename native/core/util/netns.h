@@ -1,4 +1,4 @@
-// Work in another network namespace (setns(2), network_namespaces(7)): sockets opened there stay there.
+// Runs work in another network namespace (setns(2), network_namespaces(7)). Sockets opened there stay in it.
 #pragma once
 
 #include <string>
@@ -9,10 +9,10 @@
 
 namespace ringtap {
 
-// A network namespace, for threads that have to go back there later, whatever has become of its path.
+// A reference to a network namespace, for threads that enter it later. Does not depend on a path.
 class Namespace {
  public:
-  // That of the calling thread.
+  // The namespace of the calling thread.
   [[nodiscard]] static Result<Namespace> own();
   // As enterNamespace().
   Result<> enter() const;
@@ -22,13 +22,13 @@ class Namespace {
   UniqueFd fd_;
 };
 
-// Enters the namespace that `path` names (/run/netns/NAME, /proc/PID/ns/net). Only on a thread of its own that ends
-// soon: the thread stays there. Option: no such file, or it is no network namespace; Permission: CAP_SYS_ADMIN is
-// missing.
+// Moves the calling thread into the namespace at `path` (/run/netns/NAME, /proc/PID/ns/net). The thread stays there:
+// call it only on a short-lived thread. Code::Option: no such file, or not a network namespace; Code::Permission:
+// CAP_SYS_ADMIN is missing.
 Result<> enterNamespace(const std::string& path);
 
-// Runs `work` in that namespace, on a thread of its own, and waits for it; where the path is empty, right here. System
-// also where no thread can be made.
+// Runs `work` in that namespace on a new thread and waits for it; with an empty path, on the calling thread.
+// Code::System if no thread can be created.
 template <typename Work>
 auto inNamespace(const std::string& path, Work&& work) -> decltype(work()) {
   if (path.empty()) return work();

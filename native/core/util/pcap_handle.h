@@ -1,4 +1,4 @@
-// The one owner of a libpcap handle.
+// An owning libpcap handle.
 #pragma once
 
 #include <fcntl.h>
@@ -17,16 +17,16 @@ struct PcapCloser {
 };
 using PcapHandle = std::unique_ptr<pcap_t, PcapCloser>;
 
-// A live handle and what became of it.
+// A live handle and the results of its creation and activation.
 struct ActivatedHandle {
-  PcapHandle handle;                   // null where pcap_create() failed, for `reason`
+  PcapHandle handle;                   // null if pcap_create() failed; `reason` has its message
   int status = PCAP_ERROR;             // of pcap_activate()
   int number = 0;                      // errno after it
   char reason[PCAP_ERRBUF_SIZE] = "";  // of pcap_create()
 };
 
-// Makes a live handle, lets `configure` set it up, and activates it. What libpcap opens is inherited by no program that
-// this process executes: libpcap itself does not set FD_CLOEXEC (1.10; private_descriptors.h has the limits).
+// Creates a live handle, calls `configure`, and activates the handle. Its descriptors are close-on-exec, which libpcap
+// (1.10) does not do; private_descriptors.h has the limits.
 [[nodiscard]] inline Result<ActivatedHandle> activateHandle(const char* device,
                                                             const std::function<void(pcap_t*)>& configure) {
   ActivatedHandle result;
@@ -45,8 +45,8 @@ struct ActivatedHandle {
   return result;
 }
 
-// For pcap_set_protocol_linux(): an EtherType set apart for local experiments (IEEE 802). A packet socket that was
-// bound to it by pcap_activate() receives next to nothing until it is bound anew.
+// For pcap_set_protocol_linux(): an EtherType reserved for local experiments (IEEE 802). A packet socket that
+// pcap_activate() has bound to it receives next to nothing until it is bound to another protocol.
 inline constexpr int kQuietProtocol = 0x88b5;
 
 }  // namespace ringtap

@@ -1,4 +1,4 @@
-// Errors are values in the core: no exception crosses its border.
+// The core returns errors as values; it throws no exceptions.
 #pragma once
 
 #include <cerrno>
@@ -11,17 +11,17 @@ namespace ringtap {
 
 // The stable codes of CaptureError (lib/errors.ts spells them ERR_…; binding/errors.cpp maps them).
 enum class Code {
-  System,          // a system call failed for a reason of no class of its own
+  System,          // a system call failed, and no other code applies
   Permission,      // the process lacks a privilege
-  NoInterface,     // no interface of that name or index
+  NoInterface,     // no interface has that name or index
   FilterSyntax,    // libpcap refused the expression
-  FilterTooLarge,  // more instructions than the kernel takes
+  FilterTooLarge,  // more instructions than the kernel accepts
   Pattern,         // regcomp refused the pattern
-  Option,          // an option's value cannot be honoured
+  Option,          // an option has an invalid or unsupported value
   Closed,          // the handle is closed
-  FileFormat,      // not a savefile, or of a kind that is not read
-  FileDamaged,     // a savefile whose content contradicts itself
-  FileTruncated,   // a savefile that ends in the middle of something
+  FileFormat,      // not a savefile, or of an unsupported format
+  FileDamaged,     // a savefile with inconsistent content
+  FileTruncated,   // a savefile that ends within a header, block or record
 };
 
 struct Error {
@@ -30,10 +30,10 @@ struct Error {
   int number = 0;              // errno, 0 where none applies
   const char* syscall = "";    // a string literal, "" where none applies
   std::string interface = {};  // the interface concerned, "" where none
-  std::string option = {};     // the option or argument that is wrong, "" where that is for the caller to say
-  std::int64_t offset = -1;    // the place in a file, in bytes from its start, -1 where none applies
+  std::string option = {};     // the wrong option or argument, "" if the caller has to fill it in
+  std::int64_t offset = -1;    // the position in a file, in bytes from its start, -1 where none applies
 
-  // Takes errno first of all, before anything else can change it.
+  // Reads errno first, before any other call can change it.
   [[nodiscard]] static Error fromErrno(const char* syscall, std::string message = {}, Code code = Code::System);
 };
 
@@ -49,7 +49,7 @@ class [[nodiscard]] Result {
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
 
-  // Only after ok(). get_if keeps the compiler from emitting a throw where -fno-exceptions forbids one.
+  // Only if ok(). get_if instead of get, so that no throw is emitted, which -fno-exceptions forbids.
   T& value() { return *std::get_if<0>(&state_); }
   const T& value() const { return *std::get_if<0>(&state_); }
   T* operator->() { return &value(); }

@@ -1,4 +1,4 @@
-// Threads of the core's own: named, without signals, joined by their owner.
+// Threads of the core: named, with all signals blocked, joined by their owner.
 #pragma once
 
 #include <pthread.h>
@@ -11,12 +11,13 @@
 
 namespace ringtap {
 
-// Owner: whoever holds the object; it joins the thread in its destructor, if join() was not called before.
+// The destructor joins the thread if join() was not called before.
 class Thread {
  public:
-  // Runs `body` on a new thread. `name`: at most 15 bytes, as ps and gdb show it. All signals are blocked there: they
-  // are for the program's own threads. `stackSize`: bytes, 0 for the system's default. System, with pthread_create and
-  // errno, where no thread can be made (EAGAIN: RLIMIT_NPROC or a cgroup's pids.max): `body` does not run.
+  // Runs `body` on a new thread. `name`: at most 15 bytes, shown by ps and gdb. All signals are blocked on it, so that
+  // the program's own threads handle them. `stackSize`: bytes, 0 for the system's default. Code::System, with
+  // pthread_create and errno, if the thread cannot be created (EAGAIN: RLIMIT_NPROC or a cgroup's pids.max); `body` is
+  // then not called.
   [[nodiscard]] static Result<Thread> start(const char* name, std::function<void()> body, std::size_t stackSize = 0);
 
   // No thread.
@@ -35,7 +36,7 @@ class Thread {
   ~Thread() { join(); }
 
   [[nodiscard]] bool joinable() const { return joinable_; }
-  // Waits for body() to return. Idempotent; not from the thread itself.
+  // Waits for body() to return. Idempotent; must not be called on the thread itself.
   void join() {
     if (std::exchange(joinable_, false)) pthread_join(id_, nullptr);
   }

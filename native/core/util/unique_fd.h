@@ -1,4 +1,4 @@
-// The one owner of a descriptor.
+// An owning file descriptor.
 #pragma once
 
 #include <unistd.h>
@@ -25,7 +25,7 @@ class UniqueFd {
 
   [[nodiscard]] int get() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }
-  // The descriptor is the caller's to close from here on.
+  // The caller has to close the descriptor from now on.
   [[nodiscard]] int release() { return std::exchange(fd_, -1); }
   void reset() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
