@@ -1,15 +1,14 @@
-// The book of interfaces: which devices a network namespace has and has had, and under which name at which time. The
-// one place that decides which device, and which name, the interface index of a packet stands for; the ledger, the
-// recorder and JavaScript read it.
+// The history of a namespace's interfaces: the present and former devices and their descriptions over time. It alone
+// maps the interface index of a packet to a device and a name; the ledger, the recorder and JavaScript read it.
 //
-// A device is identified by its index and generation (InterfaceId): the kernel uses an index again. Each event of the
-// monitor begins an epoch, counted from 1; what was present at the start belongs to epoch 0. A block carries the epoch
-// that was current when it was taken out of its ring.
+// A device is identified by its index and generation (InterfaceId), because the kernel reuses indexes. Each event of
+// the monitor begins an epoch, counted from 1; devices present at the start belong to epoch 0. A block carries the
+// epoch that was current when it was taken out of its ring.
 //
-// A packet belongs to the interface as it was when the packet was received. The kernel reports no time with a change,
-// so the moment at which the event was read stands for it: a packet received between a rename and its reading shows the
-// old name. One case is exact: a device that is down receives nothing, so what is changed while it is down holds for
-// everything it receives after it was last up.
+// A packet gets the description that its interface had when the packet was received. The kernel reports no time with a
+// change, so the time at which the event was read is used: a packet received after a rename but before the event is
+// read gets the old name. One case is exact: a device that is down receives nothing, so a change made while it is down
+// applies to all packets received after it was last up.
 //
 // Thread-safe.
 #pragma once
@@ -28,16 +27,16 @@
 
 namespace ringtap {
 
-// What an interface was between two events. Immutable, and one object for all who hold it.
+// The description of an interface between two events. Immutable and shared.
 using InterfaceDescription = std::shared_ptr<const InterfaceInfo>;
 
-// An event as the book has it.
+// An event, with the epoch that it begins.
 struct BookedEvent {
   std::uint64_t epoch = 0;
   InterfaceChange change = InterfaceChange::Changed;
-  InterfaceDescription current;   // for Removed: as it was last known
-  InterfaceDescription previous;  // for Renamed and Changed: before; else null
-  Moment from;                    // `current` holds for packets from after this
+  InterfaceDescription current;   // for Removed: the last description
+  InterfaceDescription previous;  // for Renamed and Changed: the description before the change; else null
+  Moment from;                    // `current` applies to packets received after this
   std::optional<DeviceLosses> losses = {};
 };
 
@@ -49,30 +48,30 @@ struct BlockOrigin {
 
 class InterfaceBook {
  public:
-  // A device that was present at the start.
+  // Adds a device that was present at the start.
   InterfaceDescription add(const InterfaceInfo& info);
-  // The events of one read of the monitor. `now`: the time of that read, and the last blocks that may hold packets from
-  // before it.
+  // Adds the events of one read of the monitor. `now`: the time of that read, and the last blocks that may hold packets
+  // received before it.
   std::vector<BookedEvent> enter(const std::vector<InterfaceEvent>& events, const Moment& now);
-  // Of the last event.
+  // The epoch of the last event.
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
 
   enum class Presence { Unknown, Present, Gone };
   [[nodiscard]] Presence presence(std::uint32_t index) const;
-  // The latest device with this index, present or gone. Null where none is known.
+  // The latest device with this index, present or removed. Null if there is none.
   [[nodiscard]] InterfaceDescription latest(std::uint32_t index) const;
 
-  // The interface a packet of that index and time belongs to. Where none is known: a nameless one.
+  // The interface of a packet with this index and timestamp; a nameless one if none is known.
   [[nodiscard]] InterfaceDescription resolve(std::uint32_t index, const BlockOrigin& origin,
                                              std::uint64_t timestamp) const;
-  // The same for all packets of that index in a block. Latest first, never empty: a packet belongs to the first one
-  // with an earlier `since` than its own timestamp, or else to the last one.
+  // The possible results of resolve() for packets of this index in a block. Latest first, never empty: a packet belongs
+  // to the first candidate whose `since` is earlier than its timestamp, or else to the last candidate.
   struct Candidate {
     InterfaceDescription interface;
     std::uint64_t since = 0;
   };
   [[nodiscard]] std::vector<Candidate> candidates(std::uint32_t index, const BlockOrigin& origin) const;
-  // No index changes its meaning from one packet of the block to the next.
+  // True if every index stands for the same description throughout the block.
   [[nodiscard]] bool isSteady(BlockNumber block) const;
 
  private:
@@ -84,7 +83,7 @@ class InterfaceBook {
   struct Page {
     std::vector<Entry> entries;  // ascending epochs
     bool present = true;
-    Moment lastUp;  // of the present device: nothing is received between this and its being set up again
+    Moment lastUp;  // when the present device last went down: it receives nothing until it is up again
   };
 
   BookedEvent enterOne(const InterfaceEvent& event, const Moment& now);
@@ -96,7 +95,7 @@ class InterfaceBook {
   std::atomic<std::uint64_t> epoch_{0};
   std::unordered_map<std::uint32_t, Page> pages_;  // by index
   std::deque<std::uint32_t> gone_;                 // oldest first, a bounded number
-  RingPosition latest_;                            // blocks after this are from after the last event
+  RingPosition latest_;                            // later blocks hold only packets received after the last event
 };
 
 }  // namespace ringtap

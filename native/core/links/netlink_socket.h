@@ -1,7 +1,7 @@
-// A NETLINK_ROUTE socket, and the questions that are asked through one.
+// A NETLINK_ROUTE socket, and the requests sent through one.
 //
-// Two sockets serve a monitor: news (multicast) come over one, answers over the other, so that a dump can neither be
-// mistaken for news nor crowd it out.
+// A monitor has two sockets: one for notifications (multicast), one for requests. A dump can therefore neither be
+// mistaken for notifications nor fill their receive buffer.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ namespace ringtap::netlink {
 struct Received {
   enum class State {
     Bytes,      // `bytes` holds whole messages, valid until the next receive
-    Nothing,    // no message waits (news socket only)
+    Nothing,    // no message waits (notification socket only)
     Overflow,   // the kernel had to drop messages (ENOBUFS)
     Truncated,  // a message was larger than the buffer and is lost; the buffer has grown to fit the next
   };
@@ -29,9 +29,9 @@ struct Received {
 
 class Socket {
  public:
-  // groups: bits as nl_groups has them, 0 for a socket that asks. News are received without waiting, answers with.
-  // receiveBuffer: bytes asked for; the kernel may grant less to those without CAP_NET_ADMIN (net.core.rmem_max). 0: as
-  // it comes.
+  // groups: a bit mask as in nl_groups; 0 for a socket for requests. receive() is non-blocking on a socket with groups,
+  // and waits for a reply on a socket for requests. receiveBuffer: bytes requested; without CAP_NET_ADMIN the kernel
+  // limits it to net.core.rmem_max. 0: the system's default.
   [[nodiscard]] static Result<Socket> open(std::uint32_t groups, int receiveBuffer);
 
   [[nodiscard]] int fd() const { return fd_.get(); }
@@ -41,41 +41,41 @@ class Socket {
  private:
   explicit Socket(UniqueFd fd) : fd_(std::move(fd)), buffer_(kFirstBuffer) {}
 
-  // Holds what the kernel sends at a time (32 KiB, net/netlink/af_netlink.c); only a single message can be larger.
+  // The kernel sends at most 32 KiB at a time (net/netlink/af_netlink.c), unless a single message is larger.
   static constexpr std::size_t kFirstBuffer = 64 * 1024;
   UniqueFd fd_;
   std::vector<std::uint8_t> buffer_;
 };
 
-// Everything there is, at one moment.
+// The devices of a namespace and their addresses.
 struct Snapshot {
   std::vector<InterfaceInfo> links;
   std::vector<AddressMessage> addresses;
 };
 
-// Asks; each call waits for its answer. The kernel answers under its RTNL lock, which it may hold for a while (tens of
-// milliseconds where many devices go at once).
+// Sends requests; each call waits for its reply. The kernel replies under its RTNL lock, which may be held for tens of
+// milliseconds when many devices are removed together.
 class Requester {
  public:
   [[nodiscard]] static Result<Requester> open();
 
-  // A socket of the namespace, for requests of other kinds.
+  // A socket in the namespace, for other kinds of requests such as ioctl(2).
   [[nodiscard]] int fd() const { return socket_.fd(); }
-  // Repeats what was interrupted by changes (NLM_F_DUMP_INTR).
+  // Repeats a dump that was interrupted by changes (NLM_F_DUMP_INTR).
   Result<Snapshot> snapshot();
-  // Nothing where the index is not known.
+  // nullopt if no device has this index.
   Result<std::optional<InterfaceInfo>> link(std::uint32_t index);
   Result<std::vector<AddressMessage>> addresses(std::uint32_t index);
-  // The counters of every device of the namespace, by index; empty where the kernel does not know the question (before
-  // Linux 4.7). Half a microsecond for each device.
+  // The counters of every device of the namespace, by index; empty if the kernel does not support the request (before
+  // Linux 4.7). Takes about half a microsecond per device.
   Result<std::map<std::uint32_t, DeviceLosses>> losses();
 
  private:
   explicit Requester(Socket socket) : socket_(std::move(socket)) {}
 
   struct Outcome {
-    int number = 0;            // the errno the kernel answered with
-    bool interrupted = false;  // the answer may not be consistent
+    int number = 0;            // the errno in the kernel's reply
+    bool interrupted = false;  // the reply may be inconsistent
   };
   template <typename Header, typename Visit>
   Result<Outcome> ask(std::uint16_t type, std::uint16_t flags, const Header& header, std::uint32_t extendedMask,
