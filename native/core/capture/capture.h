@@ -1,8 +1,9 @@
-// One capture: where its packets come from, their filter, and the interfaces of its namespace.
+// A capture: its sources of packets, its filter, and the interfaces of its network namespace.
 //
-// Life: open() → start() → drain()? → close(). Owner: the binding's object for it. open(), start(), close() and the
-// destructor may block for some milliseconds (the kernel waits for packets in flight), start() with libpcap for some
-// per interface, and belong on a worker thread; all else is quick and may be called from JavaScript's thread.
+// Life cycle: open() → start() → drain()? → close(). Owner: the binding's object for it. open(), start(), close() and
+// the destructor may block for some milliseconds (the kernel waits for packets in flight), start() with libpcap for
+// some milliseconds per interface: call them on a worker thread. All other functions are quick and may be called on
+// JavaScript's thread.
 #pragma once
 
 #include <atomic>
@@ -39,9 +40,9 @@ enum class Backend { Ring, Pcap };
 
 struct CaptureConfig {
   Backend backend = Backend::Ring;
-  RingOptions ring;  // of each
+  RingOptions ring;  // of each ring
   std::uint32_t ringCount = 1;
-  Sharing sharing = Sharing::ByFlow;  // of the rings
+  Sharing sharing = Sharing::ByFlow;  // how packets are distributed among the rings
   PcapOptions pcap;
   std::size_t overflowMemory = 0;
   FilterSpec filter;
@@ -49,35 +50,35 @@ struct CaptureConfig {
   bool promiscuous = false;
   FilterMode filterMode = FilterMode::Auto;
   bool dedupe = false;  // core/bpf/dedupe.h
-  // Decides which interfaces are captured; without it, decide() does.
+  // Selects the interfaces to capture; if null, decide() does.
   std::shared_ptr<const InterfaceSelection> selection;
-  std::uint64_t (*clock)() = realNow;  // that of the packets' timestamps
+  std::uint64_t (*clock)() = realNow;  // the clock of the packets' timestamps
 };
 
 struct CaptureStats {
   SelectionTable::Stats table;
-  LoopStats loops;             // of all
+  LoopStats loops;             // the sums over all loops
   std::uint64_t received = 0;  // accepted by the filter
   std::uint64_t overflowUsed = 0;
   std::uint64_t monitorOverflows = 0;
   std::optional<SoftnetStats> softnet;
-  bool settled = false;  // nothing was on its way through a ring: the statistics per interface are exact
+  bool settled = false;  // no packet was in a ring: the statistics per interface are exact
 
-  // Packets of this interface that were received and cannot be delivered, whatever the cause. Nothing where its
-  // `received` is not known.
+  // Packets of this interface that were received and cannot be delivered, for any reason. nullopt if its `received` is
+  // unknown.
   [[nodiscard]] std::optional<std::uint64_t> lost(const InterfaceStats& one) const;
 };
 
 class Capture {
  public:
-  // Opens what it receives through. Nothing is received yet. `monitor` knows the interfaces of the namespace, that of
-  // the calling thread; `wake`: see ChunkQueue.
+  // Opens the rings or libpcap's handles; nothing is received yet. `monitor`: for the network namespace of the calling
+  // thread. `wake`: see ChunkQueue.
   [[nodiscard]] static Result<std::unique_ptr<Capture>> open(const CaptureConfig& config, InterfaceMonitor monitor,
                                                              std::function<void()> wake);
   ~Capture();
 
-  // The interfaces at the time of open(), and what else was asked for by name, by index. Those without a verdict are to
-  // be decided with decide(…, epoch 0, …) before start().
+  // The interfaces at the time of open() and the other devices configured by name, ordered by index. Those without a
+  // verdict have to be decided with decide(…, epoch 0, …) before start().
   struct InitialInterface {
     InterfaceDescription interface;
     std::optional<bool> selected;
@@ -86,51 +87,52 @@ class Capture {
   // Attaches the filter, begins reception and starts the threads.
   Result<> start();
 
-  // Answers an event that came without a verdict. commit() makes the kernel follow, once all events at hand are taken
-  // and answered; it is due even where all of them had their verdicts.
+  // decide() sets the verdict of an event that came without one. commit() updates the kernel's filter; call it once all
+  // waiting events are taken and decided, also if all of them came with verdicts.
   void decide(InterfaceId device, std::uint64_t epoch, bool selected);
   Result<> commit();
 
   [[nodiscard]] std::optional<QueuedEvent> nextEvent();
   [[nodiscard]] std::optional<Error> nextFault() { return queue_.nextFault(); }
-  // As ChunkQueue::nextBlock; the verdicts are applied, and the block's packets are in the ledger. A block without any
-  // packet left is skipped.
+  // Like ChunkQueue::nextBlock, with the verdicts applied and the block's packets entered in the ledger. Skips blocks
+  // that have no packet left.
   ChunkQueue::Next nextBlock(std::optional<Lease>& out);
 
-  // Replaces the filter: from here on the kernel applies the new one. What it accepted before is in the kernel and in
-  // the queue; oldFilterDrained() returns true when all of that was given out. enforceFilter() applies the new one to
-  // the rest. `expression`: the filter as the files of a recording show it.
+  // Replaces the filter: on return the kernel applies the new one. Packets accepted by the old filter may still be in
+  // the kernel and in the queue; oldFilterDrained() returns true once all of them have been handed out. enforceFilter()
+  // applies the new filter to those that remain. `expression`: the filter's text for the files of a recording.
   Result<> setFilter(const FilterSpec& spec, const std::string& expression = {});
-  // The same for the address sets, which are part of what those two mean by the filter.
+  // The same for the address sets; oldFilterDrained() and enforceFilter() apply to them too.
   Result<> setAddresses(std::shared_ptr<const AddressFilter> addresses);
   [[nodiscard]] bool oldFilterDrained();
   void enforceFilter() { table_.enforceFilter(intake_->ringPosition()); }
 
-  // From the next block on, what is selected goes to the recorder too. One at a time.
+  // From the next block on, selected packets also go to the recorder. One recorder at a time.
   Result<> record(std::shared_ptr<Recorder> recorder);
-  // The recording ends when everything received before this call is written. What the loops cannot hand over for more
-  // than a second is left to JavaScript, with a fault that reports it.
+  // The recording ends when all packets received before this call are written. Packets that the loops cannot hand over
+  // for more than a second are not recorded, only delivered to JavaScript, and a fault reports that.
   void stopRecording();
-  // Whether JavaScript takes blocks: without that, while there is a recording, none wait for it.
+  // Whether JavaScript takes blocks. If it does not, no blocks are queued for it during a recording.
   void listen(bool listening) { outlet_.listen(listening); }
 
-  // Ends intake: when every packet accepted before this call is in the queue, the queue finishes.
+  // Ends intake: the queue finishes once every packet accepted before this call is in it.
   void drain();
   [[nodiscard]] bool intakeEnded() const { return queue_.finished(); }
-  // Ends the threads and closes the descriptors. What waits is dropped; leases stay readable. Idempotent.
+  // Ends the threads and closes the descriptors. Waiting blocks and events are dropped; leased blocks stay readable.
+  // Idempotent.
   void close();
 
-  // The ledger, and beside it what was lost ahead of the rings; the kernel reads the devices' counters under its RTNL
+  // The ledger, and the packets lost before they reached a ring: the kernel reads the devices' counters under its RTNL
   // lock. JavaScript's thread.
   [[nodiscard]] CaptureStats stats();
-  // The same without what was lost ahead of the rings. Nothing where the rings have accepted `packets` packets, and no
-  // further one.
+  // The same without the packets lost before they reached a ring. nullopt if the rings have accepted no more than
+  // `packets` packets.
   [[nodiscard]] std::optional<CaptureStats> ledgerAfter(std::uint64_t packets);
   [[nodiscard]] IntakeSize size() const { return intake_->size(); }
-  // What a filter for setFilter() has to be compiled for beside the link types of the interfaces.
+  // The link types that a filter for setFilter() has to be compiled for in addition to those of the interfaces.
   [[nodiscard]] std::vector<std::uint16_t> linkTypes() const { return intake_->linkTypes(); }
   [[nodiscard]] FilterMode filterMode() const { return table_.filterMode(); }
-  // Outlives the capture, for packets that are kept.
+  // Shared, because packets that are kept need it after the capture has ended.
   [[nodiscard]] std::shared_ptr<const InterfaceBook> book() const { return book_; }
 
  private:
@@ -141,7 +143,7 @@ class Capture {
 
   [[nodiscard]] CaptureStats stats(const LossesByIndex& losses);
 
-  // Applies a verdict to all but the table: rings of single interfaces, and promiscuous mode.
+  // Applies a verdict outside the table: to loops that capture single interfaces, and to promiscuous mode.
   void follow(InterfaceId device, bool selected);
   [[nodiscard]] Moment now() const { return {config_.clock(), intake_->ringPosition()}; }
   void resetDrained();
@@ -160,15 +162,15 @@ class Capture {
   std::shared_ptr<OverflowMemory> overflow_;
   std::unique_ptr<Intake> intake_;
   std::vector<InitialInterface> initial_;
-  // JavaScript's thread: how many packets must have left each loop, and how many blocks then the queue and the
-  // recorder, until nothing is left that an earlier filter accepted.
+  // JavaScript's thread. Thresholds after which no packet accepted by an earlier filter is left: the packets taken by
+  // each loop, then the blocks handed out by the queue and by the recorder.
   std::vector<std::uint64_t> oldInLoops_;
   std::optional<std::uint64_t> oldInQueue_;
   std::uint64_t oldInRecorder_ = 0;
   std::atomic<bool> draining_{false};
   std::atomic<bool> closed_{false};
   Promiscuity promiscuity_;
-  std::shared_ptr<Recorder> recorder_;     // the latest
+  std::shared_ptr<Recorder> recorder_;     // the most recent one
   std::optional<std::string> expression_;  // of the latest setFilter()
 };
 

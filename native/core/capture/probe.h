@@ -1,4 +1,5 @@
-// Whether this thread may do what a capture needs, found out by doing it in small. Nothing stays behind.
+// Tests whether the calling thread has the privileges for a capture, by trying each operation on a small scale. All
+// resources are released again.
 #pragma once
 
 #include <string>
@@ -7,8 +8,8 @@ namespace ringtap {
 
 // Each an error number, 0 for success.
 struct PacketProbe {
-  int socket = 0;  // socket(AF_PACKET, SOCK_RAW, 0): wants CAP_NET_RAW in the namespace that owns the network
-  int ring = 0;    // a TPACKET_V3 ring of one page on it; meaningful only where `socket` is 0
+  int socket = 0;  // socket(AF_PACKET, SOCK_RAW, 0): needs CAP_NET_RAW in the user namespace that owns the network
+  int ring = 0;    // a TPACKET_V3 ring of one page on it; valid only if `socket` is 0
 };
 
 struct BpfProbe {
@@ -20,11 +21,11 @@ struct BpfProbe {
 [[nodiscard]] PacketProbe probePacketSocket();
 
 // A strict seccomp filter may kill the process for calling bpf(2) (systemd's SystemCallFilter= does so by default):
-// call it only where it can succeed, that is with CAP_BPF or CAP_SYS_ADMIN, or kernel.unprivileged_bpf_disabled=0.
-// Kernels before 5.11 charge maps to RLIMIT_MEMLOCK and answer EPERM beyond it.
+// call it only if it can succeed, that is with CAP_BPF or CAP_SYS_ADMIN, or kernel.unprivileged_bpf_disabled=0. Kernels
+// before 5.11 charge maps to RLIMIT_MEMLOCK and return EPERM if it is exceeded.
 [[nodiscard]] BpfProbe probeBpf();
 
-// The version of the libpcap in use, such as "1.10.5"; libpcap's whole sentence where no number can be made out.
+// The version of the loaded libpcap, such as "1.10.5"; the full text of pcap_lib_version() if it has no number.
 [[nodiscard]] std::string libpcapVersion();
 
 }  // namespace ringtap

@@ -1,4 +1,4 @@
-// Finds out when nothing is left of what a loop had received before it was asked to drain.
+// Determines when all packets that a loop received before its drain was requested are handed over.
 //
 // Owner: the loop's thread.
 #pragma once
@@ -9,17 +9,17 @@ namespace ringtap {
 
 class DrainWatch {
  public:
-  // `maxDelay`: the time within which received packets are handed over.
+  // `maxDelay`: the longest time until a received packet is handed over.
   explicit DrainWatch(std::chrono::milliseconds maxDelay) : maxDelay_(maxDelay) {}
 
   enum class State { Waiting, Drained, Overdue };
 
-  // To be called repeatedly from the moment the drain was asked for, until the result is not Waiting any more.
-  // `allTaken`: no packet is known to be left.
+  // Call it repeatedly once the drain is requested, until the result is not Waiting. `allTaken`: according to the
+  // counters no packet is left. Overdue after a second and 100 times `maxDelay`.
   State look(bool allTaken) {
     if (!asked_) since_ = Clock::now();
     asked_ = true;
-    // A packet that passed the old filter on another processor may not be counted yet: that time covers it.
+    // A packet that passed the old filter on another processor may not be counted yet; it will be within maxDelay_.
     const auto waited = Clock::now() - since_;
     if (waited >= maxDelay_ && allTaken) return State::Drained;
     return waited >= 100 * maxDelay_ + std::chrono::seconds(1) ? State::Overdue : State::Waiting;

@@ -1,7 +1,7 @@
-// Where a capture's packets come from, and by what threads: rings (ring_intake.h) or libpcap's handles (pcap_loop.h).
+// The source of a capture's packets and its threads: rings (ring_intake.h) or libpcap handles (pcap_loop.h).
 //
-// Owner: the Capture. Life: attach() → begin() → refuseAll(), drain()? → stop() → shut(). The first two and the last
-// two may block; the rest is quick, and thread-safe from begin() on.
+// Owner: the Capture. Life cycle: attach() → begin() → refuseAll(), drain()? → stop() → shut(). attach(), begin(),
+// stop() and shut() may block; the other functions are quick, and thread-safe after begin().
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@
 
 namespace ringtap {
 
-// The parts of a capture that all its loops work with.
+// The parts of a capture that all its loops share.
 struct IntakeContext {
   SelectionTable& table;
   ChunkQueue& queue;    // for faults
@@ -30,8 +30,8 @@ struct IntakeContext {
   std::shared_ptr<OverflowMemory> overflow;
 };
 
-// What a loop received and lost, by cause: the consumer was so slow that the overflow memory was used up (`overflow`),
-// or packets came faster than they could be taken out of the kernel (`ring`).
+// The packets that a loop received and lost. Cause of the losses: overflowDrops: the consumer was so slow that the
+// overflow memory was used up; ringDrops: packets arrived faster than they were taken out of the kernel.
 struct LoopStats {
   std::uint64_t packets = 0;  // accepted by the filter
   std::uint64_t ringDrops = 0;
@@ -49,49 +49,49 @@ struct LoopStats {
   }
 };
 
-// What holds packets in the kernel.
+// The kernel's buffers for packets.
 struct IntakeSize {
   std::uint64_t memory = 0;      // bytes, all together
   std::uint32_t count = 0;       // rings, or handles
-  std::uint32_t blockSize = 0;   // bytes that one chunk is made of at most
-  std::uint32_t blockCount = 0;  // blocks that are lent out of the kernel's memory; 0 where chunks are copies
+  std::uint32_t blockSize = 0;   // maximum size of a chunk in bytes
+  std::uint32_t blockCount = 0;  // blocks lent from the kernel's memory; 0 if chunks are copies
 };
 
 class Intake {
  public:
   virtual ~Intake() = default;
 
-  // The devices it captures on that are no network interfaces and were asked for by name. Their indexes are above any
-  // interface's.
+  // The captured devices that are not network interfaces and were configured by name. Their indexes are above those of
+  // all interfaces.
   [[nodiscard]] virtual std::vector<InterfaceInfo> devices() const { return {}; }
-  // What a filter has to be compiled for beside the link types of the interfaces.
+  // The link types that a filter has to be compiled for in addition to those of the interfaces.
   [[nodiscard]] virtual std::vector<std::uint16_t> linkTypes() const { return {}; }
 
-  // Attaches the filter; nothing is received yet. The result takes the verdicts on interfaces.
+  // Attaches the filter; nothing is received yet. Verdicts on interfaces are set in the returned object.
   // `acceptUnlisted`: see KernelFilter.
   [[nodiscard]] virtual Result<std::unique_ptr<KernelFilter>> attach(const FilterSpec& spec, bool acceptUnlisted) = 0;
   // Begins reception, and starts the threads.
   virtual Result<> begin() = 0;
 
-  // From here on no packet is accepted.
+  // After this no packet is accepted.
   virtual Result<> refuseAll() = 0;
-  // Calls the onDrained it was made with, once, when every packet accepted before refuseAll() is in the queue.
+  // Calls the constructor's onDrained once, when every packet accepted before refuseAll() is in the queue.
   virtual void drain() = 0;
   // Ends the threads.
   virtual void stop() = 0;
-  // Closes what is open in the kernel; blocks with a lease stay readable.
+  // Closes the descriptors; leased blocks stay readable.
   virtual void shut() = 0;
 
-  // Wakes the loops: there may be room again in the overflow memory, or for events.
+  // Wakes the loops, because the overflow memory or the event queue may have room again.
   virtual void nudge() = 0;
-  // An interface is captured from now on, or not any more; takes effect with commit(). JavaScript's thread.
+  // Starts or stops the capture of an interface; takes effect with commit(). JavaScript's thread.
   virtual void setCaptured(std::uint32_t /*interface*/, bool /*captured*/) {}
   virtual Result<> commit() { return {}; }
   virtual Result<> setPromiscuous(std::uint32_t interface, bool on) = 0;
 
-  // The last blocks that may hold packets from before now.
+  // The last block of each ring that may hold packets received before this call.
   [[nodiscard]] virtual RingPosition ringPosition() const = 0;
-  // For each loop: packets that are in the kernel's memory or have been, and packets taken out of it into the queue.
+  // For each loop: packets that have entered the kernel's buffer so far, and packets taken out of it into the queue.
   [[nodiscard]] virtual std::vector<std::uint64_t> entered() const = 0;
   [[nodiscard]] virtual std::vector<std::uint64_t> taken() const = 0;
   [[nodiscard]] virtual LoopStats stats() = 0;

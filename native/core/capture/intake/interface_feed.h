@@ -1,6 +1,7 @@
-// Brings the events of interfaces from the kernel into the book, the table and the queue, in one order for all rings.
+// Reads interface events from the kernel and passes them to the book, the table and the queue, in the same order for
+// all rings.
 //
-// Thread-safe: any ring's loop may read, whichever needs the events first.
+// Thread-safe: any ring's loop may read.
 #pragma once
 
 #include <atomic>
@@ -18,26 +19,26 @@ namespace ringtap {
 class InterfaceFeed {
  public:
   struct Listener {
-    std::function<Moment()> now;                       // and where all rings are: see InterfaceBook::enter()
-    std::function<void()> resynced;                    // events were lost, and the list of interfaces was read anew
-    std::function<void(std::uint64_t epoch)> decided;  // no event up to this one waits for a verdict
+    std::function<Moment()> now;     // the time and the positions of all rings: see InterfaceBook::enter()
+    std::function<void()> resynced;  // events were lost, and the interfaces were read anew
+    std::function<void(std::uint64_t epoch)> decided;  // every event up to this epoch has its verdict
   };
   InterfaceFeed(InterfaceMonitor monitor, InterfaceBook& book, SelectionTable& table, ChunkQueue& queue,
                 Listener listener)
       : monitor_(std::move(monitor)), book_(book), table_(table), queue_(queue), listener_(std::move(listener)) {}
 
-  // As the monitor's: readable when there are events. read() drains it.
+  // The monitor's descriptor: readable when there are events. read() drains it.
   [[nodiscard]] int fd() const { return monitor_.fd(); }
-  // The interfaces at the time of opening; only before the loops run.
+  // The interfaces when the monitor was opened. Call it only before the loops run.
   [[nodiscard]] const std::map<std::uint32_t, InterfaceInfo>& initial() const { return monitor_.interfaces(); }
 
-  // False where too many events wait for JavaScript already: the rest is left to the kernel, whose own queue ends in a
-  // resync, until resumed() returns true.
+  // False if too many events wait for JavaScript. Further events then stay in the kernel's socket queue, which causes a
+  // resync if it overflows, until resumed() returns true.
   bool read();
   [[nodiscard]] bool resumed() { return paused_.load() && !queue_.crowded() && paused_.exchange(false); }
 
-  // Reads the events about the device of a packet, which is absent or down as far as is known: afterwards the table has
-  // the index, if only as a device that has gone, or as a nameless one.
+  // For a packet whose device is absent or down according to the events read so far: reads the events about it.
+  // Afterwards the table has an entry for the index, possibly that of a removed or nameless device.
   void learn(std::uint32_t index);
 
   [[nodiscard]] std::uint64_t overflows() const { return overflows_; }

@@ -1,4 +1,4 @@
-// What is asked of a packet socket (packet(7)) whoever opened it: our own ring, or libpcap.
+// Operations on a packet socket (packet(7)), for both a ring's and libpcap's.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +9,13 @@
 
 namespace ringtap {
 
-// Starts reception of every protocol from `interface`, or from every interface of the namespace where it is 0.
+// Starts reception of all protocols from `interface`, or from all interfaces of the namespace if it is 0.
 Result<> bindToInterface(int socket, std::uint32_t interface);
-// Replaces the program by which the rings of a fanout group share packets (Sharing::ByProgram, ring.h), atomically; any
-// socket of the group. It gives the number of the ring, counted in the order of their joining. Before the first one all
-// is ring 0's.
+// Atomically replaces the program that distributes packets among the rings of a fanout group (Sharing::ByProgram,
+// ring.h). `socket`: any of the group. The program returns the number of a ring, counted from 0 in the order in which
+// the rings joined. Until the first program is set, ring 0 gets all packets.
 Result<> shareByProgram(int socket, std::span<const FilterInstruction> program);
-// A promiscuous membership for one interface; the kernel drops it with the socket or the device.
+// Joins or leaves a promiscuous membership for one interface; the kernel ends it with the socket or the device.
 Result<> setPromiscuous(int socket, std::uint32_t interface, bool on);
 
 }  // namespace ringtap

@@ -1,4 +1,4 @@
-// The promiscuous memberships of a capture: which devices it holds in promiscuous mode.
+// The promiscuous memberships of a capture.
 //
 // Thread-safe.
 #pragma once
@@ -15,22 +15,22 @@ namespace ringtap {
 
 class Promiscuity {
  public:
-  // `set`: joins (true) or leaves the membership of the device that has this index now.
+  // `set`: joins (`on`) or leaves the membership of the device that now has this index.
   explicit Promiscuity(std::function<Result<>(std::uint32_t index, bool on)> set) : set_(std::move(set)) {}
 
-  // The device is captured, or not any more. A device that has gone in the meantime is no error.
+  // Joins or leaves the membership of the device. It is no error if the device has been removed in the meantime.
   Result<> follow(InterfaceId device, bool captured);
-  // The kernel has ended the membership with the device.
+  // Removes the entry of a device that was removed: the kernel has ended the membership.
   void forget(InterfaceId device);
-  // Interface events were lost: a device may have gone and come back, and its membership ended with it
-  // (packet_dev_mclist_delete(), net/packet/af_packet.c). Joins all of them once more; one that still stands is counted
-  // once more by the kernel, and nothing changes for the device.
+  // To be called after interface events were lost: a device may have gone and come back, which ends its membership
+  // (packet_dev_mclist_delete(), net/packet/af_packet.c). Joins every membership again; if one still exists, the kernel
+  // only increments its count.
   void renew();
 
  private:
   std::function<Result<>(std::uint32_t, bool)> set_;
   std::mutex mutex_;
-  std::map<InterfaceId, std::uint32_t> times_;  // how often each membership was joined
+  std::map<InterfaceId, std::uint32_t> times_;  // how often each membership has been joined
 };
 
 }  // namespace ringtap
