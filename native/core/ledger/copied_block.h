@@ -1,4 +1,4 @@
-// A block of packets that were copied out of the kernel, in memory of its own.
+// A block of packets copied out of the kernel, with its own memory.
 #pragma once
 
 #include <cstddef>
@@ -11,10 +11,10 @@
 
 namespace ringtap {
 
-// Memory for one block, counted in the overflow memory as long as it lives.
+// Memory for one block, counted as overflow memory during its lifetime.
 class BlockMemory {
  public:
-  // Nothing where the overflow memory, or the allocator, has none.
+  // nullopt if the overflow memory is used up or the allocation fails.
   [[nodiscard]] static std::optional<BlockMemory> take(std::shared_ptr<OverflowMemory> overflow, std::size_t size) {
     if (!overflow->take(size + kBlockOverhead)) return std::nullopt;
     Bytes bytes(static_cast<std::byte*>(std::malloc(size)));
@@ -33,7 +33,7 @@ class BlockMemory {
   [[nodiscard]] std::byte* data() const { return bytes_.get(); }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] const std::shared_ptr<OverflowMemory>& overflow() const { return overflow_; }
-  // Gives what is beyond `size` back. The content may move.
+  // Releases the memory beyond `size` bytes. The content may move.
   void shrink(std::size_t size) {
     if (size >= size_) return;
     void* smaller = std::realloc(bytes_.get(), size);

@@ -1,7 +1,7 @@
-// How the interfaces of a capture stand to each other, for the rule on duplicates (core/bpf/dedupe.h): worked out anew
-// when something has changed that it follows from.
+// The relations between the interfaces of a capture for the removal of duplicates (core/bpf/dedupe.h). They are
+// recomputed when an interface or a verdict has changed.
 //
-// No lock: SelectionTable keeps it under its own.
+// Not thread-safe: guarded by SelectionTable's lock.
 #pragma once
 
 #include <cstdint>
@@ -14,21 +14,20 @@
 
 namespace ringtap {
 
-// Each interface under its index.
+// The interfaces by index.
 using InterfacesByIndex = std::unordered_map<std::uint32_t, std::shared_ptr<TrackedInterface>>;
 
 class DedupeRelations {
  public:
-  // Not `enabled`: no interface is related to another.
+  // If not `enabled`, no interface is related to another.
   explicit DedupeRelations(bool enabled) : enabled_(enabled) {}
   [[nodiscard]] bool enabled() const { return enabled_; }
 
-  // A verdict has changed, or an interface has come or gone.
+  // Call it when a verdict has changed, or an interface was added or removed.
   void invalidate() { outdated_ = true; }
-  // The description of an interface has changed.
+  // Call it when the description of an interface has changed.
   void changed(const InterfaceInfo& before, const InterfaceInfo& now);
-  // Brings the interfaces' relations, and with them the kernel's, up to date; new ones are about packets from after
-  // `now`.
+  // Updates the relations in the interfaces and in the kernel. New relations apply to packets received after `now`.
   void update(InterfacesByIndex& interfaces, Direction direction, const Moment& now, KernelVerdicts& kernel);
 
  private:

@@ -1,6 +1,5 @@
-// Tells by when a packet was dropped for want of which room: while the overflow memory was refused (`overflow`), or
-// else
-// (`ring`).
+// Splits a count of dropped packets by cause: dropped while overflow memory was refused (`overflow`), or at any other
+// time (`ring`).
 //
 // Thread-safe.
 #pragma once
@@ -17,8 +16,8 @@ class DropCauses {
     std::uint64_t overflow = 0;
   };
 
-  // From here on the overflow memory is refused, or is not any more. `drops()`: how many there were so far. True where
-  // that is a change.
+  // Overflow memory is refused from now on (true), or available again (false). `drops()` returns the drops so far. True
+  // if the state has changed.
   template <typename Drops>
   bool setStarved(bool starved, Drops&& drops) {
     std::lock_guard lock(mutex_);

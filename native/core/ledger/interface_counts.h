@@ -1,6 +1,6 @@
-// What happened to the packets of one device of one generation: its part of the ledger.
+// The packet counts of one device of one generation: its part of the ledger.
 //
-// No kernel, no lock: SelectionTable keeps these under its own.
+// No system calls. Not thread-safe: guarded by SelectionTable's lock.
 #pragma once
 
 #include <cstdint>
@@ -13,27 +13,27 @@
 
 namespace ringtap {
 
-// The figures of one interface. Its packets are counted as delivered or unselected when their block is handed out.
+// The counts of one interface. Packets are counted as delivered or unselected when their block is handed out.
 struct InterfaceStats {
   std::uint32_t index = 0;
   std::uint32_t generation = 0;
   std::string name;
   bool present = true;
   bool selected = false;
-  std::optional<std::uint64_t> received;  // accepted by the filter; not known in the classic form
-  std::uint64_t taken = 0;                // found in blocks, before any decision
+  std::optional<std::uint64_t> received;  // accepted by the filter; unknown with classic BPF
+  std::uint64_t taken = 0;                // found in blocks, before any verdict
   std::uint64_t delivered = 0;
-  std::uint64_t bytes = 0;              // captured bytes of the delivered ones
-  std::uint64_t droppedByRecorder = 0;  // meant for a recorder alone, and not written
+  std::uint64_t bytes = 0;              // captured bytes of the delivered packets
+  std::uint64_t droppedByRecorder = 0;  // for a recorder only, and not written
   std::uint64_t unselected = 0;
   std::uint64_t truncated = 0;
   std::uint64_t queued = 0;      // taken, not yet handed out
-  std::uint64_t duplicates = 0;  // refused as such, here or by the kernel; no part of received and taken
-  // What the device lost ahead of packet sockets since it was first selected; nothing where that is not known.
+  std::uint64_t duplicates = 0;  // refused as duplicates, here or by the kernel; not part of received and taken
+  // Packets lost by the device before packet sockets receive them, since it was first selected; nullopt if unknown.
   std::optional<DeviceLosses> losses;
 };
 
-// What the kernel's filter has counted under the index of a device that is present (core/bpf/kernel_filter.h).
+// The counts of the kernel's filter for the index of a present device (core/bpf/kernel_filter.h).
 struct KernelCounts {
   std::optional<std::uint64_t> accepted;
   std::uint64_t duplicates = 0;
@@ -41,34 +41,36 @@ struct KernelCounts {
 
 class InterfaceCounts {
  public:
-  // Once, with the counts of the device that had the index before. A packet is judged and counted here for the device
-  // that has the index when its block is taken; the kernel counted it for the device that had the index when it came.
-  // The two differ where a device goes and comes back with its index (it was in another namespace for a moment).
+  // Call it once, with the counts of the previous device of this index. User space assigns a packet to the device that
+  // has the index when the packet's block is taken; the kernel counts it for the device that had the index when the
+  // packet was received. The two differ if a device is removed and returns with the same index, for example because it
+  // was moved to another namespace and back.
   void follow(std::shared_ptr<InterfaceCounts> before);
-  // `records` packets of the index were taken with this block: takes over the kernel's count of those that came before
-  // this device. Exact where nothing was lost: the packets of the devices before come first. After a loss, what these
-  // lost may be counted for this one.
+  // Reports that `records` packets of the index were taken with this block. Moves the kernel's count of packets
+  // received before this device from the previous devices to this one. Exact if no packet was lost, because the
+  // previous devices' packets are taken first. After a loss, packets lost by previous devices may be counted for this
+  // one.
   void inherit(BlockNumber block, std::uint64_t records);
-  // The device has gone; blocks up to `position` may hold packets of it.
+  // The device was removed; blocks up to `position` may hold packets of it.
   void leave(const KernelCounts& counts, const RingPosition& position);
 
-  // Fills in received and duplicates. `counts`: the kernel's, now; ignored once the device has gone.
+  // Fills in received and duplicates. `counts`: the kernel's present counts; ignored after leave().
   void report(const KernelCounts& counts, InterfaceStats& into) const;
 
-  InterfaceStats stats;           // what is counted in user space; report() adds the rest
+  InterfaceStats stats;           // the counts made in user space; report() adds the others
   std::uint64_t lateRefused = 0;  // accepted by the kernel, and then refused in user space: by the filter, or as
                                   // duplicates
 
  private:
-  // Of a device that has gone: packets the kernel counted that no block has brought, because they were dropped, or have
-  // not been taken yet.
+  // After leave(): packets that the kernel has counted and that were in no block, because they were dropped or have not
+  // been taken yet.
   [[nodiscard]] std::uint64_t outstanding() const;
 
-  std::optional<std::uint64_t> receivedBefore_;  // the kernel's count when the device went
+  std::optional<std::uint64_t> receivedBefore_;  // the kernel's count when the device was removed
   RingPosition lastBlocks_;                      // blocks up to here may hold packets of it
   bool present_ = true;
-  // The counts of those before it that have packets left in the ring, the latest first. As these packets are taken,
-  // `inherited_` takes over the kernel's count of them.
+  // The counts of previous devices of this index with packets left in the ring, latest first. As these packets are
+  // taken, their count moves to `inherited_`.
   std::shared_ptr<InterfaceCounts> before_;
   std::uint64_t inherited_ = 0;
 };

@@ -1,6 +1,6 @@
-// Keeps the kernel's filter in line with the verdicts on interfaces, from attach until the capture ends.
+// Passes the verdicts on interfaces to the kernel's filter, from its attachment until the capture ends.
 //
-// No lock: SelectionTable keeps it under its own.
+// Not thread-safe: guarded by SelectionTable's lock.
 #pragma once
 
 #include <cstdint>
@@ -19,21 +19,21 @@ class KernelVerdicts {
   // `hotplug`: a new name can change the verdict on an interface.
   explicit KernelVerdicts(bool hotplug) : hotplug_(hotplug) {}
 
-  // From here on verdicts reach the kernel. Before that, set() and relate() have no effect.
+  // Sets the kernel's filter. Before that, set() and relate() have no effect.
   void use(std::unique_ptr<KernelFilter> filter) { filter_ = std::move(filter); }
-  // After use().
+  // Only after use().
   [[nodiscard]] FilterMode filterMode() const { return filter_->filterMode(); }
   [[nodiscard]] bool unlistedPassUnfiltered() const { return filter_ && filter_->unlistedPassUnfiltered(); }
 
-  // The verdict that is now on this interface. In force with commit() at the latest.
+  // Passes on the interface's present verdict. In force after commit() at the latest.
   void set(const TrackedInterface& tracked);
   void relate(const TrackedInterface& tracked);
-  // The device is gone.
+  // The device was removed.
   void forget(std::uint32_t index);
   Result<> commit();
-  // As KernelFilter::replace().
+  // See KernelFilter::replace().
   Result<> replace(const FilterSpec& spec);
-  // No verdict reaches the kernel from here on; `refuseAll` makes the sockets refuse everything instead.
+  // Stops passing verdicts to the kernel; `refuseAll` makes the sockets refuse every packet instead.
   Result<> close(const std::function<Result<>()>& refuseAll);
 
   [[nodiscard]] KernelCounts counts(std::uint32_t index) const;

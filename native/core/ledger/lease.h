@@ -1,4 +1,4 @@
-// A block that was taken out of a ring, until all of its readers (JavaScript, a recorder) have released it.
+// A block taken from a ring or copied, held until all of its readers (JavaScript, a recorder) have released it.
 #pragma once
 
 #include <atomic>
@@ -14,16 +14,16 @@
 
 namespace ringtap {
 
-// Where the block's memory comes from and goes to is up to the kinds of blocks: ring_block.h, copied_block.h.
+// Subclasses own the block's memory: ring_block.h, copied_block.h.
 class HeldBlock {
  public:
   virtual ~HeldBlock() = default;
   HeldBlock(const HeldBlock&) = delete;
   HeldBlock& operator=(const HeldBlock&) = delete;
 
-  // modify() calls change(content, taken) while nobody else reads; read() calls visit(content, taken). The content does
-  // not move meanwhile, and a loop may have to wait for that: both must be short. lend() fixes the address of the
-  // content until the last lease ends.
+  // modify() calls change(content, taken) under an exclusive lock, read() calls visit(content, taken) under a shared
+  // one. The content does not move during the call. Both must be short, because a capture loop may wait for the lock.
+  // After lend() the content does not move until the last lease ends.
   template <typename Change>
   void modify(Change&& change) {
     std::lock_guard lock(mutex_);
@@ -41,11 +41,11 @@ class HeldBlock {
     lent_ = true;
     return data_;
   }
-  // Whether it takes up overflow memory, or nothing, rather than a place in a ring.
+  // True if the block occupies no place in a ring: it is in overflow memory, or already released.
   [[nodiscard]] virtual bool home() const = 0;
 
-  // Called by each lease. After the last one has left, nobody reads the content. One that remains may be a recorder's,
-  // which can drop the block for its memory.
+  // Called by each lease. After the last leave() the content is not read any more. If one lease remains, it may be a
+  // recorder's; the recorder can then drop the block to free its memory, so refused requests for memory are retried.
   void join() { ++leases_; }
   void leave() {
     const std::uint32_t left = --leases_;
@@ -55,13 +55,13 @@ class HeldBlock {
   [[nodiscard]] std::uint32_t leases() const { return leases_; }
 
  protected:
-  // `overflow`: where the memory of the block is counted, or would be once it is evicted from its ring.
+  // `overflow`: counts the block's memory, now or once the block is evicted from its ring.
   HeldBlock(std::byte* data, TakenBlock taken, std::shared_ptr<OverflowMemory> overflow)
       : taken_(std::move(taken)), data_(data), overflow_(std::move(overflow)) {}
 
-  // Releases the content, which nobody reads any more. Idempotent.
+  // Releases the content after the last lease has ended. Idempotent.
   virtual void end() = 0;
-  // In whole 64-bit words, as the content is read.
+  // In bytes, rounded up to whole 64-bit words, because the content is read in such words.
   [[nodiscard]] std::size_t length() const { return (std::size_t{taken_.summary.length} + 7) / 8 * 8; }
 
   mutable std::shared_mutex mutex_;
@@ -74,7 +74,7 @@ class HeldBlock {
   std::atomic<std::uint32_t> leases_{0};
 };
 
-// The right to read one block; it ends with this object.
+// The right to read one block, for the lifetime of this object.
 class Lease {
  public:
   explicit Lease(std::shared_ptr<HeldBlock> block) : block_(std::move(block)) { block_->join(); }

@@ -1,5 +1,5 @@
-// User space's verdict on a packet in a block: the same as that of the kernel's two forms of the socket filter, for
-// packets that these let pass under another filter, or under none.
+// The filter in user space, for packets that the kernel accepted under another filter or under none. Its result equals
+// that of the kernel's socket filter, in classic BPF and in eBPF.
 #pragma once
 
 #include "core/block/block.h"
@@ -7,7 +7,7 @@
 
 namespace ringtap {
 
-// Whether the packet satisfies everything that is said of packets: direction, address sets, the user's filter.
+// True if the packet matches the direction, the address sets and the user's filter.
 [[nodiscard]] bool accepts(const FilterSpec& spec, const Record& record);
 
 }  // namespace ringtap

@@ -1,6 +1,6 @@
-// The second filtering, in user space: of packets that the kernel accepted under a filter that has been replaced since.
+// Filters packets again in user space, which the kernel accepted under a filter that has since been replaced.
 //
-// No lock: SelectionTable keeps it under its own.
+// Not thread-safe: guarded by SelectionTable's lock.
 #pragma once
 
 #include <cstddef>
@@ -18,13 +18,13 @@ class Refilter {
     until_ = position;
   }
   [[nodiscard]] bool concerns(const TakenBlock& taken) const { return isBefore(until_, taken.number); }
-  // Removes the packets that the filter refuses from the block's index, and from the counts of their interfaces.
-  // Returns how many.
+  // Removes the packets that the filter refuses from the block's index and from the counts of their interfaces. Returns
+  // the number of removed packets.
   std::uint64_t apply(std::byte* block, TakenBlock& taken) const;
 
  private:
   RingPosition until_;
-  FilterSpec enforced_;  // not always the present filter: that one only applies to newer packets
+  FilterSpec enforced_;  // may differ from the present filter, which may apply to newer packets only
 };
 
 }  // namespace ringtap

@@ -1,12 +1,12 @@
-// Which packets of a capture are delivered, and the count of all: the verdicts on its interfaces, applied to blocks.
+// Applies the verdicts on a capture's interfaces to its blocks, and keeps the ledger: the counts of all packets.
 //
-// The parts: what is known of each interface (tracked_interface.h: verdicts, counts), the verdicts in the kernel
-// (kernel_verdicts.h), how interfaces relate where duplicates are dropped (dedupe_relations.h), and the filtering of
-// packets that an earlier filter accepted (refilter.h). The table keeps them in step under one lock.
+// The parts: the state of each interface (tracked_interface.h: verdicts, counts), the verdicts in the kernel
+// (kernel_verdicts.h), the relations of interfaces for the removal of duplicates (dedupe_relations.h), and the
+// filtering of packets accepted by an earlier filter (refilter.h). The table keeps them consistent under one lock.
 //
-// A packet is judged by the verdict on its interface as it was when the packet was received (interface_book.h), however
-// late that verdict comes. Where names and expressions decide, the verdict is there as soon as the event is; else it is
-// pending until JavaScript answers the event.
+// The verdict that applies to a packet is the one on its interface as it was when the packet was received
+// (interface_book.h), even if the verdict is given later. With an InterfaceSelection the verdict is set together with
+// the event; otherwise it is pending until JavaScript decides the event.
 //
 // Thread-safe. The capture loops report events and blocks; JavaScript decides and reads the statistics.
 #pragma once
@@ -30,14 +30,14 @@
 
 namespace ringtap {
 
-// The counters of devices as the kernel has them now, by index.
+// The kernel's present counters of the devices, by index.
 using LossesByIndex = std::map<std::uint32_t, DeviceLosses>;
 
 class SelectionTable {
  public:
-  // `hotplug`: interfaces that come later, and renamed ones, get a verdict of their own; otherwise they are unselected,
-  // and keep the one they had. `dedupe`: see core/bpf/dedupe.h. `selection`: gives the verdicts; without it, decide()
-  // does.
+  // `hotplug`: later interfaces, and renamed ones, get a new verdict. Without it, later interfaces are unselected, and
+  // renamed ones keep their verdict. `dedupe`: see core/bpf/dedupe.h. `selection`: gives the verdicts; if null,
+  // decide() does.
   SelectionTable(FilterSpec spec, bool hotplug, bool dedupe = false,
                  std::shared_ptr<const InterfaceSelection> selection = nullptr)
       : spec_(std::move(spec)),
@@ -46,50 +46,50 @@ class SelectionTable {
         kernel_(hotplug),
         relations_(dedupe) {}
 
-  // From here on verdicts reach the kernel.
+  // Sets the kernel's filter; from now on it gets the verdicts.
   void use(std::unique_ptr<KernelFilter> kernel);
   [[nodiscard]] FilterMode filterMode() const { return kernel_.filterMode(); }
 
-  // An interface that was present before the capture started. Returns its verdict.
+  // Adds an interface that was present before the capture started. Returns its verdict.
   Verdict add(const InterfaceDescription& interface, const std::optional<DeviceLosses>& losses = {});
 
-  // The events of one read of the monitor, which was at `now`.
+  // Applies the events of one read of the monitor. `now`: the time and ring position of that read.
   struct Applied {
-    std::optional<bool> selected;  // the verdict; nothing where decide() is to give it, or the event asks for none
+    std::optional<bool> selected;  // the verdict; nullopt if decide() has to give it, or the event needs none
   };
   std::vector<Applied> apply(const std::vector<BookedEvent>& events, const Moment& now);
 
-  // The answer to the event of that epoch (0: to the list at the start), given at `now`. False where the device is
-  // gone.
+  // Sets the verdict for the event of this epoch (0: for a device present at the start), at `now`. False if the device
+  // was removed.
   bool decide(InterfaceId device, std::uint64_t epoch, bool selected, const Moment& now);
   [[nodiscard]] bool isPresent(InterfaceId device);
-  // Brings the kernel's filter up to date with the decisions since the last call.
+  // Updates the kernel's filter with the verdicts since the last call.
   Result<> commit(const Moment& now);
 
-  // Replaces the filter, in the kernel and here; the address sets stay. After an error the old one stays in force.
+  // Replaces the filter in the kernel and here; the address sets stay. After an error the old filter stays in force.
   Result<> replaceFilter(const FilterSpec& spec);
   // The same for the address sets; the filter stays.
   Result<> replaceAddresses(std::shared_ptr<const AddressFilter> addresses);
-  // Applies the present filter also to blocks up to `position`, taken under another, as they are handed out. Replacing
-  // the filter does not change which one that is, until this is called again.
+  // Applies the present filter also to blocks up to `position`, accepted under another filter, when they are handed
+  // out. These blocks keep this filter after replaceFilter(), until this is called again.
   void enforceFilter(const RingPosition& position);
 
-  // No verdict reaches the kernel from here on; `refuseAll` makes the rings refuse everything instead.
+  // Stops passing verdicts to the kernel; `refuseAll` makes the rings refuse every packet instead.
   Result<> close(const std::function<Result<>()>& refuseAll);
 
-  // Judges the packets of a block that the kernel handed over. `onUnknown(index)` is called, without the lock, where
-  // the device of a packet is absent or down as far as is known: it reads the events about it and calls apply() before
-  // it returns, with a nameless device where there never was one and the kernel does not know it any more.
+  // Assigns the packets of a block from the kernel to interfaces and verdicts. `onUnknown(index)` is called without the
+  // lock if the device of a packet is absent or down according to the events so far. It has to read the events about
+  // the device and call apply() before it returns; if the device was never seen and no longer exists, with an event for
+  // a nameless device.
   TakenBlock take(std::byte* block, std::size_t size, BlockNumber number,
                   const std::function<void(std::uint32_t index)>& onUnknown);
-  // Applies the verdicts that were pending, once every event from before the block has its answer, and a filter that is
-  // enforced since.
+  // Applies pending verdicts and the filter set by enforceFilter(). Call it when every event that precedes the block
+  // has its verdict.
   void applyVerdicts(std::byte* block, TakenBlock& taken);
-  // Writes a block with applied verdicts into the ledger, once: as delivered, or as dropped by the recorder it was
-  // meant for.
+  // Enters a block with applied verdicts in the ledger, once: as delivered, or as dropped by the recorder it was for.
   enum class Outcome { Delivered, DroppedByRecorder };
   void account(TakenBlock& taken, Outcome outcome);
-  // Both, as the block leaves the queue: the last step before delivery.
+  // Does both when the block leaves the queue: the last step before delivery.
   void handOut(std::byte* block, TakenBlock& taken) {
     applyVerdicts(block, taken);
     account(taken, Outcome::Delivered);
@@ -101,7 +101,7 @@ class SelectionTable {
     std::uint64_t duplicates = 0;
     std::vector<InterfaceStats> interfaces;
   };
-  // `now`: the devices' counters, read a moment ago.
+  // `now`: the devices' counters, just read.
   [[nodiscard]] Stats stats(const LossesByIndex& now = {});
 
  private:
@@ -131,9 +131,9 @@ class SelectionTable {
   DedupeRelations relations_;
   Refilter refilter_;
   std::uint64_t epoch_ = 0;      // of the last event applied
-  InterfacesByIndex byIndex_;    // the latest device of each index, also after it went: its last packets may come
-  std::vector<Interface> gone_;  // oldest first, a bounded number
-  Stats totals_;                 // interfaces left empty
+  InterfacesByIndex byIndex_;    // the latest device of each index, kept after its removal for its last packets
+  std::vector<Interface> gone_;  // removed devices, oldest first; bounded
+  Stats totals_;                 // `interfaces` is unused
 };
 
 }  // namespace ringtap

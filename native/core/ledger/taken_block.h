@@ -1,4 +1,4 @@
-// A block as it waits to be handed out, and which interfaces its packets belong to.
+// A block that waits to be handed out, and the interfaces of its packets.
 #pragma once
 
 #include <array>
@@ -11,41 +11,41 @@
 
 namespace ringtap {
 
-// The packets of one interface in one block; where its verdict changed in between, those of one verdict.
+// The packets of one interface in one block; if its verdict changed within the block, the packets of one verdict.
 struct BlockShare {
   std::shared_ptr<TrackedInterface> interface;
-  InterfaceId device;         // its identity, for readers that do not hold the table's lock
+  InterfaceId device;         // the interface's id, for readers that do not hold the table's lock
   std::uint64_t epoch = 0;    // of the event whose verdict applies,
   std::uint64_t since = 0;    // to packets stamped later than this
   std::uint64_t until = 0;    // and not later than this
-  std::uint32_t records = 0;  // in the block as it came
-  std::uint32_t packets = 0;  // of these, those not refused yet
+  std::uint32_t records = 0;  // packets in the block when it was taken
+  std::uint32_t packets = 0;  // of these, the packets not refused so far
   std::uint32_t truncated = 0;
   std::uint64_t bytes = 0;
-  Verdict verdict = Verdict::Pending;  // pending: looked up again when the block is handed out
-  bool refilter = false;               // the kernel has not applied the user's filter
+  Verdict verdict = Verdict::Pending;  // Pending: looked up again when the block is handed out
+  bool refilter = false;               // the kernel did not apply the user's filter
 };
 
 struct TakenBlock {
   BlockSummary summary;
   BlockNumber number;
-  std::uint64_t records = 0;  // packets the kernel had put in
+  std::uint64_t records = 0;  // packets stored by the kernel
   std::uint64_t epoch = 0;
-  bool pending = false;       // a share is
-  bool forJavaScript = true;  // not for a recorder alone
-  bool accounted = false;     // its packets are in the ledger: the block does not change any more
+  bool pending = false;       // the verdict of a share is pending
+  bool forJavaScript = true;  // false: for a recorder only
+  bool accounted = false;     // its packets are in the ledger; the block is not changed any more
   std::vector<BlockShare> shares;
 
   [[nodiscard]] BlockOrigin origin() const { return {number, epoch}; }
 };
 
-// Finds the share of a packet fast: packets of one interface come in runs, and of few interfaces at a time. Shares may
-// be added meanwhile.
+// Finds the share of a packet, with a cache: successive packets mostly belong to few interfaces. Shares may be added
+// between calls.
 class ShareFinder {
  public:
   explicit ShareFinder(std::vector<BlockShare>& shares) : shares_(shares) {}
 
-  // Null where the packet has no share. Valid until a share is added.
+  // Null if the packet has no share. Valid until a share is added.
   BlockShare* find(const Record& record) {
     const auto index = static_cast<std::uint32_t>(record.from().sll_ifindex);
     const std::uint64_t timestamp = record.timestamp();

@@ -1,7 +1,7 @@
-// One device of one generation as a capture keeps it: its description, the verdicts on it, its counts, and how it
-// stands to other devices.
+// The state of one device of one generation in a capture: its description, verdicts, counts, and relations to other
+// devices.
 //
-// No kernel, no lock: SelectionTable keeps these under its own.
+// No system calls. Not thread-safe: guarded by SelectionTable's lock.
 #pragma once
 
 #include <memory>
@@ -16,7 +16,7 @@ namespace ringtap {
 
 class TrackedInterface {
  public:
-  // With the verdict of that epoch, and the device's counters then.
+  // `verdict` and `losses`: the verdict and the device's counters at `epoch`.
   TrackedInterface(InterfaceDescription interface, std::uint64_t epoch, Verdict verdict,
                    const std::optional<DeviceLosses>& losses)
       : description(std::move(interface)), verdicts(epoch, verdict, losses) {}
@@ -24,20 +24,20 @@ class TrackedInterface {
   [[nodiscard]] const InterfaceInfo& info() const { return *description; }
   [[nodiscard]] bool present() const { return present_; }
 
-  // Once, for the device that had its index before it; see InterfaceCounts::follow.
+  // Call it once, with the previous device of the same index; see InterfaceCounts::follow.
   static void follow(const std::shared_ptr<TrackedInterface>& next, const std::shared_ptr<TrackedInterface>& before);
-  // The device has gone, and blocks up to `position` may hold packets of it. `losses`: its counters, at the end.
+  // The device was removed; blocks up to `position` may hold packets of it. `losses`: its final counters.
   void leave(const KernelCounts& kernel, const std::optional<DeviceLosses>& losses, const RingPosition& position);
 
-  // `kernel` and `losses`: what is counted now; ignored once the device has gone.
+  // `kernel` and `losses`: the present counters; ignored after leave().
   [[nodiscard]] InterfaceStats report(const KernelCounts& kernel, const std::optional<DeviceLosses>& losses) const;
 
   InterfaceDescription description;
   VerdictHistory verdicts;
   InterfaceCounts counts;
-  RingPosition refilterUntil;  // blocks up to here may hold packets that the user's filter has not seen
-  DedupeRelation relation;     // to the devices that are present,
-  Moment relatedFrom;          // about packets from after this
+  RingPosition refilterUntil;  // blocks up to here may hold packets to which the user's filter was not applied
+  DedupeRelation relation;     // to the present devices;
+  Moment relatedFrom;          // applies to packets received after this
 
  private:
   bool present_ = true;

@@ -1,7 +1,7 @@
-// The verdicts on one interface over time. Each event that asks for one begins a new one, which is about the packets
-// received after that event.
+// The verdicts on one interface over time. Each event that requires a verdict begins a new entry, which applies to the
+// packets received after that event.
 //
-// No lock: SelectionTable keeps these under its own.
+// Not thread-safe: guarded by SelectionTable's lock.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ namespace ringtap {
 
 enum class Verdict : std::uint8_t { Pending, Selected, Unselected };
 
-// What applies to a packet: the verdict of one event, valid for packets of the block stamped later than `since` and not
-// later than `until`.
+// The verdict of one event on packets of a block. It applies to packets stamped later than `since` and not later than
+// `until`.
 struct PacketVerdict {
   std::uint64_t epoch = 0;  // of that event
   Verdict verdict = Verdict::Pending;
@@ -26,22 +26,22 @@ struct PacketVerdict {
 
 class VerdictHistory {
  public:
-  // Begins with the event that made the interface known; its verdict is about every packet. `losses`, here and below:
-  // the device's counters at the time of the event.
+  // Begins with the event that added the interface; its verdict applies to all packets. `losses`, here and below: the
+  // device's counters at the time of the event.
   VerdictHistory(std::uint64_t epoch, Verdict verdict, const std::optional<DeviceLosses>& losses);
 
-  // The event of that epoch asks for a verdict on packets from after `from`. Of many events the oldest is forgotten;
-  // packets of its time are then judged by the next one.
+  // Adds a pending verdict for the event of this epoch, on packets received after `from`. The number of entries is
+  // bounded: the oldest is dropped, and the next one then applies to its packets.
   void ask(std::uint64_t epoch, const Moment& from, const std::optional<DeviceLosses>& losses);
-  // The answer to the event of that epoch. No effect where that event asked for none, or is forgotten.
+  // Sets the verdict for the event of this epoch. No effect if that event has no entry, or its entry was dropped.
   void answer(std::uint64_t epoch, bool selected);
 
   [[nodiscard]] Verdict now() const { return asked_.back().verdict; }
-  // Of the event of that epoch, or the last one before it.
+  // The verdict of the event of this epoch, or of the last one before it.
   [[nodiscard]] Verdict at(std::uint64_t epoch) const;
   [[nodiscard]] PacketVerdict on(BlockNumber block, std::uint64_t timestamp) const;
 
-  // The device's counters when it was first selected; nothing where it never was, or they were not known then.
+  // The device's counters when it was first selected; nullopt if it never was, or if they were unknown then.
   [[nodiscard]] const std::optional<DeviceLosses>& lossesAtSelection() const { return lossesAtSelection_; }
 
  private:
