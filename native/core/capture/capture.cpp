@@ -17,7 +17,7 @@ namespace ringtap {
 
 std::optional<std::uint64_t> CaptureStats::lost(const InterfaceStats& one) const {
   if (!one.received) return std::nullopt;
-  // Without a loss, what is not taken yet is still in the ring.
+  // If nothing was lost, packets not taken yet are still in the ring.
   const bool lossy = loops.ringDrops + loops.overflowDrops + table.malformed > 0;
   return lossy && *one.received > one.taken ? *one.received - one.taken : 0;
 }
@@ -92,7 +92,7 @@ Result<> Capture::start() {
   auto kernel = intake_->attach(config_.filter, config_.hotplug);
   if (!kernel) return std::move(kernel.error());
   table_.use(std::move(*kernel));
-  config_.filter.addresses.reset();  // the table holds them: when they are replaced their memory is to be freed
+  config_.filter.addresses.reset();  // the table holds them; a second reference would keep replaced sets in memory
   if (auto committed = table_.commit({}); !committed) return committed;
   return intake_->begin();
 }
@@ -113,7 +113,7 @@ Result<> Capture::commit() {
 }
 
 std::optional<QueuedEvent> Capture::nextEvent() {
-  // The caller has answered the event before it takes the next one.
+  // The caller decides an event before it takes the next one.
   if (outlet_.decided(queue_.seenEpoch())) overflow_->retryRefused();
   auto queued = queue_.nextEvent();
   if (!queued) {
@@ -169,7 +169,7 @@ bool Capture::oldFilterDrained() {
     oldInQueue_ = queue_.pushed();
     if (recorder_) oldInRecorder_ = recorder_->pushed();
   }
-  // For a recording that began in the meantime this waits for more blocks than needed, but not for long.
+  // For a recording that began in the meantime this waits for more blocks than necessary, but not for long.
   const bool recorded = !recorder_ || recorder_->done() >= std::min(oldInRecorder_, recorder_->pushed());
   return recorded && queue_.givenOut() >= *oldInQueue_;
 }
@@ -178,7 +178,7 @@ Result<> Capture::record(std::shared_ptr<Recorder> recorder) {
   if (recorder_ && !recorder_->ended()) return Error{Code::Option, "a recording of this capture is under way"};
   if (draining_ || closed_) return Error{Code::Closed, "the capture was stopped"};
   if (recorder_) recorder_->join();
-  if (expression_) recorder->setFilter(*expression_);  // it was replaced while the first file was being made
+  if (expression_) recorder->setFilter(*expression_);  // the filter was replaced while the first file was created
   outlet_.decided(config_.selection ? book_->epoch() : queue_.seenEpoch());
   auto prepared = recorder->prepare(Recorder::Context{
       table_,
@@ -198,11 +198,11 @@ Result<> Capture::record(std::shared_ptr<Recorder> recorder) {
 void Capture::stopRecording() {
   if (!recorder_) return;
   using Clock = std::chrono::steady_clock;
-  // A packet that passed the filter on another processor may not be counted yet: it is within one retire time.
+  // A packet that passed the filter on another processor may not be counted yet; it will be within one block timeout.
   const auto delay =
       config_.backend == Backend::Pcap ? config_.pcap.maxDelayMilliseconds : config_.ring.maxDelayMilliseconds;
   const auto from = Clock::now() + std::chrono::milliseconds(delay);
-  // As with a drain: a loop that waits for memory which JavaScript holds does not delay the stop for ever.
+  // As with a drain: a loop may wait for memory held by JavaScript, which must not delay the stop indefinitely.
   const auto overdue = from + 100 * std::chrono::milliseconds(delay) + std::chrono::seconds(1);
   std::vector<std::uint64_t> wanted;
   recorder_->stop([this, from, overdue, wanted]() mutable {
@@ -217,7 +217,7 @@ void Capture::stopRecording() {
   });
 }
 
-// Per device no more than is certain: what is accepted and not taken may be in the kernel's memory still.
+// Counts for each device only certain losses: packets accepted and not taken may still be in the kernel's memory.
 Losses Capture::losses() {
   const std::vector<std::uint64_t> taken = intake_->taken();
   const SelectionTable::Stats table = table_.stats();
@@ -235,7 +235,7 @@ Losses Capture::losses() {
   return losses;
 }
 
-// Any socket of the right network namespace will do (net/socket.c, sock_do_ioctl).
+// The ioctl works on any socket of the right network namespace (sock_do_ioctl(), net/socket.c).
 std::uint64_t Capture::speedOf(const std::string& name) const {
   ethtool_cmd command{};
   command.cmd = ETHTOOL_GSET;
@@ -265,12 +265,12 @@ void Capture::close() {
     recorder_->join();
   }
   queue_.clear();
-  (void)table_.close([] { return Result<>{}; });  // the filter's sockets go now
+  (void)table_.close([] { return Result<>{}; });  // the filter's sockets are closed next
   intake_->shut();
 }
 
 CaptureStats Capture::stats() {
-  // Where the kernel does not report them, the counters are absent.
+  // If the kernel does not report the counters, they are absent.
   auto losses = counters_.losses();
   CaptureStats all = stats(losses ? *losses : LossesByIndex{});
   all.softnet = softnet_.stats();

@@ -19,8 +19,8 @@ namespace ringtap {
 
 namespace {
 
-// The C library has no wrapper. The attributes must be zero beyond the fields of the command, or the kernel answers
-// E2BIG or EINVAL (kernel/bpf/syscall.c, CHECK_ATTR).
+// The C library has no wrapper. The attributes must be zero beyond the command's fields, or the kernel returns E2BIG or
+// EINVAL (kernel/bpf/syscall.c, CHECK_ATTR).
 int bpf(bpf_cmd command, bpf_attr& attributes) {
   return static_cast<int>(syscall(SYS_bpf, command, &attributes, sizeof attributes));
 }

@@ -7,7 +7,7 @@ namespace ringtap {
 
 namespace {
 
-constexpr std::size_t kMaxBefore = 64;  // of a device that goes and comes back all the time
+constexpr std::size_t kMaxBefore = 64;  // bounds the list for a device that is removed and added again continually
 
 }  // namespace
 
@@ -29,8 +29,8 @@ void InterfaceCounts::inherit(BlockNumber block, std::uint64_t records) {
     InterfaceCounts& old = **link;
     if (isBefore(old.lastBlocks_, block)) {
       const std::uint64_t taken = std::min(records, old.outstanding());
-      if (taken > 0) *old.receivedBefore_ -= taken;  // it has a value where something is outstanding
-      // This device may have gone as well before the packets were taken.
+      if (taken > 0) *old.receivedBefore_ -= taken;  // it has a value if packets are outstanding
+      // This device may have been removed as well before the packets were taken.
       if (receivedBefore_) *receivedBefore_ += taken;
       else inherited_ += taken;
       records -= taken;

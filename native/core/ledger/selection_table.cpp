@@ -73,8 +73,8 @@ void SelectionTable::retire(const Interface& tracked, const std::optional<Device
   if (find(oldest->info().index) == oldest) byIndex_.erase(oldest->info().index);
 }
 
-// Whoever is selected is accepted before others' packets are duplicates for it, and who is not any more is refused only
-// afterwards: in between a packet is delivered twice rather than never.
+// A newly selected interface is accepted before packets of other interfaces count as its duplicates; a deselected one
+// is refused only after they have ceased to. In between a packet is delivered twice rather than never.
 void SelectionTable::setInKernel(TrackedInterface& tracked, const Moment& now) {
   if (tracked.verdicts.now() == Verdict::Unselected && (tracked.relation.flags & kDedupeTaken) != 0) {
     updateRelations(now);
@@ -127,14 +127,14 @@ std::vector<SelectionTable::Applied> SelectionTable::apply(const std::vector<Boo
     }
   }
   updateRelations(now);
-  // Where the kernel refuses a new program, the old one stays in force, and the next commit() reports the error.
+  // If the kernel refuses a new program, the old one stays in force, and the next commit() reports the error.
   (void)kernel_.commit();
   return applied;
 }
 
 bool SelectionTable::decide(InterfaceId device, std::uint64_t epoch, bool selected, const Moment& now) {
   std::lock_guard lock(mutex_);
-  // The index may have a new device by now; the packets of the old one still wait for its answer.
+  // The index may belong to a new device by now; packets of the old one still wait for this verdict.
   const auto tracked = find(device);
   if (!tracked) return false;
   tracked->verdicts.answer(epoch, selected);
@@ -186,14 +186,14 @@ Result<> SelectionTable::close(const std::function<Result<>()>& refuseAll) {
   return kernel_.close(refuseAll);
 }
 
-// The share of a packet that is the first of its interface, or of another verdict on it, in the block. Null where its
-// device cannot be found out.
+// Adds a share, for a packet that is the block's first of its interface or under its verdict. Null if its device cannot
+// be determined.
 BlockShare* SelectionTable::shareOf(const Record& record, TakenBlock& taken, std::unique_lock<std::mutex>& lock,
                                     const std::function<void(std::uint32_t)>& onUnknown) {
   const auto index = static_cast<std::uint32_t>(record.from().sll_ifindex);
   auto tracked = find(index);
-  // A device that has gone or is down may have left packets in the ring. But there may be another one with its index by
-  // now, and one that is up again may have got another name before.
+  // A device that was removed or is down may have left packets in the ring. But its index may belong to another device
+  // by now, or it may be up again under another name: events that were not read yet decide.
   if (!tracked || !tracked->present() || !tracked->info().isUp()) {
     lock.unlock();
     onUnknown(index);
@@ -224,7 +224,7 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, BlockNumber 
   taken.number = number;
   ShareFinder finder(taken.shares);
   std::unique_lock lock(mutex_);
-  // The eBPF mode has refused duplicates already, by more than is known here.
+  // In eBPF mode the kernel has refused duplicates already, with information that user space does not have.
   const bool judge = relations_.enabled() && filterMode() == FilterMode::Classic;
   taken.summary = walkBlock(block, size, [&](Record& record) {
     ++taken.records;
@@ -277,7 +277,7 @@ void SelectionTable::applyVerdicts(std::byte* block, TakenBlock& taken) {
   if (!taken.pending) return;
   for (BlockShare& share : taken.shares) {
     if (share.verdict != Verdict::Pending) continue;
-    // What has no answer by now will get none: delivering it loses nothing.
+    // A verdict that is still pending will never be given. The packets are delivered, so that none is lost.
     const Verdict verdict = share.interface->verdicts.at(share.epoch);
     share.verdict = verdict == Verdict::Unselected ? Verdict::Unselected : Verdict::Selected;
   }

@@ -4,7 +4,7 @@ namespace ringtap {
 
 void TrackedInterface::follow(const std::shared_ptr<TrackedInterface>& next,
                               const std::shared_ptr<TrackedInterface>& before) {
-  // The counts live as long as the interface they belong to.
+  // Aliasing pointers: the counts live as long as their interface.
   next->counts.follow(before ? std::shared_ptr<InterfaceCounts>(before, &before->counts) : nullptr);
 }
 
@@ -12,7 +12,7 @@ void TrackedInterface::leave(const KernelCounts& kernel, const std::optional<Dev
                              const RingPosition& position) {
   present_ = false;
   lossesAtEnd_ = losses;
-  refilterUntil = position;  // once it is forgotten, its index is as good as one that never was
+  refilterUntil = position;  // once its entry is dropped, its index is treated as a new one
   counts.leave(kernel, position);
 }
 

@@ -7,7 +7,7 @@ namespace ringtap {
 
 namespace {
 
-constexpr std::size_t kMaxVerdicts = 64;  // of a device that is renamed all the time; blocks wait for fewer
+constexpr std::size_t kMaxVerdicts = 64;  // for a device that is renamed continually; waiting blocks need fewer
 
 }  // namespace
 
@@ -41,7 +41,7 @@ PacketVerdict VerdictHistory::on(BlockNumber block, std::uint64_t timestamp) con
   std::size_t which = asked_.size() - 1;
   PacketVerdict result;
   while (which > 0 && !asked_[which].from.isBehind(block, timestamp)) {
-    // The clock may have been set between two events: a packet is of the latest event that is earlier than it.
+    // The clock may be set between two events: the latest event that is earlier than the packet applies.
     result.until = std::min(result.until, asked_[which].from.time);
     --which;
   }

@@ -6,7 +6,7 @@ namespace ringtap {
 
 namespace {
 
-// Descriptions kept of one index, and indexes kept whose device is gone: blocks that wait need few.
+// Limits for descriptions per index, and for indexes of removed devices. Waiting blocks need only a few.
 constexpr std::size_t kMaxEntries = 64;
 constexpr std::size_t kMaxGone = 4096;
 
@@ -72,7 +72,7 @@ void InterfaceBook::remove(std::uint32_t index) {
   if (gone_.size() <= kMaxGone) return;
   const std::uint32_t oldest = gone_.front();
   gone_.pop_front();
-  // The index may be in use again, or may have gone a second time.
+  // The index may have been reused since, or its new device removed as well.
   const auto found = pages_.find(oldest);
   if (found == pages_.end() || found->second.present) return;
   if (std::find(gone_.begin(), gone_.end(), oldest) == gone_.end()) pages_.erase(found);
@@ -91,9 +91,9 @@ InterfaceDescription InterfaceBook::latest(std::uint32_t index) const {
   return found == pages_.end() || found->second.entries.empty() ? nullptr : found->second.entries.back().interface;
 }
 
-// Calls visit(entry) for each candidate, latest first, until it returns true. A packet is never given to an earlier
-// device of its index: which of the two it was received by cannot be found out, and the ledger counts it for the one
-// that had the index when the block was taken.
+// Calls visit(entry) for each candidate, latest first, until it returns true. A packet is never assigned to an earlier
+// device of its index: which of the two received it cannot be determined, and the ledger counts it for the device that
+// had the index when the block was taken.
 template <typename Visit>
 void InterfaceBook::visitCandidates(std::uint32_t index, const BlockOrigin& origin, Visit&& visit) const {
   const auto found = pages_.find(index);

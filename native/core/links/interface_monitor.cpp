@@ -21,8 +21,9 @@ constexpr std::uint32_t kGroups =
 
 }  // namespace
 
-// The order of things, where answers can be newer than news that still wait: what an answer says is believed at once;
-// older news may then take a step back, but the newest of them are as new as any answer, so that the end is right.
+// Order: a reply to a request can be newer than notifications that still wait. It is applied immediately. Older
+// notifications may then revert it for a moment, but the last of them is as new as the reply, so the final state is
+// right.
 struct InterfaceMonitor::State {
   State(netlink::Socket eventSocket, netlink::Requester requester)
       : news(std::move(eventSocket)), kernel(std::move(requester)) {}
@@ -30,11 +31,11 @@ struct InterfaceMonitor::State {
   using Events = std::vector<InterfaceEvent>;
 
   netlink::Socket news;
-  // Opened with the monitor: a thread that has since entered another namespace still asks in this one.
+  // Opened together with the monitor, so that requests stay in its namespace even if the thread enters another one.
   netlink::Requester kernel;
   InterfaceTable table;
   std::uint64_t overflows = 0;
-  // News were lost, and the dump that makes up for them has not succeeded yet.
+  // Notifications were lost, and the dump that replaces them has not succeeded yet.
   bool stale = false;
 
   Result<> fill(Events& events) {
@@ -54,7 +55,7 @@ struct InterfaceMonitor::State {
           auto answer = kernel.link(link->info.index);
           if (!answer) return std::move(answer.error());
           if (answer->has_value() && (*answer)->kind == link->info.kind) {
-            // Only the peer: the rest is newer than the news that still wait.
+            // Only the peer is copied: the other fields may be newer than the notifications that still wait.
             link->info.peerIndex = (*answer)->peerIndex;
             link->info.peerNetnsId = (*answer)->peerNetnsId;
           }
@@ -77,7 +78,7 @@ struct InterfaceMonitor::State {
     }
   }
 
-  // Until nothing waits. Applies nothing more once something was lost.
+  // Reads until no message waits. Applies no further messages once any were lost.
   Result<> drain(Events& events) {
     for (;;) {
       auto received = news.receive();
@@ -86,8 +87,8 @@ struct InterfaceMonitor::State {
         case netlink::Received::State::Nothing: return {};
         case netlink::Received::State::Overflow:
         case netlink::Received::State::Truncated:
-          // The kernel sends nothing more until the queue is empty (netlink_overrun(), net/netlink/af_netlink.c): what
-          // is still in it is read and thrown away, because the dump that follows is newer.
+          // The kernel sends nothing until the queue is empty (netlink_overrun(), net/netlink/af_netlink.c). The rest
+          // of the queue is read and discarded, because the dump that follows is newer.
           ++overflows;
           stale = true;
           continue;
@@ -105,8 +106,8 @@ struct InterfaceMonitor::State {
     }
   }
 
-  // News tell the counters of the device, answers do not: asks for those that are missing in the events from `from` on.
-  // Where the kernel does not tell, they stay unknown.
+  // Notifications contain the device's counters, replies do not: requests those missing in the events from index `from`
+  // on. They stay unknown if the kernel does not report them.
   void addLosses(Events& events, std::size_t from) {
     const auto wants = [](const InterfaceEvent& event) {
       return !event.losses && (event.change == InterfaceChange::Added || event.change == InterfaceChange::Renamed);
@@ -129,7 +130,7 @@ struct InterfaceMonitor::State {
       table.peer(index, (*answer)->peerIndex, (*answer)->peerNetnsId, events);
       return {};
     }
-    // Its removal waits among the news, or was seen before the news that brought the device back.
+    // The notification of its removal still waits, or was read before the stale one that added the device again.
     if (auto drained = drain(events); !drained) return drained;
     if (!stale) table.linkGone(index, events);
     return {};
@@ -145,7 +146,7 @@ struct InterfaceMonitor::State {
         continue;
       }
       const auto doubts = table.takeDoubts();
-      if (doubts.empty()) return {};  // only news raise doubts: this comes to an end
+      if (doubts.empty()) return {};  // only notifications cause doubts, so the loop ends
       for (const std::uint32_t index : doubts) {
         if (!table.find(index)) continue;
         if (auto settled = settle(index, events); !settled) return settled;
@@ -182,7 +183,7 @@ std::uint64_t InterfaceMonitor::overflows() const { return state_->overflows; }
 Result<> InterfaceMonitor::read(std::vector<InterfaceEvent>& events) { return state_->read(events); }
 
 Result<bool> InterfaceMonitor::query(std::uint32_t index, std::vector<InterfaceEvent>& events) {
-  // News first: the older the queue, the more of it an answer would run ahead of.
+  // Waiting notifications first, so that the reply is ahead of as few of them as possible.
   if (auto done = state_->read(events); !done) return std::move(done.error());
   if (state_->table.find(index)) return true;
 

@@ -9,11 +9,11 @@ namespace ringtap {
 
 namespace {
 
-// More than this many indexes are not remembered as lately gone.
+// The maximum number of indexes in longDeparted_.
 constexpr std::size_t kRemembered = 4096;
 
-// The same order whether an address came by news or in a dump, so that a dump alone never looks like a change: primary
-// addresses first, the widest scope first.
+// The order of addresses is the same for notifications and dumps, so that a dump alone causes no event: primary
+// addresses first, then by scope, widest first.
 auto orderOf(const netlink::AddressMessage& news) {
   const InterfaceAddress& address = news.address;
   return std::tie(address.family, news.secondary, address.scope, address.bytes, address.prefixLength, news.peer);
@@ -35,12 +35,12 @@ std::vector<InterfaceAddress> shown(std::vector<netlink::AddressMessage>& entrie
   return addresses;
 }
 
-// A device keeps its kind for life. All else can be changed, the ARPHRD_ type too (a wireless device in monitor mode, a
-// bond that takes InfiniBand ports).
+// A device never changes its kind. Everything else can change, including the ARPHRD_ type (a wireless device in monitor
+// mode, a bond with InfiniBand ports).
 bool otherKind(const InterfaceInfo& before, const InterfaceInfo& now) { return before.kind != now.kind; }
 
-// Between two dumps anything may have happened; that one device got both a new name and a new address is less likely
-// than that it is another one.
+// Changes between two dumps are unknown. If both name and address differ, a new device is more likely than a changed
+// one.
 bool otherDevice(const InterfaceInfo& before, const InterfaceInfo& now) {
   return otherKind(before, now) || (before.name != now.name && before.address != now.address);
 }
@@ -99,13 +99,14 @@ void InterfaceTable::link(InterfaceInfo info, Events& events, const Losses& loss
     info.generation = at->second.generation;
     info.addresses = at->second.addresses;
     if (info.kind == "veth" && info.peerIndex == 0) {
-      // The two ends are untied before they go; the news of that says no more than that they are going.
+      // The kernel unlinks the two ends before it removes them; the notification in between has no peer.
       info.peerIndex = at->second.peerIndex;
       info.peerNetnsId = at->second.peerNetnsId;
     }
     update(std::move(info), events, losses);
   }
-  // Peers are each other's. The one that stayed hears nothing when the other comes back into this namespace.
+  // The relation of peers is mutual, but the kernel does not announce the end that stayed when the other one returns to
+  // this namespace.
   if (const InterfaceInfo* other = peerIndex == 0 ? nullptr : find(peerIndex); other && other->kind == "veth") {
     peer(peerIndex, index, -1, events);
   }
@@ -155,7 +156,7 @@ void InterfaceTable::replace(std::vector<InterfaceInfo> links, const std::vector
   std::map<std::uint32_t, InterfaceInfo> now;
   for (InterfaceInfo& info : links) now.insert_or_assign(info.index, std::move(info));
 
-  // Those that are gone go first: their names may be in use again.
+  // Removed devices first: their names may be in use again.
   for (auto at = interfaces_.begin(); at != interfaces_.end();) {
     const auto known = at++;
     const auto found = now.find(known->first);
@@ -175,7 +176,7 @@ void InterfaceTable::replace(std::vector<InterfaceInfo> links, const std::vector
       add(std::move(info), events);
     }
   }
-  // All of this is first-hand.
+  // The dump is current: no device is in doubt.
   departed_.clear();
   reappeared_.clear();
 }

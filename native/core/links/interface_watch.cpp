@@ -103,7 +103,7 @@ void InterfaceWatch::put(std::vector<InterfaceEvent>& events) {
   {
     const std::lock_guard lock(mutex_);
     if (resync_ || queue_.size() + events.size() > options_.maxQueue) {
-      // Where things stand replaces how they came to: bounded by the number of interfaces.
+      // The present interfaces replace the events: memory is bounded by the number of interfaces.
       queue_.clear();
       resync_ = listOf(*monitor_);
     } else {

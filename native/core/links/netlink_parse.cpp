@@ -19,7 +19,7 @@ static_assert(kInterfaceUp == IFF_UP);
 
 namespace {
 
-// The kernel aligns to 4 bytes, but what reaches us need not start aligned: fields are copied out.
+// The kernel aligns to 4 bytes, but the span itself may start unaligned: fields are copied out.
 template <typename T>
 bool readAt(Bytes bytes, std::size_t offset, T& value) {
   if (bytes.size() < offset || bytes.size() - offset < sizeof(T)) return false;
@@ -31,7 +31,7 @@ constexpr std::size_t aligned(std::size_t length) { return (length + 3) & ~std::
 
 Bytes after(Bytes bytes, std::size_t count) { return bytes.subspan(std::min(count, bytes.size())); }
 
-// Calls visit(type, data) for each attribute. False where a length cannot be, or where visit says so.
+// Calls visit(type, data) for each attribute. False if a length is invalid, or visit returns false.
 template <typename Visit>
 bool forEachAttribute(Bytes rest, Visit visit) {
   // Fewer bytes than a header at the end are padding.
@@ -59,7 +59,7 @@ bool readBytes(Bytes data, std::uint8_t family, std::array<std::uint8_t, 16>& in
   return true;
 }
 
-// Kernels append to struct rtnl_link_stats64: what is read here was in its first version.
+// The kernel only appends fields to struct rtnl_link_stats64; those read here are in its first version.
 bool readLosses(Bytes data, std::optional<DeviceLosses>& into) {
   DeviceLosses losses;
   if (!readAt(data, offsetof(rtnl_link_stats64, rx_dropped), losses.dropped) ||
@@ -112,8 +112,8 @@ std::optional<LinkMessage> parseLink(Bytes payload) {
       case IFLA_LINK: return readAt(data, 0, info.peerIndex);
       case IFLA_LINK_NETNSID: return readAt(data, 0, info.peerNetnsId);
       case IFLA_PROMISCUITY: {
-        // ifi_flags has IFF_PROMISC only where someone set the flag by hand (dev_get_flags(), net/core/dev.c); the
-        // count knows of packet sockets and bridges too.
+        // ifi_flags has IFF_PROMISC only if the flag was set by a user (dev_get_flags(), net/core/dev.c); the
+        // count includes packet sockets and bridges.
         std::uint32_t holders = 0;
         if (!readAt(data, 0, holders)) return false;
         if (holders > 0) info.flags |= IFF_PROMISC;
@@ -195,7 +195,7 @@ std::optional<AddressMessage> parseAddress(Bytes payload) {
 int parseStatus(Bytes payload) {
   int number = 0;
   if (!readAt(payload, 0, number)) return EPROTO;
-  // -INT_MIN does not exist.
+  // -INT_MIN would overflow.
   return number <= 0 && number > -4096 ? -number : EPROTO;
 }
 

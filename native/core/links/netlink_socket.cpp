@@ -9,7 +9,7 @@
 #include <cstring>
 #include <utility>
 
-// Newer than some C libraries' headers (Linux 5.12).
+// Missing in the headers of older C libraries (Linux 5.12).
 #ifndef RTEXT_FILTER_SKIP_STATS
 #define RTEXT_FILTER_SKIP_STATS (1 << 3)
 #endif
@@ -18,11 +18,11 @@ namespace ringtap::netlink {
 
 namespace {
 
-// Changes that interrupt this many dumps on end are a storm. The last dump is then as good as any: what interrupted it
-// is news, already waiting on the other socket.
+// After this many interrupted dumps in succession the last one is used: the notifications of the changes that
+// interrupted it wait on the other socket.
 constexpr int kDumpAttempts = 64;
 
-// The kernel's answer to a request carries an error number of its own.
+// An Error from the error number in the kernel's reply.
 Error answered(int number, const char* what) {
   errno = number;
   return Error::fromErrno("recvmsg", what);
@@ -38,11 +38,11 @@ Result<Socket> Socket::open(std::uint32_t groups, int receiveBuffer) {
   if (receiveBuffer > 0) {
     const auto size = static_cast<socklen_t>(sizeof receiveBuffer);
     if (setsockopt(socket.fd(), SOL_SOCKET, SO_RCVBUFFORCE, &receiveBuffer, size) != 0) {
-      // What is granted is what there is: an overflow costs time, not truth.
+      // A smaller buffer is acceptable: an overflow causes another dump, but no wrong state.
       (void)setsockopt(socket.fd(), SOL_SOCKET, SO_RCVBUF, &receiveBuffer, size);
     }
   }
-  // Lets a request be filtered by the kernel (Linux 4.20); where it is not known, more is sent and sorted out here.
+  // Lets the kernel filter a dump (Linux 4.20); older kernels send more, which is filtered here.
   const int on = 1;
   (void)setsockopt(socket.fd(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
 
@@ -64,7 +64,7 @@ Result<Received> Socket::receive() {
     header.msg_namelen = sizeof from;
     header.msg_iov = &part;
     header.msg_iovlen = 1;
-    // MSG_TRUNC: the true length, even where it did not fit.
+    // MSG_TRUNC: returns the full length, also of a message that did not fit.
     const ssize_t length = recvmsg(fd_.get(), &header, MSG_TRUNC);
     if (length < 0) {
       if (errno == EINTR) continue;
@@ -72,7 +72,7 @@ Result<Received> Socket::receive() {
       if (errno == ENOBUFS) return Received{Received::State::Overflow, {}};
       return Error::fromErrno("recvmsg", "cannot read from a netlink socket");
     }
-    // Other processes may write to this socket too; only the kernel is believed.
+    // Other processes may send to this socket; only messages from the kernel are accepted.
     if (header.msg_namelen < sizeof from || from.nl_family != AF_NETLINK || from.nl_pid != 0) continue;
 
     const auto size = static_cast<std::size_t>(length);
@@ -101,7 +101,7 @@ Result<Requester> Requester::open() {
   return Requester(std::move(*socket));
 }
 
-// Calls visit(message) for each message of the answer. ENOBUFS stands for an answer that has to be asked for again.
+// Calls visit(message) for each message of the reply. ENOBUFS: part of the reply was lost, repeat the request.
 template <typename Header, typename Visit>
 Result<Requester::Outcome> Requester::ask(std::uint16_t type, std::uint16_t flags, const Header& header,
                                           std::uint32_t extendedMask, Visit visit) {
@@ -113,7 +113,7 @@ Result<Requester::Outcome> Requester::ask(std::uint16_t type, std::uint16_t flag
     std::uint32_t mask;
   } request{};
   static_assert(sizeof request == sizeof(nlmsghdr) + sizeof(Header) + sizeof(nlattr) + sizeof(std::uint32_t));
-  // Zero is left out: a strict kernel refuses attributes that a request does not have.
+  // The attribute is omitted if it is zero: under strict checking the kernel refuses attributes it does not expect.
   const std::size_t length =
       sizeof request - (extendedMask == 0 ? sizeof request.attribute + sizeof request.mask : std::size_t{0});
   request.message.nlmsg_len = static_cast<std::uint32_t>(length);
@@ -133,7 +133,7 @@ Result<Requester::Outcome> Requester::ask(std::uint16_t type, std::uint16_t flag
     if (!received) return std::move(received.error());
     if (received->state != Received::State::Bytes) {
       lost = true;
-      // Of a dump the rest still comes, with its end; nothing follows a single answer.
+      // The rest of a dump still follows, up to its end; a reply that is no dump has no further message.
       if (!dumping) return Outcome{.number = ENOBUFS};
       continue;
     }

@@ -49,7 +49,7 @@ Result<Pattern> Pattern::compile(const std::string& expression) {
   auto regex = std::make_unique<regex_t>();
   const int failure = regcomp(regex.get(), expression.c_str(), REG_EXTENDED | REG_NOSUB);
   if (failure != 0) {
-    // Nothing to regfree: after a failed regcomp the contents of regex_t are undefined.
+    // No regfree: after a failed regcomp the contents of regex_t are undefined.
     char reason[256];
     regerror(failure, regex.get(), reason, sizeof reason);
     return refused(reason);

@@ -16,15 +16,15 @@ constexpr uint64_t kCap = uint64_t{1} << 31;
 
 uint64_t capped(uint64_t value) { return std::min(value, kCap); }
 
-// Of a part of the expression, with counted repetitions written out.
+// The cost of a part of the expression, with counted repetitions expanded.
 struct Cost {
   uint64_t size = 0;
   uint64_t choices = 0;
   uint64_t emptyLoops = 0;
-  uint64_t loopedChoices = 0;     // those in unbounded repetitions of what may be empty
-  uint64_t assertions = 0;        // all of them
+  uint64_t loopedChoices = 0;     // those in unbounded repetitions of a possibly empty operand
+  uint64_t assertions = 0;        // in total
   uint64_t emptyAssertions = 0;   // those in groups that may match the empty string
-  uint64_t loopedAssertions = 0;  // those in unbounded repetitions of what may be empty
+  uint64_t loopedAssertions = 0;  // those in unbounded repetitions of a possibly empty operand
   uint64_t references = 0;
   uint64_t loopedReferences = 0;  // those in repetitions
   bool nullable = true;           // may match the empty string
@@ -50,16 +50,16 @@ struct Cost {
 
 struct Repetition {
   uint64_t least;
-  std::optional<uint64_t> most;  // without: any number
+  std::optional<uint64_t> most;  // nullopt: unbounded
 };
 
-// Reads an expression as regcomp does (glibc posix/regcomp.c, RE_SYNTAX_POSIX_EXTENDED). What is in doubt counts as the
-// more expensive reading; what regcomp will refuse may be read in any way.
+// Parses an expression as regcomp does (glibc posix/regcomp.c, RE_SYNTAX_POSIX_EXTENDED). Ambiguous syntax is counted
+// in its more expensive reading; the cost of an expression that regcomp refuses is arbitrary.
 class Reader {
  public:
   explicit Reader(std::string_view text) : text_(text) {}
 
-  // Nothing where the parentheses are too deep.
+  // nullopt if parentheses are nested too deeply.
   std::optional<Cost> read() {
     Cost cost = alternatives(0);
     if (tooDeep_) return std::nullopt;
@@ -96,7 +96,7 @@ class Reader {
     return cost;
   }
 
-  // An atom and the repetitions behind it.
+  // An atom and the repetitions that follow it.
   Cost factor(size_t depth) {
     bool bare = true;
     Cost cost;
@@ -110,7 +110,7 @@ class Reader {
       bare = false;
       repeat(cost, *repetition);
     }
-    // An assertion that stands alone, as in ^eth0$, has to hold on every path: it multiplies nothing.
+    // A single assertion, as in ^eth0$, must hold on every path, so it does not multiply the number of paths.
     if (!bare && cost.nullable) cost.emptyAssertions = cost.assertions;
     return cost;
   }
@@ -152,7 +152,7 @@ class Reader {
     cost.nullable = true;
   }
 
-  // After its `[`. A `]` that is first is itself; [:…:], [.….] and [=…=] may hold one.
+  // Starts after the `[`. A `]` in first place is literal; [:…:], [.….] and [=…=] may contain one.
   void bracket() {
     if (more() && peek() == '^') at_++;
     if (more() && peek() == ']') at_++;
@@ -177,7 +177,7 @@ class Reader {
     }
   }
 
-  // After its `{`.
+  // Starts after the `{`.
   Repetition interval() {
     const uint64_t least = number().value_or(0);
     Repetition repetition{least, least};
@@ -196,7 +196,7 @@ class Reader {
     return value;
   }
 
-  // As regcomp writes it out: x{2,4} is xx(x(x)?)?, x+ is xx*, x{2,} is xxx*.
+  // Expanded as by regcomp: x{2,4} is xx(x(x)?)?, x+ is xx*, x{2,} is xxx*.
   static void repeat(Cost& cost, const Repetition& repetition) {
     const auto [least, most] = repetition;
     cost.loopedReferences = cost.references;

@@ -11,8 +11,8 @@ namespace ringtap {
 
 namespace {
 
-// A line for each processor that is on line; hexadecimal numbers of 32 bits. The 13th is the processor's own number
-// since Linux 5.10; before that it is taken to be the line's.
+// One line for each online processor, with 32-bit hexadecimal numbers. Since Linux 5.10 the 13th is the processor's
+// number; before that, the number of the line is used.
 enum Column : std::size_t { kDropped = 1, kTimeSqueezed = 2, kProcessor = 12 };
 
 std::optional<std::vector<std::uint32_t>> parseLine(std::string_view line) {
@@ -31,7 +31,7 @@ std::optional<std::vector<std::uint32_t>> parseLine(std::string_view line) {
   return words;
 }
 
-// The file stays open: reading it again is a tenth of opening it again.
+// The file stays open: reading it again takes a tenth of the time of opening it again.
 Softnet::Source openSource() {
   const auto file = std::make_shared<UniqueFd>(::open("/proc/net/softnet_stat", O_RDONLY | O_CLOEXEC));
   return [file]() -> std::optional<std::string> {
@@ -54,7 +54,7 @@ std::optional<std::map<std::uint32_t, ProcessorCounters>> parseSoftnet(std::stri
   std::uint32_t number = 0;
   while (!text.empty()) {
     const std::size_t end = text.find('\n');
-    if (end == std::string_view::npos) return std::nullopt;  // lines are whole
+    if (end == std::string_view::npos) return std::nullopt;  // every line ends with a newline
     const auto words = parseLine(text.substr(0, end));
     if (!words) return std::nullopt;
     const std::uint32_t processor = words->size() > kProcessor ? (*words)[kProcessor] : number;
@@ -78,7 +78,7 @@ std::optional<SoftnetStats> Softnet::stats() {
   const auto now = text ? parseSoftnet(*text) : std::nullopt;
   if (!now) return std::nullopt;
   for (const auto& [processor, counters] : *now) {
-    // Counters come round. A processor that comes on line counts from here on.
+    // The counters wrap at 32 bits. A processor that comes online is counted from now on.
     const auto [before, isNew] = last_->try_emplace(processor, counters);
     sums_.dropped += counters.dropped - before->second.dropped;
     sums_.timeSqueezed += counters.timeSqueezed - before->second.timeSqueezed;

@@ -11,9 +11,9 @@ namespace ringtap {
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
-// The last stretch of a sleep is not waited for in poll, which knows no moments, only durations.
+// The last part of a sleep, in nanoseconds, does not use ppoll(2): its timeout is relative, an absolute one is exact.
 constexpr std::uint64_t kLastStretch = 1'000'000;
-// The kernel's times end with the year 2262, and a sum must not overflow on the way there.
+// The longest single wait, so that the kernel's sum of time and timeout does not overflow (64 bits of nanoseconds).
 constexpr std::uint64_t kLongest = 3600 * kSecond;
 
 timespec toTimespec(std::uint64_t time) {

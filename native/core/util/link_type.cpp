@@ -20,7 +20,7 @@ constexpr std::uint16_t kArphrdRawIp = 519;  // ARPHRD_RAWIP, Linux 4.20
 constexpr Known kKnown[] = {
     {ARPHRD_ETHER, kLinkTypeEthernet},
     {ARPHRD_LOOPBACK, kLinkTypeEthernet},
-    // Devices without a link header: tun, WireGuard, rmnet, ipip, sit, gre and their IPv6 kin.
+    // Devices without a link header: tun, WireGuard, rmnet, ipip, sit, gre and their IPv6 variants.
     {ARPHRD_NONE, kLinkTypeRaw},
     {kArphrdRawIp, kLinkTypeRaw},
     {ARPHRD_TUNNEL, kLinkTypeRaw},
@@ -28,7 +28,7 @@ constexpr Known kKnown[] = {
     {ARPHRD_SIT, kLinkTypeRaw},
     {ARPHRD_IPGRE, kLinkTypeRaw},
     {ARPHRD_IP6GRE, kLinkTypeRaw},
-    // The kernel takes the PPP header off before packet sockets see the packet.
+    // The kernel removes the PPP header before packet sockets receive the packet.
     {ARPHRD_PPP, kLinkTypeRaw},
     {ARPHRD_IEEE80211, kLinkTypeWireless},
     {ARPHRD_IEEE80211_PRISM, kLinkTypePrism},
@@ -71,7 +71,7 @@ std::uint8_t linkTypeOrdinal(std::uint16_t linkType) {
 
 namespace {
 
-// All that differ (libpcap, pcap-common.c); the others have the same number.
+// All link types whose DLT_ and LINKTYPE_ values differ (libpcap, pcap-common.c).
 constexpr struct {
   std::uint16_t linkType;
   int dlt;

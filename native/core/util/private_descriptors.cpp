@@ -27,7 +27,7 @@ constexpr long SYS_close_range = 436;
 #endif
 constexpr unsigned kCloseRangeUnshare = 1u << 1;
 
-// What `open` has left open in the thread's table.
+// The descriptors that `open` has left open in the thread's table.
 struct Opened {
   std::array<int, kRoom> numbers{};
   std::size_t count = 0;
@@ -37,7 +37,7 @@ struct Opened {
   }
 };
 
-// A message of one byte that carries descriptors.
+// A message of one byte with descriptors attached (SCM_RIGHTS).
 struct Message {
   explicit Message(std::size_t room) {
     header.msg_iov = &content;
@@ -59,10 +59,10 @@ void send(int channel, const Opened& opened) {
   rights->cmsg_type = SCM_RIGHTS;
   rights->cmsg_len = CMSG_LEN(opened.count * sizeof(int));
   std::memcpy(CMSG_DATA(rights), opened.numbers.data(), opened.count * sizeof(int));
-  (void)::sendmsg(channel, &message.header, MSG_NOSIGNAL);  // where that fails, nothing is received
+  (void)::sendmsg(channel, &message.header, MSG_NOSIGNAL);  // on failure the receiver gets no descriptors
 }
 
-// In the order of Opened::numbers; fewer where the process may not have so many descriptors.
+// In the order of Opened::numbers; fewer if the process has reached its limit of descriptors.
 std::vector<UniqueFd> receive(int channel) {
   std::vector<UniqueFd> received;
   Message message(kRoom);
@@ -75,18 +75,18 @@ std::vector<UniqueFd> receive(int channel) {
   return received;
 }
 
-// The thread's part. `numbers`, ascending, are those that the process keeps free for it; `filler` is any descriptor.
-// Through syscall(2): ThreadSanitizer takes all descriptors for those of one table.
+// Runs on the thread. `numbers`: the descriptor numbers reserved for it in the process's table, ascending; `filler`:
+// any descriptor. Uses syscall(2), because ThreadSanitizer assumes that all descriptors are in one table.
 bool openInOwnTable(int channel, int filler, const std::vector<int>& numbers, Opened& opened,
                     const std::function<void()>& open) {
   const int last = std::max({numbers.back(), channel, filler});
-  // In one step, without copies of what lies above.
+  // Unshares and closes in one step, so that descriptors above `last` are not copied.
   if (::syscall(SYS_close_range, static_cast<unsigned>(last) + 1, ~0u, kCloseRangeUnshare) != 0 &&
       ::unshare(CLONE_FILES) != 0) {
     open();
     return false;
   }
-  // Of the numbers up to the last, only the reserved ones are free: new descriptors get the lowest number.
+  // A new descriptor gets the lowest free number, so every number up to `last` is occupied except the reserved ones.
   for (int number = 0; number <= last; ++number) {
     if (number == channel || number == filler) continue;
     if (std::binary_search(numbers.begin(), numbers.end(), number)) ::syscall(SYS_close, number);
@@ -97,7 +97,7 @@ bool openInOwnTable(int channel, int filler, const std::vector<int>& numbers, Op
     if (::fcntl(number, F_GETFD) >= 0) opened.numbers[opened.count++] = number;
   }
   send(channel, opened);
-  // Before the thread is joined: the end of a thread is seen before its table is gone.
+  // Closed here, because joining the thread does not wait until its table is released.
   for (int number = 0; number <= last; ++number) ::syscall(SYS_close, number);
   return true;
 }
@@ -130,7 +130,7 @@ Result<> openPrivately(const std::function<void()>& open) {
   if (!own) return {};
 
   const std::vector<UniqueFd> received = receive(ours.get());
-  // These numbers are now the caller's.
+  // The caller now owns these numbers.
   for (UniqueFd& one : reserved) {
     if (opened.contains(one.get())) (void)one.release();
   }

@@ -6,7 +6,7 @@ namespace ringtap {
 
 namespace {
 
-// strerror_r, which is thread-safe, comes in two forms: glibc's returns the text, musl's (POSIX) fills the buffer.
+// strerror_r, which is thread-safe, has two forms: glibc's returns the text, musl's (POSIX) fills the buffer.
 [[maybe_unused]] const char* text(const char* returned, const char*) { return returned; }
 [[maybe_unused]] const char* text(int failed, const char* buffer) { return failed ? "unknown error" : buffer; }
 

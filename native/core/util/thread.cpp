@@ -24,7 +24,7 @@ Result<Thread> Thread::start(const char* name, Body body, std::size_t stackSize)
   if (stackSize > 0) pthread_attr_setstacksize(&attributes, stackSize);
   auto own = std::make_unique<Body>(std::move(body));
 
-  // A new thread inherits the mask of its creator: no moment is left in which it could take a signal.
+  // A new thread inherits its creator's signal mask, so it has signals blocked from its start.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -37,7 +37,7 @@ Result<Thread> Thread::start(const char* name, Body body, std::size_t stackSize)
     errno = number;
     return Error::fromErrno("pthread_create", std::string("no thread could be made (") + name + ")");
   }
-  (void)own.release();  // the thread's
+  (void)own.release();  // owned by the thread
   pthread_setname_np(id, name);
   return Thread(id);
 }

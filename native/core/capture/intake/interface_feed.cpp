@@ -38,11 +38,11 @@ void InterfaceFeed::learn(std::uint32_t index) {
     publish(events);
     return;
   }
-  auto asked = monitor_.query(index, events);  // reads what waits first: most likely the event is there
+  auto asked = monitor_.query(index, events);  // reads waiting notifications first, most likely with this event
   bool known = before == Gone || (asked && *asked && monitor_.interfaces().contains(index));
   for (const InterfaceEvent& event : events) known = known || event.current.index == index;
   if (!known) {
-    // It came and went between two reads. Its packets are real: they are judged as those of a nameless device.
+    // The device was added and removed between two reads. Its packets are assigned to a nameless device.
     InterfaceEvent nameless;
     nameless.change = InterfaceChange::Added;
     nameless.current.index = index;

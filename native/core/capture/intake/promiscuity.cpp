@@ -27,7 +27,7 @@ void Promiscuity::forget(InterfaceId device) {
 void Promiscuity::renew() {
   std::lock_guard lock(mutex_);
   for (auto& [device, times] : times_) {
-    if (set_(device.index, true)) ++times;  // else it is gone, and the event of its removal is on its way
+    if (set_(device.index, true)) ++times;  // else it was removed, and that event is still to be read
   }
 }
 
