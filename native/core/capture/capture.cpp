@@ -113,7 +113,7 @@ Result<> Capture::commit() {
 }
 
 std::optional<QueuedEvent> Capture::nextEvent() {
-  // The caller decides an event before it takes the next one.
+  // The caller decides each event before it takes the next one.
   if (outlet_.decided(queue_.seenEpoch())) overflow_->retryRefused();
   auto queued = queue_.nextEvent();
   if (!queued) {

@@ -12,7 +12,7 @@ void TrackedInterface::leave(const KernelCounts& kernel, const std::optional<Dev
                              const RingPosition& position) {
   present_ = false;
   lossesAtEnd_ = losses;
-  refilterUntil = position;  // once its entry is dropped, its index is treated as a new one
+  refilterUntil = position;  // the kernel's filter then treats the index as unlisted
   counts.leave(kernel, position);
 }
 

@@ -40,7 +40,7 @@ struct InterfaceInfo {
   std::string kind;                           // IFLA_INFO_KIND: veth, bridge, vlan, tun, …; "" for a physical device
   std::uint16_t hardwareType = 0;             // ARPHRD_*
   std::optional<std::uint16_t> linkType;      // LINKTYPE_*, if the hardware type does not determine it
-  std::vector<std::uint8_t> address;          // link-layer address, empty where the device has none
+  std::vector<std::uint8_t> address;          // link-layer address, empty if the device has none
   std::uint32_t mtu = 0;
   std::uint32_t flags = 0;        // IFF_*
   std::uint32_t master = 0;       // index of the bridge, bond, … it is a port of; 0: none

@@ -34,7 +34,7 @@ Bytes after(Bytes bytes, std::size_t count) { return bytes.subspan(std::min(coun
 // Calls visit(type, data) for each attribute. False if a length is invalid, or visit returns false.
 template <typename Visit>
 bool forEachAttribute(Bytes rest, Visit visit) {
-  // Fewer bytes than a header at the end are padding.
+  // Trailing bytes too short for a header are padding.
   nlattr header;
   while (readAt(rest, 0, header)) {
     if (header.nla_len < sizeof(header) || header.nla_len > rest.size()) return false;
@@ -175,8 +175,8 @@ std::optional<AddressMessage> parseAddress(Bytes payload) {
   news.address.prefixLength = header.ifa_prefixlen;
   news.address.scope = header.ifa_scope;
 
-  // IFA_LOCAL is the own address and IFA_ADDRESS the peer's; IPv6 gives IFA_LOCAL on point-to-point links only, and
-  // otherwise has its own in IFA_ADDRESS (net/ipv6/addrconf.c, inet6_fill_ifaddr()).
+  // IFA_LOCAL is the interface's address and IFA_ADDRESS the peer's. IPv6 has IFA_LOCAL on point-to-point links only;
+  // otherwise IFA_ADDRESS is the interface's address (net/ipv6/addrconf.c, inet6_fill_ifaddr()).
   bool hasLocal = false;
   bool hasAddress = false;
   const bool sound = forEachAttribute(after(payload, aligned(sizeof(header))), [&](int type, Bytes data) {

@@ -8,8 +8,8 @@ namespace ringtap {
 
 namespace {
 
-// Puts the calling thread into the "C" locale for a scope. glibc and musl both return a static object for "C": nothing
-// is allocated, and it cannot fail for lack of memory.
+// Sets the calling thread's locale to "C" for a scope. glibc and musl both return a static object for "C", so this does
+// not allocate and cannot fail for lack of memory.
 class CLocale {
  public:
   CLocale() : locale_(newlocale(LC_ALL_MASK, "C", nullptr)) {

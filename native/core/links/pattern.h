@@ -20,7 +20,7 @@
 
 namespace ringtap {
 
-// Immutable. Any thread may call matches(), several at once too: regexec locks the compiled expression.
+// Immutable. Several threads may call matches() concurrently: regexec locks the compiled expression.
 class Pattern {
  public:
   // Code::Pattern, with regerror's text as the message, if regcomp refuses the expression. Also refused:

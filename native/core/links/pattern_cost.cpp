@@ -84,7 +84,7 @@ class Reader {
 
   Cost sequence(size_t depth) {
     Cost cost;
-    uint64_t run = 0;  // assertions of factors that stand alone, since the last one that takes a character
+    uint64_t run = 0;  // assertions that are factors of their own, since the last factor that consumes a character
     while (more() && peek() != '|' && !(peek() == ')' && depth > 0) && !tooDeep_) {
       const Cost one = factor(depth);
       cost.add(one);

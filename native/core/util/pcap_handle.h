@@ -46,7 +46,7 @@ struct ActivatedHandle {
 }
 
 // For pcap_set_protocol_linux(): an EtherType reserved for local experiments (IEEE 802). A packet socket that
-// pcap_activate() has bound to it receives next to nothing until it is bound to another protocol.
+// pcap_activate() has bound to it receives almost no packets until it is bound to another protocol.
 inline constexpr int kQuietProtocol = 0x88b5;
 
 }  // namespace ringtap

@@ -12,7 +12,7 @@ void BlockOutlet::push(std::shared_ptr<HeldBlock> block) {
     queue_.push(Lease(std::move(block)));
     return;
   }
-  // This lease first: the block must not be released before the recorder has its own.
+  // The recorder's lease first: the queue's may end before the recorder receives the block.
   Lease first(block);
   if (listening_) queue_.push(Lease(block));
   else block->modify([](std::byte*, TakenBlock& taken) { taken.forJavaScript = false; });

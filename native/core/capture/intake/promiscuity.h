@@ -22,9 +22,9 @@ class Promiscuity {
   Result<> follow(InterfaceId device, bool captured);
   // Removes the entry of a device that was removed: the kernel has ended the membership.
   void forget(InterfaceId device);
-  // To be called after interface events were lost: a device may have gone and come back, which ends its membership
-  // (packet_dev_mclist_delete(), net/packet/af_packet.c). Joins every membership again; if one still exists, the kernel
-  // only increments its count.
+  // To be called after interface events were lost: a device may have been removed and added again, which ends its
+  // membership (packet_dev_mclist_delete(), net/packet/af_packet.c). Joins every membership again; if one still exists,
+  // the kernel only increments its count.
   void renew();
 
  private:
