@@ -1,11 +1,11 @@
-// Writes a capture's packets to files, in native code and in a thread of its own.
+// Writes a capture's packets to files, in native code on a thread of its own.
 //
-// A recorder is a reader of the capture's blocks beside JavaScript. It waits for the disk only with what it has copied
-// out of a block, never with the block in its hands. What it is given it writes in order, as soon as JavaScript has
-// answered the events of before it: what is in the files is what is selected.
+// A recorder receives the capture's blocks in parallel with JavaScript. It copies packets out of a block and releases
+// the block before it waits for the disk. Blocks are written in order, each as soon as JavaScript has answered the
+// events before it, so the files contain exactly the selected packets.
 //
 // Life: open() → prepare() → start() → stop() or finish() → join(). Owner: the Capture, which outlives the thread, and
-// the binding's object for it. open() and join() may take as long as the disk does; the rest is quick and thread-safe.
+// the binding's object for it. open() and join() may block for the disk; all other calls are quick and thread-safe.
 #pragma once
 
 #include <atomic>
@@ -31,16 +31,16 @@ namespace ringtap {
 struct RecorderOptions {
   RecordingForm form;
   FileSetOptions files;
-  std::string filter;  // as the files' interfaces tell it
+  std::string filter;  // the expression, as stored in interface descriptions
 };
 
 struct RecorderStats {
   std::uint64_t packets = 0;        // written
-  std::uint64_t packetBytes = 0;    // of these, as captured
+  std::uint64_t packetBytes = 0;    // captured bytes of these packets
   std::uint64_t bytes = 0;          // written to files
   std::uint64_t files = 0;          // complete
   std::uint64_t dropped = 0;        // not written: the disk was too slow, or writing failed
-  std::uint64_t otherLinkType = 0;  // pcap: not written, for the file is of another link type
+  std::uint64_t otherLinkType = 0;  // pcap: not written, because the file has another link type
 };
 
 class Recorder {
@@ -49,46 +49,46 @@ class Recorder {
     SelectionTable& table;
     const InterfaceBook& book;
     std::function<Losses()> inRing;
-    std::function<std::uint64_t(const std::string& name)> speed;  // as RecordingStream's
-    std::function<void(const Recorder&)> detach;                  // no further block for this one
-    std::function<void()> wake;                                   // something has changed; called without a lock
+    std::function<std::uint64_t(const std::string& name)> speed;  // as in RecordingStream::Sources
+    std::function<void(const Recorder&)> detach;                  // ends the pushing of blocks to this one
+    std::function<void()> wake;                                   // after a change; called without a lock
   };
 
   // Begins the first file.
   [[nodiscard]] static Result<std::shared_ptr<Recorder>> open(RecorderOptions options);
   ~Recorder();
-  // Makes the thread, which waits for start(). From here on blocks may be pushed, and losses count. System where no
-  // thread can be made: then only discard() is left.
+  // Creates the thread, which waits for start(). From here on blocks may be pushed, and losses are counted. System: the
+  // thread cannot be created, and only discard() may be called.
   Result<> prepare(Context context);
-  // Begins to write; the thread may detach() at once. Once, after it was attached.
+  // Starts writing; the thread may call detach() immediately. Call once, after the recorder was attached.
   void start();
-  // Takes the first file back; only where prepare() has not succeeded.
+  // Removes the first file. Only if prepare() has not succeeded.
   void discard() { files_.discard(); }
 
   // The recording ends once caughtUp() returns true: when every packet received before the stop has been pushed. The
   // recorder's thread calls it repeatedly, always the same object. Only the first call has an effect.
   void stop(std::function<bool()> caughtUp);
-  // Nothing is pushed any more. `undecided`: JavaScript answers no events any more either; what waits for that is
-  // dropped.
+  // No further blocks will be pushed. `undecided`: JavaScript answers no further events either; blocks that wait for an
+  // answer are dropped.
   void finish(bool undecided);
   void join();
   [[nodiscard]] bool ended() const { return ended_; }
 
-  // The capture's filter, as interfaces described from here on tell it.
+  // Sets the capture's filter expression, for interface descriptions written from here on.
   void setFilter(std::string expression);
 
-  // The outlet's side.
+  // Called by the outlet.
   void push(Lease lease);
   void decided(std::uint64_t epoch);
   bool dropWaiting(const HeldBlock* block);
 
-  // What has happened, in order.
+  // Take the next completed file, and the next error, in order of occurrence.
   [[nodiscard]] std::optional<CompleteFile> nextFile();
   [[nodiscard]] std::optional<Error> nextFault();
   [[nodiscard]] RecorderStats stats() const;
-  // Blocks that wait.
+  // The number of queued blocks.
   [[nodiscard]] std::size_t waiting() const;
-  // Blocks pushed so far, and blocks done with, written or dropped.
+  // The numbers of blocks pushed so far, and of blocks written or dropped so far.
   [[nodiscard]] std::uint64_t pushed() const;
   [[nodiscard]] std::uint64_t done() const { return done_; }
 
@@ -119,20 +119,20 @@ class Recorder {
   std::uint64_t decided_ = 0;
   std::function<bool()> caughtUp_;
   bool started_ = false;    // the thread may begin
-  bool finished_ = false;   // nothing comes any more
-  bool undecided_ = false;  // and no answers
+  bool finished_ = false;   // no further blocks are pushed
+  bool undecided_ = false;  // and events are not answered
   std::deque<CompleteFile> completeFiles_;
   std::deque<Error> faults_;
   RecorderStats stats_;
-  std::map<InterfaceId, std::uint64_t> droppedOf_;  // so far
+  std::map<InterfaceId, std::uint64_t> droppedOf_;  // packets dropped so far
   std::string filter_;
   std::atomic<std::uint64_t> done_{0};
   std::atomic<bool> ended_{false};
 
-  // The thread's own.
+  // Used by the thread only.
   FileSet files_;
   RecordingStream stream_;
-  SavefileCounts flushed_;  // of the file: what has been brought to it
+  SavefileCounts flushed_;  // of the current file, up to what was written to it
   bool failed_ = false;
 };
 

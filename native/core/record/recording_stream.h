@@ -1,6 +1,5 @@
-// A recording as bytes: packets in, files out, one behind another in one ByteSink, with a cut where one is complete.
-// What goes into which file is decided here, and what a file says of its interfaces and their losses; nothing here
-// knows of the disk.
+// Encodes a recording: packets in, the bytes of consecutive files out, in one ByteSink with a cut at the end of each
+// file. Decides which packets go into which file, and what a file contains about interfaces and losses. Does no I/O.
 //
 // One thread at a time.
 #pragma once
@@ -24,17 +23,18 @@ namespace ringtap {
 
 struct RecordingForm {
   SavefileForm file;
-  // When a file is complete; 0: never. `bytes` is not exceeded, save by a single packet or the account of a loss.
+  // Limits at which a file is completed; 0: none. `rotateBytes` is not exceeded, except by a single packet or by the
+  // statistics that report a loss.
   std::uint64_t rotateBytes = 0;
   std::uint64_t rotatePackets = 0;
   std::uint32_t rotateMilliseconds = 0;  // since the file's first packet
-  std::uint16_t linkType = 0;            // pcap: the only one there is in the files; 0: that of the first packet
+  std::uint16_t linkType = 0;            // pcap: of the files; 0: that of the first packet
 };
 
-// Packets lost so far, by device as far as that is known.
+// Packets lost so far, by device where the device is known.
 struct Losses {
   std::uint64_t inRing = 0;  // of all devices
-  bool byDevice = false;     // whether `ofDevice` knows these
+  bool byDevice = false;     // whether `ofDevice` has inRing's counts by device
   std::map<InterfaceId, std::uint64_t> ofDevice;
 };
 
@@ -46,32 +46,32 @@ class RecordingStream {
     std::function<Losses()> inRing;
     std::function<std::map<InterfaceId, std::uint64_t>()> byRecorder;  // so far
     std::function<std::uint64_t(const std::string& name)> speed;       // bits per second, 0: not known
-    std::function<std::string()> filter;                               // the expression in force, as files tell it
+    std::function<std::string()> filter;                               // the current expression, as stored in files
   };
   struct Cut {
-    std::size_t end;  // everything in the sink before this, and behind the cut before, is of this file
+    std::size_t end;  // offset in the sink; the bytes from the previous cut to here are of this file
     SavefileCounts counts;
   };
 
   explicit RecordingStream(RecordingForm form);
-  // Losses count from here on. Begins the first file.
+  // Counts losses from here on, and begins the first file.
   void start(Sources sources);
 
   // The packets of a block that was settled.
   void add(std::byte* block, const TakenBlock& taken);
-  // Ends the present file and begins the next.
+  // Ends the current file and begins the next.
   void cut();
-  // When that is to be done though no packet comes.
+  // When cut() is due even if no packet arrives.
   [[nodiscard]] std::optional<Clock::time_point> cutDue() const;
 
-  // The bytes and their cuts, for the caller to take and clear.
+  // The encoded bytes and their cuts, which the caller takes and clears.
   [[nodiscard]] ByteSink& sink() { return sink_; }
   [[nodiscard]] std::vector<Cut>& cuts() { return cuts_; }
   [[nodiscard]] SavefileFormat format() const { return form_.file.format; }
   [[nodiscard]] bool nanoseconds() const { return form_.file.nanoseconds; }
-  // Of the present file.
+  // Of the current file.
   [[nodiscard]] const SavefileCounts& counts() const { return writer_.counts(); }
-  // Packets so far, of all files; and those left out of pcap files for their link type.
+  // Packets so far in all files, and packets left out of pcap files because of their link type.
   [[nodiscard]] std::uint64_t packets() const { return packets_; }
   [[nodiscard]] std::uint64_t otherLinkType() const { return otherLinkType_; }
 
@@ -101,13 +101,13 @@ class RecordingStream {
   std::vector<Cut> cuts_;
   std::vector<std::shared_ptr<const InterfaceInfo>> interfaces_;  // of the file, by number
   std::map<InterfaceKey, std::uint32_t> ids_;
-  std::vector<Known> known_;  // by index: what the present block's packets have
-  bool steady_ = false;       // in the present block no index changes its meaning
-  std::uint64_t began_ = 0;   // the file, nanoseconds since 1970
+  std::vector<Known> known_;  // by interface index: the key and id of the current block's packets
+  bool steady_ = false;       // no index changes its meaning within the current block
+  std::uint64_t began_ = 0;   // start of the current file, nanoseconds since 1970
   Clock::time_point firstPacket_;
-  Losses reportedInRing_;  // by the files so far
+  Losses reportedInRing_;  // in the statistics of the files so far
   std::map<InterfaceId, std::uint64_t> reportedByRecorder_;
-  std::uint16_t linkType_;  // pcap: of the files, 0 as long as that is open
+  std::uint16_t linkType_;  // pcap: of the files; 0: not yet determined
   std::uint64_t packets_ = 0;
   std::uint64_t otherLinkType_ = 0;
 };

@@ -1,4 +1,4 @@
-// Bytes on their way to a file: grows at its end, and keeps its memory from one use to the next.
+// A growable output buffer. clear() keeps the memory for the next use.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,8 @@ namespace ringtap {
 
 class ByteSink {
  public:
-  // Room for so many more bytes, which are for the caller to write; valid until the next call.
+  // Appends `bytes` uninitialised bytes, for the caller to fill in. The pointer is valid until the next grow() or
+  // put().
   [[nodiscard]] std::byte* grow(std::size_t bytes) {
     if (capacity_ - size_ < bytes) enlarge(size_ + bytes);
     std::byte* at = memory_.get() + size_;
@@ -25,7 +26,7 @@ class ByteSink {
   [[nodiscard]] std::byte* data() { return memory_.get(); }
   [[nodiscard]] std::span<const std::byte> bytes() const { return {memory_.get(), size_}; }
   void clear() { size_ = 0; }
-  // Takes everything after the first `size` bytes away.
+  // Truncates to the first `size` bytes.
   void shorten(std::size_t size) { size_ = size; }
 
  private:

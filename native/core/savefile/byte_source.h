@@ -1,4 +1,4 @@
-// Where a savefile's bytes come from, read one after another by the reader's thread.
+// The sources of a savefile's bytes, which the reader's thread reads in sequence.
 #pragma once
 
 #include <atomic>
@@ -19,15 +19,15 @@ class ByteSource {
  public:
   virtual ~ByteSource() = default;
 
-  // Fills from the start of `into`, as much as is there, at least a byte; 0 at the end. May wait.
+  // Reads at least one byte, and as many as are available, into the start of `into`; returns 0 at the end. May block.
   virtual Result<std::size_t> read(std::span<std::uint8_t> into) = 0;
-  // Whether read() has something at once, or will have within `milliseconds`; true at the end, too.
+  // Whether read() can return without blocking, now or within `milliseconds`. Also true at the end.
   virtual bool ready(int /*milliseconds*/) { return true; }
-  // From any thread: ends a read() that waits, and all later ones, as if the bytes ended.
+  // Thread-safe. Ends a blocked read(): that call and all later ones return 0, as at the end.
   virtual void shut() {}
 };
 
-// A regular file, from where the descriptor stands.
+// A regular file, read from the descriptor's current offset.
 class FileSource final : public ByteSource {
  public:
   explicit FileSource(UniqueFd fd);
@@ -39,13 +39,15 @@ class FileSource final : public ByteSource {
   std::atomic<bool> shut_{false};
 };
 
-// Bytes that another thread brings, held in a bounded buffer.
+// Bytes that another thread supplies through a bounded buffer.
 class FeedSource final : public ByteSource {
  public:
-  // `onRoom` is called, without a lock held, when feed() can go on after it did not take all.
+  // `capacity`: of the buffer, in bytes. `onRoom` is called on the reading thread, without a lock held, when feed() can
+  // continue after it accepted only part of its bytes.
   FeedSource(std::size_t capacity, std::function<void()> onRoom);
 
-  // How many bytes it took, from the start; the rest is to be brought again after onRoom.
+  // Returns how many bytes were accepted, from the start. The caller feeds the rest again after onRoom. After shut()
+  // all bytes are accepted and discarded.
   [[nodiscard]] std::size_t feed(std::span<const std::uint8_t> bytes);
   void end();
 
@@ -58,24 +60,24 @@ class FeedSource final : public ByteSource {
   std::mutex mutex_;
   std::condition_variable filled_;
   std::vector<std::uint8_t> buffer_;
-  std::size_t start_ = 0;  // of what is in it; it wraps around
+  std::size_t start_ = 0;  // offset of the first buffered byte; the contents wrap around
   std::size_t used_ = 0;
   bool ended_ = false;
   bool shut_ = false;
   bool refused_ = false;
 };
 
-// Counts what is read from another source, and can show what comes next.
+// Counts the bytes read from another source, and can look ahead.
 class CountedSource final : public ByteSource {
  public:
   explicit CountedSource(ByteSource& inner) : inner_(inner) {}
-  // Up to `most` bytes, fewer at the end. They stay to be read.
+  // The next bytes, which are not consumed: at least `most` of them, unless the source ends first.
   Result<std::span<const std::uint8_t>> peek(std::size_t most);
   Result<std::size_t> read(std::span<std::uint8_t> into) override;
   bool ready(int milliseconds) override { return !ahead_.empty() || inner_.ready(milliseconds); }
-  // Read from the other source.
+  // Bytes read from the other source, including those only peeked at.
   [[nodiscard]] std::uint64_t count() const { return count_; }
-  // Of these, shown by peek() and not read yet.
+  // Of these, bytes peeked at and not yet read.
   [[nodiscard]] std::size_t ahead() const { return ahead_.size(); }
 
  private:

@@ -1,9 +1,8 @@
-// The files that the library writes: their names, how a file becomes complete, how many are kept, how much of the disk
-// is left free.
+// Output files: naming, completion, retention, and the disk space to leave free.
 //
-// A file is written under a hidden name (".NAME.partial") and gets its own name when it is complete: a file under its
-// own name is whole, even if the process was killed. No existing file is ever overwritten or replaced, and only the
-// file that was written here gets the name: not one that somebody put in its place.
+// A file is written under a hidden name (".NAME.partial") and gets its own name when it is complete, so a file under
+// its own name is whole even if the process is killed. Existing files are never overwritten or replaced. Only the file
+// written here gets the name, even if the hidden name refers to another file by then.
 //
 // Not thread-safe: one thread at a time.
 #pragma once
@@ -21,12 +20,13 @@
 namespace ringtap {
 
 struct FileSetOptions {
-  // With %Y %m %d %H %M %S (UTC, when the file is begun), %i (its number, six digits) and %% for a percent sign.
+  // A template: %Y %m %d %H %M %S (UTC, when the file is begun), %i (the file's number, six digits) and %% (a percent
+  // sign).
   std::string path;
-  std::uint32_t keep = 0;         // complete files of this set; older ones are removed. 0: all
-  std::uint64_t minimumFree = 0;  // bytes that are left free for others
+  std::uint32_t keep = 0;         // complete files to keep; older ones are removed. 0: all
+  std::uint64_t minimumFree = 0;  // bytes to leave free on the disk; 0: no check
   enum class Sync { Never, File, Interval } sync = Sync::Never;
-  std::uint32_t syncMilliseconds = 0;  // Interval: data reach the disk at least so often
+  std::uint32_t syncMilliseconds = 0;  // Interval: written data is synced at least this often
 };
 
 class FileSet {
@@ -39,20 +39,21 @@ class FileSet {
   // Begins the next file.
   Result<> begin();
   [[nodiscard]] bool begun() const { return static_cast<bool>(file_); }
-  // Appends. After an error, written() is the length that was reached. If the disk is full and only some files are
-  // kept, removes files of the set, oldest first.
+  // Appends to the file. After an error, written() is the length that was reached. If the disk is full and `keep` is
+  // set, the oldest complete files of this set are removed to make room.
   Result<> write(std::span<const std::byte> bytes);
   [[nodiscard]] std::uint64_t written() const { return written_; }
-  // Sync::Interval: when the next fdatasync(2) is due, if anything was written since the last; and that call, if due.
+  // For Sync::Interval: when the next fdatasync(2) is due, if anything was written since the last one. syncIfDue()
+  // makes the call if it is due.
   [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> syncDue() const;
   Result<> syncIfDue();
   // Truncates the file to `length` bytes.
   Result<> shorten(std::uint64_t length);
-  // Gives the file its name, and returns the path.
+  // Gives the file its own name and returns the path.
   Result<std::string> complete();
-  // Removes the file that was begun.
+  // Removes the file in progress, if there is one.
   void discard();
-  // Closes the file that was begun: it keeps its hidden name, and what was written. An empty one is removed.
+  // Closes the file in progress, which keeps its hidden name and contents. An empty file is removed.
   void abandon();
 
  private:
@@ -66,7 +67,7 @@ class FileSet {
 
   FileSetOptions options_;
   UniqueFd file_;
-  std::string folder_;  // of the file, with the slash; empty: the working directory
+  std::string folder_;  // of the file, with the trailing slash; empty: the working directory
   std::string name_;    // in the folder
   std::string hidden_;  // the path until the file is complete
   std::uint64_t number_ = 0;

@@ -1,4 +1,4 @@
-// The one walk over lists of options and name records: each a code, a length, and a value padded to four bytes.
+// Iterates over lists of options or name records: each has a code, a length, and a value padded to four bytes.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace ringtap {
 
-// Text ends at its first NUL, or else with the value.
+// The value up to its first NUL, or all of it if it has none.
 [[nodiscard]] inline std::span<const std::uint8_t> untilZero(std::span<const std::uint8_t> value) {
   if (value.empty()) return value;
   const void* zero = std::memchr(value.data(), 0, value.size());
@@ -19,14 +19,14 @@ namespace ringtap {
 }
 
 struct OptionWalk {
-  bool good = true;    // false: the value of the option at `at` ends beyond `bytes`
-  bool ended = false;  // by an end-of-options
-  std::size_t at = 0;  // behind the list
+  bool good = true;    // false: the value of the option at `at` extends beyond `bytes`
+  bool ended = false;  // at an end-of-options
+  std::size_t at = 0;  // offset of the first byte after the list
 };
 
-// Calls visit(code, at, length) for each entry from `at` on, `at` being the place of the value in `bytes`; ends at an
-// end-of-options, or where no further entry fits. `swapped`: the numbers are in the other byte order than this
-// machine's.
+// Calls visit(code, at, length) for each entry from offset `at` on; the `at` passed to visit is the offset of the value
+// in `bytes`. Stops at an end-of-options, or where fewer bytes are left than an entry's header has. `swapped`: the
+// numbers are not in this machine's byte order.
 template <typename Visit>
 OptionWalk walkOptions(std::span<const std::uint8_t> bytes, std::size_t at, bool swapped, Visit&& visit) {
   const auto number = [&](std::size_t place) {

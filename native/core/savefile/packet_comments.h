@@ -1,4 +1,4 @@
-// The comments behind a packet's bytes in a record that has some (kStatusComments, block.h).
+// The comments stored after a packet's bytes, in records with kStatusComments (block.h).
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace ringtap {
 
-// None where the record has none, and none that does not lie before `end`.
+// Empty if the record has no comments. Comments that extend beyond `end` are left out.
 [[nodiscard]] std::vector<std::string> commentsOf(const Record& record, const std::byte* end);
 
 }  // namespace ringtap

@@ -1,4 +1,4 @@
-// Blocks other than packets that are copied from one file into another, which is in this machine's byte order.
+// Copies blocks other than packets from one pcapng file to another, which is in this machine's byte order.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,9 @@ struct PassthroughBlock {
   bool operator==(const PassthroughBlock&) const = default;
 };
 
-// The block in this machine's byte order. Nothing if it is damaged, if it is a custom block that must not be copied, or
-// if it is in the other byte order and its layout is not known: that of custom blocks, and of options that private
-// enterprises define in name resolution and decryption secrets blocks, is not.
+// Returns a name resolution, decryption secrets or custom block in this machine's byte order. Returns nothing for other
+// types, for a damaged block, for a custom block that must not be copied, and for a block in the other byte order with
+// parts of unknown layout: the body of a custom block, and options that private enterprises define.
 [[nodiscard]] std::optional<PassthroughBlock> passThrough(const FileBlock& block);
 
 }  // namespace ringtap

@@ -1,4 +1,4 @@
-// The classic format: one interface, which has no name.
+// Parses the pcap format. A pcap file has one interface, without a name.
 #pragma once
 
 #include "core/savefile/savefile_parser.h"
@@ -17,7 +17,7 @@ class PcapParser final : public SavefileParser {
   template <bool swapped>
   Result<ParseStep> records(std::span<const std::uint8_t> bytes, BlockFiller& filler, std::size_t& consumed);
 
-  // The two lengths of a record changed places with version 2.3; not all who wrote 2.3 knew.
+  // The order of a record's two lengths. Version 2.3 swapped them, but some programs that write 2.3 use the old order.
   enum class Lengths { CapturedFirst, OriginalFirst, Either };
 
   bool begun_ = false;

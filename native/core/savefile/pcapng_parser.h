@@ -1,4 +1,4 @@
-// pcapng: sections of blocks, each section with its own byte order and interfaces.
+// Parses the pcapng format: sections that consist of blocks, each section with its own byte order and interfaces.
 #pragma once
 
 #include <optional>
@@ -20,7 +20,7 @@ class PcapngParser final : public SavefileParser {
     FileTime time;
     std::uint32_t snapshotLength = 0;
   };
-  // A block, whole, as its length says.
+  // A complete block. `length` is its total length, in bytes.
   struct Block {
     const std::uint8_t* bytes;
     std::uint32_t type;
@@ -37,28 +37,28 @@ class PcapngParser final : public SavefileParser {
 
   Result<> section(const Block& block);
   Result<> interface(const Block& block);
-  // Whether there was room.
+  // Both return false if `filler` has no room for the packet.
   Result<bool> packet(const Block& block, BlockFiller& filler);
   Result<bool> simplePacket(const Block& block, BlockFiller& filler);
   Result<> other(const Block& block);
   // Calls visit(code, value) for each option from `at` to the end of the body.
   template <typename Visit>
   Result<> options(const Block& block, std::uint64_t at, Visit&& visit) const;
-  // The options, as far as they are kept; visit(code, value) is called for all.
+  // Calls visit(code, value) for all options, and returns those that are kept within the limits.
   template <typename Visit>
   Result<std::vector<FileOption>> keptOptions(const Block& block, std::uint64_t at, Visit&& visit);
   Result<PacketOptions> packetOptions(const Block& block, std::uint64_t at);
 
   bool begun_ = false;
   bool swapped_ = false;
-  bool skipping_ = false;  // the section, up to the next one
-  bool readable_ = false;  // a section was not skipped
+  bool skipping_ = false;  // the current section is skipped, up to the next one
+  bool readable_ = false;  // at least one section was not skipped
   std::uint64_t skippedSections_ = 0;
-  bool tooManyOptions_ = false;           // in some block
+  bool tooManyOptions_ = false;           // in at least one block
   std::vector<Described> interfaces_;     // of the section
   std::uint32_t known_ = 0;               // interfaces of all sections
   std::size_t optionBytes_ = 0;           // kept in this section
-  std::optional<std::uint32_t> trailer_;  // a block was passed over but for its second length, which has to be this
+  std::optional<std::uint32_t> trailer_;  // set when a block was skipped up to its second length, which must equal this
   std::vector<std::uint8_t> comments_;
 };
 

@@ -1,4 +1,4 @@
-// The parts of savefiles as bytes: pcapng's blocks, pcap's header and records. Pure functions over memory.
+// Encodes the parts of savefiles: pcapng blocks, the pcap header and pcap records. Pure functions over memory.
 #pragma once
 
 #include <array>
@@ -15,32 +15,31 @@
 
 namespace ringtap {
 
-// What a file says of where it was made; an empty text is left out.
+// Where a file was made. Empty texts are left out of the file.
 struct SavefileSection {
   std::string hardware;
   std::string system;
   std::string application;
   std::vector<std::string> comments;
 
-  // Of this machine, in the words of uname(2); `application` with the version.
+  // Describes this machine, with the fields of uname(2). `application` includes the version.
   [[nodiscard]] static SavefileSection here(std::string application);
 };
 
-// What a file says of an interface; what is not known is left out.
+// An interface's description in a file. Unknown values are left out of the file.
 struct SavefileInterface {
   std::string name;
   std::string description;
   std::uint16_t linkType = 1;
   std::uint32_t snapLength = 0;       // 0: no limit
-  std::vector<std::uint8_t> address;  // 6 bytes, or it is left out
+  std::vector<std::uint8_t> address;  // 6 bytes; other lengths are left out
   std::vector<InterfaceAddress> addresses;
   std::uint64_t speed = 0;  // bits per second
   std::string filter;
   std::vector<std::string> comments;
 };
 
-// For a device whose packets have no LINKTYPE_ of their own: LINKTYPE_USER0, and a comment that names the device's
-// type.
+// For a device whose packets have no LINKTYPE_ value: sets LINKTYPE_USER0, and adds a comment with the device's type.
 inline constexpr std::uint16_t kLinkTypeUser0 = 147;
 void setUserLinkType(SavefileInterface& interface, std::uint16_t hardwareType);
 
@@ -48,15 +47,15 @@ void setUserLinkType(SavefileInterface& interface, std::uint16_t hardwareType);
 struct SavefileStatistics {
   std::uint64_t start = 0, end = 0;       // nanoseconds since 1970
   std::uint64_t delivered = 0;            // packets in the file
-  std::optional<std::uint64_t> dropped;   // for any cause, by the system included
-  std::optional<std::uint64_t> bySystem;  // because the ring was full
+  std::optional<std::uint64_t> dropped;   // packets dropped for any reason, including bySystem
+  std::optional<std::uint64_t> bySystem;  // packets dropped because the ring was full
   std::vector<std::string> comments;
 };
 
-// Bytes of a packet as a file has them: with a VLAN tag that the kernel took out put back.
+// A packet's bytes as a file stores them: a VLAN tag that the kernel stripped is inserted again.
 struct FilePacket {
   const std::uint8_t* data;
-  std::uint32_t captured;  // of the file, so with the tag
+  std::uint32_t captured;  // bytes in the file, including the tag
   std::uint32_t original;
   std::optional<std::array<std::uint8_t, 4>> tag;
 
@@ -66,7 +65,7 @@ struct FilePacket {
 
 void writeSection(ByteSink& sink, const SavefileSection& section);
 void writeInterface(ByteSink& sink, const SavefileInterface& interface);
-// `packetType`: sll_pkttype, for the direction and to whom it was addressed.
+// `packetType`: sll_pkttype, from which the packet's direction and reception type are set.
 void writePacket(ByteSink& sink, std::uint32_t interface, std::uint64_t timestamp, const FilePacket& packet,
                  std::uint8_t packetType, std::span<const std::string> comments = {});
 void writeStatistics(ByteSink& sink, std::uint32_t interface, const SavefileStatistics& statistics);
@@ -75,20 +74,20 @@ void writeStatistics(ByteSink& sink, std::uint32_t interface, const SavefileStat
 void writeBlock(ByteSink& sink, std::uint32_t type, std::span<const std::uint8_t> body);
 
 void writePcapHeader(ByteSink& sink, std::uint16_t linkType, std::uint32_t snapLength, bool nanoseconds);
-// False: the time is later than pcap's last second, in 2106, and was replaced by its end.
+// Returns false if the time is later than pcap's last second, in 2106, and was replaced by the end of that second.
 bool writePcapPacket(ByteSink& sink, std::uint64_t timestamp, const FilePacket& packet, bool nanoseconds);
 
-// Bytes that writePacket() without comments and writePcapPacket() take.
+// The number of bytes that writePacket() without comments, or writePcapPacket(), adds.
 [[nodiscard]] std::size_t packetBlockSize(std::uint32_t captured, std::uint8_t packetType);
 [[nodiscard]] std::size_t pcapPacketSize(std::uint32_t captured);
 
-// How much of what writePacket(), writeInterface(), …, or writePcapPacket() wrote lies before `length` as whole blocks
-// or records, and what packets.
+// The whole blocks or records before `length` in the output of writePacket(), writeInterface(), …, or of
+// writePcapPacket(), and the packets in them.
 struct WholePart {
   std::size_t bytes = 0;
   std::uint64_t packets = 0;
   std::uint64_t packetBytes = 0;     // as captured
-  std::uint64_t firstTimestamp = 0;  // the earliest and the latest of its packets, as the file has them
+  std::uint64_t firstTimestamp = 0;  // earliest and latest packet timestamps, as stored in the file
   std::uint64_t lastTimestamp = 0;
 };
 [[nodiscard]] WholePart wholeBlocks(std::span<const std::byte> bytes, std::size_t length);

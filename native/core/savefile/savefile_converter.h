@@ -1,9 +1,9 @@
-// Makes savefiles of savefiles: puts several together, by time or one after the other; takes what a filter accepts, and
-// of interfaces that are selected; divides what comes out into several files; writes the other format.
+// Converts savefiles: merges several by time or appends them, keeps the packets of selected interfaces that a filter
+// accepts, splits the output into several files, and converts to the other format.
 //
-// Owner: the thread that calls run(); stop(), figures(), question() and answer() may be called from any thread
-// meanwhile. Memory: by open input, and of what the inputs describe within bounds: kMaxDescriptions interfaces of an
-// output, kMaxPassthrough bytes of blocks.
+// Owner: the thread that calls run(). stop(), stats(), question() and answer() may be called from any thread meanwhile.
+// Memory grows with the number of open inputs, and with their descriptions up to a limit: kMaxDescriptions interfaces
+// of an output, and kMaxPassthrough bytes of blocks.
 #pragma once
 
 #include <atomic>
@@ -28,35 +28,35 @@ namespace ringtap {
 
 struct ConvertOptions {
   std::vector<std::string> inputs;
-  // Always the packet that is the earliest of those that are next in their files; of equal ones, that of the file named
-  // first. Otherwise file after file.
+  // True: the next packet is the earliest of the inputs' next packets; with equal timestamps, that of the input named
+  // first. False: one input after the other.
   bool byTime = true;
   std::optional<std::string> filter;
   bool selecting = false;           // each interface waits for answer()
-  bool keepDamaged = false;         // an input that is damaged or cut ends there, with a warning, instead of all of it
-  std::vector<std::uint32_t> keep;  // types of blocks that are copied (passthrough_block.h); pcapng
+  bool keepDamaged = false;         // a damaged or truncated input ends there, with a warning; otherwise run() fails
+  std::vector<std::uint32_t> keep;  // types of blocks to copy (passthrough_block.h); pcapng only
   FileSetOptions files;
   SavefileForm form;
-  // When a file is complete: before the packet with which it would be larger, hold more, or reach further from its
-  // first one. 0: never.
+  // Limits of a file, which is completed before the packet that would exceed one of them: bytes, packets, or
+  // nanoseconds since its first packet. 0: no limit.
   std::uint64_t maxBytes = 0;
   std::uint64_t maxPackets = 0;
   std::uint64_t maxNanoseconds = 0;
 };
 
 struct ConvertStats {
-  std::uint64_t packets = 0;  // taken from the inputs: those that selection and filter accept
+  std::uint64_t packets = 0;  // from the inputs, accepted by selection and filter
   std::uint64_t written = 0;
-  std::uint64_t otherLinkType = 0;  // pcap: not written, for the file is of another link type
+  std::uint64_t otherLinkType = 0;  // pcap: not written, because the file has another link type
   std::uint64_t bytesRead = 0;      // of the inputs, as stored
-  std::uint64_t clampedTimes = 0;   // packets whose time was replaced by the nearest that could be told
+  std::uint64_t clampedTimes = 0;   // packets whose time was replaced by the nearest that can be stored
   std::uint64_t bytesTotal = 0;     // of the inputs opened so far
 };
 
-// An interface that waits to be selected, or not.
+// An interface for which the caller decides whether it is selected.
 struct InterfaceQuestion {
   FileSection section;
-  std::uint32_t sectionNumber = 0;  // in its file
+  std::uint32_t sectionNumber = 0;  // within its file
   FileInterface interface;
 };
 
@@ -65,19 +65,19 @@ class SavefileConverter {
   explicit SavefileConverter(ConvertOptions options);
   ~SavefileConverter();
 
-  // To be called, on the thread of run(), whenever there is a question. Before run().
+  // `wake` is called on the thread of run() when there is a new question. Set it before run().
   void onQuestion(std::function<void()> wake) { wake_ = std::move(wake); }
-  // Where it fails or is stopped, the file that was begun is removed; those that were complete stay. NoInterface: none
-  // of all inputs was selected.
+  // If it fails or is stopped, the file in progress is removed; complete files stay. NoInterface: no interface of any
+  // input was selected.
   Result<> run();
   void stop();
 
-  // One at a time; until it is answered, nothing else happens.
+  // The pending question, one at a time. run() waits for its answer.
   [[nodiscard]] std::optional<InterfaceQuestion> question() const;
   void answer(bool selected);
 
   [[nodiscard]] ConvertStats stats() const;
-  // When run() has returned.
+  // Valid after run() has returned.
   [[nodiscard]] const std::vector<CompleteFile>& files() const { return complete_; }
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
 
@@ -105,30 +105,30 @@ class SavefileConverter {
   ByteSink sink_;
   FileSet files_;
   SavefileWriter writer_;
-  // Of the present file: numbers by the descriptions, which are the blocks as they are written.
+  // Interface numbers in the current file, by the encoded interface description block.
   std::unordered_map<std::string, std::uint32_t> interfaces_;
   std::size_t interfaceBytes_ = 0;
-  std::unordered_set<std::string> known_;          // blocks that were copied: the type and the body
-  std::vector<const std::string*> passedThrough_;  // of them, to be in every further file
+  std::unordered_set<std::string> known_;          // copied blocks: the type, then the body
+  std::vector<const std::string*> passedThrough_;  // of known_: blocks to repeat in every further file
   std::size_t passedThroughBytes_ = 0;
   std::uint64_t selected_ = 0;
-  bool lateTimes_ = false;                  // there is a warning of times that pcap cannot tell
-  std::optional<Error> failure_;            // of what was written between packets
-  std::optional<SavefileInterface> first_;  // of the inputs
+  bool lateTimes_ = false;                  // the warning about times that pcap cannot store was added
+  std::optional<Error> failure_;            // an error from writing a block between packets
+  std::optional<SavefileInterface> first_;  // the first selected interface of the inputs
   std::uint64_t fileNumber_ = 0;
   std::vector<std::unique_ptr<Input>> inputs_;
-  std::vector<std::string> comments_;  // of the packet at hand
+  std::vector<std::string> comments_;  // of the current packet
   std::vector<CompleteFile> complete_;
   std::vector<std::string> warnings_;
-  ConvertStats counted_;  // the thread's own, of which the others are shown a copy now and then
+  ConvertStats counted_;  // used by run()'s thread only, which copies it to stats_ at intervals
   std::atomic<bool> stopped_{false};
   std::function<void()> wake_;
   mutable std::mutex mutex_;
   std::condition_variable answered_;
-  std::optional<InterfaceQuestion> question_;  // under the mutex, as the next one
+  std::optional<InterfaceQuestion> question_;  // under the mutex, like the next one
   std::optional<bool> answer_;
-  ConvertStats stats_;           // under the mutex, and so the next two; bytesRead is reckoned when asked for
-  std::uint64_t bytesDone_ = 0;  // of inputs that are through
+  ConvertStats stats_;           // under the mutex, like the next two; bytesRead is computed in stats()
+  std::uint64_t bytesDone_ = 0;  // of inputs that were read to the end
   std::vector<SavefileSource*> open_;
 };
 

@@ -1,4 +1,4 @@
-// From what a file says of an interface to what another is to say of it.
+// Converts an interface description that was read to one that can be written.
 #pragma once
 
 #include "core/savefile/savefile_blocks.h"
@@ -6,7 +6,7 @@
 
 namespace ringtap {
 
-// `bigEndian`: of the section in which the interface is described.
+// `bigEndian`: the byte order of the section that describes the interface.
 [[nodiscard]] SavefileInterface describe(const FileInterface& interface, bool bigEndian);
 
 }  // namespace ringtap

@@ -1,7 +1,7 @@
-// The numbers of the two savefile formats, for those who read and who write them.
+// Constants and layouts of the two savefile formats, for readers and writers.
 //
 // pcap: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-04.html; pcapng: draft-ietf-opsawg-pcapng. All numbers
-// stand in the byte order of the machine that wrote the file (pcapng: the section).
+// are in the byte order of the machine that wrote the file (pcapng: the section).
 #pragma once
 
 #include <cstddef>
@@ -9,26 +9,27 @@
 
 namespace ringtap::savefile {
 
-// More than this of a packet is in no file: Wireshark and libpcap refuse what claims it.
+// The most bytes stored of a packet: Wireshark and libpcap reject records that claim more.
 inline constexpr std::uint32_t kMaxCaptured = 262'144;
 
 // pcap: a file header, then records.
 inline constexpr std::uint32_t kMagicMicroseconds = 0xa1b2c3d4;
 inline constexpr std::uint32_t kMagicNanoseconds = 0xa1b23c4d;
-// Alexey Kuznetsov's variant, of old Red Hat systems: its record header says how the packet came.
+// Alexey Kuznetsov's variant, written by old Red Hat systems. Its record header includes the packet type.
 inline constexpr std::uint32_t kMagicKuznetsov = 0xa1b2cd34;
 inline constexpr std::uint16_t kPcapMajor = 2;
 inline constexpr std::uint16_t kPcapMinor = 4;
 inline constexpr std::size_t kPcapHeader = 24;  // magic, major, minor, 8 bytes unused, snapshot length, link type
 inline constexpr std::size_t kPcapRecord = 16;  // seconds, fraction, captured length, original length
-inline constexpr std::size_t kPcapKuznetsovRecord = 24;  // and interface index, protocol, packet type (sll_pkttype)
-// In the link type's field: 16 bits of LINKTYPE_, and where kFcsPresent is set, the FCS length in units of 16 bits.
+inline constexpr std::size_t kPcapKuznetsovRecord = 24;  // then interface index, protocol, packet type (sll_pkttype)
+// The link type field: 16 bits of LINKTYPE_ and, if kFcsPresent is set, the FCS length in units of 16 bits.
 inline constexpr std::uint32_t kLinkTypeMask = 0x0000'ffff;
-inline constexpr std::uint32_t kLinkTypeReserved = 0x03ff'0000;  // 0; libpcap and Wireshark refuse all else
+inline constexpr std::uint32_t kLinkTypeReserved = 0x03ff'0000;  // must be 0; libpcap and Wireshark reject other values
 inline constexpr std::uint32_t kFcsPresent = 0x0400'0000;
 inline constexpr unsigned kFcsShift = 28;
 
-// pcapng: blocks, each a type, its total length, a body, and the total length again; in multiples of four bytes.
+// pcapng: blocks, each with a type, its total length, a body, and the total length again. The length is a multiple of
+// four bytes.
 inline constexpr std::uint32_t kSectionHeader = 0x0a0d'0d0a;  // the same in both byte orders
 inline constexpr std::uint32_t kByteOrderMagic = 0x1a2b'3c4d;
 inline constexpr std::uint16_t kPcapngMajor = 1;
@@ -41,16 +42,16 @@ inline constexpr std::uint32_t kNameResolution = 4;
 inline constexpr std::uint32_t kInterfaceStatistics = 5;
 inline constexpr std::uint32_t kEnhancedPacket = 6;
 inline constexpr std::uint32_t kDecryptionSecrets = 0x0a;
-inline constexpr std::uint32_t kCustom = 0x0bad;           // may be copied by who does not know it
-inline constexpr std::uint32_t kCustomOnce = 0x4000'0bad;  // must not be
+inline constexpr std::uint32_t kCustom = 0x0bad;           // may be copied by programs that do not support its content
+inline constexpr std::uint32_t kCustomOnce = 0x4000'0bad;  // must not be copied by them
 
 inline constexpr std::size_t kBlockEnvelope = 12;       // type, length, length
-inline constexpr std::size_t kSectionHeaderFixed = 28;  // with the envelope, without options; the others alike
+inline constexpr std::size_t kSectionHeaderFixed = 28;  // with the envelope, without options, like the next ones
 inline constexpr std::size_t kInterfaceDescriptionFixed = 20;
 inline constexpr std::size_t kEnhancedPacketFixed = 32;
 inline constexpr std::size_t kObsoletePacketFixed = 32;
 inline constexpr std::size_t kSimplePacketFixed = 16;
-inline constexpr std::size_t kEnhancedPacketData = 28;  // where the bytes start in the block; also the obsolete one's
+inline constexpr std::size_t kEnhancedPacketData = 28;  // offset of the packet's bytes; also if obsolete
 inline constexpr std::size_t kSimplePacketData = 12;
 
 constexpr std::uint64_t padded(std::uint64_t length) { return (length + 3) / 4 * 4; }
@@ -58,15 +59,15 @@ constexpr std::uint64_t padded(std::uint64_t length) { return (length + 3) / 4 *
 // Options: a code, a length, the value padded to four bytes.
 inline constexpr std::uint16_t kOptionEnd = 0;
 inline constexpr std::uint16_t kOptionComment = 1;
-namespace custom_option {  // of any block: an enterprise's number, then its own content
+namespace custom_option {  // in any block: an enterprise number, then content it defines
 inline constexpr std::uint16_t kText = 2988;
 inline constexpr std::uint16_t kTextOnce = 19372;  // must not be copied
 }  // namespace custom_option
-namespace name_record {  // of name resolution blocks, ahead of their options; laid out as options are
-inline constexpr std::uint16_t kEui64 = 4;  // the last one; 1 to 3 are IPv4, IPv6 and EUI-48
+namespace name_record {                     // in name resolution blocks, before the options and with their layout
+inline constexpr std::uint16_t kEui64 = 4;  // the highest; 1 to 3 are IPv4, IPv6 and EUI-48
 }  // namespace name_record
 namespace name_option {
-inline constexpr std::uint16_t kServerIpv6 = 4;  // the last one; 2 and 3 are the server's name and IPv4 address
+inline constexpr std::uint16_t kServerIpv6 = 4;  // the highest; 2 and 3 are the server's name and IPv4 address
 }  // namespace name_option
 namespace section_option {
 inline constexpr std::uint16_t kHardware = 2;
@@ -106,7 +107,7 @@ inline constexpr std::uint32_t kFlagMulticast = 0x08;
 inline constexpr std::uint32_t kFlagBroadcast = 0x0c;
 inline constexpr std::uint32_t kFlagPromiscuous = 0x10;
 
-// The fixed parts as they stand in a file of this machine's byte order.
+// The fixed parts, as stored in a file of this machine's byte order.
 struct PcapHeader {
   std::uint32_t magic;
   std::uint16_t major, minor;

@@ -1,7 +1,7 @@
-// The common part of the parsers of the two savefile formats: bytes in, packets into a block, the rest to a listener.
+// The base class of the pcap and pcapng parsers: bytes in, packets into a block, everything else to a listener.
 //
-// A parser keeps none of the bytes, allocates nothing by what a file claims, and makes no system call. It trusts
-// nothing in the file.
+// Input is untrusted. A parser does not retain the bytes, does not size allocations by what a file claims, and makes no
+// system calls.
 #pragma once
 
 #include <cstdint>
@@ -26,18 +26,18 @@ struct FileSection {
   bool bigEndian = false;
   std::uint16_t major = 0;
   std::uint16_t minor = 0;
-  // All packets of earlier sections are in chunks that were handed over before.
+  // All packets of earlier sections are in chunks that were already handed over.
   bool fresh = true;
   std::vector<FileOption> options;
 };
 
 struct FileInterface {
-  std::uint32_t index = 0;  // counted over all sections: no two interfaces of a file have the same
+  std::uint32_t index = 0;  // counted over all sections, so unique within a file
   std::uint32_t id = 0;     // within its section
   std::uint16_t linkType = 0;
   std::uint32_t snapshotLength = 0;
-  std::uint8_t fcsLength = 0;            // bytes at each packet's end, where the file's header says so (pcap)
-  bool nanoseconds = false;              // a pcap file's resolution
+  std::uint8_t fcsLength = 0;            // at the end of each packet, in bytes, if the file's header has it (pcap)
+  bool nanoseconds = false;              // pcap: timestamps have nanosecond resolution
   std::vector<FileOption> options = {};  // pcapng
 };
 
@@ -49,46 +49,46 @@ struct FileBlock {
   std::vector<std::uint8_t> body;
 };
 
-// What is to become of an interface's packets.
+// How an interface's packets are handled.
 struct InterfaceRule {
   bool selected = true;
-  const FilterProgram* filter = nullptr;  // validated; none: all pass. It outlives the parser.
+  const FilterProgram* filter = nullptr;  // validated; null: all pass. Must outlive the parser.
 };
 
 class SavefileListener {
  public:
   virtual ~SavefileListener() = default;
   virtual Result<> section(FileSection section) = 0;
-  // Before the interface's first packet.
+  // Called before the interface's first packet.
   virtual Result<InterfaceRule> interface(FileInterface interface) = 0;
-  // Whether a block of this type, with so many bytes in its body, is to be kept, and then the block. What was answered
-  // holds for the block, about which it may be asked twice.
+  // Whether to keep a block of this type, with `bytes` bytes in its body; block() follows if so. May be called twice
+  // for one block, and must return the same for it.
   virtual bool wanted(std::uint32_t type, std::size_t bytes, std::uint64_t offset) = 0;
   virtual Result<> block(FileBlock block) = 0;
-  // Something that the user should see; parsing goes on. A few of a file, at most.
+  // A message for the user; parsing continues. A few per file at most.
   virtual void warning(std::string /*text*/) {}
 };
 
 struct ParserLimits {
-  std::uint32_t snapshotLength = 262144;  // packets are cut to that
-  std::size_t packet = 1 << 20;           // a longer one is damage
-  std::size_t item = (1 << 20) + 65536;   // bytes that parse() may ask for in one piece, but for a wanted block
+  std::uint32_t snapshotLength = 262144;  // longer packets are truncated to this, bytes
+  std::size_t packet = 1 << 20;           // a longer packet is reported as damage, bytes
+  std::size_t item = (1 << 20) + 65536;   // the largest amount of Why::More, bytes, except for a wanted block
   bool comments = true;
 };
 
 struct ParserStats {
-  std::uint64_t packets = 0;  // read, whatever became of them
+  std::uint64_t packets = 0;  // read, including unselected and filtered ones
   std::uint64_t unselected = 0;
   std::uint64_t filtered = 0;
-  std::uint64_t skippedBlocks = 0;  // neither packets nor wanted
+  std::uint64_t skippedBlocks = 0;  // neither packets nor wanted blocks
   std::uint64_t clampedTimes = 0;   // packets whose time was replaced by the nearest that a timestamp can hold
 };
 
 struct ParseStep {
   enum class Why {
-    More,  // `amount` bytes in one piece are needed, from where it stopped
-    Full,  // the next packet does not fit into the block any more
-    Skip,  // `amount` bytes from where it stopped are to be passed over unseen
+    More,  // `amount` contiguous bytes are needed, from where parsing stopped
+    Full,  // the next packet does not fit into the block
+    Skip,  // `amount` bytes are to be skipped, from where parsing stopped
   };
   Why why = Why::More;
   std::uint64_t amount = 0;
@@ -98,14 +98,15 @@ class SavefileParser {
  public:
   virtual ~SavefileParser() = default;
 
-  // Goes through `bytes`, which continue where the last call stopped. `consumed` says how far it came, also with an
-  // error: packets before it are in `filler`.
+  // Parses `bytes`, which continue where the last call stopped. `consumed` is set to the number of bytes parsed, also
+  // on an error; the packets in them are in `filler`.
   virtual Result<ParseStep> parse(std::span<const std::uint8_t> bytes, BlockFiller& filler, std::size_t& consumed) = 0;
-  // The bytes have ended, `left` of them unparsed or passed over: an error where that is in the middle of something.
+  // Call at the end of the input. `left`: bytes left unparsed, or skipped of an incomplete Why::Skip. Returns an error
+  // if the input ends inside a header, record or block.
   [[nodiscard]] virtual Result<> end(std::uint64_t left) const = 0;
 
   [[nodiscard]] const ParserStats& stats() const { return stats_; }
-  // Of the next byte to parse.
+  // The file offset of the next byte to parse (of the unpacked file).
   [[nodiscard]] std::uint64_t offset() const { return offset_; }
 
  protected:
@@ -115,9 +116,9 @@ class SavefileParser {
     RecordHead head;
     InterfaceRule rule;
     std::uint16_t hardwareType = 0;
-    std::uint16_t swappedHeader = 0;  // the link type if packets have a pseudo-header in the other byte order, or 0
+    std::uint16_t swappedHeader = 0;  // the link type, if its pseudo-header is in the other byte order; else 0
   };
-  // False where the filler has no room.
+  // Returns false if `filler` has no room.
   [[nodiscard]] bool deliver(const Interface& interface, FilledPacket& packet, BlockFiller& filler) {
     if (!interface.rule.selected) {
       ++stats_.packets;
@@ -145,7 +146,7 @@ class SavefileParser {
   void convertHeader(const Interface& interface, FilledPacket& packet);
   void countClamped();
 
-  std::vector<std::uint8_t> converted_;  // the packet at hand, where its header was converted
+  std::vector<std::uint8_t> converted_;  // the current packet, if its header was converted
 
  protected:
   const ParserLimits limits_;
@@ -154,11 +155,12 @@ class SavefileParser {
   std::uint64_t offset_ = 0;
 };
 
-// By the first bytes, of which `bytes` has eight, or all there are. FileFormat where they begin no savefile.
+// Chooses the parser by the first bytes of the file: `bytes` has eight, or all if the file is shorter. FileFormat: not
+// a savefile.
 Result<std::unique_ptr<SavefileParser>> parserFor(std::span<const std::uint8_t> bytes, const ParserLimits& limits,
                                                   SavefileListener& listener);
 
-// The ARPHRD_ that goes with a LINKTYPE_, ARPHRD_VOID where none does.
+// The ARPHRD_ value for a LINKTYPE_ value; ARPHRD_VOID if there is none.
 [[nodiscard]] std::uint16_t hardwareTypeOf(std::uint16_t linkType);
 
 }  // namespace ringtap

@@ -1,8 +1,8 @@
-// A savefile being read: a thread that unpacks, parses and fills chunks, ahead of JavaScript by as many as the pool
-// has.
+// Reads a savefile on a thread of its own, which unpacks, parses and fills chunks. It runs ahead of JavaScript by at
+// most the pool's number of chunks.
 //
 // Life: constructor → start() → next…() → close(). close() and the destructor wait for the thread (for a read in
-// progress, or a filter that is being compiled) and belong on a worker thread; all else is quick.
+// progress, or a filter being compiled) and belong on a worker thread; all other calls return quickly.
 #pragma once
 
 #include <atomic>
@@ -30,18 +30,18 @@ namespace ringtap {
 struct SavefileConfig {
   std::size_t chunkSize = 1 << 20;
   std::size_t chunkCount = 4;
-  int maxDelayMilliseconds = 20;  // of a source that has no more at present: then a part-filled chunk is handed over
+  int maxDelayMilliseconds = 20;  // how long a part-filled chunk waits for the source's next bytes
   std::uint32_t snapshotLength = 262144;
   std::optional<std::string> filter;
   bool selecting = false;  // each interface waits for decide()
   bool comments = true;
-  std::vector<std::uint32_t> keep;  // types of blocks; kOtherBlocks: those that have no name here
-  std::size_t keepMemory = 0;       // bytes of them, all together; of one, kLargestKept at most
+  std::vector<std::uint32_t> keep;  // block types to keep; kOtherBlocks: types that have no name here
+  std::size_t keepMemory = 0;       // bytes of all kept blocks together; of one, kLargestKept at most
 };
 inline constexpr std::uint32_t kOtherBlocks = 0;
 inline constexpr std::size_t kLargestKept = std::size_t{16} << 20;
 
-// The file's format is known, and the first packet was reached, or the end of the bytes so far.
+// The file's format is known, and the first packet or the end of the bytes available so far was reached.
 struct SavefileReady {};
 struct SavefileWarning {
   std::string text;
@@ -50,40 +50,41 @@ using SavefileEvent = std::variant<SavefileReady, SavefileWarning, FileSection, 
 
 struct SavefileChunk {
   std::unique_ptr<PooledBlock> block;
-  std::uint64_t events = 0;    // that come before it
+  std::uint64_t events = 0;    // events that precede it, counted from the start
   std::uint64_t position = 0;  // bytes of the file, as stored, that were read up to its end
 };
 
 struct SavefileStats {
   std::uint64_t bytesRead = 0;  // as stored
-  std::uint64_t unpacked = 0;   // of what it unpacks to, or of the file itself: parsed or skipped
+  std::uint64_t unpacked = 0;   // bytes parsed or skipped, of the unpacked file
   ParserStats parser;
 };
 
 class SavefileReader final : private SavefileListener {
  public:
-  // `wake`: called from the reader's thread, without a lock held, when there is something to take.
+  // `wake` is called on the reader's thread, without a lock held, when there is a chunk or event to take.
   SavefileReader(SavefileConfig config, std::unique_ptr<ByteSource> source, std::function<void()> wake);
   ~SavefileReader();
-  // Begins to read. Once. System where no thread can be made.
+  // Starts reading. Call once. System: the thread cannot be created.
   Result<> start();
 
-  // The next event, in the file's order. A caller that takes only those that nextChunk() asks for gets everything that
-  // precedes the packets it belongs to, and nothing behind them; a section that is `fresh` then ends the need to keep
-  // earlier ones.
+  // Takes the next event, in file order. A caller that takes events only on Next::EventsFirst gets every event before
+  // the packets it applies to, and no event that follows the next chunk's packets. After a section with `fresh` set,
+  // earlier sections are no longer needed.
   [[nodiscard]] std::optional<SavefileEvent> nextEvent();
   enum class Next { Chunk, EventsFirst, Empty, Finished };
-  // With Empty, the wake-up is armed. Finished: failure() says whether at the end of the file.
+  // Empty: nothing to take yet; `wake` will be called. Finished: the thread has ended; failure() returns its error, or
+  // nothing if the end of the file was reached.
   Next nextChunk(std::optional<SavefileChunk>& out);
   [[nodiscard]] std::optional<Error> failure() const;
-  // The answer to a FileInterface; with `selecting` the reader waits for it.
+  // Answers a FileInterface event. With `selecting`, the reader waits for the answer.
   void decide(std::uint32_t index, bool selected);
   [[nodiscard]] SavefileStats stats() const;
-  // Asks the thread to end; does not wait. When it has ended, `wake` is called a last time.
+  // Requests the thread to end, without waiting for it. When it has ended, `wake` is called one last time.
   void stop();
-  // Whether it has ended, or was never started: close() does not wait then.
+  // Whether the thread has ended or was never started: close() does not wait then.
   [[nodiscard]] bool ended() const;
-  // Ends the thread. Chunks that were taken stay readable. Idempotent.
+  // Ends the thread and waits for it. Chunks that were taken stay readable. Idempotent.
   void close();
 
  private:
@@ -96,7 +97,7 @@ class SavefileReader final : private SavefileListener {
   void handOver();
   void pushReady();
   void push(SavefileEvent event);
-  [[nodiscard]] bool eventsTaken() const;  // enough of them, so that more may be pushed; under the mutex
+  [[nodiscard]] bool eventsTaken() const;  // enough that more may be pushed; under the mutex
   void note(const CountedSource& packed, const CountedSource& plain);
   Result<const FilterProgram*> filterFor(std::uint16_t linkType);
   Result<> checkFilter() const;
@@ -112,17 +113,17 @@ class SavefileReader final : private SavefileListener {
   const std::function<void()> wake_;
   const std::shared_ptr<BlockPool> pool_;
 
-  // The thread's own.
+  // Used by the thread only.
   std::unique_ptr<SavefileParser> parser_;
   std::vector<std::uint8_t> buffer_;
-  std::size_t begin_ = 0;  // of what is in it
+  std::size_t begin_ = 0;  // offset of the first unparsed byte in buffer_
   std::size_t end_ = 0;
   BlockFiller filler_;
   std::unique_ptr<PooledBlock> block_;
   std::uint64_t position_ = 0;
   bool compressed_ = false;
-  std::size_t described_ = 0;       // sections and interfaces since the last fresh section,
-  std::size_t describedBytes_ = 0;  // and their options
+  std::size_t described_ = 0;       // sections and interfaces since the last fresh section
+  std::size_t describedBytes_ = 0;  // bytes of their options
   std::size_t otherTypes_ = 0;      // link types to which the filter does not apply
   bool sections_ = false;
   bool interfaces_ = false;

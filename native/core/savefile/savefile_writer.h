@@ -1,5 +1,5 @@
-// The content of savefiles, one after another: header, interfaces, packets and statistics, as bytes in a ByteSink.
-// Writing them to a file is the caller's. Not thread-safe: one thread at a time.
+// Encodes savefiles, one after another, into a ByteSink: header, interfaces, packets and statistics. The caller writes
+// the bytes to a file. Not thread-safe: one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -16,19 +16,19 @@ enum class SavefileFormat : std::uint8_t { Pcapng, Pcap };
 
 struct SavefileForm {
   SavefileFormat format = SavefileFormat::Pcapng;
-  bool nanoseconds = true;  // pcap; pcapng has them always
+  bool nanoseconds = true;  // pcap only; pcapng timestamps always are in nanoseconds
   std::uint32_t snapLength = savefile::kMaxCaptured;
   SavefileSection section;
 };
 
-// What is in one file.
+// The contents of one file.
 struct SavefileCounts {
   std::uint64_t packets = 0;
   std::uint64_t packetBytes = 0;     // as captured, with VLAN tags
   std::uint64_t bytes = 0;           // of the file
-  std::uint64_t firstTimestamp = 0;  // the earliest and the latest of its packets
+  std::uint64_t firstTimestamp = 0;  // earliest and latest packet timestamps
   std::uint64_t lastTimestamp = 0;
-  std::uint64_t clampedTimes = 0;  // of packets later than pcap's last second, in 2106: they have that second
+  std::uint64_t clampedTimes = 0;  // packets later than pcap's last second, in 2106, and stored with that second
 };
 
 struct CompleteFile {
@@ -49,16 +49,16 @@ class SavefileWriter {
   [[nodiscard]] bool write(std::uint32_t interface, const Record& record, std::span<const std::string> comments = {});
   // Bytes that write() of this packet would add.
   [[nodiscard]] std::size_t sizeOf(std::uint32_t interface, const Record& record) const;
-  // A block of any other type, at this place. Ignored in pcap.
+  // Writes a block of any other type. Ignored in pcap.
   void block(std::uint32_t type, std::span<const std::uint8_t> body);
-  // Interface statistics, which end a file: nothing but further ones may follow. Ignored in pcap.
+  // Writes interface statistics, which end a file: only further statistics may follow. Ignored in pcap.
   void statistics(std::uint32_t interface, const SavefileStatistics& statistics);
   // Completes the file.
   void end();
 
   [[nodiscard]] const SavefileCounts& counts() const { return counts_; }
   [[nodiscard]] SavefileFormat format() const { return options_.format; }
-  // Of the first interface, which a pcap file's packets share. After add().
+  // The link type of the first interface, which all packets of a pcap file share. Call after add().
   [[nodiscard]] std::uint16_t linkType() const { return linkTypes_.front(); }
   // Packets written, by interface number.
   [[nodiscard]] const std::vector<std::uint64_t>& delivered() const { return delivered_; }

@@ -1,5 +1,6 @@
-// gzip and zstd, recognised by their first bytes and unpacked as they are read, with the process's own zlib or the
-// system's, and the system's libzstd: neither is needed to build, or to read what is not packed.
+// Decompresses gzip and zstd while reading; the format is detected by the first bytes. Uses the process's own zlib or
+// the system's, and the system's libzstd, loaded at run time: neither is needed to build, or to read uncompressed
+// files.
 #pragma once
 
 #include <memory>
@@ -12,16 +13,16 @@ namespace ringtap {
 
 enum class Packing { None, Gzip, Zstd };
 
-// By what the source begins with; nothing of it is taken.
+// Detects the packing by the source's first bytes, which are not consumed.
 Result<Packing> packingOf(CountedSource& source);
 
-// What `source` unpacks to: several gzip members or zstd frames after one another are one. Memory stays within some
-// 100 KiB, and zstd's window, of which kLargestWindow is the bound.
+// Returns the unpacked bytes of `source`. Consecutive gzip members or zstd frames are concatenated. Memory use is about
+// 100 KiB plus zstd's window, at most 2^kLargestWindowLog bytes.
 //
-// Everything in front of damage is given before the error: FileDamaged, or FileTruncated; their offsets are in what it
-// unpacks to. FileFormat where the library is missing, or the window too large.
+// All bytes before damage are returned before the error. FileDamaged, FileTruncated: the offset refers to the unpacked
+// bytes. FileFormat: the library is missing, or the window is too large.
 Result<std::unique_ptr<ByteSource>> unpack(CountedSource& source, Packing packing);
 
-inline constexpr unsigned kLargestWindowLog = 23;  // 8 MiB, what every zstd decoder is asked to support (RFC 8878)
+inline constexpr unsigned kLargestWindowLog = 23;  // 8 MiB, which RFC 8878 recommends that decoders support
 
 }  // namespace ringtap

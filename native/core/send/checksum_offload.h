@@ -1,6 +1,6 @@
-// What a sender owes a captured packet that its kernel had not finished: the checksum, which is left to the device, and
-// the division of a TCP super-frame into segments. Both are asked of the kernel, by a virtio_net_hdr in front of the
-// frame (PACKET_VNET_HDR); it does in software what the device does not.
+// Finishes captured packets that the capturing kernel had not finished: a checksum that was left to the device, and a
+// TCP super-frame that was not segmented yet. The sending kernel does both, as requested by a virtio_net_hdr in front
+// of the frame (PACKET_VNET_HDR), in software if the device cannot.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace ringtap {
 
-// struct virtio_net_hdr of linux/virtio_net.h, which no C++ compiler takes: a field there is called `class`.
+// struct virtio_net_hdr. linux/virtio_net.h does not compile as C++: one of its fields is called `class`.
 struct VirtioNetHeader {
   static constexpr std::uint8_t kNeedsChecksum = 1;
   static constexpr std::uint8_t kTcp4 = 1;
@@ -18,17 +18,17 @@ struct VirtioNetHeader {
 
   std::uint8_t flags;
   std::uint8_t segmentation;     // kTcp4, kTcp6, with kEcn; 0: none
-  std::uint16_t headerLength;    // of all headers, where there is segmentation
-  std::uint16_t segmentSize;     // bytes behind the headers
-  std::uint16_t checksumStart;   // from here on the checksum is,
-  std::uint16_t checksumOffset;  // and so far behind that it stands
+  std::uint16_t headerLength;    // of all headers, if there is segmentation
+  std::uint16_t segmentSize;     // bytes after the headers, per segment
+  std::uint16_t checksumStart;   // offset of the first byte that the checksum covers
+  std::uint16_t checksumOffset;  // offset of the checksum field from checksumStart
 };
 static_assert(sizeof(VirtioNetHeader) == 10);
 
 enum class ChecksumState {
-  Complete,     // nothing to do, or nothing that is known here
-  Offloaded,    // `header` says what the kernel has to do
-  Unfinishable  // the packet was marked as unfinished, and how to finish it is not known
+  Complete,     // nothing to do, or no protocol that is supported here
+  Offloaded,    // `header` has the request to the kernel
+  Unfinishable  // the packet was marked as unfinished, and cannot be finished here
 };
 
 struct ChecksumPlan {
@@ -37,16 +37,16 @@ struct ChecksumPlan {
 };
 
 struct CapturedFrame {
-  std::span<const std::uint8_t> bytes;  // without the tag
+  std::span<const std::uint8_t> bytes;  // without the VLAN tag
   bool ethernet = true;                 // false: raw IP
-  std::size_t tagBytes = 0;             // that are put in behind the addresses
+  std::size_t tagBytes = 0;             // that are inserted after the addresses
   bool pending = false;                 // marked as unfinished (TP_STATUS_CSUMNOTREADY)
-  std::uint32_t mtu = 1500;             // of the device it goes out of
+  std::uint32_t mtu = 1500;             // of the outgoing device
 };
 
-// A TCP or UDP checksum is unfinished if it is the sum of the pseudo-header alone: that is what the kernel leaves to a
-// device, and how files have it, which say nothing of it. For a complete checksum that has the same value by chance,
-// finishing it gives that value again.
+// A TCP or UDP checksum is unfinished if it is the sum of the pseudo-header alone, which is what the kernel leaves to a
+// device and what files contain, without any mark. If a complete checksum has this value by chance, finishing it gives
+// the same value again.
 [[nodiscard]] ChecksumPlan planChecksum(const CapturedFrame& frame);
 
 }  // namespace ringtap

@@ -1,4 +1,4 @@
-// From a record of a block to the frame that goes out again.
+// Converts a record of a block to a frame to be sent.
 #pragma once
 
 #include <linux/if_packet.h>
@@ -9,15 +9,14 @@
 
 namespace ringtap {
 
-// Whether packets that begin like `packets` can go out of a device whose packets begin like `device` (LINKTYPE_
-// values).
+// Whether packets of link type `packets` can be sent by a device of link type `device` (LINKTYPE_ values).
 [[nodiscard]] constexpr bool linkTypeFits(std::uint16_t packets, std::uint16_t device) {
   if (packets == device) return true;
   // Raw IP of one version: LINKTYPE_IPV4 and _IPV6.
   return device == kLinkTypeRaw && (packets == 228 || packets == 229);
 }
 
-// The bytes stay in the block. `device`: the link type of the interface it is to go out of.
+// The frame refers to the bytes in the block. `device`: the link type of the outgoing interface.
 [[nodiscard]] inline Frame frameOf(const Record& record, std::uint16_t device) {
   const tpacket3_hdr& header = *record.header;
   Frame frame;

@@ -1,6 +1,6 @@
-// Sends the packets of a file out of an interface, each at its time.
+// Sends a file's packets out of an interface, each when it is due.
 //
-// Owner: the thread that calls run(); figures() and stop() may be called from any thread meanwhile.
+// Owner: the thread that calls run(). stats() and stop() may be called from any thread meanwhile.
 #pragma once
 
 #include <atomic>
@@ -18,40 +18,40 @@
 namespace ringtap {
 
 struct ReplayOptions {
-  double speed = 1;  // as ReplaySchedule has it
+  double speed = 1;  // as in ReplaySchedule
   std::uint64_t longestGap = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t passes = 1;  // through the file; 0: until stop()
 };
 
 struct ReplayStats {
-  std::uint64_t packets = 0;  // dealt with: sent or refused
+  std::uint64_t packets = 0;  // sent or refused
   std::uint64_t sent = 0;
   std::uint64_t bytes = 0;
   std::uint64_t refused = 0;
-  std::uint64_t passes = 0;  // begun
+  std::uint64_t passes = 0;  // started so far
   std::uint64_t nanoseconds = 0;
-  // How long after their time packets were handed to the kernel, nanoseconds; 0 where all is due at once.
+  // How late packets were passed to the kernel, in nanoseconds: sum and maximum. 0 if all packets are due immediately.
   std::uint64_t latenessSum = 0;
   std::uint64_t latenessMost = 0;
 };
 
 class ReplaySender {
  public:
-  // Opens the file anew for each pass.
+  // Opens the file again for each pass.
   using Open = std::function<Result<std::unique_ptr<SavefileSource>>()>;
 
   ReplaySender(std::unique_ptr<Injector> injector, Open open, const ReplayOptions& options);
 
-  // Sends until the last pass is through, or stop(). A packet is never sent ahead of its time; one that is late is sent
-  // at once and puts none of the others off. Accuracy is that of the kernel's timers and scheduler: on an idle machine
-  // some ten microseconds. Sets the calling thread's timer slack.
+  // Sends until the last pass is complete, or stop(). A packet is never sent before it is due. A late packet is sent
+  // immediately and does not delay the others. Accuracy is that of the kernel's timers and scheduler: about ten
+  // microseconds on an idle machine. Sets the calling thread's timer slack.
   Result<> run();
 
-  // run() returns within a millisecond or so.
+  // run() then returns within about a millisecond.
   void stop();
 
   [[nodiscard]] ReplayStats stats() const;
-  // When run() has returned.
+  // Valid after run() has returned.
   [[nodiscard]] const SendTally& tally() const { return tally_; }
   [[nodiscard]] const InterfaceInfo& interface() const { return injector_->interface(); }
 

@@ -1,4 +1,4 @@
-// The ledger of a sender: every frame was sent, or refused for a cause.
+// Counts a sender's frames: each was sent, or refused for a reason.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 namespace ringtap {
 
-// lib/send/send-result.ts has the words for these, in this order.
+// lib/send/send-result.ts has the names for these, in this order.
 enum class Refusal : std::uint8_t {
   None,
   TooShort,       // shorter than the link layer's header (EINVAL)
@@ -15,20 +15,20 @@ enum class Refusal : std::uint8_t {
   InterfaceDown,  // ENETDOWN
   InterfaceGone,  // ENXIO
   NoRoom,         // the send buffer or the device's queue stayed full (EAGAIN, ENOBUFS, ENOMEM)
-  Truncated,      // a captured packet of which bytes are missing; never shown to the kernel
-  LinkType,       // a captured packet that begins otherwise than packets of the interface do; neither
-  Checksum,       // a captured packet whose checksum was left to a device, and cannot be finished here; neither
+  Truncated,      // a captured packet with bytes missing; never passed to the kernel
+  LinkType,       // a captured packet of another link type than the interface's; never passed to the kernel
+  Checksum,       // a captured packet whose checksum cannot be finished here; never passed to the kernel
   Other,          // any other error number
 };
 
-// Of a packet socket's sendmsg(2) (packet_snd, net/packet/af_packet.c).
+// The reason for an errno of sendmsg(2) on a packet socket (packet_snd, net/packet/af_packet.c).
 [[nodiscard]] Refusal refusalOf(int number);
 
 struct RefusalCount {
   Refusal cause = Refusal::None;
-  int number = 0;  // errno; 0 where the kernel was not asked
+  int number = 0;  // errno; 0 if the frame was not passed to the kernel
   std::uint64_t count = 0;
-  std::vector<std::uint64_t> positions;  // of the first of them
+  std::vector<std::uint64_t> positions;  // of the first kMaxPositions of them
 };
 
 class SendTally {
@@ -39,7 +39,7 @@ class SendTally {
     ++sent_;
     bytes_ += bytes;
   }
-  // One entry for each cause and error number: a few dozen at the very most.
+  // Keeps one entry for each cause and errno: a few dozen at most.
   void refuse(Refusal cause, int number, std::uint64_t position);
 
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
