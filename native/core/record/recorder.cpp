@@ -11,8 +11,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A write of less costs more for each byte; a larger one gains nothing (the bytes go through the page cache either
-// way).
+// Smaller writes cost more per byte; larger ones gain nothing, because the bytes go through the page cache in either
+// case.
 constexpr std::size_t kFlushBytes = 1u << 20;
 constexpr auto kCatchUpPoll = 5ms;
 constexpr std::size_t kMaxEvents = 65'536;
@@ -99,14 +99,13 @@ void Recorder::decided(std::uint64_t epoch) {
   changed_.notify_one();
 }
 
-// A block of which the packets are undecided stays: nobody can count yet what would be lost with it, and it is not the
-// disk that it waits for.
+// Blocks with undecided packets stay: their loss cannot be counted yet, and they do not wait for the disk.
 bool Recorder::dropWaiting(const HeldBlock* block) {
   std::unique_lock lock(mutex_);
   const auto dispensable = [this](const Lease& lease) {
     return lease.block().leases() == 1 && lease.taken().epoch <= decided_;
   };
-  // The block itself, or else the oldest that takes up memory, if nobody but this recorder has it.
+  // The block itself, or else the oldest that takes up memory, if only this recorder holds it.
   auto found = std::find_if(queue_.begin(), queue_.end(), [&](const Lease& lease) { return &lease.block() == block; });
   if (found == queue_.end() || !dispensable(*found)) {
     found = std::find_if(queue_.begin(), queue_.end(),
@@ -162,8 +161,8 @@ Recorder::Clock::time_point Recorder::deadline(bool stopping) const {
 }
 
 void Recorder::run() {
-  (void)flush();                   // readable from the start
-  std::function<bool()> caughtUp;  // the one that stop() was first given: it has state, so it is not copied
+  (void)flush();                   // makes the file readable from the start
+  std::function<bool()> caughtUp;  // of the first stop(); it has state, so it is not copied
   while (!failed_) {
     std::optional<Lease> lease;
     bool idle = true;
@@ -185,7 +184,7 @@ void Recorder::run() {
     if (const auto due = stream_.cutDue(); due && Clock::now() >= *due) stream_.cut();
     if (lease) {
       write(*lease);
-      lease.reset();  // before the disk is waited for
+      lease.reset();  // releases the block before waiting for the disk
     }
     if (!stream_.cuts().empty() || idle || stream_.sink().size() >= kFlushBytes) (void)flush();
     if (!failed_) {
@@ -198,11 +197,11 @@ void Recorder::run() {
   }
   context_->detach(*this);
   if (!failed_) {
-    dropAll();  // before the last file's statistics, which tell of it
+    dropAll();  // before the last file's statistics, which include these losses
     endFile();
   }
   if (failed_) {
-    // What was taken out of the blocks and did not get to the disk.
+    // Packets that were copied out of blocks but did not reach the disk.
     std::lock_guard lock(mutex_);
     stats_.dropped += stream_.packets() - stats_.packets;
   }
@@ -225,7 +224,7 @@ void Recorder::write(Lease& lease) {
   if (first) context_->wake();
 }
 
-// Brings the sink's bytes to the files, each up to its cut.
+// Writes the sink's bytes to the files, each up to its cut.
 bool Recorder::flush() {
   std::size_t from = 0;
   for (const auto& cut : std::exchange(stream_.cuts(), {})) {
@@ -241,14 +240,14 @@ bool Recorder::flush() {
   return true;
 }
 
-// Bytes of the sink that belong to one file, which has these counts with them.
+// Writes the sink's bytes from `from` to `to`, all of one file. `counts`: the file's counts including them.
 bool Recorder::bring(std::size_t from, std::size_t to, const SavefileCounts& counts) {
   if (from == to) return true;
   const std::span<const std::byte> bytes = stream_.sink().bytes().subspan(from, to - from);
   const std::uint64_t before = files_.written();
   auto written = files_.write(bytes);
   if (!written) {
-    // What stands in the file as whole blocks stays.
+    // Whole blocks or records that are in the file stay.
     const std::size_t length = static_cast<std::size_t>(files_.written() - before);
     const WholePart whole = stream_.format() == SavefileFormat::Pcapng
                                 ? wholeBlocks(bytes, length)
@@ -296,7 +295,7 @@ void Recorder::endFile() {
   if (stream_.sink().size() > 0 && !flush()) return;
   stream_.cut();
   const auto last = stream_.cuts().front();
-  // Begun in advance, and nothing came that a file could contain, not even a loss.
+  // The file was begun in advance, and there are no packets and no losses to write into it.
   const bool silent = last.end == 0 || stream_.format() == SavefileFormat::Pcap;
   if (silent && last.counts.packets == 0 && stats().files > 0) {
     files_.discard();
@@ -305,7 +304,7 @@ void Recorder::endFile() {
   if (bring(0, last.end, last.counts)) (void)complete(last.counts);
 }
 
-// Ends the recording: the file keeps what is whole of it, and all that was not brought to it counts as dropped.
+// Ends the recording. The file keeps its whole blocks or records, and all packets not written to it count as dropped.
 void Recorder::fail(Error error) {
   failed_ = true;
   context_->detach(*this);

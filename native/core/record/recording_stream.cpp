@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kKnownSlots = 256;
 constexpr std::uint64_t kNoKey = ~std::uint64_t{0};
-// What an interface's statistics take at the end of a file.
+// The size of an interface's statistics block at the end of a file, bytes, at most.
 constexpr std::size_t kStatisticsBytes = 128;
 std::uint16_t fileLinkType(std::uint16_t hardwareType) {
   const std::uint16_t linkType = linkTypeOf(hardwareType);
@@ -121,7 +121,7 @@ std::uint32_t RecordingStream::idOf(std::shared_ptr<const InterfaceInfo> info, s
   return id;
 }
 
-// Everything that was lost since the last file's statistics goes into this one's.
+// Writes the losses since the last file's statistics.
 void RecordingStream::addStatistics() {
   if (format() != SavefileFormat::Pcapng) return;
   const Losses inRing = sources_->inRing();
@@ -141,7 +141,7 @@ void RecordingStream::addStatistics() {
   const std::uint64_t lost = inRing.inRing - std::min(reportedInRing_.inRing, inRing.inRing);
   reportedInRing_.inRing = inRing.inRing;
 
-  // A device of which nothing else is in the file has its losses there all the same.
+  // A device with losses but no packets in the file is described as well.
   for (const auto& [device, loss] : losses) {
     const bool there = std::any_of(interfaces_.begin(), interfaces_.end(),
                                    [&device = device](const auto& info) { return info->id() == device; });
@@ -149,7 +149,7 @@ void RecordingStream::addStatistics() {
     const auto info = sources_->book.latest(device.index);
     if (info && info->id() == device) (void)idOf(info, info->linkType.value_or(fileLinkType(info->hardwareType)));
   }
-  // Of several names of one device, the last one has the losses.
+  // If a device has several interfaces in the file, the last one gets the losses.
   std::vector<Loss> byId(interfaces_.size());
   for (std::size_t id = interfaces_.size(); id-- > 0;) {
     const auto found = losses.extract(interfaces_[id]->id());

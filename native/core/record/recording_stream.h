@@ -57,7 +57,7 @@ class RecordingStream {
   // Counts losses from here on, and begins the first file.
   void start(Sources sources);
 
-  // The packets of a block that was settled.
+  // Adds a block's packets. Their verdicts must have been applied to the block before.
   void add(std::byte* block, const TakenBlock& taken);
   // Ends the current file and begins the next.
   void cut();
@@ -101,7 +101,7 @@ class RecordingStream {
   std::vector<Cut> cuts_;
   std::vector<std::shared_ptr<const InterfaceInfo>> interfaces_;  // of the file, by number
   std::map<InterfaceKey, std::uint32_t> ids_;
-  std::vector<Known> known_;  // by interface index: the key and id of the current block's packets
+  std::vector<Known> known_;  // by interface index modulo the size: the current block's interfaces
   bool steady_ = false;       // no index changes its meaning within the current block
   std::uint64_t began_ = 0;   // start of the current file, nanoseconds since 1970
   Clock::time_point firstPacket_;

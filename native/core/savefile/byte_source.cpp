@@ -53,7 +53,7 @@ Result<std::size_t> FeedSource::read(std::span<std::uint8_t> into) {
   if (given > 0) std::memcpy(into.data(), buffer_.data() + start_, given);
   start_ = (start_ + given) % buffer_.size();
   used_ -= given;
-  // Not for every byte: whoever brings them comes from another thread each time.
+  // Only once half of the buffer is free: each call wakes the feeding thread.
   const bool tell = refused_ && used_ <= buffer_.size() / 2;
   if (tell) refused_ = false;
   lock.unlock();

@@ -17,7 +17,7 @@ namespace {
 
 constexpr unsigned kMaxTries = 100'000;
 
-// For messages, which may be shown on a terminal: without control characters.
+// For error messages, which may be shown on a terminal: escapes control characters.
 std::string quoted(const std::string& path) {
   std::string text = "\"";
   for (const char letter : path) {
@@ -44,7 +44,7 @@ Error isThere(const std::string& path, const char* syscall) {
 
 }  // namespace
 
-FileSet::~FileSet() = default;  // what is not complete stays under its hidden name
+FileSet::~FileSet() = default;  // an incomplete file keeps its hidden name
 
 bool FileSet::numbered() const {
   const std::string& path = options_.path;
@@ -85,7 +85,7 @@ std::string FileSet::nameOf(std::uint64_t number) const {
 }
 
 Result<> FileSet::begin() {
-  // Files of earlier runs keep their names, and what a kill has left behind is not to be lost either.
+  // Files of earlier runs are not replaced, nor are hidden files that a killed process left behind.
   for (unsigned tried = 0; tried < kMaxTries; ++tried) {
     const std::string path = nameOf(++number_);
     if (exists(path)) {
@@ -189,11 +189,11 @@ Result<std::string> FileSet::complete() {
       file_.reset();
       return named.error();
     }
-    path = nameOf(++number_);  // somebody took the name in the meantime
+    path = nameOf(++number_);  // another file took the name in the meantime
   }
   file_.reset();
   if (durable) {
-    // The name, too, has to reach the disk.
+    // The directory entry has to reach the disk as well.
     const UniqueFd folder(::open(folder_.empty() ? "." : folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (folder) (void)!::fsync(folder.get());
   }
@@ -211,16 +211,17 @@ bool FileSet::hiddenIsOurs() const {
          ours.st_ino == present.st_ino;
 }
 
-// Never replaces a file, and never names another one than that behind the descriptor.
+// Never replaces an existing file, and never gives the name to a file other than the descriptor's.
 Result<> FileSet::giveName(const std::string& path) {
-  // A link to the descriptor's file: the hidden name may refer to another one by now.
+  // Links the descriptor's file, because the hidden name may refer to another file by now.
   const std::string descriptor = "/proc/self/fd/" + std::to_string(file_.get());
   if (::linkat(AT_FDCWD, descriptor.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) {
     if (hiddenIsOurs()) (void)!::unlink(hidden_.c_str());
     return {};
   }
   if (errno == EEXIST) return isThere(path, "link");
-  // A file system without links, no /proc, or the file was removed: then the name, if it is still that of this file.
+  // The file system has no links, /proc is missing, or the file was removed: rename the hidden name instead, if it
+  // still refers to this file.
   const std::string failed = "the file " + quoted(hidden_) + " could not be given its name " + quoted(name_);
   if (exists(hidden_) && !hiddenIsOurs()) {
     return Error{Code::System, failed + ": another file was put in its place", ENOENT, "rename"};
@@ -228,7 +229,7 @@ Result<> FileSet::giveName(const std::string& path) {
   // musl has no renameat2().
   if (::syscall(SYS_renameat2, AT_FDCWD, hidden_.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) return {};
   if (errno == EINVAL || errno == ENOSYS) {
-    // sshfs and others have neither: what comes between the check and the rename(2) is replaced.
+    // sshfs and others support neither. A file that appears between the check and rename(2) is replaced.
     if (exists(path)) return isThere(path, "rename");
     if (::rename(hidden_.c_str(), path.c_str()) == 0) return {};
   }

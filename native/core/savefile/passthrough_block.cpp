@@ -13,8 +13,7 @@ namespace {
 
 using namespace savefile;
 
-// Converts a body in place to this machine's byte order, from its start to its end. Once something is wrong, good() is
-// false for good.
+// Converts a body in place to this machine's byte order, from start to end. After an error good() stays false.
 class ByteSwapper {
  public:
   // `foreign`: the body is in the other byte order.
@@ -30,20 +29,20 @@ class ByteSwapper {
     at_ += sizeof value;
     return value;
   }
-  // Bytes, and the padding behind them.
+  // Skips bytes and the padding after them.
   void pass(std::size_t bytes) {
     if (has(padded(bytes))) at_ += padded(bytes);
   }
-  // The place cannot be converted, only copied.
+  // The current part has an unknown layout: it can be copied but not converted.
   void copyOnly() { good_ = good_ && !foreign_; }
 
-  // Codes and lengths, up to the end of the list; visit(code, at, length) converts the value.
+  // Converts the codes and lengths up to the end of the list; visit(code, at, length) converts the value.
   template <typename Visit>
   void list(Visit&& visit) {
     if (!good_) return;
     const OptionWalk walk =
         walkOptions(body_, at_, foreign_, [&](std::uint16_t code, std::size_t at, std::uint16_t length) {
-          // Ahead of the walk, which has read them.
+          // walkOptions() has already read both.
           swap(at - 4, 2);
           swap(at - 2, 2);
           visit(code, at, length);
@@ -52,7 +51,7 @@ class ByteSwapper {
     good_ = good_ && walk.good;
     at_ = walk.at;
   }
-  // `own`: the codes up to this one are the block's own, and have no numbers in their values.
+  // `own`: the highest code that this block type defines; values of codes up to it contain no numbers.
   void options(std::uint16_t own) {
     list([&](std::uint16_t code, std::size_t at, std::uint16_t length) {
       const bool text = code == custom_option::kText || code == custom_option::kTextOnce;
@@ -81,7 +80,7 @@ class ByteSwapper {
 
 void swapNames(ByteSwapper& swapper) {
   swapper.list([&](std::uint16_t code, std::size_t, std::uint16_t) {
-    // Known records have an address and texts, which have no byte order.
+    // Known records contain an address and texts, which have no byte order.
     if (code > name_record::kEui64) swapper.copyOnly();
   });
   swapper.options(name_option::kServerIpv6);

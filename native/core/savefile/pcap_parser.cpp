@@ -14,9 +14,9 @@ namespace {
 
 using namespace savefile;
 
-// Where the Kuznetsov record has what the kernel said of the packet.
+// Offset of the packet type (sll_pkttype) in the Kuznetsov record header.
 constexpr std::size_t kKuznetsovPacketType = 22;
-constexpr std::uint16_t kDgUxMajor = 543;  // of DG/UX's tcpdump, which is older than 2.3 in spite of it
+constexpr std::uint16_t kDgUxMajor = 543;  // of DG/UX's tcpdump, which is older than 2.3 despite the number
 
 template <bool swapped>
 std::uint32_t load32(const std::uint8_t* at) {
@@ -31,7 +31,7 @@ std::uint16_t load16(const std::uint8_t* at, bool swapped) {
   return swapped ? __builtin_bswap16(value) : value;
 }
 
-// A fraction of a second or more, or below 0: a signed number, as writers had it, is added to the seconds.
+// For a fraction below 0, or of a second or more: writers stored it as a signed number to be added to the seconds.
 void setTime(FilledPacket& packet, std::int32_t units, std::uint32_t nanosecondsPerUnit) {
   const std::int64_t sum = std::int64_t{packet.seconds} * 1'000'000'000 + std::int64_t{units} * nanosecondsPerUnit;
   packet.clamped = sum < 0;
@@ -73,8 +73,7 @@ Result<> PcapParser::header(const std::uint8_t* bytes) {
   interface.snapshotLength = snapshot;
   interface.nanoseconds = nanoseconds_;
   if ((network & kFcsPresent) != 0) interface.fcsLength = static_cast<std::uint8_t>((network >> kFcsShift) * 2);
-  // Many a writer gives a snapshot length below that of its packets, but none goes beyond both it and libpcap's
-  // largest.
+  // Many writers store a snapshot length below that of their packets, but none exceeds both it and libpcap's maximum.
   const std::size_t claimed = snapshot == 0 ? limits_.packet : std::max<std::size_t>(snapshot, 262144);
   largest_ = static_cast<std::uint32_t>(std::min(claimed, limits_.packet));
 

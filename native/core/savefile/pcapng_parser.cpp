@@ -18,8 +18,8 @@ using namespace savefile;
 
 constexpr std::size_t kMaxInterfaces = 65536;
 constexpr std::uint64_t kMaxWarnings = 20;          // of skipped sections
-constexpr std::size_t kMaxOptionBytes = 16u << 20;  // kept of one section and its interfaces
-constexpr std::size_t kMaxOptions = 4096;           // kept of one block: each becomes an object
+constexpr std::size_t kMaxOptionBytes = 16u << 20;  // kept per section, with its interfaces
+constexpr std::size_t kMaxOptions = 4096;           // kept per block: each becomes a JavaScript object
 
 std::string hex(std::uint32_t value) {
   char text[16];
@@ -42,7 +42,7 @@ std::uint8_t packetTypeOf(std::uint32_t flags) {
   }
 }
 
-// Bytes of which a block of this type consists at least; 0: those of any.
+// The minimum length of a block of this type, in bytes; for other types, that of the envelope.
 std::uint32_t leastLength(std::uint32_t type) {
   switch (type) {
     case kSectionHeader: return kSectionHeaderFixed;
@@ -95,7 +95,7 @@ Result<ParseStep> PcapngParser::parse(std::span<const std::uint8_t> bytes, Block
     if (left < kBlockEnvelope) return ParseStep{ParseStep::Why::More, kBlockEnvelope};
     Block block{at, load32(at), 0};
     if (block.type == kSectionHeader) {
-      // The byte order is that of this section from here on.
+      // The section's byte order applies from here on.
       std::uint32_t magic;
       std::memcpy(&magic, at + 8, sizeof magic);
       if (magic != kByteOrderMagic && magic != __builtin_bswap32(kByteOrderMagic)) {
@@ -176,7 +176,7 @@ Result<> PcapngParser::section(const Block& block) {
   begun_ = true;
   optionBytes_ = 0;
   interfaces_.clear();
-  // Minor version 2 was written by some who meant 0. A section of another version is passed over, as the draft says.
+  // Some writers store minor version 2 instead of 0. Sections of other versions are skipped, as the draft specifies.
   skipping_ = section.major != kPcapngMajor || (section.minor != kPcapngMinor && section.minor != 2);
   if (skipping_) {
     if (skippedSections_++ < kMaxWarnings) {
@@ -265,7 +265,7 @@ Result<bool> PcapngParser::simplePacket(const Block& block, BlockFiller& filler)
   const Described& interface = interfaces_.front();
   FilledPacket packet;
   packet.original = load32(block.bytes + 8);
-  // What was captured follows from what there is: all of the packet, up to the snapshot length.
+  // A simple packet block stores no captured length: it is the original length, up to the snapshot length.
   std::uint32_t captured = packet.original;
   if (interface.snapshotLength > 0) captured = std::min(captured, interface.snapshotLength);
   if (kSimplePacketData + padded(captured) + 4 > block.length || captured > limits_.packet) {
@@ -327,7 +327,7 @@ Result<std::vector<FileOption>> PcapngParser::keptOptions(const Block& block, st
   return list;
 }
 
-// Comments are put together as block.h has them (kStatusComments).
+// Comments are encoded as described in block.h (kStatusComments).
 Result<PcapngParser::PacketOptions> PcapngParser::packetOptions(const Block& block, std::uint64_t at) {
   PacketOptions found;
   std::uint32_t count = 0;
@@ -355,7 +355,7 @@ Result<> PcapngParser::end(std::uint64_t left) const {
     if (readable_) return {};
     return damage("a pcapng file without a section of version 1.0, which alone can be read", 0, Code::FileFormat);
   }
-  // Where a block was being passed over, the offset is beyond it already.
+  // If a block was being skipped, offset_ is already beyond it.
   const std::uint64_t start = trailer_ ? offset_ - (*trailer_ - 4) : offset_;
   return damage("the file ends in the middle of a block", start, Code::FileTruncated);
 }

@@ -17,18 +17,18 @@ constexpr std::uint16_t kUsbLinuxMmapped = 220;
 constexpr std::uint16_t kNflog = 239;
 constexpr std::uint16_t kLinuxSll2 = 276;
 
-// Swaps single fields, and refuses those that are not whole.
+// Swaps single fields, if they are completely within the data.
 class Fields {
  public:
   explicit Fields(std::span<std::uint8_t> data) : data_(data) {}
-  // False where the field is not whole.
+  // Returns false if the field is not completely within the data.
   bool swap(std::size_t at, std::size_t size) {
     if (at > data_.size() || data_.size() - at < size) return false;
     std::reverse(data_.begin() + static_cast<std::ptrdiff_t>(at),
                  data_.begin() + static_cast<std::ptrdiff_t>(at + size));
     return true;
   }
-  // In this machine's byte order; 0 where it is not whole.
+  // In this machine's byte order; 0 if not completely within the data.
   [[nodiscard]] std::uint32_t load32(std::size_t at) const {
     std::uint32_t value = 0;
     if (at + sizeof value <= data_.size()) std::memcpy(&value, data_.data() + at, sizeof value);
@@ -50,7 +50,7 @@ void swapUsb(std::span<std::uint8_t> data, bool mmapped) {
   }
   constexpr std::size_t kTransferType = 9;
   const bool isochronous = data[kTransferType] == 0;
-  // error count, number of descriptors: elsewhere a setup packet, which has the bus's byte order
+  // error count, number of descriptors; other transfers have a setup packet here, in the bus's byte order
   if (isochronous && (!fields.swap(40, 4) || !fields.swap(44, 4))) return;
   if (!mmapped) return;
   // interval, start frame, flags, descriptors that follow
@@ -65,7 +65,7 @@ void swapUsb(std::span<std::uint8_t> data, bool mmapped) {
   }
 }
 
-// A header with numbers in network byte order, then attributes whose lengths and types have the host's.
+// A header in network byte order, then attributes with lengths and types in host byte order.
 void swapNflog(std::span<std::uint8_t> data, std::uint32_t original) {
   constexpr std::size_t kHeader = 4;
   constexpr std::size_t kAttribute = 4;
@@ -94,7 +94,7 @@ void swapPflog(std::span<std::uint8_t> data, std::uint32_t original) {
   }
 }
 
-// A cooked header, whose protocol is in network byte order, ahead of a SocketCAN one.
+// A cooked header, with its protocol in network byte order, followed by a SocketCAN header.
 void swapCooked(std::span<std::uint8_t> data, std::uint32_t original, std::size_t header, std::size_t protocolAt) {
   if (data.size() < header || original < header) return;
   const unsigned protocol = data[protocolAt] << 8 | data[protocolAt + 1];

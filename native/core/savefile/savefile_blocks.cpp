@@ -15,10 +15,10 @@ namespace {
 
 using namespace savefile;
 
-constexpr std::size_t kTagAt = 12;  // behind the two addresses of an Ethernet header
+constexpr std::size_t kTagAt = 12;  // after the two addresses of an Ethernet header
 constexpr std::size_t kMaxText = 65'532;
 
-// One block: begins with its construction, and is closed by end().
+// One block: the constructor begins it, and end() closes it.
 class Block {
  public:
   Block(ByteSink& sink, std::uint32_t type) : sink_(sink), start_(sink.size()) {
@@ -156,7 +156,7 @@ void writeInterface(ByteSink& sink, const SavefileInterface& interface) {
   if (interface.address.size() == 6) block.option(interface_option::kMacAddress, interface.address.data(), 6);
   if (interface.speed > 0) block.number(interface_option::kSpeed, interface.speed);
   block.number(interface_option::kTimestampResolution, std::uint8_t{9});
-  // The first byte says that it is an expression, not a program.
+  // The first byte, 0, marks an expression rather than a program.
   if (!interface.filter.empty()) block.text(interface_option::kFilter, std::string(1, '\0') + interface.filter);
   block.end();
 }
@@ -166,9 +166,9 @@ void writePacket(ByteSink& sink, std::uint32_t interface, std::uint64_t timestam
   const EnhancedPacketBody body{interface, static_cast<std::uint32_t>(timestamp >> 32),
                                 static_cast<std::uint32_t>(timestamp), packet.captured, packet.original};
   const std::size_t room = padded(packet.captured);
-  const std::uint32_t flags = flagsOf(packetType);  // 0: nothing is known, and nothing is said
+  const std::uint32_t flags = flagsOf(packetType);  // 0: unknown, and the option is left out
   if (comments.empty()) {
-    // The usual case, in one piece: this is where the time goes.
+    // The common case, written in one piece because most of the time is spent here.
     const auto length = static_cast<std::uint32_t>(packetBlockSize(packet.captured, packetType));
     std::byte* at = sink.grow(length);
     const std::uint32_t head[] = {kEnhancedPacket, length};

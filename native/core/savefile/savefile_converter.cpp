@@ -15,11 +15,11 @@ namespace ringtap {
 namespace {
 
 constexpr std::size_t kWriteAtOnce = 1 << 20;
-// Enough for the largest packet; all inputs of a merge are open at once.
+// Enough for the largest packet, and small, because all inputs of a merge are open at the same time.
 constexpr std::size_t kChunkSize = 512 * 1024;
 constexpr std::size_t kChunks = 2;
 constexpr std::uint64_t kNoteEvery = 4096;
-constexpr std::size_t kMaxDescriptions = 65'536;  // of an output: what a reader takes of a section
+constexpr std::size_t kMaxDescriptions = 65'536;  // of an output: as many as a reader accepts
 constexpr std::size_t kMaxDescribed = 16u << 20;  // bytes of them
 constexpr std::size_t kMaxPassthrough = 16u << 20;
 
@@ -31,23 +31,23 @@ SavefileConfig configOf(const ConvertOptions& options) {
   config.filter = options.filter;
   config.selecting = options.selecting;
   config.keep = options.keep;
-  config.keepMemory = SIZE_MAX;  // nothing is kept there, it only passes through
+  config.keepMemory = SIZE_MAX;  // no limit: blocks are passed on, not kept
   config.comments = options.form.format == SavefileFormat::Pcapng;
   return config;
 }
 
 }  // namespace
 
-// One file, and the packet of it that is next.
+// An input file and its next packet.
 class SavefileConverter::Input {
  public:
   struct Interface {
     SavefileInterface described;
-    std::uint64_t file = 0;  // the number of the output for which `id` holds
+    std::uint64_t file = 0;  // the number of the output file for which `id` is valid
     std::uint32_t id = 0;
   };
 
-  // False at the end.
+  // Returns false at the end.
   Result<bool> advance() {
     while (at_ == block_.packets) {
       auto next = source->next();
@@ -70,9 +70,9 @@ class SavefileConverter::Input {
   std::unique_ptr<SavefileSource> source;
   FileSection section;
   std::uint32_t sections = 0;
-  // By index in the file; of the sections of which packets may come.
+  // By index in the file; only of sections from which packets may still come.
   std::unordered_map<std::uint32_t, Interface> interfaces;
-  bool warned = false;  // of a block that is not carried over
+  bool warned = false;  // about a block that is not carried over
   Record record{};
   std::uint64_t timestamp = 0;
 
@@ -114,7 +114,7 @@ void SavefileConverter::answer(bool selected) {
 
 Result<> SavefileConverter::run() {
   Result<> done = convert();
-  files_.discard();  // nothing, where all went well
+  files_.discard();  // has no effect after success
   closeInputs();
   return done;
 }
@@ -157,8 +157,7 @@ void SavefileConverter::closeInputs() {
   inputs_.clear();
 }
 
-// Everything comes in the order of the file: what stands in front of a packet before it, and behind the packets of the
-// block before.
+// Events arrive in file order: before the packets they apply to, and after the packets of the previous block.
 void SavefileConverter::handle(Input& input, SavefileEvent& event) {
   if (auto* section = std::get_if<FileSection>(&event)) {
     if (section->fresh) input.interfaces.clear();
@@ -193,8 +192,8 @@ bool SavefileConverter::ask(const Input& input, const FileInterface& interface) 
   return answer_.value_or(false);
 }
 
-// Names and secrets are about all packets behind them, also those in later files. The meaning of custom blocks
-// is not known: they keep their place.
+// Name resolution and decryption secrets apply to all packets after them, also to those in later files. The meaning of
+// custom blocks is unknown: they are only copied at their place.
 void SavefileConverter::keep(Input& input, const FileBlock& block) {
   if (failure_) return;
   const auto warnOnce = [&](const char* why) {
@@ -224,7 +223,7 @@ void SavefileConverter::keep(Input& input, const FileBlock& block) {
   }
 }
 
-// False at the end.
+// Returns false at the end.
 Result<bool> SavefileConverter::nextOf(Input& input) {
   auto more = input.advance();
   if (failure_) return std::move(*failure_);
@@ -242,7 +241,7 @@ Result<> SavefileConverter::mergeByTime() {
     if (!input) return input.error();
     inputs_.push_back(std::move(*input));
   }
-  using Next = std::pair<std::uint64_t, std::size_t>;  // the time, and which input
+  using Next = std::pair<std::uint64_t, std::size_t>;  // timestamp, index of the input
   std::priority_queue<Next, std::vector<Next>, std::greater<>> next;
   std::size_t from = 0;
   const auto advance = [&]() -> Result<> {
@@ -312,8 +311,8 @@ bool SavefileConverter::full(std::uint32_t interface, const Record& record, std:
          timestamp - counts.firstTimestamp >= options_.maxNanoseconds;
 }
 
-// Interfaces of which all is the same are one, whatever file they come from: so are those of files that were one
-// before.
+// Interfaces with equal descriptions become one, even from different inputs, so that merging the files of a split
+// capture restores its interfaces.
 Result<std::uint32_t> SavefileConverter::idOf(Input& input, std::uint32_t interface) {
   Input::Interface& known = input.interfaces[interface];
   if (known.file == fileNumber_) return known.id;
@@ -353,7 +352,7 @@ Result<> SavefileConverter::beginFile() {
 }
 
 Result<> SavefileConverter::endFile() {
-  // A file without packets describes an interface all the same: other programs do not read files that have none.
+  // A file without packets still describes an interface: other programs cannot read files that have none.
   if (interfaces_.empty() && first_) (void)writer_.add(*first_);
   writer_.end();
   if (auto flushed = flush(); !flushed) return flushed;

@@ -60,7 +60,7 @@ SavefileInterface describe(const FileInterface& interface, bool bigEndian) {
         if (value.size() == 8) described.speed = numberOf(value, bigEndian);
         break;
       case kFilter:
-        // The first byte: 0 for an expression; what else there may be is a program of somebody's own.
+        // The first byte is 0 for an expression; other values mark filter programs.
         if (value.size() > 1 && value[0] == 0) described.filter = textOf(std::span(value).subspan(1));
         break;
       default: break;

@@ -55,7 +55,7 @@ Result<std::unique_ptr<SavefileParser>> parserFor(std::span<const std::uint8_t> 
                                        __builtin_bswap32(savefile::kMagicKuznetsov)};
   std::uint32_t magic = 0;
   if (bytes.size() < sizeof magic) {
-    // Too short to tell: the beginning of a savefile, as far as it goes.
+    // Too short to decide: the start of a magic number is treated as a truncated savefile.
     const bool begins = bytes.empty() || std::any_of(std::begin(kMagics), std::end(kMagics), [&](std::uint32_t known) {
                           return std::memcmp(&known, bytes.data(), bytes.size()) == 0;
                         });

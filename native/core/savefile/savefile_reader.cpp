@@ -11,18 +11,18 @@ namespace ringtap {
 
 namespace {
 
-constexpr std::size_t kReadAtOnce = 256 * 1024;  // more leaves the processor's cache
-// Events that wait to be taken.
+constexpr std::size_t kReadAtOnce = 256 * 1024;  // larger reads exceed the processor's cache
+// Limits on events that wait to be taken.
 constexpr std::size_t kMaxEvents = 1024;
 constexpr std::size_t kMaxEventBytes = 1 << 20;
-// Sections and interfaces that the listener has to keep for one chunk.
+// Limits on sections and interfaces that the caller has to keep for one chunk.
 constexpr std::size_t kMaxDescribed = 1024;
 constexpr std::size_t kMaxDescribedBytes = 1 << 20;
 constexpr std::size_t kMaxTypeWarnings = 20;
-constexpr std::size_t kKeptOverhead = 512;  // of a block that is kept
+constexpr std::size_t kKeptOverhead = 512;  // counted per kept block, in addition to its body
 
-// Link types for which an expression may be meant: one of them has to accept it. Mostly the first does. Each has
-// expressions that none before it has, such as PFLOG (117) `action`, SunATM (123) `lane`, MTP2 (140) `dpc`.
+// Link types for which an expression may be written: one of them has to accept it, and mostly the first does. Each
+// accepts expressions that none before it does, such as PFLOG (117) `action`, SunATM (123) `lane`, MTP2 (140) `dpc`.
 constexpr std::uint16_t kPlausibleLinkTypes[] = {1, 101, 113, 276, 127, 105, 119, 0,   9,  50,
                                                  6, 7,   117, 123, 140, 189, 195, 201, 220};
 
@@ -79,7 +79,7 @@ void SavefileReader::close() {
   events_.clear();
 }
 
-// The reader is not woken for each event that is taken.
+// Avoids waking the reader for each event that is taken.
 bool SavefileReader::eventsTaken() const {
   return events_.empty() || (events_.size() <= kMaxEvents / 2 && eventBytes_ <= kMaxEventBytes / 2);
 }
@@ -210,14 +210,14 @@ Result<> SavefileReader::parseAll(CountedSource& packed, CountedSource& plain) {
   }
 }
 
-// Brings at least a byte more, towards `needed` in one piece.
+// Reads at least one more byte, into a buffer that can hold `needed` contiguous bytes.
 Result<> SavefileReader::fetch(CountedSource& plain, std::size_t needed, bool& ended) {
   if (begin_ > 0) {
     std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
   }
-  // The parser asks for no more than its limit.
+  // `needed` is bounded by the parser's limits.
   if (needed > buffer_.size()) buffer_.resize(std::max(needed, std::min(2 * buffer_.size(), 2 * needed)));
   auto got = plain.read(std::span(buffer_).subspan(end_));
   if (!got) return got.error();
@@ -283,7 +283,7 @@ void SavefileReader::push(SavefileEvent event) {
 void SavefileReader::note(const CountedSource& packed, const CountedSource& plain) {
   std::lock_guard lock(mutex_);
   stats_.bytesRead = packed.count();
-  // Not the parser's offset: that is beyond the file's end where a block claims more than there is.
+  // Not the parser's offset, which is beyond the file's end if a block claims more bytes than the file has.
   stats_.unpacked = plain.count() - plain.ahead() - (end_ - begin_);
   stats_.parser = parser_->stats();
 }
@@ -310,7 +310,7 @@ Result<const FilterProgram*> SavefileReader::filterFor(std::uint16_t linkType) {
     program = std::make_unique<FilterProgram>(std::move(compiled->instructions));
   } else {
     if (compiled.error().code == Code::FilterTooLarge) return compiled.error();
-    // "None of them matches" would be wrong for `inbound`, and right for nobody who writes it.
+    // A test of metadata, such as `inbound`, is an error: the warning that no packet matches would be wrong.
     if (compiled.error().code == Code::FilterSyntax && testsMetadata(*config_.filter)) return compiled.error();
     if (otherTypes_++ < kMaxTypeWarnings) {
       push(SavefileWarning{"the filter cannot be applied to packets of link type " + std::to_string(linkType) +
@@ -326,7 +326,7 @@ Result<const FilterProgram*> SavefileReader::filterFor(std::uint16_t linkType) {
 Result<> SavefileReader::section(FileSection section) {
   sections_ = true;
   bigEndian_ = section.bigEndian;
-  // Not for every section: chunks would be as small as the sections.
+  // Not for every section, or chunks would be as small as the sections.
   if (described_ > kMaxDescribed || describedBytes_ > kMaxDescribedBytes) {
     if (!compressed_) position_ = parser_->offset();
     handOver();

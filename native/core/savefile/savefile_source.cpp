@@ -7,7 +7,7 @@ namespace ringtap {
 
 Result<std::unique_ptr<SavefileSource>> SavefileSource::open(const std::string& path, SavefileConfig config,
                                                              OnEvent onEvent) {
-  // Non-blocking: to open a FIFO waits for whoever writes into it.
+  // Non-blocking, because opening a FIFO would wait for a writer.
   UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file) return Error::fromErrno("open", "the file " + path + " cannot be opened");
   struct stat status {};

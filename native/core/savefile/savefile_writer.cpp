@@ -11,7 +11,7 @@ void SavefileWriter::begin() {
   linkTypes_.clear();
   delivered_.clear();
   headed_ = false;
-  // pcap's header names the link type: it waits for the first interface.
+  // The pcap header contains the link type, so it is written with the first interface.
   if (options_.format == SavefileFormat::Pcapng) header(0);
 }
 

@@ -15,8 +15,8 @@ constexpr std::uint8_t kGzipMagic[] = {0x1f, 0x8b};
 constexpr std::uint8_t kZstdMagic[] = {0x28, 0xb5, 0x2f, 0xfd};
 constexpr std::uint8_t kZstdSkippableMagic[] = {0x2a, 0x4d, 0x18};  // after 0x50 to 0x5f
 
-// Functions out of the process itself, or of a library that is loaded for them. Their interfaces have not changed since
-// zlib 1.0 and zstd 1.4; declared here, neither's headers are needed.
+// Loads functions from the process itself, or else from a shared library. They are declared here, so the libraries'
+// headers are not needed; their interfaces have not changed since zlib 1.0 and zstd 1.4.
 template <typename Functions>
 const Functions* load(const char* library, bool (*bind)(Functions&, void*)) {
   static const std::unique_ptr<const Functions> loaded = [&]() -> std::unique_ptr<const Functions> {
@@ -68,16 +68,17 @@ class Unpacker : public ByteSource {
   bool ready(int milliseconds) override { return at_ < end_ || pending_ || failure_ || source_.ready(milliseconds); }
 
  protected:
-  // Unpacks some of input() into `into`, calls took(), and says how much it made. May fail() after that.
+  // Unpacks part of input() into `into`, calls took(), and returns the number of bytes produced. May call fail() after
+  // that.
   virtual std::size_t step(std::span<std::uint8_t> into) = 0;
 
   [[nodiscard]] std::span<const std::uint8_t> input() const { return {input_.data() + at_, end_ - at_}; }
-  // `pending`: more may come out without more going in.
+  // `pending`: more output is possible without further input.
   void took(std::size_t bytes, bool pending) {
     at_ += bytes;
     pending_ = pending;
   }
-  // At a place where the data may end.
+  // `so`: the data may end here.
   void between(bool so) { between_ = so; }
   void fail(Code code, std::string message) { failure_ = Error{code, std::move(message)}; }
 
@@ -133,7 +134,7 @@ class GzipUnpacker final : public Unpacker {
   ~GzipUnpacker() override {
     if (begun_) zlib_.end(&stream_);
   }
-  // The library looks at the first digit of the version, and at the size.
+  // zlib checks the version's first digit, and the size of z_stream.
   bool begin() { return begun_ = zlib_.init(&stream_, kGzipOnly, "1.2.11", sizeof stream_) == kZOk; }
 
  private:
@@ -157,7 +158,7 @@ class GzipUnpacker final : public Unpacker {
     return made;
   }
 
-  // What follows a member: another one, or zeros up to the end (tapes and block devices).
+  // After a member: another one, or zeros up to the end (tapes and block devices).
   bool nextMember() {
     const auto rest = input();
     const auto at = std::find_if(rest.begin(), rest.end(), [](std::uint8_t byte) { return byte != 0; });
@@ -232,7 +233,8 @@ class ZstdUnpacker final : public Unpacker {
                   : "the zstd data are damaged: " + why);
       return out.at;
     }
-    // 0: a frame has ended, and all of it is out. Before a frame's first byte it is not 0, hence the condition.
+    // 0: a frame has ended and its output is complete. Before a frame's first byte the result is not 0, hence the
+    // condition.
     if (in.at > 0 || out.at > 0) between(result == 0);
     took(in.at, result != 0 && out.at == out.size);
     return out.at;

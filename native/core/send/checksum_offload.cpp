@@ -21,13 +21,13 @@ using Bytes = std::span<const std::uint8_t>;
 
 std::uint16_t load16(Bytes bytes, std::size_t at) { return static_cast<std::uint16_t>(bytes[at] << 8 | bytes[at + 1]); }
 
-// Where the transport header is, and what its pseudo-header sums up to.
+// The position of the transport header, and the inputs of its pseudo-header's sum.
 struct Transport {
   std::uint8_t protocol = 0;
   bool ipv6 = false;
   std::size_t network = 0;
   std::size_t at = 0;
-  std::size_t length = 0;  // of the segment, as the IP header has it
+  std::size_t length = 0;  // of the segment, by the IP header
   std::uint32_t addressSum = 0;
 };
 
@@ -54,7 +54,8 @@ std::optional<Transport> ipv6(Bytes frame, std::size_t at) {
   if (payload == 0) payload = frame.size() - at - kHeader;
   if (payload > frame.size() - at - kHeader) return std::nullopt;
   Transport found{frame[at + 6], true, at, at + kHeader, payload, sumOf(frame.subspan(at + 8, 32))};
-  // Headers between that have a length of their own. A fragment is none of them: its checksum is of more than it has.
+  // Extension headers with a length field. The fragment header is not included: the checksum covers more than a
+  // fragment has.
   while (found.protocol == IPPROTO_HOPOPTS || found.protocol == IPPROTO_ROUTING || found.protocol == IPPROTO_DSTOPTS) {
     if (found.length < 8) return std::nullopt;
     const std::size_t length = (frame[found.at + 1] + 1u) * 8;

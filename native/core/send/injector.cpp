@@ -13,7 +13,7 @@ namespace ringtap {
 
 namespace {
 
-constexpr std::size_t kAddresses = 12;  // of an Ethernet header, ahead of a tag
+constexpr std::size_t kAddresses = 12;  // of an Ethernet header, before a tag
 constexpr std::uint64_t kFirstPause = 20'000;
 constexpr std::uint64_t kLongestPause = 5'000'000;
 
@@ -49,8 +49,8 @@ Result<std::unique_ptr<Injector>> Injector::open(const std::string& name, const 
   if (::setsockopt(socket.get(), SOL_PACKET, PACKET_VNET_HDR, &one, sizeof one) != 0) {
     return Error::fromErrno("setsockopt", "the kernel cannot be asked to finish checksums");
   }
-  // Bound, not addressed frame by frame: the socket keeps to this very device and finds no other one under its index
-  // when it is gone. For protocol 0 binding does not start reception (packet_do_bind, net/packet/af_packet.c).
+  // Bound instead of addressed per frame: the socket stays with this device, and does not use another one that gets its
+  // index later. Binding with protocol 0 does not start reception (packet_do_bind, net/packet/af_packet.c).
   sockaddr_ll address{};
   address.sll_family = AF_PACKET;
   address.sll_ifindex = static_cast<int>(interface->index);
@@ -89,7 +89,7 @@ Refusal Injector::fill(std::size_t at, const Frame& frame) {
     if (plan.state == ChecksumState::Unfinishable) return Refusal::Checksum;
     slot.header = plan.header;
   }
-  auto* data = const_cast<std::byte*>(frame.data);  // an iovec serves readv as well: sending does not write
+  auto* data = const_cast<std::byte*>(frame.data);  // iovec also serves readv(2); sending does not write
   std::size_t parts = 2;
   slot.parts[0] = {&slot.header, sizeof slot.header};
   slot.parts[1] = {data, frame.length};
@@ -137,7 +137,7 @@ std::size_t Injector::sendBatch(std::size_t count, std::uint64_t position, SendT
       stalledSince_ = 0;
       continue;
     }
-    // An error is that of the first message: of one further on sendmmsg says nothing until that comes first.
+    // sendmmsg(2) returns the error of the first message only; that of a later one is returned when it is the first.
     if (number == EINTR) continue;
     if (refusalOf(number) == Refusal::NoRoom && awaitRoom(number)) continue;
     tally.refuse(refusalOf(number), number, position + done);
@@ -147,8 +147,8 @@ std::size_t Injector::sendBatch(std::size_t count, std::uint64_t position, SendT
 }
 
 // EAGAIN: the socket's send buffer is full, and the socket becomes writable when there is room again. ENOBUFS: the
-// device's queue is full (or a filter on the way out dropped the frame: the kernel does not tell these apart), and
-// nothing announces that there is room.
+// device's queue is full, or an egress filter dropped the frame (the kernel does not distinguish these), and nothing
+// signals when there is room.
 bool Injector::awaitRoom(int number) {
   const std::uint64_t now = monotonicNow();
   if (stalledSince_ == 0) {

@@ -7,7 +7,7 @@ namespace ringtap {
 
 namespace {
 
-// Far beyond what anyone waits for, and far from overflowing when added to the time.
+// Longer than any real wait, and does not overflow when added to the time.
 constexpr std::uint64_t kFarthest = std::uint64_t{1} << 62;
 
 }  // namespace
@@ -21,7 +21,7 @@ std::uint64_t ReplaySchedule::due(std::uint64_t timestamp) {
     elapsed_ = std::min(elapsed_ + std::min(gap, kFarthest), kFarthest);
     latest_ = timestamp;
   } else if (latest_ - timestamp > longestGap_) {
-    latest_ = timestamp;  // one packet of a wrong date must not hold for all that follow
+    latest_ = timestamp;  // one packet with a wrong date must not affect all that follow
   }
   // Rounded up: no packet is early.
   const long double passed = std::ceil(static_cast<long double>(elapsed_) / speed_);

@@ -14,13 +14,13 @@
 
 namespace ringtap {
 
-// What is due together goes to the kernel together.
+// Sends packets that are due together in one batch.
 class ReplaySender::Pass {
  public:
   Pass(ReplaySender& sender, ReplaySchedule& schedule)
       : sender_(sender), schedule_(schedule), timed_(std::isfinite(sender.options_.speed)) {}
 
-  // False: interrupted.
+  // Returns false if interrupted.
   bool send(const SourceBlock& block) {
     walkIndex(block.memory, block.packets, [this](const Record& record) {
       if (!stopped_) take(record);
@@ -90,7 +90,7 @@ Result<std::unique_ptr<SavefileSource>> ReplaySender::openPass() {
 }
 
 Result<> ReplaySender::run() {
-  // The default of 50 microseconds is by how much timers may be late to be handled together (prctl(2)).
+  // By default timers may be up to 50 microseconds late, so that several expire together (prctl(2)).
   (void)::prctl(PR_SET_TIMERSLACK, 1);
   std::optional<ReplaySchedule> schedule;
   for (std::uint64_t pass = 0; options_.passes == 0 || pass < options_.passes; ++pass) {
@@ -104,7 +104,7 @@ Result<> ReplaySender::run() {
       if (!block) outcome = block.error();
       if (!block || block->memory == nullptr) break;
       if (!schedule) {
-        // Not before there is something to send: opening and reading the file is no delay of its packets.
+        // The clock starts when there is a packet to send: opening and reading the file does not count as delay.
         begun_ = monotonicNow();
         schedule.emplace(options_.speed, options_.longestGap, begun_);
       }
@@ -117,7 +117,7 @@ Result<> ReplaySender::run() {
       source_ = nullptr;
     }
     if (!outcome) return outcome;
-    // Nothing in it: to go through it again and again would be nothing but a way to keep a processor busy.
+    // The file has no packets: repeating it would only use processor time.
     if (!any || injector_->interruption().raised()) break;
     schedule->restart();
   }
