@@ -38,7 +38,7 @@ struct RecorderStats {
   std::uint64_t packets = 0;        // written
   std::uint64_t packetBytes = 0;    // captured bytes of these packets
   std::uint64_t bytes = 0;          // written to files
-  std::uint64_t files = 0;          // complete
+  std::uint64_t files = 0;          // completed
   std::uint64_t dropped = 0;        // not written: the disk was too slow, or writing failed
   std::uint64_t otherLinkType = 0;  // pcap: not written, because the file has another link type
 };
@@ -50,7 +50,7 @@ class Recorder {
     const InterfaceBook& book;
     std::function<Losses()> inRing;
     std::function<std::uint64_t(const std::string& name)> speed;  // as in RecordingStream::Sources
-    std::function<void(const Recorder&)> detach;                  // ends the pushing of blocks to this one
+    std::function<void(const Recorder&)> detach;                  // stops pushing blocks to this recorder
     std::function<void()> wake;                                   // after a change; called without a lock
   };
 
@@ -66,7 +66,7 @@ class Recorder {
   void discard() { files_.discard(); }
 
   // The recording ends once caughtUp() returns true: when every packet received before the stop has been pushed. The
-  // recorder's thread calls it repeatedly, always the same object. Only the first call has an effect.
+  // recorder's thread calls the same function object repeatedly. Only the first stop() has an effect.
   void stop(std::function<bool()> caughtUp);
   // No further blocks will be pushed. `undecided`: JavaScript answers no further events either; blocks that wait for an
   // answer are dropped.
@@ -77,7 +77,7 @@ class Recorder {
   // Sets the capture's filter expression, for interface descriptions written from here on.
   void setFilter(std::string expression);
 
-  // Called by the outlet.
+  // Called by the BlockOutlet.
   void push(Lease lease);
   void decided(std::uint64_t epoch);
   bool dropWaiting(const HeldBlock* block);
@@ -96,7 +96,7 @@ class Recorder {
   using Clock = std::chrono::steady_clock;
   explicit Recorder(RecorderOptions options);
   void run();
-  [[nodiscard]] bool ready() const;  // under the lock
+  [[nodiscard]] bool ready() const;  // with the mutex held
   [[nodiscard]] Clock::time_point deadline(bool stopping) const;
   void write(Lease& lease);
   bool flush();
@@ -118,7 +118,7 @@ class Recorder {
   std::uint64_t pushed_ = 0;
   std::uint64_t decided_ = 0;
   std::function<bool()> caughtUp_;
-  bool started_ = false;    // the thread may begin
+  bool started_ = false;    // start() was called
   bool finished_ = false;   // no further blocks are pushed
   bool undecided_ = false;  // and events are not answered
   std::deque<CompleteFile> completeFiles_;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kKnownSlots = 256;
 constexpr std::uint64_t kNoKey = ~std::uint64_t{0};
-// The size of an interface's statistics block at the end of a file, bytes, at most.
+// The most bytes of an interface's statistics block at the end of a file.
 constexpr std::size_t kStatisticsBytes = 128;
 std::uint16_t fileLinkType(std::uint16_t hardwareType) {
   const std::uint16_t linkType = linkTypeOf(hardwareType);

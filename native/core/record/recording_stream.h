@@ -44,8 +44,8 @@ class RecordingStream {
   struct Sources {
     const InterfaceBook& book;
     std::function<Losses()> inRing;
-    std::function<std::map<InterfaceId, std::uint64_t>()> byRecorder;  // so far
-    std::function<std::uint64_t(const std::string& name)> speed;       // bits per second, 0: not known
+    std::function<std::map<InterfaceId, std::uint64_t>()> byRecorder;  // packets dropped so far
+    std::function<std::uint64_t(const std::string& name)> speed;       // bits per second; 0: unknown
     std::function<std::string()> filter;                               // the current expression, as stored in files
   };
   struct Cut {

@@ -87,7 +87,7 @@ void swapNames(ByteSwapper& swapper) {
 }
 
 void swapSecrets(ByteSwapper& swapper) {
-  (void)swapper.number();  // the kind of secrets
+  (void)swapper.number();  // the secrets type
   swapper.pass(swapper.number());
   swapper.options(kOptionComment);
 }

@@ -17,7 +17,7 @@ namespace {
 using namespace savefile;
 
 constexpr std::size_t kMaxInterfaces = 65536;
-constexpr std::uint64_t kMaxWarnings = 20;          // of skipped sections
+constexpr std::uint64_t kMaxWarnings = 20;          // about skipped sections, per file
 constexpr std::size_t kMaxOptionBytes = 16u << 20;  // kept per section, with its interfaces
 constexpr std::size_t kMaxOptions = 4096;           // kept per block: each becomes a JavaScript object
 

@@ -55,9 +55,9 @@ class PcapngParser final : public SavefileParser {
   bool readable_ = false;  // at least one section was not skipped
   std::uint64_t skippedSections_ = 0;
   bool tooManyOptions_ = false;           // in at least one block
-  std::vector<Described> interfaces_;     // of the section
-  std::uint32_t known_ = 0;               // interfaces of all sections
-  std::size_t optionBytes_ = 0;           // kept in this section
+  std::vector<Described> interfaces_;     // of the current section
+  std::uint32_t known_ = 0;               // number of interfaces in all sections so far
+  std::size_t optionBytes_ = 0;           // bytes kept in the current section
   std::optional<std::uint32_t> trailer_;  // set when a block was skipped up to its second length, which must equal this
   std::vector<std::uint8_t> comments_;
 };

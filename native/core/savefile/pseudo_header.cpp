@@ -39,8 +39,8 @@ class Fields {
   std::span<std::uint8_t> data_;
 };
 
-// struct usb_mon packet of the kernel's usbmon (Documentation/usb/usbmon.rst): 48 bytes, or 64 with the fields that
-// the memory-mapped interface has, and then descriptors of isochronous transfers.
+// The kernel's usbmon header (struct usbmon_packet, Documentation/usb/usbmon.rst): 48 bytes, or 64 with the fields of
+// the memory-mapped interface, followed by descriptors of isochronous transfers.
 void swapUsb(std::span<std::uint8_t> data, bool mmapped) {
   Fields fields(data);
   // id, bus number, seconds, microseconds, status, length of the transfer, length of the data
@@ -84,7 +84,7 @@ void swapNflog(std::span<std::uint8_t> data, std::uint32_t original) {
   }
 }
 
-// OpenBSD's struct pfloghdr: user and process, of the packet and of the rule. Older ones are shorter.
+// OpenBSD's struct pfloghdr: the user and process IDs of the packet and of the rule. Older versions are shorter.
 void swapPflog(std::span<std::uint8_t> data, std::uint32_t original) {
   if (data.empty()) return;
   const std::size_t limit = std::min<std::size_t>({data.size(), original, data[0]});

@@ -46,7 +46,7 @@ class Block {
   void number(std::uint16_t code, const T& value) {
     option(code, &value, sizeof value);
   }
-  // pcapng's times are two 32-bit halves, the upper one first.
+  // pcapng stores timestamps as two 32-bit halves, the upper one first.
   void time(std::uint16_t code, std::uint64_t nanoseconds) {
     const std::uint32_t halves[] = {static_cast<std::uint32_t>(nanoseconds >> 32),
                                     static_cast<std::uint32_t>(nanoseconds)};
@@ -77,7 +77,7 @@ std::uint32_t flagsOf(std::uint8_t packetType) {
   }
 }
 
-constexpr std::size_t kPacketFlagsOption = 2 * sizeof(OptionHeader) + sizeof(std::uint32_t);  // with the end of options
+constexpr std::size_t kPacketFlagsOption = 2 * sizeof(OptionHeader) + sizeof(std::uint32_t);  // with end-of-options
 
 }  // namespace
 

@@ -43,7 +43,7 @@ struct SavefileInterface {
 inline constexpr std::uint16_t kLinkTypeUser0 = 147;
 void setUserLinkType(SavefileInterface& interface, std::uint16_t hardwareType);
 
-// The content of an interface statistics block.
+// The contents of an interface statistics block.
 struct SavefileStatistics {
   std::uint64_t start = 0, end = 0;       // nanoseconds since 1970
   std::uint64_t delivered = 0;            // packets in the file
@@ -86,7 +86,7 @@ bool writePcapPacket(ByteSink& sink, std::uint64_t timestamp, const FilePacket& 
 struct WholePart {
   std::size_t bytes = 0;
   std::uint64_t packets = 0;
-  std::uint64_t packetBytes = 0;     // as captured
+  std::uint64_t packetBytes = 0;     // captured bytes of these packets
   std::uint64_t firstTimestamp = 0;  // earliest and latest packet timestamps, as stored in the file
   std::uint64_t lastTimestamp = 0;
 };

@@ -20,7 +20,7 @@ constexpr std::size_t kChunkSize = 512 * 1024;
 constexpr std::size_t kChunks = 2;
 constexpr std::uint64_t kNoteEvery = 4096;
 constexpr std::size_t kMaxDescriptions = 65'536;  // of an output: as many as a reader accepts
-constexpr std::size_t kMaxDescribed = 16u << 20;  // bytes of them
+constexpr std::size_t kMaxDescribed = 16u << 20;  // bytes of their descriptions
 constexpr std::size_t kMaxPassthrough = 16u << 20;
 
 SavefileConfig configOf(const ConvertOptions& options) {

@@ -20,8 +20,8 @@ namespace ringtap {
 // A block of packets (block.h).
 struct SourceBlock {
   std::byte* memory = nullptr;  // null: end of the file
-  std::uint32_t packets = 0;    // in its index
-  std::size_t length = 0;       // bytes, to the end of the last packet and its comments
+  std::uint32_t packets = 0;    // number of packets in its index
+  std::size_t length = 0;       // bytes up to the end of the last packet and its comments
 };
 
 class SavefileSource {

@@ -16,7 +16,7 @@ enum class SavefileFormat : std::uint8_t { Pcapng, Pcap };
 
 struct SavefileForm {
   SavefileFormat format = SavefileFormat::Pcapng;
-  bool nanoseconds = true;  // pcap only; pcapng timestamps always are in nanoseconds
+  bool nanoseconds = true;  // pcap only; pcapng timestamps are always in nanoseconds
   std::uint32_t snapLength = savefile::kMaxCaptured;
   SavefileSection section;
 };
@@ -47,7 +47,7 @@ class SavefileWriter {
   std::uint32_t add(const SavefileInterface& interface);
   // Returns false, and writes nothing, if the format is pcap and the interface's link type is not the file's.
   [[nodiscard]] bool write(std::uint32_t interface, const Record& record, std::span<const std::string> comments = {});
-  // Bytes that write() of this packet would add.
+  // The number of bytes that write() would add for this packet.
   [[nodiscard]] std::size_t sizeOf(std::uint32_t interface, const Record& record) const;
   // Writes a block of any other type. Ignored in pcap.
   void block(std::uint32_t type, std::span<const std::uint8_t> body);
@@ -70,7 +70,7 @@ class SavefileWriter {
   ByteSink& sink_;
   SavefileForm options_;
   SavefileCounts counts_;
-  std::vector<std::uint16_t> linkTypes_;  // by number
+  std::vector<std::uint16_t> linkTypes_;  // by interface number
   std::vector<std::uint64_t> delivered_;
   bool headed_ = false;
 };

@@ -20,7 +20,7 @@ namespace ringtap {
 struct ReplayOptions {
   double speed = 1;  // as in ReplaySchedule
   std::uint64_t longestGap = std::numeric_limits<std::uint64_t>::max();
-  std::uint64_t passes = 1;  // through the file; 0: until stop()
+  std::uint64_t passes = 1;  // passes through the file; 0: repeat until stop()
 };
 
 struct ReplayStats {
