@@ -109,10 +109,10 @@ class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
     std::uint32_t number = 0;
     const js::Value buffer =
         leases_->lend(info.Env(), memory, summary, std::shared_ptr<PooledBlock>(std::move(chunk->block)), number);
-    void* told = info[0].As<js::ArrayBuffer>().Data();
-    if (told == nullptr) return {};
-    auto* meta = static_cast<double*>(told);
-    auto* times = static_cast<std::uint64_t*>(told);
+    void* data = info[0].As<js::ArrayBuffer>().Data();
+    if (data == nullptr) return {};
+    auto* meta = static_cast<double*>(data);
+    auto* times = static_cast<std::uint64_t*>(data);
     meta[chunk_meta::kPackets] = summary.packets;
     meta[chunk_meta::kBytes] = static_cast<double>(summary.bytes);
     meta[chunk_meta::kPosition] = static_cast<double>(chunk->position);

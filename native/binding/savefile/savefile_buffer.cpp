@@ -114,10 +114,10 @@ class SavefileBuffer : public js::ObjectWrap<SavefileBuffer> {
   // take(least): returns the pending bytes if there are at least `least`, and stores the totals written in `counts`.
   js::Value take(const js::CallbackInfo& info) {
     const SavefileCounts& counts = writer_.counts();
-    void* told = info[1].As<js::ArrayBuffer>().Data();
-    if (told == nullptr) return {};
-    auto* numbers = static_cast<double*>(told);
-    auto* times = static_cast<std::uint64_t*>(told);
+    void* data = info[1].As<js::ArrayBuffer>().Data();
+    if (data == nullptr) return {};
+    auto* numbers = static_cast<double*>(data);
+    auto* times = static_cast<std::uint64_t*>(data);
     numbers[writer_counts::kPackets] = static_cast<double>(counts.packets);
     numbers[writer_counts::kPacketBytes] = static_cast<double>(counts.packetBytes);
     numbers[writer_counts::kBytes] = static_cast<double>(counts.bytes);

@@ -142,7 +142,7 @@ void stop(const js::CallbackInfo& info) {
   if (ReplayJob* job = ReplayJob::of(info)) job->stop();
 }
 
-// finishReplay(handle): { tally, figures, warnings, failure? }. Call it after onEnd.
+// finishReplay(handle): { tally, stats, warnings, failure? }. Call it after onEnd.
 js::Value finish(const js::CallbackInfo& info) {
   const js::Env env = info.Env();
   ReplayJob* job = ReplayJob::of(info);

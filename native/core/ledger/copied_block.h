@@ -63,7 +63,7 @@ class CopiedBlock final : public HeldBlock {
   CopiedBlock(BlockMemory memory, TakenBlock taken) : HeldBlock(memory.data(), std::move(taken), memory.overflow()) {
     memory_.emplace(std::move(memory));
   }
-  [[nodiscard]] bool home() const override { return true; }
+  [[nodiscard]] bool outsideRing() const override { return true; }
 
  private:
   void end() override {

@@ -42,7 +42,7 @@ class HeldBlock {
     return data_;
   }
   // True if the block occupies no place in a ring: it is in overflow memory, or already released.
-  [[nodiscard]] virtual bool home() const = 0;
+  [[nodiscard]] virtual bool outsideRing() const = 0;
 
   // Called by each lease. After the last leave() the content is not read any more. If one lease remains, it may be a
   // recorder's; the recorder can then drop the block to free its memory, so refused requests for memory are retried.

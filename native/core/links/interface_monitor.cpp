@@ -26,11 +26,11 @@ constexpr std::uint32_t kGroups =
 // right.
 struct InterfaceMonitor::State {
   State(netlink::Socket eventSocket, netlink::Requester requester)
-      : news(std::move(eventSocket)), kernel(std::move(requester)) {}
+      : notifications(std::move(eventSocket)), kernel(std::move(requester)) {}
 
   using Events = std::vector<InterfaceEvent>;
 
-  netlink::Socket news;
+  netlink::Socket notifications;
   // Opened together with the monitor, so that requests stay in its namespace even if the thread enters another one.
   netlink::Requester kernel;
   InterfaceTable table;
@@ -81,7 +81,7 @@ struct InterfaceMonitor::State {
   // Reads until no message waits. Applies no further messages once any were lost.
   Result<> drain(Events& events) {
     for (;;) {
-      auto received = news.receive();
+      auto received = notifications.receive();
       if (!received) return std::move(received.error());
       switch (received->state) {
         case netlink::Received::State::Nothing: return {};
@@ -156,12 +156,12 @@ struct InterfaceMonitor::State {
 };
 
 Result<InterfaceMonitor> InterfaceMonitor::open(int receiveBuffer) {
-  auto news = netlink::Socket::open(kGroups, receiveBuffer);
-  if (!news) return std::move(news.error());
+  auto notifications = netlink::Socket::open(kGroups, receiveBuffer);
+  if (!notifications) return std::move(notifications.error());
   auto kernel = netlink::Requester::open();
   if (!kernel) return std::move(kernel.error());
 
-  InterfaceMonitor monitor(std::make_unique<State>(std::move(*news), std::move(*kernel)));
+  InterfaceMonitor monitor(std::make_unique<State>(std::move(*notifications), std::move(*kernel)));
   std::vector<InterfaceEvent> initial;
   if (auto filled = monitor.state_->fill(initial); !filled) return std::move(filled.error());
   return monitor;
@@ -172,7 +172,7 @@ InterfaceMonitor::InterfaceMonitor(InterfaceMonitor&&) noexcept = default;
 InterfaceMonitor& InterfaceMonitor::operator=(InterfaceMonitor&&) noexcept = default;
 InterfaceMonitor::~InterfaceMonitor() = default;
 
-int InterfaceMonitor::fd() const { return state_->news.fd(); }
+int InterfaceMonitor::fd() const { return state_->notifications.fd(); }
 
 const std::map<std::uint32_t, InterfaceInfo>& InterfaceMonitor::interfaces() const {
   return state_->table.interfaces();

@@ -14,9 +14,9 @@ constexpr std::size_t kRemembered = 4096;
 
 // The order of addresses is the same for notifications and dumps, so that a dump alone causes no event: primary
 // addresses first, then by scope, widest first.
-auto orderOf(const netlink::AddressMessage& news) {
-  const InterfaceAddress& address = news.address;
-  return std::tie(address.family, news.secondary, address.scope, address.bytes, address.prefixLength, news.peer);
+auto orderOf(const netlink::AddressMessage& message) {
+  const InterfaceAddress& address = message.address;
+  return std::tie(address.family, message.secondary, address.scope, address.bytes, address.prefixLength, message.peer);
 }
 
 bool sameEntry(const netlink::AddressMessage& a, const netlink::AddressMessage& b) {
@@ -131,23 +131,23 @@ void InterfaceTable::updateAddresses(std::uint32_t index, Events& events) {
   update(std::move(info), events);
 }
 
-void InterfaceTable::address(const netlink::AddressMessage& news, Events& events) {
-  if (!find(news.index)) return;
-  auto& entries = addresses_[news.index];
+void InterfaceTable::address(const netlink::AddressMessage& message, Events& events) {
+  if (!find(message.index)) return;
+  auto& entries = addresses_[message.index];
   const auto at =
-      std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return sameEntry(entry, news); });
+      std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return sameEntry(entry, message); });
   if (at == entries.end()) {
-    entries.push_back(news);
+    entries.push_back(message);
   } else {
-    *at = news;
+    *at = message;
   }
-  updateAddresses(news.index, events);
+  updateAddresses(message.index, events);
 }
 
-void InterfaceTable::addressGone(const netlink::AddressMessage& news, Events& events) {
-  if (!find(news.index)) return;
-  if (std::erase_if(addresses_[news.index], [&](const auto& entry) { return sameEntry(entry, news); }) > 0) {
-    updateAddresses(news.index, events);
+void InterfaceTable::addressGone(const netlink::AddressMessage& message, Events& events) {
+  if (!find(message.index)) return;
+  if (std::erase_if(addresses_[message.index], [&](const auto& entry) { return sameEntry(entry, message); }) > 0) {
+    updateAddresses(message.index, events);
   }
 }
 
@@ -164,8 +164,8 @@ void InterfaceTable::replace(std::vector<InterfaceInfo> links, const std::vector
   }
 
   addresses_.clear();
-  for (const auto& news : addresses) {
-    if (now.contains(news.index)) addresses_[news.index].push_back(news);
+  for (const auto& message : addresses) {
+    if (now.contains(message.index)) addresses_[message.index].push_back(message);
   }
   for (auto& [index, info] : now) {
     if (const auto at = addresses_.find(index); at != addresses_.end()) info.addresses = shown(at->second);

@@ -27,8 +27,8 @@ class InterfaceTable {
   void link(InterfaceInfo info, Events& events, const Losses& losses = {});
   void linkGone(std::uint32_t index, Events& events, const Losses& losses = {});
   // An address of an unknown device is ignored: the kernel announces the device before its addresses.
-  void address(const netlink::AddressMessage& news, Events& events);
-  void addressGone(const netlink::AddressMessage& news, Events& events);
+  void address(const netlink::AddressMessage& message, Events& events);
+  void addressGone(const netlink::AddressMessage& message, Events& events);
   void peer(std::uint32_t index, std::uint32_t peerIndex, std::int32_t peerNetnsId, Events& events);
   // Replaces the whole table with a dump. Devices that are not in `links` are removed.
   void replace(std::vector<InterfaceInfo> links, const std::vector<netlink::AddressMessage>& addresses, Events& events);

@@ -76,7 +76,7 @@ Result<bool> InterfaceWatch::waitForEvents() {
   pollfd waited[] = {{.fd = stopEvent_.get(), .events = POLLIN, .revents = 0},
                      {.fd = monitor_->fd(), .events = POLLIN, .revents = 0}};
   while (poll(waited, std::size(waited), -1) < 0) {
-    if (errno != EINTR) return Error::fromErrno("poll", "cannot wait for news of the network interfaces");
+    if (errno != EINTR) return Error::fromErrno("poll", "cannot wait for changes of the network interfaces");
   }
   return waited[0].revents == 0;
 }

@@ -95,8 +95,8 @@ std::optional<LinkMessage> parseLink(Bytes payload) {
   ifinfomsg header;
   if (!readAt(payload, 0, header) || header.ifi_family != AF_UNSPEC || header.ifi_index <= 0) return std::nullopt;
 
-  LinkMessage news;
-  InterfaceInfo& info = news.info;
+  LinkMessage message;
+  InterfaceInfo& info = message.info;
   info.index = static_cast<std::uint32_t>(header.ifi_index);
   info.hardwareType = header.ifi_type;
   info.flags = header.ifi_flags;
@@ -130,13 +130,13 @@ std::optional<LinkMessage> parseLink(Bytes payload) {
           return true;
         });
       case IFLA_WIRELESS: wireless = true; return true;
-      case IFLA_STATS64: return readLosses(data, news.losses);
+      case IFLA_STATS64: return readLosses(data, message.losses);
       default: return true;
     }
   });
   // Name and MTU are in every description that rtnl_fill_ifinfo() makes (net/core/rtnetlink.c).
   if (!sound || wireless || !hasMtu || info.name.empty()) return std::nullopt;
-  return news;
+  return message;
 }
 
 std::optional<LinkRemoval> parseLinkRemoval(Bytes payload) {
@@ -168,12 +168,12 @@ std::optional<AddressMessage> parseAddress(Bytes payload) {
   if (header.ifa_family != AF_INET && header.ifa_family != AF_INET6) return std::nullopt;
   if (header.ifa_prefixlen > (header.ifa_family == AF_INET ? 32 : 128)) return std::nullopt;
 
-  AddressMessage news;
-  news.index = header.ifa_index;
-  news.secondary = (header.ifa_flags & IFA_F_SECONDARY) != 0;
-  news.address.family = header.ifa_family;
-  news.address.prefixLength = header.ifa_prefixlen;
-  news.address.scope = header.ifa_scope;
+  AddressMessage message;
+  message.index = header.ifa_index;
+  message.secondary = (header.ifa_flags & IFA_F_SECONDARY) != 0;
+  message.address.family = header.ifa_family;
+  message.address.prefixLength = header.ifa_prefixlen;
+  message.address.scope = header.ifa_scope;
 
   // IFA_LOCAL is the interface's address and IFA_ADDRESS the peer's. IPv6 has IFA_LOCAL on point-to-point links only;
   // otherwise IFA_ADDRESS is the interface's address (net/ipv6/addrconf.c, inet6_fill_ifaddr()).
@@ -181,15 +181,15 @@ std::optional<AddressMessage> parseAddress(Bytes payload) {
   bool hasAddress = false;
   const bool sound = forEachAttribute(after(payload, aligned(sizeof(header))), [&](int type, Bytes data) {
     switch (type) {
-      case IFA_LOCAL: hasLocal = true; return readBytes(data, header.ifa_family, news.address.bytes);
-      case IFA_ADDRESS: hasAddress = true; return readBytes(data, header.ifa_family, news.peer);
+      case IFA_LOCAL: hasLocal = true; return readBytes(data, header.ifa_family, message.address.bytes);
+      case IFA_ADDRESS: hasAddress = true; return readBytes(data, header.ifa_family, message.peer);
       default: return true;
     }
   });
   if (!sound || (!hasLocal && !hasAddress)) return std::nullopt;
-  if (!hasLocal) news.address.bytes = news.peer;
-  if (!hasAddress) news.peer = news.address.bytes;
-  return news;
+  if (!hasLocal) message.address.bytes = message.peer;
+  if (!hasAddress) message.peer = message.address.bytes;
+  return message;
 }
 
 int parseStatus(Bytes payload) {

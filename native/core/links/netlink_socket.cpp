@@ -50,7 +50,7 @@ Result<Socket> Socket::open(std::uint32_t groups, int receiveBuffer) {
   self.nl_family = AF_NETLINK;
   self.nl_groups = groups;
   if (bind(socket.fd(), reinterpret_cast<const sockaddr*>(&self), sizeof self) != 0) {
-    return Error::fromErrno("bind", "cannot subscribe to the news of network interfaces");
+    return Error::fromErrno("bind", "cannot subscribe to changes of the network interfaces");
   }
   return socket;
 }
@@ -170,7 +170,7 @@ Result<Snapshot> Requester::snapshot() {
       RTM_GETLINK, everyLink, RTEXT_FILTER_SKIP_STATS, [&] { snapshot.links.clear(); },
       [&](const Message& message) {
         if (message.type != RTM_NEWLINK) return;
-        if (auto news = parseLink(message.payload)) snapshot.links.push_back(std::move(news->info));
+        if (auto parsed = parseLink(message.payload)) snapshot.links.push_back(std::move(parsed->info));
       });
   if (!links) return std::move(links.error());
   if (links->number != 0) return answered(links->number, "cannot list the network interfaces");
@@ -189,8 +189,8 @@ Result<std::vector<AddressMessage>> Requester::addresses(std::uint32_t index) {
       RTM_GETADDR, header, 0, [&] { addresses.clear(); },
       [&](const Message& message) {
         if (message.type != RTM_NEWADDR) return;
-        auto news = parseAddress(message.payload);
-        if (news && (index == 0 || news->index == index)) addresses.push_back(*news);
+        auto parsed = parseAddress(message.payload);
+        if (parsed && (index == 0 || parsed->index == index)) addresses.push_back(*parsed);
       });
   if (!outcome) return std::move(outcome.error());
   if (outcome->number == ENODEV && index != 0) return std::vector<AddressMessage>{};
@@ -222,7 +222,8 @@ Result<std::optional<InterfaceInfo>> Requester::link(std::uint32_t index) {
     std::optional<InterfaceInfo> info;
     auto outcome = ask(RTM_GETLINK, 0, header, RTEXT_FILTER_SKIP_STATS, [&](const Message& message) {
       if (message.type != RTM_NEWLINK) return;
-      if (auto news = parseLink(message.payload); news && news->info.index == index) info = std::move(news->info);
+      if (auto parsed = parseLink(message.payload); parsed && parsed->info.index == index)
+        info = std::move(parsed->info);
     });
     if (!outcome) return std::move(outcome.error());
     if (outcome->number == 0 || outcome->number == ENODEV || outcome->number == EINVAL) return info;

@@ -109,7 +109,7 @@ bool Recorder::dropWaiting(const HeldBlock* block) {
   auto found = std::find_if(queue_.begin(), queue_.end(), [&](const Lease& lease) { return &lease.block() == block; });
   if (found == queue_.end() || !dispensable(*found)) {
     found = std::find_if(queue_.begin(), queue_.end(),
-                         [&](const Lease& lease) { return dispensable(lease) && lease.block().home(); });
+                         [&](const Lease& lease) { return dispensable(lease) && lease.block().outsideRing(); });
   }
   if (found == queue_.end()) return false;
   Lease lease = std::move(*found);

@@ -77,10 +77,10 @@ Result<> PcapParser::header(const std::uint8_t* bytes) {
   const std::size_t claimed = snapshot == 0 ? limits_.packet : std::max<std::size_t>(snapshot, 262144);
   largest_ = static_cast<std::uint32_t>(std::min(claimed, limits_.packet));
 
-  if (auto told =
+  if (auto reported =
           listener_.section({false, swapped_ == (std::endian::native == std::endian::little), major, minor, true, {}});
-      !told) {
-    return told;
+      !reported) {
+    return reported;
   }
   const std::uint16_t hardwareType = hardwareTypeOf(interface.linkType);
   const std::uint16_t linkType = interface.linkType;

@@ -48,12 +48,12 @@ TEST(aRingThatIsFreeIsTheNextOnes) {
 
 TEST(onlyAChangeOfOwnersIsOne) {
   RingOwners owners(2);
-  owners.settled();
+  owners.markInstalled();
   owners.remove(3);
   CHECK(!owners.changed());
   owners.add(3);
   CHECK(owners.changed());
-  owners.settled();
+  owners.markInstalled();
   owners.add(3);
   owners.add(5);  // waits for a free ring
   owners.remove(5);

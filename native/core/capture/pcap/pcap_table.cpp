@@ -318,12 +318,12 @@ PcapTable::Change PcapTable::follow() {
     if (!entry.decided || (entry.failures.empty() && entry.warnings.empty())) continue;
     const auto failures = std::exchange(entry.failures, {});
     const auto warnings = std::exchange(entry.warnings, {});
-    if (std::exchange(entry.complained, true)) continue;
+    if (std::exchange(entry.reported, true)) continue;
     change.failures.insert(change.failures.end(), failures.begin(), failures.end());
     change.warnings.insert(change.warnings.end(), warnings.begin(), warnings.end());
   }
   for (Ending& one : ending_) {
-    if (!std::exchange(one.told, true)) change.ending.push_back(one.source);
+    if (!std::exchange(one.reported, true)) change.ending.push_back(one.source);
   }
   return change;
 }

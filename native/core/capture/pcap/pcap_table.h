@@ -69,9 +69,9 @@ class PcapTable : public std::enable_shared_from_this<PcapTable> {
     bool wanted = false;
     bool decided = false;  // the verdict is final, not provisional
     bool promiscuous = false;
-    bool starved = false;     // waits for memory
-    bool attempt = false;     // open it at the next follow()
-    bool complained = false;  // failures or warnings of this interface were reported
+    bool starved = false;   // waits for memory
+    bool attempt = false;   // open it at the next follow()
+    bool reported = false;  // failures or warnings of this interface were reported
     // Reported once the interface is selected; see Change.
     std::vector<Error> failures;
     std::vector<Error> warnings;
@@ -80,8 +80,8 @@ class PcapTable : public std::enable_shared_from_this<PcapTable> {
   };
   struct Ending {
     Source source;
-    bool known = true;  // the entry is still for this handle's interface
-    bool told = false;  // the loop has received it in Change::ending
+    bool known = true;      // the entry is still for this handle's interface
+    bool reported = false;  // the loop has received it in Change::ending
   };
 
   void want(std::uint32_t index, bool decided);

@@ -27,7 +27,7 @@ RingBlock::~RingBlock() { end(); }
 
 Result<bool> RingBlock::evict() {
   std::lock_guard lock(mutex_);
-  if (home_) return true;
+  if (returned_) return true;
   const std::uint32_t slack = lent_ ? 0 : slackOf(data_, taken_.summary);
   const std::size_t size = lent_ ? wholePages(length()) : OverflowMemory::roundUp(length() - slack);
   if (!overflow_->take(size + kBlockOverhead)) return false;
@@ -66,7 +66,7 @@ Result<bool> RingBlock::evict() {
     }
   }
   charged_ = size + kBlockOverhead;
-  home_ = true;
+  returned_ = true;
   ring_->release(index_);
   return true;
 }
@@ -79,8 +79,8 @@ void RingBlock::end() {
     std::lock_guard lock(mutex_);
     if (ended_) return;
     ended_ = true;
-    if (!home_) {
-      home_ = true;
+    if (!returned_) {
+      returned_ = true;
       ring_->release(index_);
     }
     if (charged_ > 0) {

@@ -24,7 +24,7 @@ class RingBlock final : public HeldBlock {
   ~RingBlock() override;
 
   // Whether the block was returned to the kernel.
-  [[nodiscard]] bool home() const override { return home_; }
+  [[nodiscard]] bool outsideRing() const override { return returned_; }
   // For the loop: copies the content out and returns the block to the kernel. False, with nothing changed, if the
   // overflow memory is used up. An error if the kernel cannot map the memory. True without effect if the block was
   // returned already.
@@ -39,7 +39,7 @@ class RingBlock final : public HeldBlock {
   std::uint32_t index_;
   std::unique_ptr<std::byte[]> copy_;  // set if the block was evicted before it was lent
   std::size_t charged_ = 0;            // bytes of overflow memory taken
-  std::atomic<bool> home_{false};      // written under the lock
+  std::atomic<bool> returned_{false};  // written under the lock
   bool ended_ = false;
 };
 

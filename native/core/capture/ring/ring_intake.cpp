@@ -84,7 +84,7 @@ void RingIntake::setCaptured(std::uint32_t interface, bool captured) {
 Result<> RingIntake::commit() {
   if (!owners_ || !owners_->changed()) return {};
   if (auto set = shareByProgram(rings_.front()->fd(), owners_->program()); !set) return set;
-  owners_->settled();
+  owners_->markInstalled();
   return {};
 }
 

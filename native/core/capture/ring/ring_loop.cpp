@@ -103,7 +103,7 @@ void RingLoop::takeBlocks() {
 // The block `ahead` blocks after the cursor, if user space holds it.
 RingBlock* RingLoop::held(std::uint32_t ahead) {
   std::shared_ptr<RingBlock>& block = inHand_[(cursor_ + ahead) % ring_->blockCount()];
-  if (block && block->home()) block.reset();
+  if (block && block->outsideRing()) block.reset();
   return block.get();
 }
 
@@ -120,13 +120,13 @@ void RingLoop::makeRoom() {
     RingBlock* block = held(ahead);
     if (block == nullptr) continue;
     auto evicted = block->evict();
-    while (evicted && !*evicted && !block->home() && context_.outlet.dropWaiting(block)) {
-      if (!block->home()) evicted = block->evict();
+    while (evicted && !*evicted && !block->outsideRing() && context_.outlet.dropWaiting(block)) {
+      if (!block->outsideRing()) evicted = block->evict();
     }
-    if (block->home() && evicted && !*evicted) continue;  // dropped from the queue instead of copied
+    if (block->outsideRing() && evicted && !*evicted) continue;  // dropped from the queue instead of copied
     if (!evicted || !*evicted) {
-      const bool news = setStarved(true);
-      if (!evicted && news) context_.queue.push(std::move(evicted.error()));
+      const bool changed = setStarved(true);
+      if (!evicted && changed) context_.queue.push(std::move(evicted.error()));
       return;
     }
     ++evicted_;

@@ -22,9 +22,9 @@ class RingOwners {
   // an unknown one.
   void remove(std::uint32_t interface);
 
-  // Whether program() has changed since settled() was last called.
+  // Whether program() has changed since markInstalled() was last called.
   [[nodiscard]] bool changed() const { return changed_; }
-  void settled() { changed_ = false; }
+  void markInstalled() { changed_ = false; }
   // For PACKET_FANOUT_CBPF: returns the number of the ring for a packet, by its interface.
   [[nodiscard]] FilterProgram program() const;
 
