@@ -1,6 +1,6 @@
 // One recording by ringtap: reports that it is ready, and records until SIGINT.
 //
-//   node dist/work/bench/record.trial.js '{"interface":"near","path":"…"}'
+//   node dist/work/bench/record/record.trial.js '{"interface":"near","path":"…"}'
 import { once } from 'node:events'
 import { Capture } from 'ringtap'
 import { settings } from '../support/consumer.js'

@@ -1,7 +1,7 @@
 // Recording to a file at the highest rate at which this machine can make an interface receive, compared with tcpdump
 // and dumpcap with the same buffer size: loss, processor time, bytes written, and the disk's write rate.
 //
-//   node dist/work/bench/record.js [--trials N] [--markdown]
+//   node dist/work/bench/record/record.js [--trials N] [--markdown]
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'

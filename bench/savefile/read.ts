@@ -1,6 +1,6 @@
 // Reading savefiles, compared with C loops on libpcap, tcpdump, capinfos, and packages from npm.
 //
-//   node dist/work/bench/read.js [--trials N] [--size BYTES] [--markdown] [--only TEXT]
+//   node dist/work/bench/savefile/read.js [--trials N] [--size BYTES] [--markdown] [--only TEXT]
 //
 // Every figure is the median of at least three trials, each in its own process; the readers of a file take turns.
 import { execFile } from 'node:child_process'
