@@ -66,7 +66,8 @@ class SavefileListener {
   virtual bool wanted(std::uint32_t type, std::size_t bytes, std::uint64_t offset) = 0;
   virtual Result<> block(FileBlock block) = 0;
   // A message for the user; parsing continues. A few per file at most.
-  virtual void warning(std::string /*text*/) {}
+  // By value: the overrides keep the text.
+  virtual void warning(std::string /*text*/) {}  // NOLINT(performance-unnecessary-value-param)
 };
 
 struct ParserLimits {
