@@ -123,7 +123,7 @@ void filters() {
   for (int i = 0; i < 16; ++i) {
     Bytes bytes(64u << (i % 6));
     for (auto& byte : bytes) byte = static_cast<std::uint8_t>(choices.any());
-    write("filter_program_fuzz", std::to_string(i), bytes);
+    write("cbpf_program_fuzz", std::to_string(i), bytes);
     write("filter_interpreter_fuzz", std::to_string(i), bytes);
     write("dedupe_fuzz", std::to_string(i), bytes);
   }
