@@ -1,4 +1,5 @@
 import { CaptureError, optionError, optionPath } from './errors.js'
+import { insteadOf } from './option-hints.js'
 
 // Argument checks of all public functions. `label` is the path of the argument or option, as shown in messages
 // (`ring.memory`, `options.netns`). Every check throws CaptureError ERR_OPTION with the expected and the actual value.
@@ -9,7 +10,12 @@ type UnknownOption = (option: string, known: readonly string[]) => string
 
 const unknownOption: UnknownOption = (option, known) => `${option} is not an option; known are ${known.join(', ')}`
 
-/** Refuses unknown keys, so that a misspelt option is not ignored. @internal */
+/**
+ * Refuses unknown keys, so that a misspelt option is not ignored. For names that options have elsewhere, the message
+ * ends with what to write here.
+ *
+ * @internal
+ */
 export function checkKeys(
   value: object,
   label: string,
@@ -19,7 +25,9 @@ export function checkKeys(
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue
     const option = `${label ? `${label}.` : ''}${key}`
-    throw new CaptureError('ERR_OPTION', message(option, known), { option: optionPath(option) })
+    const instead = insteadOf(key, known)
+    const hint = instead === undefined ? '' : `; instead of ${key} write ${instead}`
+    throw new CaptureError('ERR_OPTION', `${message(option, known)}${hint}`, { option: optionPath(option) })
   }
 }
 
@@ -107,7 +115,9 @@ export function checkPath(value: unknown, label: string): string {
 
 /** Checks the path of a network namespace, or undefined. @internal */
 export function checkNetns(value: unknown, label: string): string | undefined {
-  return value === undefined ? undefined : checkName(value, label, 'the path of a network namespace')
+  return value === undefined
+    ? undefined
+    : checkName(value, label, 'the path of a network namespace, such as /run/netns/blue')
 }
 
 /** Checks that a filter expression is a string or undefined; its syntax is not checked here. @internal */

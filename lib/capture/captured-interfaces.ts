@@ -1,10 +1,16 @@
 import type { DebugLog } from '../debug.js'
 import { CaptureError } from '../errors.js'
 import { toInterfaceEvents } from '../interfaces/interface-event.js'
+import { nameHint } from '../interfaces/name-hint.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import type { Selection } from '../interfaces/selection.js'
 import type { CaptureInterfaceEvent } from './capture-events.js'
 import type { NativeCapture, NativeInitialInterface, NativeQueuedEvent } from './native.js'
+
+/** What libpcap calls `any`. */
+const everyInterface =
+  '; to capture on every one but loopback, leave `interfaces` out, or write { hotplug: true } for those that come ' +
+  'later too; { loopback: true } adds loopback'
 
 /** Called by {@link CapturedInterfaces}. @internal */
 export interface CapturedInterfacesListener {
@@ -61,7 +67,8 @@ export class CapturedInterfaces {
     if (missing?.length) {
       throw new CaptureError(
         'ERR_NO_INTERFACE',
-        `no interface has the name ${missing.join(', ')}; there are ${present.map((iface) => iface.name).join(', ')}`,
+        `no interface has the name ${missing.join(', ')}; there are ${present.map((iface) => iface.name).join(', ')}` +
+          (missing.includes('any') ? everyInterface : nameHint(missing)),
         { interface: missing[0] },
       )
     }

@@ -1,6 +1,7 @@
 import { types } from 'node:util'
 import { checkBoolean, checkKeys, checkList } from '../arguments.js'
 import { CaptureError, describe, optionError, printable } from '../errors.js'
+import { asPattern, looksLikePattern } from './name-hint.js'
 import type { NativeSelection } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
 import { compilePattern, type InterfacePattern, type Matcher } from './pattern.js'
@@ -158,9 +159,9 @@ function byNames(list: readonly unknown[], label: string): Compiled {
         name,
       )
     }
-    if (/[\^$*|\\?[\]()]/.test(name)) {
+    if (looksLikePattern(name)) {
       warnings.push(
-        `${where}: ${JSON.stringify(name)} is taken as an exact name; for a pattern write { include: ${JSON.stringify(name)} }`,
+        `${where}: ${JSON.stringify(name)} is taken as an exact name; for a pattern write ${asPattern(name)}`,
       )
     }
     if (!names.includes(name)) names.push(name)

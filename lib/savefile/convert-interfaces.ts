@@ -1,4 +1,5 @@
 import { CaptureError } from '../errors.js'
+import { nameHint } from '../interfaces/name-hint.js'
 import type { Selection } from '../interfaces/selection.js'
 import type { NativeConvertQuestion } from './native.js'
 import { toInterface, toSection } from './savefile-metadata.js'
@@ -37,9 +38,8 @@ export class InterfaceJudge {
     const [missing] = this.#missing
     const what = this.#missing.size > 0 ? `no interface has the name ${this.#names()}` : 'no interface is selected'
     const seen = [...this.#seen].join(', ') || 'no interface'
-    return new CaptureError('ERR_NO_INTERFACE', `${what}; the inputs have ${seen}${this.#more ? ' and more' : ''}`, {
-      interface: missing,
-    })
+    const more = `${this.#more ? ' and more' : ''}${nameHint([...this.#missing])}`
+    return new CaptureError('ERR_NO_INTERFACE', `${what}; the inputs have ${seen}${more}`, { interface: missing })
   }
 
   /** The warnings, once all inputs were read. */

@@ -116,6 +116,10 @@ t.test('interfaces: none, and what a function throws', async (t) => {
       interface: 'eth7',
       message: 'no interface has the name eth7, eth8; the inputs have eth0, eth1, one without a name',
     })
+    await t.rejects(convertFiles([input, other], output, { interfaces: '^eth', order }), {
+      code: 'ERR_NO_INTERFACE',
+      message: /one without a name; a name is taken as it is: for a pattern write { include: "\^eth" }$/,
+    })
     const throwing = {
       include: () => {
         throw new Error('mine')

@@ -8,6 +8,7 @@ import { addVeth, addVeths, del, down, ip, link, moveTo, rename, up } from '../s
 import { send, sendSync } from '../support/send.js'
 import { tables } from '../support/tables.js'
 import { block, waitUntil } from '../support/wait.js'
+import { backends } from '../support/ways.js'
 
 addVeths(2, 'eth', 'far')
 
@@ -418,3 +419,29 @@ t.test('the events say what happened, in order', async (t) => {
   t.equal(new Set(kinds.map(({ interface: iface }) => `${iface.index} ${iface.generation}`)).size, 1, 'one device')
   t.ok(Object.isFrozen(renamed))
 })
+
+for (const backend of backends) {
+  t.test(`a name that no interface has, and that means something else, ${backend}`, async (t) => {
+    const refused = (interfaces: InterfaceSelection, message: RegExp) =>
+      t.rejects(Capture.open({ backend, interfaces }), { code: 'ERR_NO_INTERFACE', message })
+    await refused('^veth', /no interface has the name \^veth; .*; .* for a pattern write { include: "\^veth" }$/)
+    await refused(['eth0', 'eth*'], /; .* for a pattern write { include: "\^eth" }$/)
+    await refused('/^eth\\d/', /; .* for a pattern write { include: \/\^eth\\d\/ }$/)
+    await refused('*', /; .* for a pattern write {}$/)
+    await refused('eth0,eth1', /; for several interfaces write \["eth0","eth1"\]$/)
+    await refused('eth9', /there are [^;]*$/)
+    if (backend === 'ring') await refused('any', /; to capture on every one but loopback, leave `interfaces` out, .*/)
+
+    // A name that looks like something else is still a name.
+    ip('link', 'add', 'any', 'type', 'bridge')
+    ip('link', 'set', 'any', 'up')
+    if (backend === 'ring') {
+      await using capture = await Capture.open({ backend, interfaces: 'any' })
+      t.same(
+        capture.interfaces.map(({ name }) => name),
+        ['any'],
+      )
+    }
+    del('any')
+  })
+}
