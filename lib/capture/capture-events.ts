@@ -8,7 +8,10 @@ export type CaptureInterfaceEvent = InterfaceEvent & {
   readonly selected: boolean
 }
 
-/** The events of a {@link Capture}. They report its state; packets are never events. */
+/**
+ * The events of a {@link Capture}. They report its state; packets are never events. A listener for an event that does
+ * not exist (`'packet'`, `'data'`) is refused with `ERR_OPTION`.
+ */
 export interface CaptureEvents {
   /** An interface appeared, disappeared, was renamed, set up or down, or changed otherwise. */
   interface: [event: CaptureInterfaceEvent]

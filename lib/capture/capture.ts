@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { abortReason, throwIfAborted } from '../arguments.js'
 import { type DebugLog, debugLog } from '../debug.js'
-import { emitSafely } from '../emit.js'
+import { emitSafely, refuseUnknownEvents } from '../emit.js'
 import { CaptureError, construction, notConstructible } from '../errors.js'
 import type { HostSets } from '../filter/address-sets.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
@@ -423,6 +423,12 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     else process.emitWarning(warning.message, { type: 'CaptureWarning', code: warning.code })
   }
 }
+
+refuseUnknownEvents(
+  Capture,
+  { interface: true, loss: true, warning: true, error: true, close: true },
+  'Packets are never events: iterate, with "for await (const chunk of capture)"',
+)
 
 /** The totals of the counters, without those of single interfaces. */
 function totals(stats: CaptureStats): object {

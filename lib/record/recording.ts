@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import type { DebugLog } from '../debug.js'
-import { emitSafely } from '../emit.js'
+import { emitSafely, refuseUnknownEvents } from '../emit.js'
 import { CaptureError, construction, notConstructible } from '../errors.js'
 import type { CompleteFile } from '../savefile/complete-file.js'
 import type { NativeRecording } from './native.js'
@@ -29,7 +29,7 @@ export interface RecordingStats {
   readonly waiting: number
 }
 
-/** The events of a {@link Recording}. */
+/** The events of a {@link Recording}. A listener for any other event is refused with `ERR_OPTION`. */
 export interface RecordingEvents {
   /** A file is complete and has its name. */
   file: [file: RecordedFile]
@@ -156,3 +156,9 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
     return ended
   }
 }
+
+refuseUnknownEvents(
+  Recording,
+  { file: true, error: true, end: true },
+  'Packets are never events: iterate over the capture, with "for await (const chunk of capture)"',
+)

@@ -37,7 +37,7 @@ export interface SavefileStats extends SavefileProgress {
   readonly clampedTimestamps: number
 }
 
-/** The events of a {@link Savefile}. Packets are never events. */
+/** The events of a {@link Savefile}. Packets are never events. A listener for any other event is refused. */
 export interface SavefileEvents {
   /** The file describes another interface; also emitted for those that were known when it was opened. */
   interface: [iface: SavefileInterface, selected: boolean]

@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events'
 import { abortReason, throwIfAborted } from '../arguments.js'
 import { debugLog } from '../debug.js'
-import { emitSafely } from '../emit.js'
+import { emitSafely, refuseUnknownEvents } from '../emit.js'
 import { CaptureError, construction, notConstructible } from '../errors.js'
+import { nameHint } from '../interfaces/name-hint.js'
 import { ChunkMeta } from '../native/layouts.js'
 import { Chunk } from '../packets/chunk.js'
 import { IterationPacer, iterateChunks } from '../packets/chunk-iteration.js'
@@ -300,7 +301,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     const what = this.#missing.length > 0 ? `no interface has the name ${this.#missing.join(', ')}` : 'none is selected'
     return new CaptureError(
       'ERR_NO_INTERFACE',
-      `${this.#source.label}${what}; the file has ${names.join(', ') || 'no interface'}`,
+      `${this.#source.label}${what}; the file has ${names.join(', ') || 'no interface'}${nameHint(this.#missing)}`,
       { interface: this.#missing[0] },
     )
   }
@@ -401,6 +402,12 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     else process.emitWarning(warning.message, { type: 'CaptureWarning', code: warning.code })
   }
 }
+
+refuseUnknownEvents(
+  Savefile,
+  { interface: true, progress: true, warning: true, close: true },
+  'Packets are never events: iterate, with "for await (const chunk of file)"; errors are thrown there',
+)
 
 function closedError(): CaptureError {
   return new CaptureError('ERR_CLOSED', 'the savefile was closed')

@@ -582,6 +582,10 @@ t.test('a selection of interfaces', async (t) => {
     interface: 'eth7',
     message: /the file has eth0, eth1, veth5, wlan0, eth9$/,
   })
+  t.match((await readAll(path, { interfaces: '^eth' })).error, {
+    code: 'ERR_NO_INTERFACE',
+    message: /eth9; a name is taken as it is: for a pattern write { include: "\^eth" }$/,
+  })
   t.equal(none.packets.length, 0)
   const partly = await openFile(path, { interfaces: ['eth0', 'eth7'] })
   const warnings: CaptureError[] = []
@@ -770,4 +774,17 @@ t.test('listeners that throw end nothing but themselves', async (t) => {
   })
   t.equal(stderr, '')
   t.same(JSON.parse(stdout), { packets: 1, thrown: ['close', 'interface', 'progress'] })
+})
+
+t.test('a listener for an event that does not exist is refused', async (t) => {
+  const file = await openFile(write(pcap([])))
+  for (const name of ['packet', 'data', 'end']) {
+    t.throws(() => file.on(name as 'close', () => {}), {
+      code: 'ERR_OPTION',
+      message: new RegExp(
+        `^Savefile has no event '${name}'; there are interface, progress, warning, close\\. Packets are`,
+      ),
+    })
+  }
+  t.equal((await read(file)).packets.length, 0)
 })

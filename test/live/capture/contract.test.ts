@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { inspect } from 'node:util'
 import { Capture, CaptureError, Chunk, Packet } from 'ringtap'
@@ -209,4 +210,42 @@ t.test('ESM and CommonJS share errors and native code', async (t) => {
     t.equal((await oneChunk(capture, 5)).packetCount, 5)
     await capture.close()
   }
+})
+
+t.test('a listener for an event that does not exist is refused', async (t) => {
+  await using capture = await Capture.open({ interfaces: 'eth0' })
+  const recording = await capture.record({ path: `${t.testdir()}/a.pcapng` })
+  const listener = () => {}
+  for (const name of ['packet', 'data', 'chunk', 'end', 'toString']) {
+    for (const method of ['on', 'once', 'addListener', 'prependListener', 'prependOnceListener'] as const) {
+      t.throws(() => capture[method](name as 'close', listener), {
+        code: 'ERR_OPTION',
+        option: 'eventName',
+        message:
+          `Capture has no event '${name}'; there are interface, loss, warning, error, close. ` +
+          'Packets are never events: iterate, with "for await (const chunk of capture)"',
+      })
+    }
+    await t.rejects(once(capture, name), { code: 'ERR_OPTION' })
+  }
+  t.throws(() => recording.on('packet' as 'file', listener), {
+    code: 'ERR_OPTION',
+    message: /^Recording has no event 'packet'; there are file, error, end\. Packets are never events/,
+  })
+  await recording.stop()
+
+  const none = Symbol('none')
+  const known = ['interface', 'loss', 'warning', 'error', 'close', 'newListener', 'removeListener', none] as const
+  for (const name of known as unknown as 'close'[]) {
+    t.equal(capture.on(name, listener), capture)
+    t.equal(capture.listenerCount(name), 1)
+    capture.off(name, listener)
+  }
+  const order: number[] = []
+  capture.on('close', () => order.push(2))
+  capture.prependOnceListener('close', () => order.push(1))
+  const closed = once(capture, 'close')
+  await capture.close()
+  await closed
+  t.same(order, [1, 2])
 })
