@@ -1,29 +1,38 @@
-// Recording to a file at the highest rate at which this machine can make an interface receive, compared with tcpdump
-// and dumpcap with the same buffer size: loss, processor time, bytes written, and the disk's write rate.
+// Recording to a file at rates from 0.25 million packets a second to the highest one of this machine, compared with
+// tcpdump and dumpcap: the highest rate without loss; beyond it the share that was written; processor time.
 //
-//   node dist/work/bench/record/record.js [--trials N] [--markdown]
+//   node dist/work/bench/record/record.js [--trials N] [--only RECORDER] [--frame BYTES] [--markdown]
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { inNamespace, isInside } from '../../test/live/support/namespace.js'
 import { waitUntil, waitUntilStable } from '../../test/live/support/wait.js'
-import { settings } from '../support/consumer.js'
 import { options } from '../support/options.js'
-import { takeTurns } from '../support/rounds.js'
-import { addWire } from '../support/stage.js'
+import { type Results, takeTurns } from '../support/rounds.js'
+import { addWire, senderProcessor } from '../support/stage.js'
 import { figure, printTable } from '../support/table.js'
 import { buildSender } from '../support/tools.js'
 import { median } from '../support/trial.js'
+import { type Recorder, recorders } from './recorders.js'
 
-const loads = [
-  { size: 64, count: 5_000_000 },
-  { size: 1400, count: 1_000_000 },
-]
+/** Frame sizes, and the most frames of a trial: those of 1400 bytes are limited by what the page cache takes. */
+const sizes = [
+  { size: 64, most: 5_000_000 },
+  { size: 576, most: 2_000_000 },
+  { size: 1400, most: 1_000_000 },
+].filter(({ size }) => options.frame === 0 || size === options.frame)
+/** Millions of frames a second; 0: as many as possible. A rate that the machine does not reach is left out. */
+const rates = [0.25, 0.5, 1, 2, 3, 4, 0]
+/** Seconds of traffic in a trial, unless that is more than `most` frames. */
+const seconds = 1.5
+/** A sender that reaches less than this share of a rate cannot make it. */
+const reached = 0.95
 
 interface Sample {
+  /** Packets received by the interface that are missing from the file. */
+  lost: number
   /** Percentage of the packets received by the interface that are missing from the file. */
   loss: number
   /** Microseconds of processor time per packet in the file. */
@@ -41,62 +50,19 @@ const folder = mkdtempSync(join(tmpdir(), 'ringtap-bench-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 const path = join(folder, 'file.pcapng')
 
-/** A recording program, and the text on its standard error that reports the start of the recording. */
-interface Contestant {
-  name: string
-  command: string
-  args: string[]
-  ready: string
-  missing?: string | undefined
-}
-
-const mebibytes = settings.memory / 2 ** 20
-const snap = String(settings.snapshotLength)
-const contestants: Contestant[] = [
-  {
-    name: 'ringtap capture.record',
-    command: process.execPath,
-    args: [fileURLToPath(new URL('record.trial.js', import.meta.url)), JSON.stringify({ interface: wire.near, path })],
-    ready: 'ready',
-  },
-  {
-    name: versionOf('tcpdump'),
-    command: 'tcpdump',
-    args: ['-n', '-Z', 'root', '-i', wire.near, '-s', snap, '-B', String(mebibytes * 1024), '-w', path],
-    ready: 'listening on',
-    missing: missing('tcpdump'),
-  },
-  {
-    name: versionOf('dumpcap'),
-    command: 'dumpcap',
-    args: ['-q', '-i', wire.near, '-s', snap, '-B', String(mebibytes), '-w', path],
-    ready: 'File:',
-    missing: missing('dumpcap'),
-  },
-].map((one) => ({ ...one, missing: one.missing ?? missing('capinfos') }))
-
-function versionOf(program: string): string {
-  const { stdout = '', stderr = '' } = spawnSync(program, ['--version'], { encoding: 'utf8' })
-  return `${program} ${/\d+\.\d+(\.\d+)?/.exec(`${stdout}${stderr}`)?.[0] ?? ''}`
-}
-
-function missing(program: string): string | undefined {
-  return spawnSync(program, ['--version']).error ? `${program} is not installed` : undefined
-}
-
 /** Seconds of processor time of all threads of a process. */
 function processorTime(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? []
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
-/** The number of packets in a file, counted by capinfos (of the same project as dumpcap) for every contestant. */
+/** The number of packets in a file, counted by capinfos (of the same project as dumpcap) for every recorder. */
 function packetsIn(file: string): number {
   const { stdout } = spawnSync('capinfos', ['-c', '-M', file], { encoding: 'utf8' })
   return Number(/Number of packets: +(\d+)/.exec(stdout)?.[1] ?? Number.NaN)
 }
 
-async function trial({ command, args, ready }: Contestant, { size, count }: (typeof loads)[number]): Promise<Sample> {
+async function trial({ command, args, ready }: Recorder, count: number, size: number, rate: number): Promise<Sample> {
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
   const ended = once(child, 'close')
   let said = ''
@@ -110,7 +76,7 @@ async function trial({ command, args, ready }: Contestant, { size, count }: (typ
     )
     const pid = child.pid as number
     const before = processorTime(pid)
-    const { arrived, packetsPerSecond, sent } = await wire.flood(count, size)
+    const { arrived, packetsPerSecond, sent } = await wire.flood(count, size, rate)
     // Waits until the buffered packets are written.
     await waitUntilStable(() => processorTime(pid), `${command} to come to rest`, 500, 60_000)
     const cpu = processorTime(pid) - before
@@ -119,6 +85,7 @@ async function trial({ command, args, ready }: Contestant, { size, count }: (typ
     const packets = packetsIn(path)
     if (!(packets <= arrived)) throw new Error(`${packets} packets in the file, of ${arrived} that arrived`)
     return {
+      lost: arrived - packets,
       loss: (1 - packets / arrived) * 100,
       cpu: (cpu / packets) * 1e6,
       bytes: statSync(path).size,
@@ -147,30 +114,76 @@ function diskRate(bytes: number): { cache: number; disk: number } {
   return { cache: written / (cached - began) / 1000, disk: written / (down - began) / 1000 }
 }
 
-for (const load of loads) {
-  const everybody = await takeTurns(contestants, (contestant) => trial(contestant, load))
-  const middle = ({ samples }: { samples: Sample[] }, of: keyof Sample) => median(samples.map((sample) => sample[of]))
-  const rate = median(everybody.map((row) => middle(row, 'rate')).filter(Number.isFinite))
-  const most = Math.max(...everybody.flatMap(({ samples }) => samples.map(({ bytes }) => bytes)))
-  const { cache, disk } = diskRate(most)
-  // Growth of the file per packet if none were lost, bytes.
-  const perPacket = Math.max(
-    ...everybody.map((row) => (middle(row, 'bytes') / load.count) * (100 / (100 - middle(row, 'loss')))),
-  )
+const field = ({ samples }: Results<Sample>, of: keyof Sample) => samples.map((sample) => sample[of])
+const middle = (row: Results<Sample>, of: keyof Sample) => median(field(row, of))
+/** The median and, if the samples differ, the least and the largest. */
+function spread(row: Results<Sample>, of: keyof Sample): string {
+  const all = field(row, of)
+  if (all.length === 0) return '-'
+  const [low, mid, high] = [Math.min(...all), median(all), Math.max(...all)].map(figure)
+  return low === high ? `${mid}` : `${mid} (${low} to ${high})`
+}
+
+/** One rate of the sweep. */
+interface Step {
+  /** Millions of packets a second, as sent. */
+  rate: number
+  count: number
+  rows: (Recorder & Results<Sample>)[]
+}
+
+async function sweep(size: number, most: number): Promise<Step[]> {
+  const steps: Step[] = []
+  for (const wanted of rates) {
+    const count = wanted === 0 ? most : Math.min(most, wanted * 1e6 * seconds)
+    const probe = await wire.flood(Math.min(count, 500_000), size, wanted * 1e6)
+    if (wanted > 0 && probe.packetsPerSecond < wanted * 1e6 * reached) continue
+    const rows = await takeTurns(recorders(wire.near, path), (one) => trial(one, count, size, wanted * 1e6))
+    const rate = median(rows.flatMap((row) => (row.samples.length > 0 ? [middle(row, 'rate')] : []))) / 1e6
+    steps.push({ rate, count, rows })
+  }
+  return steps
+}
+
+/** The highest rate of the sweep up to which no trial of this recorder lost a packet, in millions a second. */
+function losslessRate(steps: readonly Step[], name: string): number {
+  let best = 0
+  for (const { rate, rows } of [...steps].sort((a, b) => a.rate - b.rate)) {
+    const row = rows.find((one) => one.name === name)
+    if (!row || row.samples.length === 0 || field(row, 'lost').some((lost) => lost > 0)) break
+    best = rate
+  }
+  return best
+}
+
+for (const { size, most } of sizes) {
+  const steps = await sweep(size, most)
+  const highest = Math.max(...steps.map(({ rate }) => rate))
+  const names = steps[0]?.rows ?? []
   printTable(
-    `Record: ${load.count} frames of ${load.size} bytes at full rate, about ${figure(rate / 1e6)} million a second; ` +
-      `median of ${options.trials} processes`,
-    ['recorder', 'lost %', 'CPU µs/packet', 'MB written', ''],
-    everybody.map((row) => [
-      row.name,
-      figure(Math.max(0, middle(row, 'loss'))),
-      figure(middle(row, 'cpu')),
-      figure(middle(row, 'bytes') / 1e6),
-      row.note,
-    ]),
+    `Record: frames of ${size} bytes, received on processor ${senderProcessor}, ${options.trials} trials per rate; the ` +
+      `machine's highest rate is ${figure(highest)} million a second`,
+    ['recorder', 'without loss up to, million/s', ''],
+    names.map(({ name, note }) => [name, figure(losslessRate(steps, name)), note]),
   )
+  for (const { rate, count, rows } of steps) {
+    printTable(
+      `${figure(rate)} million frames of ${size} bytes a second, ${count} frames: median (least to largest)`,
+      ['recorder', 'lost packets', 'lost %', 'CPU µs/packet', 'MB written', ''],
+      rows.map((row) => [
+        row.name,
+        spread(row, 'lost'),
+        figure(middle(row, 'loss')),
+        spread(row, 'cpu'),
+        figure(middle(row, 'bytes') / 1e6),
+        row.note,
+      ]),
+    )
+  }
+  const bytes = Math.max(...steps.flatMap(({ rows }) => rows.flatMap((row) => field(row, 'bytes'))))
+  const { cache, disk } = diskRate(bytes)
   console.log(
-    `\nThe traffic makes up to ${figure((rate * perPacket) / 1e6)} MB/s of file. A plain sequential write of ` +
-      `${figure(most / 1e6)} MB: ${figure(cache)} MB/s into the page cache, ${figure(disk)} MB/s with the disk waited for.`,
+    `\nA plain sequential write of ${figure(bytes / 1e6)} MB: ${figure(cache)} MB/s into the page cache, ` +
+      `${figure(disk)} MB/s with the disk waited for.`,
   )
 }

@@ -6,11 +6,12 @@ const { values, positionals } = parseArgs({
     markdown: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     size: { type: 'string', default: '' },
+    frame: { type: 'string', default: '' },
   },
   allowPositionals: true,
 })
 
-/** The command line of the benchmarks: `[part…] [--trials N] [--markdown] [--only TEXT] [--size BYTES]`. */
+/** The command line of the benchmarks: `[part…] [--trials N] [--markdown] [--only TEXT] [--size BYTES] [--frame BYTES]`. */
 export const options = {
   parts: positionals,
   /** Trials per figure, at least 3 (1 with `--only`). */
@@ -19,6 +20,8 @@ export const options = {
   only: values.only,
   /** Size of the files to read, in bytes. Default 10^9. */
   size: Number(values.size) || 1e9,
+  /** Only frames of this size (`record`); 0: of every size. */
+  frame: Number(values.frame) || 0,
   /** Print tables in Markdown. */
   markdown: values.markdown,
 }

@@ -60,11 +60,15 @@ export interface Wire {
    */
   send(count: number, rate: number, size?: number): Promise<Sent & { arrived: number }>
   /**
-   * Sends at the highest rate at which this machine can make the near end receive: through the kernel's XDP test run if
-   * permitted (root in the initial user namespace), otherwise as {@link send} does.
+   * Makes the near end receive frames, as many per second as `rate` says (0: at the highest rate of this machine):
+   * through the kernel's XDP test run if permitted (root in the initial user namespace), on processor
+   * {@link senderProcessor}; otherwise as {@link send} does.
    */
-  flood(count: number, size: number): Promise<Sent & { arrived: number }>
+  flood(count: number, size: number, rate?: number): Promise<Sent & { arrived: number }>
 }
+
+/** The processor that {@link Wire.flood} sends on, and on which the interface receives. */
+export const senderProcessor = 0
 
 export async function addWire(): Promise<Wire> {
   const { pid } = await addNamespace()
@@ -77,9 +81,9 @@ export async function addWire(): Promise<Wire> {
       const sent = await send({ interface: 'far', count, rate, size, namespace: pid, mayDrop: true })
       return { ...sent, arrived: sent.sent - sent.dropped }
     },
-    async flood(count, size) {
-      if (!injects) return wire.send(count, 0, size)
-      const sent = await send({ interface: 'near', count, size, inject: true })
+    async flood(count, size, rate = 0) {
+      if (!injects) return wire.send(count, rate, size)
+      const sent = await send({ interface: 'near', count, size, rate, inject: true, cpu: senderProcessor })
       return { ...sent, arrived: sent.sent }
     },
   }

@@ -25,6 +25,8 @@ export interface SendOptions extends FrameOptions {
    * namespace ({@link canInject}); at most 3300 bytes per frame. Default false.
    */
   inject?: boolean
+  /** Run on this processor only: with `inject`, the interface receives there too. Default: where the kernel puts it. */
+  cpu?: number
   /** Retry refused frames until they are sent. Default true. */
   keepGoing?: boolean
   /** Allow the sending device to drop frames it has accepted. Default false: dropped frames are an error. */

@@ -8,6 +8,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -50,6 +51,7 @@ constexpr const char* usage = R"(usage: send --interface NAME[,NAME…] --count 
   --inject            do not send but let the (one) interface receive the frames, through an XDP test run: the highest
                       rate; needs CAP_BPF and kernel 5.18, frames of at most 3300 bytes; bursts as large as due; the
                       counters of the interface do not count them
+  --cpu N             run on this processor only: with --inject, the interface receives there too
   --keep-going        repeat a frame that was refused (ENOBUFS, EAGAIN) until it is sent
 
 Prints {"sent","seconds","packetsPerSecond","refused","dropped"}: "refused" counts refusals by the kernel, "dropped" what
@@ -64,6 +66,7 @@ struct Options {
   std::uint64_t rate = 0;
   std::uint32_t burst = 64;
   std::uint16_t label = 0;
+  int cpu = -1;
   bool bypass = false;
   bool keepGoing = false;
   bool inject = false;
@@ -115,6 +118,8 @@ Options parse(int argc, char** argv) {
       options.shape.port = static_cast<std::uint16_t>(number(65535));
     } else if (option == "--flows") {
       options.shape.flows = static_cast<std::uint32_t>(number(65535));
+    } else if (option == "--cpu") {
+      options.cpu = static_cast<int>(number(CPU_SETSIZE - 1));
     } else if (option == "--bypass") {
       options.bypass = true;
     } else if (option == "--inject") {
@@ -225,6 +230,16 @@ int runInjector(const Options& options, unsigned index) {
 
 int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
+
+  if (options.cpu >= 0) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(options.cpu, &set);
+    if (sched_setaffinity(0, sizeof set, &set) != 0) {
+      std::fprintf(stderr, "send: --cpu %d: %s\n", options.cpu, std::strerror(errno));
+      return 1;
+    }
+  }
 
   std::vector<unsigned> indexes;
   for (const auto& name : options.interfaces) {
