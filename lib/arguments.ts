@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { CaptureError, optionError, optionPath } from './errors.js'
 import { insteadOf } from './option-hints.js'
 
@@ -78,6 +79,12 @@ export function checkList(value: unknown, label: string, expected: string, most:
     throw optionError(label, expected, value)
   }
   return Array.from({ length: length as number }, (_, i) => (value as readonly unknown[])[i])
+}
+
+/** Checks for a Uint8Array (a Buffer is one), also of another realm. @internal */
+export function checkBytes(value: unknown, label: string): Uint8Array {
+  if (!types.isUint8Array(value)) throw optionError(label, 'a Uint8Array', value)
+  return value
 }
 
 /** Checks a ratio above 0 and at most 1. @internal */

@@ -35,6 +35,8 @@ export type { HexdumpOptions } from './packets/hexdump-options.js'
 export { LinkType } from './packets/link-type.js'
 export { Packet, type PacketJson, type PacketKind, type VlanTag } from './packets/packet.js'
 export type { PermissionReason } from './permission.js'
+export { type HttpRequest, parseHttpRequest } from './protocols/http-request.js'
+export { parseTlsClientHello, type TlsClientHello } from './protocols/tls-client-hello.js'
 export type { RecordOptions, RotateOptions } from './record/record-options.js'
 export { type RecordedFile, Recording, type RecordingEvents, type RecordingStats } from './record/recording.js'
 export {

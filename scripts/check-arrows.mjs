@@ -39,6 +39,7 @@ const orders = [
     'lib/native',
     'lib/interfaces',
     'lib/packets',
+    'lib/protocols',
     'lib/filter',
     'lib/savefile',
     'lib/send',
