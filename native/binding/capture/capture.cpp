@@ -381,7 +381,8 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
         [waker = waker_](js::Env env, Result<>&) -> Result<js::Value> {
           waker->release();
           return env.Undefined();
-        });
+        },
+        Where::OwnThread);
   }
 
   js::Env env_;

@@ -1,4 +1,6 @@
-// The file of a SavefileWriter (lib/savefile/savefile-writer.ts): a FileSet of one file, used on libuv's thread pool.
+// The file of a SavefileWriter (lib/savefile/savefile-writer.ts): a FileSet of one file. It is opened on libuv's thread
+// pool, and written and completed on threads of its own: completing a file must not wait for the pool, nor a slow disk
+// hold its threads.
 //
 // The handle and a running call share the file: the last of them closes it. Only one call may run at a time.
 
@@ -24,12 +26,13 @@ using Handle = js::External<Shared>;
 template <typename Call>
 js::Value queue(js::Env env, Shared file, Call call, js::Value bytes = {}, bool handle = false) {
   return runAsync(
-      env, "ringtap savefile", [file, call]() -> Result<> { return call(*file); },
+      env, "ringtap file", [file, call]() -> Result<> { return call(*file); },
       [file, handle, kept = js::Persistent(bytes)](js::Env env, Result<>& done) -> Result<js::Value> {
         if (!done) return std::move(done.error());
         if (!handle) return env.Undefined();
         return Handle::New(env, std::make_unique<Shared>(file));
-      });
+      },
+      handle ? Where::Pool : Where::OwnThread);
 }
 
 // Returns null, with an exception pending, if the first argument is no handle.

@@ -1,4 +1,5 @@
-// The native side of lib/send/inject.ts: an injector as an opaque handle, and sending on libuv's thread pool.
+// The native side of lib/send/inject.ts: an injector as an opaque handle, sending on libuv's thread pool, and closing,
+// which must not wait for that pool: interrupt() takes a send out of the pool's queue.
 //
 // The handle and every job share the injector: the last of them closes the socket.
 
@@ -25,6 +26,7 @@ namespace {
 
 struct Shared {
   std::shared_ptr<Injector> injector;  // null once closed
+  std::shared_ptr<Queued> sending = std::make_shared<Queued>();
 };
 using Handle = js::External<Shared>;
 
@@ -120,23 +122,29 @@ js::Value send(const js::CallbackInfo& info) {
         auto result = toJs(env, sending->tally);
         result.Set("done", sending->done);
         return result;
-      });
+      },
+      Where::Pool, shared->sending);
 }
 
-// injectorInterrupt(handle): ends the running send.
+// injectorInterrupt(handle): ends the running send; one that waits for a thread sends nothing.
 void interrupt(const js::CallbackInfo& info) {
   const Shared* shared = sharedOf(info);
-  if (shared != nullptr && shared->injector) shared->injector->interrupt();
+  if (shared == nullptr || !shared->injector) return;
+  shared->injector->interrupt();
+  shared->sending->cancel(info.Env());
 }
 
 // injectorClose(handle): Promise. No send may be running.
 js::Value close(const js::CallbackInfo& info) {
   Shared* shared = sharedOf(info);
   if (shared == nullptr) return {};
-  return runAsync(info.Env(), "ringtap close injector", [injector = std::move(shared->injector)]() mutable -> Result<> {
-    injector.reset();
-    return {};
-  });
+  return runAsync(
+      info.Env(), "ringtap close",
+      [injector = std::move(shared->injector)]() mutable -> Result<> {
+        injector.reset();
+        return {};
+      },
+      Where::OwnThread);
 }
 
 }  // namespace

@@ -23,6 +23,8 @@ const interfaces = 'eth0'
 const ring = { memory: 8 << 20 }
 
 const capture = await Capture.open({ interfaces, ring })
+const closed = await Capture.open({ interfaces, ring })
+const injector = await Injector.open(interfaces)
 // Filters longer than a certain length are optimised in a thread with a large stack.
 const long = `port 53${' '.repeat(2048)}`
 
@@ -92,6 +94,7 @@ const usual = /^Max processes +(\S+)/m.exec(readFileSync('/proc/self/limits', 'u
 const forbid = limit('1')
 const allow = limit(usual)
 await forbid()
+await Promise.all([closed.close(), injector.close()]) // need no thread
 const before = descriptors()
 const refused = await tryAll()
 const after = descriptors()
