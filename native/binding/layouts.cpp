@@ -112,8 +112,6 @@ js::Value layouts(const js::CallbackInfo& info) {
 
 }  // namespace
 
-void initLayouts(js::Env env, js::Object exports) {
-  exports.Set("layouts", js::Function::New(env, layouts, "layouts"));
-}
+void initLayouts(js::Env env, js::Object exports) { exportFunction(env, exports, "layouts", layouts); }
 
 }  // namespace ringtap::binding

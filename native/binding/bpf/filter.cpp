@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "binding/util/errors.h"
+#include "binding/util/convert.h"
 #include "binding/util/exports.h"
 #include "binding/util/js.h"
 #include "binding/util/run_async.h"
@@ -21,12 +21,7 @@ namespace {
 using ProgramHandle = js::External<FilterProgram>;
 
 // Returns null, with an exception pending, if the first argument is no handle.
-const FilterProgram* programOf(const js::CallbackInfo& info) {
-  const FilterProgram* program = info[0].As<ProgramHandle>().Data();
-  if (program == nullptr)
-    throwError(info.Env(), Error{.code = Code::Option, .message = "this is no handle of a filter"});
-  return program;
-}
+const FilterProgram* programOf(const js::CallbackInfo& info) { return handleOf<FilterProgram>(info[0], "a filter"); }
 
 // compileFilter(expression, linkType, snapshotLength, byteOrder): Promise of a handle. `byteOrder` of the savefile that
 // the packets come from: 1 little endian, 2 big endian; 0: the packets are not from a savefile.
@@ -73,10 +68,10 @@ js::Value matches(const js::CallbackInfo& info) {
 }  // namespace
 
 void initFilter(js::Env env, js::Object exports) {
-  exports.Set("compileFilter", js::Function::New(env, compile, "compileFilter"));
-  exports.Set("filterInstructions", js::Function::New(env, instructions, "filterInstructions"));
-  exports.Set("filterListing", js::Function::New(env, listing, "filterListing"));
-  exports.Set("filterMatches", js::Function::New(env, matches, "filterMatches"));
+  exportFunction(env, exports, "compileFilter", compile);
+  exportFunction(env, exports, "filterInstructions", instructions);
+  exportFunction(env, exports, "filterListing", listing);
+  exportFunction(env, exports, "filterMatches", matches);
 }
 
 }  // namespace ringtap::binding

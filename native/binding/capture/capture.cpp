@@ -5,9 +5,11 @@
 #include <memory>
 
 #include "binding/block/leases.h"
+#include "binding/capture/capture_request.h"
 #include "binding/capture/capture_stats.h"
 #include "binding/links/interface_object.h"
 #include "binding/record/recording.h"
+#include "binding/util/convert.h"
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
 #include "binding/util/instance.h"
@@ -24,49 +26,14 @@ namespace ringtap::binding {
 
 namespace {
 
-js::Array textList(js::Env env, const std::vector<std::string>& texts) {
-  js::Array list = js::Array::New(env, texts.size());
-  for (std::uint32_t i = 0; i < texts.size(); ++i) list.Set(i, js::String::New(env, texts[i]));
-  return list;
-}
-
 // The state of an active filter, as a NativeFilterState of lib/capture/native.ts.
 js::Object filterState(js::Env env, const FilterRequest& filter) {
-  js::Array linkTypes = js::Array::New(env, filter.linkTypes.size());
-  for (std::uint32_t i = 0; i < filter.linkTypes.size(); ++i)
-    linkTypes.Set(i, js::Number::New(env, filter.linkTypes[i]));
   js::Object state = js::Object::New(env);
-  state.Set("warnings", textList(env, filter.warnings));
-  state.Set("linkTypes", linkTypes);
-  state.Set("extensionsMissing", js::Boolean::New(env, filter.extensionsMissing));
+  state.Set("warnings", toJs(env, filter.warnings));
+  state.Set("linkTypes", listOf(env, filter.linkTypes, [env](double type) { return js::Number::New(env, type); }));
+  state.Set("extensionsMissing", filter.extensionsMissing);
   return state;
 }
-
-// A string, or none.
-std::optional<std::string> textOf(js::Value value) {
-  if (!value.IsString()) return std::nullopt;
-  return value.As<js::String>().Utf8Value();
-}
-
-// A selection by names or expressions only: NativeSelection in lib/interfaces/native.ts.
-struct SelectionRequest {
-  std::vector<std::string> names, include, exclude;
-  bool loopback = false;
-
-  [[nodiscard]] Result<InterfaceSelection> compile() {
-    if (!names.empty()) return InterfaceSelection::byNames(std::move(names));
-    return InterfaceSelection::byPatterns(include, exclude, loopback);
-  }
-};
-
-struct OpenRequest {
-  CaptureConfig config;
-  std::optional<SelectionRequest> selection;
-  FilterRequest filter;
-  AddressLists addresses;
-  std::string netns;  // "": the caller's
-  bool copying = false;
-};
 
 class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
  public:
@@ -158,15 +125,13 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
     const auto& initial = capture->initialInterfaces();
-    js::Array list = js::Array::New(info.Env(), initial.size());
-    std::uint32_t position = 0;
-    for (const auto& [interface, selected] : initial) {
+    return listOf(info.Env(), initial, [&](const auto& known) {
+      const auto& [interface, selected] = known;
       js::Object one = js::Object::New(info.Env());
       one.Set("interface", objects_.of(info.Env(), interface));
-      if (selected) one.Set("selected", js::Boolean::New(info.Env(), *selected));
-      list.Set(position++, one);
-    }
-    return list;
+      if (selected) one.Set("selected", *selected);
+      return one;
+    });
   }
 
   // start(): Promise<void>. Until it has settled, the capture counts as closed.
@@ -215,14 +180,12 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     const BlockOrigin origin{{number(2).Uint32Value(), static_cast<std::uint64_t>(number(3).DoubleValue())},
                              static_cast<std::uint64_t>(number(1).DoubleValue())};
     const auto candidates = book_->candidates(number(0).Uint32Value(), origin);
-    js::Array list = js::Array::New(info.Env(), candidates.size());
-    for (std::uint32_t i = 0; i < candidates.size(); ++i) {
+    return listOf(info.Env(), candidates, [&](const auto& candidate) {
       js::Object one = js::Object::New(info.Env());
-      one.Set("interface", objects_.of(info.Env(), candidates[i].interface));
-      one.Set("since", js::BigInt::New(info.Env(), candidates[i].since));
-      list.Set(i, one);
-    }
-    return list;
+      one.Set("interface", objects_.of(info.Env(), candidate.interface));
+      one.Set("since", js::BigInt::New(info.Env(), candidate.since));
+      return one;
+    });
   }
 
   js::Value nextFault(const js::CallbackInfo& info) {
@@ -330,7 +293,7 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
   // record(options: NativeRecordOptions): Promise<NativeRecording>
   js::Value record(const js::CallbackInfo& info) {
     if (open(info.Env()) == nullptr) return {};
-    return binding::record(info.Env(), info[0].As<js::Object>(), info.This(),
+    return binding::record(info.Env(), Fields(info[0]), info.This(),
                            [this](std::shared_ptr<Recorder> recorder) -> Result<> {
                              if (!capture_) return Error{Code::Closed, "the capture is closed"};
                              return capture_->record(std::move(recorder));
@@ -397,75 +360,20 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
   bool hooked_ = false;
 };
 
-Result<std::unique_ptr<Capture>> openCapture(OpenRequest& request, const std::shared_ptr<Waker>& waker) {
-  auto addresses = AddressFilter::create(request.addresses, triesEbpf(request.config.filterMode));
-  if (!addresses) return addresses.error();
-  request.filter.spec.addresses = std::move(*addresses);
-  if (request.selection) {
-    auto selection = request.selection->compile();
-    if (!selection) return selection.error();
-    request.config.selection = std::make_shared<const InterfaceSelection>(std::move(*selection));
-  }
-  auto monitor = InterfaceMonitor::open();
-  if (!monitor) return monitor.error();
-  if (auto compiled = compile(request.filter, *monitor); !compiled) return compiled.error();
-  request.config.filter = std::move(request.filter.spec);
-  return Capture::open(request.config, std::move(*monitor), [waker] { (*waker)(); });
-}
-
-std::vector<std::string> stringsIn(js::Value value) {
-  std::vector<std::string> strings;
-  const auto list = value.As<js::Array>();
-  for (std::uint32_t i = 0; i < list.Length(); ++i) strings.push_back(list.Get(i).As<js::String>().Utf8Value());
-  return strings;
-}
-
-std::optional<SelectionRequest> selectionOf(js::Value value) {
-  if (!value.IsObject()) return std::nullopt;
-  const auto object = value.As<js::Object>();
-  return SelectionRequest{stringsIn(object.Get("names")), stringsIn(object.Get("include")),
-                          stringsIn(object.Get("exclude")), object.Get("loopback").As<js::Boolean>().Value()};
-}
-
 // openCapture(options: NativeCaptureOptions, selection: NativeSelection | undefined, wake: () => void):
 // Promise<NativeCapture>
 js::Value open(const js::CallbackInfo& info) {
   const js::Env env = info.Env();
-  const auto options = info[0].As<js::Object>();
-  const auto number = [&](const char* name) { return options.Get(name).As<js::Number>().Uint32Value(); };
-  const auto flag = [&](const char* name) { return options.Get(name).As<js::Boolean>().Value(); };
-  OpenRequest request;
-  request.config.ring.blockSize = number("blockSize");
-  request.config.ring.blockCount = number("blockCount");
-  request.config.ring.maxDelayMilliseconds = number("maxDelay");
-  request.filter.spec.snapshotLength = number("snapshotLength");
-  request.filter.spec.direction = static_cast<Direction>(number("direction"));
-  request.config.ringCount = number("ringCount");
-  request.config.sharing = flag("ownRings") ? Sharing::ByProgram : Sharing::ByFlow;
-  request.config.overflowMemory =
-      static_cast<std::size_t>(options.Get("overflowMemory").As<js::Number>().DoubleValue());
-  request.config.backend = flag("pcap") ? Backend::Pcap : Backend::Ring;
-  request.config.pcap.memory = static_cast<std::size_t>(options.Get("pcapMemory").As<js::Number>().DoubleValue());
-  request.config.pcap.maxDelayMilliseconds = number("maxDelay");
-  request.config.pcap.names = stringsIn(options.Get("names"));
-  request.config.hotplug = flag("hotplug");
-  request.config.promiscuous = flag("promiscuous");
-  request.config.dedupe = flag("dedupe");
-  request.config.filterMode = static_cast<FilterMode>(number("table"));
-  request.copying = flag("copying");
-  request.filter.expression = textOf(options.Get("filter"));
-  request.addresses.exclude.text = textOf(options.Get("excludeHosts")).value_or("");
-  request.addresses.include.text = textOf(options.Get("includeHosts")).value_or("");
-  request.netns = textOf(options.Get("netns")).value_or("");
-  request.selection = selectionOf(info[1]);
-  request.config.pcap.netns = request.netns;
+  OpenRequest request = openRequest(Fields(info[0]), info[1]);
   if (!env.canRun()) return {};
   auto waker = Waker::make(env, info[2]);
   if (!waker) return {};
   auto shared = std::make_shared<OpenRequest>(std::move(request));
   return runAsync(
       env, "ringtap open",
-      [shared, waker] { return inNamespace(shared->netns, [&] { return openCapture(*shared, waker); }); },
+      [shared, waker] {
+        return inNamespace(shared->netns, [&] { return openCapture(*shared, [waker] { (*waker)(); }); });
+      },
       [shared, waker](js::Env env, Result<std::unique_ptr<Capture>>& opened) -> Result<js::Value> {
         if (opened) return CaptureHandle::wrap(env, std::move(*opened), waker, *shared);
         waker->release();
@@ -482,8 +390,8 @@ js::Value linkTypeOfHardware(const js::CallbackInfo& info) {
 
 void initCapture(js::Env env, js::Object exports) {
   CaptureHandle::init(env);
-  exports.Set("openCapture", js::Function::New(env, open, "openCapture"));
-  exports.Set("linkTypeOf", js::Function::New(env, linkTypeOfHardware, "linkTypeOf"));
+  exportFunction(env, exports, "openCapture", open);
+  exportFunction(env, exports, "linkTypeOf", linkTypeOfHardware);
 }
 
 }  // namespace ringtap::binding

@@ -68,35 +68,32 @@ js::Object packInterfaces(js::Env env, const CaptureStats& stats) {
 }  // namespace
 
 js::Object toJs(js::Env env, const Capture& capture, const CaptureStats& stats) {
-  const auto set = [env](js::Object& object, const char* name, std::uint64_t value) {
-    object.Set(name, js::Number::New(env, static_cast<double>(value)));
-  };
   js::Object object = js::Object::New(env);
-  set(object, "received", stats.received);
-  set(object, "droppedByRing", stats.loops.ringDrops);
-  set(object, "droppedByOverflow", stats.loops.overflowDrops);
-  set(object, "freezes", stats.loops.freezes);
-  set(object, "evicted", stats.loops.evicted);
-  set(object, "overflowUsed", stats.overflowUsed);
-  set(object, "delivered", stats.table.delivered);
-  set(object, "bytes", stats.table.bytes);
-  set(object, "droppedByRecorder", stats.table.droppedByRecorder);
-  set(object, "unselected", stats.table.unselected);
-  set(object, "duplicates", stats.table.duplicates);
-  set(object, "truncated", stats.table.truncated);
-  set(object, "malformed", stats.table.malformed);
-  set(object, "queued", stats.table.queued);
-  set(object, "monitorOverflows", stats.monitorOverflows);
+  object.Set("received", stats.received);
+  object.Set("droppedByRing", stats.loops.ringDrops);
+  object.Set("droppedByOverflow", stats.loops.overflowDrops);
+  object.Set("freezes", stats.loops.freezes);
+  object.Set("evicted", stats.loops.evicted);
+  object.Set("overflowUsed", stats.overflowUsed);
+  object.Set("delivered", stats.table.delivered);
+  object.Set("bytes", stats.table.bytes);
+  object.Set("droppedByRecorder", stats.table.droppedByRecorder);
+  object.Set("unselected", stats.table.unselected);
+  object.Set("duplicates", stats.table.duplicates);
+  object.Set("truncated", stats.table.truncated);
+  object.Set("malformed", stats.table.malformed);
+  object.Set("queued", stats.table.queued);
+  object.Set("monitorOverflows", stats.monitorOverflows);
   const IntakeSize size = capture.size();
-  set(object, "memory", size.memory);
-  set(object, "count", size.count);
-  set(object, "blockSize", size.blockSize);
-  set(object, "blockCount", size.blockCount);
+  object.Set("memory", size.memory);
+  object.Set("count", size.count);
+  object.Set("blockSize", size.blockSize);
+  object.Set("blockCount", size.blockCount);
   object.Set("table", js::String::New(env, nameOf(capture.filterMode())));
   if (stats.softnet) {
     js::Object softnet = js::Object::New(env);
-    set(softnet, "dropped", stats.softnet->dropped);
-    set(softnet, "timeSqueezed", stats.softnet->timeSqueezed);
+    softnet.Set("dropped", stats.softnet->dropped);
+    softnet.Set("timeSqueezed", stats.softnet->timeSqueezed);
     object.Set("softnet", softnet);
   }
   object.Set("lossSample", toLossSample(env, capture, stats));

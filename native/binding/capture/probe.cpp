@@ -7,23 +7,22 @@ namespace ringtap::binding {
 
 // These calls are short and must run on the JavaScript thread: privileges are per thread.
 void initCheck(js::Env env, js::Object exports) {
-  exports.Set("probePacketSocket", js::Function::New(env, [](const js::CallbackInfo& info) {
-                const PacketProbe probe = probePacketSocket();
-                auto result = js::Object::New(info.Env());
-                result.Set("socket", probe.socket);
-                result.Set("ring", probe.ring);
-                return result;
-              }));
-  exports.Set("probeBpf", js::Function::New(env, [](const js::CallbackInfo& info) {
-                const BpfProbe probe = probeBpf();
-                auto result = js::Object::New(info.Env());
-                result.Set("map", probe.map);
-                result.Set("program", probe.program);
-                return result;
-              }));
-  exports.Set("libpcapVersion", js::Function::New(env, [](const js::CallbackInfo& info) {
-                return js::String::New(info.Env(), libpcapVersion());
-              }));
+  exportFunction(env, exports, "probePacketSocket", [](const js::CallbackInfo& info) {
+    const PacketProbe probe = probePacketSocket();
+    auto result = js::Object::New(info.Env());
+    result.Set("socket", probe.socket);
+    result.Set("ring", probe.ring);
+    return result;
+  });
+  exportFunction(env, exports, "probeBpf", [](const js::CallbackInfo& info) {
+    const BpfProbe probe = probeBpf();
+    auto result = js::Object::New(info.Env());
+    result.Set("map", probe.map);
+    result.Set("program", probe.program);
+    return result;
+  });
+  exportFunction(env, exports, "libpcapVersion",
+                 [](const js::CallbackInfo& info) { return js::String::New(info.Env(), libpcapVersion()); });
 }
 
 }  // namespace ringtap::binding

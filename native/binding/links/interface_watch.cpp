@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "binding/links/interface_object.h"
+#include "binding/util/convert.h"
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
 #include "binding/util/js.h"
@@ -24,26 +25,18 @@ namespace ringtap::binding {
 namespace {
 
 js::Array toArray(js::Env env, const std::vector<InterfaceInfo>& list) {
-  js::Array array = js::Array::New(env, list.size());
-  for (std::uint32_t i = 0; i < list.size(); ++i) array.Set(i, toJs(env, list[i]));
-  return array;
+  return listOf(env, list, [env](const InterfaceInfo& interface) { return toJs(env, interface); });
 }
 
-// `path` as text; "" for undefined: the namespace of this process.
-std::string namespaceOf(js::Value path) { return path.IsString() ? path.As<js::String>().Utf8Value() : ""; }
-
-// listInterfaces(netns?: string)
+// listInterfaces(netns?: string). Without a path: the namespace of this process.
 js::Value listInterfaces(const js::CallbackInfo& info) {
   const js::Env env = info.Env();
-  auto monitor = inNamespace(namespaceOf(info[0]), [] { return InterfaceMonitor::open(); });
+  auto monitor = inNamespace(info[0].As<js::String>().Utf8Value(), [] { return InterfaceMonitor::open(); });
   if (!monitor) {
     throwError(env, monitor.error());
     return env.Undefined();
   }
-  js::Array array = js::Array::New(env, monitor->interfaces().size());
-  std::uint32_t i = 0;
-  for (const auto& [index, known] : monitor->interfaces()) array.Set(i++, toJs(env, known));
-  return array;
+  return listOf(env, monitor->interfaces(), [env](const auto& entry) { return toJs(env, entry.second); });
 }
 
 // Shared by the JavaScript object and its waker. Used on JavaScript's thread only, except by onReady().
@@ -111,7 +104,7 @@ class WatchObject : public js::ObjectWrap<WatchObject> {
         .receiveBuffer = info[0].As<js::Number>().Int32Value(),
         .maxQueue = static_cast<std::size_t>(info[1].As<js::Number>().Int64Value()),
     };
-    const std::string netns = namespaceOf(info[3]);
+    const std::string netns = info[3].As<js::String>().Utf8Value();
     if (!env.canRun()) return;
     shared_->onReady = js::Persistent(info[2].As<js::Function>());
     shared_->waker = Waker::make(
@@ -151,9 +144,7 @@ class WatchObject : public js::ObjectWrap<WatchObject> {
     if (batch.empty()) return env.Undefined();
 
     js::Object object = js::Object::New(env);
-    js::Array events = js::Array::New(env, batch.events.size());
-    for (std::uint32_t i = 0; i < batch.events.size(); ++i) events.Set(i, toJs(env, batch.events[i]));
-    object.Set("events", events);
+    object.Set("events", listOf(env, batch.events, [env](const InterfaceEvent& event) { return toJs(env, event); }));
     if (batch.resync) object.Set("resync", toArray(env, *batch.resync));
     if (batch.error) object.Set("error", toJs(env, *batch.error));
     return object;
@@ -189,7 +180,7 @@ class WatchObject : public js::ObjectWrap<WatchObject> {
 }  // namespace
 
 void initInterfaces(js::Env env, js::Object exports) {
-  exports.Set("listInterfaces", js::Function::New(env, listInterfaces));
+  exportFunction(env, exports, "listInterfaces", listInterfaces);
   exports.Set("InterfaceWatch", WatchObject::define(env));
 }
 

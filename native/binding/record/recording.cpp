@@ -10,18 +10,16 @@ namespace ringtap::binding {
 
 namespace {
 
-js::Value number(js::Env env, std::uint64_t value) { return js::Number::New(env, static_cast<double>(value)); }
-
 js::Object statsToJs(js::Env env, const Recorder& recorder) {
   const RecorderStats stats = recorder.stats();
   js::Object object = js::Object::New(env);
-  object.Set("packets", number(env, stats.packets));
-  object.Set("packetBytes", number(env, stats.packetBytes));
-  object.Set("bytes", number(env, stats.bytes));
-  object.Set("files", number(env, stats.files));
-  object.Set("dropped", number(env, stats.dropped));
-  object.Set("otherLinkType", number(env, stats.otherLinkType));
-  object.Set("waiting", number(env, recorder.waiting()));
+  object.Set("packets", stats.packets);
+  object.Set("packetBytes", stats.packetBytes);
+  object.Set("bytes", stats.bytes);
+  object.Set("files", stats.files);
+  object.Set("dropped", stats.dropped);
+  object.Set("otherLinkType", stats.otherLinkType);
+  object.Set("waiting", recorder.waiting());
   return object;
 }
 
@@ -47,23 +45,20 @@ js::Object wrap(js::Env env, const std::shared_ptr<Recorder>& recorder) {
 
 }  // namespace
 
-js::Value record(js::Env env, js::Object options, js::Object capture,
+js::Value record(js::Env env, const Fields& options, js::Object capture,
                  std::function<Result<>(std::shared_ptr<Recorder>)> attach) {
-  const auto value = [&](const char* name) { return options.Get(name).As<js::Number>(); };
-  const auto large = [&](const char* name) { return static_cast<std::uint64_t>(value(name).DoubleValue()); };
   RecorderOptions request;
   request.form.file = savefileForm(options);
-  request.files.path = options.Get("path").As<js::String>().Utf8Value();
-  request.files.keep = value("keep").Uint32Value();
-  request.files.minimumFree = large("minimumFree");
-  request.files.sync = static_cast<FileSetOptions::Sync>(value("sync").Uint32Value());
-  request.files.syncMilliseconds = value("syncMilliseconds").Uint32Value();
-  request.form.rotateBytes = large("rotateBytes");
-  request.form.rotatePackets = large("rotatePackets");
-  request.form.rotateMilliseconds = value("rotateMilliseconds").Uint32Value();
-  request.form.linkType = static_cast<std::uint16_t>(value("linkType").Uint32Value());
-  const js::Value filter = options.Get("filter");
-  if (filter.IsString()) request.filter = filter.As<js::String>().Utf8Value();
+  request.files.path = options.text("path");
+  request.files.keep = options.number("keep");
+  request.files.minimumFree = options.large("minimumFree");
+  request.files.sync = static_cast<FileSetOptions::Sync>(options.number("sync"));
+  request.files.syncMilliseconds = options.number("syncMilliseconds");
+  request.form.rotateBytes = options.large("rotateBytes");
+  request.form.rotatePackets = options.large("rotatePackets");
+  request.form.rotateMilliseconds = options.number("rotateMilliseconds");
+  request.form.linkType = static_cast<std::uint16_t>(options.number("linkType"));
+  request.filter = options.text("filter");
   return runAsync(
       env, "ringtap record", [request = std::move(request)]() mutable { return Recorder::open(std::move(request)); },
       [attach = std::move(attach), kept = js::Persistent(capture)](

@@ -8,6 +8,7 @@
 
 #include "binding/block/leases.h"
 #include "binding/savefile/savefile_events.h"
+#include "binding/util/convert.h"
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
 #include "binding/util/instance.h"
@@ -154,16 +155,13 @@ class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
   js::Value stats(const js::CallbackInfo& info) {
     const SavefileStats stats = reader_ ? reader_->stats() : SavefileStats{};
     js::Object object = js::Object::New(info.Env());
-    const auto set = [&](const char* name, std::uint64_t value) {
-      object.Set(name, js::Number::New(info.Env(), static_cast<double>(value)));
-    };
-    set("bytesRead", stats.bytesRead);
-    set("unpacked", stats.unpacked);
-    set("packets", stats.parser.packets);
-    set("unselected", stats.parser.unselected);
-    set("filtered", stats.parser.filtered);
-    set("skippedBlocks", stats.parser.skippedBlocks);
-    set("clampedTimes", stats.parser.clampedTimes);
+    object.Set("bytesRead", stats.bytesRead);
+    object.Set("unpacked", stats.unpacked);
+    object.Set("packets", stats.parser.packets);
+    object.Set("unselected", stats.parser.unselected);
+    object.Set("filtered", stats.parser.filtered);
+    object.Set("skippedBlocks", stats.parser.skippedBlocks);
+    object.Set("clampedTimes", stats.parser.clampedTimes);
     return object;
   }
 
@@ -197,23 +195,17 @@ class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
 // descriptor; -1: the bytes come through feed().
 js::Value openSavefile(const js::CallbackInfo& info) {
   const js::Env env = info.Env();
-  const auto options = info[0].As<js::Object>();
-  const auto number = [&](const char* name) { return options.Get(name).As<js::Number>().Uint32Value(); };
-  const auto flag = [&](const char* name) { return options.Get(name).As<js::Boolean>().Value(); };
+  const Fields options(info[0]);
   SavefileConfig config;
-  config.chunkSize = number("chunkSize");
-  config.chunkCount = number("chunkCount");
-  config.maxDelayMilliseconds = static_cast<int>(number("maxDelay"));
-  config.snapshotLength = number("snapshotLength");
-  config.selecting = flag("selecting");
-  config.comments = flag("comments");
-  config.keepMemory = static_cast<std::size_t>(options.Get("keepMemory").As<js::Number>().DoubleValue());
-  const auto keep = options.Get("keep").As<js::Array>();
-  for (std::uint32_t i = 0; i < keep.Length(); ++i) {
-    config.keep.push_back(keep.Get(i).As<js::Number>().Uint32Value());
-  }
-  const js::Value filter = options.Get("filter");
-  if (filter.IsString()) config.filter = filter.As<js::String>().Utf8Value();
+  config.chunkSize = options.number("chunkSize");
+  config.chunkCount = options.number("chunkCount");
+  config.maxDelayMilliseconds = static_cast<int>(options.number("maxDelay"));
+  config.snapshotLength = options.number("snapshotLength");
+  config.selecting = options.flag("selecting");
+  config.comments = options.flag("comments");
+  config.keepMemory = options.large("keepMemory");
+  config.keep = options.numbers("keep");
+  config.filter = options.optionalText("filter");
   if (!env.canRun()) return {};
   UniqueFd fd;
   if (const int given = info[1].As<js::Number>().Int32Value(); given >= 0) {
@@ -223,14 +215,15 @@ js::Value openSavefile(const js::CallbackInfo& info) {
       return {};
     }
   }
-  return SavefileHandle::make(env, std::move(config), std::move(fd), flag("copying"), info[2].As<js::Function>());
+  return SavefileHandle::make(env, std::move(config), std::move(fd), options.flag("copying"),
+                              info[2].As<js::Function>());
 }
 
 }  // namespace
 
 void initSavefile(js::Env env, js::Object exports) {
   SavefileHandle::init(env);
-  exports.Set("openSavefile", js::Function::New(env, openSavefile, "openSavefile"));
+  exportFunction(env, exports, "openSavefile", openSavefile);
 }
 
 }  // namespace ringtap::binding

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "binding/savefile/savefile_form.h"
+#include "binding/util/convert.h"
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
 #include "binding/util/js.h"
@@ -32,34 +33,29 @@ class SavefileBuffer : public js::ObjectWrap<SavefileBuffer> {
                        });
   }
 
-  explicit SavefileBuffer(const js::CallbackInfo& info) : writer_(sink_, savefileForm(info[0].As<js::Object>())) {
+  explicit SavefileBuffer(const js::CallbackInfo& info) : writer_(sink_, savefileForm(Fields(info[0]))) {
     writer_.begin();
   }
 
  private:
   js::Value addInterface(const js::CallbackInfo& info) {
-    const auto given = info[0].As<js::Object>();
-    const auto text = [&](const char* name) {
-      const js::Value value = given.Get(name);
-      return value.IsString() ? value.As<js::String>().Utf8Value() : std::string();
-    };
+    const Fields given(info[0]);
     SavefileInterface interface;
-    interface.name = text("name");
-    interface.description = text("description");
-    interface.filter = text("filter");
-    const auto number = [&](const char* name) { return given.Get(name).As<js::Number>().Uint32Value(); };
-    if (given.Get("linkType").IsNumber()) interface.linkType = static_cast<std::uint16_t>(number("linkType"));
-    else setUserLinkType(interface, static_cast<std::uint16_t>(number("hardwareType")));
-    interface.snapLength = number("snapLength");
-    const auto address = given.Get("address").As<js::Uint8Array>();
+    interface.name = given.text("name");
+    interface.description = given.text("description");
+    interface.filter = given.text("filter");
+    if (given["linkType"].IsNumber()) interface.linkType = static_cast<std::uint16_t>(given.number("linkType"));
+    else setUserLinkType(interface, static_cast<std::uint16_t>(given.number("hardwareType")));
+    interface.snapLength = given.number("snapLength");
+    const auto address = given["address"].As<js::Uint8Array>();
     interface.address.assign(address.Data(), address.Data() + address.ByteLength());
-    const auto addresses = given.Get("addresses").As<js::Array>();
+    const auto addresses = given["addresses"].As<js::Array>();
     for (std::uint32_t i = 0; i < addresses.Length(); ++i) {
-      const auto one = addresses.Get(i).As<js::Object>();
+      const Fields one(addresses.Get(i));
       InterfaceAddress parsed;
-      parsed.family = one.Get("family").As<js::Number>().Uint32Value() == 4 ? AF_INET : AF_INET6;
-      parsed.prefixLength = static_cast<std::uint8_t>(one.Get("prefixLength").As<js::Number>().Uint32Value());
-      const std::string spelt = one.Get("address").As<js::String>().Utf8Value();
+      parsed.family = one.number("family") == 4 ? AF_INET : AF_INET6;
+      parsed.prefixLength = static_cast<std::uint8_t>(one.number("prefixLength"));
+      const std::string spelt = one.text("address");
       if (::inet_pton(parsed.family, spelt.c_str(), parsed.bytes.data()) == 1) interface.addresses.push_back(parsed);
     }
     return js::Number::New(info.Env(), writer_.add(interface));
@@ -71,7 +67,7 @@ class SavefileBuffer : public js::ObjectWrap<SavefileBuffer> {
     const auto [memory, length] = info[0].As<js::Uint8Array>().elements();
     const auto [entries, count] = info[1].As<js::Uint32Array>().elements();
     const auto [ids, idCount] = info[2].As<js::Uint32Array>().elements();
-    const std::vector<std::string> comments = texts(info[3]);
+    const std::vector<std::string> comments = textsOf(info[3]);
     const std::size_t known = writer_.delivered().size();
     std::size_t at = 0;
     for (; at < count; ++at) {

@@ -4,6 +4,8 @@
 #include <variant>
 #include <vector>
 
+#include "binding/util/convert.h"
+
 namespace ringtap::binding {
 
 namespace {
@@ -16,14 +18,12 @@ js::Value bytesOf(js::Env env, const std::vector<std::uint8_t>& bytes) {
 }
 
 js::Array optionList(js::Env env, const std::vector<FileOption>& options) {
-  js::Array list = js::Array::New(env, options.size());
-  for (std::uint32_t i = 0; i < options.size(); ++i) {
-    js::Object option = js::Object::New(env);
-    option.Set("code", js::Number::New(env, options[i].code));
-    option.Set("value", bytesOf(env, options[i].value));
-    list.Set(i, option);
-  }
-  return list;
+  return listOf(env, options, [env](const FileOption& option) {
+    js::Object made = js::Object::New(env);
+    made.Set("code", option.code);
+    made.Set("value", bytesOf(env, option.value));
+    return made;
+  });
 }
 
 // Converts each kind of event to an object { kind, … }.
@@ -67,7 +67,7 @@ struct ToJs {
     js::Object made = object("block");
     made.Set("type", block.type);
     made.Set("bigEndian", block.bigEndian);
-    made.Set("offset", js::Number::New(env, static_cast<double>(block.offset)));
+    made.Set("offset", block.offset);
     made.Set("body", bytesOf(env, block.body));
     return made;
   }

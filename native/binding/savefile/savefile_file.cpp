@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "binding/util/errors.h"
+#include "binding/util/convert.h"
 #include "binding/util/exports.h"
 #include "binding/util/js.h"
 #include "binding/util/run_async.h"
@@ -37,10 +37,8 @@ js::Value queue(js::Env env, Shared file, Call call, js::Value bytes = {}, bool 
 
 // Returns null, with an exception pending, if the first argument is no handle.
 Shared fileOf(const js::CallbackInfo& info) {
-  const Shared* file = info[0].As<Handle>().Data();
-  if (file != nullptr) return *file;
-  throwError(info.Env(), Error{.code = Code::Option, .message = "this is no handle of a file"});
-  return nullptr;
+  const Shared* file = handleOf<Shared>(info[0], "a file");
+  return file == nullptr ? nullptr : *file;
 }
 
 // openSavefileFile(path: string): Promise<SavefileFileHandle>. Placeholders in the path are not replaced.
@@ -88,10 +86,10 @@ js::Value abandon(const js::CallbackInfo& info) {
 }  // namespace
 
 void initSavefileFile(js::Env env, js::Object exports) {
-  exports.Set("openSavefileFile", js::Function::New(env, open, "openSavefileFile"));
-  exports.Set("writeSavefileFile", js::Function::New(env, write, "writeSavefileFile"));
-  exports.Set("completeSavefileFile", js::Function::New(env, complete, "completeSavefileFile"));
-  exports.Set("abandonSavefileFile", js::Function::New(env, abandon, "abandonSavefileFile"));
+  exportFunction(env, exports, "openSavefileFile", open);
+  exportFunction(env, exports, "writeSavefileFile", write);
+  exportFunction(env, exports, "completeSavefileFile", complete);
+  exportFunction(env, exports, "abandonSavefileFile", abandon);
 }
 
 }  // namespace ringtap::binding

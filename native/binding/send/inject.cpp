@@ -11,6 +11,7 @@
 
 #include "binding/links/interface_object.h"
 #include "binding/send/send_result.h"
+#include "binding/util/convert.h"
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
 #include "binding/util/js.h"
@@ -40,7 +41,7 @@ js::Value openInjector(const js::CallbackInfo& info) {
   options.patience = static_cast<std::uint64_t>(info[2].As<js::Number>().DoubleValue() * 1e6);
   options.bypass = info[3].As<js::Boolean>().Value();
   const std::string name = info[0].As<js::String>().Utf8Value();
-  const std::string netns = info[1].IsString() ? info[1].As<js::String>().Utf8Value() : std::string();
+  const std::string netns = info[1].As<js::String>().Utf8Value();
   return runAsync(
       info.Env(), "ringtap openInjector",
       [=] { return inNamespace(netns, [&] { return Injector::open(name, options); }); },
@@ -90,11 +91,7 @@ std::vector<Frame> framesOf(const Injector& injector, js::ArrayBuffer bytes, js:
 }
 
 // Returns null, with an exception pending, if the first argument is no handle.
-Shared* sharedOf(const js::CallbackInfo& info) {
-  Shared* shared = info[0].As<Handle>().Data();
-  if (shared == nullptr) throwError(info.Env(), Error{.code = Code::Option, .message = "this is no injector's handle"});
-  return shared;
-}
+Shared* sharedOf(const js::CallbackInfo& info) { return handleOf<Shared>(info[0], "an injector"); }
 
 // injectorSend(handle, bytes: ArrayBuffer, layout: Uint32Array, count, position): Promise<NativeSendResult>. `layout`:
 // one row per frame in `bytes` (layouts.h, frame). Only one send may run at a time.
@@ -150,10 +147,10 @@ js::Value close(const js::CallbackInfo& info) {
 }  // namespace
 
 void initInject(js::Env env, js::Object exports) {
-  exports.Set("openInjector", js::Function::New(env, openInjector, "openInjector"));
-  exports.Set("injectorSend", js::Function::New(env, send, "injectorSend"));
-  exports.Set("injectorInterrupt", js::Function::New(env, interrupt, "injectorInterrupt"));
-  exports.Set("injectorClose", js::Function::New(env, close, "injectorClose"));
+  exportFunction(env, exports, "openInjector", openInjector);
+  exportFunction(env, exports, "injectorSend", send);
+  exportFunction(env, exports, "injectorInterrupt", interrupt);
+  exportFunction(env, exports, "injectorClose", close);
 }
 
 }  // namespace ringtap::binding

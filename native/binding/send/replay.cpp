@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "binding/send/send_result.h"
+#include "binding/util/convert.h"
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
 #include "binding/util/job.h"
@@ -90,43 +91,35 @@ class ReplayTask {
 
 using ReplayJob = Job<ReplayTask>;
 
-std::string textOr(const js::Value& value, const char* otherwise) {
-  return value.IsString() ? value.As<js::String>().Utf8Value() : otherwise;
-}
-
 // startReplay(options: NativeReplayOptions, onEnd: () => void): ReplayHandle
 js::Value start(const js::CallbackInfo& info) {
-  const auto options = info[0].As<js::Object>();
-  const auto number = [&](const char* name) { return options.Get(name).As<js::Number>().DoubleValue(); };
+  const Fields options(info[0]);
   Request request;
-  request.file = textOr(options.Get("file"), "");
-  request.interface = textOr(options.Get("interface"), "");
-  request.netns = textOr(options.Get("netns"), "");
-  request.injector.patience = static_cast<std::uint64_t>(number("maxWait") * 1e6);
-  request.injector.bypass = options.Get("bypassQueue").As<js::Boolean>().Value();
+  request.file = options.text("file");
+  request.interface = options.text("interface");
+  request.netns = options.text("netns");
+  request.injector.patience = static_cast<std::uint64_t>(options.real("maxWait") * 1e6);
+  request.injector.bypass = options.flag("bypassQueue");
   request.savefile.snapshotLength = UINT32_MAX;
   request.savefile.comments = false;
-  if (options.Get("filter").IsString()) request.savefile.filter = options.Get("filter").As<js::String>().Utf8Value();
-  request.replay.speed = number("speed");
-  request.replay.passes = static_cast<std::uint64_t>(number("passes"));
-  if (options.Get("maxGap").IsNumber()) request.replay.longestGap = static_cast<std::uint64_t>(number("maxGap") * 1e6);
-
+  request.savefile.filter = options.optionalText("filter");
+  request.replay.speed = options.real("speed");
+  request.replay.passes = options.large("passes");
+  if (options["maxGap"].IsNumber())
+    request.replay.longestGap = static_cast<std::uint64_t>(options.real("maxGap") * 1e6);
   return ReplayJob::start(info.Env(), std::make_unique<ReplayTask>(std::move(request)), info[1].As<js::Function>());
 }
 
 js::Object statsObject(js::Env env, const ReplayStats& stats) {
   auto object = js::Object::New(env);
-  const auto set = [&](const char* name, std::uint64_t value) {
-    object.Set(name, js::Number::New(env, static_cast<double>(value)));
-  };
-  set("packets", stats.packets);
-  set("sent", stats.sent);
-  set("bytes", stats.bytes);
-  set("refused", stats.refused);
-  set("passes", stats.passes);
-  set("nanoseconds", stats.nanoseconds);
-  set("latenessSum", stats.latenessSum);
-  set("latenessMost", stats.latenessMost);
+  object.Set("packets", stats.packets);
+  object.Set("sent", stats.sent);
+  object.Set("bytes", stats.bytes);
+  object.Set("refused", stats.refused);
+  object.Set("passes", stats.passes);
+  object.Set("nanoseconds", stats.nanoseconds);
+  object.Set("latenessSum", stats.latenessSum);
+  object.Set("latenessMost", stats.latenessMost);
   return object;
 }
 
@@ -137,32 +130,25 @@ js::Value stats(const js::CallbackInfo& info) {
   return statsObject(info.Env(), job->task().stats());
 }
 
-// stopReplay(handle): onEnd is called soon after.
-void stop(const js::CallbackInfo& info) {
-  if (ReplayJob* job = ReplayJob::of(info)) job->stop();
-}
-
 // finishReplay(handle): { tally, stats, warnings, failure? }. Call it after onEnd.
 js::Value finish(const js::CallbackInfo& info) {
   const js::Env env = info.Env();
   ReplayJob* job = ReplayJob::of(info);
   if (job == nullptr) return {};
   job->finish();
-  auto result = js::Object::New(env);
+  js::Object result = job->outcome(env);
   result.Set("tally", toJs(env, job->task().tally()));
   result.Set("stats", statsObject(env, job->task().stats()));
-  result.Set("warnings", textList(env, job->task().warnings()));
-  if (job->failure()) result.Set("failure", toJs(env, *job->failure()));
   return result;
 }
 
 }  // namespace
 
 void initReplay(js::Env env, js::Object exports) {
-  exports.Set("startReplay", js::Function::New(env, start, "startReplay"));
-  exports.Set("replayStats", js::Function::New(env, stats, "replayStats"));
-  exports.Set("stopReplay", js::Function::New(env, stop, "stopReplay"));
-  exports.Set("finishReplay", js::Function::New(env, finish, "finishReplay"));
+  exportFunction(env, exports, "startReplay", start);
+  exportFunction(env, exports, "replayStats", stats);
+  exportFunction(env, exports, "stopReplay", ReplayJob::stop);
+  exportFunction(env, exports, "finishReplay", finish);
 }
 
 }  // namespace ringtap::binding

@@ -1,5 +1,6 @@
 #include "binding/util/errors.h"
 
+#include "binding/util/exports.h"
 #include "binding/util/instance.h"
 
 namespace ringtap::binding {
@@ -26,9 +27,9 @@ const char* codeName(Code code) {
 }  // namespace
 
 void initErrors(js::Env env, js::Object exports) {
-  exports.Set("setErrorFactory", js::Function::New(env, [](const js::CallbackInfo& info) {
-                Instance::of(info.Env()).errorFactory = js::Persistent(info[0].As<js::Function>());
-              }));
+  exportFunction(env, exports, "setErrorFactory", [](const js::CallbackInfo& info) {
+    Instance::of(info.Env()).errorFactory = js::Persistent(info[0].As<js::Function>());
+  });
 }
 
 js::Value toJs(js::Env env, const Error& error) {

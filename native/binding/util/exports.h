@@ -1,9 +1,17 @@
 // The functions with which each directory of the binding adds its exports to the addon.
 #pragma once
 
+#include <utility>
+
 #include "binding/util/js.h"
 
 namespace ringtap::binding {
+
+// Adds a function to the exports under its name.
+template <typename Body>
+void exportFunction(js::Env env, js::Object exports, const char* name, Body body) {
+  exports.Set(name, js::Function::New(env, std::move(body), name));
+}
 
 void initCapture(js::Env env, js::Object exports);
 void initErrors(js::Env env, js::Object exports);

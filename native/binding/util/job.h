@@ -1,17 +1,17 @@
 // Runs a core task on its own thread; a JavaScript function is called at its end.
 //
-// The task has `Result<> run()`, and `stop()`, which any thread may call and which makes run() return soon. Lifetime:
-// the thread ends by itself or when stopped; finish(), or the end of the environment, joins it. JavaScript keeps the
-// handle until then: the function called at the end refers to it, and the thread-safe function to that function. A task
-// with questions has `onQuestion(std::function<void()>)`; the same function is called for them.
+// The task has `Result<> run()`, `stop()`, which any thread may call and which makes run() return soon, and
+// `warnings()`, a list of texts. Lifetime: the thread ends by itself or when stopped; finish(), or the end of the
+// environment, joins it. JavaScript keeps the handle until then: the function called at the end refers to it, and the
+// thread-safe function to that function. A task with questions has `onQuestion(std::function<void()>)`; the same
+// function is called for them.
 #pragma once
 
 #include <memory>
 #include <optional>
-#include <string>
 #include <utility>
-#include <vector>
 
+#include "binding/util/convert.h"
 #include "binding/util/errors.h"
 #include "binding/util/js.h"
 #include "binding/util/waker.h"
@@ -37,26 +37,30 @@ class Job {
     return Handle::New(env, std::move(job));
   }
   // Returns null, with an exception pending, if the first argument is no handle.
-  static Job* of(const js::CallbackInfo& info) {
-    Job* job = info[0].As<Handle>().Data();
-    if (job == nullptr) throwError(info.Env(), Error{.code = Code::Option, .message = "this is no handle of a job"});
-    return job;
-  }
+  static Job* of(const js::CallbackInfo& info) { return handleOf<Job>(info[0], "a job"); }
 
   ~Job() {
     task_->stop();
     finish();
   }
 
-  void stop() { task_->stop(); }
+  // Exported for each kind of task: (handle) => void. `onEnd` is called soon after.
+  static void stop(const js::CallbackInfo& info) {
+    if (Job* job = of(info)) job->task_->stop();
+  }
   // Joins the thread, which does not block once onEnd was called.
   void finish() {
     join();
     if (!std::exchange(finished_, true)) napi_remove_env_cleanup_hook(env_, &Job::cleanup, this);
   }
   [[nodiscard]] Task& task() { return *task_; }
-  // Valid after finish().
-  [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
+  // { warnings, failure? }. Valid after finish().
+  [[nodiscard]] js::Object outcome(js::Env env) const {
+    auto object = js::Object::New(env);
+    object.Set("warnings", toJs(env, task_->warnings()));
+    if (failure_) object.Set("failure", toJs(env, *failure_));
+    return object;
+  }
 
  private:
   using Handle = js::External<Job>;
@@ -96,11 +100,5 @@ class Job {
   std::shared_ptr<Waker> waker_;
   Thread thread_;
 };
-
-inline js::Array textList(js::Env env, const std::vector<std::string>& texts) {
-  auto list = js::Array::New(env, texts.size());
-  for (std::uint32_t i = 0; i < texts.size(); ++i) list.Set(i, js::String::New(env, texts[i]));
-  return list;
-}
 
 }  // namespace ringtap::binding

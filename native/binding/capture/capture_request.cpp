@@ -1,0 +1,67 @@
+#include "binding/capture/capture_request.h"
+
+#include <utility>
+
+namespace ringtap::binding {
+
+namespace {
+
+Result<InterfaceSelection> compile(SelectionRequest& selection) {
+  if (!selection.names.empty()) return InterfaceSelection::byNames(std::move(selection.names));
+  return InterfaceSelection::byPatterns(selection.include, selection.exclude, selection.loopback);
+}
+
+std::optional<SelectionRequest> selectionOf(const js::Value& value) {
+  if (!value.IsObject()) return std::nullopt;
+  const Fields given(value);
+  return SelectionRequest{given.texts("names"), given.texts("include"), given.texts("exclude"), given.flag("loopback")};
+}
+
+}  // namespace
+
+OpenRequest openRequest(const Fields& options, const js::Value& selection) {
+  OpenRequest request;
+  CaptureConfig& config = request.config;
+  config.ring.blockSize = options.number("blockSize");
+  config.ring.blockCount = options.number("blockCount");
+  config.ring.maxDelayMilliseconds = options.number("maxDelay");
+  config.ringCount = options.number("ringCount");
+  config.sharing = options.flag("ownRings") ? Sharing::ByProgram : Sharing::ByFlow;
+  config.overflowMemory = options.large("overflowMemory");
+  config.backend = options.flag("pcap") ? Backend::Pcap : Backend::Ring;
+  config.pcap.memory = options.large("pcapMemory");
+  config.pcap.maxDelayMilliseconds = options.number("maxDelay");
+  config.pcap.names = options.texts("names");
+  config.hotplug = options.flag("hotplug");
+  config.promiscuous = options.flag("promiscuous");
+  config.dedupe = options.flag("dedupe");
+  config.filterMode = static_cast<FilterMode>(options.number("table"));
+  request.filter.spec.snapshotLength = options.number("snapshotLength");
+  request.filter.spec.direction = static_cast<Direction>(options.number("direction"));
+  request.filter.expression = options.optionalText("filter");
+  request.addresses.exclude.text = options.text("excludeHosts");
+  request.addresses.include.text = options.text("includeHosts");
+  request.copying = options.flag("copying");
+  request.netns = options.text("netns");
+  config.pcap.netns = request.netns;
+  request.selection = selectionOf(selection);
+  return request;
+}
+
+Result<std::unique_ptr<Capture>> openCapture(OpenRequest& request, std::function<void()> wake) {
+  auto addresses = AddressFilter::create(request.addresses, triesEbpf(request.config.filterMode));
+  if (!addresses) return addresses.error();
+  request.filter.spec.addresses = std::move(*addresses);
+  if (request.selection) {
+    auto selection = compile(*request.selection);
+    if (!selection) return selection.error();
+    request.config.selection = std::make_shared<const InterfaceSelection>(std::move(*selection));
+  }
+  auto monitor = InterfaceMonitor::open();
+  if (!monitor) return monitor.error();
+  if (auto compiled = compile(request.filter, *monitor); !compiled) return compiled.error();
+  request.config.filter = std::move(request.filter.spec);
+  return Capture::open(request.config, std::move(*monitor), std::move(wake));
+}
+
+}  // namespace ringtap::binding
