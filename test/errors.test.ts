@@ -13,7 +13,7 @@ import t from 'tap'
 
 const unprintable = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/u
 
-t.test('a message has no control characters, whatever the names in it', async (t) => {
+t.test('a message contains no control characters, whatever names it quotes', async (t) => {
   const error = new CaptureError('ERR_SYSTEM', 'a\x1b[31mb\x07c\x7fd\u009be\rf\0g\u202eh\u2028i\nj é€', {
     interface: '\x1b',
   })
@@ -42,7 +42,7 @@ t.test('a message has no control characters, whatever the names in it', async (t
   }
 })
 
-t.test('an argument that throws when it is looked at is refused like any other', async (t) => {
+t.test('an argument whose properties throw is refused like any other', async (t) => {
   const fail = (): never => {
     throw new Error('not to be seen')
   }
@@ -67,7 +67,7 @@ t.test('an argument that throws when it is looked at is refused like any other',
   }
 })
 
-t.test('lists with holes, without end, or that lie about their length are refused', async (t) => {
+t.test('lists with holes, endless lists and lists with a false length are refused', async (t) => {
   const endless: unknown[] = []
   endless.length = 2 ** 32 - 1
   const lists = {
@@ -89,7 +89,7 @@ t.test('lists with holes, without end, or that lie about their length are refuse
   }
 })
 
-t.test('what is no number and no stream is refused as such', async (t) => {
+t.test('a value that is not a number or a stream is refused as such', async (t) => {
   for (const size of [1n, Symbol('size'), {}, Object.create(null), [], '1048576']) {
     const refused = { code: 'ERR_OPTION', option: 'chunk.size' }
     await t.rejects(openFile('/nowhere/a', { chunk: { size: size as never } }), refused)

@@ -18,7 +18,7 @@ const failing = async (call: Promise<unknown>): Promise<unknown> =>
   )
 
 for (const [name, call] of Object.entries(functions)) {
-  t.test(`${name}: what is no signal`, async (t) => {
+  t.test(`${name}: a value that is not an AbortSignal is refused`, async (t) => {
     const listens = { addEventListener() {} }
     for (const wrong of [null, 'x', 7, true, {}, [], { aborted: true }, { aborted: false, ...listens }, () => {}]) {
       const error = (await failing(call(wrong as unknown as AbortSignal))) as CaptureError
@@ -28,7 +28,7 @@ for (const [name, call] of Object.entries(functions)) {
     }
   })
 
-  t.test(`${name}: aborted before`, async (t) => {
+  t.test(`${name}: a signal that is already aborted rejects with its reason`, async (t) => {
     const reason = { any: 'value' }
     t.equal(await failing(call(AbortSignal.abort(reason))), reason, 'the reason, as it is')
     const usual = (await failing(call(AbortSignal.abort()))) as DOMException

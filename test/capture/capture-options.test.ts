@@ -24,7 +24,7 @@ async function refused(options: unknown, code = 'ERR_OPTION'): Promise<string> {
 
 const MiB = 1 << 20
 
-t.test('a value of the wrong kind: what was expected and what came', async (t) => {
+t.test('the error for a value of the wrong kind names what was expected and what was given', async (t) => {
   for (const [options, message] of [
     [null, 'options must be an object; got null'],
     ['eth0', 'options must be an object; got the string "eth0"'],
@@ -131,7 +131,7 @@ t.test('a value of the wrong kind: what was expected and what came', async (t) =
   }
 })
 
-t.test('a key that is not an option, at every level', async (t) => {
+t.test('a key that is not an option is refused at every level', async (t) => {
   t.match(await refused({ interface: 'eth0' }), /^options\.interface is not an option; known are interfaces, filter, /)
   t.match(await refused({ ring: { size: 5 } }), /^ring\.size is not an option; known are memory, blockSize, /)
   t.match(await refused({ chunk: { delay: 5 } }), /^chunk\.delay is not an option; known are maxDelay, copy$/)
@@ -146,7 +146,7 @@ t.test('a key that is not an option, at every level', async (t) => {
   )
 })
 
-t.test('a stall that cannot be kept says what would do', async (t) => {
+t.test('ring.maxStall that the ring cannot bridge is refused with values that would do', async (t) => {
   t.match(
     await refused({ ring: { maxStall: 2000, memory: 4 * MiB }, chunk: { maxDelay: 20 } }),
     /^ring\.maxStall of 2000 ms cannot be kept: 16 blocks handed over after 20 ms each last 300 ms; raise ring\.memory to 26476544 bytes, or chunk\.maxDelay to 134 ms$/,
@@ -154,7 +154,7 @@ t.test('a stall that cannot be kept says what would do', async (t) => {
   t.match(await refused({ ring: { maxStall: 3_600_000, memory: MiB } }), /^ring\.maxStall of 3600000 ms cannot be kept/)
 })
 
-t.test('what has no meaning with libpcap is refused, not ignored', async (t) => {
+t.test('options that have no meaning with libpcap are refused', async (t) => {
   const backend = 'pcap'
   for (const ring of [{ count: 1 }, { blockSize: MiB }, { maxStall: 1000 }, { table: 'auto' }]) {
     const key = Object.keys(ring)[0]
@@ -171,12 +171,12 @@ t.test('what has no meaning with libpcap is refused, not ignored', async (t) => 
   t.match(await refused({ backend, ring: { size: 5 } }), /^ring\.size is not an option; known are memory, /)
 })
 
-t.test('patterns', async (t) => {
+t.test('the error for a bad pattern names the option', async (t) => {
   t.match(await refused({ interfaces: { include: '(' } }, 'ERR_PATTERN'), /interfaces\.include.*\(/)
   t.match(await refused({ interfaces: { exclude: ['ok', '['] } }, 'ERR_PATTERN'), /interfaces\.exclude\[1\]/)
 })
 
-t.test('thresholds of loss: what is given moves what is not', async (t) => {
+t.test('a loss threshold that is given moves the default of the other', async (t) => {
   // Not exported: loaded from beside the package's entry point.
   const { normaliseOptions } = await import(
     new URL('./capture/capture-options.js', import.meta.resolve('ringtap')).href
@@ -190,7 +190,7 @@ t.test('thresholds of loss: what is given moves what is not', async (t) => {
   t.match(lossOf({ window: 100, minimum: 1 }), { window: 100, minimum: 1, warn: 0.03 })
 })
 
-t.test('the error names the option for programs, too', async (t) => {
+t.test('the error names the option in its option property', async (t) => {
   for (const [options, option] of [
     ['eth0', 'options'],
     [{ interface: 'eth0' }, 'interface'],
@@ -267,7 +267,7 @@ t.test('the error names the option for programs, too', async (t) => {
   await t.rejects(compileFilter('ip', { snapshotLength: 0 }), { code: 'ERR_OPTION', option: 'snapshotLength' })
 })
 
-t.test('Capture cannot be made but by open()', (t) => {
+t.test('the constructor of Capture throws', (t) => {
   t.throws(() => (Capture.prototype as { stats(): unknown }).stats())
   t.end()
 })

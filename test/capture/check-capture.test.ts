@@ -48,7 +48,7 @@ const root: Privilege = {
 }
 const user: Privilege = { ...root, uid: 1000, effective: 0n, permitted: 0n }
 
-t.test('permissionAdvice', async (t) => {
+t.test('the advice fits the privileges that are missing', async (t) => {
   const cases: {
     what: string
     privilege: Privilege | undefined
@@ -230,7 +230,7 @@ t.test('permissionAdvice', async (t) => {
   )
 })
 
-t.test('explainPermission', async (t) => {
+t.test('a permission error is extended by the advice, other errors stay', async (t) => {
   const system = new CaptureError('ERR_SYSTEM', 'socket: Too many open files', { errno: 24, syscall: 'socket' })
   t.equal(explainPermission(system), system, 'leaves other errors alone')
   const foreign = new Error('x')
@@ -245,7 +245,7 @@ t.test('explainPermission', async (t) => {
   t.equal(explainPermission(elsewhere), elsewhere)
 })
 
-t.test('the status file', async (t) => {
+t.test('privileges are parsed from /proc/self/status', async (t) => {
   const status =
     'Name:\tnode\nUid:\t1000\t1001\t1002\t1003\nCapInh:\t0000000000000001\nCapPrm:\t0000000000002000\nCapEff:\t0000000000002400\nCapBnd:\t000001ffffffffff\nCapAmb:\t0000000000000400\nNoNewPrivs:\t1\nSeccomp:\t2\n'
   t.strictSame(parsePrivilege(status, true), {
@@ -267,7 +267,7 @@ t.test('the status file', async (t) => {
   })
 })
 
-t.test('checkCapture here', async (t) => {
+t.test('checkCapture() agrees with this process and leaves no descriptor', async (t) => {
   const check = checkCapture()
   t.equal(check.ok, check.problems.length === 0)
   t.equal(check.ok, check.packetSocket && check.ring)

@@ -61,7 +61,7 @@ class Ledger {
 
 const short = (event: LossEvent | undefined) => event && [event.previous, event.level, event.lost, event.received]
 
-t.test('up at once, down a window later', (t) => {
+t.test('the level rises at once and falls a window later', (t) => {
   const ledger = new Ledger()
   t.equal(ledger.watch.level, 'none')
   t.equal(ledger.after(50, 999, 29), undefined, 'below')
@@ -76,7 +76,7 @@ t.test('up at once, down a window later', (t) => {
   t.end()
 })
 
-t.test('straight to critical; from there to warn', (t) => {
+t.test('the level may rise directly to critical, and falls to warn first', (t) => {
   const ledger = new Ledger()
   t.same(short(ledger.after(50, 100, 50)), ['none', 'critical', 50, 100])
   for (let i = 0; i < 19; i++) t.equal(ledger.after(50, 100, 4), undefined)
@@ -86,7 +86,7 @@ t.test('straight to critical; from there to warn', (t) => {
   t.end()
 })
 
-t.test('while it lasts, once a window', (t) => {
+t.test('a lasting loss gives one event per window', (t) => {
   const ledger = new Ledger()
   const events: unknown[] = []
   for (let i = 0; i < 100; i++) {
@@ -103,7 +103,7 @@ t.test('while it lasts, once a window', (t) => {
   t.end()
 })
 
-t.test('a ratio that dances about a threshold makes two events a window, at most', (t) => {
+t.test('a ratio that oscillates about a threshold gives at most two events per window', (t) => {
   const ledger = new Ledger({ window: 100 })
   let events = 0
   for (let i = 0; i < 1000; i++) if (ledger.after(20, 1000, i % 10 < 5 ? 31 : 29)) events++
@@ -125,7 +125,7 @@ t.test('few lost packets raise no level', (t) => {
   t.end()
 })
 
-t.test('an event loop that stands still: late, and nothing escapes', (t) => {
+t.test('a loss during a blocked event loop is reported late but completely', (t) => {
   const ledger = new Ledger()
   for (let i = 0; i < 40; i++) ledger.after(50, 100, 0)
   const event = ledger.after(10_000, 1000, 100)
@@ -135,7 +135,7 @@ t.test('an event loop that stands still: late, and nothing escapes', (t) => {
   t.end()
 })
 
-t.test('the window slides', (t) => {
+t.test('the figures are those of a sliding window', (t) => {
   const ledger = new Ledger({ warn: 1, critical: 1 })
   const inWindow: number[] = []
   for (let i = 0; i < 60; i++) {
@@ -152,7 +152,7 @@ t.test('the window slides', (t) => {
   t.end()
 })
 
-t.test('causes add up', (t) => {
+t.test('the causes add up to the loss', (t) => {
   const ledger = new Ledger()
   ledger.received = 1000
   ledger.byRing = 10
@@ -167,7 +167,7 @@ t.test('causes add up', (t) => {
   t.end()
 })
 
-t.test('by interface', (t) => {
+t.test('an event lists the losses of each interface', (t) => {
   const ledger = new Ledger()
   ledger.interfaces = [
     [1, 1, 100, 0],
@@ -200,7 +200,7 @@ t.test('by interface', (t) => {
   t.end()
 })
 
-t.test('asks only for what may be new', (t) => {
+t.test('a sample is requested only if packets have arrived since', (t) => {
   const ledger = new Ledger()
   ledger.after(50)
   t.same(ledger.asked, [-1], 'the first time')
@@ -214,7 +214,7 @@ t.test('asks only for what may be new', (t) => {
   t.end()
 })
 
-t.test('how often it looks', (t) => {
+t.test('the sampling period follows from the window', (t) => {
   t.equal(new Ledger({ window: 60_000 }).watch.period, 3000)
   t.equal(new Ledger({ window: 100 }).watch.period, 20)
   t.end()

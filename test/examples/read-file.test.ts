@@ -6,7 +6,7 @@ import t from 'tap'
 import { numberedPackets, Pcapng, pcap } from '../helpers/savefiles.js'
 import { Example } from '../live/support/example.js'
 
-t.test('what a file says of itself, its packets, and its damage', async (t) => {
+t.test('the example prints the metadata of a file, its packets, and where it is damaged', async (t) => {
   const folder = t.testdir()
   const file = new Pcapng()
     .section([[4, 'a test']])

@@ -72,7 +72,7 @@ const cases = [
 ]
 
 for (const { linkType, name, packets, expressions } of cases) {
-  t.test(`${name}: the program is the one tcpdump makes`, withTcpdump, async (t) => {
+  t.test(`${name}: the program is the same as from tcpdump`, withTcpdump, async (t) => {
     const flags: [FilterFormat, string][] = [
       ['assembly', '-d'],
       ['c', '-dd'],
@@ -88,7 +88,7 @@ for (const { linkType, name, packets, expressions } of cases) {
     }
   })
 
-  t.test(`${name}: a packet matches where tcpdump says so`, withTcpdump, async (t) => {
+  t.test(`${name}: a packet matches where it matches in tcpdump`, withTcpdump, async (t) => {
     const file = savefile(packets, linkType)
     for (const expression of expressions) {
       const filter = await compileFilter(expression, { linkType })
@@ -98,7 +98,7 @@ for (const { linkType, name, packets, expressions } of cases) {
   })
 }
 
-t.test('a filter tells what it was made from', async (t) => {
+t.test('a filter has the properties it was compiled from', async (t) => {
   const filter = await compileFilter('tcp', { linkType: LinkType.RAW, snapshotLength: 96 })
   t.equal(filter.expression, 'tcp')
   t.equal(filter.linkType, 101)
@@ -159,7 +159,7 @@ t.test('matches() takes any Uint8Array and the length on the wire', async (t) =>
   t.throws(() => long.format('hex' as FilterFormat), { code: 'ERR_OPTION', message: /^format must be .*"hex"/ })
 })
 
-t.test('an expression that libpcap refuses', async (t) => {
+t.test('an expression that libpcap refuses is an error with its message', async (t) => {
   const refused: [string, number, RegExp][] = [
     ['tcp prt 80', LinkType.ETHERNET, /^filter "tcp prt 80": .*syntax error$/],
     ['(ip', LinkType.ETHERNET, /syntax error/],
@@ -182,7 +182,7 @@ t.test('an expression that libpcap refuses', async (t) => {
   await t.rejects(compileFilter('tcp', { linkType: 60000 }), { code: 'ERR_OPTION', message: /link type 60000/ })
 })
 
-t.test('a program that is longer than the kernel takes', async (t) => {
+t.test('a program longer than the kernel accepts is refused', async (t) => {
   const list = (count: number, one: (i: number) => string) =>
     Array.from({ length: count }, (_, i) => one(i)).join(' or ')
   const fits = list(400, (i) => `ether host 2:0:0:0:${(i >> 8).toString(16)}:${(i & 255).toString(16)}`)
@@ -202,7 +202,7 @@ t.test('a program that is longer than the kernel takes', async (t) => {
   await t.rejects(compileFilter(repeated), { code: 'ERR_FILTER_TOO_LARGE', message: /too large: 26999 words/ })
 })
 
-t.test('a wrong argument', async (t) => {
+t.test('a wrong argument is refused', async (t) => {
   const wrong: [unknown[], RegExp][] = [
     [[], /^expression must be a string; got undefined$/],
     [[80], /^expression must be a string; got the number 80$/],
@@ -239,7 +239,7 @@ t.test('compiling leaves the event loop free', async (t) => {
   t.ok(turns > 0)
 })
 
-t.test('many compilations at a time do not mix', async (t) => {
+t.test('concurrent compilations do not interfere', async (t) => {
   const results = await Promise.all(
     Array.from({ length: 200 }, async (_, i) => {
       if (i % 5 === 4) return (await compileFilter(`nonsense${i} !`).catch((error: Error) => error)).toString()
@@ -250,7 +250,7 @@ t.test('many compilations at a time do not mix', async (t) => {
   results.forEach((text, i) => t.match(text, i % 5 === 4 ? `nonsense${i} !` : `jeq      #0x${(i + 1).toString(16)} `))
 })
 
-t.test('a process that exits while it compiles', async (t) => {
+t.test('a process can exit while it compiles', async (t) => {
   const program = `import('ringtap').then(({ compileFilter }) => { compileFilter('${hosts(100)}'); process.exit(7) })`
   const { status, signal } = spawnSync(process.execPath, ['-e', program])
   t.same({ status, signal }, { status: 7, signal: null })

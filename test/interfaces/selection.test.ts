@@ -83,7 +83,7 @@ function grep(pattern: string): { status: number | null; lines: string[]; stderr
   return { status: run.status, lines: run.stdout.split('\n').filter(Boolean), stderr: run.stderr }
 }
 
-t.test('a string is read as grep -E reads it', async (t) => {
+t.test('a string pattern matches what grep -E matches', async (t) => {
   const patterns = [
     'eth7', // a search, not a match of the whole name
     '^eth',
@@ -124,7 +124,7 @@ t.test('a string is read as grep -E reads it', async (t) => {
   }
 })
 
-t.test('the lines that JavaScript would read in silence in another way', async (t) => {
+t.test('an extended regular expression keeps its meaning where a RegExp differs', async (t) => {
   const differs = (pattern: string, name: string, expected: boolean) => {
     t.equal(found(pattern, name), expected, `${pattern} on ${name}`)
     t.equal(new RegExp(pattern).test(name), !expected, `and RegExp says the opposite`)
@@ -140,7 +140,7 @@ t.test('the lines that JavaScript would read in silence in another way', async (
   differs('^x{,2}$', 'xx', true)
 })
 
-t.test('bad patterns name the list, the pattern and the reason', async (t) => {
+t.test('the error for a bad pattern names the list, the pattern and the reason', async (t) => {
   // Patterns that grep rejects too, or accepts with a warning and a guess.
   for (const pattern of ['[[:foo:]]', 'eth[', 'eth(', 'eth\\', '[z-a]', 'x{2,1}', '*eth', '(?:eth)', '{1}a']) {
     const witness = grep(pattern)
@@ -175,19 +175,19 @@ t.test('bad patterns name the list, the pattern and the reason', async (t) => {
   )
 })
 
-t.test('a lone ) is itself, where JavaScript refuses it', async (t) => {
+t.test('an unmatched ) is an ordinary character', async (t) => {
   t.equal(found('eth)', 'eth)'), true)
   t.throws(() => new RegExp('eth)'), SyntaxError)
 })
 
-t.test('an expression sees bytes: the locale is always C', async (t) => {
+t.test('expressions match bytes: the locale is always C', async (t) => {
   t.equal(found('^.$', 'ö'), false)
   t.equal(found('^..$', 'ö'), true)
   t.equal(found('[[:alpha:]]', 'ö'), false)
   t.equal(found('ö', 'wlö0'), true)
 })
 
-t.test('a RegExp is itself, and stateless', async (t) => {
+t.test('a RegExp matches by the rules of JavaScript, without lastIndex', async (t) => {
   t.equal(found(/eth\d/, 'veth0'), true)
   t.equal(found(/ETH/i, 'eth0'), true)
   t.equal(found(/^.$/u, 'ö'), true)
@@ -209,7 +209,7 @@ t.test('a RegExp is itself, and stateless', async (t) => {
   t.equal(found(foreign, 'eth0'), true, 'of another realm')
 })
 
-t.test('a function gets the interface', async (t) => {
+t.test('a function is called with the interface', async (t) => {
   const given = iface('eth0', { kind: 'veth' })
   const calls: unknown[] = []
   const isVeth = (i: NetworkInterface) => (calls.push(i), i.kind === 'veth')
@@ -258,14 +258,14 @@ t.test('a function gets the interface', async (t) => {
   t.equal(selected('eth0', { include: ['^eth', isVeth] }), true, 'a bare name does while no function is reached')
 })
 
-t.test('the rules', async (t) => {
-  t.test('nothing given, and empty lists, mean everything', async (t) => {
+t.test('interfaces are selected by include, exclude, loopback and name', async (t) => {
+  t.test('without patterns, or with empty lists, every interface is selected', async (t) => {
     for (const selection of [undefined, {}, { include: [] }, { include: undefined, exclude: [] }]) {
       t.equal(explainSelection('eth0', selection).selected, true)
       t.equal(explainSelection('eth0', selection).list, 'default')
     }
   })
-  t.test('include is the union', async (t) => {
+  t.test('an interface is selected if any include pattern matches', async (t) => {
     const selection = { include: ['^eth', /^ens\d/] }
     t.strictSame(
       ['eth0', 'ens3', 'ensx', 'wlan0'].map((name) => selected(name, selection)),
@@ -300,7 +300,7 @@ t.test('the rules', async (t) => {
       'eth0 is selected: there is no include list, and nothing in the exclude list matches it',
     )
   })
-  t.test('loopback goes by the flag', async (t) => {
+  t.test('loopback is recognised by its flag', async (t) => {
     t.strictSame(explainSelection(iface('lo', { loopback: true }), { include: '^lo$' }), {
       selected: false,
       list: 'loopback',
@@ -316,12 +316,12 @@ t.test('the rules', async (t) => {
   t.test('down interfaces are selected too', async (t) => {
     t.equal(explainSelection(iface('eth0', { up: false, running: false })).selected, true)
   })
-  t.test('patterns look at the name only', async (t) => {
+  t.test('patterns are matched against the name only', async (t) => {
     t.equal(explainSelection(iface('enp1s0', { alternativeNames: ['uplink'] }), { include: 'uplink' }).selected, false)
   })
 })
 
-t.test('exact names', async (t) => {
+t.test('names are matched exactly', async (t) => {
   t.equal(selected('eth7', 'eth7'), true)
   t.equal(selected('veth7', 'eth7'), false, 'no search')
   t.equal(selected('eth70', ['eth7', 'eth8']), false)
@@ -341,7 +341,7 @@ t.test('exact names', async (t) => {
   )
 })
 
-t.test('wrong arguments say what was expected and what came', async (t) => {
+t.test('the error for a wrong argument names what was expected and what was given', async (t) => {
   const message = (selection: unknown) => {
     const error = failure(() => explainSelection('eth0', selection as InterfaceSelection))
     t.equal(error.code, 'ERR_OPTION')
@@ -377,7 +377,7 @@ t.test('wrong arguments say what was expected and what came', async (t) => {
   }
 })
 
-t.test('what the capture is handed', async (t) => {
+t.test('names, hotplug and warnings of a selection are normalised', async (t) => {
   // Not exported: loaded from beside the package's entry point.
   const url = new URL('./interfaces/selection.js', import.meta.resolve('ringtap'))
   const { normaliseSelection } = (await import(url.href)) as {
@@ -419,7 +419,7 @@ t.test('what the capture is handed', async (t) => {
   ])
 })
 
-t.test('patterns that the C library would crash on, or take long for, are refused with the reason', async (t) => {
+t.test('patterns that would crash the C library or take it long are refused with the reason', async (t) => {
   for (const [pattern, reason] of [
     [`${'('.repeat(20_000)}a${')'.repeat(20_000)}`, /16384 bytes/],
     [`${'('.repeat(8000)}a${')'.repeat(8000)}`, /50 parentheses inside one another/],

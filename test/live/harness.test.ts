@@ -30,7 +30,7 @@ const bytes = (packets: Iterable<{ data: Uint8Array }>) => Array.from(packets, (
 const frames = (numbers: Iterable<number>, options: FrameOptions & { stripped?: boolean } = {}) =>
   Array.from(numbers, (number) => ({ data: expectedFrame(number, options) }))
 
-t.test('the namespace is a new and quiet one', async (t) => {
+t.test('the namespace is new and quiet', async (t) => {
   t.ok(isInside())
   t.same(
     links().filter(({ ifname }) => ifname !== 'lo'),
@@ -40,7 +40,7 @@ t.test('the namespace is a new and quiet one', async (t) => {
   t.ok(link('lo').flags.includes('UP'))
 })
 
-t.test('frames over three veths arrive once each, byte for byte, from both witnesses', async (t) => {
+t.test('both witnesses see each frame over three veths once, byte for byte', async (t) => {
   const pairs = addVeths(3, 'near', 'far')
   const everywhere = await startTcpdump({ interface: 'any' })
   const witnesses = await Promise.all(pairs.map(({ peer }) => startTcpdump({ interface: peer })))
@@ -69,7 +69,7 @@ t.test('frames over three veths arrive once each, byte for byte, from both witne
   del(pairs.map(({ name }) => name))
 })
 
-t.test('the number and the label can be read back; other packets have none', async (t) => {
+t.test('the number and the label of a frame can be read back; other packets have none', async (t) => {
   for (const options of [{}, { vlan: 0x2005 }, { vlan: 5, stripped: true, size: 80 }, { raw: true }]) {
     const frame = expectedFrame(123456789012, { ...options, label: 77 })
     t.equal(sequenceOf(frame), 123456789012)
@@ -79,7 +79,7 @@ t.test('the number and the label can be read back; other packets have none', asy
   t.equal(sequenceOf(new Uint8Array(0)), undefined)
 })
 
-t.test('every kind and size of frame', async (t) => {
+t.test('frames of every kind and size arrive', async (t) => {
   addVeth('near', 'far', { mtu: 9000, address: '02:00:00:00:01:01', peerAddress: '02:00:00:00:01:02' })
   const kinds: FrameOptions[] = [
     { size: 60 },
@@ -100,7 +100,7 @@ t.test('every kind and size of frame', async (t) => {
   del('near')
 })
 
-t.test('a rate is kept on the average', async (t) => {
+t.test('the sender keeps its average rate', async (t) => {
   addVeth('near', 'far')
   const { seconds, sent } = await send({ interface: 'near', count: 2000, rate: 10_000 })
   t.equal(sent, 2000)
@@ -134,7 +134,7 @@ t.test(
   },
 )
 
-t.test('a second namespace', async (t) => {
+t.test('a second namespace is separate', async (t) => {
   const other = await addNamespace()
   addVeth('here', 'there', { peerNamespace: other.pid })
   addVeth('lone', 'moved')
@@ -157,24 +157,28 @@ t.test('a second namespace', async (t) => {
   await other.close()
 })
 
-t.test('a tun device', { skip: tunAvailable() ? false : '/dev/net/tun cannot be opened here' }, async (t) => {
-  const tun = await openTun('tun9')
-  const received = await startTcpdump({ interface: 'tun9', direction: 'in' })
-  const sent = await startTcpdump({ interface: 'tun9', direction: 'out' })
-  t.match(await tun.write({ count: 500, start: 7, size: 90, label: 3 }), { sent: 500, refused: 0 })
-  await send({ interface: 'tun9', raw: true, count: 400, size: 46 })
-  t.same(
-    difference(bytes(await received.stop()), bytes(frames(range(7, 507), { raw: true, size: 90, label: 3 }))),
-    none,
-  )
-  t.same(difference(bytes(await sent.stop()), bytes(frames(range(0, 400), { raw: true, size: 46 }))), none)
-  down('tun9')
-  await t.rejects(tun.write({ count: 1 }), /tun9/)
-  await tun.close()
-  t.notOk(links().some(({ ifname }) => ifname === 'tun9'))
-})
+t.test(
+  'a tun device can be written to',
+  { skip: tunAvailable() ? false : '/dev/net/tun cannot be opened here' },
+  async (t) => {
+    const tun = await openTun('tun9')
+    const received = await startTcpdump({ interface: 'tun9', direction: 'in' })
+    const sent = await startTcpdump({ interface: 'tun9', direction: 'out' })
+    t.match(await tun.write({ count: 500, start: 7, size: 90, label: 3 }), { sent: 500, refused: 0 })
+    await send({ interface: 'tun9', raw: true, count: 400, size: 46 })
+    t.same(
+      difference(bytes(await received.stop()), bytes(frames(range(7, 507), { raw: true, size: 90, label: 3 }))),
+      none,
+    )
+    t.same(difference(bytes(await sent.stop()), bytes(frames(range(0, 400), { raw: true, size: 46 }))), none)
+    down('tun9')
+    await t.rejects(tun.write({ count: 1 }), /tun9/)
+    await tun.close()
+    t.notOk(links().some(({ ifname }) => ifname === 'tun9'))
+  },
+)
 
-t.test('interfaces by the hundred, a bridge, a new name', async (t) => {
+t.test('hundreds of interfaces, a bridge and a rename can be made', async (t) => {
   const before = links().length
   const pairs = addVeths(125, 'left', 'right')
   t.equal(links().length - before, 250)
@@ -188,7 +192,7 @@ t.test('interfaces by the hundred, a bridge, a new name', async (t) => {
   t.equal(links().length, before)
 })
 
-t.test('loopback, which the kernel shows twice, is witnessed once', async (t) => {
+t.test('loopback packets, which the kernel shows twice, are witnessed once', async (t) => {
   const [one, all] = await Promise.all([startTcpdump({ interface: 'lo' }), startTcpdump({ interface: 'any' })])
   await send({ interface: 'lo', count: 30 })
   t.same(difference(bytes(await one.stop()), bytes(frames(range(0, 30)))), none)
@@ -223,7 +227,7 @@ t.test('faults are reported', async (t) => {
   del('near')
 })
 
-t.test('what a process holds is counted', async (t) => {
+t.test('the resources that a process holds are counted', async (t) => {
   const before = await settle()
   t.match(before, { rings: 0, ringBytes: 0 })
   const child = spawn('cat', { stdio: 'pipe' })

@@ -20,7 +20,7 @@ const kebab = (name: string) => constant(name).toLowerCase().replaceAll('_', '-'
 
 const { Refusal: refusals = {}, ...layouts } = nativeExports().layouts()
 
-t.test('every layout has the same words at the same places on both sides', async (t) => {
+t.test('every layout is the same in C++ and TypeScript', async (t) => {
   const theirs: Record<string, Layout> = {}
   for (const [layout, words] of Object.entries(layouts)) {
     theirs[layout] = Object.fromEntries(Object.entries(words).map(([name, place]) => [constant(name), place]))
@@ -28,7 +28,7 @@ t.test('every layout has the same words at the same places on both sides', async
   t.strictSame({ ...rows, ...records }, theirs)
 })
 
-t.test('the causes of refusals have the same numbers on both sides', async (t) => {
+t.test('the causes of refusals have the same numbers in C++ and TypeScript', async (t) => {
   const theirs = Object.entries(refusals).filter(([name]) => name !== 'None')
   t.strictSame(
     theirs.map(([name, number]) => [kebab(name), number]),

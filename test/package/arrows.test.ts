@@ -6,7 +6,7 @@ const { findFaults } = (await import(new URL('../../../../scripts/check-arrows.m
 
 const faults = (sources: Record<string, string>) => findFaults(new Map(Object.entries(sources)))
 
-t.test('arrows that go down, and those within a folder, are right', async (t) => {
+t.test('includes that go down, or stay within a folder, are accepted', async (t) => {
   t.strictSame(
     faults({
       'native/core/util/result.h': '#include <string>\n',
@@ -50,18 +50,18 @@ t.test('an import that goes up is found, in each of its forms', async (t) => {
   }
 })
 
-t.test('C++ of the core does not use the binding, nor the library the tests', async (t) => {
+t.test('the core may not use the binding, nor the library the tests', async (t) => {
   t.equal(faults({ 'native/core/send/a.cpp': '#include "binding/a.h"\n', 'native/binding/a.h': '' }).length, 1)
   t.equal(faults({ 'lib/a.ts': "import '../test/helpers/hex.js'\n", 'test/helpers/hex.ts': '' }).length, 1)
 })
 
-t.test('neighbours that must not use each other', async (t) => {
+t.test('neighbouring folders that must not use each other are found', async (t) => {
   const [ring, pcap] = ['native/core/capture/ring/a.h', 'native/core/capture/pcap/a.h']
   t.match(faults({ [pcap]: '#include "core/capture/ring/a.h"\n', [ring]: '' }), [/a\.h uses .*ring\/a\.h: /])
   t.equal(faults({ [ring]: '#include "core/capture/pcap/a.h"\n', [pcap]: '' }).length, 1)
 })
 
-t.test('a circle is found, within a folder too', async (t) => {
+t.test('a cycle is found, also within a folder', async (t) => {
   t.strictSame(
     faults({
       'lib/packets/a.ts': "import './b.js'\n",
@@ -80,6 +80,6 @@ t.test('a circle is found, within a folder too', async (t) => {
   )
 })
 
-t.test('a file in a folder that no list has is a fault', async (t) => {
+t.test('a file in a folder that is in no list is a fault', async (t) => {
   t.equal(faults({ 'native/new/a.cpp': '#include "core/util/a.h"\n', 'native/core/util/a.h': '' }).length, 1)
 })

@@ -66,7 +66,7 @@ const library = t.testdir({
 })
 const entry = path.join(library, 'index.ts')
 
-t.test('the report of the API: exports and what they reach, sorted; nothing private or internal', async (t) => {
+t.test('the API report lists exports and the types they use, sorted, and nothing private or internal', async (t) => {
   const report = apiReport(entry, options)
   t.equal(
     report.slice(report.indexOf('## Exported')),
@@ -106,7 +106,7 @@ interface Hidden {
   )
 })
 
-t.test('names in the documentation', async (t) => {
+t.test('names in the documentation that do not exist are found', async (t) => {
   const rules: Rules = {
     names: namesOf(declarationsOf(entry, options)),
     isWord: (word) => word === 'RINGTAP_PREBUILD',
@@ -155,7 +155,7 @@ t.test('names in the documentation', async (t) => {
   }
 })
 
-t.test('spans, fences and links of a text', async (t) => {
+t.test('code spans, code blocks and links of a text are found', async (t) => {
   const text = 'A `one`\n```ts\nconst `two`\n```\nand `three` [a](b.md), [c](https://c.d/), [e](./f.md#g) [h](#i)\n'
   t.strictSame(spansOf(text), [
     { line: 1, code: 'one' },
@@ -168,7 +168,7 @@ t.test('spans, fences and links of a text', async (t) => {
   )
 })
 
-t.test('what must not be in the tree', async (t) => {
+t.test('what must not be in the tree is found', async (t) => {
   const home = ['', 'home', 'somebody', 'ringtap'].join('/')
   t.strictSame(faultsOf('a.ts', `1\nconst path = '${home}'\n`), [`a.ts:2: ${home} is a path of one machine`])
   t.strictSame(faultsOf('a.ts', 'https://example.org/home/page lib/work/a $HOME/home/x\n'), [])
@@ -178,7 +178,7 @@ t.test('what must not be in the tree', async (t) => {
   t.strictSame(faultsOf('bench/node_modules/a.js', ''), ['bench/node_modules/a.js is made by a build'])
 })
 
-t.test('the closing lines of a run', async (t) => {
+t.test('the closing lines of a run sum up its results', async (t) => {
   const results = [
     { name: 'check', passed: 7, failed: 0, skipped: 0, seconds: 20.4 },
     { name: 'tap', passed: 100, failed: 2, seconds: 300, files: [{ name: 'a.test.js', seconds: 12 }] },
@@ -202,7 +202,7 @@ t.test('the closing lines of a run', async (t) => {
   t.equal(lines.filter((line) => line.includes('(tap)')).length, 10, 'the ten slowest')
 })
 
-t.test('tests are counted as tap and ctest tell of them', async (t) => {
+t.test('tests are counted from the output of tap and ctest', async (t) => {
   const tap = `TAP version 14
 # Subtest: dist/work/test/a.test.js
     # Subtest: one

@@ -32,7 +32,7 @@ function anchorsOf(document: string): string[] {
   )
 }
 
-t.test('links', async (t) => {
+t.test('every link of the documentation has a target', async (t) => {
   for (const document of documents) {
     for (const [, target = ''] of textOf(document).matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^https?:/.test(target)) continue
@@ -44,7 +44,7 @@ t.test('links', async (t) => {
   }
 })
 
-t.test('files in the diagrams', async (t) => {
+t.test('every file named in a diagram exists', async (t) => {
   const files = ['native', 'lib'].flatMap(below)
   const diagrams = [...textOf('docs/architecture.md').matchAll(/^```mermaid\n(.*?)^```/gms)].map(([diagram]) => diagram)
   const names = new Set(diagrams.flatMap((diagram) => diagram.match(/[\w/-]+\.(?:cpp|h|ts)\b/g) ?? []))
@@ -57,7 +57,7 @@ t.test('files in the diagrams', async (t) => {
 })
 
 // npm run check compiles them; a copied program must also run on this version of Node.
-t.test('programs are JavaScript for this Node', async (t) => {
+t.test('the programs in the documentation are valid JavaScript', async (t) => {
   const scratch = mkdtempSync(path.join(tmpdir(), 'ringtap-docs-'))
   t.teardown(() => rmSync(scratch, { recursive: true, force: true }))
   const { NODE_OPTIONS: _, ...env } = process.env

@@ -52,7 +52,7 @@ function run(file: string, source: string): string {
   return result.status === 0 ? result.stdout.trim() : `exit ${result.status}: ${result.stderr}`
 }
 
-t.test('contents', async (t) => {
+t.test('the package contains what it needs and nothing else', async (t) => {
   const top = readdirSync(installed).sort()
   for (const name of [
     'binding.gyp',
@@ -78,7 +78,7 @@ t.test('contents', async (t) => {
   t.equal(manifest.gypfile, false, 'npm does not compile on its own')
 })
 
-t.test('without an addon: importing works, using it says what to do', async (t) => {
+t.test('without an addon, importing works and using it throws an error that names the remedy', async (t) => {
   const program = `
     const { CaptureError } = require('ringtap')
     const { nativeExports: native } = require('./node_modules/ringtap/dist/cjs/native/native.js')
@@ -89,7 +89,7 @@ t.test('without an addon: importing works, using it says what to do', async (t) 
   t.match(output, /npm explore ringtap -- npm run build:native/, 'the remedy')
 })
 
-t.test('in a bundle: an error that says what to do about it', async (t) => {
+t.test('in a bundle, the error names the remedy', async (t) => {
   // As bundled: the code is in a file of the program, with neither the addon nor package.json beside it.
   const dist = path.join(installed, 'dist')
   const report = 'try { nativeExports() } catch (error) { console.log(error.code, error.message) }'
@@ -117,7 +117,7 @@ t.test('in a bundle: an error that says what to do about it', async (t) => {
   t.match(esm, /Dynamic require of "node:path" is not supported/, 'with the reason')
 })
 
-t.test('with a prebuilt addon', async (t) => {
+t.test('a prebuilt addon is loaded without a compiler', async (t) => {
   const built = path.join(root, 'build', 'Release', 'ringtap.node')
   const prebuilds = path.join(installed, 'prebuilds', `linux-${process.arch}`)
   mkdirSync(prebuilds, { recursive: true })
@@ -155,7 +155,7 @@ t.test('with a prebuilt addon', async (t) => {
   )
 })
 
-t.test('types', async (t) => {
+t.test('the types can be used from ESM and CommonJS', async (t) => {
   const tsc = require.resolve('typescript/lib/tsc.js')
   const source = `import { CaptureError, type CaptureErrorCode } from 'ringtap'
     export const code: CaptureErrorCode = new CaptureError('ERR_CLOSED', 'closed').code

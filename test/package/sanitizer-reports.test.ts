@@ -29,7 +29,7 @@ const inOurs = 'in compile /src/native/binding/bpf/filter.cpp:66'
 const inNode = 'in node::Environment::Something(int) (/usr/bin/node+0xbbadae)'
 const inV8 = 'in v8::internal::Page::AllocateFreeListCategories() (/usr/bin/node+0x10fba71)'
 
-t.test('what counts of the reports of the sanitizers', async (t) => {
+t.test('reports about our code count, known reports about Node and V8 do not', async (t) => {
   const counts = {
     'a leak of ours': report(leak(inOurs, inNode)),
     'a leak of ours that V8 asked for': report(leak(inOurs, inV8)),

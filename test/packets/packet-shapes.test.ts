@@ -32,7 +32,7 @@ async function withChunk(use: (chunk: Chunk) => void): Promise<void> {
   for await (const chunk of await openFile(dir)) use(chunk)
 }
 
-t.test('JSON of a packet has the bytes of that packet, once', async (t) => {
+t.test('the JSON of a packet contains the bytes of that packet, once', async (t) => {
   await withChunk((chunk) => {
     const [first, second] = [...chunk] as [Packet, Packet]
     t.strictSame(JSON.parse(JSON.stringify(first)), {
@@ -65,7 +65,7 @@ t.test('JSON of a packet has the bytes of that packet, once', async (t) => {
   })
 })
 
-t.test('nothing of the memory can be seen from outside', async (t) => {
+t.test('a packet and a chunk expose none of the memory behind them', async (t) => {
   await withChunk((chunk) => {
     const [packet] = [...chunk] as [Packet]
     for (const one of [packet, chunk, packet.copy(), chunk.retain()] as object[]) {
@@ -78,7 +78,7 @@ t.test('nothing of the memory can be seen from outside', async (t) => {
   })
 })
 
-t.test('a packet cannot be cloned, and the error says what to do', async (t) => {
+t.test('structuredClone() of a packet throws an error that names the remedy', async (t) => {
   await withChunk((chunk) => {
     const [packet] = [...chunk] as [Packet]
     t.throws(() => structuredClone(packet), { name: 'DataCloneError', message: /packet\.copy\(\)\.data/ })
@@ -93,7 +93,7 @@ t.test('a packet cannot be cloned, and the error says what to do', async (t) => 
   })
 })
 
-t.test('classes that are not to be constructed say so', async (t) => {
+t.test('constructing a class that only the library may construct throws', async (t) => {
   for (const [made, instead] of [
     [Packet, /^Packet has no public constructor: packets come from a capture or a savefile$/],
     [Chunk, /^Chunk has no public constructor/],

@@ -45,7 +45,7 @@ function keysOf(path: string): string[] {
   return parsePcap(readFileSync(plain)).packets.map(key)
 }
 
-t.test('merged by time, as mergecap merges', async (t) => {
+t.test('files are merged by time as mergecap does', async (t) => {
   const inputs = [
     save(pcap(framesAt(scattered(3000, 1)), nano)),
     save(gzipSync(pcap(framesAt(scattered(2000, 2), 3000), nano))),
@@ -82,7 +82,7 @@ t.test('merged by time, as mergecap merges', async (t) => {
   }
 })
 
-t.test('of equal times the file named first; within a file its own order; or file after file', async (t) => {
+t.test('equal times keep the order of the inputs, and of the packets within one', async (t) => {
   const one = save(pcap(framesAt([5n, 5n, 9n, 7n, 20n]), nano))
   const two = save(pcap(framesAt([5n, 8n, 20n], 5), nano))
   const numbers = async (inputs: string[], options: ConvertOptions) => {
@@ -100,7 +100,7 @@ t.test('of equal times the file named first; within a file its own order; or fil
   t.strictSame(await numbers([one, one], { order: 'given' }), [0, 1, 2, 3, 4, 0, 1, 2, 3, 4])
 })
 
-t.test('what a filter accepts, as tcpdump does', async (t) => {
+t.test('a filter keeps the packets that tcpdump keeps', async (t) => {
   const packets = Array.from({ length: 2000 }, (_, i) => ({
     time: date + BigInt(i),
     data: expectedFrame(i, { port: i % 3 === 0 ? 53 : 9, size: 60 + (i % 200) }),
@@ -116,7 +116,7 @@ t.test('what a filter accepts, as tcpdump does', async (t) => {
   }
 })
 
-t.test('divided by packets, bytes and time, as editcap divides', async (t) => {
+t.test('output is split by packets, bytes and time as editcap does', async (t) => {
   const input = save(pcap(framesAt(scattered(1000, 7)), nano))
   const whole = keysOf(input)
   const parts = async (split: ConvertOptions['split'], format: 'pcap' | 'pcapng' = 'pcapng') => {
@@ -254,7 +254,7 @@ t.test('interfaces, directions, comments and link types are kept', async (t) => 
   )
 })
 
-t.test('nothing is written over, and what was begun and is not complete does not stay', async (t) => {
+t.test('no file is overwritten, and no incomplete file remains', async (t) => {
   const good = save(pcap(framesAt([1n, 2n, 3n]), nano))
   const there = save(Buffer.from('mine'))
   const before = readdirSync(folder).sort()
@@ -282,7 +282,7 @@ t.test('nothing is written over, and what was begun and is not complete does not
   await fails(convertFiles([good, cut], join(folder, 'x'), { order: 'given' }), { code: 'ERR_FILE_TRUNCATED' })
 })
 
-t.test('progress, and an abort', async (t) => {
+t.test('progress is reported, and an abort ends the conversion', async (t) => {
   const input = save(pcap(framesAt(scattered(20_000, 11)), nano))
   const seen: ConvertProgress[] = []
   await convertFiles([input, input], name(), { onProgress: (progress) => seen.push(progress) })
@@ -309,7 +309,7 @@ t.test('progress, and an abort', async (t) => {
   await t.rejects(convertFiles(input, name(), { onProgress: throwing }), thrown)
 })
 
-t.test('what is asked wrongly', async (t) => {
+t.test('wrong arguments are refused', async (t) => {
   const good = save(pcap([{ time: date, data: numbered(0, 60) }], nano))
   const fails = async (inputs: unknown, output: unknown, options: unknown, option: string, text: RegExp) => {
     const error = (await convertFiles(inputs as string, output as string, options as ConvertOptions).then(

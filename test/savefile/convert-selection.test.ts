@@ -31,7 +31,7 @@ function across(names: readonly string[], packets: number, first = 0, bigEndian 
   return file
 }
 
-t.test('interfaces: what tshark shows of the same ones', async (t) => {
+t.test('the packets of selected interfaces are those that tshark shows', async (t) => {
   const one = save(across(['eth0', 'veth5', 'wlan0', 'eth1'], 4000).done())
   const two = save(across(['eth0', 'eth9'], 1000, 4000, true).done())
   const three = save(pcap(range(5000, 5500).map(packetAt)))
@@ -73,7 +73,7 @@ t.test('interfaces: what tshark shows of the same ones', async (t) => {
   )
 })
 
-t.test('interfaces: late ones, in later sections, with order and filter and split', async (t) => {
+t.test('interfaces of later sections are selected too, with order, filter and split', async (t) => {
   const later = across(['a', 'b'], 10)
     .interface(1, [[2, 'c']])
     .packet(2, packetAt(10))
@@ -106,7 +106,7 @@ t.test('interfaces: late ones, in later sections, with order and filter and spli
   ])
 })
 
-t.test('interfaces: none, and what a function throws', async (t) => {
+t.test('selecting no interface, or a function that throws, rejects', async (t) => {
   const input = save(across(['eth0', 'eth1'], 10).done())
   const other = save(pcap([packetAt(0)]))
   const output = name()
@@ -212,7 +212,7 @@ t.test('secrets that editcap put into a file are in every part of it, as Wiresha
   )
 })
 
-t.test('blocks of either byte order', async (t) => {
+t.test('name resolution, secrets and custom blocks are converted from either byte order', async (t) => {
   for (const big of [false, true]) {
     const text: Options[number] = [2988, bytes(big).u32(32473).raw('for all').done()]
     const input = save(
@@ -265,7 +265,7 @@ t.test('blocks of either byte order', async (t) => {
   }
 })
 
-t.test('what cannot be carried over is told', async (t) => {
+t.test('a block that cannot be carried over is named in a warning', async (t) => {
   const custom = (big: boolean) => bytes(big).u32(32473).raw('private.').done()
   const binary = (big: boolean): Options[number] => [2989, bytes(big).u32(32473).raw('four').done()]
   const carried = async (big: boolean, type: number, body: Buffer) => {

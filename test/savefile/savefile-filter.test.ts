@@ -97,7 +97,7 @@ for (const bigEndian of [false, true]) {
     t.same(await ours(path, 'tcp'), [1, 3, 5, 7])
   })
 
-  t.test(`a pcapng section of ${endian} numbers`, async (t) => {
+  t.test(`a filter matches in ${endian} pcapng sections as in tcpdump`, async (t) => {
     const file = new Pcapng(bigEndian).section().interface(0)
     loopback(bigEndian).forEach((data, i) => {
       file.packet(0, { time: BigInt(i + 1) * 1_000_000n, data })
@@ -107,7 +107,7 @@ for (const bigEndian of [false, true]) {
     t.same(await ours(path, 'ip6'), [3, 4, 5, 6, 7, 8])
   })
 
-  t.test(`compileFilter for ${endian} files`, async (t) => {
+  t.test(`compileFilter() for ${endian} files matches as in tcpdump`, async (t) => {
     const [, , bsd] = loopback(bigEndian)
     const options = { linkType: 0, source: 'savefile', byteOrder: bigEndian ? 'BE' : 'LE' } as const
     t.ok((await compileFilter('ip6', options)).matches(bsd as Buffer))
@@ -116,7 +116,7 @@ for (const bigEndian of [false, true]) {
   })
 }
 
-t.test('sections of both byte orders in one file', async (t) => {
+t.test('a filter matches in sections of both byte orders in one file', async (t) => {
   const sections = [false, true].map((bigEndian) => {
     const file = new Pcapng(bigEndian).section().interface(0)
     loopback(bigEndian).forEach((data, i) => {
@@ -127,7 +127,7 @@ t.test('sections of both byte orders in one file', async (t) => {
   t.same(await ours(write(Buffer.concat(sections)), 'ip6 and udp'), [4, 6, 8, 4, 6, 8])
 })
 
-t.test('what no file has is refused, with the reason', async (t) => {
+t.test('expressions about what no file contains are refused with the reason', async (t) => {
   const packets = ethernetPackets().map(({ bytes }, i) => ({ time: BigInt(i + 1) * 1_000_000n, data: bytes }))
   const path = write(pcap(packets))
   for (const expression of ['inbound', 'outbound', 'not inbound', 'tcp or outbound', 'ifindex 3']) {
@@ -151,7 +151,7 @@ t.test('what no file has is refused, with the reason', async (t) => {
   t.same(await ours(sll, 'outbound'), [2])
 })
 
-t.test('expressions that only PFLOG, SunATM or MTP2 have', async (t) => {
+t.test('expressions for PFLOG, SunATM and MTP2 match as in tcpdump', async (t) => {
   const mtp2 = Buffer.alloc(20)
   mtp2.set([0, 0, 0x3f, 0x83, 1])
   const path = write(pcap([{ time: 1_000_000n, data: mtp2 }], { linkType: 140 }))
@@ -174,7 +174,7 @@ t.test('expressions that only PFLOG, SunATM or MTP2 have', async (t) => {
   t.same(await ours(log, 'action block'), [1])
 })
 
-t.test('a packet that holds more than its length says', async (t) => {
+t.test('a packet with more bytes than its original length matches as in tcpdump', async (t) => {
   const data = Buffer.concat([Buffer.alloc(12), Buffer.from([8, 0]), ip4(6)])
   const path = write(pcap([{ time: 1_000_000n, data, originalLength: 20 }]))
   for (const expression of ['tcp', 'less 20', 'greater 21', 'len = 20', 'ether[53] = 0']) {
@@ -189,7 +189,7 @@ t.test('a packet that holds more than its length says', async (t) => {
   }
 })
 
-t.test('options that contradict each other', async (t) => {
+t.test('options that contradict each other are refused', async (t) => {
   for (const options of [
     { source: 'file' },
     { source: 'savefile', byteOrder: 'big' },

@@ -74,7 +74,7 @@ function outcome(body: string): Outcome {
 const read = (path: string, options: object = {}) =>
   outcome(`return await read(${JSON.stringify(path)}, ${JSON.stringify(options)})`)
 
-t.test('sections without end', async (t) => {
+t.test('a very large number of sections is read in bounded memory', async (t) => {
   // A packet, then sections with 400 MiB of descriptions, then a packet.
   const option = Buffer.alloc(60_000, 'x')
   const many = new Pcapng()
@@ -112,7 +112,7 @@ t.test('sections without end', async (t) => {
   t.ok(converted.grown < 150, `${converted.grown} MiB`)
 })
 
-t.test('small sections without end, with a packet here and there', async (t) => {
+t.test('a very large number of small sections with few packets is read in bounded memory', async (t) => {
   const empty = Buffer.concat(Array.from({ length: 200 }, () => new Pcapng().section().interface(1).done()))
   const some = (number: number) =>
     new Pcapng()
@@ -143,7 +143,7 @@ t.test('small sections without end, with a packet here and there', async (t) => 
   t.ok(numbers < 12_000, `${numbers} are remembered`)
 })
 
-t.test('interfaces without end', async (t) => {
+t.test('a section has 65536 interfaces at most', async (t) => {
   const file = new Pcapng().section()
   for (let i = 0; i < 65_536; i++) file.interface(1)
   file.packet(65_535, packet(0))
@@ -153,7 +153,7 @@ t.test('interfaces without end', async (t) => {
   t.match(told, { packets: 1, code: 'ERR_FILE_DAMAGED', offset: good.length })
 })
 
-t.test('bombs: a hundred thousand times as much as is stored', async (t) => {
+t.test('decompression bombs are read in bounded memory', async (t) => {
   // A single block that declares a length of 2 GiB, of which 300 MiB follow.
   const length = 2 ** 31
   const zeros = Buffer.alloc(MiB)
@@ -178,7 +178,7 @@ t.test('bombs: a hundred thousand times as much as is stored', async (t) => {
   await t.rejects(openFile(nothing), { code: 'ERR_FILE_FORMAT', offset: 0 })
 })
 
-t.test('lengths that are claimed', async (t) => {
+t.test('false lengths are reported with their offset', async (t) => {
   const start = new Pcapng().section().interface(1).packet(0, packet(0)).done()
   const bytes = () => new Pcapng().bytes()
   const cases: [string, Buffer, string, number][] = [
@@ -215,7 +215,7 @@ t.test('lengths that are claimed', async (t) => {
   }
 })
 
-t.test('blocks larger than a chunk are kept where there is room, and missed where there is none', async (t) => {
+t.test('a block larger than a chunk is kept if keep.memory allows, else a warning names it', async (t) => {
   const body = Buffer.concat([
     new Pcapng()
       .bytes()
@@ -242,7 +242,7 @@ t.test('blocks larger than a chunk are kept where there is room, and missed wher
   })
 })
 
-t.test('link types without end', async (t) => {
+t.test('warnings about link types without a filter are bounded', async (t) => {
   const file = new Pcapng().section()
   for (let linkType = 300; linkType < 1300; linkType++) file.interface(linkType)
   for (let id = 0; id < 1000; id++) file.packet(id, packet(id))
@@ -256,7 +256,7 @@ t.test('link types without end', async (t) => {
   t.match(warnings.at(-1), /further link types/)
 })
 
-t.test('what is no regular file', async (t) => {
+t.test('FIFOs, pipes and devices can be read, folders and empty files are refused', async (t) => {
   const bytes = pcap(numberedPackets(5000))
   const fifo = name()
   execFileSync('mkfifo', [fifo])
@@ -281,7 +281,7 @@ t.test('what is no regular file', async (t) => {
   await t.rejects(openFile(save(gzipSync(Buffer.alloc(0)))), { code: 'ERR_FILE_TRUNCATED', offset: 0 })
 })
 
-t.test('a file that grows while it is read', async (t) => {
+t.test('a file that grows while it is read is read to its new end', async (t) => {
   const packets = numberedPackets(60_000)
   const bytes = pcap(packets)
   const path = save(bytes.subarray(0, 20_000_000))

@@ -37,7 +37,7 @@ async function read(path: string, options: Parameters<typeof openFile>[1] = {}) 
 const second = 1_000_000_000n
 const data = numbered(7, 60)
 
-t.test('pcap of versions 2.0 and 2.1 has the original length first', async (t) => {
+t.test('in pcap of versions 2.0 and 2.1 the original length comes first', async (t) => {
   for (const bigEndian of [false, true]) {
     for (const minor of [0, 1]) {
       const file = new Bytes(bigEndian)
@@ -82,7 +82,7 @@ t.test('texts end at a NUL', async (t) => {
   t.match(converted.file.interfaces, [{ name: 'eth0', filter: 'udp', comments: ['first'] }])
 })
 
-t.test('fractions of a second and more, and below 0', async (t) => {
+t.test('a pcap fraction of a second or more, or below 0, moves the seconds', async (t) => {
   const file = new Bytes()
   file.u32(0xa1b2c3d4).u16(2, 4).u32(0, 0, 65535, 1)
   for (const fraction of [1_000_000, 0xffff_ffed, 999_999]) file.u32(100, fraction, 4, 4).u32(0)
@@ -94,7 +94,7 @@ t.test('fractions of a second and more, and below 0', async (t) => {
   t.strictSame(warnings, [])
 })
 
-t.test('times that cannot be told', async (t) => {
+t.test('timestamps outside the range of 64 bits are clamped and counted', async (t) => {
   const offset = (seconds: bigint): Options => [
     [9, Buffer.from([9])],
     [14, new Bytes().u64(seconds).done()],
@@ -189,13 +189,13 @@ t.test('a section of an unknown version is skipped', async (t) => {
   }
 })
 
-t.test('an empty file is cut short', async (t) => {
+t.test('an empty file counts as truncated', async (t) => {
   for (const bytes of [Buffer.alloc(0), gzipSync(Buffer.alloc(0))]) {
     await t.rejects(openFile(save(bytes)), { code: 'ERR_FILE_TRUNCATED', offset: 0 })
   }
 })
 
-t.test('bytesUnpacked is never more than there is', async (t) => {
+t.test('bytesUnpacked never exceeds the bytes of the file', async (t) => {
   const file = new Pcapng().section().interface(1).packet(0, { time: 1n, data }).done()
   const claim = new Bytes().u32(0x77, 0xffff_fff0, 1, 2, 3).done()
   const bytes = Buffer.concat([file, claim])
@@ -207,7 +207,7 @@ t.test('bytesUnpacked is never more than there is', async (t) => {
   }
 })
 
-t.test('link types that have another number in memory', async (t) => {
+t.test('link types are converted where the number in files differs', async (t) => {
   for (const [network, linkType] of [
     [12, 101],
     [14, 101],
@@ -231,7 +231,7 @@ t.test('link types that have another number in memory', async (t) => {
   }
 })
 
-t.test('a damaged input of a conversion', async (t) => {
+t.test('a conversion of a damaged input fails, or keeps what precedes the damage', async (t) => {
   const whole = pcap([10n, 30n].map((time) => ({ time, data })))
   const cut = pcap([20n, 40n, 50n].map((time) => ({ time, data }))).subarray(0, -10)
   const bad = pcap([25n, 26n].map((time) => ({ time, data })))
@@ -272,7 +272,7 @@ t.test('a damaged input of a conversion', async (t) => {
   await t.rejects(convertFiles(inputs, name(), { damaged: 'x' as never }), { code: 'ERR_OPTION', option: 'damaged' })
 })
 
-t.test('names that promise what is not done', async (t) => {
+t.test('output names that promise compression are refused', async (t) => {
   const input = save(pcap([{ time: 1n, data }]))
   for (const path of ['x.pcapng.gz', 'x.pcap.GZ', '/tmp/x.zst', 'x.pcap.bz2', 'x.xz', 'x.lz4', '-']) {
     await t.rejects(SavefileWriter.open(path), { code: 'ERR_OPTION', option: 'path' }, path)
@@ -288,7 +288,7 @@ t.test('a FIFO as network namespace is refused', async (t) => {
   t.throws(() => watchInterfaces({ netns: fifo }), { code: 'ERR_OPTION' })
 })
 
-t.test('FIFOs that nobody writes into', async (t) => {
+t.test('opening a FIFO without a writer blocks nothing else and can be aborted', async (t) => {
   const fifo = name('fifo')
   t.equal(spawnSync('mkfifo', [fifo]).status, 0)
   // More than the number of threads in libuv's pool.
@@ -305,7 +305,7 @@ t.test('FIFOs that nobody writes into', async (t) => {
   )
 })
 
-t.test('options without end', async (t) => {
+t.test('a block with a very large number of options is kept up to a bound', async (t) => {
   const many: Options = Array.from({ length: 200_000 }, () => [1, ''] as const)
   const addresses: Options = Array.from({ length: 20_000 }, () => [5, Buffer.alloc(17, 0xfe)] as const)
   const one = new Pcapng().section(many).interface(1, addresses).packet(0, { time: 1n, data }).done()
@@ -328,7 +328,7 @@ t.test('options without end', async (t) => {
   t.ok(turns >= 40, `${turns} turns`)
 })
 
-t.test('names without end', async (t) => {
+t.test('of very many resolved names 65536 are kept', async (t) => {
   const records = new Bytes()
   for (let i = 0; i < 70_000; i++) records.u16(1, 6).padded(Buffer.from([10, 0, i >> 8, i, 0x61, 0]))
   const path = save(new Pcapng().section().block(4, records.u16(0, 0).done()).interface(1).done())

@@ -122,7 +122,7 @@ function counted(path: string) {
 }
 
 for (const name of ['comments.pcapng', 'merged.pcapng', 'cut.pcapng']) {
-  t.test(`read and written again: ${name}`, async (t) => {
+  t.test(`reading and writing preserves every packet: ${name}`, async (t) => {
     const wanted = readByTshark(at(name))
     t.equal(
       wanted.some(({ comment }) => comment !== ''),
@@ -158,7 +158,7 @@ for (const name of ['comments.pcapng', 'merged.pcapng', 'cut.pcapng']) {
   })
 }
 
-t.test('comments on a file, and secrets in it', async (t) => {
+t.test('the comments of a file and its decryption secrets are read', async (t) => {
   writeFileSync(at('keys'), 'CLIENT_RANDOM 00 11\n')
   editcap('comments.pcapng', 'secrets.pcapng', ['--inject-secrets', `tls,${at('keys')}`])
   await using file = await openFile(at('secrets.pcapng'), { keep: { blocks: ['decryptionSecrets'] } })
@@ -173,7 +173,7 @@ t.test('comments on a file, and secrets in it', async (t) => {
   ])
 })
 
-t.test('a filter chooses what tshark with the same capture filter would', async (t) => {
+t.test('a filter selects the packets that tshark selects with it', async (t) => {
   const count = async (name: string, filter: string) => {
     let packets = 0
     for await (const chunk of await openFile(at(name), { filter })) packets += chunk.packetCount

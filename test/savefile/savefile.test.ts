@@ -45,7 +45,7 @@ async function readAll(source: Parameters<typeof openFile>[0], options?: Savefil
 const texts = (packets: readonly Packet[]) => packets.map(({ data }) => hex(data))
 const hexes = (packets: readonly { data: Uint8Array }[]) => packets.map(({ data }) => hex(data))
 
-t.test('pcap: every magic number', async (t) => {
+t.test('pcap files of every magic number are read', async (t) => {
   const made = numberedPackets(100)
   for (const bigEndian of [false, true]) {
     for (const nanoseconds of [false, true]) {
@@ -139,7 +139,7 @@ function everything(bigEndian: boolean): Buffer {
   return Buffer.concat([first.done(), second.done()])
 }
 
-t.test('pcapng: sections, interfaces, options, kinds of packets', async (t) => {
+t.test('pcapng sections, interfaces, options and all kinds of packet blocks are read', async (t) => {
   for (const bigEndian of [false, true]) {
     const { packets, error, file } = await readAll(write(everything(bigEndian)))
     t.equal(error, undefined)
@@ -216,7 +216,7 @@ t.test('pcapng: sections, interfaces, options, kinds of packets', async (t) => {
   }
 })
 
-t.test('pcapng: blocks that are asked for are kept', async (t) => {
+t.test('other pcapng blocks are kept if asked for', async (t) => {
   for (const bigEndian of [false, true]) {
     const blocks = ['nameResolution', 'interfaceStatistics', 'decryptionSecrets', 'custom', 'other'] as const
     const bytes = everything(bigEndian)
@@ -261,7 +261,7 @@ t.test('pcapng: blocks that are asked for are kept', async (t) => {
   ])
 })
 
-t.test('what is kept of a packet or a chunk outlives the file', async (t) => {
+t.test('copies of packets and retained chunks outlive the file', async (t) => {
   const file = await openFile(write(everything(false)))
   const chunks: Chunk[] = []
   for await (const chunk of file) {
@@ -298,7 +298,7 @@ t.test('what is kept of a packet or a chunk outlives the file', async (t) => {
   t.throws(() => packet?.timestamp, { code: 'ERR_RELEASED' })
 })
 
-t.test('streams bring the same as files', async (t) => {
+t.test('a stream gives the same packets as a file', async (t) => {
   const bytes = Buffer.concat([
     everything(true),
     new Pcapng()
@@ -340,7 +340,7 @@ t.test('streams bring the same as files', async (t) => {
   }
 })
 
-t.test('a stream that pauses hands over what came', async (t) => {
+t.test('a stream that pauses delivers what has arrived', async (t) => {
   const bytes = pcap(numberedPackets(30))
   const half = 24 + 16 + 20 + 16 + 33 // two packets
   let go = () => {}
@@ -358,7 +358,7 @@ t.test('a stream that pauses hands over what came', async (t) => {
   t.strictSame(counts, [2, 28])
 })
 
-t.test('a stream that fails: what came before is delivered, then its own error', async (t) => {
+t.test('what precedes the failure of a stream is delivered, then the error of the stream is thrown', async (t) => {
   const bytes = pcap(numberedPackets(30))
   const broken = new Error('the cable was pulled')
   async function* failing() {
@@ -373,7 +373,7 @@ t.test('a stream that fails: what came before is delivered, then its own error',
   await t.rejects(openFile(Readable.from(['text'])), { code: 'ERR_OPTION', message: /a stream of bytes/ })
 })
 
-t.test('gzip and zstd, told by content, in several members', async (t) => {
+t.test('gzip and zstd are recognised by content, also with several members', async (t) => {
   const made = numberedPackets(20_000)
   const bytes = pcap(made)
   const half = bytes.length >> 1
@@ -402,7 +402,7 @@ t.test('gzip and zstd, told by content, in several members', async (t) => {
   await t.rejects(openFile(write(gzipSync('not a savefile'))), { code: 'ERR_FILE_FORMAT', offset: 0 })
 })
 
-t.test('compressed and damaged: everything before the damage', async (t) => {
+t.test('of a damaged compressed file everything before the damage is delivered', async (t) => {
   const made = numberedPackets(20_000)
   const bytes = pcap(made)
   const squeeze = (input: Uint8Array) => execFileSync('zstd', ['-q', '-c'], { input, maxBuffer: 1 << 28 })
@@ -440,7 +440,7 @@ t.test('compressed and damaged: everything before the damage', async (t) => {
   t.match(more.error, { code: 'ERR_FILE_DAMAGED', message: /followed by something else/ })
 })
 
-t.test('cut and damaged files: every packet before, then an error that names the place', async (t) => {
+t.test('of truncated and damaged files every packet before is delivered, then an error names the offset', async (t) => {
   const made = numberedPackets(5000)
   const bytes = pcap(made)
   const starts = [24]
@@ -471,7 +471,7 @@ t.test('cut and damaged files: every packet before, then an error that names the
   t.equal((await read(again)).error?.code, 'ERR_FILE_TRUNCATED', 'a loop after the error throws it again')
 })
 
-t.test('what is no savefile', async (t) => {
+t.test('a file that is not a savefile is refused', async (t) => {
   const rejects = async (bytes: Uint8Array, error: Record<string, unknown>) => {
     for (const source of [write(bytes), Readable.from([bytes])]) {
       t.match(await openFile(source).catch((error) => error), error)
@@ -512,7 +512,7 @@ t.test('wrong options are refused', async (t) => {
   await t.rejects(openFile(path, { interfaces: { include: '(' } }), { code: 'ERR_PATTERN' })
 })
 
-t.test('a filter, for the link type of each interface', async (t) => {
+t.test('a filter is compiled for the link type of each interface', async (t) => {
   const ethernet = ethernetPackets()
   const raw = rawPackets()
   for (const [packets, linkType] of [
@@ -554,7 +554,7 @@ t.test('a filter, for the link type of each interface', async (t) => {
   t.equal(both, (await alone(ethernet, 1)) + (await alone(raw, 101)))
 })
 
-t.test('a selection of interfaces', async (t) => {
+t.test('only packets of selected interfaces are delivered', async (t) => {
   const file = new Pcapng().section()
   const names = ['eth0', 'eth1', 'veth5', 'wlan0']
   for (const name of names) file.interface(1, [[2, name]])
@@ -613,7 +613,7 @@ t.test('a selection of interfaces', async (t) => {
   t.equal((await readAll(write(pcap(numberedPackets(3))), { interfaces: { exclude: 'eth' } })).packets.length, 3)
 })
 
-t.test('long packets, and the snapshot length', async (t) => {
+t.test('long packets are cut to the snapshot length', async (t) => {
   const lengths = [262144, 1, 65536, 8191, 8192, 8190, 262144]
   const made = lengths.map((length, number) => ({ time: BigInt(number), data: Buffer.alloc(length, number + 1) }))
   for (const size of [512 << 10, 4 << 20]) {
@@ -635,7 +635,7 @@ t.test('long packets, and the snapshot length', async (t) => {
   t.match((await readAll(huge)).error, { code: 'ERR_FILE_DAMAGED', offset: 24 })
 })
 
-t.test('nothing is read further ahead than the memory allows', async (t) => {
+t.test('the reader is never further ahead than its memory allows', async (t) => {
   const piece = pcap(numberedPackets(1000)).subarray(24)
   let brought = 0
   let ended = false
@@ -668,7 +668,7 @@ t.test('nothing is read further ahead than the memory allows', async (t) => {
   t.equal(ended, true)
 })
 
-t.test('progress, stats, signal, close', async (t) => {
+t.test('progress and stats advance, an abort and close() end the reading', async (t) => {
   const path = write(pcap(numberedPackets(60_000)))
   const size = readFileSync(path).length
   const file = await openFile(path)
@@ -716,7 +716,7 @@ t.test('progress, stats, signal, close', async (t) => {
   }
 })
 
-t.test('a program that opened a file ends', async (t) => {
+t.test('a process ends although it has a file open', async (t) => {
   const path = write(pcap(numberedPackets(60_000)))
   const run = (body: string) => {
     const script = `import { openFile } from 'ringtap'; const file = await openFile(${JSON.stringify(path)}); ${body}`
@@ -733,7 +733,7 @@ t.test('a program that opened a file ends', async (t) => {
   })
 })
 
-t.test('nothing leaks', async (t) => {
+t.test('reading files leaks no descriptor, thread or memory', async (t) => {
   const path = write(gzipSync(pcap(numberedPackets(60_000))))
   const once = async () => {
     const file = await openFile(path, { filter: 'less 100' })
@@ -749,7 +749,7 @@ t.test('nothing leaks', async (t) => {
   t.strictSame([after.descriptors, after.threads], [before.descriptors, before.threads])
 })
 
-t.test('listeners that throw end nothing but themselves', async (t) => {
+t.test('a listener that throws does not end the reading', async (t) => {
   const path = write(
     new Pcapng()
       .section()

@@ -13,7 +13,7 @@ addVeth('eth0', 'far0')
 const size = 100
 
 for (const { backend, copy } of backends.flatMap((backend) => [false, true].map((copy) => ({ backend, copy })))) {
-  t.test(`what a chunk says of itself, ${backend}, chunk.copy ${copy}`, async (t) => {
+  t.test(`the properties of a chunk agree with its packets, ${backend}, chunk.copy ${copy}`, async (t) => {
     await using capture = await Capture.open({ interfaces: 'eth0', backend, chunk: { copy } })
     const before = BigInt(Date.now()) * 1_000_000n
     const chunk = await oneChunk(capture, 50, { size })
@@ -79,7 +79,7 @@ for (const { backend, copy } of backends.flatMap((backend) => [false, true].map(
   })
 }
 
-t.test('what a packet says of itself', async (t) => {
+t.test('the properties of a packet agree with what was sent', async (t) => {
   await using capture = await Capture.open({ interfaces: 'eth0' })
   const chunk = await oneChunk(capture, 2, { size })
   const [packet, other] = [...chunk] as [Packet, Packet]
@@ -130,7 +130,7 @@ t.test('what a packet says of itself', async (t) => {
   await cut.close()
 })
 
-t.test('what a packet says of itself that comes through libpcap', async (t) => {
+t.test('the properties of a packet through libpcap agree with what was sent', async (t) => {
   const directions = [
     ['both', undefined, undefined, 'in or out'],
     ['out', 'out', 'outgoing', 'out'],
@@ -164,7 +164,7 @@ t.test('what a packet says of itself that comes through libpcap', async (t) => {
 })
 
 for (const backend of backends) {
-  t.test(`what a capture says of itself, ${backend}`, async (t) => {
+  t.test(`the properties of a capture agree with its options, ${backend}`, async (t) => {
     const capture = await Capture.open({ interfaces: 'eth0', backend })
     t.same(
       capture.interfaces.map(({ name }) => name),

@@ -20,7 +20,7 @@ function run(path: string, debug: Record<string, string>): string {
   return stderr
 }
 
-t.test('a line for each change, in order', async (t) => {
+t.test('NODE_DEBUG=ringtap prints a line for each change, in order', async (t) => {
   const path = folder.fresh()
   const log = run(path, { NODE_DEBUG: 'ringtap' })
   t.notOk(log.includes('\u001b'), 'control characters are escaped')
@@ -52,6 +52,6 @@ t.test('a line for each change, in order', async (t) => {
   }
 })
 
-t.test('nothing unless it is asked for', async (t) => {
+t.test('nothing is printed without NODE_DEBUG', async (t) => {
   t.equal(run(folder.fresh(), {}), '')
 })

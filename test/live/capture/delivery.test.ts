@@ -30,7 +30,7 @@ async function traffic(): Promise<void> {
 
 for (const { way, options, skip, directions } of ways) {
   for (const copy of options.backend ? [false] : [false, true]) {
-    t.test(`what tcpdump sees, ${way}, chunk.copy ${copy}`, { skip }, async (t) => {
+    t.test(`every packet that tcpdump sees is delivered, ${way}, chunk.copy ${copy}`, { skip }, async (t) => {
       const everywhere = await startTcpdump({ interface: 'any' })
       const whole = [await startTcpdump({ interface: 'near2' }), await startTcpdump({ interface: 'far2' })]
       const { packets, stats } = await captureDuring({ ...options, chunk: { copy } }, traffic)
@@ -112,7 +112,7 @@ for (const { way, options, skip, directions } of ways) {
     })
   }
 
-  t.test(`as fast as the sender can, ${way}`, { skip }, async (t) => {
+  t.test(`at the rate of the sender every packet is delivered or counted as lost, ${way}`, { skip }, async (t) => {
     const count = 150_000
     const capture = await Capture.open({ ...options, ring: { ...options.ring, memory: 128 << 20 } })
     const copies = new Map([...near, ...far].map((name) => [name, new Uint8Array(count)]))

@@ -67,7 +67,7 @@ for (const { way, options: source, skip, directions } of ways) {
       }
     }
 
-    t.test(`loopback: each packet once, direction ${direction}, ${way}`, { skip }, async (t) => {
+    t.test(`a loopback packet is delivered once, direction ${direction}, ${way}`, { skip }, async (t) => {
       for (const filter of [undefined, 'udp']) {
         const witness = await startTcpdump({ interface: 'lo' })
         const { packets, stats } = await captureDuring(
@@ -87,7 +87,7 @@ for (const { way, options: source, skip, directions } of ways) {
     })
   }
 
-  t.test(`loopback beside others, ${way}`, { skip }, async (t) => {
+  t.test(`loopback can be captured with other interfaces, ${way}`, { skip }, async (t) => {
     const { packets, stats } = await captureDuring({ interfaces: { loopback: true }, ...source }, async () => {
       await overLoopback(20)
       sendSync({ interface: 'eth0', count: 20 })
@@ -98,7 +98,7 @@ for (const { way, options: source, skip, directions } of ways) {
     t.same(imbalances(stats), [])
   })
 
-  t.test(`loopback is out unless asked for, ${way}`, { skip }, async (t) => {
+  t.test(`loopback is captured only if asked for, ${way}`, { skip }, async (t) => {
     for (const interfaces of [undefined, { include: '' }, { hotplug: true }, { include: 'lo', hotplug: true }]) {
       const { packets, stats } = await captureDuring({ interfaces, ...source }, () => overLoopback(20))
       t.same(summary(packets), [], JSON.stringify(interfaces))

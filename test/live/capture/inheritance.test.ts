@@ -31,7 +31,7 @@ function inherited(): string[] {
 
 const before = inherited()
 
-t.test('a child inherits nothing of a capture', async (t) => {
+t.test('a child process inherits no descriptor of a capture', async (t) => {
   for (const backend of ['ring', 'pcap'] as const) {
     const capture = await Capture.open({ backend, interfaces: 'eth0', filter: 'vlan 5 or udp' })
     t.same(inherited(), before, `${backend}: while it runs`)
@@ -42,7 +42,7 @@ t.test('a child inherits nothing of a capture', async (t) => {
   }
 })
 
-t.test('nor in the moment in which handles are opened, or filters compiled', async (t) => {
+t.test('a child started while handles are opened or filters compiled inherits none', async (t) => {
   for (let round = 0; round < 10; round++) {
     const opened = (['pcap', 'ring', 'pcap'] as const).map((backend) =>
       Capture.open({ backend, interfaces: 'eth0', filter: 'vlan 5 or udp' }),
@@ -53,7 +53,7 @@ t.test('nor in the moment in which handles are opened, or filters compiled', asy
   }
 })
 
-t.test('promiscuity ends with the capture, whatever children live', async (t) => {
+t.test('promiscuity ends with the capture, although children live on', async (t) => {
   const capture = await Capture.open({ backend: 'pcap', interfaces: 'eth0', promiscuous: true })
   t.equal(link('eth0').promiscuity, 1)
   const child = spawn('sleep', ['1000'], { stdio: 'ignore' })

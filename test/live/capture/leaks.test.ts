@@ -35,7 +35,7 @@ async function cycle(times: number): Promise<void> {
   }
 }
 
-t.test('a thousand times open and close leaks no descriptor, thread, mapping or memory', async (t) => {
+t.test('a thousand opened and closed captures leak no descriptor, thread, mapping or memory', async (t) => {
   await cycle(100)
   const before = await settle()
   const open = descriptors().sort()

@@ -29,7 +29,7 @@ for (const backend of backends) {
   for (const copy of [false, true]) {
     const how = copy ? 'copies' : 'lent'
 
-    t.test(`a view kept past release is empty (${how}), ${backend}`, async (t) => {
+    t.test(`a view kept after release is empty (${how}), ${backend}`, async (t) => {
       await using capture = await Capture.open({ backend, interfaces: 'eth0', chunk: { copy } })
       const chunk = await oneChunk(capture, 3)
       const packets = [...chunk]
@@ -86,7 +86,7 @@ for (const backend of backends) {
     })
   }
 
-  t.test(`the loop releases a chunk when it asks for the next, ${backend}`, async (t) => {
+  t.test(`the loop releases a chunk when it takes the next, ${backend}`, async (t) => {
     await using capture = await Capture.open({ backend, interfaces: 'eth0' })
     const kept: Chunk[] = []
     sendSync({ interface: 'eth0', count: 1 })
@@ -106,7 +106,7 @@ for (const backend of backends) {
     t.equal(more, 2, 'leaving the loop does not end the capture')
   })
 
-  t.test(`packet by packet, ${backend}`, async (t) => {
+  t.test(`packets() delivers packet by packet, ${backend}`, async (t) => {
     await using capture = await Capture.open({ backend, interfaces: 'eth0' })
     sendSync({ interface: 'eth0', count: 10 })
     const numbers: (number | undefined)[] = []
@@ -117,7 +117,7 @@ for (const backend of backends) {
     t.same(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
   })
 
-  t.test(`forEach moves one object along and bears a release inside, ${backend}`, async (t) => {
+  t.test(`forEach reuses one object and ends if the chunk is released inside, ${backend}`, async (t) => {
     await using capture = await Capture.open({ backend, interfaces: 'eth0' })
     const chunk = await oneChunk(capture, 5)
     const objects = new Set<Packet>()
@@ -147,7 +147,7 @@ for (const backend of backends) {
     t.equal((await capture.stop()).delivered, 0)
   })
 
-  t.test(`close takes lent chunks back, ${backend}`, async (t) => {
+  t.test(`close releases lent chunks, ${backend}`, async (t) => {
     const capture = await Capture.open({ backend, interfaces: 'eth0' })
     const chunk = await oneChunk(capture, 3)
     const [packet] = chunk
@@ -166,7 +166,7 @@ for (const backend of backends) {
     t.equal(stats.received, 5000)
   })
 
-  t.test(`an AbortSignal, ${backend}`, async (t) => {
+  t.test(`an abort closes the capture and rejects with its reason, ${backend}`, async (t) => {
     const reason = new Error('enough')
     await t.rejects(Capture.open({ backend, interfaces: 'eth0', signal: AbortSignal.abort(reason) }), reason, 'before')
     const controller = new AbortController()
@@ -185,7 +185,7 @@ for (const backend of backends) {
     t.equal(holdings().rings, 0)
   })
 
-  t.test(`a worker survives terminate() in the middle of a capture, ${backend}`, async (t) => {
+  t.test(`a worker can be terminated while it captures, ${backend}`, async (t) => {
     const code = `
       import { Capture } from 'ringtap'
       import { parentPort } from 'node:worker_threads'
@@ -219,7 +219,7 @@ for (const backend of backends) {
     t.same(await held(), before)
   })
 
-  t.test(`and in the middle of whatever it asks for, ${backend}`, async (t) => {
+  t.test(`a worker can be terminated during any call, ${backend}`, async (t) => {
     const code = `
       import { Capture, compileFilter, listInterfaces } from '${import.meta.resolve('ringtap')}'
       import { parentPort } from 'node:worker_threads'
@@ -248,7 +248,7 @@ for (const backend of backends) {
   })
 }
 
-t.test('errors leave nothing behind', async (t) => {
+t.test('a failed open leaves nothing open', async (t) => {
   const before = await held()
   const fails = async (options: unknown, code: string, text: RegExp) => {
     const error = (await Capture.open(options as object).then(

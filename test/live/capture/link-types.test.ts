@@ -53,7 +53,7 @@ const expectations: { filter?: string; counts: Record<string, number> }[] = [
 ]
 
 for (const { table, skip } of tables) {
-  t.test(`Ethernet and raw IP in one capture, ${table}`, { skip: skip || noTun }, async (t) => {
+  t.test(`a filter applies to Ethernet and raw IP in one capture, ${table}`, { skip: skip || noTun }, async (t) => {
     const tun = await openTun('tun0')
     for (const { filter, counts } of expectations) {
       await t.test(`filter ${filter}`, async (t) => {
@@ -73,7 +73,7 @@ for (const { table, skip } of tables) {
     await tun.close()
   })
 
-  t.test(`a tun device that comes while a filter is set, ${table}`, { skip: skip || noTun }, async (t) => {
+  t.test(`a filter applies to a tun device that appears later, ${table}`, { skip: skip || noTun }, async (t) => {
     for (const { filter, counts } of expectations) {
       await t.test(`filter ${filter}`, async (t) => {
         // The first packets arrive before the new device's link type is in the kernel's table.
@@ -95,7 +95,7 @@ for (const { table, skip } of tables) {
     }
   })
 
-  t.test(`arp and icmp beside raw IP, ${table}`, { skip: skip || noTun }, async (t) => {
+  t.test(`filters on ARP and ICMP apply to Ethernet beside raw IP, ${table}`, { skip: skip || noTun }, async (t) => {
     const tun = await openTun('tun0')
     // The kernel answers the numbered frames on the device that has their destination address, since the port is
     // closed. On Ethernet it must first resolve the sender's address by ARP.

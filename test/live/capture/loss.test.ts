@@ -29,7 +29,7 @@ async function readAll(capture: Capture): Promise<number> {
 }
 
 for (const { table, skip } of tables) {
-  t.test(`a burst that the ring cannot hold: critical, then over; ${table}`, { skip }, async (t) => {
+  t.test(`a burst that the ring cannot hold raises the level to critical and back, ${table}`, { skip }, async (t) => {
     await using capture = await Capture.open({
       interfaces: ['eth0', 'eth1'],
       direction: 'out',
@@ -83,7 +83,7 @@ for (const { table, skip } of tables) {
   })
 }
 
-t.test('lasts: told again, and the stats are those of the window', async (t) => {
+t.test('a lasting loss is reported again, with the figures of the window', async (t) => {
   await using capture = await Capture.open({
     interfaces: 'eth0',
     direction: 'out',
@@ -113,7 +113,7 @@ t.test('lasts: told again, and the stats are those of the window', async (t) => 
   t.ok(capture.stats().droppedByRing > before)
 })
 
-t.test('the level says which threshold was passed', async (t) => {
+t.test('the level is that of the threshold that was passed', async (t) => {
   await using capture = await Capture.open({
     interfaces: 'eth0',
     direction: 'out',
@@ -130,7 +130,7 @@ t.test('the level says which threshold was passed', async (t) => {
   t.match(capture.stats().loss, { level: 'warn', lost })
 })
 
-t.test('for want of overflow memory', async (t) => {
+t.test('a loss for lack of overflow memory has that cause', async (t) => {
   await using capture = await Capture.open({
     interfaces: 'eth0',
     direction: 'out',
@@ -147,7 +147,7 @@ t.test('for want of overflow memory', async (t) => {
   t.match(stats.loss.causes, { droppedByRing, droppedByOverflow, malformed: 0 })
 })
 
-t.test('what was lost right before the close is told ahead of `close`', async (t) => {
+t.test('a loss right before close() is reported before the close event', async (t) => {
   const capture = await Capture.open({ interfaces: 'eth0', direction: 'out', ring: tiny, overflow: none })
   const told: string[] = []
   capture.on('loss', ({ level }) => {
@@ -175,7 +175,7 @@ t.test('a listener may close the capture', async (t) => {
   t.equal(await closed, true)
 })
 
-t.test('a blocked event loop hears of it afterwards', async (t) => {
+t.test('a loss during a blocked event loop is reported afterwards', async (t) => {
   await using capture = await Capture.open({
     interfaces: 'eth0',
     direction: 'out',
@@ -203,7 +203,7 @@ t.test('without a loss there is no event', async (t) => {
   t.same(events, [])
 })
 
-t.test('the defaults: a minute, 3 % and 5 %', async (t) => {
+t.test('the defaults are a minute, 3 % and 5 %', async (t) => {
   await using capture = await Capture.open({ interfaces: 'eth0', direction: 'out', ring: tiny, overflow: none })
   const events = eventsOf(capture)
   sendSync({ interface: 'eth0', count: 4000, size: 256 })

@@ -35,7 +35,7 @@ function spoil(number: number): void {
 }
 
 for (const { table, skip } of tables) {
-  t.test(`what cannot be read has a term in the ledger, ${table}`, { skip }, async (t) => {
+  t.test(`records that cannot be read count as malformed, ${table}`, { skip }, async (t) => {
     const capture = await Capture.open({
       interfaces: 'eth0',
       direction: 'out',

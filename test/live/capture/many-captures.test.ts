@@ -14,7 +14,7 @@ addVeth('eth0', 'far0')
 const count = 300
 
 for (const backend of backends) {
-  t.test(`${count} captures at once, ${backend}`, async (t) => {
+  t.test(`${count} captures at once each see every packet, ${backend}`, async (t) => {
     const open = () => Capture.open({ interfaces: 'eth0', backend, promiscuous: true, ring: { memory: 1 << 20 } })
     await (await open()).close() // allocates what Node keeps for the life of the process
     const before = await settle()

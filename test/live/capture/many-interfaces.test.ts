@@ -14,7 +14,7 @@ const MiB = 1 << 20
 
 for (const { table, skip } of tables) {
   for (const exclude of [undefined, '[13579]$']) {
-    t.test(`250 interfaces, ${table}, exclude ${exclude}`, { skip }, async (t) => {
+    t.test(`every packet of 250 interfaces is captured, ${table}, exclude ${exclude}`, { skip }, async (t) => {
       const before = await settle()
       const capture = await Capture.open({
         interfaces: { ...(exclude && { exclude }), hotplug: true },
@@ -77,7 +77,7 @@ for (const { table, skip } of tables) {
   }
 }
 
-t.test('several rings share the memory, and the packets', async (t) => {
+t.test('several rings share the memory and the packets', async (t) => {
   const before = await settle()
   const capture = await Capture.open({ ring: { count: 2 } })
   const { ring } = capture.stats()

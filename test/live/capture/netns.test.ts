@@ -17,7 +17,7 @@ t.teardown(async () => {
   await two.close()
 })
 
-t.test('lists and watches another namespace', async (t) => {
+t.test('another namespace can be listed and watched', async (t) => {
   t.same(
     listInterfaces({ netns: one.path }).map(({ name }) => name),
     ['lo', 'inside1'],
@@ -39,7 +39,7 @@ t.test('lists and watches another namespace', async (t) => {
 })
 
 for (const backend of backends) {
-  t.test(`captures in several namespaces in one process, hot-plug included, ${backend}`, async (t) => {
+  t.test(`one process can capture in several namespaces, hot-plug included, ${backend}`, async (t) => {
     const interfaces = { include: '.', hotplug: true }
     const captures = [
       await Capture.open({ backend, netns: one.path, interfaces }),
@@ -66,7 +66,7 @@ for (const backend of backends) {
   })
 }
 
-t.test('what is no namespace', async (t) => {
+t.test('a path that is not a namespace is refused', async (t) => {
   await t.rejects(Capture.open({ netns: '/run/netns/none-such' }), {
     code: 'ERR_OPTION',
     syscall: 'open',
@@ -82,7 +82,7 @@ t.test('what is no namespace', async (t) => {
   await t.rejects(Capture.open({ netns: 4 as never }), { code: 'ERR_OPTION', message: /^netns must be the path/ })
 })
 
-t.test('a device that moves is followed by its namespace', async (t) => {
+t.test('a device that leaves the namespace and returns is captured again', async (t) => {
   ip('link', 'add', 'nomad', 'type', 'veth', 'peer', 'name', 'nomadpeer')
   up(['nomad', 'nomadpeer'])
   const { packets } = await captureDuring({ interfaces: { include: '^nomad$', hotplug: true } }, async (capture) => {
@@ -100,22 +100,26 @@ t.test('a device that moves is followed by its namespace', async (t) => {
 })
 
 for (const { table, skip } of tables) {
-  t.test(`one that is back before its packets were taken, ${table}`, { skip }, async (t) => {
-    addVeth('nomad2', 'nomad2peer')
-    // All packets are in one block, which the kernel hands over long after the device is back.
-    const options = { interfaces: { include: '^nomad2$', hotplug: true }, chunk: { maxDelay: 2000 }, ring: { table } }
-    const { packets, stats } = await captureDuring(options, async () => {
-      sendSync({ interface: 'nomad2', count: 5 })
-      ip('link', 'set', 'nomad2', 'netns', String(one.pid))
-      ipIn(one.pid, 'link', 'set', 'nomad2', 'netns', String(process.pid))
-      up('nomad2')
-      sendSync({ interface: 'nomad2', count: 3, start: 5 })
-    })
-    t.same(
-      packets.map(({ number }) => number),
-      [0, 1, 2, 3, 4, 5, 6, 7],
-    )
-    t.same(imbalances(stats), [], 'its ledger balances before and after')
-    ip('link', 'del', 'nomad2')
-  })
+  t.test(
+    `packets from before and after a move are delivered if the device is back first, ${table}`,
+    { skip },
+    async (t) => {
+      addVeth('nomad2', 'nomad2peer')
+      // All packets are in one block, which the kernel hands over long after the device is back.
+      const options = { interfaces: { include: '^nomad2$', hotplug: true }, chunk: { maxDelay: 2000 }, ring: { table } }
+      const { packets, stats } = await captureDuring(options, async () => {
+        sendSync({ interface: 'nomad2', count: 5 })
+        ip('link', 'set', 'nomad2', 'netns', String(one.pid))
+        ipIn(one.pid, 'link', 'set', 'nomad2', 'netns', String(process.pid))
+        up('nomad2')
+        sendSync({ interface: 'nomad2', count: 3, start: 5 })
+      })
+      t.same(
+        packets.map(({ number }) => number),
+        [0, 1, 2, 3, 4, 5, 6, 7],
+      )
+      t.same(imbalances(stats), [], 'its ledger balances before and after')
+      ip('link', 'del', 'nomad2')
+    },
+  )
 }

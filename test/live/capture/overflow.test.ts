@@ -32,7 +32,7 @@ async function drain(capture: Capture): Promise<number[]> {
 }
 
 for (const copy of [false, true]) {
-  t.test(`one chunk held for ever while others flow costs no packet${copy ? ', with copies' : ''}`, async (t) => {
+  t.test(`a chunk that is never released costs no packet${copy ? ', with copies' : ''}`, async (t) => {
     await using capture = await Capture.open({ interfaces: 'eth0', ring: small, chunk: { copy } })
     sendSync({ interface: 'eth0', count: 1000 })
     const iterator = capture[Symbol.asyncIterator]()
@@ -67,7 +67,7 @@ for (const copy of [false, true]) {
   })
 }
 
-t.test('a loop body that waits for long loses nothing as long as the overflow memory lasts', async (t) => {
+t.test('a slow loop body loses nothing as long as the overflow memory lasts', async (t) => {
   await using capture = await Capture.open(stepwise)
   const seen: number[] = []
   sendSync({ interface: 'eth0', count: 1 })
@@ -84,7 +84,7 @@ t.test('a loop body that waits for long loses nothing as long as the overflow me
   t.ok(stats.evicted > 10)
 })
 
-t.test('a blocked event loop, while it holds a chunk, too', async (t) => {
+t.test('an event loop that is blocked while it holds a chunk loses nothing', async (t) => {
   await using capture = await Capture.open(stepwise)
   sendSync({ interface: 'eth0', count: 10 })
   const held = (await capture[Symbol.asyncIterator]().next()).value as Chunk
@@ -96,7 +96,7 @@ t.test('a blocked event loop, while it holds a chunk, too', async (t) => {
   t.equal(sequenceOf(view), 3)
 })
 
-t.test('blocks with a packet each take no more than that packet needs', async (t) => {
+t.test('a block with one packet takes no more overflow memory than that packet needs', async (t) => {
   await using capture = await Capture.open({
     interfaces: 'eth0',
     ring: { ...small, maxStall: 5 },
@@ -122,7 +122,7 @@ const overflows: { what: string; options: CaptureOptions; cause: 'droppedByRing'
   { what: 'with some', options: { ring: small, overflow: { memory: 4 * MiB } }, cause: 'droppedByOverflow' },
 ]
 for (const { what, options, cause } of overflows) {
-  t.test(`past that, every loss is counted, ${what}`, async (t) => {
+  t.test(`when the overflow memory is used up every loss is counted, ${what}`, async (t) => {
     await using capture = await Capture.open({ interfaces: 'eth0', ...options })
     const sent = 100_000
     // Paced, so that the ring holds the packets that arrive while no blocks can be copied.
@@ -177,7 +177,7 @@ for (const ringCount of [2, 4]) {
   })
 }
 
-t.test('several rings, while interfaces appear and the filter is changed', async (t) => {
+t.test('several rings lose nothing while interfaces appear and the filter is changed', async (t) => {
   const filters = ['udp', 'ip', 'udp port 9', undefined, 'greater 10', 'udp or vlan 5']
   await using capture = await Capture.open({
     interfaces: { include: '^(eth|plug)', hotplug: true },
@@ -216,7 +216,7 @@ t.test('several rings, while interfaces appear and the filter is changed', async
   t.equal(stats.received, stats.delivered + stats.unselected)
 })
 
-t.test('ring.maxStall keeps its word', async (t) => {
+t.test('a ring opened with ring.maxStall loses nothing during such a stall', async (t) => {
   const options = { interfaces: 'eth0', overflow: { memory: 0 }, ring: { memory: 4 * MiB, maxStall: 1000 } }
   {
     await using capture = await Capture.open(options)

@@ -62,7 +62,7 @@ for (const { table, skip } of tables) {
     t.ok((await underFlood(shared, 'eth0', 'eth1')).numbers.length < 100, 'while in a shared ring it does')
   })
 
-  t.test(`those beyond the number share a ring, until one is free, ${table}`, { skip }, async (t) => {
+  t.test(`interfaces beyond the number share a ring until one is free, ${table}`, { skip }, async (t) => {
     addVeth('eth00', 'far00') // the highest index: the last to get a ring
     addVeth('eth01', 'far01')
     const last = ['eth00', 'eth01'] as const

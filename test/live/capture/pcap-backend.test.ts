@@ -50,7 +50,7 @@ function logged(packets: readonly Seen[]): number[] {
   })
 }
 
-t.test('a device that is no network interface: a netfilter log group', async (t) => {
+t.test('a netfilter log group can be captured', async (t) => {
   for (const group of ['7', '8']) {
     const { status, stderr } = spawnSync(tool('nflog_rule'), [group], { encoding: 'utf8' })
     t.equal(status, 0, `the rule for group ${group}: ${stderr}`)
@@ -91,7 +91,7 @@ t.test('a device that is no network interface: a netfilter log group', async (t)
   t.equal(stats.droppedByRing + stats.droppedByOverflow, 0)
 })
 
-t.test('a filter on such a device', async (t) => {
+t.test('a netfilter log group can be filtered', async (t) => {
   // libpcap has no primitives for the contents of a logged packet: these test its bytes and its length.
   await using capture = await Capture.open({ backend, interfaces: 'nflog:7', filter: 'link[0] = 2 and len < 92' })
   await using beside = await Capture.open({ backend, interfaces: 'nflog:8' })
@@ -113,7 +113,7 @@ t.test('a filter on such a device', async (t) => {
   t.same(imbalances(capture.stats()), [])
 })
 
-t.test('a filter that cannot be put for one of the devices', async (t) => {
+t.test('a device that the filter cannot be applied to captures nothing, with a warning', async (t) => {
   await using capture = await Capture.open({ backend, interfaces: ['nflog:7', 'eth0'], filter: 'udp port 9' })
   const warnings: Error[] = []
   capture.on('warning', (warning) => warnings.push(warning))
@@ -136,7 +136,7 @@ t.test('a filter that cannot be put for one of the devices', async (t) => {
   )
 })
 
-t.test('devices that cannot be had', async (t) => {
+t.test('devices that do not exist or cannot be captured are refused', async (t) => {
   await t.rejects(Capture.open({ backend, interfaces: 'nosuch0' }), {
     code: 'ERR_NO_INTERFACE',
     interface: 'nosuch0',
@@ -155,7 +155,7 @@ t.test('devices that cannot be had', async (t) => {
   await t.rejects(Capture.open({ interfaces: 'nflog:7' }), { code: 'ERR_NO_INTERFACE' }, 'only through libpcap')
 })
 
-t.test('hot-plug: a handle for each interface that comes, until it goes', async (t) => {
+t.test('each interface that appears has a handle until it goes', async (t) => {
   const before = await settle()
   const capture = await Capture.open({ backend, interfaces: { include: '^hot', exclude: '[13579]$', hotplug: true } })
   const events: CaptureInterfaceEvent[] = []
@@ -205,7 +205,7 @@ t.test('hot-plug: a handle for each interface that comes, until it goes', async 
   t.equal(after.rings, 0)
 })
 
-t.test('renamed, down and up again', async (t) => {
+t.test('an interface that is renamed, or goes down and up, is captured on', async (t) => {
   addVeth('cold0', 'away0', { up: false })
   await using capture = await Capture.open({ backend, interfaces: { include: '^cold', hotplug: true } })
   const { packets, done } = reading(capture)
@@ -275,7 +275,7 @@ t.test('ring.memory bounds the buffers', async (t) => {
   for (const i of range(0, 5)) del(`hot${i}`)
 })
 
-t.test('a consumer that stands still: every loss is counted', async (t) => {
+t.test('every loss of a blocked consumer is counted', async (t) => {
   const small = { ring: { memory: MiB }, overflow: { memory: 2 * MiB } }
   await using capture = await Capture.open({ backend, interfaces: 'eth0', ...small })
   const count = 60_000
@@ -308,7 +308,7 @@ t.test('a consumer that stands still: every loss is counted', async (t) => {
   t.same(imbalances(stats), [])
 })
 
-t.test('a chunk held for ever while others flow costs no packet', async (t) => {
+t.test('a chunk that is never released costs no packet', async (t) => {
   await using capture = await Capture.open({ backend, interfaces: 'eth0' })
   sendSync({ interface: 'eth0', count: 100 })
   const { value: held } = await capture[Symbol.asyncIterator]().next()
@@ -328,7 +328,7 @@ t.test('a chunk held for ever while others flow costs no packet', async (t) => {
   t.same(imbalances(capture.stats()), [])
 })
 
-t.test('promiscuous, while it is captured', async (t) => {
+t.test('an interface is promiscuous while it is captured', async (t) => {
   addVeth('hot0', 'peer0')
   const promiscuity = (name: string) => link(name).promiscuity
   const interfaces = { include: '^hot', hotplug: true }
@@ -344,21 +344,25 @@ t.test('promiscuous, while it is captured', async (t) => {
   del('hot1')
 })
 
-t.test('raw IP beside Ethernet', { skip: tunAvailable() ? false : 'no access to /dev/net/tun' }, async (t) => {
-  const tun = await openTun('tun0')
-  for (const filter of [undefined, 'udp port 9']) {
-    const { packets, stats } = await captureDuring({ backend, interfaces: ['eth0', 'tun0'], filter }, async () => {
-      sendSync({ interface: 'eth0', count: 20 })
-      await tun.write({ count: 20 })
-      await tun.write({ count: 20, start: 20, port: 5000 })
-    })
-    t.same(numbersOn(packets, 'eth0'), range(0, 20))
-    t.same(numbersOn(packets, 'tun0'), filter ? range(0, 20) : range(0, 40))
-    t.same([...new Set(packets.map((packet) => `${packet.interface} ${packet.linkType}`))].sort(), [
-      `eth0 ${LinkType.ETHERNET}`,
-      `tun0 ${LinkType.RAW}`,
-    ])
-    t.same(imbalances(stats), [])
-  }
-  await tun.close()
-})
+t.test(
+  'raw IP and Ethernet are captured together',
+  { skip: tunAvailable() ? false : 'no access to /dev/net/tun' },
+  async (t) => {
+    const tun = await openTun('tun0')
+    for (const filter of [undefined, 'udp port 9']) {
+      const { packets, stats } = await captureDuring({ backend, interfaces: ['eth0', 'tun0'], filter }, async () => {
+        sendSync({ interface: 'eth0', count: 20 })
+        await tun.write({ count: 20 })
+        await tun.write({ count: 20, start: 20, port: 5000 })
+      })
+      t.same(numbersOn(packets, 'eth0'), range(0, 20))
+      t.same(numbersOn(packets, 'tun0'), filter ? range(0, 20) : range(0, 40))
+      t.same([...new Set(packets.map((packet) => `${packet.interface} ${packet.linkType}`))].sort(), [
+        `eth0 ${LinkType.ETHERNET}`,
+        `tun0 ${LinkType.RAW}`,
+      ])
+      t.same(imbalances(stats), [])
+    }
+    await tun.close()
+  },
+)

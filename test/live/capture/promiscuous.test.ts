@@ -11,7 +11,7 @@ const promiscuity = (name: string) => link(name).promiscuity
 const flagged = (name: string) => link(name).flags.includes('PROMISC')
 
 for (const { table, skip } of tables) {
-  t.test(`promiscuous: per selected interface, also of later ones, ${table}`, { skip }, async (t) => {
+  t.test(`each selected interface is promiscuous, also later ones, ${table}`, { skip }, async (t) => {
     const capture = await Capture.open({
       interfaces: { include: ['^eth', '^hot'], exclude: 'eth2', hotplug: true },
       promiscuous: true,
@@ -55,7 +55,7 @@ for (const { table, skip } of tables) {
     del('hot2')
   })
 
-  t.test(`an index that is used again, ${table}`, { skip }, async (t) => {
+  t.test(`each new device of an index that is used again is promiscuous, ${table}`, { skip }, async (t) => {
     const capture = await Capture.open({
       interfaces: { include: '^hot', hotplug: true },
       promiscuous: true,
@@ -83,7 +83,7 @@ t.test('promiscuous is off by default', async (t) => {
   await capture.close()
 })
 
-t.test('two captures on one interface', async (t) => {
+t.test('an interface stays promiscuous until the last of two captures ends', async (t) => {
   const one = await Capture.open({ interfaces: 'eth0', promiscuous: true })
   const two = await Capture.open({ interfaces: 'eth0', promiscuous: true })
   t.equal(promiscuity('eth0'), 2)
@@ -93,7 +93,7 @@ t.test('two captures on one interface', async (t) => {
   t.equal(promiscuity('eth0'), 0)
 })
 
-t.test('packets for others say so', async (t) => {
+t.test('packets for other hosts have the kind other-host', async (t) => {
   await using capture = await Capture.open({ interfaces: 'far0', promiscuous: true })
   sendSync({ interface: 'eth0', count: 1 })
   sendSync({ interface: 'eth0', count: 1, destination: link('far0').address })
@@ -106,7 +106,7 @@ t.test('packets for others say so', async (t) => {
   t.same(kinds, ['in other-host', 'in host', 'in broadcast', 'in multicast', 'out outgoing'])
 })
 
-t.test('one that was away while news were lost is promiscuous again', async (t) => {
+t.test('an interface that was away while events were lost is promiscuous again', async (t) => {
   const other = await addNamespace()
   t.teardown(() => other.close())
   addVeth('hot0', 'hop0')

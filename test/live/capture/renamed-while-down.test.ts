@@ -20,40 +20,44 @@ const selections: [string, InterfaceRules['include']][] = [
 for (const { table, skip } of tables) {
   for (const [who, include] of selections) {
     for (const decided of [false, true]) {
-      t.test(`renamed before it is up, ${table}, ${who}, decided before: ${decided}`, { skip }, async (t) => {
-        await using capture = await Capture.open({ interfaces: { include, hotplug: true }, ring: { table } })
-        const told: string[] = []
-        capture.on('interface', ({ type, interface: { name }, selected }) => told.push(`${type} ${name} ${selected}`))
-        const packets: Seen[] = []
-        const reading = (async () => {
-          for await (const chunk of capture) for (const packet of chunk) packets.push(seen(packet))
-        })()
-        if (decided) {
-          for (const command of make.split('; ')) ip(...command.split(' ').slice(1))
+      t.test(
+        `an interface that is renamed while down is selected by its new name, ${table}, ${who}, decided before: ${decided}`,
+        { skip },
+        async (t) => {
+          await using capture = await Capture.open({ interfaces: { include, hotplug: true }, ring: { table } })
+          const told: string[] = []
+          capture.on('interface', ({ type, interface: { name }, selected }) => told.push(`${type} ${name} ${selected}`))
+          const packets: Seen[] = []
+          const reading = (async () => {
+            for await (const chunk of capture) for (const packet of chunk) packets.push(seen(packet))
+          })()
+          if (decided) {
+            for (const command of make.split('; ')) ip(...command.split(' ').slice(1))
+            await waitUntil(
+              () => told.includes('added tmp1 false') && told.includes('added other1 false'),
+              'the verdicts',
+            )
+          }
+          standStill(decided ? renameAndSend : `${make}; ${renameAndSend}`)
           await waitUntil(
-            () => told.includes('added tmp1 false') && told.includes('added other1 false'),
-            'the verdicts',
+            () => told.includes('up veth1 true'),
+            'the last event',
+            20_000,
+            () => told,
           )
-        }
-        standStill(decided ? renameAndSend : `${make}; ${renameAndSend}`)
-        await waitUntil(
-          () => told.includes('up veth1 true'),
-          'the last event',
-          20_000,
-          () => told,
-        )
-        await capture.stop()
-        await reading
-        t.strictSame(
-          packets.map(({ interface: name, direction, number }) => `${name} ${direction} ${number}`),
-          [0, 1, 2, 3, 4].map((number) => `veth1 out ${number}`),
-        )
-        const stats = capture.stats()
-        t.same(imbalances(stats), [])
-        const one = stats.interfaces.find(({ name, present }) => name === 'veth1' && present)
-        t.match(one, { selected: true, delivered: 5, unselected: 0, dropped: table === 'ebpf' ? 0 : undefined })
-        del('veth1')
-      })
+          await capture.stop()
+          await reading
+          t.strictSame(
+            packets.map(({ interface: name, direction, number }) => `${name} ${direction} ${number}`),
+            [0, 1, 2, 3, 4].map((number) => `veth1 out ${number}`),
+          )
+          const stats = capture.stats()
+          t.same(imbalances(stats), [])
+          const one = stats.interfaces.find(({ name, present }) => name === 'veth1' && present)
+          t.match(one, { selected: true, delivered: 5, unselected: 0, dropped: table === 'ebpf' ? 0 : undefined })
+          del('veth1')
+        },
+      )
     }
   }
 }

@@ -12,7 +12,7 @@ addVeth('eth0', 'far0')
 
 for (const { way, options, skip } of ways) {
   for (const filter of [undefined, 'udp port 9']) {
-    t.test(`snapshotLength, ${way}, filter ${filter}`, { skip }, async (t) => {
+    t.test(`packets are cut to snapshotLength, ${way}, filter ${filter}`, { skip }, async (t) => {
       for (const snapshotLength of [1, 60, 100, 1000]) {
         const witness = await startTcpdump({ interface: 'eth0' })
         const { packets, stats } = await captureDuring(
@@ -44,7 +44,7 @@ for (const { way, options, skip } of ways) {
 }
 
 for (const { way, options, skip } of ways.filter(({ options }) => !options.backend)) {
-  t.test(`an interface that comes with a filter set is cut like the others, ${way}`, { skip }, async (t) => {
+  t.test(`packets of an interface that appears later are cut too, ${way}`, { skip }, async (t) => {
     const { packets } = await captureDuring(
       { interfaces: { include: '^late', hotplug: true }, filter: 'udp', snapshotLength: 50, ...options },
       () => {
@@ -60,7 +60,7 @@ for (const { way, options, skip } of ways.filter(({ options }) => !options.backe
   })
 }
 
-t.test('frames far above the usual MTU come whole in the smallest blocks', async (t) => {
+t.test('frames far above the usual MTU are delivered whole in the smallest blocks', async (t) => {
   addVeth('jumbo0', 'jumbo1', { mtu: 65_000 })
   const { packets, stats } = await captureDuring({ interfaces: 'jumbo0', ring: { memory: 1 << 20 } }, async () => {
     await send({ interface: 'jumbo0', count: 5, size: 65_000 })

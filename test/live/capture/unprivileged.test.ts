@@ -31,7 +31,7 @@ for (const [who, words] of [
   ['another user', nobody],
   ['a root that has no capabilities', none],
 ] as const) {
-  t.test(`${who} is told what is missing, and how to grant it`, { skip: unable(words) }, async (t) => {
+  t.test(`the error for ${who} names what is missing and how to grant it`, { skip: unable(words) }, async (t) => {
     const { stdout, stderr } = spawnSync('setpriv', [...words, ...node, script], { encoding: 'utf8' })
     t.equal(stderr, '')
     const error = JSON.parse(stdout) as Record<string, unknown>

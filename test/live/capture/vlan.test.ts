@@ -54,7 +54,7 @@ const all = [
 ]
 
 for (const { way, options, skip } of ways) {
-  t.test(`tags are taken out of the bytes and told, ${way}`, { skip }, async (t) => {
+  t.test(`VLAN tags are removed from the bytes and reported, ${way}`, { skip }, async (t) => {
     for (const interfaces of ['eth0', 'far0']) {
       const { numbers, wrong } = await numbersDuring({ interfaces, ...options }, (packet, number) => {
         const tci = tciOf(number)
@@ -85,7 +85,7 @@ for (const { way, options, skip } of ways) {
     }
   })
 
-  t.test(`filters on tags select what tcpdump selects, ${way}`, { skip }, async (t) => {
+  t.test(`filters on VLAN tags select what tcpdump selects, ${way}`, { skip }, async (t) => {
     const filters = [
       'vlan',
       'vlan 5',
@@ -122,7 +122,7 @@ for (const { way, options, skip } of ways) {
     t.equal((await numbersDuring({ interfaces: 'far0', filter: 'vlan 5', ...options })).numbers.length, 30)
   })
 
-  t.test(`802.1ad, ${way}`, { skip }, async (t) => {
+  t.test(`802.1ad tags are reported, ${way}`, { skip }, async (t) => {
     for (const filter of [undefined, 'vlan 9']) {
       const { numbers } = await numbersDuring(
         { interfaces: 'far0', ...options, filter },
@@ -138,7 +138,7 @@ for (const { way, options, skip } of ways) {
 
   // libpcap misses the first packets of a new interface.
   if (options.backend) continue
-  t.test(`an interface that comes with a filter on tags set, ${way}`, { skip }, async (t) => {
+  t.test(`a filter on VLAN tags applies to an interface that appears later, ${way}`, { skip }, async (t) => {
     for (const [filter, count] of [
       ['vlan 5', 30],
       ['not vlan', 10],
@@ -159,7 +159,7 @@ for (const { way, options, skip } of ways) {
   })
 }
 
-t.test('a filter on tags that was compiled before any device was up', async (t) => {
+t.test('a filter on VLAN tags compiled before any device was up applies', async (t) => {
   const bare = await addNamespace()
   down('lo', { namespace: bare.pid })
   addVeth('outer', 'inner', { peerNamespace: bare.pid, up: false })

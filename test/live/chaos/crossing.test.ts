@@ -99,7 +99,7 @@ async function live(): Promise<string[]> {
   return wrong
 }
 
-t.test(`stop, close and abort in the middle of everything (RINGTAP_CHAOS_SEED=${seed})`, async (t) => {
+t.test(`stop, close and abort work at any moment (RINGTAP_CHAOS_SEED=${seed})`, async (t) => {
   await Promise.all(range(0, 6).map(live)) // allocates what Node keeps for the life of the process
   const before = await settle()
   const files = descriptors().sort()
@@ -113,7 +113,7 @@ t.test(`stop, close and abort in the middle of everything (RINGTAP_CHAOS_SEED=${
   t.same(folder.hidden(), [], 'every file of a recording is complete')
 })
 
-t.test('the process ends in the middle of everything', async (t) => {
+t.test('the process can end at any moment', async (t) => {
   const program = `
     import { Capture, inject, watchInterfaces } from 'ringtap'
     const [when, how, file] = process.argv.slice(1)

@@ -24,7 +24,7 @@ async function nothingLeft(): Promise<void> {
   await waitUntil(() => left().length === 0, 'its processes to be gone', undefined, left)
 }
 
-t.test('it adds up', async (t) => {
+t.test('the demo counts every packet', async (t) => {
   const { code, stdout, stderr } = await demo(t).ended()
   t.equal(code, 0)
   t.equal(stderr, '')
@@ -38,7 +38,7 @@ t.test('it adds up', async (t) => {
 })
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
-  t.test(`${signal} in the middle`, async (t) => {
+  t.test(`${signal} ends the demo cleanly`, async (t) => {
     const program = demo(t)
     await program.said(/one ring of/)
     await waitUntil(() => left().length >= 3, 'its processes', undefined, left)
@@ -49,7 +49,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
   })
 }
 
-t.test('where no namespace can be made', async (t) => {
+t.test('without the right to create a namespace the demo explains why', async (t) => {
   const { code, stdout, stderr } = await new Example(t, 'demo', [], { PATH: '/nowhere' }).ended()
   t.equal(code, 1)
   t.equal(stdout, '')

@@ -14,7 +14,7 @@ import { addVeth, del, ip, link } from '../support/network.js'
 import { send } from '../support/send.js'
 import { openTun, tunAvailable } from '../support/tun.js'
 
-t.test('eth: pattern and filter; lines and ledger agree with what was sent', async (t) => {
+t.test('eth: its lines and ledger agree with what was sent', async (t) => {
   addVeth('eth0', 'far0')
   for (const args of [[], ['^eth', 'udp dst port 9'], ['--filter', 'udp dst port 9']]) {
     const eth = new Example(t, 'eth', args)
@@ -43,7 +43,7 @@ t.test('eth: pattern and filter; lines and ledger agree with what was sent', asy
   del('eth0')
 })
 
-t.test('first-packets: the first packets of each interface, from its very first', async (t) => {
+t.test('first-packets: prints the first packets of each interface, from the very first', async (t) => {
   addVeth('old0', 'far0')
   const dumps = (numbers: number[], label: number) =>
     numbers.map((n) => hexdump(expectedFrame(n, { label, size: 90 }), { indent: 2 }))
@@ -67,7 +67,7 @@ t.test('first-packets: the first packets of each interface, from its very first'
   del('old0')
 })
 
-t.test('top-talkers: bytes by pair, over Ethernet, VLAN and raw IP', async (t) => {
+t.test('top-talkers: counts bytes by pair, over Ethernet, VLAN and raw IP', async (t) => {
   addVeth('eth0', 'far0')
   const tun = tunAvailable() ? await openTun('tun0') : undefined
   const program = new Example(t, 'top-talkers', ['^(eth|tun)'])
@@ -113,7 +113,7 @@ function talk(stdout: string): { packets: number; bytes: number } {
   return sum
 }
 
-t.test('record: a ring of files, and what became of every packet', async (t) => {
+t.test('record: writes a ring of files and accounts for every packet', async (t) => {
   addVeth('eth0', 'far0')
   const folder = mkdtempSync(join(tmpdir(), 'ringtap-example-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
@@ -143,7 +143,7 @@ t.test('record: a ring of files, and what became of every packet', async (t) => 
   del('eth0')
 })
 
-t.test('watch-interfaces', async (t) => {
+t.test('watch-interfaces: prints a line for each change', async (t) => {
   const program = new Example(t, 'watch-interfaces')
   await program.said(/lo \(loopback/)
   addVeth('eth0', 'far0')
@@ -166,7 +166,7 @@ t.test('watch-interfaces', async (t) => {
   }
 })
 
-t.test('replay: a file out of an interface, or through a rehearsal', async (t) => {
+t.test('replay: sends a file, or only rehearses it', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'ringtap-example-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   const path = join(folder, 'trace.pcap')

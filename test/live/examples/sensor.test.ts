@@ -95,7 +95,7 @@ for (const { name, settings, seen } of cases) {
   })
 }
 
-t.test('interfaces that come later are judged by the same lists', async (t) => {
+t.test('later interfaces are selected by the same lists', async (t) => {
   const program = await sensor(t, { NETWORK_DEVICE_INCLUDELIST: '^new', NETWORK_DEVICE_EXCLUDELIST: '7' })
   t.match(program.stdout, /capturing on nothing until an interface matches/)
   for (const name of ['new0', 'new7', 'other0']) {
@@ -117,7 +117,7 @@ t.test('interfaces that come later are judged by the same lists', async (t) => {
   del(['new7', 'new1'])
 })
 
-t.test('each level adds to those below', async (t) => {
+t.test('each debug level adds to the lower ones', async (t) => {
   for (const level of ['', '0', '1', '2', '3', '4', '5']) {
     const program = await sensor(t, {
       NETWORK_DEVICE_INCLUDELIST: '^eth0$',
@@ -142,7 +142,7 @@ t.test('each level adds to those below', async (t) => {
   }
 })
 
-t.test('mistakes: one message, no stack trace', async (t) => {
+t.test('a wrong setting gives one message and no stack trace', async (t) => {
   const mistakes: [Record<string, string>, RegExp][] = [
     [
       { NETWORK_DEVICE_INCLUDELIST: '^eth (' },

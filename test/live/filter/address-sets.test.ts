@@ -92,7 +92,7 @@ for (const { table, skip } of tables) {
     }
   })
 
-  t.test(`as tcpdump with the same said in its words, ${table}`, { skip }, async (t) => {
+  t.test(`address sets match as the same expression in tcpdump, ${table}`, { skip }, async (t) => {
     // tcpdump does not match addresses behind a tag in the bytes.
     const all = packets({ tagged: false })
     const terms = (set: readonly string[]) =>
@@ -117,7 +117,7 @@ for (const { table, skip } of tables) {
     }
   })
 
-  t.test(`beside a filter, ${table}`, { skip }, async (t) => {
+  t.test(`address sets and a filter apply together, ${table}`, { skip }, async (t) => {
     const all = packets()
     const { packets: seen, stats } = await captureDuring(
       { interfaces: 'far0', filter: 'arp or ip6', excludeHosts: ['10.0.0.1', 'fe80::/16'], ring: { table } },
@@ -136,7 +136,7 @@ for (const { table, skip } of tables) {
     t.same(imbalances(stats), [])
   })
 
-  t.test(`raw IP, ${table}`, { skip: skip || noTun }, async (t) => {
+  t.test(`address sets apply to raw IP, ${table}`, { skip: skip || noTun }, async (t) => {
     const tun = await openTun('tun0')
     const all = packets({ raw: true })
     for (const set of sets) {
@@ -161,7 +161,7 @@ for (const { table, skip } of tables) {
     await tun.close()
   })
 
-  t.test(`an interface that comes while sets are in force, ${table}`, { skip: skip || noTun }, async (t) => {
+  t.test(`address sets apply to an interface that appears later, ${table}`, { skip: skip || noTun }, async (t) => {
     for (const set of sets) {
       // The first packets arrive before the new device's link type is in the kernel's table.
       const ethernet = packets()
@@ -195,7 +195,7 @@ for (const { table, skip } of tables) {
   })
 }
 
-t.test('checked, with the entry, its position and the reason', async (t) => {
+t.test('the error for a bad entry names the entry, its position and the reason', async (t) => {
   const refused = async (given: CaptureOptions, message: RegExp) =>
     await t.rejects(Capture.open({ interfaces: 'eth0', ...given }), { code: 'ERR_OPTION', message })
   await refused({ excludeHosts: ['10.0.0.1', '10.0.0.256'] }, /^excludeHosts\[1\] .*"10\.0\.0\.256": 256 is above 255/)

@@ -52,7 +52,7 @@ for (const { table, skip } of tables) {
     // The classic mode does not recognise a routed packet as a duplicate.
     { from: 'va', to: 'up0', address: '10.0.1.4', first: ['va in', 'up0 in'], again: ['up0 out', 'br0 out'] },
   ]) {
-    t.test(`merged TCP segments from ${from} to ${to}, ${table}`, { skip }, async (t) => {
+    t.test(`merged TCP segments from ${from} to ${to} are delivered once, ${table}`, { skip }, async (t) => {
       const nameOf = new Map(links().map(({ ifindex, ifname }) => [ifindex, ifname]))
       const witness = await startTcpdump({ interface: 'any', filter: 'tcp' })
       await using capture = await Capture.open({ filter: 'tcp', ring: { table }, dedupe: true })

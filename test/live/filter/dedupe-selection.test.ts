@@ -40,7 +40,7 @@ for (const [selected, exceptions] of [
   [['va', 'up0'], ({ number, at }) => wayOf(number) === 'routed from a port' && at === 'up0 out'],
   [['p1'], () => false],
 ] as [string[], (sighting: Sighting) => boolean][]) {
-  t.test(`captured: ${selected.join(', ')}`, { skip }, async (t) => {
+  t.test(`each packet is delivered once, captured: ${selected.join(', ')}`, { skip }, async (t) => {
     const { sightings, runs } = await watch([{ interfaces: selected, ring: { table }, dedupe: true }], goAllWays)
     const [once] = runs as [Run]
     t.strictSame(keysOf(once.packets), firstOf(sightings, selected, exceptions))
@@ -53,7 +53,7 @@ for (const [selected, exceptions] of [
     )
   })
 
-  t.test(`captured: ${selected.join(', ')}, classic`, async (t) => {
+  t.test(`each packet is delivered once, captured: ${selected.join(', ')}, classic`, async (t) => {
     const options: CaptureOptions = { interfaces: selected, ring: { table: 'classic' }, dedupe: true }
     const { sightings, runs } = await watch([options], goAllWays)
     const [once] = runs as [Run]
@@ -68,7 +68,7 @@ for (const [selected, exceptions] of [
   })
 }
 
-t.test('directions', { skip }, async (t) => {
+t.test('each packet is delivered once in either direction', { skip }, async (t) => {
   for (const direction of ['in', 'out'] as const) {
     const { sightings, runs } = await watch([{ direction, ring: { table }, dedupe: true }], goAllWays)
     const [once] = runs as [Run]
@@ -82,7 +82,7 @@ t.test('directions', { skip }, async (t) => {
   }
 })
 
-t.test('a packet that only a later sighting of satisfies the filter', { skip }, async (t) => {
+t.test('a packet of which only a later sighting matches the filter is delivered', { skip }, async (t) => {
   // Routing decrements the TTL.
   for (const [filter, fits] of [
     ['ip[8] = 63', ({ number, at }) => wayOf(number).startsWith('routed') && at.endsWith('out')],
@@ -103,7 +103,7 @@ t.test('a packet that only a later sighting of satisfies the filter', { skip }, 
 })
 
 for (const { table, skip } of tables) {
-  t.test(`a port that comes and goes, ${table}`, { skip }, async (t) => {
+  t.test(`a port that is added and removed is taken into account, ${table}`, { skip }, async (t) => {
     const behind = await addNamespace()
     t.teardown(() => behind.close())
     const events: string[] = []
@@ -161,7 +161,7 @@ for (const { table, skip } of tables) {
   })
 }
 
-t.test('a port that is not captured comes to a captured bridge', { skip }, async (t) => {
+t.test('packets of an uncaptured port are delivered at its captured bridge', { skip }, async (t) => {
   // Without hotplug: packets received on the new port are first seen at the bridge, from the first packet on.
   const late = await addNamespace()
   t.teardown(() => late.close())
@@ -188,7 +188,7 @@ t.test('a port that is not captured comes to a captured bridge', { skip }, async
   }
 })
 
-t.test('the classic form says what it cannot do', async (t) => {
+t.test('the classic form warns about what it cannot do', async (t) => {
   const warnings = async (options: CaptureOptions) => {
     await using capture = await Capture.open(options)
     const said: CaptureError[] = []

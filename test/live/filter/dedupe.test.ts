@@ -22,7 +22,7 @@ for (const { table, skip } of tables) {
   const twice = (way: Way) => table === 'classic' && way.startsWith('routed')
   const routed = ({ number, at }: Sighting) => twice(wayOf(number)) && /^(br0|up\d) out/.test(at)
 
-  t.test(`all interfaces captured, ${table}`, { skip }, async (t) => {
+  t.test(`with all interfaces captured each packet is delivered once, ${table}`, { skip }, async (t) => {
     const { sightings, runs } = await watch([{ ring: { table }, dedupe: true }, { ring: { table } }], goAllWays)
     const [once, plain] = runs as [Run, Run]
     for (const way of all) {
@@ -63,7 +63,7 @@ for (const { table, skip } of tables) {
     { ring: { table }, promiscuous: true },
     { ring: { table }, snapshotLength: 64, interfaces: { hotplug: true } },
   ] satisfies CaptureOptions[]) {
-    t.test(`with ${JSON.stringify(options)}`, { skip }, async (t) => {
+    t.test(`each packet is delivered once with ${JSON.stringify(options)}`, { skip }, async (t) => {
       const { sightings, runs } = await watch([{ ...options, dedupe: true }], goAllWays)
       const [once] = runs as [Run]
       t.strictSame(keysOf(once.packets), firstOf(sightings, interfaces, routed))
@@ -75,7 +75,7 @@ for (const { table, skip } of tables) {
     })
   }
 
-  t.test(`the same bytes sent again are another packet, ${table}`, { skip }, async (t) => {
+  t.test(`the same bytes sent again count as another packet, ${table}`, { skip }, async (t) => {
     const { runs } = await watch([{ ring: { table }, dedupe: true }], async () => {
       for (let i = 0; i < 3; i++) {
         for (const way of all) await host.go(way, startOf(way), 5)
@@ -94,7 +94,7 @@ for (const { table, skip } of tables) {
     )
   })
 
-  t.test(`the filter is replaced, ${table}`, { skip }, async (t) => {
+  t.test(`deduplication continues when the filter is replaced, ${table}`, { skip }, async (t) => {
     await using capture = await Capture.open({ ring: { table }, dedupe: true })
     capture.on('warning', () => {})
     const packets: Seen[] = []

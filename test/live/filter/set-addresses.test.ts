@@ -25,7 +25,7 @@ const scattered = (count: number) =>
   })
 
 for (const { table, skip } of tables) {
-  t.test(`changed while traffic runs: nothing lost, nothing wrong, ${table}`, { skip }, async (t) => {
+  t.test(`address sets replaced under traffic lose no packet and admit no wrong one, ${table}`, { skip }, async (t) => {
     await using capture = await Capture.open({ interfaces: 'eth0', excludeHosts: '10.0.0.1', ring: { table } })
     const count = 60_000
     let traffic = send({ interface: 'eth0', count, rate: 30_000 }) // 198.18.0.1 to 198.18.0.2
@@ -74,7 +74,7 @@ for (const { table, skip } of tables) {
     t.equal(stats.received, count + 100)
   })
 
-  t.test(`at speed between sets that do not agree, ${table}`, { skip }, async (t) => {
+  t.test(`rapid changes between disjoint sets admit no wrong packet, ${table}`, { skip }, async (t) => {
     // Two alternating sources. After a change has resolved, no packet of the excluded source is delivered.
     const sources = ['10.0.0.1', '10.0.0.2']
     await using capture = await Capture.open({ interfaces: 'eth0', ring: { table } })
@@ -113,7 +113,7 @@ for (const { table, skip } of tables) {
     t.same(imbalances(capture.stats()), [])
   })
 
-  t.test(`awaited in the body of the loop, ${table}`, { skip }, async (t) => {
+  t.test(`setHosts() can be awaited in the body of the loop, ${table}`, { skip }, async (t) => {
     await using capture = await Capture.open({ interfaces: 'eth0', ring: { table } })
     replaySync('eth0', from(['10.0.0.1'], 0, 5))
     const seen: number[] = []
@@ -135,7 +135,7 @@ for (const { table, skip } of tables) {
     t.same(imbalances(capture.stats()), [])
   })
 
-  t.test(`filter and sets change without each other, ${table}`, { skip }, async (t) => {
+  t.test(`filter and address sets can be replaced independently, ${table}`, { skip }, async (t) => {
     await using capture = await Capture.open({
       interfaces: 'eth0',
       filter: 'udp port 7',
@@ -202,7 +202,7 @@ for (const { table, skip } of tables) {
 
 const [ebpf] = tables
 
-t.test('a hundred thousand of each', { skip: ebpf?.skip ?? false }, async (t) => {
+t.test('sets of a hundred thousand addresses give the right verdicts', { skip: ebpf?.skip ?? false }, async (t) => {
   const hosts = scattered(40_000)
   const nets = Array.from({ length: 30_000 }, (_, i) => `100.${i >> 8}.${i & 0xff}.0/24`)
   const nets6 = Array.from({ length: 30_000 }, (_, i) => `2001:db8:${i.toString(16)}::/48`)
@@ -241,7 +241,7 @@ t.test('a hundred thousand of each', { skip: ebpf?.skip ?? false }, async (t) =>
   t.same(imbalances(capture.stats()), [])
 })
 
-t.test('no map outlives its set', { skip: ebpf?.skip ?? false }, async (t) => {
+t.test('no eBPF map outlives its set', { skip: ebpf?.skip ?? false }, async (t) => {
   const maps = () =>
     readdirSync('/proc/self/fd').filter((fd) => {
       try {
@@ -263,7 +263,7 @@ t.test('no map outlives its set', { skip: ebpf?.skip ?? false }, async (t) => {
   t.equal(maps(), before)
 })
 
-t.test('too many for a program', async (t) => {
+t.test('more addresses than a classic program can hold are refused', async (t) => {
   const message = /has room for (\d+) of them .*CAP_BPF/
   const rejected = async (hosts: string[], filter?: string): Promise<number> => {
     try {
@@ -298,7 +298,7 @@ function unable(): string | false {
   return status === 0 ? false : `setpriv: ${(error?.message ?? stderr).trim().split('\n')[0]}`
 }
 
-t.test('CAP_NET_RAW alone: as many as fit, and a word on what helps', { skip: unable() }, async (t) => {
+t.test('with CAP_NET_RAW alone the error gives the number that fits and the remedy', { skip: unable() }, async (t) => {
   const run = (count: number) => {
     const args = [...rawAlone, ...node, script, String(count)]
     const { stdout, stderr } = spawnSync('setpriv', args, { encoding: 'utf8' })

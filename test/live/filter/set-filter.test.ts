@@ -8,7 +8,7 @@ import { ways } from '../support/ways.js'
 addVeth('eth0', 'far0')
 
 for (const { way, options, skip } of ways) {
-  t.test(`replaced while traffic runs: nothing lost, nothing wrong, ${way}`, { skip }, async (t) => {
+  t.test(`a filter replaced under traffic loses no packet and admits no wrong one, ${way}`, { skip }, async (t) => {
     await using capture = await Capture.open({ interfaces: 'eth0', filter: 'udp', ...options })
     const count = 60_000
     let traffic = send({ interface: 'eth0', count, rate: 30_000, port: 7 })
@@ -57,7 +57,7 @@ for (const { way, options, skip } of ways) {
     t.equal(stats.delivered, count + 100)
   })
 
-  t.test(`awaited in the body of the loop, ${way}`, { skip }, async (t) => {
+  t.test(`setFilter() can be awaited in the body of the loop, ${way}`, { skip }, async (t) => {
     await using capture = await Capture.open({ interfaces: 'eth0', ...options })
     sendSync({ interface: 'eth0', count: 5, port: 7 })
     const seen: number[] = []

@@ -30,7 +30,7 @@ async function ask(child: ChildProcess, what: 'report' | 'stop'): Promise<Report
 
 const stopped = (pid: number) => /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'))
 
-t.test('news of interfaces is lost in the kernel: a program that stood still for long', async (t) => {
+t.test('after events were lost in the kernel, interfaces and packets are right again', async (t) => {
   const child = fork(fileURLToPath(new URL('events-lost-child.js', import.meta.url)))
   await within(once(child, 'message'), 'the program to start')
   child.kill('SIGSTOP')
@@ -100,7 +100,7 @@ t.test('news of interfaces is lost in the kernel: a program that stood still for
   del(expected.map((key) => key.split(' ')[0] as string))
 })
 
-t.test('many interfaces come and go while JavaScript stands still', async (t) => {
+t.test('interfaces that come and go while JavaScript is blocked are all reported', async (t) => {
   await using capture = await Capture.open({ interfaces: { include: '^hot', hotplug: true } })
   const state = new Map<number, string>()
   capture.on('interface', ({ type, interface: { index, name }, selected }) => {

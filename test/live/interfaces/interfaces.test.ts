@@ -164,7 +164,7 @@ function changesOf(events: readonly InterfaceEvent[]): string[][] {
   return events.flatMap((event) => ('changes' in event ? [[...event.changes]] : []))
 }
 
-t.test('the list is what ip says', async (t) => {
+t.test('the list agrees with ip', async (t) => {
   ip('link', 'set', 'lo', 'up')
   batch([
     'link add v0 type veth peer name v1',
@@ -217,7 +217,7 @@ t.test(
   },
 )
 
-t.test('life of a veth', async (t) => {
+t.test('each change in the life of a veth gives an event', async (t) => {
   await using watcher = watchInterfaces()
   t.strictSame(watcher.interfaces, listInterfaces())
 
@@ -288,7 +288,7 @@ t.test('life of a veth', async (t) => {
   t.strictSame(seen(watcher.interfaces), witness())
 })
 
-t.test('a port leaves its bridge and stays', async (t) => {
+t.test('a port that leaves its bridge is neither removed nor added', async (t) => {
   batch(['link add br0 type bridge', 'link add v0 type veth peer name v1'])
   await using watcher = watchInterfaces()
   const bridge = watcher.interfaces.find(({ name }) => name === 'br0')?.index
@@ -303,7 +303,7 @@ t.test('a port leaves its bridge and stays', async (t) => {
   batch(['link del v0', 'link del br0'])
 })
 
-t.test('to another namespace and back', async (t) => {
+t.test('an interface that moves to another namespace and back is removed and added', async (t) => {
   const other = await otherNamespace()
   t.teardown(() => end(other))
   const inOther = (...args: string[]): void => {
@@ -400,7 +400,7 @@ for (const [what, options] of Object.entries({
   })
 }
 
-t.test('initial', async (t) => {
+t.test('with initial, present interfaces come first as added', async (t) => {
   await using watcher = watchInterfaces({ initial: true })
   const events = await settle(watcher)
   t.strictSame(
@@ -409,8 +409,8 @@ t.test('initial', async (t) => {
   )
 })
 
-t.test('the end of an iteration', async (t) => {
-  await t.test('close() while someone waits', async (t) => {
+t.test('close(), break and an abort end an iteration', async (t) => {
+  await t.test('close() ends a pending wait', async (t) => {
     const watcher = watchInterfaces()
     const waiting = watcher[Symbol.asyncIterator]().next()
     const closed = watcher.close()
@@ -420,14 +420,14 @@ t.test('the end of an iteration', async (t) => {
     t.strictSame(await watcher[Symbol.asyncIterator]().next(), { done: true, value: undefined })
     await watcher.close()
   })
-  await t.test('break closes', async (t) => {
+  await t.test('break closes the watcher', async (t) => {
     const before = descriptors()
     const watcher = watchInterfaces({ initial: true })
     for await (const _ of watcher) break
     t.equal(descriptors(), before)
     t.strictSame(await watcher[Symbol.asyncIterator]().next(), { done: true, value: undefined })
   })
-  await t.test('abort', async (t) => {
+  await t.test('an abort rejects with its reason', async (t) => {
     const controller = new AbortController()
     const watcher = watchInterfaces({ signal: controller.signal })
     const iterator = watcher[Symbol.asyncIterator]()
@@ -447,7 +447,7 @@ t.test('the end of an iteration', async (t) => {
   })
 })
 
-t.test('arguments', async (t) => {
+t.test('wrong arguments are refused', async (t) => {
   const refused: [unknown, RegExp][] = [
     [null, /options must be an object; got null/],
     ['lo', /options must be an object; got the string "lo"/],
@@ -467,7 +467,7 @@ t.test('arguments', async (t) => {
   await watchInterfaces({ signal: undefined, initial: undefined, maxQueue: undefined }).close()
 })
 
-t.test('nothing is left behind', async (t) => {
+t.test('closed and collected watchers leave nothing open', async (t) => {
   await watchInterfaces().close()
   const before = await held()
   for (let i = 0; i < 200; i++) await watchInterfaces().close()
@@ -490,7 +490,7 @@ t.test('nothing is left behind', async (t) => {
   )
 })
 
-t.test('someone who waits is not collected', async (t) => {
+t.test('a watcher with a pending wait is not collected', async (t) => {
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void
   const got = (async () => {
@@ -506,7 +506,7 @@ t.test('someone who waits is not collected', async (t) => {
   ip('link', 'del', 'kept')
 })
 
-t.test('a worker is terminated while it watches', async (t) => {
+t.test('a worker can be terminated while it watches', async (t) => {
   const file = new URL('./interfaces-worker.js', import.meta.url)
   const before = await held()
   for (let i = 0; i < 10; i++) {
@@ -532,7 +532,7 @@ t.test('a worker is terminated while it watches', async (t) => {
   t.ok(after.descriptors <= before.descriptors)
 })
 
-t.test('a watcher alone does not keep the process alive, one who waits does', async (t) => {
+t.test('only a pending wait keeps the process alive', async (t) => {
   const run = (code: string): { status: number | null; stdout: string } =>
     spawnSync(process.execPath, ['--input-type=module', '-e', `import { watchInterfaces } from 'ringtap'; ${code}`], {
       encoding: 'utf8',

@@ -19,7 +19,7 @@ const odd = ['\x1b[31mred', 'x\x1b]0;y\x07', 'a\x7fb', '\u009b31m', '\u202egnol'
 const peers = odd.map((_, i) => `far${i}`)
 const frame = expectedFrame(7)
 
-t.test('interfaces with any name come from another namespace', async (t) => {
+t.test('interfaces with unusual names are moved in from another namespace', async (t) => {
   const other = await addNamespace()
   t.teardown(() => other.close())
   await using capture = await Capture.open({ interfaces: { include: '.', exclude: '^far', hotplug: true } })
@@ -75,7 +75,7 @@ t.test('interfaces with any name come from another namespace', async (t) => {
   t.strictSame(read.sort(), [...odd].sort(), 'the file has them too')
 })
 
-t.test('each can be named, exactly or by a pattern', async (t) => {
+t.test('each can be selected, exactly or by a pattern', async (t) => {
   for (const [i, name] of odd.entries()) {
     for (const backend of ['ring', 'pcap'] as const) {
       await using capture = await Capture.open({ interfaces: name, backend, ring: { memory: 1 << 20 } })
@@ -102,7 +102,7 @@ t.test('each can be named, exactly or by a pattern', async (t) => {
   }
 })
 
-t.test('no text for people has their control characters in it', async (t) => {
+t.test('no message contains their control characters', async (t) => {
   t.notMatch(inspect(listInterfaces()).replaceAll('\n', ''), /\p{Cc}/u)
   const texts = listInterfaces().map((iface) => explainSelection(iface, { include: '^none' }).text)
   const name = '\x1b[31mred'
@@ -128,7 +128,7 @@ t.test('no text for people has their control characters in it', async (t) => {
   del(peers)
 })
 
-t.test('names that are not UTF-8', async (t) => {
+t.test('names that are not UTF-8 are listed and can be selected', async (t) => {
   const names = range(0xf0, 0xf8).map((byte) => `\\${byte.toString(8)}x`)
   const script =
     'for n in "$@"; do ip link add name "$(printf "$n")" up type veth; done; for i in $(seq 0 7); do ip link set veth$i up; done'

@@ -21,7 +21,7 @@ const user =
     ? ['--reuid=65534', '--regid=65534', '--clear-groups', '--inh-caps=-all,+net_raw', '--ambient-caps=-all,+net_raw']
     : []
 
-t.test('where no thread can be made, everything that needs one says so and leaves nothing behind', async (t) => {
+t.test('where no thread can be started, what needs one fails with that error and leaves nothing open', async (t) => {
   const environment = Object.entries(bareEnvironment()).map(([name, value]) => `${name}=${value}`)
   const { status, signal, stdout, stderr } = spawnSync(
     'setpriv',

@@ -31,7 +31,7 @@ for (const entry of [
   'Injector.open that fails',
   'watchInterfaces',
 ]) {
-  t.test(`a worker that is terminated in ${entry} ends alone, and leaves nothing behind`, async (t) => {
+  t.test(`a worker that is terminated in ${entry} leaves nothing open`, async (t) => {
     const { error, stdout, stderr } = await new Promise<{ error: Error | null; stdout: string; stderr: string }>(
       (resolve) => {
         execFile(process.execPath, [script, entry, folder.path, String(rounds)], (error, stdout, stderr) =>

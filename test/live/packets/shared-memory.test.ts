@@ -60,7 +60,7 @@ function move(buffer: ArrayBufferLike): ArrayBuffer {
     : structuredClone(buffer as ArrayBuffer, { transfer: [buffer as ArrayBuffer] })
 }
 
-t.test('memory that was moved to another ArrayBuffer stays for as long as that is there', async (t) => {
+t.test('memory of a savefile that was moved to another ArrayBuffer lives as long as that', async (t) => {
   const path = folder.file('large.pcap')
   const packets = Array.from({ length: 3000 }, (_, i) => ({ time: BigInt(i), data: Buffer.alloc(1000, i) }))
   writeFileSync(path, pcap(packets))
@@ -99,7 +99,7 @@ t.test('memory that was moved to another ArrayBuffer stays for as long as that i
   t.ok(intact(), 'after the file was closed')
 })
 
-t.test('the same with the memory of a ring', async (t) => {
+t.test('memory of a ring that was moved to another ArrayBuffer lives as long as that', async (t) => {
   const capture = await Capture.open({ interfaces: 'eth0', ring: { memory: 4 << 20 } })
   const iterator = capture[Symbol.asyncIterator]()
   await send({ interface: 'eth0', count: 100, size: 500 })

@@ -7,7 +7,7 @@ t.setTimeout(120_000)
 addVeth('eth0', 'far0')
 const folder = new TestFolder(t)
 
-t.test('listeners that throw end nothing but themselves', async (t) => {
+t.test('a listener that throws does not end the recording', async (t) => {
   const path = folder.fresh()
   const script = `
     import { Capture } from 'ringtap'

@@ -45,7 +45,7 @@ async function record(options: RecordOptions & { remove?: boolean; count: number
   return { ...(report as Report), copies }
 }
 
-t.test('the disk is full: the file keeps what is whole of it, and the capture goes on', async (t) => {
+t.test('on a full disk the file keeps its complete packets and the capture goes on', async (t) => {
   const report = await record({ path: 'a.pcapng', count: 3000 })
   t.match(report.errors, [{ code: 'ERR_SYSTEM', errno: 28 }])
   t.equal(report.rejected, 'ERR_SYSTEM', 'stop() tells it, too')
@@ -63,7 +63,7 @@ t.test('the disk is full: the file keeps what is whole of it, and the capture go
   t.equal(report.later, 3005 - packets - dropped, 'what the recording was not given any more, JavaScript is')
 })
 
-t.test('with a ring of files, the oldest make room', async (t) => {
+t.test('on a full disk the oldest files of a ring are deleted', async (t) => {
   const report = await record({ path: 'b-%i.pcapng', rotate: { size: 200_000 }, files: 50, count: 5000 })
   t.same(report.errors, [])
   t.equal(report.stats.packets, 5000)
@@ -72,7 +72,7 @@ t.test('with a ring of files, the oldest make room', async (t) => {
   t.same(kept, range(5000 - kept.length, 5000))
 })
 
-t.test('a minimum is left free', async (t) => {
+t.test('minimumFree is left free on the disk', async (t) => {
   const report = await record({
     path: 'c-%i.pcapng',
     rotate: { size: 100_000 },
@@ -88,7 +88,7 @@ t.test('a minimum is left free', async (t) => {
   t.equal(describe(join(alone.copies, 'd.pcapng')).packets, alone.stats.packets)
 })
 
-t.test('the file is removed', async (t) => {
+t.test('removing the file fails the recording', async (t) => {
   const report = await record({ path: 'e.pcapng', remove: true, count: 100 })
   t.match(report.errors, [{ code: 'ERR_SYSTEM', errno: 2, message: /was removed/ }])
   t.same(report.names, [])

@@ -14,7 +14,7 @@ addVeth('eth0', 'far0')
 const folder = new TestFolder(t)
 
 for (let round = 0; round < 4; round++) {
-  t.test(`killed in the middle, round ${round}`, async (t) => {
+  t.test(`a file with its own name is complete after a kill, round ${round}`, async (t) => {
     const child = fork(fileURLToPath(new URL('record-kill-child.js', import.meta.url)), [
       folder.file(`${round}.pcapng`),
     ])

@@ -23,7 +23,7 @@ addVeth('eth0', 'far0')
 
 const folder = new TestFolder(t)
 
-t.test('two rings: each packet once, whichever ring it came by', async (t) => {
+t.test('with two rings each packet is recorded once', async (t) => {
   const path = folder.fresh()
   const open = { interfaces: ['eth0', 'far0'], ring: { count: 2 } }
   const { packets, files, stats, ledger, wrong } = await recorded(open, { path, rotate: { packets: 7999 } }, () =>
@@ -54,7 +54,7 @@ t.test('two rings: each packet once, whichever ring it came by', async (t) => {
   }
 })
 
-t.test('a device with a link type of its own: a netfilter log group', async (t) => {
+t.test('a netfilter log group is recorded with its link type', async (t) => {
   const { status, stderr } = spawnSync(tool('nflog_rule'), ['7'], { encoding: 'utf8' })
   t.equal(status, 0, stderr)
   for (const format of ['pcapng', 'pcap'] as const) {
@@ -125,36 +125,39 @@ t.test('a device with a link type of its own: a netfilter log group', async (t) 
 })
 
 for (const rotate of [undefined, { packets: 50 }]) {
-  t.test(`the folder is moved away${rotate ? ', and the next file is due' : ''}`, async (t) => {
-    const here = mkdtempSync(folder.file('here-'))
-    const there = `${here}-moved`
-    const capture = await Capture.open({ interfaces: 'eth0' })
-    const recording = await capture.record({ path: join(here, 'a.pcapng'), ...(rotate ? { rotate } : {}) })
-    const errors: CaptureError[] = []
-    recording.on('error', (error) => errors.push(error))
-    sendSync({ interface: 'eth0', count: 30 })
-    await waitUntil(() => recording.stats().packets === 30, 'packets in the file')
-    renameSync(here, there)
-    sendSync({ interface: 'eth0', count: 30, start: 30 })
-    if (rotate) await waitUntil(() => errors.length > 0, 'the error')
-    await t.rejects(recording.stop(), { code: 'ERR_SYSTEM', errno: 2, syscall: 'rename', message: /a.*\.pcapng/ })
-    t.equal(errors.length, 1)
-    const { packets, dropped, files } = recording.stats()
-    t.same([packets, dropped, files], rotate ? [50, 10, 0] : [60, 0, 0])
-    const left = hiddenIn(there)
-    t.equal(left.length, 1, 'the file stands under its hidden name')
-    t.same(numbersIn(join(there, left[0] as string)), range(0, packets), 'and is whole')
-    sendSync({ interface: 'eth0', count: 5 })
-    await capture.stop()
-    let later = 0
-    for await (const chunk of capture) later += chunk.packetCount
-    t.equal(later, 5, 'the capture goes on')
-    t.same(imbalances(capture.stats()), [])
-    await capture.close()
-  })
+  t.test(
+    `moving the folder away fails the recording and keeps the file${rotate ? ', also at a rotation' : ''}`,
+    async (t) => {
+      const here = mkdtempSync(folder.file('here-'))
+      const there = `${here}-moved`
+      const capture = await Capture.open({ interfaces: 'eth0' })
+      const recording = await capture.record({ path: join(here, 'a.pcapng'), ...(rotate ? { rotate } : {}) })
+      const errors: CaptureError[] = []
+      recording.on('error', (error) => errors.push(error))
+      sendSync({ interface: 'eth0', count: 30 })
+      await waitUntil(() => recording.stats().packets === 30, 'packets in the file')
+      renameSync(here, there)
+      sendSync({ interface: 'eth0', count: 30, start: 30 })
+      if (rotate) await waitUntil(() => errors.length > 0, 'the error')
+      await t.rejects(recording.stop(), { code: 'ERR_SYSTEM', errno: 2, syscall: 'rename', message: /a.*\.pcapng/ })
+      t.equal(errors.length, 1)
+      const { packets, dropped, files } = recording.stats()
+      t.same([packets, dropped, files], rotate ? [50, 10, 0] : [60, 0, 0])
+      const left = hiddenIn(there)
+      t.equal(left.length, 1, 'the file stands under its hidden name')
+      t.same(numbersIn(join(there, left[0] as string)), range(0, packets), 'and is whole')
+      sendSync({ interface: 'eth0', count: 5 })
+      await capture.stop()
+      let later = 0
+      for await (const chunk of capture) later += chunk.packetCount
+      t.equal(later, 5, 'the capture goes on')
+      t.same(imbalances(capture.stats()), [])
+      await capture.close()
+    },
+  )
 }
 
-t.test('a worker that is terminated while it records: the file is completed', async (t) => {
+t.test('a worker that is terminated while it records completes the file', async (t) => {
   const threads = (await settle()).threads
   for (const backend of ['ring', 'pcap'] as const) {
     for (const i of range(0, 2)) {

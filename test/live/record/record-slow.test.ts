@@ -28,60 +28,63 @@ const step = 700
 const cases = backends.flatMap((backend) => [true, false].map((reading) => ({ backend, reading })))
 
 for (const { backend, reading } of cases) {
-  t.test(`the disk stands still, ${reading ? 'while JavaScript reads' : 'and nobody reads'}, ${backend}`, async (t) => {
-    const path = folder.file(`${backend}-${reading}.pcapng`)
-    const capture = await Capture.open(
-      backend === 'ring' ? options : { ...options, backend, ring: { memory: 8 << 20 } },
-    )
-    const mine: number[] = []
-    const read = (async () => {
-      if (!reading) return
-      for await (const chunk of capture) chunk.forEach((packet) => mine.push(sequenceOf(packet.data) as number))
-    })()
-    const isRead = (next: number) => !reading || mine.length === next
-    const recording = await capture.record({ path })
-    await sendInSteps(capture, { interface: 'eth0', count: 1000, size: 1000 }, step, isRead)
-    const release = await holdThread('ringtap record')
-    t.teardown(release)
-    // Four times the capacity of ring and overflow memory.
-    await sendInSteps(capture, { interface: 'eth0', count: 40_000, start: 1000, size: 1000 }, step, isRead)
-    await release()
-    const stats = await recording.stop()
-    await capture.stop()
-    await read
+  t.test(
+    `packets lost to a blocked disk are counted, ${reading ? 'with' : 'without'} an iteration, ${backend}`,
+    async (t) => {
+      const path = folder.file(`${backend}-${reading}.pcapng`)
+      const capture = await Capture.open(
+        backend === 'ring' ? options : { ...options, backend, ring: { memory: 8 << 20 } },
+      )
+      const mine: number[] = []
+      const read = (async () => {
+        if (!reading) return
+        for await (const chunk of capture) chunk.forEach((packet) => mine.push(sequenceOf(packet.data) as number))
+      })()
+      const isRead = (next: number) => !reading || mine.length === next
+      const recording = await capture.record({ path })
+      await sendInSteps(capture, { interface: 'eth0', count: 1000, size: 1000 }, step, isRead)
+      const release = await holdThread('ringtap record')
+      t.teardown(release)
+      // Four times the capacity of ring and overflow memory.
+      await sendInSteps(capture, { interface: 'eth0', count: 40_000, start: 1000, size: 1000 }, step, isRead)
+      await release()
+      const stats = await recording.stop()
+      await capture.stop()
+      await read
 
-    t.ok(stats.dropped > 20_000, `${stats.dropped} not written`)
-    t.equal(stats.packets + stats.dropped, 41_000, 'all that was not written is counted')
-    const ledger = capture.stats()
-    t.same(imbalances(ledger), [])
-    t.equal(ledger.received, 41_000)
-    t.equal(ledger.droppedByRing + ledger.droppedByOverflow, 0, 'and nobody else was held up')
-    if (reading) {
-      t.same(mine, range(0, 41_000), 'JavaScript has every packet')
-      t.equal(ledger.delivered, 41_000)
-      t.equal(ledger.droppedByRecorder, 0)
-    } else {
-      t.equal(ledger.droppedByRecorder, stats.dropped)
-      t.equal(ledger.delivered, stats.packets)
-    }
-    const numbers = numbersIn(path)
-    t.equal(numbers.length, stats.packets)
-    t.same(
-      numbers.filter((number, i) => i > 0 && number <= (numbers[i - 1] as number)),
-      [],
-      'in order, none twice',
-    )
-    t.same(
-      statisticsIn(path),
-      [{ received: 41_000, dropped: stats.dropped, bySystem: 0, delivered: stats.packets }],
-      'the file tells of its losses',
-    )
-    await capture.close()
-  })
+      t.ok(stats.dropped > 20_000, `${stats.dropped} not written`)
+      t.equal(stats.packets + stats.dropped, 41_000, 'all that was not written is counted')
+      const ledger = capture.stats()
+      t.same(imbalances(ledger), [])
+      t.equal(ledger.received, 41_000)
+      t.equal(ledger.droppedByRing + ledger.droppedByOverflow, 0, 'and nobody else was held up')
+      if (reading) {
+        t.same(mine, range(0, 41_000), 'JavaScript has every packet')
+        t.equal(ledger.delivered, 41_000)
+        t.equal(ledger.droppedByRecorder, 0)
+      } else {
+        t.equal(ledger.droppedByRecorder, stats.dropped)
+        t.equal(ledger.delivered, stats.packets)
+      }
+      const numbers = numbersIn(path)
+      t.equal(numbers.length, stats.packets)
+      t.same(
+        numbers.filter((number, i) => i > 0 && number <= (numbers[i - 1] as number)),
+        [],
+        'in order, none twice',
+      )
+      t.same(
+        statisticsIn(path),
+        [{ received: 41_000, dropped: stats.dropped, bySystem: 0, delivered: stats.packets }],
+        'the file tells of its losses',
+      )
+      await capture.close()
+    },
+  )
 }
 
 for (const backend of backends) {
-  t.test(`the disk stands still: JavaScript goes on once it has caught up, ${backend}`, async (t) => {
+  t.test(`a blocked disk does not hold up JavaScript, ${backend}`, async (t) => {
     const capture = await Capture.open(
       backend === 'ring' ? options : { ...options, backend, ring: { memory: 8 << 20 } },
     )
@@ -122,7 +125,7 @@ for (const backend of backends) {
   })
 }
 
-t.test('the disk stands still for a moment: the memory bridges it', async (t) => {
+t.test('the memory bridges a short pause of the disk', async (t) => {
   const path = folder.file('moment.pcapng')
   const capture = await Capture.open({ ...options, overflow: { memory: 64 << 20 } })
   const recording = await capture.record({ path })
@@ -139,7 +142,7 @@ t.test('the disk stands still for a moment: the memory bridges it', async (t) =>
   await capture.close()
 })
 
-t.test('JavaScript stands still: the recording goes on as long as the overflow memory lasts', async (t) => {
+t.test('while JavaScript is blocked the recording goes on as long as the overflow memory lasts', async (t) => {
   const path = folder.file('busy.pcapng')
   const capture = await Capture.open({ ...options, overflow: { memory: 64 << 20 } })
   const mine: number[] = []
@@ -166,7 +169,7 @@ t.test('JavaScript stands still: the recording goes on as long as the overflow m
   await capture.close()
 })
 
-t.test('JavaScript holds all the memory: the recording can be stopped all the same', async (t) => {
+t.test('a recording can be stopped while JavaScript holds all the memory', async (t) => {
   const path = folder.file('held.pcapng')
   const capture = await Capture.open({
     backend: 'pcap',
@@ -195,7 +198,7 @@ t.test('JavaScript holds all the memory: the recording can be stopped all the sa
   await capture.close()
 })
 
-t.test('what the ring loses stands in the statistics of the file', async (t) => {
+t.test('the statistics of the file contain the losses of the ring', async (t) => {
   const path = folder.file('ring.pcapng')
   const capture = await Capture.open({ ...options, overflow: { memory: 0 } })
   // While the iteration takes no further chunks, blocks that wait for JavaScript stay in the ring.

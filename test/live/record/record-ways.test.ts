@@ -19,7 +19,7 @@ addVeth('eth0', 'far0')
 const folder = new TestFolder(t)
 
 for (const { way, options, skip } of ways) {
-  t.test(`the same at tcpdump, in JavaScript and in the file, ${way}`, { skip }, async (t) => {
+  t.test(`tcpdump, JavaScript and the file have the same packets, ${way}`, { skip }, async (t) => {
     const path = folder.fresh()
     const witness = await startTcpdump({ interface: 'far0' })
     const open = { interfaces: ['eth0', 'far0'], ...options }
@@ -60,7 +60,7 @@ for (const { way, options, skip } of ways) {
     t.equal(statSync(path).mode & 0o777, 0o600, 'for the owner alone')
   })
 
-  t.test(`the filter is replaced while it records, ${way}`, { skip }, async (t) => {
+  t.test(`a filter can be replaced during a recording, ${way}`, { skip }, async (t) => {
     for (const read of [false, true]) {
       const path = folder.fresh()
       const open = { interfaces: 'eth0', filter: 'udp port 7', ...options }
@@ -107,7 +107,7 @@ for (const { way, options, skip } of ways) {
     }
   })
 
-  t.test(`interfaces that come and are renamed while it records, ${way}`, { skip }, async (t) => {
+  t.test(`interfaces that appear and are renamed are recorded under their names, ${way}`, { skip }, async (t) => {
     const path = folder.fresh()
     const { stats, wrong } = await recorded(
       { interfaces: { include: '^(hot|cool)', exclude: '5$', hotplug: true }, ...options },
@@ -144,7 +144,7 @@ for (const { way, options, skip } of ways) {
   })
 
   const noTun = tunAvailable() ? false : 'no access to /dev/net/tun'
-  t.test(`raw IP beside Ethernet in one pcapng file, ${way}`, { skip: skip || noTun }, async (t) => {
+  t.test(`raw IP and Ethernet are recorded in one pcapng file, ${way}`, { skip: skip || noTun }, async (t) => {
     const tun = await openTun('tun0')
     const path = folder.fresh()
     const { packets, stats, wrong } = await recorded(

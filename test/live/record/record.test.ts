@@ -116,7 +116,7 @@ t.test('without an iteration nothing waits for JavaScript, and the ledger balanc
 })
 
 for (const format of ['pcapng', 'pcap'] as const) {
-  t.test(`rotation by packets loses and doubles nothing, ${format}`, async (t) => {
+  t.test(`rotation by packets loses and duplicates nothing, ${format}`, async (t) => {
     const path = folder.fresh(format)
     const capture = await Capture.open({ interfaces: 'eth0' })
     const { files, stats } = await recordDuring(capture, { path, format, rotate: { packets: 2700 } }, () =>
@@ -145,7 +145,7 @@ for (const format of ['pcapng', 'pcap'] as const) {
   })
 }
 
-t.test('rotation by size keeps the size, and only so many files', async (t) => {
+t.test('rotation by size keeps to the size and to the number of files', async (t) => {
   const path = folder.file('sized-%Y-%i.pcapng')
   const capture = await Capture.open({ interfaces: 'eth0' })
   const { files, stats } = await recordDuring(capture, { path, rotate: { size: 100_000 }, files: 3 }, () =>
@@ -176,7 +176,7 @@ t.test('rotation by size keeps the size, and only so many files', async (t) => {
   )
 })
 
-t.test('rotation by time, and a second recording beside the files of the first', async (t) => {
+t.test('rotation by time works, and a second recording keeps the files of the first', async (t) => {
   const path = folder.fresh()
   const capture = await Capture.open({ interfaces: 'eth0' })
   const all: RecordedFile[] = []
@@ -204,7 +204,7 @@ t.test('rotation by time, and a second recording beside the files of the first',
 })
 
 for (const { table, skip } of tables) {
-  t.test(`interfaces that come and are renamed while it records, ${table}`, { skip }, async (t) => {
+  t.test(`interfaces that appear and are renamed are recorded under their names, ${table}`, { skip }, async (t) => {
     const path = folder.fresh()
     const capture = await Capture.open({
       interfaces: { include: '^(hot|cool)', exclude: '5$', hotplug: true },
@@ -264,41 +264,45 @@ t.test('VLAN tags are put back, 802.1ad too', async (t) => {
   )
 })
 
-t.test('several link types', { skip: tunAvailable() ? false : 'no access to /dev/net/tun' }, async (t) => {
-  const tun = await openTun('tun0')
-  const path = folder.fresh()
-  const capture = await Capture.open({ interfaces: ['eth0', 'tun0'] })
-  await t.rejects(capture.record({ path, format: 'pcap' }), { code: 'ERR_OPTION', message: /eth0 1, tun0 101/ })
-  await recordDuring(capture, { path }, async () => {
-    sendSync({ interface: 'eth0', count: 3 })
-    await tun.write({ count: 4 })
-  })
-  await capture.close()
-  t.same(
-    dissect(path).map((packet) => packet.interface),
-    ['eth0', 'eth0', 'eth0', 'tun0', 'tun0', 'tun0', 'tun0'],
-    'are all in one pcapng file',
-  )
-  t.match(describe(path).text, /Encapsulation = Raw IP/)
-  await tun.close()
-
-  const late = folder.fresh('pcap')
-  const plugged = await Capture.open({ interfaces: { include: '^(eth0|tun1)$', hotplug: true } })
-  const warnings: string[] = []
-  plugged.on('warning', ({ message }) => warnings.push(message))
-  const { stats } = await recordDuring(plugged, { path: late, format: 'pcap', rotate: { packets: 4 } }, async () => {
-    const tun = await openTun('tun1')
-    await tun.write({ count: 4 })
-    sendSync({ interface: 'eth0', count: 6 })
+t.test(
+  'several link types go into one pcapng file, but not into a pcap file',
+  { skip: tunAvailable() ? false : 'no access to /dev/net/tun' },
+  async (t) => {
+    const tun = await openTun('tun0')
+    const path = folder.fresh()
+    const capture = await Capture.open({ interfaces: ['eth0', 'tun0'] })
+    await t.rejects(capture.record({ path, format: 'pcap' }), { code: 'ERR_OPTION', message: /eth0 1, tun0 101/ })
+    await recordDuring(capture, { path }, async () => {
+      sendSync({ interface: 'eth0', count: 3 })
+      await tun.write({ count: 4 })
+    })
+    await capture.close()
+    t.same(
+      dissect(path).map((packet) => packet.interface),
+      ['eth0', 'eth0', 'eth0', 'tun0', 'tun0', 'tun0', 'tun0'],
+      'are all in one pcapng file',
+    )
+    t.match(describe(path).text, /Encapsulation = Raw IP/)
     await tun.close()
-  })
-  await plugged.close()
-  t.equal(stats.packets, 6)
-  t.equal(stats.otherLinkType, 4, 'a pcap file leaves out what comes later, and it is counted')
-  t.match(warnings.join(), /another link type/, 'and warned of')
-})
 
-t.test('pcap in micro- and nanoseconds', async (t) => {
+    const late = folder.fresh('pcap')
+    const plugged = await Capture.open({ interfaces: { include: '^(eth0|tun1)$', hotplug: true } })
+    const warnings: string[] = []
+    plugged.on('warning', ({ message }) => warnings.push(message))
+    const { stats } = await recordDuring(plugged, { path: late, format: 'pcap', rotate: { packets: 4 } }, async () => {
+      const tun = await openTun('tun1')
+      await tun.write({ count: 4 })
+      sendSync({ interface: 'eth0', count: 6 })
+      await tun.close()
+    })
+    await plugged.close()
+    t.equal(stats.packets, 6)
+    t.equal(stats.otherLinkType, 4, 'a pcap file leaves out what comes later, and it is counted')
+    t.match(warnings.join(), /another link type/, 'and warned of')
+  },
+)
+
+t.test('pcap is written in micro- and nanoseconds', async (t) => {
   for (const precision of ['nanoseconds', 'microseconds'] as const) {
     const path = folder.fresh('pcap')
     const capture = await Capture.open({ interfaces: 'eth0' })
@@ -315,7 +319,7 @@ t.test('pcap in micro- and nanoseconds', async (t) => {
   }
 })
 
-t.test('how it ends', async (t) => {
+t.test('a recording ends with stop() and close() of its capture', async (t) => {
   const closed = folder.fresh()
   const capture = await Capture.open({ interfaces: 'eth0' })
   const recording = await capture.record({ path: closed })
@@ -345,7 +349,7 @@ t.test('how it ends', async (t) => {
   await idle.close()
 })
 
-t.test('what is refused', async (t) => {
+t.test('wrong options are refused', async (t) => {
   await using capture = await Capture.open({ interfaces: 'eth0' })
   const path = folder.fresh()
   const wrong: [unknown, RegExp][] = [

@@ -26,7 +26,7 @@ async function chunksDuring(interfaces: string | string[], traffic: () => unknow
   return chunks
 }
 
-t.test('chunks, packets and copies, live and kept', async (t) => {
+t.test('chunks, packets and copies are written, live and retained', async (t) => {
   const path = folder.fresh()
   const capture = await Capture.open({ interfaces: 'far0' })
   const writer = await SavefileWriter.open(path, { comment: 'for the test', application: 'a test', filter: 'udp' })
@@ -87,7 +87,7 @@ t.test('chunks, packets and copies, live and kept', async (t) => {
   t.equal(statisticsIn(path)[0]?.delivered, 3003)
 })
 
-t.test('each interface once, and again under a new name', async (t) => {
+t.test('each interface is described once, and again after a rename', async (t) => {
   const path = folder.fresh()
   const before = await chunksDuring(['eth0', 'far0'], () => sendSync({ interface: 'eth0', count: 5 }))
   rename('far0', 'away0')
@@ -102,7 +102,7 @@ t.test('each interface once, and again under a new name', async (t) => {
   t.match(describe(path).text, /Number of interfaces in file: 3/)
 })
 
-t.test('pcap', { skip: tunAvailable() ? false : 'no access to /dev/net/tun' }, async (t) => {
+t.test('a pcap file has one link type', { skip: tunAvailable() ? false : 'no access to /dev/net/tun' }, async (t) => {
   const tun = await openTun('tun0')
   const chunks = await chunksDuring(['eth0', 'tun0'], async () => {
     sendSync({ interface: 'eth0', count: 5 })
@@ -128,7 +128,7 @@ t.test('pcap', { skip: tunAvailable() ? false : 'no access to /dev/net/tun' }, a
   await wrong.close()
 })
 
-t.test('into a stream', async (t) => {
+t.test('a writer can write into a stream', async (t) => {
   const chunks = await chunksDuring('eth0', () => sendSync({ interface: 'eth0', count: 4000, size: 1000 }))
   const path = folder.fresh()
   const stream = createWriteStream(path)
@@ -164,7 +164,7 @@ t.test('into a stream', async (t) => {
   await t.rejects(broken.close(), { code: 'ERR_SYSTEM' })
 })
 
-t.test('what is refused', async (t) => {
+t.test('wrong arguments are refused', async (t) => {
   const path = folder.fresh()
   const wrong: [unknown, RegExp][] = [
     [{ format: 'x' }, /format must be/],

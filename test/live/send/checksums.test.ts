@@ -88,7 +88,7 @@ async function forward(from: string, to: string) {
 
 for (const segments of ['by the device', 'by the kernel'] as const) {
   for (const address of ['192.0.2.2', 'fd00::2']) {
-    t.test(`TCP to ${address} through a capture and an injector, divided ${segments}`, async (t) => {
+    t.test(`TCP to ${address} survives a capture and an injector, divided ${segments}`, async (t) => {
       // The kernel segments longer frames before it passes them to the device.
       if (segments === 'by the kernel') ip('link', 'set', 'dev', 'ethB', 'gso_max_size', '2000')
       const there = await forward('ethA', 'ethB')
@@ -105,7 +105,7 @@ for (const segments of ['by the device', 'by the kernel'] as const) {
   }
 }
 
-t.test('UDP of a recording, by replay and by inject', async (t) => {
+t.test('UDP of a recording has right checksums after replay and inject', async (t) => {
   const mac = addressIn(b.pid)
   ipIn(a.pid, 'neigh', 'replace', '192.0.2.2', 'lladdr', mac, 'dev', 'farA')
   const path = folder.fresh()

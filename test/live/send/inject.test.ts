@@ -18,7 +18,7 @@ const frames = (count: number, options: Parameters<typeof expectedFrame>[1] = {}
   Array.from({ length: count }, (_, i) => expectedFrame(start + i, options))
 const nothing = { sent: 0, bytes: 0, refused: 0, refusals: [] }
 
-t.test('what is injected arrives, byte by byte and in order', async (t) => {
+t.test('injected frames arrive byte for byte and in order', async (t) => {
   const sizes = [60, 64, 577, 1514]
   const list = sizes.flatMap((size, i) => frames(500, { size }, i * 500))
   const witness = await startTcpdump({ interface: 'far0' })
@@ -41,7 +41,7 @@ t.test('what is injected arrives, byte by byte and in order', async (t) => {
   )
 })
 
-t.test('one frame, a generator, a Buffer within a larger one; more than one part', async (t) => {
+t.test('one frame, a generator, a slice of a Buffer and several parts are sent', async (t) => {
   const count = 10_000 // about 2.5 parts of 4096 frames
   const { packets } = await captureDuring({ interfaces: 'far0' }, async () => {
     t.equal((await inject('eth0', expectedFrame(0))).sent, 1)
@@ -59,7 +59,7 @@ t.test('one frame, a generator, a Buffer within a larger one; more than one part
   )
 })
 
-t.test('raw IP on a tun device', { skip: tunAvailable() ? false : 'no access to /dev/net/tun' }, async (t) => {
+t.test('raw IP is sent on a tun device', { skip: tunAvailable() ? false : 'no access to /dev/net/tun' }, async (t) => {
   const tun = await openTun('tun0')
   const list = frames(300, { raw: true, size: 100 })
   const witness = await startTcpdump({ interface: 'tun0' })
@@ -90,7 +90,7 @@ t.test('raw IP on a tun device', { skip: tunAvailable() ? false : 'no access to 
   await tun.close()
 })
 
-t.test('every refusal is counted, with its cause and its place', async (t) => {
+t.test('every refusal is counted with its cause and position', async (t) => {
   ip('link', 'set', 'eth0', 'mtu', '1000')
   const list = frames(250, { size: 1014 })
   for (const i of [3, 64, 65, 200]) list[i] = expectedFrame(i, { size: 1015 })
@@ -145,7 +145,7 @@ addVeth('slow0', 'slow1')
 const tbf = spawnSync('tc', 'qdisc add dev slow0 root tbf rate 8bit burst 2100 limit 3000'.split(' '))
 const noTbf = tbf.status === 0 ? false : 'tc makes no tbf queue here: a full queue cannot be tried'
 
-t.test('a queue that stays full: waited for, then refused', { skip: noTbf }, async (t) => {
+t.test('frames for a queue that stays full are refused after maxWait', { skip: noTbf }, async (t) => {
   const injector = await Injector.open('slow0', { maxWait: 50 })
   const { sent, refused, refusals } = await injector.send(frames(100, { size: 1000 }))
   // Two frames pass, and the queue holds as many as its limit allows.
@@ -166,7 +166,7 @@ t.test('a queue that stays full: waited for, then refused', { skip: noTbf }, asy
   del('slow0')
 })
 
-t.test('a view whose buffer is gone has no bytes, and is refused like an empty one', async (t) => {
+t.test('a view on a detached buffer is refused like an empty one', async (t) => {
   const frame = new Uint8Array(64)
   structuredClone(frame.buffer, { transfer: [frame.buffer] })
   const empty = await inject('eth0', new Uint8Array(0))
@@ -175,7 +175,7 @@ t.test('a view whose buffer is gone has no bytes, and is refused like an empty o
   t.strictSame([gone.sent, gone.refused, gone.refusals], [empty.sent, empty.refused, empty.refusals])
 })
 
-t.test('it keeps to its device', async (t) => {
+t.test('an injector stays bound to its device', async (t) => {
   addVeth('old0', 'old1')
   await using injector = await Injector.open('old0')
   t.match(injector.interface, { name: 'old0', index: link('old0').ifindex, kind: 'veth' })
@@ -195,7 +195,7 @@ t.test('it keeps to its device', async (t) => {
   del('old0')
 })
 
-t.test('captured packets go on as they were on the wire', async (t) => {
+t.test('captured packets are sent as they were on the wire', async (t) => {
   addVeth('in0', 'in1')
   addVeth('out0', 'out1')
   const plain = frames(200, { size: 300 })
@@ -218,7 +218,7 @@ t.test('captured packets go on as they were on the wire', async (t) => {
   del(['in0', 'out0'])
 })
 
-t.test('packets that cannot go on', async (t) => {
+t.test('truncated packets and packets of another link type are refused', async (t) => {
   await using capture = await Capture.open({ interfaces: 'far0', snapshotLength: 100 })
   await inject('eth0', [expectedFrame(0, { size: 100 }), expectedFrame(1, { size: 101 })])
   const packets: Packet[] = []
@@ -249,7 +249,7 @@ t.test('packets that cannot go on', async (t) => {
   await t.rejects(injector.send([packet]), { code: 'ERR_RELEASED' })
 })
 
-t.test('past the queueing discipline the taps on the interface see nothing', async (t) => {
+t.test('with bypassQueue, taps on the interface do not see the frames', async (t) => {
   const { packets } = await captureDuring({ interfaces: ['eth0', 'far0'] }, async () => {
     t.equal((await inject('eth0', frames(50), { bypassQueue: true })).sent, 50)
   })
@@ -259,7 +259,7 @@ t.test('past the queueing discipline the taps on the interface see nothing', asy
   )
 })
 
-t.test('in another namespace, by name or alternative name', async (t) => {
+t.test('an interface of another namespace is found by name or alternative name', async (t) => {
   const other = await addNamespace()
   addVeth('here', 'there', { peerNamespace: other.pid })
   ip('link', 'property', 'add', 'dev', 'here', 'altname', 'a-name-that-is-longer-than-others')
@@ -277,7 +277,7 @@ t.test('in another namespace, by name or alternative name', async (t) => {
   await other.close()
 })
 
-t.test('several sends at once go one after the other', async (t) => {
+t.test('several sends at once are executed one after another', async (t) => {
   await using injector = await Injector.open('eth0')
   const { packets } = await captureDuring({ interfaces: 'far0' }, async () => {
     const results = await Promise.all(range(0, 20).map((i) => injector.send(frames(500, {}, i * 500))))
@@ -290,7 +290,7 @@ t.test('several sends at once go one after the other', async (t) => {
   t.equal(injector.stats().sent, 10_000)
 })
 
-t.test('what is asked wrongly', async (t) => {
+t.test('wrong arguments are refused', async (t) => {
   const fails = async (promise: Promise<unknown>, code: string, text: RegExp) => {
     const error = (await promise.then(
       () => undefined,
@@ -340,7 +340,7 @@ const without = ['--inh-caps=-all', '--bounding-set=-all', 'env', '-i', `PATH=${
 const probe = spawnSync('setpriv', [...without, '-e', '0'], { encoding: 'utf8' })
 const noDrop = probe.status === 0 ? false : `no program can be run without capabilities: ${probe.stderr}`
 
-t.test('who may not is told what is missing', { skip: noDrop }, async (t) => {
+t.test('without the capability the error names what is missing', { skip: noDrop }, async (t) => {
   const { stdout, stderr } = spawnSync('setpriv', [...without, '--input-type=module', '-e', program], {
     encoding: 'utf8',
   })
@@ -350,7 +350,7 @@ t.test('who may not is told what is missing', { skip: noDrop }, async (t) => {
   }
 })
 
-t.test('an abort ends it at once, and nothing leaks', async (t) => {
+t.test('an abort ends a send at once and leaks nothing', async (t) => {
   await collectGarbage()
   await inject('eth0', expectedFrame(0))
   const before = await settle()
@@ -378,7 +378,7 @@ t.test('an abort ends it at once, and nothing leaks', async (t) => {
   t.equal((await settle()).threads, before.threads)
 })
 
-t.test('a worker survives terminate() while it sends', async (t) => {
+t.test('a worker can be terminated while it sends', async (t) => {
   const code = `
     import { Injector } from 'ringtap'
     import { parentPort } from 'node:worker_threads'

@@ -64,7 +64,7 @@ async function replayed(path: string, options: Partial<ReplayOptions> = {}) {
   return { result, packets, numbers: packets.map(({ number }) => number), begun }
 }
 
-t.test('as fast as it goes: every packet of the file, byte by byte and in its order', async (t) => {
+t.test('at full speed every packet of the file is sent, byte for byte and in order', async (t) => {
   const list = range(0, 20_000).map((i) => expectedFrame(i, { size: [60, 64, 577, 1514][i % 4] as number }))
   const witness = await startTcpdump({ interface: 'far0' })
   const { result, packets } = await replayed(file(list.map((data) => ({ data }))))
@@ -87,7 +87,7 @@ t.test('as fast as it goes: every packet of the file, byte by byte and in its or
   )
 })
 
-t.test('a file that tcpdump wrote, VLAN tags and all; compressed, too', async (t) => {
+t.test('files that tcpdump wrote are sent, with VLAN tags, also compressed', async (t) => {
   const path = folder.file('tcpdump.pcap')
   const witness = await startTcpdump({ interface: 'far0' })
   await send({ interface: 'eth0', count: 500, size: 200 })
@@ -111,7 +111,7 @@ t.test('a file that tcpdump wrote, VLAN tags and all; compressed, too', async (t
   }
 })
 
-t.test("the file's timing, times a factor: no packet before its time, all in their order", async (t) => {
+t.test('no packet is sent before its time in the file, times the speed', async (t) => {
   // Packets due at the same time, long and short gaps, and one out of order.
   const times = [0, 0, 0, 5, 6, 100, 100, 95, 101, 350, 350.5, 400]
   const path = file(
@@ -133,7 +133,7 @@ t.test("the file's timing, times a factor: no packet before its time, all in the
   }
 })
 
-t.test('it goes on while JavaScript stands still', async (t) => {
+t.test('a replay continues while JavaScript is blocked', async (t) => {
   const path = at(range(0, 100).map((i) => i * 2))
   const before = link('eth0').stats64.tx.packets
   const running = replay(path, { interface: 'eth0' })
@@ -142,7 +142,7 @@ t.test('it goes on while JavaScript stands still', async (t) => {
   t.match(await running, { sent: 100 })
 })
 
-t.test('again and again', async (t) => {
+t.test('loop repeats the file', async (t) => {
   const path = at([0, 1, 2, 3, 20])
   const { result, numbers, packets, begun } = await replayed(path, { speed: 1, loop: 3 })
   t.strictSame(numbers, [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4])
@@ -173,7 +173,7 @@ t.test('again and again', async (t) => {
   t.match(await replay(file([]), { interface: 'eth0', loop: Number.POSITIVE_INFINITY }), { sent: 0, passes: 1 })
 })
 
-t.test('what cannot be sent is refused, by cause and place', async (t) => {
+t.test('packets that cannot be sent are counted by cause and position', async (t) => {
   ip('link', 'set', 'eth0', 'mtu', '1000')
   const list: Given[] = range(0, 300).map((i) => ({ data: expectedFrame(i) }))
   list[5] = { data: expectedFrame(5), originalLength: 65 }
@@ -216,33 +216,37 @@ t.test('what cannot be sent is refused, by cause and place', async (t) => {
   t.equal(packets.length, 3)
 })
 
-t.test('link types', { skip: tunAvailable() ? false : 'no access to /dev/net/tun' }, async (t) => {
-  const tun = await openTun('tun0')
-  const raw = range(0, 10).map((i) => ({ data: expectedFrame(i, { raw: true }) }))
-  const { packets } = await captureDuring({ interfaces: 'tun0' }, async () => {
-    // LINKTYPE_RAW, LINKTYPE_IPV4
-    for (const type of [101, 228]) {
-      t.match(await replay(file(raw, type), { interface: 'tun0', speed: 'fastest' }), { sent: 10, refused: 0 })
+t.test(
+  'packets of the link type of the interface are sent, others refused',
+  { skip: tunAvailable() ? false : 'no access to /dev/net/tun' },
+  async (t) => {
+    const tun = await openTun('tun0')
+    const raw = range(0, 10).map((i) => ({ data: expectedFrame(i, { raw: true }) }))
+    const { packets } = await captureDuring({ interfaces: 'tun0' }, async () => {
+      // LINKTYPE_RAW, LINKTYPE_IPV4
+      for (const type of [101, 228]) {
+        t.match(await replay(file(raw, type), { interface: 'tun0', speed: 'fastest' }), { sent: 10, refused: 0 })
+      }
+      t.match(await replay(at([0, 0]), { interface: 'tun0' }), {
+        sent: 0,
+        refusals: [{ cause: 'link-type', errno: undefined, count: 2, positions: [0, 1] }],
+      })
+    })
+    t.strictSame(
+      packets.map(({ data }) => hex(data)),
+      [...raw, ...raw].map(({ data }) => hex(data)),
+    )
+    for (const type of [101, 113]) {
+      t.match(await replay(file(raw, type), { interface: 'eth0', speed: 'fastest' }), {
+        sent: 0,
+        refusals: [{ cause: 'link-type', count: 10 }],
+      })
     }
-    t.match(await replay(at([0, 0]), { interface: 'tun0' }), {
-      sent: 0,
-      refusals: [{ cause: 'link-type', errno: undefined, count: 2, positions: [0, 1] }],
-    })
-  })
-  t.strictSame(
-    packets.map(({ data }) => hex(data)),
-    [...raw, ...raw].map(({ data }) => hex(data)),
-  )
-  for (const type of [101, 113]) {
-    t.match(await replay(file(raw, type), { interface: 'eth0', speed: 'fastest' }), {
-      sent: 0,
-      refusals: [{ cause: 'link-type', count: 10 }],
-    })
-  }
-  await tun.close()
-})
+    await tun.close()
+  },
+)
 
-t.test('a filter: only these, at their time', async (t) => {
+t.test('only packets that the filter accepts are sent, at their time', async (t) => {
   const path = file(
     range(0, 100).map((i) => ({
       data: expectedFrame(i, { port: i % 10 === 3 ? 53 : 9, size: i === 53 ? 1600 : 64 }),
@@ -255,13 +259,13 @@ t.test('a filter: only these, at their time', async (t) => {
   t.ok(result.seconds >= 0.09, 'the first one that is accepted begins')
 })
 
-t.test('silences can be cut', async (t) => {
+t.test('maxGap shortens gaps', async (t) => {
   const { numbers, result } = await replayed(at([0, 10, hour, hour + 5, 2 * hour, 6]), { speed: 1, maxGap: 10 })
   t.strictSame(numbers, range(0, 6))
   t.ok(result.seconds >= 0.035)
 })
 
-t.test('an abort in the middle of a silence ends it at once, and nothing leaks', async (t) => {
+t.test('an abort during a gap ends the replay at once and leaks nothing', async (t) => {
   const path = at([0, hour])
   const round = async () => {
     const controller = new AbortController()
@@ -283,7 +287,7 @@ t.test('an abort in the middle of a silence ends it at once, and nothing leaks',
   await t.rejects(starting, reason, 'before it has begun')
 })
 
-t.test('progress', async (t) => {
+t.test('progress is reported', async (t) => {
   const seen: ReplayProgress[] = []
   const result = await replay(at([0, 0, 700]), { interface: 'eth0', onProgress: (progress) => seen.push(progress) })
   const { sent, bytes, refused, passes, seconds } = result
@@ -305,7 +309,7 @@ t.test('progress', async (t) => {
   )
 })
 
-t.test('in another namespace', async (t) => {
+t.test('an interface of another namespace can be used', async (t) => {
   const other = await addNamespace()
   addVeth('here', 'there', { peerNamespace: other.pid })
   const { packets } = await captureDuring({ interfaces: 'here' }, async () => {
@@ -319,7 +323,7 @@ t.test('in another namespace', async (t) => {
   await other.close()
 })
 
-t.test('what is asked wrongly', async (t) => {
+t.test('wrong arguments are refused', async (t) => {
   const good = at([0])
   const open = descriptors().sort()
   const fails = async (path: unknown, options: unknown, code: string, text: RegExp) => {
@@ -361,7 +365,7 @@ t.test('what is asked wrongly', async (t) => {
   t.strictSame(descriptors().sort(), open)
 })
 
-t.test('a worker survives terminate() in the middle of a replay', async (t) => {
+t.test('a worker can be terminated during a replay', async (t) => {
   const path = at([0, hour])
   const code = `
     import { replay } from 'ringtap'
