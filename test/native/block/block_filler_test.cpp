@@ -22,7 +22,7 @@ std::span<const std::uint8_t> bytesOf(std::string_view text) {
 
 }  // namespace
 
-TEST(whatIsLaidOutIsRead) {
+TEST(filledBlocksAreReadBack) {
   Block block(4096);
   BlockFiller filler(block.data(), block.size());
   constexpr std::uint64_t time = 1'700'000'000'123'456'789;

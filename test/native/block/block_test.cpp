@@ -53,7 +53,7 @@ std::vector<MadeRecord> numbered(std::uint32_t count) {
 
 }  // namespace
 
-TEST(aSoundBlockIsReadAsAWhole) {
+TEST(everyRecordOfAValidBlockIsRead) {
   auto records = numbered(5);
   records[2].originalLength = 9000;
   Block block = Block::of(records);
@@ -74,7 +74,7 @@ TEST(aSoundBlockIsReadAsAWhole) {
   CHECK(summary.firstTimestamp == 1'700'000'000'000'000'000u && summary.lastTimestamp == summary.firstTimestamp + 4);
 }
 
-TEST(timestampsStandWhereJavaScriptReadsThem) {
+TEST(timestampsAreWrittenWhereJavaScriptReadsThem) {
   auto records = numbered(3);
   records[1].seconds = kMax32;
   records[1].nanoseconds = 999'999'999;
@@ -88,7 +88,7 @@ TEST(timestampsStandWhereJavaScriptReadsThem) {
   }
 }
 
-TEST(theIndexTellsWhereAndHowLong) {
+TEST(theIndexHasTheOffsetAndLengthOfEachPacket) {
   auto records = numbered(3);
   records[0].bytes.assign(kIndexMaxLength - 1, 1);
   records[1].bytes.assign(kIndexMaxLength, 2);
@@ -105,7 +105,7 @@ TEST(theIndexTellsWhereAndHowLong) {
   CHECK(indexedOffset(indexEntry(kLargestBlock - 8, 1)) == kLargestBlock - 8);
 }
 
-TEST(aBlockHasRoomForTheIndexOfWhateverIsInIt) {
+TEST(aBlockHasRoomForTheIndexOfItsPackets) {
   for (std::size_t size = 256 << 10; size <= kLargestBlock; size *= 2) {
     const BlockDivision division = divide(size);
     CHECK(division.index % 8 == 0 && division.index <= 65'528 && division.padding % 16 == 0);
@@ -116,7 +116,7 @@ TEST(aBlockHasRoomForTheIndexOfWhateverIsInIt) {
   }
 }
 
-TEST(aCompactCopyHoldsTheSame) {
+TEST(aCompactCopyHasTheSamePackets) {
   for (const std::size_t room : {6u, 7u, 1000u}) {   // entries in the index
     for (const std::uint32_t kept : {1u, 5u, 6u}) {  // the last ones; the records before them are slack too
       auto records = numbered(6);
@@ -162,14 +162,14 @@ TEST(aRecordWithoutRoomInTheIndexIsMalformed) {
   CHECK(indexed(block, summary) == std::vector<std::uint32_t>({1, 2}));
 }
 
-TEST(anEmptyBlockIsEmpty) {
+TEST(anEmptyBlockHasNoPackets) {
   Block block(4096);
   block.fill({});
   const BlockSummary summary = walkAll(block);
   CHECK(summary.packets == 0 && summary.malformed == 0 && summary.length == 0 && summary.bytes == 0);
 }
 
-TEST(whateverIsRefusedTheRestIsInTheIndex) {
+TEST(refusedPacketsLeaveTheOthersInTheIndex) {
   // Every subset of seven records: the first, the last, neighbours, all, none.
   for (unsigned mask = 0; mask < 128; ++mask) {
     Block block = Block::of(numbered(7));
@@ -196,7 +196,7 @@ TEST(whateverIsRefusedTheRestIsInTheIndex) {
   }
 }
 
-TEST(aCountBeyondWhatIsThereIsMalformed) {
+TEST(aCountBeyondTheRecordsIsMalformed) {
   for (const std::uint32_t count : {4u, 5u, 1000u, kMax32}) {
     Block block = Block::of(numbered(3));
     block.head().num_pkts = count;
@@ -207,7 +207,7 @@ TEST(aCountBeyondWhatIsThereIsMalformed) {
   }
 }
 
-TEST(aFirstOffsetThatCannotBe) {
+TEST(anImpossibleFirstOffsetIsMalformed) {
   for (const std::uint32_t first : {0u, 1u, 4u, 48u, Block::firstOf(2) + 4, kMax32, kMax32 - 7, 0x80000000u}) {
     Block block = Block::of(numbered(2));
     block.head().offset_to_first_pkt = first;
@@ -222,7 +222,7 @@ TEST(aFirstOffsetThatCannotBe) {
   CHECK(walkAll(block).malformed == 2);
 }
 
-TEST(aNextOffsetThatCannotBe) {
+TEST(anImpossibleNextOffsetIsMalformed) {
   // The record itself, inside its own header, unaligned, backwards (wrapped), beyond the block.
   for (const std::uint32_t next :
        {0u, 8u, 64u, static_cast<std::uint32_t>(kRecordHeader) + 1, 0x80000000u, kMax32 - 7, kMax32, 1u << 20}) {
@@ -235,7 +235,7 @@ TEST(aNextOffsetThatCannotBe) {
   }
 }
 
-TEST(theLastRecordsNextIsOfNoInterest) {
+TEST(theNextOffsetOfTheLastRecordIsIgnored) {
   for (const std::uint32_t next : {0u, 3u, kMax32, 1u << 20}) {
     Block block = Block::of(numbered(3));
     block.record(2).tp_next_offset = next;
@@ -248,7 +248,7 @@ TEST(theLastRecordsNextIsOfNoInterest) {
   }
 }
 
-TEST(dataThatCannotBe) {
+TEST(impossibleLengthsOfDataAreMalformed) {
   const auto expect = [](auto spoil, std::size_t record, std::uint32_t packets) {
     Block block = Block::of(numbered(3));
     spoil(block.record(record));
@@ -267,7 +267,7 @@ TEST(dataThatCannotBe) {
   }
 }
 
-TEST(theLengthOfABlockIsNeverMoreThanItsSize) {
+TEST(theLengthOfABlockNeverExceedsItsSize) {
   Block block = Block::of(numbered(3));
   block.head().blk_len = kMax32;
   block.record(2).tp_snaplen += 8;  // up to the byte after the block
@@ -283,7 +283,7 @@ TEST(theLengthOfABlockIsNeverMoreThanItsSize) {
   }
 }
 
-TEST(noiseLeadsNowhere) {
+TEST(randomBytesAreReadWithinTheBlock) {
   support::Choices choices(7);
   for (int round = 0; round < 20000; ++round) {
     Block block = Block::of(numbered(1 + choices.below(6)));

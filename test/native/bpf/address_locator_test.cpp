@@ -68,7 +68,7 @@ Bytes linkHeader(Choices& choices, std::uint16_t linkType, std::uint16_t type) {
 
 }  // namespace
 
-TEST(theProgramsAreSound) {
+TEST(theProgramsAreValid) {
   CHECK(locators().size() == 5);
   for (const Locator& locator : locators()) {
     CHECK(validateFilter(locator.program).ok());
@@ -101,7 +101,7 @@ TEST(theAddressesThatAPlainParserFinds) {
   CHECK(found > 20000);
 }
 
-TEST(hostAsLibpcapUnderstandsIt) {
+TEST(hostMatchesAsInLibpcap) {
   constexpr const char* kExpression = "host 10.0.0.1 or net 192.168.0.0/24 or host 2001:db8::1 or net fe80::/64";
   constexpr std::uint64_t kNet = 0x20010db800000000;
   const std::vector<Prefix> set{{0x0a000001, 32, false},
@@ -130,7 +130,7 @@ TEST(hostAsLibpcapUnderstandsIt) {
   }
 }
 
-TEST(encryptedFramesTellNothing) {
+TEST(encryptedFramesHaveNoAddresses) {
   Choices choices(43);
   for (const std::uint16_t linkType : {kLinkTypeWireless, kLinkTypePrism, kLinkTypeRadiotap}) {
     for (int round = 0; round < 100; ++round) {
@@ -148,7 +148,7 @@ TEST(encryptedFramesTellNothing) {
   }
 }
 
-TEST(hostilePreambles) {
+TEST(hostilePreamblesAreReadWithinBounds) {
   Choices choices(44);
   for (const Locator& locator : locators()) {
     for (int round = 0; round < 20000; ++round) {
@@ -165,7 +165,7 @@ TEST(hostilePreambles) {
   CHECK(locate(kLinkTypePrism, avs) == kNoAddresses);
 }
 
-TEST(whatIsCutOffIsNotGuessed) {
+TEST(aTruncatedPacketPassesOnlyIfTheWholeOneDoes) {
   Choices choices(45);
   support::AddressChoice chosen;
   chosen.exclude = {{0x0a000001, 32, false}, {1, 128, true}};

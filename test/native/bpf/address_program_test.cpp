@@ -59,7 +59,7 @@ void checkAll(const AddressChoice& chosen, const FilterProgram& program) {
 
 }  // namespace
 
-TEST(smallSetsAsTheReference) {
+TEST(smallSetsAgreeWithTheReference) {
   Choices choices(51);
   int refused = 0;
   for (int round = 0; round < 3000; ++round) {
@@ -79,7 +79,7 @@ TEST(smallSetsAsTheReference) {
   CHECK(refused > 3000);
 }
 
-TEST(largeSetsOfManyShapes) {
+TEST(largeSetsAgreeWithTheReference) {
   Choices choices(52);
   struct Shape {
     bool six;
@@ -122,7 +122,7 @@ TEST(largeSetsOfManyShapes) {
   }
 }
 
-TEST(theWholeAddressSpace) {
+TEST(theWholeAddressSpaceIsCovered) {
   for (const bool six : {false, true}) {
     AddressChoice chosen;
     chosen.exclude.push_back({0, 0, six});

@@ -72,7 +72,7 @@ TEST(everyAddressHasItsFlags) {
   }
 }
 
-TEST(theVerdictOnAPacket) {
+TEST(theSetsGiveTheVerdictOnAPacket) {
   const Prefix some{0x0a000000, 8, false};
   const AddressSet excluding(std::span(&some, 1), {});
   CHECK(excluding.passes(0) && !excluding.passes(kAddressExcluded));
@@ -81,7 +81,7 @@ TEST(theVerdictOnAPacket) {
   CHECK(!including.passes(kAddressIncluded | kAddressExcluded));
 }
 
-TEST(whatSaysNothingNewIsLeftOut) {
+TEST(redundantEntriesAreLeftOut) {
   std::vector<Prefix> exclude{{0x0a000000, 8, false}, {0x0a000001, 32, false},
                               {0x0a000000, 8, false}, {0x0b000000, 8, false},
                               {0, 0, true},           {1, 128, true}};
@@ -91,7 +91,7 @@ TEST(whatSaysNothingNewIsLeftOut) {
   CHECK(set.v6().entries.size() == 1 && set.v6().ranges.size() == 1 && set.v6().ranges[0].last == ~Bits128{0});
 }
 
-TEST(aHundredThousand) {
+TEST(aHundredThousandAddressesAreFound) {
   std::vector<Prefix> exclude;
   for (std::uint32_t i = 0; i < 100'000; ++i) exclude.push_back({i * 40503u, 32, false});
   const AddressSet set(exclude, {});

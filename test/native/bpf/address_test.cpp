@@ -29,7 +29,7 @@ bool refused(std::string_view text, const char* reason) {
 
 }  // namespace
 
-TEST(addressesAndPrefixes) {
+TEST(addressesAndPrefixesAreParsed) {
   CHECK(is("10.0.0.1", {0x0a000001, 32, false}));
   CHECK(is("0.0.0.0", {0, 32, false}));
   CHECK(is("255.255.255.255", {0xffffffff, 32, false}));
@@ -55,7 +55,7 @@ TEST(mappedAddressesAreIPv4) {
   CHECK(is("::10.0.0.1", {0x0a000001, 128, true}));
 }
 
-TEST(whatIsRefused) {
+TEST(otherTextIsRefused) {
   CHECK(refused("10.0.0.256", "256 is above 255"));
   CHECK(refused("10.0.0.99999999999999999999999", "above 255"));
   CHECK(refused("10.0.0", "four numbers"));

@@ -63,7 +63,7 @@ IndexTable randomTable(Choices& choices, std::uint32_t count, std::uint32_t spre
 
 }  // namespace
 
-TEST(rangesOfRefusedIndexes) {
+TEST(refusedIndexesBecomeRanges) {
   const auto refused = [](bool acceptUnlisted, std::vector<std::uint32_t> listed) {
     return refusedRanges({acceptUnlisted, std::move(listed)}, 1000);
   };
@@ -87,7 +87,7 @@ TEST(aLimitKeepsTheWidestRangesInOrder) {
   CHECK(refusedRanges(table, 0).empty());
 }
 
-TEST(everyTableIsAnswered) {
+TEST(everyTableGivesTheRightVerdicts) {
   Choices choices(1);
   for (const std::uint32_t count :
        {0u, 1u, 2u, 3u, 10u, 100u, 126u, 127u, 128u, 129u, 254u, 255u, 256u, 257u, 500u, 1000u, 1300u, 2000u}) {
@@ -105,7 +105,7 @@ TEST(everyTableIsAnswered) {
   }
 }
 
-TEST(manySmallTablesAreAnswered) {
+TEST(manySmallTablesGiveTheRightVerdicts) {
   Choices choices(2);
   for (int round = 0; round < 2000; ++round) {
     const IndexTable table = randomTable(choices, choices.below(24), 40);
@@ -117,7 +117,7 @@ TEST(manySmallTablesAreAnswered) {
   }
 }
 
-TEST(aDeepTreeIsShallow) {
+TEST(aSearchTreeIsBalanced) {
   // A linear chain would need one comparison per index.
   Choices choices(3);
   const FilterProgram program = assemble(everything(), randomTable(choices, 1000, 0));
@@ -143,7 +143,7 @@ TEST(aDeepTreeIsShallow) {
   CHECK(deepest < 40);
 }
 
-TEST(aTableThatDoesNotFitIsThinned) {
+TEST(aTableThatDoesNotFitLosesNoPacket) {
   Choices choices(4);
   for (const bool acceptUnlisted : {true, false}) {
     IndexTable table{acceptUnlisted, {}};
@@ -161,7 +161,7 @@ TEST(aTableThatDoesNotFitIsThinned) {
   }
 }
 
-TEST(theUsersPartAloneMustFit) {
+TEST(theFilterOfTheUserMustFit) {
   FilterSpec spec = everything();
   spec.filtered = true;
   spec.programs.push_back({kLinkTypeEthernet, FilterProgram(4090, op(BPF_LD | BPF_IMM, 1)), {}});
@@ -182,7 +182,7 @@ TEST(theUsersPartAloneMustFit) {
   }
 }
 
-TEST(directionsAndLoopback) {
+TEST(directionsAndLoopbackAreDistinguished) {
   for (const Direction direction : {Direction::Both, Direction::In, Direction::Out}) {
     FilterSpec spec = everything();
     spec.direction = direction;
@@ -225,7 +225,7 @@ TEST(theLinkTypeDecidesWhichProgramRuns) {
   CHECK(run(assemble(spec, {true, {}}), 1) == 0);
 }
 
-TEST(randomSpecsAndPackets) {
+TEST(randomSpecsGiveTheRightVerdicts) {
   Choices choices(5);
   int accepted = 0;
   for (int round = 0; round < 3000; ++round) {

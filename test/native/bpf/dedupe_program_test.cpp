@@ -59,7 +59,7 @@ std::vector<DedupeDevice> host(bool bridge, bool a, bool b, bool up) {
 
 }  // namespace
 
-TEST(waysThroughABridge) {
+TEST(eachPacketThroughABridgeIsAcceptedOnce) {
   Bench bench(host(true, true, true, true));
   for (int again = 0; again < 3; ++again) {  // equal bytes, but a separate packet each time
     CHECK(bench.in(kA, frame(1)) && !bench.out(kB, kA, frame(1)) && !bench.in(kBridge, frame(1)));  // flooded
@@ -72,7 +72,7 @@ TEST(waysThroughABridge) {
   CHECK(bench.ebpf.accepted() == 18 && bench.ebpf.duplicates() == 27);
 }
 
-TEST(whatDoesNotComeFromThePort) {
+TEST(packetsThatABridgeDidNotTakeFromThePortAreAccepted) {
   Bench bench(host(true, true, true, true));
   CHECK(bench.in(kBridge, frame(1)));  // the first packet ever
   CHECK(bench.in(kA, frame(1)));
@@ -86,7 +86,7 @@ TEST(whatDoesNotComeFromThePort) {
   CHECK(bench.in(kNobody, frame(1)) && bench.in(kBridge, frame(1)) && bench.out(kB, kNobody, frame(1)));
 }
 
-TEST(linkLocalFramesAtAPort) {
+TEST(linkLocalFramesSentOnAPortAreAccepted) {
   Bench bench(host(true, true, true, true));
   Bytes bytes = frame(1);
   const std::uint8_t group[] = {0x01, 0x80, 0xc2, 0x00, 0x00, 0x02};
@@ -101,7 +101,7 @@ TEST(linkLocalFramesAtAPort) {
   CHECK(!bench.out(kA, 0, Bytes(3, 1)));
 }
 
-TEST(partsOfAHost) {
+TEST(eachPacketIsAcceptedOnceIfPartsOfAHostAreCaptured) {
   {
     Bench bench(host(true, false, true, true));  // A is not captured
     CHECK(!bench.in(kA, frame(1)) && bench.in(kBridge, frame(1)) && !bench.out(kUp, kBridge, frame(1)));
@@ -125,7 +125,7 @@ TEST(partsOfAHost) {
   }
 }
 
-TEST(whatTheFilterRefusedAtFirst) {
+TEST(aPacketThatTheFilterRefusedAtFirstIsAcceptedLater) {
   FilterSpec spec;
   spec.filtered = true;
   // Accepts packets whose byte 20 is 7, as if address translation had set it.
@@ -145,7 +145,7 @@ TEST(whatTheFilterRefusedAtFirst) {
   CHECK(!bench.in(kUp, before) && bench.in(kB, after) && !bench.out(kBridge, kUp, after));
 }
 
-TEST(theProgramMeansWhatTheModelSays) {
+TEST(theProgramAgreesWithTheModel) {
   Choices choices(31);
   support::CrossingCounts counts;
   for (int round = 0; round < 1500; ++round) {

@@ -64,7 +64,7 @@ TEST(aBridgeThatIsNotSelected) {
   CHECK((host.of(kBridge) == DedupeRelation{0, 0}));
 }
 
-TEST(directions) {
+TEST(duplicatesDependOnTheDirection) {
   const Host host;
   for (const std::uint32_t index : {kBridge, kPortA, kUplink}) {
     CHECK(
@@ -116,7 +116,7 @@ TEST(pairsWithBothEndsHere) {
   CHECK(host.lacks(30, kDedupePeer));
 }
 
-TEST(whatCannotBe) {
+TEST(impossibleTopologiesAreTolerated) {
   // Events may be read in the middle of a change.
   Host host;
   host.at(40) = {40, "bond", 41, 0, false};

@@ -213,7 +213,7 @@ TEST(theKernelFindsDuplicates) {
   CHECK(mapLookup(tables->relations.get(), bridge - kFirstDevice, &counted) && counted.duplicates == 3);
 }
 
-TEST(theKernelLooksAddressesUpAsTheReference) {
+TEST(theKernelFindsAddressesAsTheReferenceDoes) {
   if (!mayUseBpf()) SKIP("eBPF is not for this process (CAP_BPF)");
   const auto tables = makeTables();
   if (!tables) SKIP("the kernel makes no eBPF maps for this process");

@@ -96,7 +96,7 @@ TEST(theLargestProgramIsTranslated) {
   CHECK(machine.run(translated(program), {}, 0, {}) == 5u);
 }
 
-TEST(theTableInAllItsStates) {
+TEST(theTableGivesTheRightVerdictInAllItsStates) {
   for (const bool acceptUnlisted : {true, false}) {
     for (const Direction direction : {Direction::Both, Direction::In, Direction::Out}) {
       FilterSpec spec;
@@ -210,7 +210,7 @@ TEST(bothFormsGiveTheSameVerdictOnAddresses) {
   CHECK(accepted > 5000 && refused > 5000);
 }
 
-TEST(strangersAreCountedAsLongAsThereIsRoom) {
+TEST(unknownInterfacesAreCountedWhileTheMapHasRoom) {
   FilterSpec spec;
   EbpfFilterModel ebpf(spec, true);
   for (std::uint32_t index = 0; index < 100; ++index) {

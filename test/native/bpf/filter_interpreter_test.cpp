@@ -78,7 +78,7 @@ TEST(aLoadBeyondTheEndMatchesNothing) {
   }
 }
 
-TEST(indirectOffsetsWrapAndKnowNoAncillaryData) {
+TEST(indirectOffsetsWrapAndReachNoAncillaryData) {
   const auto at = [](std::uint32_t x, std::uint32_t k) {
     return result({op(BPF_LDX | BPF_IMM, x), op(BPF_LD | BPF_B | BPF_IND, k)}, kBytes);
   };
@@ -102,7 +102,7 @@ TEST(negativeOffsetsCountFromAHeader) {
   CHECK(result({op(BPF_LD | BPF_B | BPF_ABS, net + 0xfefff)}, kBytes, metadata) == 0);
 }
 
-TEST(ancillaryLoadsOfAnyWidth) {
+TEST(ancillaryLoadsHaveAnyWidth) {
   PacketMetadata metadata;
   metadata.packetType = 4;
   metadata.vlanPresent = true;
@@ -126,7 +126,7 @@ TEST(ancillaryLoadsOfAnyWidth) {
                 op(BPF_LD | BPF_W | BPF_ABS, kAncillary + SKF_AD_ALU_XOR_X)}) == 0x0ff0);
 }
 
-TEST(lengthIsThatOnTheWire) {
+TEST(theLengthIsThatOnTheWire) {
   CHECK(result({op(BPF_LD | BPF_W | BPF_LEN)}, kBytes, {}, 1500) == 1500);
   CHECK(result({op(BPF_LDX | BPF_W | BPF_LEN), op(BPF_MISC | BPF_TXA)}, kBytes, {}, 1500) == 1500);
 }
@@ -173,7 +173,7 @@ TEST(comparisonsAreUnsigned) {
   CHECK(result({op(BPF_JMP | BPF_JA, 1), op(BPF_RET, 3), op(BPF_LD | BPF_IMM, 4)}) == 4);
 }
 
-TEST(validateRefusesWhatCannotRun) {
+TEST(invalidProgramsAreRefused) {
   const FilterInstruction ret = op(BPF_RET, 1);
   CHECK(valid({ret}));
   CHECK(!valid({}));
@@ -228,7 +228,7 @@ int kernelVerdict(const Program& program, const Bytes& bytes) {
 
 }  // namespace
 
-TEST(randomProgramsAsTheKernelRunsThem) {
+TEST(randomProgramsRunAsInTheKernel) {
   support::Choices choices(20261121);
   int compared = 0;
   for (int round = 0; round < 4000; ++round) {

@@ -62,7 +62,7 @@ TEST(errorsHaveTheirCode) {
   CHECK(codeOf("ip", kLinkTypeEthernet, kMaxSnapshotLength + 1) == Code::Option);
 }
 
-TEST(whatOneLinkTypeCannotExpressMatchesNothingThere) {
+TEST(anExpressionALinkTypeLacksMatchesNothingThere) {
   const std::array<std::uint16_t, 4> linkTypes{kLinkTypeEthernet, kLinkTypeRaw, 105, kLinkTypeUnknown};
   const auto arp = compileForLinkTypes("arp", kSnapshot, FilterInput::Memory, linkTypes);
   CHECK(arp.ok());
@@ -81,7 +81,7 @@ TEST(whatOneLinkTypeCannotExpressMatchesNothingThere) {
   CHECK(wifi.ok() && !wifi.value().filters[0].refusal.empty() && wifi.value().filters[2].refusal.empty());
 }
 
-TEST(whatNoLinkTypeCanExpressIsTheFirstOnesError) {
+TEST(anExpressionNoLinkTypeHasGivesTheErrorOfTheFirst) {
   for (const char* expression : {"tcp prt 80", "ip and arp", "type mgt subtype beacon"}) {
     const auto compiled = compileForLinkTypes(expression, kSnapshot, FilterInput::Memory);
     const auto ethernet = compileFilter(expression, kLinkTypeEthernet, kSnapshot, FilterInput::Memory);
@@ -89,7 +89,7 @@ TEST(whatNoLinkTypeCanExpressIsTheFirstOnesError) {
   }
 }
 
-TEST(tooLargeForOneIsTooLarge) {
+TEST(aProgramTooLargeForOneLinkTypeIsRefused) {
   std::string list = "ether host 2:0:0:0:0:0";
   char address[32];
   for (int i = 1; i < 450; ++i) {
@@ -100,7 +100,7 @@ TEST(tooLargeForOneIsTooLarge) {
   CHECK(!compiled.ok() && compiled.error().code == Code::FilterTooLarge);
 }
 
-TEST(extensionsAreNeededWhereAWordSaysSo) {
+TEST(kernelExtensionsAreNeededForVlanDirectionAndIfindex) {
   for (const char* expression : {"vlan", "vlan 5", "ip and(vlan)", "not inbound", "outbound", "ifindex 3", "!vlan"}) {
     CHECK(needsKernelExtensions(expression));
   }
@@ -142,7 +142,7 @@ TEST(vlanMatchesStrippedTagsWithExtensionsOnly) {
   CHECK(plain.ok() && !plain.value().extensionsMissing);
 }
 
-TEST(threadsDoNotMix) {
+TEST(concurrentCompilationsDoNotInterfere) {
   std::array<bool, 4> right{};
   std::array<std::thread, 4> threads;
   for (std::size_t i = 0; i < threads.size(); ++i) {

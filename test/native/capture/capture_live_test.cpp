@@ -105,7 +105,7 @@ std::size_t openDescriptors() {
 
 }  // namespace
 
-TEST(everyPacketOfEveryInterfaceOnce) {
+TEST(everyPacketOfEveryInterfaceIsDeliveredOnce) {
   for (const FilterMode mode : filterModes()) {
     for (int i = 0; i < 3; ++i) addPair("near" + std::to_string(i), "far" + std::to_string(i));
     Consumer consumer(small(mode), {.wants = [](const InterfaceInfo& info) { return info.name.starts_with("near"); }});
@@ -137,7 +137,7 @@ TEST(everyPacketOfEveryInterfaceOnce) {
   }
 }
 
-TEST(bothFormsSeeTheSame) {
+TEST(bothFilterModesAcceptTheSamePackets) {
   addPair("near0", "far0");
   addPair("near1", "far1");
   for (const char* expression : {"", "udp port 9", "udp src port 10", "not ip", "len > 100", "ip[8] = 64 and udp"}) {
@@ -197,7 +197,7 @@ TEST(heldBlocksAreEvictedAndStayReadable) {
   ip("link del near0");
 }
 
-TEST(whatIsLostIsCounted) {
+TEST(everyLossIsCounted) {
   addPair("near0", "far0");
   for (const std::size_t overflow : {std::size_t{0}, std::size_t{1} << 20}) {
     CaptureConfig config = small();
@@ -233,7 +233,7 @@ TEST(severalRingsShareTheTraffic) {
   ip("link del near0");
 }
 
-TEST(interfacesComeAndGoAndChangeTheirNames) {
+TEST(interfacesThatAppearGoAndAreRenamedAreFollowed) {
   for (const CaptureConfig& config : ways()) {
     addPair("near0", "far0");
     Consumer consumer(config, {.wants = [](const InterfaceInfo& info) { return info.name.starts_with("near"); }});
@@ -272,7 +272,7 @@ TEST(interfacesComeAndGoAndChangeTheirNames) {
 // The maximum concurrency in one program: rings and their threads, a consumer that holds blocks until they are evicted
 // and replaces the filter meanwhile, interfaces that are added, removed and renamed, and a thread that reads
 // statistics.
-TEST(theFilterIsReplacedWhileAllElseGoesOn) {
+TEST(filterChangesUnderTrafficLoseNothing) {
   for (const FilterMode mode : filterModes()) {
     addPair("near0", "far0");
     CaptureConfig config = small(mode);
@@ -374,7 +374,7 @@ TEST(leasesOutliveTheCaptureAndEndAtAnyTime) {
   ip("link del near0");
 }
 
-TEST(closedAtAnyStageNothingStaysOpen) {
+TEST(closingAtAnyStageLeavesNothingOpen) {
   addPair("near0", "far0");
   std::size_t before = 0;
   for (int round = 0; round < 40; ++round) {
@@ -400,7 +400,7 @@ TEST(closedAtAnyStageNothingStaysOpen) {
 
 // Simulates a machine clock set back by an hour after a rename: the event's time is later than that of any packet that
 // follows.
-TEST(aClockThatIsSetBackAfterARename) {
+TEST(aClockSetBackAfterARenameChangesNoVerdict) {
   for (const FilterMode form : filterModes()) {
     addPair("near0", "far0");
     CaptureConfig config = small(form);

@@ -51,7 +51,7 @@ TEST(aBlockWaitsForTheEventsBeforeIt) {
   CHECK(bench.queue.nextBlock(out) == ChunkQueue::Next::Empty);
 }
 
-TEST(itWakesOnceForWhatIsWaitedFor) {
+TEST(theQueueWakesOncePerWait) {
   Bench bench;
   if (!bench.ring) return;
   std::optional<Lease> out;
@@ -70,7 +70,7 @@ TEST(itWakesOnceForWhatIsWaitedFor) {
   CHECK(bench.wakes == 3);
 }
 
-TEST(itIsFinishedOnceEverythingWasGivenOut) {
+TEST(theQueueIsFinishedOnceEverythingWasTaken) {
   Bench bench;
   if (!bench.ring) return;
   std::optional<Lease> out;
@@ -81,7 +81,7 @@ TEST(itIsFinishedOnceEverythingWasGivenOut) {
   CHECK(bench.queue.nextBlock(out) == ChunkQueue::Next::Finished);
 }
 
-TEST(whatIsClearedGoesBackToItsRing) {
+TEST(clearedBlocksReturnToTheirRing) {
   Bench bench;
   if (!bench.ring) return;
   for (std::uint32_t i = 0; i < 3; ++i) {

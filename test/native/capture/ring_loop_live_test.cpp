@@ -10,7 +10,7 @@
 
 using namespace ringtap;
 
-TEST(blocksGivenBackUnderTheLoopsEyesAreTakenOnce) {
+TEST(blocksReleasedWhileTheLoopLooksAreTakenOnce) {
   support::addPair("near0", "far0");
   auto monitor = InterfaceMonitor::open();
   auto ring = Ring::open({.blockSize = 4096, .blockCount = 4, .maxDelayMilliseconds = 1});

@@ -18,13 +18,13 @@ std::uint32_t ringOf(const RingOwners& owners, std::uint32_t interface) {
 
 }  // namespace
 
-TEST(everythingIsInTheSharedRingAtFirst) {
+TEST(allInterfacesShareARingAtFirst) {
   const RingOwners owners(3);
   CHECK(owners.changed());  // no program is attached yet
   for (const std::uint32_t interface : {0u, 1u, 7u, 0xffffffffu}) CHECK(ringOf(owners, interface) == 0);
 }
 
-TEST(ringsAreGivenInTheOrderOfAsking) {
+TEST(ringsAreAssignedInTheOrderOfRequests) {
   RingOwners owners(3);
   owners.add(9);
   owners.add(4);
@@ -33,7 +33,7 @@ TEST(ringsAreGivenInTheOrderOfAsking) {
   CHECK(ringOf(owners, 9) == 1 && ringOf(owners, 4) == 2 && ringOf(owners, 6) == 0);
 }
 
-TEST(aRingThatIsFreeIsTheNextOnes) {
+TEST(aFreeRingIsAssignedToTheNextInterface) {
   RingOwners owners(3);
   for (const std::uint32_t interface : {9u, 4u, 6u, 7u, 8u}) owners.add(interface);
   owners.remove(7);
@@ -46,7 +46,7 @@ TEST(aRingThatIsFreeIsTheNextOnes) {
   CHECK(ringOf(owners, 5) == 1);
 }
 
-TEST(onlyAChangeOfOwnersIsOne) {
+TEST(onlyAChangeOfOwnersIsReported) {
   RingOwners owners(2);
   owners.markInstalled();
   owners.remove(3);
@@ -62,7 +62,7 @@ TEST(onlyAChangeOfOwnersIsOne) {
   CHECK(owners.changed());
 }
 
-TEST(asManyRingsAsThereCanBe) {
+TEST(theLargestNumberOfRingsIsAssigned) {
   RingOwners owners(64);
   for (std::uint32_t interface = 1000; interface < 1100; ++interface) owners.add(interface);
   for (std::uint32_t interface = 1000; interface < 1100; ++interface) {

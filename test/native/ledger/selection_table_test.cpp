@@ -124,7 +124,7 @@ Block packetsOf(const Indexes& indexes) {
 
 }  // namespace
 
-TEST(lossesOfTheDeviceSinceItWasFirstSelected) {
+TEST(deviceLossesCountFromTheFirstSelection) {
   Bench bench;
   const auto lossesOf = [&](std::uint32_t generation, const LossesByIndex& now) {
     for (const auto& one : bench.table.stats(now).interfaces) {
@@ -169,7 +169,7 @@ TEST(lossesOfTheDeviceSinceItWasFirstSelected) {
   CHECK(lossesOf(9, {{2, counted(9)}}) == -1);
 }
 
-TEST(decidedBeforeTheStart) {
+TEST(verdictsBeforeTheStartHoldFromTheFirstPacket) {
   Bench bench;
   bench.add(device(1, 1));
   bench.add(device(2, 2));
@@ -184,7 +184,7 @@ TEST(decidedBeforeTheStart) {
   CHECK(bench.unlistedMap.empty());
 }
 
-TEST(aStrangerWaitsForItsAnswer) {
+TEST(packetsOfAnUndecidedInterfaceWaitForItsVerdict) {
   for (const bool selected : {true, false}) {
     Bench bench;
     bench.add(device(1, 1));
@@ -200,7 +200,7 @@ TEST(aStrangerWaitsForItsAnswer) {
   }
 }
 
-TEST(withoutHotplugLatecomersAreUnselected) {
+TEST(withoutHotplugLaterInterfacesAreUnselected) {
   Bench bench(false);
   Block block = packetsOf({7, 7});
   TakenBlock taken = bench.take(block);
@@ -208,7 +208,7 @@ TEST(withoutHotplugLatecomersAreUnselected) {
   bench.checkBalance(2);
 }
 
-TEST(anAnswerHoldsForTheTimeOfItsQuestion) {
+TEST(aVerdictHoldsForTheTimeOfItsEvent) {
   Bench bench;
   bench.add(device(1, 1, "eth0"));
   bench.decide(1, 1, 0, true);
@@ -231,7 +231,7 @@ TEST(anAnswerHoldsForTheTimeOfItsQuestion) {
   CHECK(bench.table.stats().delivered == 4 && bench.table.stats().unselected == 2);
 }
 
-TEST(aRenameInTheMiddleOfABlock) {
+TEST(aRenameWithinABlockDividesItByTime) {
   Bench bench;
   bench.add(device(1, 1));
   bench.decide(1, 1, 0, true);
@@ -271,7 +271,7 @@ TEST(aRenameInTheMiddleOfABlock) {
   bench.checkBalance(10);
 }
 
-TEST(packetsOfADeviceThatIsGone) {
+TEST(packetsOfARemovedDeviceKeepItsVerdict) {
   Bench bench;
   bench.add(device(1, 1));
   bench.decide(1, 1, 0, true);
@@ -293,7 +293,7 @@ TEST(packetsOfADeviceThatIsGone) {
   CHECK(stats.interfaces[1].unselected == 1);
 }
 
-TEST(aLateRemovalDoesNotHitTheSuccessor) {
+TEST(aLateRemovalDoesNotAffectTheNextDeviceOfTheIndex) {
   Bench bench;
   bench.apply({event(InterfaceChange::Added, device(1, 1)), event(InterfaceChange::Added, device(1, 2)),
                event(InterfaceChange::Removed, device(1, 1))},
@@ -301,7 +301,7 @@ TEST(aLateRemovalDoesNotHitTheSuccessor) {
   CHECK(bench.kernel->verdicts.contains(1) && bench.decide(1, 2, 2, true));
 }
 
-TEST(theFilterIsAppliedToWhatTheKernelLetPass) {
+TEST(packetsAcceptedUnderAnOlderFilterAreFilteredAgain) {
   FilterSpec spec;
   spec.filtered = true;
   spec.programs.push_back({kLinkTypeEthernet,
@@ -330,7 +330,7 @@ TEST(theFilterIsAppliedToWhatTheKernelLetPass) {
   }
 }
 
-TEST(aNewFilterCanReachBackIntoTheQueue) {
+TEST(anEnforcedFilterAppliesToQueuedBlocks) {
   Bench bench;
   bench.add(device(1, 1));
   bench.decide(1, 1, 0, true);
@@ -348,7 +348,7 @@ TEST(aNewFilterCanReachBackIntoTheQueue) {
   bench.checkBalance(5);
 }
 
-TEST(oneFilterAfterAnother) {
+TEST(severalFilterChangesApplyInOrder) {
   Bench bench;
   bench.add(device(1, 1));
   bench.decide(1, 1, 0, true);
@@ -367,7 +367,7 @@ TEST(oneFilterAfterAnother) {
   bench.checkBalance(5);
 }
 
-TEST(malformedRecordsAreInTheLedger) {
+TEST(malformedRecordsAreCounted) {
   Bench bench;
   bench.add(device(1, 1));
   bench.decide(1, 1, 0, true);
@@ -379,7 +379,7 @@ TEST(malformedRecordsAreInTheLedger) {
   bench.checkBalance(3);
 }
 
-TEST(manyInterfacesInAnyOrder) {
+TEST(manyInterfacesAreCountedInAnyOrder) {
   support::Choices choices(41);
   Bench bench;
   std::map<std::uint32_t, bool> wanted;
@@ -407,7 +407,7 @@ TEST(manyInterfacesInAnyOrder) {
   bench.checkBalance(received);
 }
 
-TEST(duplicatesByTopology) {
+TEST(duplicatesAreFoundByTopology) {
   for (const bool dedupe : {true, false}) {
     Bench bench(true, {}, false, dedupe);
     auto bridge = device(10, 1, "br0");
@@ -451,7 +451,7 @@ TEST(duplicatesByTopology) {
   }
 }
 
-TEST(aDeviceComesBackWhileItsPacketsWait) {
+TEST(packetsWaitingWhileTheirDeviceReturnsAreDelivered) {
   for (const std::uint64_t number : {10u, 11u}) {
     Bench bench;
     bench.kernel->counting = true;
@@ -481,7 +481,7 @@ TEST(aDeviceComesBackWhileItsPacketsWait) {
   }
 }
 
-TEST(anIndexIsUsedAgainBeforeItsNewsAreRead) {
+TEST(anIndexUsedAgainBeforeItsEventsAreRead) {
   FilterSpec spec;
   spec.filtered = true;
   spec.programs.push_back({kLinkTypeEthernet, {{BPF_RET | BPF_K, 0, 0, 0}}, {}});  // accepts nothing
@@ -501,7 +501,7 @@ TEST(anIndexIsUsedAgainBeforeItsNewsAreRead) {
   bench.checkBalance(1);
 }
 
-TEST(packetsThatADeviceLeftBehindAreItsOwn) {
+TEST(packetsOfAnEarlierDeviceOfTheIndexAreItsOwn) {
   FilterSpec spec;
   spec.filtered = true;
   spec.programs.push_back({kLinkTypeEthernet, {{BPF_LD | BPF_B | BPF_ABS, 0, 0, 0}, {BPF_RET | BPF_A, 0, 0, 0}}, {}});
@@ -524,7 +524,7 @@ TEST(packetsThatADeviceLeftBehindAreItsOwn) {
   bench.checkBalance(2);
 }
 
-TEST(aNameGivenWhileDownDecidesOnAllThatComes) {
+TEST(aNameGivenWhileDownDecidesOnAllLaterPackets) {
   for (const bool decided : {false, true}) {
     Bench bench;
     auto info = device(7, 1, "tmp1");
@@ -548,7 +548,7 @@ TEST(aNameGivenWhileDownDecidesOnAllThatComes) {
   }
 }
 
-TEST(aDownDeviceIsRefusedOnceItIsUp) {
+TEST(aRefusedDeviceThatIsDownIsRefusedOnceItIsUp) {
   for (const bool hotplug : {true, false}) {
     Bench bench(hotplug);
     auto info = device(7, 1);
@@ -566,7 +566,7 @@ TEST(aDownDeviceIsRefusedOnceItIsUp) {
 }
 
 // The clock may be set back by any amount: packets of later blocks count as later, whatever their timestamps.
-TEST(timeDecidesOnlyWithinTheRing) {
+TEST(packetTimesDecideOnlyWithinTheRing) {
   constexpr std::uint64_t kLater = ~std::uint64_t{0} - 1;
   {
     Bench bench;
@@ -603,7 +603,7 @@ TEST(timeDecidesOnlyWithinTheRing) {
   CHECK(seenIn(11) == Indexes({1}));
 }
 
-TEST(theSelectionDecidesWithTheEvent) {
+TEST(aSelectionInTheCoreDecidesWithTheEvent) {
   auto compiled = InterfaceSelection::byPatterns({"^eth"}, {"9$"}, false);
   CHECK(compiled.ok());
   InterfaceBook book;

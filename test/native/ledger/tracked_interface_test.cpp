@@ -24,7 +24,7 @@ constexpr std::uint64_t kEnd = ~std::uint64_t{0};
 
 }  // namespace
 
-TEST(aPacketIsJudgedByTheDecisionOfItsTime) {
+TEST(aPacketIsJudgedByTheVerdictOfItsTime) {
   TrackedInterface device = eth0();
   CHECK(is(device.verdicts.on({0, 1}, 0), 1, 0, kEnd) && is(device.verdicts.on({0, 1}, kEnd), 1, 0, kEnd));
   device.verdicts.ask(4, {100, {1000}}, {});
@@ -44,7 +44,7 @@ TEST(aPacketIsJudgedByTheDecisionOfItsTime) {
   CHECK(device.verdicts.at(9) == Verdict::Selected && device.verdicts.at(1000) == Verdict::Selected);
 }
 
-TEST(ofManyDecisionsTheLatestAreKept) {
+TEST(theLatestVerdictsAreKept) {
   TrackedInterface device = eth0(Verdict::Selected, 0);
   for (std::uint64_t epoch = 1; epoch <= 100; ++epoch) device.verdicts.ask(epoch, {10 * epoch, {1000}}, {});
   CHECK(is(device.verdicts.on({0, 1}, 5), 37, 0, 380));  // 64 decisions are kept
@@ -53,7 +53,7 @@ TEST(ofManyDecisionsTheLatestAreKept) {
   CHECK(device.verdicts.at(36) == Verdict::Pending);
 }
 
-TEST(theKernelsCountGoesToWhomThePacketsGo) {
+TEST(kernelCountsAreAssignedLikeThePackets) {
   const auto old = std::make_shared<TrackedInterface>(eth0());
   const auto next = std::make_shared<TrackedInterface>(eth0());
   const auto received = [](const TrackedInterface& device, const KernelCounts& counts = {}) {
@@ -81,7 +81,7 @@ TEST(theKernelsCountGoesToWhomThePacketsGo) {
 }
 
 // Removed, added and removed again before a packet of the first device was taken.
-TEST(theKernelsCountGoesToOneThatHasGoneToo) {
+TEST(kernelCountsAreAssignedToRemovedDevicesToo) {
   const auto old = std::make_shared<TrackedInterface>(eth0());
   const auto next = std::make_shared<TrackedInterface>(eth0());
   const auto last = std::make_shared<TrackedInterface>(eth0());
@@ -97,7 +97,7 @@ TEST(theKernelsCountGoesToOneThatHasGoneToo) {
   CHECK(last->report({3, 0}, {}).received == 25);
 }
 
-TEST(fewOfThoseBeforeAreRemembered) {
+TEST(aBoundedNumberOfEarlierDevicesIsKept) {
   auto latest = std::make_shared<TrackedInterface>(eth0());
   const std::weak_ptr<TrackedInterface> first = latest;
   for (int i = 1; i <= 65; ++i) {

@@ -76,7 +76,7 @@ TEST(aNameGivenWhileTheDeviceIsDownHoldsForAllItReceives) {
   CHECK(nameAt(book, 1, {7, 1, 450}) == "veth3" && nameAt(book, 1, {7, 1, 650}) == "veth3");
 }
 
-TEST(anIndexIsUsedAgain) {
+TEST(anIndexThatIsUsedAgainHasAnotherGeneration) {
   InterfaceBook book;
   using enum InterfaceBook::Presence;
   CHECK(book.presence(1) == Unknown && !book.latest(1));
@@ -97,7 +97,7 @@ TEST(anUnknownIndexIsNameless) {
   CHECK(book.resolve(9, {{0, 1}, 0}, 5)->index == 9 && book.resolve(9, {{0, 1}, 0}, 5)->generation == 0);
 }
 
-TEST(aBoundedNumberIsKept) {
+TEST(aBoundedNumberOfDevicesIsKept) {
   InterfaceBook book;
   for (std::uint32_t i = 1; i <= 4097; ++i) {
     (void)book.enter({added(device(i, i, "one")), removed(device(i, i, "one"))}, {i, {i}});

@@ -44,7 +44,7 @@ bool one(const Events& events, InterfaceChange change) { return events.size() ==
 
 }  // namespace
 
-TEST(countersTravelWithTheNewsAndAreNoChange) {
+TEST(changedCountersAloneAreNoChange) {
   InterfaceTable table;
   const DeviceLosses five{.dropped = 5};
   const DeviceLosses six{.dropped = 6};
@@ -59,7 +59,7 @@ TEST(countersTravelWithTheNewsAndAreNoChange) {
   CHECK(one(events, InterfaceChange::Added) && !events[0].losses);
 }
 
-TEST(appearingChangingAndGoing) {
+TEST(devicesAppearChangeAndGo) {
   InterfaceTable table;
   auto events = eventsOf([&](Events& out) { table.link(device(3, "eth0"), out); });
   CHECK(one(events, InterfaceChange::Added) && events[0].current.generation == 1);
@@ -93,7 +93,7 @@ TEST(anIndexThatIsUsedAgainIsAnotherDevice) {
   CHECK(events[1].change == InterfaceChange::Added && events[1].current.generation == 3);
 }
 
-TEST(addressesInOneOrderWhateverTheOrderTheyCame) {
+TEST(theOrderOfAddressesDoesNotDependOnTheirArrival) {
   InterfaceTable forwards;
   InterfaceTable backwards;
   Events events;
@@ -115,7 +115,7 @@ TEST(addressesInOneOrderWhateverTheOrderTheyCame) {
   CHECK(forwards.find(3)->addresses.empty());
 }
 
-TEST(addressesThatDifferInThePeerOnlyAreShownOnce) {
+TEST(addressesThatDifferOnlyInThePeerAreListedOnce) {
   InterfaceTable table;
   Events events;
   table.link(device(3, "tun0"), events);
@@ -128,7 +128,7 @@ TEST(addressesThatDifferInThePeerOnlyAreShownOnce) {
   CHECK(one(eventsOf([&](Events& out) { table.addressGone(other, out); }), InterfaceChange::Changed));
 }
 
-TEST(aDumpThatTellsNothingNewChangesNothing) {
+TEST(aDumpWithoutNewsChangesNothing) {
   InterfaceTable table;
   Events events;
   table.replace({device(1, "lo"), device(2, "eth0")}, {address(2, 1), address(2, 2), address(9, 1)}, events);
@@ -142,7 +142,7 @@ TEST(aDumpThatTellsNothingNewChangesNothing) {
   CHECK(table.find(2)->generation == 2 && table.find(4)->generation == 3);
 }
 
-TEST(aDumpTellsADeviceFromItsSuccessor) {
+TEST(aDumpDistinguishesADeviceFromTheNextOfItsIndex) {
   InterfaceTable table;
   Events events;
   table.replace({device(2, "eth0")}, {}, events);
@@ -153,7 +153,7 @@ TEST(aDumpTellsADeviceFromItsSuccessor) {
   CHECK(events[1].change == InterfaceChange::Added && events[1].current.generation == 2);
 }
 
-TEST(peersAreEachOthers) {
+TEST(peersReferToEachOther) {
   InterfaceTable table;
   Events events;
   CHECK(table.wantsPeer(device(5, "a", "veth")) && !table.wantsPeer(device(5, "a", "bridge")));

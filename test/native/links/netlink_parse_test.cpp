@@ -28,7 +28,7 @@ TEST(messagesAreTakenOneByOne) {
   CHECK(!nextMessage(rest) && rest.empty());
 }
 
-TEST(messagesThatCannotBeEndEverything) {
+TEST(anImpossibleMessageEndsTheParsing) {
   for (const std::uint32_t length : {0u, 1u, 15u, 22u, 0x7fffffffu, 0xffffffffu}) {
     Payload bytes = support::message(RTM_NEWLINK, Payload(5, 1));
     std::memcpy(bytes.data(), &length, sizeof length);
@@ -43,7 +43,7 @@ TEST(messagesThatCannotBeEndEverything) {
   }
 }
 
-TEST(aFullDescription) {
+TEST(everyAttributeOfADeviceIsRead) {
   const Payload payload =
       support::link(7, "veth7") + attribute(IFLA_ADDRESS, {2, 0, 0, 0, 0, 7}) +
       attribute(IFLA_MASTER, bytesOf(std::uint32_t{3})) + attribute(IFLA_LINK, bytesOf(std::uint32_t{8})) +
@@ -88,7 +88,7 @@ Payload statisticsHeader(std::uint32_t index) {
 
 }  // namespace
 
-TEST(countersOfLosses) {
+TEST(countersOfLossesAreRead) {
   const Payload news = support::link(7, "a");
   CHECK(parseLink(news) && !parseLink(news)->losses);
   CHECK(parseLink(news + attribute(IFLA_STATS64, counters()))->losses == kLosses);
@@ -107,14 +107,14 @@ TEST(countersOfLosses) {
   CHECK(!parseLinkStatistics(statisticsHeader(0) + attribute(IFLA_STATS_LINK_64, counters())));
 }
 
-TEST(lossesSinceAnEarlierTime) {
+TEST(aCounterThatWasResetCountsFromZero) {
   const DeviceLosses before{.dropped = 10, .missed = 1, .errors = 7, .overruns = 0, .fifo = 2};
   const DeviceLosses now{.dropped = 15, .missed = 1, .errors = 3, .overruns = 9, .fifo = 2};
   // A counter that was reset counts from 0.
   CHECK(now.since(before) == DeviceLosses({.dropped = 5, .missed = 0, .errors = 0, .overruns = 9, .fifo = 0}));
 }
 
-TEST(whatDescribesNoDevice) {
+TEST(messagesWithoutADeviceAreIgnored) {
   CHECK(parseLink(support::link(7, "br-port")));
   CHECK(!parseLink(support::link(7, "br-port", AF_BRIDGE)));
   CHECK(!parseLink(support::link(0, "none")) && !parseLink(support::link(-1, "none")));
@@ -127,7 +127,7 @@ TEST(whatDescribesNoDevice) {
   CHECK(!parseLinkRemoval(support::linkHeader(7, AF_BRIDGE)) && !parseLinkRemoval(support::linkHeader(0)));
 }
 
-TEST(attributesThatCannotBeSpoilTheWhole) {
+TEST(anImpossibleAttributeInvalidatesTheMessage) {
   CHECK(!parseLink(support::link(7, "a") + attribute(IFLA_MASTER, {1, 2})));  // too short for a number
   for (const std::uint16_t length : {0, 3, 9, 0xffff}) {
     Payload bad = attribute(IFLA_ADDRESS, {1, 2, 3, 4});
@@ -156,7 +156,7 @@ TEST(namesEndAtNulOrWithTheAttribute) {
   CHECK(cut && cut->info.name == "a");
 }
 
-TEST(addressesOfBothFamilies) {
+TEST(addressesOfBothFamiliesAreRead) {
   const Payload local{10, 0, 0, 1};
   const Payload peer{10, 0, 0, 2};
   const auto both =
@@ -180,7 +180,7 @@ TEST(statusesArePositiveErrnos) {
   for (const int number : {1, 19, -4096, static_cast<int>(0x80000000)}) CHECK(parseStatus(bytesOf(number)) == EPROTO);
 }
 
-TEST(noiseIsReadWithinItsBounds) {
+TEST(randomBytesAreReadWithinTheirBounds) {
   support::Choices choices(31);
   const Payload sound = support::message(
       RTM_NEWLINK, support::link(7, "name") + attribute(IFLA_LINKINFO, attribute(IFLA_INFO_KIND, text("bridge"))));

@@ -25,14 +25,14 @@ std::string refusal(const std::string& expression) {
 
 }  // namespace
 
-TEST(searchedForAnywhere) {
+TEST(aPatternIsSearchedForAnywhere) {
   for (const char* name : {"eth7", "veth7", "eth70"}) CHECK(found("eth7", name));
   CHECK(found("^eth7$", "eth7") && !found("^eth7$", "veth7") && !found("^eth7$", "eth70"));
   CHECK(!found("eth7", "eth") && !found("eth7", "ETH7"));
   CHECK(found("", "anything") && found("", ""));
 }
 
-TEST(extendedNotBasic) {
+TEST(patternsAreExtendedExpressions) {
   CHECK(found("^(eth|ens)[0-9]+$", "ens12") && !found("^(eth|ens)[0-9]+$", "enp1s0"));
   CHECK(found("^e{2}$", "ee") && found("^v?eth", "eth0") && found("a+", "baa"));
   CHECK(found("^[[:alpha:]]+[[:digit:]]$", "wlan0"));
@@ -45,7 +45,7 @@ TEST(refusalsSayWhy) {
   CHECK(refusal("eth0\neth1").find("newline") != std::string::npos);
 }
 
-TEST(namesWithNulAreNone) {
+TEST(namesWithNulDoNotMatch) {
   CHECK(!found("eth", std::string("eth0\0", 5)));
   CHECK(!found(".*", std::string("\0", 1)));
 }
@@ -94,7 +94,7 @@ void tooMuch(const std::string& expression, const std::string& reason) {
 
 }  // namespace
 
-TEST(whatTheLibraryCannotBearIsRefused) {
+TEST(patternsTheLibraryCannotHandleAreRefused) {
   tooMuch(nested(8000, "(", "a", ")"), "50 parentheses");
   tooMuch(nested(8000, "(", "a", ""), "50 parentheses");
   tooMuch(nested(51, "(", "a", ")"), "50 parentheses");
@@ -116,14 +116,14 @@ TEST(whatTheLibraryCannotBearIsRefused) {
   tooMuch("(a*)b{100}\\1", "64 characters");
 }
 
-TEST(bracketsAndEscapesHideParentheses) {
+TEST(parenthesesInBracketsAndEscapesAreNotCounted) {
   CHECK(found("^" + times(60, "[(]") + "$", times(60, "(")));
   CHECK(found("^" + times(60, "\\(") + "$", times(60, "(")));
   CHECK(found("^" + times(60, "[]([:digit:](]") + "$", times(60, "(")));
   CHECK(found("^" + times(60, "[^]([.-.](]") + "$", times(60, "a")));
 }
 
-TEST(whatProgramsWriteIsAccepted) {
+TEST(generatedPatternsAreAccepted) {
   std::string joined = "^veth0$";
   std::string alternatives = "^(veth0";
   for (int i = 1; i < 1000; i++) {
@@ -138,7 +138,7 @@ TEST(whatProgramsWriteIsAccepted) {
   CHECK(found("(^|-)eth([0-9]|$)", "br-eth") && found("\\<eth\\>", "br-eth"));
 }
 
-TEST(backReferencesAreForNamesOfDevices) {
+TEST(backReferencesMatchNamesOfDeviceLength) {
   CHECK(found("^(.*)-\\1$", "abcdefg-abcdefg"));
   CHECK(!found("^(.*)-\\1$", "abcdefgh-abcdefgh"));
 }

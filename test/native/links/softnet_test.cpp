@@ -18,7 +18,7 @@ std::string line(const std::string& dropped, const std::string& squeezed, const 
 
 }  // namespace
 
-TEST(aLineForEachProcessor) {
+TEST(everyProcessorHasALine) {
   const auto two = parseSoftnet(line("000000ff", "00000010", "00000000") + line("ffffffff", "00000001", "00000003"));
   CHECK(two && two->size() == 2);
   if (!two) return;
@@ -26,12 +26,12 @@ TEST(aLineForEachProcessor) {
   CHECK(two->at(3).dropped == 0xffffffff && two->at(3).timeSqueezed == 1);
 }
 
-TEST(beforeTheProcessorsHadNumbers) {
+TEST(linesWithoutProcessorNumbersAreRead) {
   const auto two = parseSoftnet(line("00000001", "00000002") + line("00000003", "00000004"));
   CHECK(two && two->size() == 2 && two->at(0).dropped == 1 && two->at(1).dropped == 3);
 }
 
-TEST(whatIsNoSuchTable) {
+TEST(otherTextIsRefused) {
   for (const char* text : {"", "\n", "nonsense\n", "00000001 00000002\n", "00000001 00000002 -0000003\n",
                            "00000001 00000002 100000000\n", "00000001 00000002 00000003"}) {
     CHECK(!parseSoftnet(text));
@@ -39,7 +39,7 @@ TEST(whatIsNoSuchTable) {
   CHECK(!parseSoftnet(line("00000001", "00000002") + "\n"));
 }
 
-TEST(countersComeRoundAndProcessorsComeAndGo) {
+TEST(countersMayWrapAndProcessorsComeAndGo) {
   std::optional<std::string> text = line("fffffff0", "00000005", "00000000") + line("00000007", "00000000", "00000001");
   Softnet softnet([&] { return text; });
   CHECK(softnet.stats() && softnet.stats()->dropped == 0 && softnet.stats()->timeSqueezed == 0);
@@ -56,7 +56,7 @@ TEST(countersComeRoundAndProcessorsComeAndGo) {
   CHECK(softnet.stats()->dropped == 37);
 }
 
-TEST(notReadableAtTheStartIsNotReadable) {
+TEST(countersUnreadableAtTheStartStayUndefined) {
   std::optional<std::string> text;
   Softnet softnet([&] { return text; });
   text = line("00000012", "00000006", "00000000");

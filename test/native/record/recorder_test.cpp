@@ -130,7 +130,7 @@ std::vector<std::uint32_t> blockTypesIn(const std::string& path) {
 
 }  // namespace
 
-TEST(aStoppedRecorderHearsOfDecisions) {
+TEST(aStoppedRecorderIsWokenByDecisions) {
   Bench bench({});
   bench.start();
   bench.push(2, 3);  // undecided so far
@@ -143,7 +143,7 @@ TEST(aStoppedRecorderHearsOfDecisions) {
   CHECK(bench.recorder->stats().packets == 3 && bench.recorder->stats().dropped == 0);
 }
 
-TEST(aStoppedRecorderStillGivesWay) {
+TEST(aStoppedRecorderStillDropsBlocksForTheRing) {
   Bench bench({.rotatePackets = 1});
   bench.start();
   bench.hold();
@@ -173,7 +173,7 @@ TEST(aRecorderThatFailsAtOnceKeepsNothing) {
   CHECK(bench.queue.pushed() == 1 && bench.recorder->waiting() == 0);  // owned by JavaScript again
 }
 
-TEST(aLossBehindTheLastPacketIsTold) {
+TEST(aLossAfterTheLastPacketIsReported) {
   Bench bench({.rotateMilliseconds = 1});
   bench.start();
   bench.push(1, 1);
@@ -189,7 +189,7 @@ TEST(aLossBehindTheLastPacketIsTold) {
         std::vector{kSectionHeader, kInterfaceDescription, kInterfaceStatistics});
 }
 
-TEST(aFileWithNothingToTellIsNotLeftBehind) {
+TEST(aFileWithoutContentIsRemoved) {
   Bench bench({.rotateMilliseconds = 1});
   bench.start();
   bench.push(1, 1);

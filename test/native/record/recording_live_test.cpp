@@ -64,7 +64,7 @@ bool isNear(const InterfaceInfo& info) { return info.name.starts_with("near"); }
 
 }  // namespace
 
-TEST(recordedWhileAllElseGoesOn) {
+TEST(recordingUnderChangesLosesNothing) {
   for (const CaptureConfig& config : ways()) {
     const Folder folder;
     addPair("near0", "far0");
@@ -128,7 +128,7 @@ TEST(recordedWhileAllElseGoesOn) {
   }
 }
 
-TEST(closedInTheMiddle) {
+TEST(aCaptureCanBeClosedDuringARecording) {
   for (const CaptureConfig& config : ways()) {
     for (const bool listening : {true, false}) {
       const Folder folder;
@@ -156,7 +156,7 @@ TEST(closedInTheMiddle) {
   }
 }
 
-TEST(replayedUntilItIsStopped) {
+TEST(aReplayRunsUntilItIsStopped) {
   const Folder folder;
   addPair("near0", "far0");
   {

@@ -62,7 +62,7 @@ bool write(FileSet& files, std::size_t bytes) {
 
 }  // namespace
 
-TEST(leftToTheSystemNothingIsBroughtToTheDisk) {
+TEST(withSyncNeverNothingIsSynced) {
   const Folder folder;
   FileSet files(folder.options(FileSetOptions::Sync::Never));
   CHECK(files.begin().ok() && write(files, 100'000));
@@ -85,7 +85,7 @@ TEST(aCompleteFileIsOnTheDiskBeforeItHasItsName) {
   CHECK(folder.names() == Names{"trace-000001.pcap", "trace-000002.pcap"});
 }
 
-TEST(inBetweenToo) {
+TEST(withSyncIntervalAFileIsSyncedWhileItIsWritten) {
   const Folder folder;
   FileSetOptions options = folder.options(FileSetOptions::Sync::Interval);
   options.syncMilliseconds = 5;
@@ -109,7 +109,7 @@ TEST(inBetweenToo) {
   CHECK(synced.size() == 4 && synced.back() == "folder");
 }
 
-TEST(onlyTheLatestStay) {
+TEST(onlyTheLatestFilesAreKept) {
   const Folder folder;
   FileSetOptions options = folder.options(FileSetOptions::Sync::Never);
   options.keep = 2;
@@ -155,7 +155,7 @@ TEST(onlyTheFileThatWasWrittenGetsTheName) {
   CHECK(std::filesystem::file_size(hidden) == 0);
 }
 
-TEST(abandonedItKeepsWhatWasWritten) {
+TEST(anAbandonedFileKeepsWhatWasWritten) {
   const Folder folder;
   FileSet files(folder.options(FileSetOptions::Sync::Never));
   CHECK(files.begin().ok());

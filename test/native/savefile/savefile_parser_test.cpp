@@ -85,7 +85,7 @@ TEST(pcap_reserved_bits_of_the_link_types_field_are_refused) {
   }
 }
 
-TEST(a_file_that_ends_before_it_can_be_told_is_truncated) {
+TEST(a_file_too_short_for_its_format_is_truncated) {
   for (const std::uint8_t wrong : {std::uint8_t{0}, std::uint8_t{0xff}}) {
     for (std::size_t length = 1; length < 4; ++length) {
       const Parsed parsed = parseInPieces(FileBytes(length, wrong));
@@ -125,7 +125,7 @@ TEST(options_of_a_block_are_kept_up_to_a_bound) {
   CHECK(parsed.packets[0].timestamp == 1'700'000'000'000'000'001u);
 }
 
-TEST(pcap_old_versions_have_the_lengths_the_other_way_round) {
+TEST(pcap_old_versions_have_the_original_length_first) {
   for (const auto& [major, minor] : {std::pair{2, 0}, {2, 1}, {2, 2}, {2, 3}, {543, 0}}) {
     PcapKind kind{.major = static_cast<std::uint16_t>(major), .minor = static_cast<std::uint16_t>(minor)};
     FileBytes record = FileWriter().u32(1).u32(0).u32(100).u32(8).raw(frame(8)).bytes;
@@ -146,7 +146,7 @@ TEST(pcap_frame_check_sequence_in_the_link_types_field) {
   CHECK(parsed.interfaces[0].linkType == 105 && parsed.interfaces[0].fcsLength == 4);
 }
 
-TEST(whatever_the_pieces_the_packets_are_the_same) {
+TEST(the_packets_do_not_depend_on_how_the_bytes_are_divided) {
   for (const bool big : {false, true}) {
     for (const FileBytes& file : {somePcap({.bigEndian = big}, 40), somePcapng(big)}) {
       const Parsed whole = parseInPieces(file);
@@ -161,7 +161,7 @@ TEST(whatever_the_pieces_the_packets_are_the_same) {
   }
 }
 
-TEST(cut_anywhere_every_packet_before_is_given_and_the_offset_is_where_the_next_began) {
+TEST(a_truncated_file_gives_every_packet_before_and_the_offset_of_the_next) {
   for (const FileBytes& file : {somePcap({}, 12), somePcapng(false)}) {
     const Parsed whole = parseInPieces(file);
     // The lengths at which the file ends between two items and is therefore complete.
@@ -190,7 +190,7 @@ TEST(cut_anywhere_every_packet_before_is_given_and_the_offset_is_where_the_next_
   }
 }
 
-TEST(claims_are_not_believed) {
+TEST(false_lengths_are_not_trusted) {
   const PcapKind kind;
   const FileBytes good = pcapHeader(kind) + pcapRecord(kind, 1, 0, frame(20), 20);
   for (const std::uint32_t claimed : {0xffffffffu, 0x7fffffffu, 262145u, 100'000u}) {
@@ -228,7 +228,7 @@ TEST(claims_are_not_believed) {
   CHECK(parseInPieces(ngInterface(false, 1, 0)).error->code == Code::FileFormat);
 }
 
-TEST(pcapng_sections_interfaces_and_kinds_of_packets) {
+TEST(pcapng_sections_interfaces_and_all_kinds_of_packets_are_read) {
   for (const bool big : {false, true}) {
     const Parsed parsed = parseInPieces(somePcapng(big));
     CHECK(!parsed.error && parsed.packets.size() == 6 && parsed.sections.size() == 2);
@@ -251,7 +251,7 @@ TEST(pcapng_sections_interfaces_and_kinds_of_packets) {
   }
 }
 
-TEST(a_block_of_any_size_that_nobody_wants_is_passed_over) {
+TEST(unwanted_blocks_of_any_size_are_skipped) {
   const FileBytes file = ngSection(false) + ngBlock(false, 0xbad, frame(1 << 20)) + ngInterface(false, 1, 0) +
                          ngPacket(false, 0, 1, frame(5), 5);
   for (const bool keep : {false, true}) {  // also when it is too large to keep
@@ -269,7 +269,7 @@ TEST(a_block_of_any_size_that_nobody_wants_is_passed_over) {
   CHECK(damaged.error && damaged.error->code == Code::FileDamaged);
 }
 
-TEST(simple_packets_are_as_long_as_the_interface_captures) {
+TEST(simple_packets_are_limited_by_the_snapshot_length_of_the_interface) {
   const FileBytes start = ngSection(false) + ngInterface(false, 1, 24);
   const Parsed parsed =
       parseInPieces(start + ngSimplePacket(false, frame(24), 1500) + ngSimplePacket(false, frame(7), 7));
@@ -292,7 +292,7 @@ TEST(flags_become_directions) {
   for (std::size_t i = 0; i < parsed.packets.size(); ++i) CHECK(parsed.packets[i].packetType == kinds[i].second);
 }
 
-TEST(filter_selection_and_snapshot_length) {
+TEST(filter_selection_and_snapshot_length_are_applied) {
   auto compiled = compileFilter("len > 50", 1, 262144, FilterInput::Memory);
   CHECK(compiled.ok());
   if (!compiled) return;
@@ -307,7 +307,7 @@ TEST(filter_selection_and_snapshot_length) {
   CHECK(none.packets.empty() && none.stats.unselected == 40);
 }
 
-TEST(a_packet_as_long_as_a_block_holds_and_no_longer) {
+TEST(packets_are_cut_to_what_a_block_holds) {
   const std::size_t capacity = BlockFiller::capacity(16384);
   const PcapKind kind;
   const FileBytes start = pcapHeader(kind) + pcapRecord(kind, 1, 0, frame(5), 5);
@@ -324,7 +324,7 @@ TEST(a_packet_as_long_as_a_block_holds_and_no_longer) {
   CHECK(comment.packets.empty() && comment.error);
 }
 
-TEST(times_of_every_resolution) {
+TEST(times_of_every_resolution_are_converted) {
   CHECK(FileTime().nanoseconds(1) == 1000);
   CHECK(FileTime(9).nanoseconds(UINT64_MAX) == UINT64_MAX);
   CHECK(FileTime(6).nanoseconds(UINT64_MAX) == UINT64_MAX);  // the year 586 524, clamped to the maximum

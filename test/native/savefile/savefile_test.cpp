@@ -170,7 +170,7 @@ TEST(aStrippedTagIsPutBack) {
       tag);
 }
 
-TEST(whatIsSaidOfAFileAndItsInterfaces) {
+TEST(sectionAndInterfacesAreDescribed) {
   ByteSink sink;
   SavefileForm options;
   options.section = {"a machine", "a system", "a program", {"one", "two"}};

@@ -121,7 +121,7 @@ TEST(a_super_frame_is_divided) {
   CHECK(plan(make({.protocol = 17, .payload = 20'000})).header.segmentation == 0);
 }
 
-TEST(headers_between_are_passed) {
+TEST(extension_headers_are_skipped) {
   Bytes options(16);
   options[1] = 1;
   const Made made = make({.ipv6 = true, .extension = options});
@@ -131,7 +131,7 @@ TEST(headers_between_are_passed) {
   CHECK(plan(make({.ipv6 = true, .extension = options}), true).state == ChecksumState::Unfinishable);
 }
 
-TEST(what_is_complete_or_unknown_goes_out_as_it_is_unless_it_is_marked) {
+TEST(complete_or_unknown_packets_are_sent_unchanged_unless_marked) {
   for (const Shape& shape : {Shape{.complete = true}, Shape{.protocol = 132}, Shape{.fragment = 0x2000},
                              Shape{.fragment = 1}, Shape{.ipv6 = true, .protocol = 58}}) {
     const Made made = make(shape);

@@ -26,11 +26,11 @@ constexpr std::uint64_t kDate = 1'700'000'000'123'456'789;
 
 }  // namespace
 
-TEST(keepsTheGaps) {
+TEST(gapsAreKept) {
   CHECK(dues({1, kNone, kStart}, {kDate, kDate + 1, kDate + 1'000'000'007}) == (List{0, 1, 1'000'000'007}));
 }
 
-TEST(multiplies) {
+TEST(theSpeedMultipliesTheGaps) {
   CHECK(dues({10, kNone, kStart}, {kDate, kDate + 1000, kDate + 5000}) == (List{0, 100, 500}));
   CHECK(dues({0.5, kNone, kStart}, {kDate, kDate + 1000, kDate + 5000}) == (List{0, 2000, 10'000}));
   // Each due time is rounded up on its own: never early, and rounding errors do not accumulate.
@@ -38,13 +38,13 @@ TEST(multiplies) {
   CHECK(dues({std::numeric_limits<double>::infinity(), kNone, kStart}, {kDate, kDate + 1000}) == (List{0, 0}));
 }
 
-TEST(bearsDisorder) {
+TEST(aPacketOutOfOrderIsDueWithTheOneBeforeIt) {
   // A packet out of order is due with the packet before it, and does not move the others.
   CHECK(dues({1, kNone, kStart}, {kDate, kDate + 100, kDate + 50, kDate + 150, kDate - 1}) ==
         (List{0, 100, 100, 150, 150}));
 }
 
-TEST(cutsSilences) {
+TEST(longGapsAreShortened) {
   CHECK(dues({1, 1000, kStart}, {kDate, kDate + 10, kDate + 5010, kDate + 5020}) == (List{0, 10, 1010, 1020}));
   CHECK(dues({2, 1000, kStart}, {kDate, kDate + 5000, kDate + 5100}) == (List{0, 500, 550}));
   // A packet with a wrong timestamp, in the future or the past: the packets after it keep their gaps.
@@ -52,7 +52,7 @@ TEST(cutsSilences) {
   CHECK(dues({1, 1000, kStart}, {kDate, 0, kDate + 10, kDate + 20}) == (List{0, 0, 1000, 1010}));
 }
 
-TEST(beginsAnew) {
+TEST(aRestartBeginsWhereTheLastPassEnded) {
   ReplaySchedule schedule(1, kNone, kStart);
   CHECK(schedule.due(kDate) == kStart);
   CHECK(schedule.due(kDate + 100) == kStart + 100);
@@ -61,7 +61,7 @@ TEST(beginsAnew) {
   CHECK(schedule.due(kDate + 100) == kStart + 200);
 }
 
-TEST(doesNotOverflow) {
+TEST(largeTimesDoNotOverflow) {
   ReplaySchedule slow(1e-9, kNone, kStart);
   CHECK(slow.due(0) == kStart);
   const std::uint64_t far = slow.due(kNone);

@@ -43,7 +43,7 @@ int networkOf(int dlt) {
 
 }  // namespace
 
-TEST(what_files_have_is_what_libpcap_reads) {
+TEST(link_types_of_files_convert_as_in_libpcap) {
   for (std::uint32_t network = 0; network < 1024; ++network) {
     if (network == 14) continue;
     CHECK(dltOf(linkTypeOfFile(static_cast<std::uint16_t>(network))) == dltOfHeader(network));
@@ -52,7 +52,7 @@ TEST(what_files_have_is_what_libpcap_reads) {
   CHECK(linkTypeOfFile(14) == kLinkTypeRaw);
 }
 
-TEST(what_libpcap_writes_is_the_link_type) {
+TEST(link_types_are_written_as_libpcap_writes_them) {
   int written = 0;
   for (int dlt = 0; dlt < 512; ++dlt) {
     const int network = networkOf(dlt);
@@ -65,7 +65,7 @@ TEST(what_libpcap_writes_is_the_link_type) {
   CHECK(written > 150);
 }
 
-TEST(the_five_that_differ) {
+TEST(the_five_link_types_with_another_number_in_files) {
   const int pairs[][2] = {{100, 11}, {101, 12}, {102, 15}, {103, 16}, {106, 19}};
   for (const auto& [linkType, dlt] : pairs) {
     CHECK(dltOf(static_cast<std::uint16_t>(linkType)) == dlt);

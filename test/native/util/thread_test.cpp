@@ -10,7 +10,7 @@
 
 using namespace ringtap;
 
-TEST(a_thread_has_its_name_and_takes_no_signals) {
+TEST(a_thread_has_its_name_and_blocks_all_signals) {
   std::string name;
   sigset_t blocked;
   sigemptyset(&blocked);
@@ -34,7 +34,7 @@ TEST(a_thread_has_its_name_and_takes_no_signals) {
   CHECK(sigismember(&own, SIGINT) == 0);
 }
 
-TEST(a_thread_belongs_to_the_object_that_it_was_moved_to) {
+TEST(a_moved_thread_is_joined_by_its_new_owner) {
   std::atomic<int> ran{0};
   Thread none;
   CHECK(!none.joinable());
@@ -52,7 +52,7 @@ TEST(a_thread_belongs_to_the_object_that_it_was_moved_to) {
   CHECK(ran == 2);
 }
 
-TEST(a_thread_has_the_stack_that_was_asked_for) {
+TEST(a_thread_has_the_requested_stack_size) {
   std::size_t size = 0;
   auto thread = Thread::start(
       "ringtap stack",
@@ -69,7 +69,7 @@ TEST(a_thread_has_the_stack_that_was_asked_for) {
 }
 
 // No system has this much address space: pthread_create fails as it does at a limit on the number of threads.
-TEST(where_no_thread_can_be_made_that_is_an_error) {
+TEST(a_thread_that_cannot_be_started_is_an_error) {
   bool ran = false;
   auto thread = Thread::start(
       "ringtap none", [&] { ran = true; }, std::size_t{1} << 60);
