@@ -8,6 +8,7 @@ import { hex } from '../helpers/hex.js'
 import { type FilePacket, numbered, Pcapng, parsePcap, pcap, type RawPacket } from '../helpers/savefiles.js'
 import { run } from '../helpers/wireshark.js'
 import { expectedFrame } from '../live/support/frame.js'
+import { waitUntil } from '../live/support/wait.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'ringtap-convert-'))
 t.teardown(() => rmSync(folder, { recursive: true }))
@@ -297,8 +298,11 @@ t.test('progress is reported, and an abort ends the conversion', async (t) => {
     const controller = new AbortController()
     const before = readdirSync(folder).sort()
     const running = convertFiles(inputs, output, { order, signal: controller.signal })
-    setTimeout(() => controller.abort(reason), 20)
-    await t.rejects(running, reason, order)
+    const rejected = t.rejects(running, reason, order)
+    // The output under its hidden name: the conversion has begun to write.
+    await waitUntil(() => readdirSync(folder).length > before.length, 'the output to be begun')
+    controller.abort(reason)
+    await rejected
     t.notOk(existsSync(output))
     t.strictSame(readdirSync(folder).sort(), before)
   }

@@ -11,6 +11,7 @@ import { hex } from '../helpers/hex.js'
 import { ethernetPackets, rawPackets, savefile } from '../helpers/packets.js'
 import { numberedPackets, Pcapng, pcap } from '../helpers/savefiles.js'
 import { settle } from '../live/support/process.js'
+import { waitUntil, waitUntilStable } from '../live/support/wait.js'
 
 const folder = t.testdir()
 let files = 0
@@ -651,11 +652,9 @@ t.test('the reader is never further ahead than its memory allows', async (t) => 
     }
   }
   const file = await openFile(endless(), { memory: 2 << 20 })
-  let before = -1
-  while (before !== brought) {
-    before = brought
-    await new Promise((resolve) => setTimeout(resolve, 200))
-  }
+  await waitUntil(() => brought > (2 << 20) - piece.length, 'both chunks to be full')
+  // That nothing more is read can only be seen over time.
+  await waitUntilStable(() => brought, 'the reader')
   // Two chunks, plus what is buffered between the stream and them.
   t.ok(brought < (2 << 20) + (1 << 20) + 2 * piece.length, `${brought} bytes`)
   let packets = 0

@@ -4,9 +4,9 @@ import { captureDuring } from '../support/collect.js'
 import t from '../support/live.js'
 import { addVeth } from '../support/network.js'
 import { oneChunk } from '../support/one-chunk.js'
-import { descriptors, holdings, settle } from '../support/process.js'
+import { descriptors, holdings, settle, waitUntilAsleep } from '../support/process.js'
 import { sendSync, sequenceOf } from '../support/send.js'
-import { patience } from '../support/wait.js'
+import { patience, sleep } from '../support/wait.js'
 import { backends } from '../support/ways.js'
 
 t.setTimeout(300_000 * patience)
@@ -136,7 +136,7 @@ for (const backend of backends) {
     const reading = (async () => {
       for await (const _ of capture) t.fail('nothing was sent')
     })()
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await waitUntilAsleep('ringtap')
     const first = capture.close()
     t.equal(capture.close(), first)
     await first
@@ -213,8 +213,8 @@ for (const backend of backends) {
     for (let i = 0; i < 20; i++) {
       const worker = new Worker(url, { execArgv: [] })
       worker.on('error', (error) => t.fail(error.message))
-      await new Promise((resolve) => setTimeout(resolve, i * 3))
-      await worker.terminate() // at a random moment while it opens
+      await sleep(i * 3) // no condition: at any moment while it opens
+      await worker.terminate()
     }
     t.same(await held(), before)
   })
@@ -241,7 +241,7 @@ for (const backend of backends) {
       worker.on('error', (error) => t.fail(error.message))
       await new Promise((resolve) => worker.on('message', resolve))
       sendSync({ interface: 'eth0', count: 10 })
-      await new Promise((resolve) => setTimeout(resolve, i % 5))
+      await sleep(i % 5) // no condition: at any moment
       await worker.terminate()
     }
     t.equal(holdings().rings, 0)

@@ -97,7 +97,7 @@ t.test('a lasting loss is reported again, with the figures of the window', async
   const events = eventsOf(capture)
   for (let start = 20_000; events.length < 4; start += 100) {
     sendSync({ interface: 'eth0', count: 100, start })
-    await sleep(20)
+    await sleep(20) // time itself is the subject: a window of 200 ms, lost packets in each part of it
   }
   t.same(events.map(({ previous, level }) => `${previous} ${level}`).slice(0, 4), [
     'none critical',
@@ -184,7 +184,7 @@ t.test('a loss during a blocked event loop is reported afterwards', async (t) =>
     loss: { window: 100 },
   })
   const events = eventsOf(capture)
-  await sleep(50)
+  await sleep(50) // time itself is the subject: half a window without losses
   sendSync({ interface: 'eth0', count: 16_000, size: 256 })
   block(1000) // ten windows of the loss watch
   await waitUntil(() => events.length > 0, 'the event')

@@ -7,7 +7,7 @@ import t from '../support/live.js'
 import { addVeth, addVeths, del, down, ip, link, moveTo, rename, up } from '../support/network.js'
 import { send, sendSync } from '../support/send.js'
 import { tables } from '../support/tables.js'
-import { block, waitUntil } from '../support/wait.js'
+import { block, sleep, waitUntil } from '../support/wait.js'
 import { backends } from '../support/ways.js'
 
 addVeths(2, 'eth', 'far')
@@ -160,7 +160,8 @@ for (const { table, skip } of tables) {
     const sending = send({ interface: 'away0', count: 5000, rate: 10_000 })
     let renames = 0
     const done = sending.then(() => true)
-    while (!(await Promise.race([done, new Promise<false>((resolve) => setTimeout(() => resolve(false), 5))]))) {
+    // Every 5 ms, so that there are packets under each name.
+    while (!(await Promise.race([done, sleep(5).then(() => false)]))) {
       rename(`hot${renames}`, `hot${renames + 1}`)
       renames++
     }

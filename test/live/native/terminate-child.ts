@@ -17,7 +17,7 @@ async function terminate(round: number): Promise<void> {
   })
   failed.catch(() => {})
   await Promise.race([once(worker, 'message'), failed])
-  await sleep(Math.random() * 40)
+  await sleep(Math.random() * 40) // no condition: at any moment
   await worker.terminate()
 }
 

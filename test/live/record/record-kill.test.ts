@@ -22,7 +22,7 @@ for (let round = 0; round < 4; round++) {
     await within(once(child, 'message'), 'the program to record')
     const sending = send({ interface: 'eth0', count: 40_000, size: 300, rate: 40_000, mayDrop: true })
     await within(once(child, 'message'), 'the first packets in a file')
-    await sleep(Math.random() * 800)
+    await sleep(Math.random() * 800) // no condition: at any moment of the traffic, which takes a second
     child.kill('SIGKILL')
     await Promise.all([once(child, 'exit'), sending])
     const names = readdirSync(folder.path)

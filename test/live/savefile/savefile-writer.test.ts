@@ -9,6 +9,7 @@ import t from '../support/live.js'
 import { addVeth, rename } from '../support/network.js'
 import { expectedFrame, sendSync, sequenceOf } from '../support/send.js'
 import { openTun, tunAvailable } from '../support/tun.js'
+import { waitUntil, waitUntilStable } from '../support/wait.js'
 
 t.setTimeout(240_000)
 addVeth('eth0', 'far0')
@@ -146,7 +147,9 @@ t.test('a writer can write into a stream', async (t) => {
       turns++
     }
   })()
-  await new Promise((resolve) => setTimeout(resolve, 100))
+  await waitUntil(() => slow.writableNeedDrain, 'the stream to be full')
+  // That nothing goes on can only be seen over time.
+  await waitUntilStable(() => turns, 'the writer')
   t.ok(turns < chunks.length, 'a reader that does not read holds the writer up')
   slow.resume()
   await writing

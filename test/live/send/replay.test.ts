@@ -14,7 +14,7 @@ import { addNamespace, addVeth, del, down, ip, link, up } from '../support/netwo
 import { descriptors, settle } from '../support/process.js'
 import { send } from '../support/send.js'
 import { openTun, tunAvailable } from '../support/tun.js'
-import { block, waitUntil } from '../support/wait.js'
+import { block, sleep, waitUntil } from '../support/wait.js'
 import { startTcpdump } from '../support/witness.js'
 
 addVeth('eth0', 'far0')
@@ -265,13 +265,18 @@ t.test('maxGap shortens gaps', async (t) => {
   t.ok(result.seconds >= 0.035)
 })
 
+const sentOn = (name: string) => link(name).stats64.tx.packets
+
 t.test('an abort during a gap ends the replay at once and leaks nothing', async (t) => {
   const path = at([0, hour])
   const round = async () => {
     const controller = new AbortController()
+    const sent = sentOn('eth0')
     const running = replay(path, { interface: 'eth0', signal: controller.signal })
-    setTimeout(() => controller.abort(new Error('enough')), 5)
-    await t.rejects(running, { message: 'enough' })
+    const rejected = t.rejects(running, { message: 'enough' })
+    await waitUntil(() => sentOn('eth0') > sent, 'the packet ahead of the gap')
+    controller.abort(new Error('enough'))
+    await rejected
   }
   await round()
   const before = await settle()
@@ -380,7 +385,7 @@ t.test('a worker can be terminated during a replay', async (t) => {
     const worker = new Worker(url, { execArgv: [] })
     worker.on('error', (error) => t.fail(error.message))
     await new Promise((resolve) => worker.once('message', resolve))
-    await new Promise((resolve) => setTimeout(resolve, 10 * i))
+    await sleep(10 * i) // no condition: at any moment
     await worker.terminate()
   }
   t.equal((await settle()).threads, threads)

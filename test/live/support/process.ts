@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { sleep, waitUntilStable } from './wait.js'
+import { sleep, waitUntil, waitUntilStable } from './wait.js'
 
 /** Resources held by a process, for tests that check that they are released. */
 export interface Holdings {
@@ -46,6 +46,22 @@ export function descriptors(): string[] {
 /** Resident memory in bytes. Only the pages of a ring that this process has touched count. */
 export function residentBytes(): number {
   return process.memoryUsage.rss()
+}
+
+/** Waits until this process has threads with this name, and all of them sleep: loops that wait for packets. */
+export async function waitUntilAsleep(name: string): Promise<void> {
+  // proc_pid_stat(5): the name in parentheses, then the state.
+  const states = () =>
+    readdirSync('/proc/self/task')
+      .map((thread) => readFileSync(`/proc/self/task/${thread}/stat`, 'latin1'))
+      .filter((stat) => stat.includes(` (${name}) `))
+      .map((stat) => stat.charAt(stat.lastIndexOf(')') + 2))
+  await waitUntil(
+    () => states().length > 0 && states().every((state) => state === 'S'),
+    `the thread ${name} to sleep`,
+    undefined,
+    states,
+  )
 }
 
 let gc: (() => void) | undefined

@@ -75,11 +75,13 @@ TEST(recordingUnderChangesLosesNothing) {
     const auto first = begin(capture, folder.file("a-%i.pcapng"), 700);
     constexpr std::uint64_t kCount = 20'000;
     std::atomic<bool> sent{false};
+    std::atomic<int> bursts{0};
     std::thread speaking([&] {
       Sender sender;
       for (std::uint64_t number = 0; number < kCount; number += 500) {
         sender.send("far0", number, 500);
         while (consumer.capture().stats().table.queued > 2000) std::this_thread::yield();
+        ++bursts;
       }
       sent = true;
     });
@@ -98,7 +100,8 @@ TEST(recordingUnderChangesLosesNothing) {
       (void)first->stats();
       while (first->nextFile()) {
       }
-      std::this_thread::sleep_for(5ms);
+      const int before = bursts;
+      while (bursts == before && !sent) std::this_thread::sleep_for(1ms);
     }
     speaking.join();
     changing.join();
