@@ -1,5 +1,8 @@
-// Builds the C++ tests of the core into build/native. When run directly, also runs them unless --build is given.
+// Builds the C++ tests of the core into build/native, and runs them.
+//
+//   node scripts/native-tests.mjs [--addon] [--build]   --addon: see buildNative(); --build: does not run them
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -25,22 +28,34 @@ export function noNativeTests() {
 const cmake = (args) => spawnSync('cmake', args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0
 const directory = path.join('build', 'native')
 
-/** @returns whether CMake configured the directory */
-export function configureNative() {
-  return cmake(['-S', '.', '-B', directory, '-DRINGTAP_TESTS=ON', ...cmakeOptions()])
+/** node-gyp's objects of the addon, which include those of the core. */
+const addonObjects = path.join(root, 'build', 'Release', 'obj.target', 'ringtap')
+
+/**
+ * @param addon whether the tests link the core as compiled for the addon; a directory keeps this if undefined
+ * @returns whether CMake configured the directory
+ */
+export function configureNative(addon) {
+  const objects = addon && existsSync(addonObjects) ? addonObjects : ''
+  const core = addon === undefined ? [] : [`-DRINGTAP_CORE_OBJECTS=${objects}`]
+  return cmake(['-S', '.', '-B', directory, '-DRINGTAP_TESTS=ON', ...core, ...cmakeOptions()])
 }
 
-/** @returns whether the build succeeded */
-export function buildNative() {
-  return configureNative() && cmake(['--build', directory, '--parallel', String(availableParallelism())])
+/**
+ * @param addon the addon is built and up to date: the tests link its core, instead of compiling the core again
+ * @returns whether the build succeeded
+ */
+export function buildNative({ addon = false } = {}) {
+  return configureNative(addon) && cmake(['--build', directory, '--parallel', String(availableParallelism())])
 }
 
-/** @returns whether the tests were built and passed */
-export async function testNative() {
-  return buildNative() && (await ctest('C++ tests', directory))
+/** @returns whether the tests were built (see {@link buildNative}) and passed */
+export async function testNative(options) {
+  return buildNative(options) && (await ctest('C++ tests', directory))
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const passed = process.argv.includes('--build') ? buildNative() : await testNative()
+  const options = { addon: process.argv.includes('--addon') }
+  const passed = process.argv.includes('--build') ? buildNative(options) : await testNative(options)
   if (!passed) process.exitCode = 1
 }

@@ -33,7 +33,7 @@ function ahead(command) {
 async function prepare() {
   const statuses = []
   for (const [name, command] of [
-    ['native', script('native-tests', '--build')],
+    ['native', script('native-tests', '--addon', '--build')],
     ['sanitized', script('test-sanitized', 'build')],
     ['tidy', script('tidy')],
   ]) {

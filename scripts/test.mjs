@@ -23,6 +23,6 @@ if (missing) {
   addResult({ name: 'C++ tests', passed: 0, failed: demanded ? 1 : 0, skipped: demanded ? 0 : 1, seconds: 0 })
   inNative = !demanded
 } else {
-  inNative = await testNative()
+  inNative = await testNative({ addon: true })
 }
 if (!inJavaScript || !inNative) process.exitCode = 1
