@@ -12,8 +12,9 @@ import type { NetworkInterface } from './network-interface.js'
  *   is one byte of the name's UTF-8. What `grep -E` accepts leniently (a leading `*`, an open `{`) is an error here. So
  *   is a pattern that could take the C library long. The limits are 16384 bytes, 50 parentheses inside one another,
  *   20000 characters and 2000 choices (`|`, `?`, `*` …) with counted repetitions written out, a few repetitions of what
- *   may be empty (`(a*)*`), and 2 back-references. A pattern with back-references matches no name of more than 15
- *   bytes, the longest that a network device can have.
+ *   may be empty (`(a*)*`), 100000 ways to pass through parts that may be empty where there are such repetitions or
+ *   anchors, and 2 back-references. A pattern with back-references matches no name of more than 15 bytes, the longest
+ *   that a network device can have.
  * - A **RegExp** is used unchanged, and is also searched for anywhere. Each name is matched from its start:
  *   flags `g` and `y` carry nothing over from one name to the next, and `lastIndex` of the given object is neither read
  *   nor changed.
@@ -76,10 +77,13 @@ function show(pattern: string): string {
   return pattern.length > 200 ? `${JSON.stringify(pattern.slice(0, 197))}…` : JSON.stringify(pattern)
 }
 
+const maxLength = 16_384
+
 function compileExpression(pattern: string, label: string) {
   const { Pattern } = native()
   try {
-    return new Pattern(pattern)
+    // Native code reports the exact limit in bytes; it need not copy more to do so.
+    return new Pattern(pattern.slice(0, maxLength + 1))
   } catch (cause) {
     if (!(cause instanceof CaptureError)) throw cause
     // regerror's message for JavaScript's (?:…), (?=…) or (?<name>…) does not help: add the likely mistake.

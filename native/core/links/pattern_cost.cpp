@@ -16,6 +16,31 @@ constexpr uint64_t kCap = uint64_t{1} << 31;
 
 uint64_t capped(uint64_t value) { return std::min(value, kCap); }
 
+// The paths through a part of the automaton on which no character is consumed, without going round a loop twice.
+// regcomp follows each of them anew where one leads to an anchor, or into a loop on which none is consumed.
+struct Paths {
+  uint64_t through = 1;  // from its start to its end
+  uint64_t in = 0;       // from its start to any node of it
+  uint64_t out = 0;      // from any node of it to its end
+  uint64_t all = 0;      // from any node of it to any node of it
+
+  static Paths node(bool consumes) { return {consumes ? 0u : 1u, 1, 1, 1}; }
+
+  [[nodiscard]] Paths then(const Paths& next) const {
+    return {capped(through * next.through), capped(in + capped(through * next.in)),
+            capped(next.out + capped(next.through * out)), capped(all + next.all + capped(out * next.in))};
+  }
+  [[nodiscard]] Paths orElse(const Paths& other) const {
+    return {capped(through + other.through), capped(in + other.in), capped(out + other.out), capped(all + other.all)};
+  }
+  [[nodiscard]] Paths optional() const { return orElse({1, 1, 1, 1}); }
+  [[nodiscard]] Paths looped() const {
+    Paths loop = optional();
+    loop.all = capped(loop.all + capped(out * in));
+    return loop;
+  }
+};
+
 // The cost of a part of the expression, with counted repetitions expanded.
 struct Cost {
   uint64_t size = 0;
@@ -28,6 +53,7 @@ struct Cost {
   uint64_t references = 0;
   uint64_t loopedReferences = 0;  // those in repetitions
   bool nullable = true;           // may match the empty string
+  Paths paths;
 
   void add(const Cost& other) {
     size = capped(size + other.size);
@@ -76,6 +102,7 @@ class Reader {
       at_++;
       const Cost branch = sequence(depth);
       cost.add(branch);
+      cost.paths = cost.paths.orElse(branch.paths);
       cost.choices = capped(cost.choices + 1);
       cost.nullable = cost.nullable || branch.nullable;
     }
@@ -88,6 +115,7 @@ class Reader {
     while (more() && peek() != '|' && !(peek() == ')' && depth > 0) && !tooDeep_) {
       const Cost one = factor(depth);
       cost.add(one);
+      cost.paths = cost.paths.then(one.paths);
       cost.nullable = cost.nullable && one.nullable;
       if (!one.nullable) run = 0;
       run = capped(run + one.assertions - one.emptyAssertions);
@@ -124,6 +152,8 @@ class Reader {
     Cost cost = alternatives(depth);
     if (more()) at_++;  // the parenthesis
     cost.size = capped(cost.size + 1);
+    if (cost.nullable) cost.choices = capped(cost.choices + 1);
+    cost.paths = Paths::node(false).then(cost.paths);
     return cost;
   }
 
@@ -131,6 +161,7 @@ class Reader {
     Cost cost;
     cost.size = 1;
     cost.nullable = false;
+    cost.paths = Paths::node(true);
     const char c = text_[at_++];
     if (c == '^' || c == '$') {
       assertion(cost);
@@ -142,6 +173,7 @@ class Reader {
       if (escaped >= '1' && escaped <= '9') {
         cost.references = 1;
         cost.nullable = true;
+        cost.paths = Paths::node(false);
       }
     }
     return cost;
@@ -150,6 +182,7 @@ class Reader {
   static void assertion(Cost& cost) {
     cost.assertions = 1;
     cost.nullable = true;
+    cost.paths = Paths::node(false);
   }
 
   // Starts after the `[`. A `]` in first place is literal; [:…:], [.….] and [=…=] may contain one.
@@ -200,7 +233,9 @@ class Reader {
   static void repeat(Cost& cost, const Repetition& repetition) {
     const auto [least, most] = repetition;
     cost.loopedReferences = cost.references;
-    cost.multiply(std::max<uint64_t>(1, most ? std::max(least, *most) : least + 1));
+    const uint64_t copies = std::max<uint64_t>(1, most ? std::max(least, *most) : least + 1);
+    cost.multiply(copies);
+    if (cost.size <= Limits::kSize) cost.paths = repeated(cost.paths, repetition);
     if (!most) {
       cost.choices = capped(cost.choices + 1);
       if (cost.nullable) {
@@ -212,6 +247,17 @@ class Reader {
       cost.choices = capped(cost.choices + *most - least);
     }
     cost.nullable = cost.nullable || least == 0;
+  }
+
+  static Paths repeated(const Paths& operand, const Repetition& repetition) {
+    const auto [least, most] = repetition;
+    Paths tail;
+    if (!most) tail = operand.looped();
+    else
+      for (uint64_t i = least; i < *most; i++) tail = operand.then(tail).optional();
+    Paths paths;
+    for (uint64_t i = 0; i < least; i++) paths = paths.then(operand);
+    return paths.then(tail);
   }
 
   std::string_view text_;
@@ -241,6 +287,9 @@ PatternCost patternCost(const std::string& expression) {
            refuse(cost->emptyAssertions, Limits::kEmptyAssertions, "anchors in groups that may be empty"),
            refuse(cost->loopedAssertions, 0, "anchors in repetitions of what may be empty"),
            refuse(cost->loopedReferences, 0, "repeated back-references"),
+           cost->assertions > 0 || cost->emptyLoops > 0
+               ? refuse(cost->paths.all, Limits::kPaths, "ways to pass through parts that may be empty, as a?b*c?,")
+               : std::string(),
            refuse(cost->references, Limits::kReferences, "back-references"),
            references ? refuse(cost->size, Limits::kReferencingSize,
                                "characters, counting repetitions, beside back-references")

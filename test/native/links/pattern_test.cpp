@@ -111,6 +111,13 @@ TEST(patternsTheLibraryCannotHandleAreRefused) {
   tooMuch(times(16, "((\\b|\\B|^)?(a|b)?)?"), "anchors in groups that may be empty");
   tooMuch(times(200, "\\b"), "anchors in groups that may be empty");
   tooMuch("a{0,4000}", "2000 choices");
+  tooMuch("((()){211}){1,25}", "2000 choices");
+  const char* ways = "ways to pass through parts that may be empty";
+  tooMuch("(" + times(17, "()?") + ")*", ways);
+  tooMuch(".?eth?{0,42}{2,5}a?+*", ways);
+  tooMuch("(^(){1500})", ways);
+  tooMuch("(^((|){1,23}){1,28})", ways);
+  tooMuch("^b*{1,1}{5}{0,17}{1,18}", ways);
   tooMuch("(a*)(\\1+|\\w+){0,}(a{1,}[^a]{2}|[^a]?)\\<", "repeated back-references");
   tooMuch("(a*)(a*)(a*)\\1\\2\\3x", "2 back-references");
   tooMuch("(a*)b{100}\\1", "64 characters");
@@ -136,6 +143,11 @@ TEST(generatedPatternsAreAccepted) {
   CHECK(found(nested(50, "(", "a", ")"), "a") && found("^(a*)*$", "aaa") && found("^a{1,255}$", "aa"));
   CHECK(found("^(eth|ens|enp[0-9]+s)[0-9]+(\\.[0-9]{1,4})?$", "enp3s0.4094"));
   CHECK(found("(^|-)eth([0-9]|$)", "br-eth") && found("\\<eth\\>", "br-eth"));
+  // Optional parts at the ends of many alternatives, and many in a row.
+  std::string optional = "^(lo";
+  for (int i = 0; i < 200; i++) optional += "|e?n?s?" + std::to_string(i) + "([a-z]?[0-9]*)?";
+  CHECK(found(optional + ")?$", "ens199f1") && !found(optional + ")$", "ens200f"));
+  CHECK(found("^" + times(15, "[a-z]?[0-9]*") + "$", "a1b2c3d4e5f6g7h"));
 }
 
 TEST(backReferencesMatchNamesOfDeviceLength) {
