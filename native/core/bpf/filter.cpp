@@ -130,6 +130,12 @@ void forEachWord(std::string_view expression, Visit visit) {
   }
 }
 
+bool hasWord(std::string_view expression, std::string_view wanted) {
+  bool has = false;
+  forEachWord(expression, [&](std::string_view word) { has |= word == wanted; });
+  return has;
+}
+
 // The size to report if the expression cannot fit; else "".
 std::string hopelessSize(const std::string& expression) {
   std::unordered_set<std::string_view> distinct;
@@ -173,9 +179,12 @@ Result<FilterProgram> compileOn(pcap_t* handle, const std::string& expression) {
     return tooLarge(expression, std::to_string(program.size()) + " instructions");
   }
   FilterProgram instructions = program.copy();
-  // libpcap compiles `protochain` to a loop; neither the kernel nor runFilter accepts a backward jump.
+  // libpcap compiles `protochain` to a loop; neither the kernel nor runFilter accepts a backward jump. On a few link
+  // types (Juniper's, NetAnalyzer) it compiles some tests to loads at offsets that the kernel takes for its extensions.
   if (const auto valid = validateFilter(instructions); !valid.ok()) {
-    return refused(expression, "the kernel cannot run it, for protochain needs a loop (" + valid.error().message + ")");
+    const bool loop = hasWord(expression, "protochain");
+    return refused(expression, std::string("the kernel cannot run it") + (loop ? ", for protochain needs a loop" : "") +
+                                   " (" + valid.error().message + ")");
   }
   return instructions;
 }
@@ -206,17 +215,12 @@ bool isKnown(std::uint16_t linkType) {
 }  // namespace
 
 bool testsMetadata(const std::string& expression) {
-  bool tests = false;
-  forEachWord(expression,
-              [&](std::string_view word) { tests |= word == "inbound" || word == "outbound" || word == "ifindex"; });
-  return tests;
+  return hasWord(expression, "inbound") || hasWord(expression, "outbound") || hasWord(expression, "ifindex");
 }
 
 bool needsKernelExtensions(const std::string& expression) {
   // libpcap 1.10 needs it for vlan only; later versions refuse the others on a handle that does not capture.
-  bool needs = testsMetadata(expression);
-  forEachWord(expression, [&](std::string_view word) { needs |= word == "vlan"; });
-  return needs;
+  return testsMetadata(expression) || hasWord(expression, "vlan");
 }
 
 Result<CompiledFilter> compileFilter(const std::string& expression, std::uint16_t linkType,
