@@ -89,6 +89,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       return capture
     } catch (error) {
       debug('not started: %s', (error as Error)?.message)
+      wake = () => {} // the closed handle would refuse its calls
       await handle.close()
       throw explainOpening(error)
     }
@@ -126,8 +127,9 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     await this.#native.start()
     throwIfAborted(signal)
     if (this.#debug.enabled) this.#debug('open: %s', this.stats().ring)
-    this.#lossTimer = setInterval(() => this.#lookForLoss(), this.#loss.period).unref()
+    // The last step that can fail: a signal of the caller's own making may throw.
     signal?.addEventListener('abort', this.#onAbort, { once: true })
+    this.#lossTimer = setInterval(() => this.#lookForLoss(), this.#loss.period).unref()
     // Deferred, so that the caller can add listeners first.
     setImmediate(() => {
       this.#wake() // for events that arrived during the start

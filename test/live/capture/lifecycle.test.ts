@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { Capture, type CaptureError, type Chunk, type Packet } from 'ringtap'
 import { captureDuring } from '../support/collect.js'
@@ -183,6 +184,21 @@ for (const backend of backends) {
     late.abort(reason)
     await t.rejects(opening, reason, 'while it opens')
     t.equal(holdings().rings, 0)
+  })
+
+  t.test(`a signal that cannot be listened to ends the opening, and leaves no timer behind, ${backend}`, async (t) => {
+    const reason = new Error('no listeners')
+    const signal = {
+      aborted: false,
+      addEventListener() {
+        throw reason
+      },
+      removeEventListener() {},
+    } as unknown as AbortSignal
+    // With this window the losses are looked for every 20 ms.
+    await t.rejects(Capture.open({ backend, interfaces: 'eth0', signal, loss: { window: 100 } }), reason)
+    t.equal(holdings().rings, 0)
+    await sleep(200) // a timer would throw: the capture is closed
   })
 
   t.test(`a worker can be terminated while it captures, ${backend}`, async (t) => {
