@@ -109,9 +109,22 @@ export function checkWord<T extends string>(value: unknown, label: string, words
   return value as T
 }
 
-/** Checks a name or path for a system call: not empty, and without NUL, which would end the C string. @internal */
+// Native code copies strings, and the process ends if there is no memory for a copy. These limits, in characters, are far
+// above what the system and libpcap accept.
+/** @internal */
+export const maxName = 65_536
+const maxExpression = 1 << 20
+
+/**
+ * Checks a name or path for a system call: not empty, and without NUL, which would end the C string. The system reports
+ * those that are too long for it; from 65536 characters on they are refused here.
+ *
+ * @internal
+ */
 export function checkName(value: unknown, label: string, expected: string): string {
-  if (typeof value !== 'string' || value === '' || value.includes('\0')) throw optionError(label, expected, value)
+  if (typeof value !== 'string' || value === '' || value.length >= maxName || value.includes('\0')) {
+    throw optionError(label, expected, value)
+  }
   return value
 }
 
@@ -127,9 +140,22 @@ export function checkNetns(value: unknown, label: string): string | undefined {
     : checkName(value, label, 'the path of a network namespace, such as /run/netns/blue')
 }
 
-/** Checks that a filter expression is a string or undefined; its syntax is not checked here. @internal */
+/**
+ * Checks that a filter expression is a string or undefined, and no longer than one that could be compiled; its syntax
+ * is not checked here.
+ *
+ * @internal
+ */
 export function checkFilter(value: unknown, label: string): string | undefined {
-  if (value !== undefined && typeof value !== 'string') throw optionError(label, 'a pcap-filter expression', value)
+  if (value === undefined) return undefined
+  if (typeof value !== 'string') throw optionError(label, 'a pcap-filter expression', value)
+  if (value.length > maxExpression) {
+    throw new CaptureError(
+      'ERR_FILTER_TOO_LARGE',
+      `${label} is too large: ${value.length} characters, where at most ${maxExpression} can be compiled`,
+      { option: optionPath(label) },
+    )
+  }
   return value
 }
 

@@ -21,6 +21,8 @@ export interface HostSets {
 }
 
 const maxAddresses = 100_000
+/** Characters of an address or prefix; the longest valid one has 49. */
+const maxLength = 1000
 
 /**
  * Converts a list to the form that native code takes: one entry per line; '' if it is empty, `undefined` if it is not
@@ -38,14 +40,18 @@ export function checkAddresses(value: unknown, label: string): string | undefine
       option: label,
     })
   }
+  const entries: string[] = []
   for (let i = 0; i < length; i++) {
     const entry = list[i]
-    if (typeof entry === 'string' && entry !== '' && !entry.includes('\n')) continue
+    if (typeof entry === 'string' && entry !== '' && entry.length <= maxLength && !entry.includes('\n')) {
+      entries.push(entry)
+      continue
+    }
     throw optionError(
       length === 1 ? label : `${label}[${i}]`,
       `an IPv4 or IPv6 address or prefix${Array.isArray(value) ? '' : ', or a list of such'}`,
       entry,
     )
   }
-  return list.join('\n')
+  return entries.join('\n')
 }

@@ -1,7 +1,7 @@
 import { endianness } from 'node:os'
 import { types } from 'node:util'
 
-import { checkGroup, checkInteger } from '../arguments.js'
+import { checkFilter, checkGroup, checkInteger } from '../arguments.js'
 import { blame, optionError } from '../errors.js'
 import { LinkType } from '../packets/link-type.js'
 import { type FilterHandle, native } from './native.js'
@@ -158,6 +158,7 @@ export class CompiledFilter {
  */
 export async function compileFilter(expression: string, options?: CompileFilterOptions): Promise<CompiledFilter> {
   if (typeof expression !== 'string') throw optionError('expression', 'a string', expression)
+  checkFilter(expression, 'expression')
   const given = checkGroup(options, 'options', ['linkType', 'snapshotLength', 'source', 'byteOrder'])
   const linkType = checkInteger(given.linkType ?? LinkType.ETHERNET, 'linkType', 0, 0xffff)
   const snapshotLength = checkInteger(given.snapshotLength ?? maxSnapshotLength, 'snapshotLength', 1, maxSnapshotLength)

@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { checkBoolean, checkKeys, checkList } from '../arguments.js'
+import { checkBoolean, checkKeys, checkList, maxName } from '../arguments.js'
 import { CaptureError, describe, optionError, printable } from '../errors.js'
 import { asPattern, looksLikePattern } from './name-hint.js'
 import type { NativeSelection } from './native.js'
@@ -92,11 +92,13 @@ export function explainSelection(
 ): SelectionExplanation {
   const compiled = compile(selection, 'selection')
   if (typeof iface === 'string') {
-    if (iface === '') throw optionError('interface', 'a NetworkInterface or the name of one', iface)
+    if (iface === '' || iface.length >= maxName) {
+      throw optionError('interface', 'a NetworkInterface or the name of one', iface)
+    }
     const bare = { name: iface, alternativeNames: [] as readonly string[], loopback: iface === 'lo' }
     return compiled.decide(bare as unknown as NetworkInterface, true)
   }
-  if (typeof iface !== 'object' || iface === null || typeof iface.name !== 'string') {
+  if (typeof iface !== 'object' || iface === null || typeof iface.name !== 'string' || iface.name.length >= maxName) {
     throw optionError('interface', 'a NetworkInterface or the name of one', iface)
   }
   return compiled.decide(iface)
@@ -151,7 +153,7 @@ function byNames(list: readonly unknown[], label: string): Compiled {
   const warnings: string[] = []
   list.forEach((name, index) => {
     const where = isOne ? label : `${label}[${index}]`
-    if (typeof name !== 'string' || name === '') {
+    if (typeof name !== 'string' || name === '' || name.length >= maxName) {
       const patternLike = types.isRegExp(name) || typeof name === 'function'
       throw optionError(
         where,

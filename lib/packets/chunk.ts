@@ -32,6 +32,8 @@ export interface ChunkParts {
  * keep packets for longer, {@link retain} the chunk or copy the packets.
  */
 export class Chunk implements Iterable<Packet> {
+  /** As {@link Packet.cloning}. @internal */
+  readonly cloning: symbol = noClone
   /** Number of packets. */
   readonly packetCount: number
   /** Captured bytes of all packets together. */
@@ -177,6 +179,10 @@ export class Chunk implements Iterable<Packet> {
     throw new CaptureError('ERR_RELEASED', 'the chunk was released; to keep one, take chunk.retain() before that')
   }
 }
+
+const noClone = Symbol(
+  'a Chunk is a view on its memory: send the packets of chunk.retain(), by packet.copy().data, instead',
+)
 
 class PacketIterator implements IterableIterator<Packet> {
   readonly #memory: ChunkMemory

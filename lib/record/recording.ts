@@ -3,9 +3,10 @@ import type { DebugLog } from '../debug.js'
 import { emitSafely, refuseUnknownEvents } from '../emit.js'
 import { CaptureError, construction, notConstructible } from '../errors.js'
 import type { CompleteFile } from '../savefile/complete-file.js'
+import { freezeWithJson } from '../to-json.js'
 import type { NativeRecording } from './native.js'
 
-/** A complete file of a {@link Recording}. */
+/** A complete file of a {@link Recording}. In JSON its times are strings of decimal digits. */
 export interface RecordedFile extends CompleteFile {}
 
 /**
@@ -116,7 +117,7 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
     const ended = this.#native.ended()
     const emissions: (() => void)[] = []
     for (let file = this.#native.nextFile(); file; file = this.#native.nextFile()) {
-      const complete = Object.freeze(file)
+      const complete = freezeWithJson(file)
       this.#debug('complete: %s', complete)
       emissions.push(() => emitSafely(this, 'file', complete))
     }

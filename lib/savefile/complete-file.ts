@@ -1,4 +1,4 @@
-/** A file that was written and has its name. */
+/** A file that was written and has its name. In JSON its times are strings of decimal digits. */
 export interface CompleteFile {
   /** Its path. */
   readonly path: string

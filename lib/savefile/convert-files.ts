@@ -11,6 +11,7 @@ import {
 import { blame, type CaptureError, optionError } from '../errors.js'
 import { type InterfaceSelection, normaliseSelection } from '../interfaces/selection.js'
 import { runJob } from '../native/run-job.js'
+import { freezeWithJson } from '../to-json.js'
 import type { CompleteFile } from './complete-file.js'
 import { InterfaceJudge } from './convert-interfaces.js'
 import { type NativeConvertStats, native } from './native.js'
@@ -95,7 +96,7 @@ export interface ConvertProgress {
   readonly bytesTotal: number
 }
 
-/** A file that {@link convertFiles} has written. */
+/** A file that {@link convertFiles} has written. In JSON its times are strings of decimal digits. */
 export interface ConvertedFile extends Omit<CompleteFile, 'packetBytes'> {}
 
 /** The result of {@link convertFiles}. */
@@ -190,7 +191,7 @@ export async function convertFiles(
     onProgress && ((now) => onProgress(progressOf(now))),
   )
   if (thrown.length > 0) throw thrown[0]
-  const files = complete.map(({ packetBytes: _, ...file }) => file)
+  const files = complete.map(({ packetBytes: _, ...file }) => freezeWithJson(file))
   const { packets, written, otherLinkType, clampedTimes: clampedTimestamps } = stats
   const said = [...warnings, ...(judge?.warnings() ?? [])]
   return { files, packets, written, otherLinkType, ...(clampedTimestamps > 0 && { clampedTimestamps }), warnings: said }

@@ -11,7 +11,10 @@ export interface SavefileFormOptions {
   format?: 'pcapng' | 'pcap' | undefined
   /** The precision of times in pcap. Programs from before 2013 read only `'microseconds'`. Default `'nanoseconds'`. */
   precision?: 'nanoseconds' | 'microseconds' | undefined
-  /** One or several comments on the whole file, each up to 65532 bytes of UTF-8. Only pcapng. Default: none. */
+  /**
+   * One or several comments on the whole file, each up to 65532 bytes of UTF-8, together up to 512 KiB. Only pcapng.
+   * Default: none.
+   */
   comment?: string | readonly string[] | undefined
   /** The name of the program that wrote the file, stored in it. Only pcapng. Default `'ringtap'`. */
   application?: string | undefined
@@ -22,6 +25,12 @@ export const formKeys = ['format', 'precision', 'comment', 'application'] as con
 
 /** @internal */
 export const maxCaptured = 262144
+
+/** Bytes of a text in a pcapng option, whose length has 16 bits. */
+const maxText = 65_532
+const optionHeader = 4
+/** Bytes of all comments on a packet, or on a section: a reader's default chunk holds the block. */
+const maxComments = 512 * 1024
 
 /** @internal */
 export function normaliseForm(options: SavefileFormOptions): NativeSavefileForm {
@@ -45,7 +54,7 @@ export function normaliseForm(options: SavefileFormOptions): NativeSavefileForm 
     format: format === 'pcapng' ? 0 : 1,
     nanoseconds: precision === 'nanoseconds',
     snapLength: maxCaptured,
-    application,
+    application: application.slice(0, maxText),
     comments: checkComments(options.comment, 'comment') ?? [],
   }
 }
@@ -54,9 +63,16 @@ export function normaliseForm(options: SavefileFormOptions): NativeSavefileForm 
 export function checkComments(value: unknown, label: string): readonly string[] | undefined {
   if (value === undefined) return undefined
   const list: readonly unknown[] = Array.isArray(value) ? value : [value]
+  const comments: string[] = []
+  let together = 0
   for (const one of list) {
     if (typeof one !== 'string') throw optionError(label, 'a string, or an array of strings', one)
-    if (Buffer.byteLength(one) > 65_532) throw optionError(label, 'at most 65532 bytes long', one)
+    const length = Buffer.byteLength(one)
+    if (length > maxText) throw optionError(label, `at most ${maxText} bytes long`, one)
+    together += length + optionHeader
+    if (together > maxComments)
+      throw optionError(label, `at most ${maxComments} bytes long, all comments together`, one)
+    comments.push(one)
   }
-  return list as readonly string[]
+  return comments
 }

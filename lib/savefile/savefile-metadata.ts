@@ -1,4 +1,5 @@
 import type { InterfaceAddress, NetworkInterface } from '../interfaces/network-interface.js'
+import { freezeWithJson } from '../to-json.js'
 import type { NativeFileBlock, NativeFileInterface, NativeFileOption, NativeFileSection } from './native.js'
 import { blockTypes, type SavefileBlockKind } from './savefile-options.js'
 
@@ -10,7 +11,10 @@ export interface SavefileOption {
   readonly value: Uint8Array
 }
 
-/** A section of a pcapng file. A file has several if other files were appended to it. A pcap file has one. */
+/**
+ * A section of a pcapng file. A file has several if other files were appended to it. A pcap file has one. In JSON the
+ * values of its options are in base64.
+ */
 export interface SavefileSection {
   /** Its number in the file, from 0. */
   readonly number: number
@@ -33,7 +37,7 @@ export interface SavefileSection {
 /**
  * An interface as a file describes it. Files contain less than the kernel reports: missing fields are `undefined`, 0,
  * false or empty. `index` counts all interfaces of the file from 0, over all its sections; `generation` is the number
- * of the section.
+ * of the section. In JSON its bigints are strings of decimal digits, and the values of its options are in base64.
  */
 export interface SavefileInterface extends NetworkInterface {
   /** The section that it belongs to. */
@@ -80,7 +84,9 @@ export interface ResolvedName {
   readonly names: readonly string[]
 }
 
-/** A block of a pcapng file that describes neither a packet, an interface nor a section. */
+/**
+ * A block of a pcapng file that describes neither a packet, an interface nor a section. In JSON its bytes are in base64.
+ */
 export interface SavefileBlock {
   readonly kind: SavefileBlockKind
   /** The number of its type in the file. */
@@ -167,7 +173,7 @@ function freeze(options: NativeFileOption[]): readonly SavefileOption[] {
 /** @internal */
 export function toSection(told: NativeFileSection, number: number): SavefileSection {
   const options = freeze(told.options)
-  return Object.freeze({
+  return freezeWithJson({
     number,
     version: `${told.major}.${told.minor}`,
     byteOrder: told.bigEndian ? 'big' : 'little',
@@ -188,7 +194,7 @@ export function toInterface(told: NativeFileInterface, section: SavefileSection,
   const offset = first(options, Interface.OFFSET, 8)
   const filter = first(options, Interface.FILTER, 1)
   const fcs = pcapng ? first(options, Interface.FCS_LENGTH, 1)?.[0] : told.fcsLength || undefined
-  return Object.freeze({
+  return freezeWithJson({
     index: told.index,
     name: textOf(options, Interface.NAME) ?? '',
     alternativeNames: Object.freeze([]),
@@ -255,13 +261,13 @@ export function toBlock(told: NativeFileBlock, section: SavefileSection): Savefi
   switch (kind) {
     case 'nameResolution': {
       const { names, end } = namesOf(body, little)
-      return Object.freeze({ ...block, names, options: optionsFrom(body, end, little) })
+      return freezeWithJson({ ...block, names, options: optionsFrom(body, end, little) })
     }
     case 'decryptionSecrets': {
       if (body.length < 8) break
       const length = Math.min(view(body).getUint32(4, little), body.length - 8)
       const options = optionsFrom(body, 8 + padded(length), little)
-      return Object.freeze({
+      return freezeWithJson({
         ...block,
         secretsType: view(body).getUint32(0, little),
         data: body.subarray(8, 8 + length),
@@ -270,16 +276,16 @@ export function toBlock(told: NativeFileBlock, section: SavefileSection): Savefi
     }
     case 'custom':
       if (body.length < 4) break
-      return Object.freeze({ ...block, enterprise: view(body).getUint32(0, little), data: body.subarray(4) })
+      return freezeWithJson({ ...block, enterprise: view(body).getUint32(0, little), data: body.subarray(4) })
     case 'interfaceStatistics':
       if (body.length < 12) break
-      return Object.freeze({
+      return freezeWithJson({
         ...block,
         interfaceId: view(body).getUint32(0, little),
         options: optionsFrom(body, 12, little),
       })
   }
-  return Object.freeze(block)
+  return freezeWithJson(block)
 }
 
 function padded(length: number): number {

@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { promisify } from 'node:util'
+import { maxName } from '../arguments.js'
 import { CaptureError, optionError } from '../errors.js'
 import type { NativeSavefile } from './native.js'
 
@@ -28,6 +29,7 @@ export async function openSource(source: SavefileSource): Promise<OpenedSource> 
     if (!iterable) throw optionError('source', 'a path, a file: URL, a Readable or an AsyncIterable of bytes', source)
     return { label: '', size: undefined, file: undefined, stream: source as AsyncIterable<Uint8Array> }
   }
+  if (typeof path === 'string' && path.length >= maxName) throw optionError('source', 'the path of a file', path)
   const label = `${path}: `
   try {
     // Non-blocking: otherwise open(2) of a FIFO would block a thread of libuv's shared pool until a writer opens it.

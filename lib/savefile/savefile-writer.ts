@@ -6,6 +6,7 @@ import { WriterCounts } from '../native/layouts.js'
 import { Chunk } from '../packets/chunk.js'
 import type { ChunkMemory } from '../packets/chunk-memory.js'
 import { Packet } from '../packets/packet.js'
+import { freezeWithJson } from '../to-json.js'
 import type { NativeSavefileBuffer } from './native.js'
 import { native } from './native.js'
 import { checkNewFile } from './output-path.js'
@@ -20,13 +21,13 @@ export interface SavefileWriterOptions extends SavefileFormOptions {
 /** Options of {@link SavefileWriter.write}. */
 export interface WriteOptions {
   /**
-   * One or several comments on each of the packets, in addition to those that they have from a file. Only pcapng.
-   * Default: none.
+   * One or several comments on each of the packets, in addition to those that they have from a file: each up to 65532
+   * bytes of UTF-8, together up to 512 KiB. Only pcapng. Default: none.
    */
   comment?: string | readonly string[] | undefined
 }
 
-/** What a {@link SavefileWriter} has written. */
+/** What a {@link SavefileWriter} has written. In JSON its times are strings of decimal digits. */
 export interface SavefileCounts {
   /** Packets. */
   readonly packets: number
@@ -46,6 +47,9 @@ export interface SavefileCounts {
 
 /** Number of bytes collected before they are written. */
 const writeSize = 256 * 1024
+
+const accepted = 'a chunk, a packet or an iterable of packets'
+const acceptedNotBytes = `${accepted}: the packet itself, not packet.data, for bytes have no time and no interface`
 
 /** The destination of a writer. @internal */
 interface Target {
@@ -150,14 +154,14 @@ export class SavefileWriter implements AsyncDisposable {
     this.#native.take(Number.MAX_SAFE_INTEGER, this.#counts)
     const numbers = new Float64Array(this.#counts)
     const times = new BigUint64Array(this.#counts)
-    return {
+    return freezeWithJson({
       packets: numbers[WriterCounts.PACKETS] as number,
       packetBytes: numbers[WriterCounts.PACKET_BYTES] as number,
       bytes: numbers[WriterCounts.BYTES] as number,
       firstTimestamp: times[WriterCounts.FIRST_TIMESTAMP] as bigint,
       lastTimestamp: times[WriterCounts.LAST_TIMESTAMP] as bigint,
       clampedTimestamps: numbers[WriterCounts.CLAMPED_TIMES] as number,
-    }
+    })
   }
 
   /**
@@ -217,8 +221,9 @@ export class SavefileWriter implements AsyncDisposable {
   }
 
   #appendPackets(packets: Iterable<Packet>, comments: readonly string[] | undefined): void {
+    if (ArrayBuffer.isView(packets)) throw optionError('packets', acceptedNotBytes, packets)
     if (typeof packets?.[Symbol.iterator] !== 'function' || typeof packets === 'string') {
-      throw optionError('packets', 'a chunk, a packet or an iterable of packets', packets)
+      throw optionError('packets', accepted, packets)
     }
     // Consecutive packets of the same chunk are passed to the addon in one call.
     let memory: ChunkMemory | undefined
@@ -235,7 +240,7 @@ export class SavefileWriter implements AsyncDisposable {
     }
     for (const packet of packets) {
       if (!(packet instanceof Packet))
-        throw optionError('packets', 'a chunk, a packet or an iterable of packets', packet)
+        throw optionError('packets', ArrayBuffer.isView(packet) ? acceptedNotBytes : accepted, packet)
       if (packet._memory !== memory) {
         end()
         memory = packet._memory

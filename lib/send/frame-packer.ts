@@ -1,7 +1,7 @@
 import { optionError } from '../errors.js'
 import { Frame } from '../native/layouts.js'
 import { Packet } from '../packets/packet.js'
-import { TRUNCATED } from './send-result.js'
+import { TOO_LONG, TRUNCATED } from './send-result.js'
 
 /** Flags in the word `PACKET` of a frame, above the link type. The word is 0 for a frame that is not a Packet. */
 const PacketFlag = { PACKET: 0x1_0000, CHECKSUM_PENDING: 0x2_0000 } as const
@@ -9,6 +9,9 @@ const PacketFlag = { PACKET: 0x1_0000, CHECKSUM_PENDING: 0x2_0000 } as const
 /** Bytes and frames passed to the addon in one call. */
 const usualBytes = 256 * 1024
 const maxFrames = 4096
+/** Longer frames are refused without a copy. No device of Linux takes one. */
+const maxFrame = 16 << 20
+const none = new Uint8Array(0)
 
 /** kLinkTypeUnknown of native/core/util/link_type.h: no LINKTYPE_ number fits the device. */
 const unknownLinkType = 0xffff
@@ -35,11 +38,12 @@ export class FramePacker {
   /** Adds a frame. Returns false, and adds nothing, if the frames so far have to be sent and cleared first. */
   add(frame: Uint8Array | Packet): boolean {
     const isPacket = frame instanceof Packet
-    const data = isPacket ? frame.data : frame
+    const given = isPacket ? frame.data : frame
+    const data = given.length > maxFrame ? none : given
     if (!this.#fits(data.length)) return false
     let tag = 0
     let packet = 0
-    let refusal = 0
+    let refusal = given.length > maxFrame ? TOO_LONG : 0
     if (isPacket) {
       const { vlan, capturedLength, originalLength } = frame
       if (vlan) tag = vlan.protocol * 0x10000 + (vlan.priority << 13) + (vlan.dropEligible ? 0x1000 : 0) + vlan.id

@@ -67,6 +67,8 @@ export const causes: readonly RefusalCause[] = [
   'other',
 ]
 
+/** The index of `too-long` in {@link causes}. @internal */
+export const TOO_LONG = 2
 /** The index of `truncated` in {@link causes}. @internal */
 export const TRUNCATED = 6
 

@@ -1,8 +1,9 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { PassThrough } from 'node:stream'
 import { inspect } from 'node:util'
-import { Capture, Chunk, Injector, openFile, Packet, Recording, Savefile } from 'ringtap'
+import { Capture, Chunk, Injector, openFile, Packet, Recording, Savefile, SavefileWriter } from 'ringtap'
 import t from 'tap'
 
 const dir = path.join(tmpdir(), `ringtap-shapes-${process.pid}`)
@@ -86,11 +87,24 @@ t.test('structuredClone() of a packet throws an error that names the remedy', as
     t.throws(() => port1.postMessage({ packet }), { name: 'DataCloneError', message: /packet\.copy\(\)\.data/ })
     port1.close()
     port2.close()
+    t.throws(() => structuredClone(chunk), { name: 'DataCloneError', message: /chunk\.retain\(\)/ })
     // A view keeps the whole chunk's memory alive; a copy has memory of its own.
     t.ok(packet.data.buffer.byteLength > 1000)
     t.ok(packet.copy().data.buffer.byteLength < 200)
     t.strictSame(structuredClone(packet.copy().data), new Uint8Array(60).fill(0xa1))
   })
+})
+
+t.test('bytes cannot be written to a savefile, and the error says what can', async (t) => {
+  const writer = new SavefileWriter(new PassThrough())
+  const message = /must be a chunk, a packet or an iterable of packets: the packet itself, not packet\.data/
+  await withChunk((chunk) => {
+    const [packet] = [...chunk] as [Packet]
+    for (const bytes of [packet.data, Buffer.from('a'), [packet.data], new DataView(new ArrayBuffer(1))]) {
+      t.rejects(writer.write(bytes as unknown as Packet), { code: 'ERR_OPTION', message })
+    }
+  })
+  t.equal((await writer.close()).packets, 0)
 })
 
 t.test('constructing a class that only the library may construct throws', async (t) => {

@@ -1,6 +1,7 @@
 // The class behind lib/savefile/savefile-writer.ts: encodes packets as a savefile's bytes.
 #include <arpa/inet.h>
 
+#include <cerrno>
 #include <cstring>
 #include <optional>
 
@@ -15,6 +16,13 @@
 namespace ringtap::binding {
 
 namespace {
+
+// An upper bound of what comments add to a packet's block.
+std::size_t sizeOf(const std::vector<std::string>& comments) {
+  std::size_t size = 8;
+  for (const std::string& comment : comments) size += comment.size() + 8;
+  return size;
+}
 
 std::uint64_t bigint(const js::Value& value) { return value.As<js::BigInt>().Uint64Value(); }
 
@@ -80,13 +88,18 @@ class SavefileBuffer : public js::ObjectWrap<SavefileBuffer> {
         return {};
       }
       const Record record{header, offset};
-      if ((header->tp_status & kStatusComments) == 0) {
-        if (!writer_.write(ids[at], record, comments)) break;
-        continue;
+      const std::vector<std::string>* all = &comments;
+      std::vector<std::string> joined;
+      if ((header->tp_status & kStatusComments) != 0) {
+        joined = commentsOf(record, reinterpret_cast<const std::byte*>(memory + length));
+        joined.insert(joined.end(), comments.begin(), comments.end());
+        all = &joined;
       }
-      auto all = commentsOf(record, reinterpret_cast<const std::byte*>(memory + length));
-      all.insert(all.end(), comments.begin(), comments.end());
-      if (!writer_.write(ids[at], record, all)) break;
+      if (!sink_.reserve(writer_.sizeOf(ids[at], record) + sizeOf(*all))) {
+        throwError(info.Env(), Error{Code::System, "no memory for the packets that wait to be written", ENOMEM});
+        return {};
+      }
+      if (!writer_.write(ids[at], record, *all)) break;
     }
     return js::Number::New(info.Env(), static_cast<double>(at));
   }

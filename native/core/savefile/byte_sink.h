@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <span>
 
 namespace ringtap {
@@ -13,10 +15,16 @@ class ByteSink {
   // Appends `bytes` uninitialised bytes, for the caller to fill in. The pointer is valid until the next grow() or
   // put().
   [[nodiscard]] std::byte* grow(std::size_t bytes) {
-    if (capacity_ - size_ < bytes) enlarge(size_ + bytes);
+    if (capacity_ - size_ < bytes && !enlarge(size_ + bytes)) std::abort();
     std::byte* at = memory_.get() + size_;
     size_ += bytes;
     return at;
+  }
+  // Makes room for `bytes` more, so that grow() and put() allocate nothing for them. False if there is no memory; they
+  // would end the process then.
+  [[nodiscard]] bool reserve(std::size_t bytes) {
+    if (capacity_ - size_ >= bytes) return true;
+    return enlarge(size_ + bytes);
   }
   template <typename T>
   void put(const T& value) {
@@ -30,12 +38,14 @@ class ByteSink {
   void shorten(std::size_t size) { size_ = size; }
 
  private:
-  void enlarge(std::size_t wanted) {
+  [[nodiscard]] bool enlarge(std::size_t wanted) {
     const std::size_t capacity = wanted > 2 * capacity_ ? wanted : 2 * capacity_;
-    std::unique_ptr<std::byte[]> memory(new std::byte[capacity]);
+    std::unique_ptr<std::byte[]> memory(new (std::nothrow) std::byte[capacity]);
+    if (!memory) return false;
     if (size_ > 0) std::memcpy(memory.get(), memory_.get(), size_);
     memory_ = std::move(memory);
     capacity_ = capacity;
+    return true;
   }
 
   std::unique_ptr<std::byte[]> memory_;

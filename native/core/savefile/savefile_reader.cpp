@@ -1,7 +1,9 @@
 #include "core/savefile/savefile_reader.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
+#include <new>
 
 #include "core/bpf/filter.h"
 #include "core/savefile/savefile_format.h"
@@ -165,7 +167,7 @@ Result<> SavefileReader::work() {
   auto parser = parserFor(*start, limits, *this);
   if (!parser) return parser.error();
   parser_ = std::move(*parser);
-  buffer_.resize(kReadAtOnce);
+  if (auto enlarged = enlargeBuffer(kReadAtOnce); !enlarged) return enlarged;
   compressed_ = unpacked != nullptr;
   Result<> done = parseAll(packed, plain);
   note(packed, plain);
@@ -175,7 +177,7 @@ Result<> SavefileReader::work() {
 Result<> SavefileReader::parseAll(CountedSource& packed, CountedSource& plain) {
   for (;;) {
     std::size_t consumed = 0;
-    auto step = parser_->parse(std::span(buffer_).subspan(begin_, end_ - begin_), filler_, consumed);
+    auto step = parser_->parse(std::span(buffer_.get() + begin_, end_ - begin_), filler_, consumed);
     begin_ += consumed;
     position_ = compressed_ ? packed.count() : parser_->offset();
     if (!step) return step.error();
@@ -213,16 +215,28 @@ Result<> SavefileReader::parseAll(CountedSource& packed, CountedSource& plain) {
 // Reads at least one more byte, into a buffer that can hold `needed` contiguous bytes.
 Result<> SavefileReader::fetch(CountedSource& plain, std::size_t needed, bool& ended) {
   if (begin_ > 0) {
-    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
   }
   // `needed` is bounded by the parser's limits.
-  if (needed > buffer_.size()) buffer_.resize(std::max(needed, std::min(2 * buffer_.size(), 2 * needed)));
-  auto got = plain.read(std::span(buffer_).subspan(end_));
+  if (needed > bufferSize_) {
+    auto enlarged = enlargeBuffer(std::max(needed, std::min(2 * bufferSize_, 2 * needed)));
+    if (!enlarged) return enlarged;
+  }
+  auto got = plain.read(std::span(buffer_.get() + end_, bufferSize_ - end_));
   if (!got) return got.error();
   end_ += *got;
   ended = *got == 0;
+  return {};
+}
+
+Result<> SavefileReader::enlargeBuffer(std::size_t size) {
+  std::unique_ptr<std::uint8_t[]> larger(new (std::nothrow) std::uint8_t[size]);
+  if (!larger) return Error{Code::System, "no memory to read the file", ENOMEM};
+  if (end_ > 0) std::memcpy(larger.get(), buffer_.get(), end_);
+  buffer_ = std::move(larger);
+  bufferSize_ = size;
   return {};
 }
 

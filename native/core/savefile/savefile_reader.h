@@ -93,6 +93,7 @@ class SavefileReader final : private SavefileListener {
   Result<> parseAll(CountedSource& packed, CountedSource& plain);
   Result<> skip(CountedSource& plain, std::uint64_t amount);
   Result<> fetch(CountedSource& plain, std::size_t needed, bool& ended);
+  Result<> enlargeBuffer(std::size_t size);
   Result<bool> newChunk();
   void handOver();
   void pushReady();
@@ -115,7 +116,8 @@ class SavefileReader final : private SavefileListener {
 
   // Used by the thread only.
   std::unique_ptr<SavefileParser> parser_;
-  std::vector<std::uint8_t> buffer_;
+  std::unique_ptr<std::uint8_t[]> buffer_;
+  std::size_t bufferSize_ = 0;
   std::size_t begin_ = 0;  // offset of the first unparsed byte in buffer_
   std::size_t end_ = 0;
   BlockFiller filler_;

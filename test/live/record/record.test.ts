@@ -69,6 +69,7 @@ t.test('what is recorded is what tcpdump sees, and what JavaScript sees at the s
   const read = dissect(path)
   t.equal(read[0]?.timestamp, firstTimestamp)
   t.equal(read.at(-1)?.timestamp, lastTimestamp)
+  t.equal(JSON.parse(JSON.stringify(files[0])).lastTimestamp, String(lastTimestamp))
   t.same(
     read.map((packet) => [packet.interface, packet.direction, packet.timestamp]),
     mine.map((packet) => [packet.interface, packet.direction, packet.timestamp]),
