@@ -17,8 +17,11 @@ namespace ringtap::binding {
 // that was added after the waker was made. All but operator() runs on JavaScript's thread.
 class Waker {
  public:
-  // Throws and returns null if it cannot be made.
+  // Returns null, with an exception pending, if it cannot be made, and for an empty `callback`.
   [[nodiscard]] static std::shared_ptr<Waker> make(js::Env env, js::Value callback) {
+    // In a worker that is being terminated no function can be made, but a thread-safe function without one can. That
+    // would not keep alive what the function refers to.
+    if (callback.IsEmpty()) return nullptr;
     napi_threadsafe_function function = nullptr;
     const napi_status status =
         napi_create_threadsafe_function(env, callback, nullptr, js::String::New(env, "ringtap"), 0, 1, nullptr, nullptr,
