@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { Capture, type CaptureError, type Chunk, type Packet } from 'ringtap'
 import { captureDuring } from '../support/collect.js'
