@@ -19,6 +19,8 @@ import { compiledTests, ctest, tap } from './run-tests.mjs'
 import { judge } from './sanitizer-reports.mjs'
 import { root } from './tree-files.mjs'
 
+process.env.CCACHE_SLOPPINESS ??= 'pch_defines,time_macros' // for ccache to cache what uses precompiled headers
+
 const build = path.join(root, 'build')
 const jobs = String(availableParallelism())
 
