@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/bpf/ebpf_program.h"
+#include "core/bpf/ebpf_translation.h"
 #include "core/bpf/filter.h"
 #include "core/bpf/filter_interpreter.h"
 #include "fuzz.h"

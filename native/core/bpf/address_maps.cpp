@@ -6,6 +6,7 @@
 #include "core/bpf/ebpf.h"
 #include "core/bpf/ebpf_assembler.h"
 #include "core/bpf/ebpf_program.h"
+#include "core/bpf/ebpf_translation.h"
 #include "core/util/link_type.h"
 
 namespace ringtap {

@@ -41,8 +41,4 @@ struct EbpfMaps {
 [[nodiscard]] Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUnlisted,
                                                          const EbpfMaps& maps);
 
-// Appends the translation of a classic program. Expects the context in R6; preserves R8, and overwrites the other
-// registers and the stack from -64 to -1. Every `ret` puts its value into R0 and jumps to the end of the appended code.
-[[nodiscard]] Result<> translateCbpf(std::span<const FilterInstruction> program, std::vector<bpf_insn>& out);
-
 }  // namespace ringtap

@@ -5,6 +5,7 @@
 #include <linux/if_arp.h>
 #include <linux/if_packet.h>
 
+#include "core/bpf/ebpf_translation.h"
 #include "core/bpf/filter_interpreter.h"
 #include "support/check.h"
 #include "support/ebpf_filter.h"
