@@ -95,14 +95,7 @@ Result<ParseStep> PcapngParser::parse(std::span<const std::uint8_t> bytes, Block
     if (left < kBlockEnvelope) return ParseStep{ParseStep::Why::More, kBlockEnvelope};
     Block block{at, load32(at), 0};
     if (block.type == kSectionHeader) {
-      // The section's byte order applies from here on.
-      std::uint32_t magic;
-      std::memcpy(&magic, at + 8, sizeof magic);
-      if (magic != kByteOrderMagic && magic != __builtin_bswap32(kByteOrderMagic)) {
-        return damage("a section header with a byte-order magic that is none", offset_,
-                      begun_ ? Code::FileDamaged : Code::FileFormat);
-      }
-      swapped_ = magic != kByteOrderMagic;
+      if (auto ordered = byteOrder(at); !ordered) return ordered.error();
     } else if (!begun_) {
       return damage("a pcapng file that begins with no section header", offset_, Code::FileFormat);
     }
@@ -143,28 +136,36 @@ Result<ParseStep> PcapngParser::parse(std::span<const std::uint8_t> bytes, Block
       advance(block.length);
       continue;
     }
-    Result<> done;
-    switch (block.type) {
-      case kEnhancedPacket:
-      case kObsoletePacket: {
-        auto room = packet(block, filler);
-        if (!room) return room.error();
-        if (!*room) return ParseStep{ParseStep::Why::Full, 0};
-        break;
-      }
-      case kSimplePacket: {
-        auto room = simplePacket(block, filler);
-        if (!room) return room.error();
-        if (!*room) return ParseStep{ParseStep::Why::Full, 0};
-        break;
-      }
-      case kSectionHeader: done = section(block); break;
-      case kInterfaceDescription: done = interface(block); break;
-      default: done = other(block); break;
-    }
-    if (!done) return done.error();
+    auto room = pass(block, filler);
+    if (!room) return room.error();
+    if (!*room) return ParseStep{ParseStep::Why::Full, 0};
     advance(block.length);
   }
+}
+
+Result<> PcapngParser::byteOrder(const std::uint8_t* at) {
+  std::uint32_t magic;
+  std::memcpy(&magic, at + 8, sizeof magic);
+  if (magic != kByteOrderMagic && magic != __builtin_bswap32(kByteOrderMagic)) {
+    return damage("a section header with a byte-order magic that is none", offset_,
+                  begun_ ? Code::FileDamaged : Code::FileFormat);
+  }
+  swapped_ = magic != kByteOrderMagic;
+  return {};
+}
+
+Result<bool> PcapngParser::pass(const Block& block, BlockFiller& filler) {
+  Result<> done;
+  switch (block.type) {
+    case kEnhancedPacket:
+    case kObsoletePacket: return packet(block, filler);
+    case kSimplePacket: return simplePacket(block, filler);
+    case kSectionHeader: done = section(block); break;
+    case kInterfaceDescription: done = interface(block); break;
+    default: done = other(block); break;
+  }
+  if (!done) return std::move(done.error());
+  return true;
 }
 
 Result<> PcapngParser::section(const Block& block) {

@@ -35,9 +35,12 @@ class PcapngParser final : public SavefileParser {
   [[nodiscard]] std::uint32_t load32(const std::uint8_t* at) const;
   [[nodiscard]] std::uint64_t load64(const std::uint8_t* at) const;
 
+  // Reads the byte order of the section whose header is at `at`; it applies from there on.
+  Result<> byteOrder(const std::uint8_t* at);
+  // Passes the block on. Returns false if it has a packet for which `filler` has no room, as the two below do.
+  Result<bool> pass(const Block& block, BlockFiller& filler);
   Result<> section(const Block& block);
   Result<> interface(const Block& block);
-  // Both return false if `filler` has no room for the packet.
   Result<bool> packet(const Block& block, BlockFiller& filler);
   Result<bool> simplePacket(const Block& block, BlockFiller& filler);
   Result<> other(const Block& block);
