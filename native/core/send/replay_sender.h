@@ -6,12 +6,12 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <memory>
 #include <mutex>
 
 #include "core/savefile/savefile_source.h"
 #include "core/send/injector.h"
+#include "core/send/replay_schedule.h"
 #include "core/send/send_tally.h"
 #include "core/util/result.h"
 
@@ -19,7 +19,7 @@ namespace ringtap {
 
 struct ReplayOptions {
   double speed = 1;  // as in ReplaySchedule
-  std::uint64_t longestGap = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t longestGap = ReplaySchedule::kNoLimit;
   std::uint64_t passes = 1;  // passes through the file; 0: repeat until stop()
 };
 
