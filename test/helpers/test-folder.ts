@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, extname, join } from 'node:path'
 
@@ -21,6 +21,13 @@ export class TestFolder {
   /** Returns the path of a file that does not exist yet. */
   fresh(extension = 'pcapng'): string {
     return this.file(`trace${++this.#made}.${extension}`)
+  }
+
+  /** Writes a new file, and returns its path. */
+  write(bytes: Uint8Array): string {
+    const path = this.file(`${++this.#made}`)
+    writeFileSync(path, bytes)
+    return path
   }
 
   /** Names of the hidden files in the folder, which are incomplete files. */

@@ -1,20 +1,12 @@
 // Filters on files: the same packets must match as with the same expression in tcpdump.
 import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { CaptureError, compileFilter, openFile } from 'ringtap'
 import t from 'tap'
 import { ethernetPackets } from '../helpers/packets.js'
 import { Bytes, Pcapng, pcap } from '../helpers/savefiles.js'
+import { TestFolder } from '../helpers/test-folder.js'
 
-const folder = t.testdir()
-let files = 0
-
-function write(bytes: Uint8Array): string {
-  const path = join(folder, `${files++}`)
-  writeFileSync(path, bytes)
-  return path
-}
+const folder = new TestFolder(t)
 
 /** The numbers of the matching packets, in the order of the file, or the code of the error. */
 async function ours(path: string, filter: string): Promise<number[] | string> {
@@ -81,13 +73,13 @@ for (const bigEndian of [false, true]) {
         time: BigInt(number + 1) * 1_000_000n,
         data: linkType === 109 ? Buffer.concat([bytes.subarray(0, 4), Buffer.alloc(8), bytes.subarray(4)]) : bytes,
       }))
-      const path = write(pcap(packets, { bigEndian, linkType }))
+      const path = folder.write(pcap(packets, { bigEndian, linkType }))
       for (const expression of expressions) {
         const theirs = tcpdumps(path, expression)
         t.same(await ours(path, expression), theirs, `link type ${linkType}: ${expression}`)
       }
     }
-    const path = write(
+    const path = folder.write(
       pcap(
         loopback(bigEndian).map((data, i) => ({ time: BigInt(i + 1) * 1_000_000n, data })),
         { bigEndian, linkType: 0 },
@@ -102,7 +94,7 @@ for (const bigEndian of [false, true]) {
     loopback(bigEndian).forEach((data, i) => {
       file.packet(0, { time: BigInt(i + 1) * 1_000_000n, data })
     })
-    const path = write(file.done())
+    const path = folder.write(file.done())
     for (const expression of expressions) t.same(await ours(path, expression), tcpdumps(path, expression), expression)
     t.same(await ours(path, 'ip6'), [3, 4, 5, 6, 7, 8])
   })
@@ -124,12 +116,12 @@ t.test('a filter matches in sections of both byte orders in one file', async (t)
     })
     return file.done()
   })
-  t.same(await ours(write(Buffer.concat(sections)), 'ip6 and udp'), [4, 6, 8, 4, 6, 8])
+  t.same(await ours(folder.write(Buffer.concat(sections)), 'ip6 and udp'), [4, 6, 8, 4, 6, 8])
 })
 
 t.test('expressions about what no file contains are refused with the reason', async (t) => {
   const packets = ethernetPackets().map(({ bytes }, i) => ({ time: BigInt(i + 1) * 1_000_000n, data: bytes }))
-  const path = write(pcap(packets))
+  const path = folder.write(pcap(packets))
   for (const expression of ['inbound', 'outbound', 'not inbound', 'tcp or outbound', 'ifindex 3']) {
     t.equal(tcpdumps(path, expression), 'ERR_FILTER_SYNTAX', `tcpdump: ${expression}`)
     await t.rejects(
@@ -146,7 +138,7 @@ t.test('expressions about what no file contains are refused with the reason', as
     time: BigInt(i + 1) * 1_000_000n,
     data: new Bytes(true).u16(type, 1, 6).raw(Buffer.alloc(8)).u16(0x0800).raw(ip4(6)).done(),
   }))
-  const sll = write(pcap(cooked, { linkType: 113 }))
+  const sll = folder.write(pcap(cooked, { linkType: 113 }))
   t.same(await ours(sll, 'inbound'), [1])
   t.same(await ours(sll, 'outbound'), [2])
 })
@@ -154,12 +146,12 @@ t.test('expressions about what no file contains are refused with the reason', as
 t.test('expressions for PFLOG, SunATM and MTP2 match as in tcpdump', async (t) => {
   const mtp2 = Buffer.alloc(20)
   mtp2.set([0, 0, 0x3f, 0x83, 1])
-  const path = write(pcap([{ time: 1_000_000n, data: mtp2 }], { linkType: 140 }))
+  const path = folder.write(pcap([{ time: 1_000_000n, data: mtp2 }], { linkType: 140 }))
   for (const expression of ['msu', 'lssu', 'fisu', 'dpc 1', 'sio 3']) {
     t.same(await ours(path, expression), tcpdumps(path, expression), expression)
   }
   t.same(await ours(path, 'msu'), [1])
-  const atm = write(
+  const atm = folder.write(
     pcap([{ time: 1_000_000n, data: Buffer.from([2, 0, 0, 5, 1, 2, 3, 4, 5, 6, 7, 8]) }], { linkType: 123 }),
   )
   for (const expression of ['lane', 'llc', 'vci 5', 'vpi 0', 'oamf4']) {
@@ -167,7 +159,7 @@ t.test('expressions for PFLOG, SunATM and MTP2 match as in tcpdump', async (t) =
   }
   const pflog = Buffer.alloc(80)
   pflog.set([61, 2, 1, 0])
-  const log = write(pcap([{ time: 1_000_000n, data: pflog }], { linkType: 117 }))
+  const log = folder.write(pcap([{ time: 1_000_000n, data: pflog }], { linkType: 117 }))
   for (const expression of ['action block', 'action pass', 'reason match', 'on em0']) {
     t.same(await ours(log, expression), tcpdumps(log, expression), expression)
   }
@@ -176,7 +168,7 @@ t.test('expressions for PFLOG, SunATM and MTP2 match as in tcpdump', async (t) =
 
 t.test('a packet with more bytes than its original length matches as in tcpdump', async (t) => {
   const data = Buffer.concat([Buffer.alloc(12), Buffer.from([8, 0]), ip4(6)])
-  const path = write(pcap([{ time: 1_000_000n, data, originalLength: 20 }]))
+  const path = folder.write(pcap([{ time: 1_000_000n, data, originalLength: 20 }]))
   for (const expression of ['tcp', 'less 20', 'greater 21', 'len = 20', 'ether[53] = 0']) {
     const theirs = tcpdumps(path, expression)
     t.same(await ours(path, expression), theirs, expression)
