@@ -3,12 +3,12 @@ import { abortReason, throwIfAborted } from '../arguments.js'
 import { debugLog } from '../debug.js'
 import { emitSafely, refuseUnknownEvents } from '../emit.js'
 import { CaptureError, construction, notConstructible } from '../errors.js'
-import { nameHint } from '../interfaces/name-hint.js'
 import { ChunkMeta } from '../native/layouts.js'
 import { Chunk } from '../packets/chunk.js'
 import { IterationPacer, iterateChunks } from '../packets/chunk-iteration.js'
 import { ChunkMemory } from '../packets/chunk-memory.js'
 import type { Packet } from '../packets/packet.js'
+import { FileSelection } from './file-selection.js'
 import type { NativeSavefile } from './native.js'
 import { SavefileContents } from './savefile-contents.js'
 import type { SavefileEvents, SavefileProgress, SavefileStats } from './savefile-events.js'
@@ -41,7 +41,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   readonly #pacer = new IterationPacer()
   readonly #contents = new SavefileContents()
   readonly #debug = debugLog('savefile')
-  #selectedCount = 0
+  readonly #selection: FileSelection
   #ready = false
   /** Events from before the file was returned to the caller, who can only then add listeners. */
   #announcements: (() => void)[] | undefined = []
@@ -53,10 +53,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   /** Resolves the wait of `#close()` for the end of the reader's thread. */
   #awake: (() => void) | undefined
   #ended: { error: unknown } | undefined
-  #missing: readonly string[]
-  /** The first exception of a function among the patterns; thrown at the end of the file. */
-  #failing: { error: unknown } | undefined
-  /** The same, if it concerns an interface in front of the first packet; thrown when the file is opened. */
+  /** An exception of a function among the patterns about an interface in front of the first packet: refuses the file. */
   #refused: { error: unknown } | undefined
 
   private constructor(
@@ -70,7 +67,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     this.#native = reader
     this.#source = source
     this.#options = options
-    this.#missing = options.selection?.names ?? []
+    this.#selection = new FileSelection(options.selection)
     this.#pump = source.stream && new Pump(source.stream, reader)
     void this.#pump?.run()
   }
@@ -100,7 +97,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
         else await this.#pacer.wait()
       }
       if (this.#refused) throw this.#refused.error
-      if (this.format === 'pcap' && selection && this.#selectedCount === 0) throw this.#nothingSelected()
+      if (this.format === 'pcap' && this.#selection.isEmpty) throw this.#nothingSelected()
     } catch (error) {
       this.#debug('not opened: %s', (error as Error)?.message)
       await this.close()
@@ -229,7 +226,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
       const chunk = this.#pull()
       this.#tellProgress(chunk === undefined)
       if (chunk === undefined) {
-        const error = this.#failing?.error ?? this.#failure() ?? this.#nothingOfIt()
+        const error = this.#selection.failure?.error ?? this.#failure() ?? this.#nothingOfIt()
         if (error !== undefined) this.#ended = { error }
         await this.close()
         if (error !== undefined) throw error
@@ -297,20 +294,13 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   }
 
   #nothingSelected(): CaptureError {
-    const names = this.interfaces.map((iface) => iface.name || 'one without a name')
-    const what = this.#missing.length > 0 ? `no interface has the name ${this.#missing.join(', ')}` : 'none is selected'
-    return new CaptureError(
-      'ERR_NO_INTERFACE',
-      `${this.#source.label}${what}; the file has ${names.join(', ') || 'no interface'}${nameHint(this.#missing)}`,
-      { interface: this.#missing[0] },
-    )
+    return this.#selection.missing(this.#source.label, this.interfaces)
   }
 
   /** At the end of the file: an error if nothing was selected; warns if only some names are missing. */
   #nothingOfIt(): CaptureError | undefined {
-    if (!this.#options.selection) return undefined
-    if (this.#selectedCount === 0) return this.#nothingSelected()
-    if (this.#missing.length > 0) this.#warn(this.#nothingSelected().message, 'ERR_NO_INTERFACE')
+    if (this.#selection.isEmpty) return this.#nothingSelected()
+    if (this.#selection.lacksNames) this.#warn(this.#nothingSelected().message, 'ERR_NO_INTERFACE')
     return undefined
   }
 
@@ -350,7 +340,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
         return 0
       case 'ready':
         this.#ready = true
-        this.#refused = this.#failing
+        this.#refused = this.#selection.failure
         return 1
       case 'warning':
         this.#announce(() => this.#warn(event.text))
@@ -369,23 +359,9 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
 
   /** Decides on an interface and emits the event. */
   #learn(iface: SavefileInterface): void {
-    const { selection } = this.#options
-    let selected = true
-    if (selection) {
-      try {
-        const decision = selection.decide(iface)
-        selected = decision.selected
-        this.#debug('interface %s: %s', iface.index, decision.text)
-      } catch (error) {
-        this.#failing ??= { error }
-        selected = false
-      }
-      this.#native.decide(iface.index, selected)
-    }
-    if (selected) {
-      this.#selectedCount++
-      this.#missing = this.#missing.filter((name) => name !== iface.name)
-    }
+    const { selected, text } = this.#selection.decide(iface)
+    if (text !== undefined) this.#debug('interface %s: %s', iface.index, text)
+    if (this.#options.selection) this.#native.decide(iface.index, selected)
     this.#announce(() => emitSafely(this, 'interface', iface, selected))
   }
 
