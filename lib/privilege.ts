@@ -1,11 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 
-/**
- * Bit numbers (linux/capability.h) of the capabilities (capabilities(7)) relevant to a capture.
- *
- * @internal
- */
-export const capabilityBit = { NET_ADMIN: 12, NET_RAW: 13, SYS_ADMIN: 21, BPF: 39 } as const
+/** Bit numbers (linux/capability.h) of the capabilities (capabilities(7)) relevant to a capture. */
+const capabilityBit = { NET_ADMIN: 12, NET_RAW: 13, SYS_ADMIN: 21, BPF: 39 } as const
 
 /** @internal */
 export type CapabilityName = keyof typeof capabilityBit

@@ -24,6 +24,7 @@ import type { NameOf } from './loss-stats.js'
 import { LossWatch } from './loss-watch.js'
 import { type NativeCapture, type NativeCaptureStats, native } from './native.js'
 import { nameIn } from './packed-interfaces.js'
+import { ringWarnings } from './ring-warnings.js'
 
 const EMPTY = 0
 const EVENTS_FIRST = 1
@@ -135,25 +136,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       this.#wake() // for events that arrived during the start
       for (const text of [...selection.warnings, ...this.#native.filter.warnings])
         this.#warn(new CaptureError('ERR_OPTION', text))
-      const { ring } = this.stats()
-      if (settings.dedupe && ring.table === 'classic') {
-        this.#warn(
-          new CaptureError(
-            'ERR_OPTION',
-            'dedupe goes by topology alone, because the table of interfaces has its classic form (eBPF needs CAP_BPF): ' +
-              'routed packets are delivered as they come in and as they leave',
-          ),
-        )
-      }
-      const wanted = settings.blockCount * settings.ringCount
-      if (!settings.pcap && ring.blockCount < wanted) {
-        this.#warn(
-          new CaptureError(
-            'ERR_SYSTEM',
-            `the kernel had memory for ${ring.blockCount} of ${wanted} blocks: the ring has ${ring.memory} bytes`,
-          ),
-        )
-      }
+      for (const warning of ringWarnings(settings, this.stats().ring)) this.#warn(warning)
     })
   }
 
