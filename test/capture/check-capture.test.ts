@@ -26,6 +26,7 @@ const { permissionAdvice, explainPermission } = (await internal('./permission.js
   ): { reason: PermissionReason; problem: string; remedy: string }
   explainPermission(error: unknown, capability?: string): unknown
 }
+// The status file of other kernels and privileges cannot be had here, so its parser is called directly.
 const { parsePrivilege } = (await internal('./privilege.js')) as {
   parsePrivilege(status: string, userNamespace: boolean): Privilege
 }

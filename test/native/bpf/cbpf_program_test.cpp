@@ -63,6 +63,7 @@ IndexTable randomTable(Choices& choices, std::uint32_t count, std::uint32_t spre
 
 }  // namespace
 
+// Tested alone: through the program only verdicts can be seen, not which ranges were left out.
 TEST(refusedIndexesBecomeRanges) {
   const auto refused = [](bool acceptUnlisted, std::vector<std::uint32_t> listed) {
     return refusedRanges({acceptUnlisted, std::move(listed)}, 1000);

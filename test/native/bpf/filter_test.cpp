@@ -108,6 +108,7 @@ TEST(aProgramTooLargeForOneLinkTypeIsRefused) {
   CHECK(!compiled.ok() && compiled.error().code == Code::FilterTooLarge);
 }
 
+// Tested alone: where the extensions can be had, the outcome of compileFilter() does not show which words need them.
 TEST(kernelExtensionsAreNeededForVlanDirectionAndIfindex) {
   for (const char* expression : {"vlan", "vlan 5", "ip and(vlan)", "not inbound", "outbound", "ifindex 3", "!vlan"}) {
     CHECK(needsKernelExtensions(expression));

@@ -1,3 +1,5 @@
+// parseSoftnet() is tested alone: a kernel shows only one of the formats, and Softnet only sums.
+//
 // Parses the kernel's per-processor table in its old and new format, and rejects other content.
 #include "core/links/softnet.h"
 
