@@ -12,6 +12,9 @@ const ETHERNET = 1
 /** The part of a capture that its filter uses. @internal */
 export interface FilteredCapture {
   closed(): boolean
+  /** The interfaces that are captured now. */
+  interfaces(): readonly NetworkInterface[]
+  /** Emits a warning after the present call. */
   warn(warning: CaptureError): void
   readonly debug: DebugLog
 }
@@ -26,6 +29,10 @@ export class ActiveFilter {
   /** One entry per line. */
   #hosts: { readonly exclude: string | undefined; readonly include: string | undefined }
   #latest: Promise<void> = Promise.resolve()
+  /** Link types that the present filter is refused for, as far as there was a warning. */
+  readonly #refused = new Set<number>()
+  /** The generation of each interface without a link type that there was a warning of, by index. */
+  readonly #unknown = new Map<number, number>()
 
   constructor(native: NativeCapture, options: NativeCaptureOptions, capture: FilteredCapture) {
     this.#native = native
@@ -70,19 +77,27 @@ export class ActiveFilter {
       await this.#native.setHosts(exclude, include)
       this.#capture.debug('address sets: %s excluded, %s included', entries(exclude), entries(include))
       this.#hosts = { exclude, include }
+      for (const iface of this.#capture.interfaces()) this.#reportOn(iface)
     })
+  }
+
+  /** Called when the capture has started: reports the warnings about the filter with which it was opened. */
+  begin(): void {
+    this.#report()
   }
 
   /**
    * Called when an interface is captured. Compiles the filter again if the interface has a link type that it was not
    * compiled for, or makes it possible to query the BPF extensions that the last compilation lacked.
    */
-  learn({ up, linkType }: NetworkInterface): void {
+  learn(iface: NetworkInterface): void {
+    this.#reportOn(iface)
+    const { up, linkType } = iface
     const { extensionsMissing, linkTypes } = this.#state
     if (linkType === undefined || linkTypes.length === 0) return
     if (linkTypes.includes(linkType) && !(extensionsMissing && up && linkType === ETHERNET)) return
     // Cleared, so that several interfaces captured in succession cause one compilation.
-    this.#state = { warnings: [], linkTypes: [], extensionsMissing: false }
+    this.#state = { warnings: [], refusals: [], linkTypes: [], extensionsMissing: false }
     this.#latest = this.#latest
       .then(() => (this.#capture.closed() ? undefined : this.#compile(this.#expression)))
       .catch((error: CaptureError) => this.#capture.warn(error))
@@ -116,7 +131,45 @@ export class ActiveFilter {
     this.#state = await this.#native.setFilter(expression)
     this.#expression = expression
     this.#capture.debug('filter %s, for link types %s', expression ?? 'none', this.#state.linkTypes)
+    this.#refused.clear()
+    this.#report()
+  }
+
+  #report(): void {
     for (const text of this.#state.warnings) this.#capture.warn(new CaptureError('ERR_OPTION', text))
+    for (const iface of this.#capture.interfaces()) this.#reportOn(iface)
+  }
+
+  /** Warns if the filter or the address sets cannot be applied to an interface. */
+  #reportOn({ index, generation, name, linkType, hardwareType }: NetworkInterface): void {
+    // libpcap's handles have link types of their own, and native code warns of them.
+    if (this.#options.pcap) return
+    if (linkType !== undefined) {
+      const refusal = this.#state.refusals.find((one) => one.linkType === linkType)
+      if (!refusal || this.#refused.has(linkType)) return
+      this.#refused.add(linkType)
+      this.#capture.warn(new CaptureError('ERR_OPTION', refusal.warning, { interface: name }))
+      return
+    }
+    const consequence = this.#onUnknownLinkType()
+    if (!consequence || this.#unknown.get(index) === generation) return
+    this.#unknown.set(index, generation)
+    this.#capture.warn(
+      new CaptureError(
+        'ERR_OPTION',
+        `no link type is known for ${name} (device type ${hardwareType} of linux/if_arp.h): ${consequence}. ` +
+          "Capture it with backend: 'pcap', or in a capture without filter and address sets",
+        { interface: name },
+      ),
+    )
+  }
+
+  /** What the filter and the address sets do with packets whose headers cannot be interpreted. */
+  #onUnknownLinkType(): string | undefined {
+    if (this.#expression?.trim()) return 'the filter cannot be applied to it, and nothing is captured on it'
+    if (this.#hosts.include) return 'includeHosts cannot be applied to it, and nothing is captured on it'
+    if (this.#hosts.exclude) return 'excludeHosts cannot be applied to it, and all its packets are captured'
+    return undefined
   }
 }
 

@@ -26,7 +26,12 @@ import {
 export interface CaptureOptions {
   /** Which interfaces; see {@link InterfaceSelection}. Default: every interface but loopback, those present now. */
   interfaces?: InterfaceSelection | undefined
-  /** A pcap-filter(7) expression. Default: none, every packet. */
+  /**
+   * A pcap-filter(7) expression. Default: none, every packet.
+   *
+   * On an interface whose {@link NetworkInterface.linkType} is `undefined` (IP over InfiniBand, CAN, 6LoWPAN, …) no
+   * expression matches: a `warning` names each that is selected. With `backend: 'pcap'` libpcap filters these too.
+   */
   filter?: string | undefined
   /**
    * Addresses whose packets are not captured: the kernel drops a packet when its source or its destination is one of

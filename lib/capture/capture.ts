@@ -104,7 +104,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     this.#options = options
     this.#filter = new ActiveFilter(handle, options.native, {
       closed: () => this.#closing !== undefined,
-      warn: (warning) => this.#warn(warning),
+      interfaces: () => this.interfaces,
+      warn: (warning) => this.#warnLater(warning),
       debug,
     })
     this.#interfaces = new CapturedInterfaces(handle, options.selection, {
@@ -134,8 +135,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     // Deferred, so that the caller can add listeners first.
     setImmediate(() => {
       this.#wake() // for events that arrived during the start
-      for (const text of [...selection.warnings, ...this.#native.filter.warnings])
-        this.#warn(new CaptureError('ERR_OPTION', text))
+      for (const text of selection.warnings) this.#warn(new CaptureError('ERR_OPTION', text))
+      this.#filter.begin()
       for (const warning of ringWarnings(settings, this.stats().ring)) this.#warn(warning)
     })
   }

@@ -74,6 +74,8 @@ export interface NativeCaptureOptions {
 /** The result of compiling a filter (native/core/bpf/filter_request.h). @internal */
 export interface NativeFilterState {
   warnings: string[]
+  /** Link types that it cannot be compiled for, each with the warning for a captured device of it. */
+  refusals: { linkType: number; warning: string }[]
   /** The LINKTYPE_ numbers it was compiled for; empty without a filter. */
   linkTypes: number[]
   /** Compiled without the kernel's BPF extensions, because no device was up to query them on. */

@@ -30,6 +30,12 @@ namespace {
 js::Object filterState(js::Env env, const FilterRequest& filter) {
   js::Object state = js::Object::New(env);
   state.Set("warnings", toJs(env, filter.warnings));
+  state.Set("refusals", listOf(env, filter.refusals, [env](const FilterRequest::Refusal& one) {
+              js::Object refusal = js::Object::New(env);
+              refusal.Set("linkType", js::Number::New(env, one.linkType));
+              refusal.Set("warning", js::String::New(env, one.warning));
+              return refusal;
+            }));
   state.Set("linkTypes", listOf(env, filter.linkTypes, [env](double type) { return js::Number::New(env, type); }));
   state.Set("extensionsMissing", filter.extensionsMissing);
   return state;
@@ -242,12 +248,10 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     request->spec.direction = direction_;
     return begin(
         {.prepare =
-             [request, netns = netns_, more = capture->linkTypes()] {
-               return inNamespace(netns, [&]() -> Result<> {
-                 auto monitor = InterfaceMonitor::open();
-                 if (!monitor) return monitor.error();
-                 return compile(*request, *monitor, more);
-               });
+             [request, netns = netns_, present = capture->linkTypes()] {
+               // Only then the namespace is of use, and entering it needs a privilege.
+               const bool enter = needsKernelExtensions(request->expression.value_or(""));
+               return inNamespace(enter ? netns : "", [&] { return compile(*request, present); });
              },
          .apply =
              [request](Capture& capture) { return capture.setFilter(request->spec, request->expression.value_or("")); },

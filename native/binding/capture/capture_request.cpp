@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "core/links/interface_monitor.h"
+#include "core/util/link_type.h"
+
 namespace ringtap::binding {
 
 namespace {
@@ -59,7 +62,9 @@ Result<std::unique_ptr<Capture>> openCapture(OpenRequest& request, std::function
   }
   auto monitor = InterfaceMonitor::open();
   if (!monitor) return monitor.error();
-  if (auto compiled = compile(request.filter, *monitor); !compiled) return compiled.error();
+  std::vector<std::uint16_t> present;
+  for (const auto& [index, info] : monitor->interfaces()) present.push_back(linkTypeOf(info.hardwareType));
+  if (auto compiled = compile(request.filter, present); !compiled) return compiled.error();
   request.config.filter = std::move(request.filter.spec);
   return Capture::open(request.config, std::move(*monitor), std::move(wake));
 }

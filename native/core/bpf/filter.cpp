@@ -65,15 +65,6 @@ class Program {
   bpf_program program_{};
 };
 
-bool isSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-
-bool isBlank(std::string_view text) {
-  for (const char c : text) {
-    if (!isSpace(c)) return false;
-  }
-  return true;
-}
-
 // Formats an expression for error messages: one line, shortened between characters.
 std::string shortened(const std::string& expression) {
   constexpr std::size_t limit = 100;
@@ -213,6 +204,8 @@ bool isKnown(std::uint16_t linkType) {
 }
 
 }  // namespace
+
+bool isBlank(std::string_view expression) { return expression.find_first_not_of(" \t\n\r") == std::string_view::npos; }
 
 bool testsMetadata(const std::string& expression) {
   return hasWord(expression, "inbound") || hasWord(expression, "outbound") || hasWord(expression, "ifindex");

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/bpf/filter_instruction.h"
@@ -77,6 +78,9 @@ inline constexpr std::uint16_t kUsualLinkTypes[] = {kLinkTypeEthernet, kLinkType
 Result<LinkTypeFilters> compileForLinkTypes(const std::string& expression, std::uint32_t snapshotLength,
                                             FilterInput input,
                                             std::span<const std::uint16_t> linkTypes = kUsualLinkTypes);
+
+// Whether the expression has nothing but white space: it matches everything.
+[[nodiscard]] bool isBlank(std::string_view expression);
 
 // Whether the expression has the word inbound, outbound or ifindex. If a packet's link-layer header has neither
 // direction nor interface, only a socket filter can test them.

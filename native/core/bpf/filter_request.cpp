@@ -7,24 +7,17 @@
 
 namespace ringtap {
 
-Result<> compile(FilterRequest& request, const InterfaceMonitor& monitor, std::span<const std::uint16_t> more) {
-  if (!request.expression) return {};
+Result<> compile(FilterRequest& request, std::span<const std::uint16_t> present) {
+  if (!request.expression || isBlank(*request.expression)) return {};
   std::vector<std::uint16_t> linkTypes(std::begin(kUsualLinkTypes), std::end(kUsualLinkTypes));
-  std::vector<std::uint16_t> present(more.begin(), more.end());
-  for (const auto& [index, info] : monitor.interfaces()) present.push_back(linkTypeOf(info.hardwareType));
-  const auto contains = [](const std::vector<std::uint16_t>& list, std::uint16_t linkType) {
-    return std::find(list.begin(), list.end(), linkType) != list.end();
-  };
   for (const std::uint16_t linkType : present) {
-    if (linkType != kLinkTypeUnknown && !contains(linkTypes, linkType)) linkTypes.push_back(linkType);
+    const bool listed = std::find(linkTypes.begin(), linkTypes.end(), linkType) != linkTypes.end();
+    if (linkType != kLinkTypeUnknown && !listed) linkTypes.push_back(linkType);
   }
   auto compiled = compileForLinkTypes(*request.expression, request.spec.snapshotLength, FilterInput::Socket, linkTypes);
   if (!compiled) return compiled.error();
   for (const LinkTypeFilter& filter : compiled->filters) {
-    // Warn only if such a device is present: the usual link types are always compiled.
-    if (!filter.refusal.empty() && contains(present, filter.linkType)) {
-      request.warnings.push_back(refusalWarning(filter));
-    }
+    if (!filter.refusal.empty()) request.refusals.push_back({filter.linkType, refusalWarning(filter)});
   }
   request.linkTypes = std::move(linkTypes);
   request.extensionsMissing = compiled->extensionsMissing;

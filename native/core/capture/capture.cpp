@@ -140,6 +140,13 @@ ChunkQueue::Next Capture::nextBlock(std::optional<Lease>& out) {
   }
 }
 
+std::vector<std::uint16_t> Capture::linkTypes() const {
+  std::vector<std::uint16_t> list = table_.linkTypes();
+  const std::vector<std::uint16_t> handles = intake_->linkTypes();
+  list.insert(list.end(), handles.begin(), handles.end());
+  return list;
+}
+
 Result<> Capture::setFilter(const FilterSpec& spec, const std::string& expression) {
   if (auto replaced = table_.replaceFilter(spec); !replaced) return replaced;
   expression_ = expression;

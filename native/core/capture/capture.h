@@ -129,8 +129,8 @@ class Capture {
   // `packets` packets.
   [[nodiscard]] std::optional<CaptureStats> ledgerAfter(std::uint64_t packets);
   [[nodiscard]] IntakeSize size() const { return intake_->size(); }
-  // The link types that a filter for setFilter() has to be compiled for in addition to those of the interfaces.
-  [[nodiscard]] std::vector<std::uint16_t> linkTypes() const { return intake_->linkTypes(); }
+  // The link types that a filter for setFilter() has to be compiled for.
+  [[nodiscard]] std::vector<std::uint16_t> linkTypes() const;
   [[nodiscard]] FilterMode filterMode() const { return table_.filterMode(); }
   // Shared, because packets that are kept need it after the capture has ended.
   [[nodiscard]] std::shared_ptr<const InterfaceBook> book() const { return book_; }

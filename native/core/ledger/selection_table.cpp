@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/ledger/packet_filter.h"
+#include "core/util/link_type.h"
 
 namespace ringtap {
 
@@ -148,6 +149,16 @@ bool SelectionTable::isPresent(InterfaceId device) {
   std::lock_guard lock(mutex_);
   const auto tracked = find(device);
   return tracked && tracked->present();
+}
+
+std::vector<std::uint16_t> SelectionTable::linkTypes() const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::uint16_t> list;
+  for (const auto& [index, tracked] : byIndex_) {
+    const InterfaceInfo& info = tracked->info();
+    if (tracked->present()) list.push_back(info.linkType.value_or(linkTypeOf(info.hardwareType)));
+  }
+  return list;
 }
 
 Result<> SelectionTable::commit(const Moment& now) {

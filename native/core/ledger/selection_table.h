@@ -63,6 +63,8 @@ class SelectionTable {
   // was removed.
   bool decide(InterfaceId device, std::uint64_t epoch, bool selected, const Moment& now);
   [[nodiscard]] bool isPresent(InterfaceId device);
+  // The link types of the present devices; kLinkTypeUnknown and repetitions included.
+  [[nodiscard]] std::vector<std::uint16_t> linkTypes() const;
   // Updates the kernel's filter with the verdicts since the last call.
   Result<> commit(const Moment& now);
 

@@ -38,10 +38,16 @@ export function tunAvailable(): boolean {
   }
 }
 
-/** Makes a tun device: raw IP, no Ethernet header. It is removed at the end of the test at the latest. */
-export async function openTun(name: string): Promise<Tun> {
+/**
+ * Makes a tun device: raw IP, no Ethernet header. It is removed at the end of the test at the latest.
+ *
+ * @param hardwareType The type that the device claims to be of, an ARPHRD_ number, whatever its packets are. Default:
+ *   ARPHRD_NONE, as of every tun device.
+ */
+export async function openTun(name: string, hardwareType?: number): Promise<Tun> {
   assertInside()
-  const child = spawn(tool('tun_hold'), [name], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const type = hardwareType === undefined ? [] : [String(hardwareType)]
+  const child = spawn(tool('tun_hold'), [name, ...type], { stdio: ['pipe', 'pipe', 'pipe'] })
   let said = ''
   child.stderr.on('data', (text: Buffer) => (said += text.toString()))
   const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))

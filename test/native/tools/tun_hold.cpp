@@ -1,5 +1,6 @@
 // Holds a tun device open, so that it has a carrier, and writes numbered IP packets (frame.h) to it, which the kernel
-// counts as received on that device. Packets that the kernel sends out of the device are read and discarded.
+// counts as received on that device. Packets that the kernel sends out of the device are read and discarded. TYPE is
+// the type that the device claims to be of, an ARPHRD_ number; the default is ARPHRD_NONE.
 //
 // Prints {"ready":true,"interface":NAME,"sent":0}; then reads one command a line from standard input until its end:
 //   write START COUNT SIZE RATE LABEL PORT FLOWS   answers as `send` does (the device must be up)
@@ -14,6 +15,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <sstream>
@@ -27,7 +29,7 @@
 
 namespace {
 
-constexpr const char* usage = "usage: tun_hold NAME\n";
+constexpr const char* usage = "usage: tun_hold NAME [TYPE]\n";
 
 bool writePackets(int device, std::istringstream& words) {
   std::uint64_t start = 0, count = 0, rate = 0;
@@ -67,7 +69,7 @@ bool writePackets(int device, std::istringstream& words) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2 || std::strlen(argv[1]) >= IFNAMSIZ) arguments::wrong("a device name is wanted", usage);
+  if (argc < 2 || argc > 3 || std::strlen(argv[1]) >= IFNAMSIZ) arguments::wrong("a device name is wanted", usage);
   const int device = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
   if (device < 0) {
     std::fprintf(stderr, "tun_hold: /dev/net/tun: %s\n", std::strerror(errno));
@@ -78,6 +80,10 @@ int main(int argc, char** argv) {
   request.ifr_flags = IFF_TUN | IFF_NO_PI;
   if (ioctl(device, TUNSETIFF, &request) < 0) {
     std::fprintf(stderr, "tun_hold: making %s: %s\n", argv[1], std::strerror(errno));
+    return 1;
+  }
+  if (argc == 3 && ioctl(device, TUNSETLINK, std::strtoul(argv[2], nullptr, 10)) < 0) {
+    std::fprintf(stderr, "tun_hold: giving %s the type %s: %s\n", argv[1], argv[2], std::strerror(errno));
     return 1;
   }
   std::printf(R"({"ready":true,"interface":"%s","sent":0})"

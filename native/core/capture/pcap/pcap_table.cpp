@@ -130,6 +130,8 @@ Result<> PcapTable::replace(const FilterSpec& spec) {
   }
   if (result) {
     spec_ = spec;
+    refusalsReported_.clear();
+    onChange_();
     return result;
   }
   for (const auto& [index, entry] : entries_) {
@@ -245,30 +247,26 @@ Error PcapTable::starvation(std::uint32_t index) const {
                0, "", name};
 }
 
-// Compiles the filter for a link type that the initial compilation did not cover.
-Result<std::optional<Error>> PcapTable::compileFor(const PcapSource& source) {
+// For a link type that the initial compilation did not cover.
+Result<> PcapTable::compileFor(const PcapSource& source) {
   std::string expression;
   std::uint32_t snapshotLength;
   {
     std::lock_guard lock(mutex_);
-    if (!spec_.filtered || programFor(spec_, source.linkType()) != nullptr) return std::optional<Error>{};
+    if (!spec_.filtered || programFor(spec_, source.linkType()) != nullptr) return {};
     expression = spec_.expression;
     snapshotLength = spec_.snapshotLength;
   }
   const std::uint16_t linkType = source.linkType();
   auto compiled = compileForLinkTypes(expression, snapshotLength, FilterInput::Memory, {&linkType, 1});
-  LinkTypeFilter own{linkType, {}, {}};
+  LinkTypeFilter own{linkType, {{BPF_RET | BPF_K, 0, 0, 0}}, {}};
   if (compiled) own = std::move(compiled->filters.front());
   else if (compiled.error().code == Code::FilterSyntax) own.refusal = compiled.error().message;
   else return std::move(compiled.error());
   std::lock_guard lock(mutex_);
   const bool replaced = spec_.expression != expression;
-  if (replaced || programFor(spec_, linkType) != nullptr) return std::optional<Error>{};
-  if (own.refusal.empty()) {
-    spec_.programs.push_back(std::move(own));
-    return std::optional<Error>{};
-  }
-  return std::optional<Error>{Error{Code::Option, refusalWarning(own), 0, "", source.device()}};
+  if (!replaced && programFor(spec_, linkType) == nullptr) spec_.programs.push_back(std::move(own));
+  return {};
 }
 
 Result<bool> PcapTable::install(std::uint32_t index, const Source& source) {
@@ -282,6 +280,12 @@ Result<bool> PcapTable::install(std::uint32_t index, const Source& source) {
   if (auto received = source->receive(); !received) return std::move(received.error());
   found->second.source = source;
   return true;
+}
+
+void PcapTable::reportRefusal(const PcapSource& source, std::vector<Error>& into) {
+  const LinkTypeFilter* filter = programFor(spec_, source.linkType());
+  if (filter == nullptr || filter->refusal.empty() || !refusalsReported_.insert(filter->linkType).second) return;
+  into.push_back(Error{Code::Option, refusalWarning(*filter), 0, "", source.device()});
 }
 
 PcapTable::Change PcapTable::follow() {
@@ -303,7 +307,6 @@ PcapTable::Change PcapTable::follow() {
     auto compiled = compileFor(*source);
     if (!compiled) installed = std::move(compiled.error());
     else installed = install(*index, source);
-    if (compiled && *compiled) note(&Entry::warnings, std::move(**compiled));
     if (installed && *installed) {
       change.opened.push_back(source);
       continue;
@@ -315,7 +318,9 @@ PcapTable::Change PcapTable::follow() {
   const bool finallyUsedUp = !memoryMayReturn();
   for (auto& [index, entry] : entries_) {
     if (entry.starved && entry.decided && finallyUsedUp) entry.failures.push_back(starvation(index));
-    if (!entry.decided || (entry.failures.empty() && entry.warnings.empty())) continue;
+    if (!entry.decided) continue;
+    if (entry.source) reportRefusal(*entry.source, change.warnings);
+    if (entry.failures.empty() && entry.warnings.empty()) continue;
     const auto failures = std::exchange(entry.failures, {});
     const auto warnings = std::exchange(entry.warnings, {});
     if (std::exchange(entry.reported, true)) continue;

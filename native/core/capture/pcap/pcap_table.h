@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -102,14 +103,17 @@ class PcapTable : public std::enable_shared_from_this<PcapTable> {
   [[nodiscard]] Error starvation(std::uint32_t index) const;
   // Returns false if the handle is not wanted any more.
   Result<bool> install(std::uint32_t index, const Source& source);
-  // Returns a warning if the filter cannot be compiled for the handle's link type.
-  Result<std::optional<Error>> compileFor(const PcapSource& source);
+  // Compiles the filter for the handle's link type, unless that was done before.
+  Result<> compileFor(const PcapSource& source);
+  // Adds a warning if the filter is refused for the handle's link type, once for each link type.
+  void reportRefusal(const PcapSource& source, std::vector<Error>& into);
   void end(Entry& entry, bool known);
 
   const PcapSettings settings_;
   const std::function<void()> onChange_;
   mutable std::mutex mutex_;
   FilterSpec spec_;
+  std::set<std::uint16_t> refusalsReported_;  // link types that spec_ is refused for
   MemoryShares memory_;
   bool closed_ = false;
   std::map<std::uint32_t, Entry> entries_;
