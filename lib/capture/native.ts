@@ -45,6 +45,10 @@ export interface NativeCaptureOptions {
   ringCount: number
   /** Each ring except the first belongs to one interface; false: all rings share the traffic by flow. */
   ownRings: boolean
+  /** The number of a fanout group that other programs may be members of too; 0: none. */
+  groupId: number
+  /** PACKET_FANOUT_*, with PACKET_FANOUT_FLAG_*, of that group. */
+  groupType: number
   overflowMemory: number
   /** Milliseconds after which a part-filled block is handed over. */
   maxDelay: number

@@ -1,6 +1,7 @@
 import { checkBoolean, checkGroup, checkInteger, checkWord, orElse } from '../arguments.js'
 import { CaptureError, optionError } from '../errors.js'
 import type { NativeCaptureOptions } from './native.js'
+import { checkGroupAlone, normaliseGroup, type RingGroup } from './ring-group.js'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -42,6 +43,8 @@ export interface RingOptions {
    * default 0.
    */
   perInterface?: number | undefined
+  /** Share the traffic with other captures, also of other processes; see {@link RingGroup}. Default: with none. */
+  group?: RingGroup | undefined
   /**
    * Milliseconds for which JavaScript may be busy at a low packet rate without a loss, 1 to 3600000. A block is handed
    * over after `chunk.maxDelay` however little is in it, so the ring lasts for (number of blocks) × (that delay); this
@@ -91,6 +94,8 @@ type RingSettings = Pick<
   | 'blockCount'
   | 'ringCount'
   | 'ownRings'
+  | 'groupId'
+  | 'groupType'
   | 'overflowMemory'
   | 'maxDelay'
   | 'table'
@@ -110,7 +115,7 @@ const maxMemory = 64 * GiB
 const minPcapMemory = MiB
 const minPcapOverflow = 2 * MiB
 
-const ringKeys = ['memory', 'blockSize', 'count', 'perInterface', 'maxStall', 'table'] as const
+const ringKeys = ['memory', 'blockSize', 'count', 'perInterface', 'group', 'maxStall', 'table'] as const
 const tables = ['auto', 'ebpf', 'classic'] as const
 
 /** Checks the options that both backends share. */
@@ -143,6 +148,7 @@ export function normalisePcap(options: MemoryOptions): RingSettings {
     blockCount: 0,
     ringCount: 0,
     ownRings: false,
+    ...normaliseGroup(undefined),
     table: 0,
   }
 }
@@ -157,6 +163,7 @@ export function normaliseRing(options: MemoryOptions): RingSettings {
       option: 'ring.perInterface',
     })
   }
+  checkGroupAlone(ring.group, perInterface)
   const ringCount = perInterface > 0 ? perInterface + 1 : checkInteger(orElse(ring.count, 1), 'ring.count', 1, maxRings)
   const minMemory = minBlocks * minBlockSize * ringCount
   const allMemory = checkInteger(orElse(ring.memory, 64 * MiB), 'ring.memory', minMemory, maxMemory, 'bytes')
@@ -168,6 +175,7 @@ export function normaliseRing(options: MemoryOptions): RingSettings {
   return {
     ...blocks,
     ownRings: perInterface > 0,
+    ...normaliseGroup(ring.group),
     pcap: false,
     pcapMemory: 0,
     overflowMemory,

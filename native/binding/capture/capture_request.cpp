@@ -30,6 +30,9 @@ OpenRequest openRequest(const Fields& options, const js::Value& selection) {
   config.ring.maxDelayMilliseconds = options.number("maxDelay");
   config.ringCount = options.number("ringCount");
   config.sharing = options.flag("ownRings") ? Sharing::ByProgram : Sharing::ByFlow;
+  if (const std::uint32_t group = options.number("groupId"); group != 0) {
+    config.ring.group = {static_cast<std::uint16_t>(group), static_cast<std::uint16_t>(options.number("groupType"))};
+  }
   config.overflowMemory = options.large("overflowMemory");
   config.backend = options.flag("pcap") ? Backend::Pcap : Backend::Ring;
   config.pcap.memory = options.large("pcapMemory");

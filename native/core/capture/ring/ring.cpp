@@ -22,6 +22,21 @@ template <typename T>
   return ::setsockopt(fd, SOL_PACKET, option, &value, sizeof value) == 0;
 }
 
+// The reasons are those of fanout_add() (af_packet.c).
+Error refusedGroup(const FanoutGroup& group) {
+  const int number = errno;
+  const std::string name = "the fanout group " + std::to_string(group.id);
+  Error error = Error::fromErrno("setsockopt", "the rings could not be grouped");
+  if (number == EINVAL) {
+    error.code = Code::Option;
+    error.message = name + " of this network namespace has another mode, or its members receive from other interfaces";
+  } else if (number == ENOSPC) {
+    error.message = name + " has as many members as the kernel allows";
+  }
+  if (group.id != 0) error.option = "ring.group";
+  return error;
+}
+
 std::uint32_t* statusOf(std::byte* block) {
   return &reinterpret_cast<tpacket_block_desc*>(block)->hdr.bh1.block_status;
 }
@@ -80,12 +95,10 @@ Result<> Ring::renewView() {
   return {};
 }
 
-Result<std::uint16_t> Ring::joinFanout(std::uint16_t group, Sharing sharing) {
-  // The flow hash is the same for both directions (__skb_get_hash_symmetric, net/core/flow_dissector.c).
-  const int by = sharing == Sharing::ByFlow ? PACKET_FANOUT_HASH : PACKET_FANOUT_CBPF;
-  const int type = by | (group == 0 ? PACKET_FANOUT_FLAG_UNIQUEID : 0);
-  const int request = group | type << 16;
-  if (!setOption(fd(), PACKET_FANOUT, request)) return Error::fromErrno("setsockopt", "the rings could not be grouped");
+Result<std::uint16_t> Ring::joinFanout(const FanoutGroup& group) {
+  const int type = group.type | (group.id == 0 ? PACKET_FANOUT_FLAG_UNIQUEID : 0);
+  const int request = group.id | type << 16;
+  if (!setOption(fd(), PACKET_FANOUT, request)) return refusedGroup(group);
   int granted = 0;
   socklen_t length = sizeof granted;
   if (::getsockopt(fd(), SOL_PACKET, PACKET_FANOUT, &granted, &length) != 0) return Error::fromErrno("getsockopt");

@@ -9,19 +9,27 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "core/util/result.h"
 #include "core/util/unique_fd.h"
 
 namespace ringtap {
 
+// A fanout group (packet(7), PACKET_FANOUT), within which each packet of the network namespace goes to one ring.
+struct FanoutGroup {
+  std::uint16_t id = 0;    // 0: Ring::joinFanout() creates a group with a free number
+  std::uint16_t type = 0;  // PACKET_FANOUT_*, with PACKET_FANOUT_FLAG_*; the same for all members
+};
+
 struct RingOptions {
   std::uint32_t blockSize = 1u << 20;  // bytes; a power of two times the page size, at most kLargestBlock (block.h)
   std::uint32_t blockCount = 64;
   std::uint32_t maxDelayMilliseconds = 20;  // after which a part-filled block is handed over
+  std::optional<FanoutGroup> group;         // a group that other captures of the namespace may be members of too
 };
 
-// How the rings of a fanout group share packets: both directions of a flow go to the same ring, or a program selects.
+// How the rings of a capture share packets: both directions of a flow go to the same ring, or a program selects.
 enum class Sharing { ByFlow, ByProgram };
 
 struct RingStatistics {
@@ -55,9 +63,10 @@ class Ring {
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
 
-  // Joins a fanout group, in which each packet of the namespace goes to one ring. `group` 0 creates the group; returns
-  // its number. The socket must be bound.
-  Result<std::uint16_t> joinFanout(std::uint16_t group, Sharing sharing);
+  // Joins the group; returns its number. The socket must be bound. Code::Option, EINVAL: the group exists with another
+  // type, or its members are bound differently. Code::System, ENOSPC: it is full. The kernel takes the socket out of
+  // the group when it is closed and its memory unmapped.
+  Result<std::uint16_t> joinFanout(const FanoutGroup& group);
   // Ends reception and closes the socket; the memory stays mapped while leases use it.
   void shut();
 

@@ -1,5 +1,7 @@
 #include "core/capture/ring/ring_intake.h"
 
+#include <linux/if_packet.h>
+
 #include "core/bpf/attach.h"
 #include "core/capture/intake/packet_socket.h"
 
@@ -8,7 +10,7 @@ namespace ringtap {
 Result<std::unique_ptr<RingIntake>> RingIntake::open(const RingOptions& ring, std::uint32_t count, Sharing sharing,
                                                      FilterMode mode, bool dedupe, const IntakeContext& context,
                                                      std::function<void()> onDrained) {
-  std::unique_ptr<RingIntake> self(new RingIntake(count, sharing, mode, dedupe, std::move(onDrained)));
+  std::unique_ptr<RingIntake> self(new RingIntake(count, sharing, ring.group, mode, dedupe, std::move(onDrained)));
   RingOptions options = ring;
   for (std::uint32_t number = 0; number < count; ++number) {
     auto opened = Ring::open(options);
@@ -24,26 +26,43 @@ Result<std::unique_ptr<RingIntake>> RingIntake::open(const RingOptions& ring, st
 }
 
 Result<std::unique_ptr<KernelFilter>> RingIntake::attach(const FilterSpec& spec, bool acceptUnlisted) {
-  // Rings can join a fanout group only once they receive, so until all have joined, none accepts packets.
-  if (rings_.size() > 1) {
-    if (auto refused = refuseAll(); !refused) return std::move(refused.error());
-    std::uint16_t group = 0;
-    for (const auto& ring : rings_) {
-      if (auto bound = bindToInterface(ring->fd(), 0); !bound) return std::move(bound.error());
-      auto joined = ring->joinFanout(group, owners_ ? Sharing::ByProgram : Sharing::ByFlow);
-      if (!joined) return std::move(joined.error());
-      group = *joined;
-    }
-    if (auto shared = commit(); !shared) return std::move(shared.error());
+  if (rings_.size() > 1 && !group_) {
+    if (auto grouped = groupRings(); !grouped) return std::move(grouped.error());
   }
   std::vector<int> sockets;
   for (const auto& ring : rings_) sockets.push_back(ring->fd());
   return KernelFilter::attach(spec, acceptUnlisted, mode_, dedupe_, std::move(sockets));
 }
 
+// Rings can join a fanout group only once they receive, so until all have joined, none accepts packets.
+Result<> RingIntake::groupRings() {
+  if (auto refused = refuseAll(); !refused) return refused;
+  // The flow hash is the same for both directions (__skb_get_hash_symmetric, net/core/flow_dissector.c).
+  FanoutGroup group{0, owners_ ? std::uint16_t{PACKET_FANOUT_CBPF} : std::uint16_t{PACKET_FANOUT_HASH}};
+  for (const auto& ring : rings_) {
+    if (auto bound = bindToInterface(ring->fd(), 0); !bound) return bound;
+    auto joined = ring->joinFanout(group);
+    if (!joined) return std::move(joined.error());
+    group.id = *joined;
+  }
+  return commit();
+}
+
+// The filter is attached, and has the verdicts. A group gives a ring its share of the packets from the moment it joins,
+// so a ring that refused packets then would lose them to all members. Instead it receives, between the two system
+// calls, what other members receive too.
+Result<> RingIntake::bindAll() {
+  for (const auto& ring : rings_) {
+    if (auto bound = bindToInterface(ring->fd(), 0); !bound) return bound;
+    if (!group_) continue;
+    if (auto joined = ring->joinFanout(*group_); !joined) return std::move(joined.error());
+  }
+  return {};
+}
+
 Result<> RingIntake::begin() {
-  if (rings_.size() == 1) {
-    if (auto bound = bindToInterface(rings_.front()->fd(), 0); !bound) return bound;
+  if (rings_.size() == 1 || group_) {
+    if (auto bound = bindAll(); !bound) return bound;
   }
   for (const auto& loop : loops_) {
     if (auto started = loop->start(); !started) return started;

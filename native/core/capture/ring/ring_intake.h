@@ -19,7 +19,8 @@ namespace ringtap {
 
 class RingIntake final : public Intake {
  public:
-  // Opens the rings. `mode`, `dedupe`: see KernelFilter.
+  // Opens the rings. With RingOptions::group all of them become members of that group, and `sharing` is unused. `mode`,
+  // `dedupe`: see KernelFilter.
   [[nodiscard]] static Result<std::unique_ptr<RingIntake>> open(const RingOptions& ring, std::uint32_t count,
                                                                 Sharing sharing, FilterMode mode, bool dedupe,
                                                                 const IntakeContext& context,
@@ -42,16 +43,23 @@ class RingIntake final : public Intake {
   [[nodiscard]] IntakeSize size() const override;
 
  private:
-  RingIntake(std::uint32_t count, Sharing sharing, FilterMode mode, bool dedupe, std::function<void()> onDrained)
-      : mode_(mode), dedupe_(dedupe), onDrained_(std::move(onDrained)) {
-    if (sharing == Sharing::ByProgram) owners_.emplace(count);
+  RingIntake(std::uint32_t count, Sharing sharing, const std::optional<FanoutGroup>& group, FilterMode mode,
+             bool dedupe, std::function<void()> onDrained)
+      : mode_(mode), dedupe_(dedupe), group_(group), onDrained_(std::move(onDrained)) {
+    if (sharing == Sharing::ByProgram && !group) owners_.emplace(count);
   }
+
+  // Makes a group of this capture's rings alone.
+  Result<> groupRings();
+  // Begins reception. A ring that is no member of a group receives all packets.
+  Result<> bindAll();
 
   template <typename Of>
   [[nodiscard]] std::vector<std::uint64_t> ofEach(Of&& of) const;
 
   const FilterMode mode_;
   const bool dedupe_;
+  const std::optional<FanoutGroup> group_;  // shared with other captures
   std::function<void()> onDrained_;
   std::optional<RingOwners> owners_;  // with Sharing::ByProgram only; used by JavaScript's thread only, once attached
   std::vector<std::shared_ptr<Ring>> rings_;
