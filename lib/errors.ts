@@ -13,6 +13,7 @@
  * - `ERR_FILE_TRUNCATED`: the file ends in the middle of a block or packet; see `offset`.
  * - `ERR_CLOSED`: the object was closed.
  * - `ERR_RELEASED`: the chunk of this packet was released.
+ * - `ERR_OUT_OF_RANGE`: an offset is outside the captured bytes.
  * - `ERR_NATIVE_UNAVAILABLE`: the native addon could not be loaded.
  * - `ERR_SYSTEM`: a system call failed; see `syscall` and `errno`.
  */
@@ -28,6 +29,7 @@ export type CaptureErrorCode =
   | 'ERR_FILE_TRUNCATED'
   | 'ERR_CLOSED'
   | 'ERR_RELEASED'
+  | 'ERR_OUT_OF_RANGE'
   | 'ERR_NATIVE_UNAVAILABLE'
   | 'ERR_SYSTEM'
 

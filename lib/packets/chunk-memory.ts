@@ -17,6 +17,8 @@ export class ChunkMemory {
   readonly u16: Uint16Array
   readonly u32: Uint32Array
   readonly u64: BigUint64Array
+  /** For reads in network byte order. */
+  readonly view: DataView
   readonly resolve: InterfaceResolver
   /** Whether each interface index denotes the same interface in all packets of the chunk. */
   readonly steady: boolean
@@ -29,6 +31,7 @@ export class ChunkMemory {
     this.u16 = new Uint16Array(buffer)
     this.u32 = new Uint32Array(buffer)
     this.u64 = new BigUint64Array(buffer)
+    this.view = new DataView(buffer)
     this.resolve = resolve
     this.steady = steady
   }
