@@ -39,6 +39,7 @@ const orders = [
     'lib/native',
     'lib/interfaces',
     'lib/packets',
+    'lib/dissect',
     'lib/protocols',
     'lib/filter',
     'lib/savefile',

@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto'
+import { i32, u16 } from './bytes.js'
+import type { DissectorFields } from './fields.js'
+import { Protocol } from './transport.js'
+
+/** One round of MurmurHash3's mixing (public domain). */
+function mix(hash: number, word: number): number {
+  let k = Math.imul(word, 0xcc9e2d51)
+  k = (k << 15) | (k >>> 17)
+  const h = hash ^ Math.imul(k, 0x1b873593)
+  return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0
+}
+
+/** Makes every bit depend on every other (MurmurHash3's finalizer). */
+function finish(hash: number): number {
+  let h = hash ^ (hash >>> 16)
+  h = Math.imul(h, 0x85ebca6b)
+  h ^= h >>> 13
+  h = Math.imul(h, 0xc2b2ae35)
+  return h ^ (h >>> 16)
+}
+
+/** One end of a flow: its address, at `at`, and its port. */
+function end(view: DataView, at: number, words: number, port: number): number {
+  let hash = mix(words, i32(view, at))
+  if (words === 4) hash = mix(mix(mix(hash, i32(view, at + 4)), i32(view, at + 8)), i32(view, at + 12))
+  return finish(mix(hash, port))
+}
+
+/**
+ * A hash of the 5-tuple, of both directions alike; of a packet that is not IP, of its hardware addresses and EtherType.
+ *
+ * @internal
+ */
+export function flowHash(d: DissectorFields, view: DataView): number {
+  if (d.ipVersion === 0) return linkHash(d, view)
+  const at = d._base + d.networkOffset
+  const [source, destination, words] = d.ipVersion === 4 ? at4(at) : at6(at)
+  // A sum does not depend on the order, and the two ends are mixed well enough for it.
+  const ends = end(view, source, words, d.sourcePort) + end(view, destination, words, d.destinationPort)
+  return finish(mix(ends | 0, d.protocol)) >>> 0
+}
+
+const at4 = (at: number) => [at + 12, at + 16, 1] as const
+const at6 = (at: number) => [at + 8, at + 24, 4] as const
+
+function linkHash(d: DissectorFields, view: DataView): number {
+  const half = (at: number) => (at < 0 ? 0 : finish(mix(mix(6, i32(view, at)), u16(view, at + 4))))
+  return finish(mix((half(d._sourceMac) + half(d._destinationMac)) | 0, d.etherType)) >>> 0
+}
+
+/** The message that answers each type of ICMP message, as Community ID pairs them. */
+const icmpPairs: ReadonlyMap<number, number> = new Map([
+  [0, 8],
+  [8, 0],
+  [13, 14],
+  [14, 13],
+  [15, 16],
+  [16, 15],
+  [17, 18],
+  [18, 17],
+  [10, 9],
+  [9, 10],
+])
+const icmp6Pairs: ReadonlyMap<number, number> = new Map([
+  [128, 129],
+  [129, 128],
+  [133, 134],
+  [134, 133],
+  [135, 136],
+  [136, 135],
+  [130, 131],
+  [131, 130],
+  [139, 140],
+  [140, 139],
+  [144, 145],
+  [145, 144],
+])
+
+/** Protocols whose ports are part of the identifier. */
+const withPorts: readonly number[] = [Protocol.TCP, Protocol.UDP, Protocol.SCTP]
+
+/**
+ * Community ID, version 1 (https://github.com/corelight/community-id-spec).
+ *
+ * @returns `undefined` if the packet is not IP
+ * @internal
+ */
+export function communityId(d: DissectorFields, view: DataView, seed: number): string | undefined {
+  if (d.ipVersion === 0) return undefined
+  const at = d._base + d.networkOffset
+  const size = d.ipVersion === 4 ? 4 : 16
+  const start = view.byteOffset + at + (size === 4 ? 12 : 8)
+  const addresses = Buffer.from(new Uint8Array(view.buffer, start, 2 * size))
+  let source = addresses.subarray(0, size)
+  let destination = addresses.subarray(size)
+  let [from, to] = portsOf(d)
+  const pairs = d.protocol === Protocol.ICMP ? icmpPairs : d.protocol === Protocol.ICMP6 ? icmp6Pairs : undefined
+  const oneWay = pairs !== undefined && d.icmpType >= 0 && !pairs.has(d.icmpType)
+  const order = source.compare(destination) || from - to
+  if (order > 0 && !oneWay) {
+    ;[source, destination] = [destination, source]
+    ;[from, to] = [to, from]
+  }
+  const hash = createHash('sha1')
+  hash
+    .update(Uint8Array.of(seed >> 8, seed & 0xff))
+    .update(source)
+    .update(destination)
+  hash.update(Uint8Array.of(d.protocol, 0))
+  if (from >= 0) hash.update(Uint8Array.of(from >> 8, from & 0xff, to >> 8, to & 0xff))
+  return `1:${hash.digest('base64')}`
+}
+
+/** The ports, or what stands for them in ICMP; -1 if there are none. */
+function portsOf(d: DissectorFields): [number, number] {
+  if (d.protocol === Protocol.ICMP && d.icmpType >= 0) return [d.icmpType, icmpPairs.get(d.icmpType) ?? d.icmpCode]
+  if (d.protocol === Protocol.ICMP6 && d.icmpType >= 0) return [d.icmpType, icmp6Pairs.get(d.icmpType) ?? d.icmpCode]
+  return withPorts.includes(d.protocol) ? [d.sourcePort, d.destinationPort] : [-1, -1]
+}
