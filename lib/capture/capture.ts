@@ -28,6 +28,16 @@ import { ringWarnings } from './ring-warnings.js'
 
 const EMPTY = 0
 const EVENTS_FIRST = 1
+/** A stop that was requested. */
+interface Stopping {
+  readonly promise: Promise<CaptureStats>
+  readonly resolve: (stats: CaptureStats) => void
+  /** Whether every packet received before the stop is in the queue. */
+  ended: boolean
+}
+
+/** Milliseconds between two readings of the losses that {@link Capture.stats} cannot read itself. */
+const lossesPeriod = 1000
 
 /**
  * A running packet capture.
@@ -45,6 +55,9 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   readonly #options: NormalisedOptions
   readonly #loss: LossWatch
   #lossTimer: NodeJS.Timeout | undefined
+  #deviceTimer: NodeJS.Timeout | undefined
+  /** The reading of the devices' losses that is under way. */
+  #readingLosses: Promise<void> | undefined
   readonly #interfaces: CapturedInterfaces
   readonly #meta = new Float64Array(BlockMeta.WORDS)
   readonly #times = new BigUint64Array(this.#meta.buffer)
@@ -52,7 +65,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   readonly #filter: ActiveFilter
   readonly #recorder: Recorder
   readonly #debug: DebugLog
-  #stopping: { promise: Promise<CaptureStats>; resolve: (stats: CaptureStats) => void } | undefined
+  #stopping: Stopping | undefined
   #closing: Promise<void> | undefined
   #lastStats: CaptureStats | undefined
   #aborted: { reason: unknown } | undefined
@@ -132,6 +145,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     // The last step that can fail: a signal of the caller's own making may throw.
     signal?.addEventListener('abort', this.#onAbort, { once: true })
     this.#lossTimer = setInterval(() => this.#lookForLoss(), this.#loss.period).unref()
+    this.#deviceTimer = setInterval(() => void this.#readLosses(), lossesPeriod).unref()
     // Deferred, so that the caller can add listeners first.
     setImmediate(() => {
       this.#wake() // for events that arrived during the start
@@ -149,8 +163,9 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   /**
    * The ledger: what became of every packet. After `close()` it stays as it was last.
    *
-   * Synchronous; takes some microseconds for each interface of the namespace. The kernel reports the devices' counters
-   * under its RTNL lock: while many devices are deleted, another process may hold that for milliseconds.
+   * Synchronous; takes some microseconds for each interface of the namespace, and waits for no lock of the kernel.
+   * {@link InterfaceStats.device} may be up to a second old for hardware, whose counters the kernel reports only under
+   * its RTNL lock; they are up to date in what {@link stop} returns.
    */
   stats(): CaptureStats {
     if (!this.#closing) {
@@ -159,6 +174,18 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       this.#lastStats = toStats(ledger, this.#options.native, { level: this.#loss.level, ...loss })
     }
     return this.#lastStats as CaptureStats
+  }
+
+  /** Resolves when the devices' losses are up to date, also if they cannot be read; `undefined` if they are now. */
+  #readLosses(): Promise<void> | undefined {
+    if (this.#closing) return undefined
+    this.#readingLosses ??= this.#native
+      .readLosses()
+      ?.catch((error: CaptureError) => this.#debug('the losses of the devices cannot be read: %s', error.message))
+      .finally(() => {
+        this.#readingLosses = undefined
+      })
+    return this.#readingLosses
   }
 
   #lookForLoss(): void {
@@ -270,7 +297,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       const promise = new Promise<CaptureStats>((done) => {
         resolve = done
       })
-      this.#stopping = { promise, resolve }
+      this.#stopping = { promise, resolve, ended: false }
       this.#debug('stopping')
       this.#native.stop()
     }
@@ -294,6 +321,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
 
   async #close(): Promise<void> {
     clearInterval(this.#lossTimer)
+    clearInterval(this.#deviceTimer)
     this.#lookForLoss()
     this.stats()
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
@@ -365,8 +393,15 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     this.#pacer.wake()
     if (this.#stopping && this.#native.intakeEnded()) {
       this.#lookForLoss()
-      this.#stopping.resolve(this.stats())
+      if (!this.#stopping.ended) void this.#endStop(this.#stopping)
     }
+  }
+
+  async #endStop(stopping: Stopping): Promise<void> {
+    stopping.ended = true
+    await this.#readingLosses // may have begun before the stop
+    await this.#readLosses()
+    stopping.resolve(this.stats())
   }
 
   /**

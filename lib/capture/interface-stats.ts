@@ -63,7 +63,8 @@ export interface InterfaceStats {
   /** Packets that were taken from the ring and wait for JavaScript, or for a recording. */
   readonly queued: number
   /**
-   * What the device lost ahead of the ring; not part of `received`. `undefined` if the interface was never captured, if
+   * What the device lost ahead of the ring; not part of `received`. For hardware and bonds it may be up to a second old
+   * ({@link Capture.stats}), for other devices it is of the moment of the call. `undefined` if the interface was never captured, if
    * the kernel does not report it (before Linux 4.7), and if it went while interface events were lost.
    */
   readonly device: DeviceLosses | undefined

@@ -146,6 +146,11 @@ export interface NativeCapture extends NativeRecorder {
   /** Whether JavaScript takes blocks. While a recording runs, blocks are queued for JavaScript only if it does. */
   listen(listening: boolean): void
   stats(): NativeCaptureStats
+  /**
+   * Brings the devices' losses up to date that `stats()` cannot read without the kernel's RTNL lock; `undefined` if it
+   * can read those of every captured device. One call at a time.
+   */
+  readLosses(): Promise<void> | undefined
   /** `undefined` if the rings have accepted no more than `packets` packets since they were opened. */
   lossSample(packets: number): LossSample | undefined
   stop(): void

@@ -64,6 +64,7 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
                                        InstanceMethod<&CaptureHandle::stopRecording>("stopRecording"),
                                        InstanceMethod<&CaptureHandle::listen>("listen"),
                                        InstanceMethod<&CaptureHandle::stats>("stats"),
+                                       InstanceMethod<&CaptureHandle::readLosses>("readLosses"),
                                        InstanceMethod<&CaptureHandle::lossSample>("lossSample"),
                                        InstanceMethod<&CaptureHandle::stop>("stop"),
                                        InstanceMethod<&CaptureHandle::intakeEnded>("intakeEnded"),
@@ -316,6 +317,22 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
     return toJs(info.Env(), *capture, capture->stats());
+  }
+
+  // readLosses(): Promise<void> | undefined
+  js::Value readLosses(const js::CallbackInfo& info) {
+    if (!capture_) return info.Env().Undefined();
+    auto read = capture_->lossReader();
+    if (!read) return info.Env().Undefined();
+    // On a thread of its own: stop() waits for it.
+    return runAsync(
+        info.Env(), "ringtap losses", std::move(read),
+        [this, kept = js::Persistent(info.This())](js::Env env, Result<ReportedLosses>& losses) -> Result<js::Value> {
+          if (!losses) return std::move(losses.error());
+          if (capture_) capture_->updateLosses(*losses);
+          return env.Undefined();
+        },
+        Where::OwnThread);
   }
 
   // lossSample(packets: number): Float64Array, or undefined if the rings have accepted no more than `packets`

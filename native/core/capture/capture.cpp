@@ -25,7 +25,7 @@ std::optional<std::uint64_t> CaptureStats::lost(const InterfaceStats& one) const
 Capture::Capture(const CaptureConfig& config, InterfaceMonitor monitor, netlink::Requester counters,
                  std::function<void()> wake)
     : config_(config),
-      counters_(std::move(counters)),
+      counters_(std::make_shared<netlink::Requester>(std::move(counters))),
       table_(config.filter, config.hotplug, config.dedupe, config.selection),
       queue_(wake),
       wake_(std::move(wake)),
@@ -52,7 +52,7 @@ Result<std::unique_ptr<Capture>> Capture::open(const CaptureConfig& config, Inte
 }
 
 void Capture::addInitial() {
-  auto losses = counters_.losses();
+  auto losses = counters_->losses();
   const auto add = [&](const InterfaceInfo& info) {
     std::optional<DeviceLosses> before;
     if (losses && losses->contains(info.index)) before = losses->find(info.index)->second;
@@ -250,7 +250,7 @@ std::uint64_t Capture::speedOf(const std::string& name) const {
   if (name.size() >= sizeof request.ifr_name) return 0;
   std::memcpy(request.ifr_name, name.data(), name.size());
   request.ifr_data = reinterpret_cast<char*>(&command);
-  if (::ioctl(counters_.fd(), SIOCETHTOOL, &request) != 0) return 0;
+  if (::ioctl(counters_->fd(), SIOCETHTOOL, &request) != 0) return 0;
   const std::uint32_t megabits = ethtool_cmd_speed(&command);
   return megabits == static_cast<std::uint32_t>(SPEED_UNKNOWN) ? 0 : std::uint64_t{megabits} * 1'000'000;
 }
@@ -277,24 +277,32 @@ void Capture::close() {
 }
 
 CaptureStats Capture::stats() {
-  // If the kernel does not report the counters, they are absent.
-  auto losses = counters_.losses();
-  CaptureStats all = stats(losses ? *losses : LossesByIndex{});
+  const auto lines = deviceTable_.read();
+  CaptureStats all = stats(lines ? &*lines : nullptr);
   all.softnet = softnet_.stats();
   return all;
 }
 
-std::optional<CaptureStats> Capture::ledgerAfter(std::uint64_t packets) {
-  if (intake_->stats().packets == packets) return std::nullopt;
-  return stats(LossesByIndex{});
+std::function<Result<ReportedLosses>()> Capture::lossReader() {
+  if (!table_.needsLosses(deviceTable_.available())) return nullptr;
+  return [counters = counters_, epoch = book_->epoch()]() -> Result<ReportedLosses> {
+    auto losses = counters->losses();
+    if (!losses) return std::move(losses.error());
+    return ReportedLosses{epoch, std::move(*losses)};
+  };
 }
 
-CaptureStats Capture::stats(const LossesByIndex& losses) {
+std::optional<CaptureStats> Capture::ledgerAfter(std::uint64_t packets) {
+  if (intake_->stats().packets == packets) return std::nullopt;
+  return stats(nullptr);
+}
+
+CaptureStats Capture::stats(const DeviceLines* lines) {
   CaptureStats stats;
   std::uint64_t taken = 0;
   for (const std::uint64_t one : intake_->taken()) taken += one;
   // The loops' counters last: they then include everything the table has counted.
-  stats.table = table_.stats(losses);
+  stats.table = table_.stats(lines);
   stats.loops = intake_->stats();
   stats.settled = taken == stats.loops.packets - stats.loops.ringDrops - stats.loops.overflowDrops;
   stats.received = stats.loops.packets - stats.table.lateRefused;

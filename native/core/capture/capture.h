@@ -26,6 +26,7 @@
 #include "core/capture/pcap/pcap_options.h"
 #include "core/capture/ring/ring.h"
 #include "core/ledger/selection_table.h"
+#include "core/links/device_table.h"
 #include "core/links/interface_book.h"
 #include "core/links/interface_selection.h"
 #include "core/links/netlink_socket.h"
@@ -122,9 +123,13 @@ class Capture {
   // Idempotent.
   void close();
 
-  // The ledger, and the packets lost before they reached a ring: the kernel reads the devices' counters under its RTNL
-  // lock. JavaScript's thread.
+  // The ledger, and the packets lost before they reached a ring. Makes no system call that waits for the kernel's RTNL
+  // lock: the losses of physical devices are those of the last updateLosses(). JavaScript's thread.
   [[nodiscard]] CaptureStats stats();
+  // Reads the losses that stats() cannot read itself; null if no captured device needs that. The function waits for the
+  // RTNL lock: call it on a worker thread, one at a time. It may outlive the capture.
+  [[nodiscard]] std::function<Result<ReportedLosses>()> lossReader();
+  void updateLosses(const ReportedLosses& losses) { table_.updateLosses(losses); }
   // The same without the packets lost before they reached a ring. nullopt if the rings have accepted no more than
   // `packets` packets.
   [[nodiscard]] std::optional<CaptureStats> ledgerAfter(std::uint64_t packets);
@@ -141,7 +146,7 @@ class Capture {
   Result<> openIntake();
   void addInitial();
 
-  [[nodiscard]] CaptureStats stats(const LossesByIndex& losses);
+  [[nodiscard]] CaptureStats stats(const DeviceLines* lines);
 
   // Applies a verdict outside the table: to loops that capture single interfaces, and to promiscuous mode.
   void follow(InterfaceId device, bool selected);
@@ -151,7 +156,8 @@ class Capture {
   [[nodiscard]] std::uint64_t speedOf(const std::string& name) const;
 
   CaptureConfig config_;
-  netlink::Requester counters_;  // of the devices of the namespace
+  const std::shared_ptr<netlink::Requester> counters_;  // of the devices of the namespace
+  DeviceTable deviceTable_;
   Softnet softnet_;
   const std::shared_ptr<InterfaceBook> book_ = std::make_shared<InterfaceBook>();
   SelectionTable table_;

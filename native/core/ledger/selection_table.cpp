@@ -98,6 +98,7 @@ std::optional<bool> SelectionTable::applyChanged(const BookedEvent& event, const
   if (tracked->info().hardwareType != event.current->hardwareType) tracked->refilterUntil = now.position;
   relations_.changed(tracked->info(), *event.current);
   tracked->description = event.current;
+  if (event.losses) tracked->updateLosses(*event.losses);
   std::optional<bool> selected;
   if (event.change == InterfaceChange::Renamed && hotplug_) {
     tracked->verdicts.ask(event.epoch, event.from, event.losses);
@@ -326,19 +327,37 @@ void SelectionTable::account(TakenBlock& taken, Outcome outcome) {
   }
 }
 
-SelectionTable::Stats SelectionTable::stats(const LossesByIndex& now) {
+SelectionTable::Stats SelectionTable::stats(const DeviceLines* lines) {
   std::lock_guard lock(mutex_);
   Stats stats = totals_;
-  for (const auto& tracked : gone_) stats.interfaces.push_back(tracked->report({}, {}));
+  for (const auto& tracked : gone_) stats.interfaces.push_back(tracked->report({}));
   for (const auto& [index, tracked] : byIndex_) {
     if (!tracked->present()) continue;
     const KernelCounts counts = kernel_.counts(index);
     stats.duplicates += counts.duplicates;
-    const auto losses = now.find(index);
-    stats.interfaces.push_back(
-        tracked->report(counts, losses == now.end() ? std::nullopt : std::optional(losses->second)));
+    const DeviceLine* line = nullptr;
+    if (lines != nullptr) {
+      // By name: after a rename whose event is still to be read, the line is missing, or another device's for once.
+      if (const auto found = lines->find(tracked->info().name); found != lines->end()) line = &found->second;
+    }
+    stats.interfaces.push_back(tracked->report(counts, line));
   }
   return stats;
+}
+
+void SelectionTable::updateLosses(const ReportedLosses& losses) {
+  std::lock_guard lock(mutex_);
+  for (const auto& [index, tracked] : byIndex_) {
+    if (!tracked->present() || tracked->addedAt() > losses.epoch) continue;
+    const auto found = losses.byIndex.find(index);
+    tracked->updateLosses(found == losses.byIndex.end() ? std::nullopt : std::optional(found->second));
+  }
+}
+
+bool SelectionTable::needsLosses(bool lines) {
+  std::lock_guard lock(mutex_);
+  return std::any_of(byIndex_.begin(), byIndex_.end(),
+                     [lines](const auto& one) { return one.second->needsLosses(lines); });
 }
 
 }  // namespace ringtap

@@ -25,13 +25,19 @@
 #include "core/ledger/refilter.h"
 #include "core/ledger/taken_block.h"
 #include "core/ledger/tracked_interface.h"
+#include "core/links/device_table.h"
 #include "core/links/interface_selection.h"
 #include "core/util/result.h"
 
 namespace ringtap {
 
-// The kernel's present counters of the devices, by index.
-using LossesByIndex = std::map<std::uint32_t, DeviceLosses>;
+// The counters of all devices as the kernel reported them, and the epoch at the time of the request. Keyed by index,
+// because the kernel's reply contains no more; for a device added after that epoch, they may be those of an earlier
+// device of its index.
+struct ReportedLosses {
+  std::uint64_t epoch = 0;
+  std::map<std::uint32_t, DeviceLosses> byIndex;
+};
 
 class SelectionTable {
  public:
@@ -103,8 +109,12 @@ class SelectionTable {
     std::uint64_t duplicates = 0;
     std::vector<InterfaceStats> interfaces;
   };
-  // `now`: the devices' counters, just read.
-  [[nodiscard]] Stats stats(const LossesByIndex& now = {});
+  // `lines`: the device table, just read; without it, the devices' losses are those of the last updateLosses().
+  [[nodiscard]] Stats stats(const DeviceLines* lines = nullptr);
+  void updateLosses(const ReportedLosses& losses);
+  // Whether updateLosses() is needed to keep the losses of some captured device up to date. `lines`: whether stats()
+  // gets the device table.
+  [[nodiscard]] bool needsLosses(bool lines);
 
  private:
   using Interface = std::shared_ptr<TrackedInterface>;

@@ -11,12 +11,12 @@ void TrackedInterface::follow(const std::shared_ptr<TrackedInterface>& next,
 void TrackedInterface::leave(const KernelCounts& kernel, const std::optional<DeviceLosses>& losses,
                              const RingPosition& position) {
   present_ = false;
-  lossesAtEnd_ = losses;
+  losses_ = losses;
   refilterUntil = position;  // the kernel's filter then treats the index as unlisted
   counts.leave(kernel, position);
 }
 
-InterfaceStats TrackedInterface::report(const KernelCounts& kernel, const std::optional<DeviceLosses>& losses) const {
+InterfaceStats TrackedInterface::report(const KernelCounts& kernel, const DeviceLine* line) const {
   InterfaceStats one = counts.stats;
   one.index = info().index;
   one.generation = info().generation;
@@ -24,8 +24,10 @@ InterfaceStats TrackedInterface::report(const KernelCounts& kernel, const std::o
   one.present = present_;
   one.selected = verdicts.now() == Verdict::Selected;
   counts.report(kernel, one);
-  const std::optional<DeviceLosses>& latest = present_ ? losses : lossesAtEnd_;
-  if (verdicts.lossesAtSelection() && latest) one.losses = latest->since(*verdicts.lossesAtSelection());
+  const auto& before = verdicts.lossesAtSelection();
+  if (!before || !losses_) return one;
+  const bool fresh = present_ && line != nullptr && lineSuffices(info());
+  one.losses = (fresh ? line->completedWith(*losses_) : *losses_).since(*before);
   return one;
 }
 

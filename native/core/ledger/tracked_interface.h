@@ -10,6 +10,7 @@
 #include "core/bpf/dedupe.h"
 #include "core/ledger/interface_counts.h"
 #include "core/ledger/verdict_history.h"
+#include "core/links/device_table.h"
 #include "core/links/interface_book.h"
 
 namespace ringtap {
@@ -19,18 +20,29 @@ class TrackedInterface {
   // `verdict` and `losses`: the verdict and the device's counters at `epoch`.
   TrackedInterface(InterfaceDescription interface, std::uint64_t epoch, Verdict verdict,
                    const std::optional<DeviceLosses>& losses)
-      : description(std::move(interface)), verdicts(epoch, verdict, losses) {}
+      : description(std::move(interface)), verdicts(epoch, verdict, losses), addedAt_(epoch), losses_(losses) {}
 
   [[nodiscard]] const InterfaceInfo& info() const { return *description; }
   [[nodiscard]] bool present() const { return present_; }
+  // The epoch of the event that added the device.
+  [[nodiscard]] std::uint64_t addedAt() const { return addedAt_; }
 
   // Call it once, with the previous device of the same index; see InterfaceCounts::follow.
   static void follow(const std::shared_ptr<TrackedInterface>& next, const std::shared_ptr<TrackedInterface>& before);
   // The device was removed; blocks up to `position` may hold packets of it. `losses`: its final counters.
   void leave(const KernelCounts& kernel, const std::optional<DeviceLosses>& losses, const RingPosition& position);
 
-  // `kernel` and `losses`: the present counters; ignored after leave().
-  [[nodiscard]] InterfaceStats report(const KernelCounts& kernel, const std::optional<DeviceLosses>& losses) const;
+  // Stores the device's counters as the kernel has just reported them; nullopt if it does not report them.
+  void updateLosses(const std::optional<DeviceLosses>& losses) { losses_ = losses; }
+  // Whether the ledger shows losses of the device that only updateLosses() can bring up to date. `lines`: whether
+  // report() gets the device's line.
+  [[nodiscard]] bool needsLosses(bool lines) const {
+    return present_ && verdicts.lossesAtSelection() && !(lines && lineSuffices(info()));
+  }
+
+  // `kernel`: the present counters of the kernel's filter; ignored after leave(). `line`: the device's present line in
+  // the device table; without it, its losses are those of the last updateLosses().
+  [[nodiscard]] InterfaceStats report(const KernelCounts& kernel, const DeviceLine* line = nullptr) const;
 
   InterfaceDescription description;
   VerdictHistory verdicts;
@@ -41,7 +53,8 @@ class TrackedInterface {
 
  private:
   bool present_ = true;
-  std::optional<DeviceLosses> lossesAtEnd_;
+  const std::uint64_t addedAt_;
+  std::optional<DeviceLosses> losses_;  // as last reported; after leave(): the final ones
 };
 
 }  // namespace ringtap

@@ -11,8 +11,6 @@
 #include <string>
 #include <string_view>
 
-#include "core/util/unique_fd.h"
-
 namespace ringtap {
 
 struct SoftnetStats {

@@ -1,6 +1,7 @@
 // Alone: it compares counters of the machine.
 // Packets dropped before any capture sees them: the devices' counters, compared with those of `ip -s link`.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { Capture, type CaptureStats, type DeviceLosses } from 'ringtap'
@@ -230,4 +231,37 @@ t.test('counters that cannot be read are undefined', (t) => {
   )
   t.equal(stdout, '[true,0]\n', stderr)
   t.end()
+})
+
+t.test('counters that only netlink reports are up to date within a second, and after a stop', async (t) => {
+  const script = `
+    import { Capture } from 'ringtap'
+    const capture = await Capture.open({ interfaces: 'far0' })
+    const dropped = (stats) => stats.interfaces.find(({ name }) => name === 'far0').device.dropped
+    console.log(dropped(capture.stats()))
+    while (dropped(capture.stats()) < 9) await new Promise((resolve) => setTimeout(resolve, 10))
+    console.log(dropped(capture.stats()))
+    process.stdin.once('data', async () => {
+      console.log(dropped(await capture.stop()))
+      await capture.close()
+      process.stdin.destroy()
+    })`
+  const { NODE_OPTIONS: _, ...env } = process.env
+  const command = 'mount -t tmpfs none /proc && exec "$0" --input-type=module -e "$1"'
+  const child = spawn('unshare', ['-m', 'sh', '-c', command, process.execPath, script], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env,
+    cwd: new URL('.', import.meta.url),
+  })
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    output += text
+  })
+  await waitUntil(() => output === '0\n', 'the capture')
+  lose('eth0', 9)
+  await waitUntil(() => output === '0\n9\n', 'the losses')
+  lose('eth0', 4)
+  child.stdin.write('stop')
+  await once(child, 'close')
+  t.equal(output, '0\n9\n13\n')
 })

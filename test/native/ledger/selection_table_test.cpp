@@ -126,8 +126,9 @@ Block packetsOf(const Indexes& indexes) {
 
 TEST(deviceLossesCountFromTheFirstSelection) {
   Bench bench;
-  const auto lossesOf = [&](std::uint32_t generation, const LossesByIndex& now) {
-    for (const auto& one : bench.table.stats(now).interfaces) {
+  const auto lossesOf = [&](std::uint32_t generation, const std::map<std::uint32_t, DeviceLosses>& now) {
+    bench.table.updateLosses({bench.book.epoch(), now});
+    for (const auto& one : bench.table.stats().interfaces) {
       if (one.generation == generation) return one.losses ? static_cast<int>(one.losses->dropped) : -1;
     }
     return -2;
@@ -167,6 +168,46 @@ TEST(deviceLossesCountFromTheFirstSelection) {
   // Removed without final counters: the losses are unknown.
   bench.apply({event(InterfaceChange::Removed, device(2, 9))}, 5, bench.ringPosition);
   CHECK(lossesOf(9, {{2, counted(9)}}) == -1);
+}
+
+TEST(lossesOfSoftwareDevicesNeedOnlyTheDeviceTable) {
+  Bench bench;
+  const auto lossesOf = [&](std::uint32_t generation, const DeviceLines& lines) {
+    for (const auto& one : bench.table.stats(&lines).interfaces) {
+      if (one.generation == generation) return one.losses;
+    }
+    return std::optional<DeviceLosses>{};
+  };
+  InterfaceInfo veth = device(1, 1, "veth1"), nic = device(2, 2, "nic2");
+  veth.kind = "veth";
+  bench.add(veth, DeviceLosses{.dropped = 100, .errors = 2, .fifo = 3});
+  bench.add(nic, DeviceLosses{.dropped = 100, .missed = 10});
+  CHECK(!bench.table.needsLosses(false));
+  bench.decide(1, 1, 0, true);
+  CHECK(!bench.table.needsLosses(true) && bench.table.needsLosses(false));
+  bench.decide(2, 2, 0, true);
+  CHECK(bench.table.needsLosses(true));
+
+  // The line of a veth is exact; that of hardware does not tell missed packets from dropped ones, and is not used.
+  const DeviceLines lines{{"veth1", {12, 107, 8}}, {"nic2", {5, 200, 5}}};
+  CHECK(lossesOf(1, lines) == DeviceLosses{.dropped = 7, .errors = 10, .fifo = 5});
+  CHECK(lossesOf(2, lines) == DeviceLosses{});
+  CHECK(lossesOf(1, {}) == DeviceLosses{});
+  bench.table.updateLosses({0, {{1, {.dropped = 101, .errors = 2, .fifo = 3}}, {2, {.dropped = 102, .missed = 14}}}});
+  CHECK(lossesOf(1, {}) == DeviceLosses{.dropped = 1});
+  CHECK(lossesOf(2, lines) == (DeviceLosses{.dropped = 2, .missed = 4}));
+
+  // The index is used again while the counters are read: those of the old device are not the new one's.
+  auto removed = event(InterfaceChange::Removed, nic), added = event(InterfaceChange::Added, device(2, 9, "nic9"));
+  removed.losses = DeviceLosses{.dropped = 110, .missed = 15};
+  added.losses = DeviceLosses{};
+  bench.apply({removed, added}, 1, bench.ringPosition);
+  bench.decide(2, 9, 2, true);
+  bench.table.updateLosses({1, {{1, {.dropped = 100, .errors = 2, .fifo = 3}}, {2, {.dropped = 104, .missed = 14}}}});
+  CHECK(lossesOf(9, lines) == DeviceLosses{});
+  CHECK(lossesOf(2, lines) == (DeviceLosses{.dropped = 10, .missed = 5}));
+  bench.table.updateLosses({2, {{1, {.dropped = 100, .errors = 2, .fifo = 3}}, {2, {.dropped = 6, .missed = 1}}}});
+  CHECK(lossesOf(9, lines) == (DeviceLosses{.dropped = 6, .missed = 1}));
 }
 
 TEST(verdictsBeforeTheStartHoldFromTheFirstPacket) {

@@ -153,10 +153,15 @@ std::uint64_t PcapTable::accepted(std::uint32_t index) {
 }
 
 Result<> PcapTable::setPromiscuous(std::uint32_t index, bool on) {
-  std::lock_guard lock(mutex_);
-  Entry& entry = entries_[index];
-  entry.promiscuous = on;
-  return entry.source ? entry.source->setPromiscuous(on) : Result<>{};
+  std::lock_guard memberships(membershipMutex_);
+  Source source;
+  {
+    std::lock_guard lock(mutex_);
+    Entry& entry = entries_[index];
+    entry.promiscuous = on;
+    source = entry.source;
+  }
+  return source ? source->setPromiscuous(on) : Result<>{};
 }
 
 Result<> PcapTable::refuseAll() {
@@ -270,13 +275,20 @@ Result<> PcapTable::compileFor(const PcapSource& source) {
 }
 
 Result<bool> PcapTable::install(std::uint32_t index, const Source& source) {
+  std::lock_guard memberships(membershipMutex_);
+  bool promiscuous = false;
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = entries_.find(index);
+    promiscuous = found != entries_.end() && found->second.promiscuous;
+  }
+  if (promiscuous) {
+    if (auto set = source->setPromiscuous(true); !set) return std::move(set.error());
+  }
   std::lock_guard lock(mutex_);
   const auto found = entries_.find(index);
   if (closed_ || found == entries_.end() || !found->second.wanted || found->second.source) return false;
   if (auto filtered = source->filter(spec_); !filtered) return std::move(filtered.error());
-  if (found->second.promiscuous) {
-    if (auto set = source->setPromiscuous(true); !set) return std::move(set.error());
-  }
   if (auto received = source->receive(); !received) return std::move(received.error());
   found->second.source = source;
   return true;

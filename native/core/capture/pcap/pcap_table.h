@@ -111,6 +111,9 @@ class PcapTable : public std::enable_shared_from_this<PcapTable> {
 
   const PcapSettings settings_;
   const std::function<void()> onChange_;
+  // Taken before mutex_, and held while a promiscuous membership changes: that waits for the kernel's RTNL lock, and
+  // accepted() and statistics(), which need mutex_, must not.
+  std::mutex membershipMutex_;
   mutable std::mutex mutex_;
   FilterSpec spec_;
   std::set<std::uint16_t> refusalsReported_;  // link types that spec_ is refused for
