@@ -196,7 +196,7 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
       names: [...(selection.names ?? [])],
       snapshotLength: checkInteger(orElse(options.snapshotLength, 262144), 'snapshotLength', 1, 262144, 'bytes'),
       direction: directions.indexOf(checkWord(orElse(options.direction, 'both'), 'direction', directions)),
-      hotplug: selection.hotplug,
+      hotplug: selection.follows,
       promiscuous: checkBoolean(orElse(options.promiscuous, false), 'promiscuous'),
       dedupe: checkBoolean(orElse(options.dedupe, false), 'dedupe'),
       filter,

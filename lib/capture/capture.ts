@@ -124,6 +124,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     this.#interfaces = new CapturedInterfaces(handle, options.selection, {
       learn: (iface) => this.#filter.learn(iface),
       failed: (error) => this.#fail(error),
+      ended: (warning) => this.#warnLater(warning),
       debug,
     })
     this.#recorder = new Recorder(handle, {

@@ -18,6 +18,8 @@ export interface CapturedInterfacesListener {
   learn(iface: NetworkInterface): void
   /** Called when a function among the patterns threw; the interface is not captured. */
   failed(error: CaptureError): void
+  /** Called when the last captured interface is removed, and none can be captured any more. */
+  ended(warning: CaptureError): void
   /** Gets a line for each decision, with the pattern that made it. */
   readonly debug: DebugLog
 }
@@ -33,7 +35,8 @@ export class CapturedInterfaces {
   readonly #native: Pick<NativeCapture, 'decide'>
   readonly #selection: Selection
   readonly #listener: CapturedInterfacesListener
-  readonly #selected = new Map<number, NetworkInterface>()
+  /** By {@link keyOf}. */
+  readonly #selected = new Map<string, NetworkInterface>()
 
   constructor(native: Pick<NativeCapture, 'decide'>, selection: Selection, listener: CapturedInterfacesListener) {
     this.#native = native
@@ -58,7 +61,7 @@ export class CapturedInterfaces {
       const { selected: expected, text } = selection.decide(iface)
       this.#listener.debug('present: %s', text)
       const selected = verdict ?? this.#answer(iface, 0, expected)
-      if (selected) this.#selected.set(iface.index, iface)
+      if (selected) this.#selected.set(keyOf(iface), iface)
     }
     const present = initial.map((one) => one.interface)
     const missing = selection.names?.filter(
@@ -83,22 +86,29 @@ export class CapturedInterfaces {
   /** Applies an event and returns the events to emit. Verdicts take effect with the native `commit()`. */
   apply({ event: change, epoch, selected: verdict }: NativeQueuedEvent): CaptureInterfaceEvent[] {
     const { type, interface: iface } = change
-    const { index } = iface
-    this.#listener.debug('interface %s, index %s: %s', iface.name, index, type)
-    let selected = this.#selected.has(index)
+    const key = keyOf(iface)
+    this.#listener.debug('interface %s, index %s: %s', iface.name, iface.index, type)
+    let selected = this.#selected.has(key)
     if (type === 'removed') selected = false
     else if (verdict !== undefined) {
       selected = verdict
-      if (this.#listener.debug.enabled && this.#selection.hotplug) {
+      if (this.#listener.debug.enabled && this.#selection.follows) {
         this.#listener.debug('decided: %s', this.#selection.decide(iface).text)
       }
-    } else if (this.#selection.hotplug && (type === 'added' || type === 'renamed')) {
+    } else if (this.#selection.follows && (type === 'added' || type === 'renamed')) {
       selected = this.#answer(iface, epoch, this.#decide(iface))
     }
     if (selected) this.#listener.learn(iface)
-    if (selected) this.#selected.set(index, iface)
-    else this.#selected.delete(index)
+    if (selected) this.#selected.set(key, iface)
+    else if (this.#selected.delete(key)) this.#lookForEnd(iface)
     return toInterfaceEvents(change).map((event) => Object.freeze({ ...event, selected }))
+  }
+
+  /** `gone`: the interface that is not captured any longer. */
+  #lookForEnd(gone: NetworkInterface): void {
+    if (this.#selected.size > 0 || this.#selection.follows) return
+    const text = `${gone.name} was removed, and nothing is captured any more: hotplug is off`
+    this.#listener.ended(new CaptureError('ERR_NO_INTERFACE', text, { interface: gone.name }))
   }
 
   /** Empties the selection when the capture is closed. */
@@ -121,4 +131,9 @@ export class CapturedInterfaces {
       return false
     }
   }
+}
+
+/** Identifies a device: the kernel uses an index again. */
+function keyOf({ index, generation }: NetworkInterface): string {
+  return `${index} ${generation}`
 }

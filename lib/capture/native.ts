@@ -55,6 +55,7 @@ export interface NativeCaptureOptions {
   snapshotLength: number
   /** 0 both, 1 in, 2 out. */
   direction: number
+  /** Decide on interfaces that appear, or get another name. */
   hotplug: boolean
   promiscuous: boolean
   dedupe: boolean

@@ -22,7 +22,9 @@ export interface InterfaceRules {
   loopback?: boolean | undefined
   /**
    * Whether the rules are also applied to interfaces that appear, or are renamed, while the capture runs. Default
-   * false: to those present at the start.
+   * false: to those present at the start. One of these keeps its selection when it is renamed, and is not captured again
+   * once it was removed, whatever gets its name; when the last one goes, there is a `warning`, because nothing can be
+   * captured any more.
    */
   hotplug?: boolean | undefined
 }
@@ -32,7 +34,9 @@ export interface InterfaceRules {
  *
  * - A **name**, or a list of names: exactly these. Names are no patterns, and the list may not be empty. A name may
  *   also be an alternative name (`ip link property add altname`), as with ip(8). A loopback device that is named is
- *   selected.
+ *   selected. All must be present at the start. From then on a name stands for the interface that has it: one that is
+ *   renamed away, deleted, or moved to another namespace is not captured any longer, and another one that appears with
+ *   the name, or gets it, is. Each device has its own line in the ledger.
  * - {@link InterfaceRules}: by patterns.
  *
  * Default: every interface that is present now, except loopback.
@@ -61,7 +65,10 @@ export interface SelectionExplanation {
  * @internal
  */
 export interface Selection {
+  /** The option of the rules; false for names. */
   readonly hotplug: boolean
+  /** Whether interfaces that appear, or get another name, are decided on: by names, and with `hotplug`. */
+  readonly follows: boolean
   /** The exact names; `undefined` if the selection is by rules. */
   readonly names: readonly string[] | undefined
   /**
@@ -170,6 +177,7 @@ function byNames(list: readonly unknown[], label: string): Compiled {
   })
   return {
     hotplug: false,
+    follows: true,
     names,
     native: { names, include: [], exclude: [], loopback: true },
     warnings,
@@ -207,6 +215,7 @@ function byRules(rules: Readonly<Record<string, unknown>>, label: string): Compi
 
   return {
     hotplug,
+    follows: hotplug,
     names: undefined,
     native: expressionsOf(include, exclude, loopback),
     warnings: [...include, ...exclude].flatMap((matcher) => matcher.warnings),

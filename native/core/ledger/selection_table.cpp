@@ -100,7 +100,9 @@ std::optional<bool> SelectionTable::applyChanged(const BookedEvent& event, const
   tracked->description = event.current;
   if (event.losses) tracked->updateLosses(*event.losses);
   std::optional<bool> selected;
-  if (event.change == InterfaceChange::Renamed && hotplug_) {
+  const bool reconsider = event.change == InterfaceChange::Renamed ||
+                          (selection_ && event.previous && selection_->dependsOn(*event.previous, *event.current));
+  if (reconsider && hotplug_) {
     tracked->verdicts.ask(event.epoch, event.from, event.losses);
     selected = selects(*event.current);
     if (selected) tracked->verdicts.answer(event.epoch, *selected);

@@ -41,9 +41,9 @@ struct ReportedLosses {
 
 class SelectionTable {
  public:
-  // `hotplug`: later interfaces, and renamed ones, get a new verdict. Without it, later interfaces are unselected, and
-  // renamed ones keep their verdict. `dedupe`: see core/bpf/dedupe.h. `selection`: gives the verdicts; if null,
-  // decide() does.
+  // `hotplug`: later interfaces, and renamed ones, get a new verdict (and with a selection by names, those whose
+  // alternative names change). Without it, later interfaces are unselected, and renamed ones keep their verdict.
+  // `dedupe`: see core/bpf/dedupe.h. `selection`: gives the verdicts; if null, decide() does.
   SelectionTable(FilterSpec spec, bool hotplug, bool dedupe = false,
                  std::shared_ptr<const InterfaceSelection> selection = nullptr)
       : spec_(std::move(spec)),

@@ -57,7 +57,8 @@ BookedEvent InterfaceBook::enterOne(const InterfaceEvent& event, const Moment& n
   } else {
     booked.previous = same ? known : std::make_shared<const InterfaceInfo>(event.previous);
     const bool wasUp = booked.previous->isUp();
-    if (!wasUp && !event.current.isUp()) booked.from = page.lastUp;
+    // A device that comes up may have got an alternative name while it was down: the kernel did not announce that.
+    if (!wasUp && (!event.current.isUp() || event.change == InterfaceChange::Changed)) booked.from = page.lastUp;
     else if (wasUp && !event.current.isUp()) page.lastUp = now;
   }
   booked.current = std::make_shared<const InterfaceInfo>(event.current);

@@ -21,6 +21,10 @@ class InterfaceSelection {
                                                              const std::vector<std::string>& exclude, bool loopback);
 
   [[nodiscard]] bool selects(const InterfaceInfo& info) const;
+  // Whether a change of the interface's description may change the result of selects().
+  [[nodiscard]] bool dependsOn(const InterfaceInfo& before, const InterfaceInfo& now) const {
+    return before.name != now.name || (!names_.empty() && before.alternativeNames != now.alternativeNames);
+  }
 
  private:
   std::vector<std::string> names_;  // if not empty, the patterns are ignored

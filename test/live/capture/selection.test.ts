@@ -234,8 +234,14 @@ for (const { table, skip } of tables) {
 
   t.test(`a capture continues after its last interface is removed, ${table}`, { skip }, async (t) => {
     addVeth('hot0', 'away0')
-    for (const interfaces of ['hot0', { include: '^hot', hotplug: true }] as InterfaceSelection[]) {
+    for (const [interfaces, later] of [
+      ['hot0', true],
+      [{ include: '^hot', hotplug: true }, true],
+      [{ include: '^hot' }, false],
+    ] as [InterfaceSelection, boolean][]) {
       await using running = await Running.open({ interfaces, ring })
+      const warnings: Error[] = []
+      running.capture.on('warning', (warning) => warnings.push(warning))
       sendSync({ interface: 'hot0', count: 10 })
       del('hot0')
       await running.hears('removed hot0')
@@ -243,12 +249,14 @@ for (const { table, skip } of tables) {
       addVeth('hot0', 'away0')
       sendSync({ interface: 'hot0', count: 10, start: 10 })
       const packets = await running.stop()
-      const later = typeof interfaces !== 'string'
       t.same(
         numbersOn(packets, 'hot0'),
         range(0, later ? 20 : 10),
         later ? 'a new one of that name' : 'without hotplug',
       )
+      const over = { code: 'ERR_NO_INTERFACE', interface: 'hot0', message: /hot0 was removed.*hotplug is off/ }
+      t.equal(warnings.length, later ? 0 : 1, 'a warning if nothing can come any more')
+      if (!later) t.match(warnings[0], over)
       t.same(imbalances(running.capture.stats()), [])
     }
     del('hot0')

@@ -76,6 +76,18 @@ TEST(aNameGivenWhileTheDeviceIsDownHoldsForAllItReceives) {
   CHECK(nameAt(book, 1, {7, 1, 450}) == "veth3" && nameAt(book, 1, {7, 1, 650}) == "veth3");
 }
 
+TEST(anAlternativeNameGivenWhileTheDeviceIsDownIsSeenWhenItComesUp) {
+  InterfaceBook book;
+  (void)book.add(device(1, 1, "eth0"));
+  (void)book.enter({changed(device(1, 1, "eth0", 0))}, {200, {10}});
+  InterfaceInfo named = device(1, 1, "eth0");
+  named.alternativeNames = {"uplink"};
+  const auto events = book.enter({changed(named)}, {300, {10}});
+  CHECK(events[0].from.time == 200);
+  const auto namesAt = [&](std::uint64_t time) { return book.resolve(1, {{0, 1}, 2}, time)->alternativeNames.size(); };
+  CHECK(namesAt(150) == 0 && namesAt(250) == 1 && namesAt(350) == 1);
+}
+
 TEST(anIndexThatIsUsedAgainHasAnotherGeneration) {
   InterfaceBook book;
   using enum InterfaceBook::Presence;

@@ -59,7 +59,8 @@ PcapLoop::~PcapLoop() {
 }
 
 Result<std::unique_ptr<KernelFilter>> PcapLoop::attach(const FilterSpec&, bool acceptUnlisted) {
-  return table_->filter(acceptUnlisted);
+  // Each name has at most one interface at a time, so a selection by names needs no memory for more of them.
+  return table_->filter(acceptUnlisted && options_.names.empty());
 }
 
 Result<> PcapLoop::begin() {

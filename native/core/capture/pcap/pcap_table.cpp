@@ -81,9 +81,9 @@ std::vector<std::uint16_t> PcapTable::linkTypes() const {
   return list;
 }
 
-std::unique_ptr<KernelFilter> PcapTable::filter(bool acceptUnlisted) {
+std::unique_ptr<KernelFilter> PcapTable::filter(bool moreWillCome) {
   std::lock_guard lock(mutex_);
-  moreWillCome_ = acceptUnlisted;
+  moreWillCome_ = moreWillCome;
   return std::make_unique<Filter>(shared_from_this());
 }
 

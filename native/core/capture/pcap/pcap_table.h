@@ -35,8 +35,9 @@ class PcapTable : public std::enable_shared_from_this<PcapTable> {
   // The link types of all handles.
   [[nodiscard]] std::vector<std::uint16_t> linkTypes() const;
 
-  // The KernelFilter that takes the verdicts. `acceptUnlisted`: interfaces without a verdict may appear.
-  [[nodiscard]] std::unique_ptr<KernelFilter> filter(bool acceptUnlisted);
+  // The KernelFilter that takes the verdicts. `moreWillCome`: more interfaces may be selected later than now, so memory
+  // is reserved for them.
+  [[nodiscard]] std::unique_ptr<KernelFilter> filter(bool moreWillCome);
   Result<> setPromiscuous(std::uint32_t index, bool on);
   // Accepts no packet and opens no handle from now on.
   Result<> refuseAll();
