@@ -114,6 +114,11 @@ export interface CaptureOptions {
   /**
    * Path of a network namespace to capture in, such as `/run/netns/blue` or `/proc/4711/ns/net`. Needs CAP_SYS_ADMIN.
    * Interfaces and their indexes are those of that namespace. Default: that of this process.
+   *
+   * An open capture keeps the namespace and its interfaces alive: if the namespace is deleted, no interface is removed,
+   * and no packet comes any more. There is a `warning` (`ERR_OPTION`, with `option: 'netns'`) within a second or so of
+   * the path leading nowhere, or to another namespace: close the capture then. The path of a process stops leading there
+   * when the process ends, whether or not others are in the namespace.
    */
   netns?: string | undefined
   /**

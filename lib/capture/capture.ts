@@ -23,6 +23,7 @@ import { chunkInterfaces } from './chunk-interfaces.js'
 import type { NameOf } from './loss-stats.js'
 import { LossWatch } from './loss-watch.js'
 import { type NativeCapture, type NativeCaptureStats, native } from './native.js'
+import { NetnsWatch } from './netns-watch.js'
 import { nameIn } from './packed-interfaces.js'
 import { ringWarnings } from './ring-warnings.js'
 
@@ -36,8 +37,8 @@ interface Stopping {
   ended: boolean
 }
 
-/** Milliseconds between two readings of the losses that {@link Capture.stats} cannot read itself. */
-const lossesPeriod = 1000
+/** Milliseconds between two calls of `#look()`. */
+const lookPeriod = 1000
 
 /**
  * A running packet capture.
@@ -55,7 +56,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   readonly #options: NormalisedOptions
   readonly #loss: LossWatch
   #lossTimer: NodeJS.Timeout | undefined
-  #deviceTimer: NodeJS.Timeout | undefined
+  #lookTimer: NodeJS.Timeout | undefined
+  readonly #netns: NetnsWatch | undefined
   /** The reading of the devices' losses that is under way. */
   #readingLosses: Promise<void> | undefined
   readonly #interfaces: CapturedInterfaces
@@ -134,6 +136,11 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       closed: () => this.#closing,
       warn: (warning) => this.#warn(warning),
     })
+    const { netns } = options.native
+    if (netns !== undefined && handle.netns)
+      this.#netns = new NetnsWatch(netns, handle.netns, (warning) => {
+        if (!this.#closing) this.#warn(warning)
+      })
     this.#loss = new LossWatch(options.loss, (packets) => handle.lossSample(packets), performance.now())
   }
 
@@ -146,7 +153,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     // The last step that can fail: a signal of the caller's own making may throw.
     signal?.addEventListener('abort', this.#onAbort, { once: true })
     this.#lossTimer = setInterval(() => this.#lookForLoss(), this.#loss.period).unref()
-    this.#deviceTimer = setInterval(() => void this.#readLosses(), lossesPeriod).unref()
+    this.#lookTimer = setInterval(() => this.#look(), lookPeriod).unref()
     // Deferred, so that the caller can add listeners first.
     setImmediate(() => {
       this.#wake() // for events that arrived during the start
@@ -175,6 +182,12 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       this.#lastStats = toStats(ledger, this.#options.native, { level: this.#loss.level, ...loss })
     }
     return this.#lastStats as CaptureStats
+  }
+
+  /** Looks at what the kernel does not announce. */
+  #look(): void {
+    void this.#readLosses()
+    void this.#netns?.look()
   }
 
   /** Resolves when the devices' losses are up to date, also if they cannot be read; `undefined` if they are now. */
@@ -322,7 +335,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
 
   async #close(): Promise<void> {
     clearInterval(this.#lossTimer)
-    clearInterval(this.#deviceTimer)
+    clearInterval(this.#lookTimer)
     this.#lookForLoss()
     this.stats()
     this.#options.signal?.removeEventListener('abort', this.#onAbort)

@@ -117,6 +117,8 @@ export interface NativeInterfaceAt {
 export interface NativeCapture extends NativeRecorder {
   /** State of the filter with which the capture was opened. */
   readonly filter: NativeFilterState
+  /** What stat(2) returns for the network namespace; absent if the capture was opened without `netns`. */
+  readonly netns?: { readonly device: bigint; readonly inode: bigint }
   /** The interfaces at the time of opening, by index. */
   interfaces(): NativeInitialInterface[]
   /** No other method may be called until the promise has settled. */

@@ -14,7 +14,8 @@ export interface ListInterfacesOptions {
  * and those that are down. Needs no privilege in its own namespace.
  *
  * Synchronous: it queries the kernel over a netlink socket, which takes well under a millisecond for a hundred
- * interfaces. For changes use {@link watchInterfaces}. The `generation`s of two lists are not related.
+ * interfaces; but the kernel may hold its RTNL lock, which that waits for, for a hundred milliseconds while it deletes
+ * many devices. For changes use {@link watchInterfaces}. The `generation`s of two lists are not related.
  *
  * @returns A new array, by index, which the caller may sort or change; the interfaces in it are frozen.
  * @throws CaptureError `ERR_OPTION` for a wrong argument; `ERR_SYSTEM` or `ERR_PERMISSION` if the kernel refuses (rare:

@@ -29,7 +29,10 @@ export interface WatchInterfacesOptions {
    * Default 65536.
    */
   maxQueue?: number | undefined
-  /** Path of a network namespace, such as `/run/netns/blue`; needs CAP_SYS_ADMIN. Default: the one of this process. */
+  /**
+   * Path of a network namespace, such as `/run/netns/blue`; needs CAP_SYS_ADMIN. Default: the one of this process. An
+   * open watcher keeps the namespace alive, and has no event for its deletion.
+   */
   netns?: string | undefined
   /**
    * Bytes of events that the kernel may hold for the watcher.

@@ -96,12 +96,18 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     self->capture_ = std::move(capture);
     self->waker_ = std::move(waker);
     self->leases_ = std::make_unique<Leases>(request.copying);
-    self->netns_ = request.netns;
+    self->netns_ = request.within;
     self->snapshotLength_ = request.config.filter.snapshotLength;
     self->direction_ = request.config.filter.direction;
     napi_add_env_cleanup_hook(env, &CaptureHandle::cleanup, self);
     self->hooked_ = true;
     object.Set("filter", filterState(env, request.filter));
+    if (const auto identity = request.within ? request.within->identity() : std::nullopt) {
+      js::Object netns = js::Object::New(env);
+      netns.Set("device", js::BigInt::New(env, identity->device));
+      netns.Set("inode", js::BigInt::New(env, identity->inode));
+      object.Set("netns", netns);
+    }
     return object;
   }
 
@@ -119,6 +125,7 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     self->hooked_ = false;
     if (!self->capture_) return;
     self->capture_.reset();
+    self->netns_.reset();
     self->waker_->release();
   }
 
@@ -252,7 +259,8 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
              [request, netns = netns_, present = capture->linkTypes()] {
                // Only then the namespace is of use, and entering it needs a privilege.
                const bool enter = needsKernelExtensions(request->expression.value_or(""));
-               return inNamespace(enter ? netns : "", [&] { return compile(*request, present); });
+               return inNamespace(enter ? netns : std::shared_ptr<const Namespace>(),
+                                  [&] { return compile(*request, present); });
              },
          .apply =
              [request](Capture& capture) { return capture.setFilter(request->spec, request->expression.value_or("")); },
@@ -353,6 +361,7 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
 
   js::Value close(const js::CallbackInfo& info) {
     if (!capture_) return info.Env().Undefined();
+    netns_.reset();
     leases_->releaseAll(info.Env());
     napi_remove_env_cleanup_hook(env_, &CaptureHandle::cleanup, this);
     hooked_ = false;
@@ -375,11 +384,20 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
   InterfaceObjects objects_;
   std::shared_ptr<Waker> waker_;
   std::unique_ptr<Leases> leases_;
-  std::string netns_;
+  std::shared_ptr<const Namespace> netns_;  // null: the process's, or closed
   std::uint32_t snapshotLength_ = 0;
   Direction direction_ = Direction::Both;
   bool hooked_ = false;
 };
+
+Result<std::unique_ptr<Capture>> openInNamespace(OpenRequest& request, const std::shared_ptr<Waker>& waker) {
+  if (!request.netns.empty()) {
+    auto netns = Namespace::at(request.netns);
+    if (!netns) return netns.error();
+    request.within = std::make_shared<const Namespace>(std::move(*netns));
+  }
+  return inNamespace(request.within, [&] { return openCapture(request, [waker] { (*waker)(); }); });
+}
 
 // openCapture(options: NativeCaptureOptions, selection: NativeSelection | undefined, wake: () => void):
 // Promise<NativeCapture>
@@ -391,10 +409,7 @@ js::Value open(const js::CallbackInfo& info) {
   if (!waker) return {};
   auto shared = std::make_shared<OpenRequest>(std::move(request));
   return runAsync(
-      env, "ringtap open",
-      [shared, waker] {
-        return inNamespace(shared->netns, [&] { return openCapture(*shared, [waker] { (*waker)(); }); });
-      },
+      env, "ringtap open", [shared, waker] { return openInNamespace(*shared, waker); },
       [shared, waker](js::Env env, Result<std::unique_ptr<Capture>>& opened) -> Result<js::Value> {
         if (opened) return CaptureHandle::wrap(env, std::move(*opened), waker, *shared);
         waker->release();

@@ -12,6 +12,7 @@
 #include "core/bpf/address_filter.h"
 #include "core/bpf/filter_request.h"
 #include "core/capture/capture.h"
+#include "core/util/netns.h"
 #include "core/util/result.h"
 
 namespace ringtap::binding {
@@ -27,7 +28,8 @@ struct OpenRequest {
   std::optional<SelectionRequest> selection;
   FilterRequest filter;
   AddressLists addresses;
-  std::string netns;  // "": the caller's
+  std::string netns;                        // "": the caller's
+  std::shared_ptr<const Namespace> within;  // opened at that path; null until then
   bool copying = false;
 };
 

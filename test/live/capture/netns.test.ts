@@ -1,4 +1,6 @@
+import { renameSync, symlinkSync, unlinkSync } from 'node:fs'
 import { Capture, listInterfaces, watchInterfaces } from 'ringtap'
+import { TestFolder } from '../../helpers/test-folder.js'
 import { captureDuring } from '../support/collect.js'
 import { imbalances } from '../support/ledger.js'
 import t from '../support/live.js'
@@ -122,4 +124,43 @@ for (const { table, skip } of tables) {
       ip('link', 'del', 'nomad2')
     },
   )
+}
+
+for (const backend of backends) {
+  t.test(`a path that ceases to lead to the namespace gives a warning, ${backend}`, async (t) => {
+    const other = await addNamespace()
+    addVeth('eth2', 'inside3', { peerNamespace: other.pid })
+    const folder = new TestFolder(t)
+    const [link, replaced] = [folder.fresh(), folder.fresh()]
+    for (const path of [link, replaced]) symlinkSync(other.path, path)
+    const open = async (netns: string) => {
+      const capture = await Capture.open({ backend, netns, interfaces: 'inside3' })
+      const warnings: (Error & { code?: string; option?: string })[] = []
+      capture.on('warning', (warning) => warnings.push(warning))
+      return { capture, warnings }
+    }
+    const byLink = await open(link)
+    const byReplaced = await open(replaced)
+    const byPid = await open(other.path)
+
+    unlinkSync(link)
+    await waitUntil(() => byLink.warnings.length > 0, 'the warning that the path is gone')
+    symlinkSync(one.path, `${replaced}.new`)
+    renameSync(`${replaced}.new`, replaced)
+    await waitUntil(() => byReplaced.warnings.length > 0, 'the warning that it is another namespace')
+    t.same(byPid.warnings, [])
+    for (const { capture } of [byLink, byReplaced]) await capture.setFilter('udp')
+    await other.close()
+    await waitUntil(() => byPid.warnings.length > 0, 'the warning that the process is gone')
+
+    // The captures keep the namespace alive.
+    sendSync({ interface: 'eth2', count: 5 })
+    for (const { capture, warnings } of [byLink, byReplaced, byPid]) {
+      t.match(warnings, [{ code: 'ERR_OPTION', option: 'netns', message: /^netns .* any more/ }])
+      t.equal((await capture.stop()).received, 5)
+      await capture.close()
+      t.equal(warnings.length, 1)
+    }
+    await waitUntil(() => listInterfaces().every(({ name }) => name !== 'eth2'), 'the end of the namespace')
+  })
 }
