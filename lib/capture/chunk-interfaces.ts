@@ -3,7 +3,8 @@ import type { NativeCapture, NativeInterfaceAt } from './native.js'
 
 /**
  * Looks up the interfaces of the packets of one block. The addon is called once per interface index; timestamps are
- * compared only if the interface changed while the block was in the ring.
+ * compared only if the interface changed while the block was in the ring. The packets of a block have no more than an
+ * index; the addon's book of interfaces assigns it to a device, by the epoch of the block.
  *
  * @internal
  */

@@ -49,6 +49,7 @@ export function toInterfaceEvents(change: NativeInterfaceEvent): InterfaceEvent[
  */
 export function difference(before: Iterable<NetworkInterface>, after: Iterable<NetworkInterface>): InterfaceEvent[] {
   const events: InterfaceEvent[] = []
+  // By index, as either set is of one moment; a device of another generation is another device.
   const now = new Map<number, NetworkInterface>()
   for (const current of after) now.set(current.index, current)
 

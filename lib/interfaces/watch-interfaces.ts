@@ -144,7 +144,8 @@ class Watcher implements InterfaceWatcher {
   readonly #link: Link = {}
   readonly #signal: AbortSignal | undefined
   readonly #onAbort: () => void
-  // The state that the consumer has seen: the interfaces at the start, with every event delivered since.
+  // The state that the consumer has seen: the interfaces at the start, with every event delivered since. By index: the
+  // events are in order, so that a device is removed before another one gets its index.
   readonly #delivered = new Map<number, NetworkInterface>()
   readonly #waiters: Waiter[] = []
   #batch: InterfaceEvent[] = []

@@ -63,7 +63,7 @@ struct DedupeRelation {
   bool operator==(const DedupeRelation&) const = default;
 };
 
-// The relation of each device to the others, by index.
+// The relation of each device to the others, by index: they are all present, so that each has its own.
 [[nodiscard]] std::map<std::uint32_t, DedupeRelation> relate(const std::vector<DedupeDevice>& devices,
                                                              Direction direction);
 

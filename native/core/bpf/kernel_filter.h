@@ -3,6 +3,10 @@
 // packets per interface and refuses duplicates. If every interface has its own socket, the verdicts open and close
 // these sockets instead (pcap_table.h).
 //
+// Keyed by index, because the kernel's program has nothing else of a packet's interface: a verdict applies to whatever
+// device has the index now. SelectionTable, which identifies devices by index and generation, calls forget() when a
+// device is removed, and assigns the packets that came in between (InterfaceCounts::inherit()).
+//
 // Not thread-safe: SelectionTable calls it under its lock.
 #pragma once
 

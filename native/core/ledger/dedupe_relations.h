@@ -14,7 +14,8 @@
 
 namespace ringtap {
 
-// The interfaces by index.
+// The latest interface of each index. By index, because packets, masters and peers are given by it; each holds the
+// identity of its device.
 using InterfacesByIndex = std::unordered_map<std::uint32_t, std::shared_ptr<TrackedInterface>>;
 
 class DedupeRelations {

@@ -92,6 +92,16 @@ InterfaceDescription InterfaceBook::latest(std::uint32_t index) const {
   return found == pages_.end() || found->second.entries.empty() ? nullptr : found->second.entries.back().interface;
 }
 
+InterfaceDescription InterfaceBook::latest(InterfaceId device) const {
+  std::lock_guard lock(mutex_);
+  const auto found = pages_.find(device.index);
+  if (found == pages_.end()) return nullptr;
+  const std::vector<Entry>& entries = found->second.entries;
+  const auto entry = std::find_if(entries.rbegin(), entries.rend(),
+                                  [&](const Entry& one) { return one.interface->generation == device.generation; });
+  return entry == entries.rend() ? nullptr : entry->interface;
+}
+
 // Calls visit(entry) for each candidate, latest first, until it returns true. A packet is never assigned to an earlier
 // device of its index: which of the two received it cannot be determined, and the ledger counts it for the device that
 // had the index when the block was taken.

@@ -60,6 +60,9 @@ class InterfaceBook {
   [[nodiscard]] Presence presence(std::uint32_t index) const;
   // The latest device with this index, present or removed. Null if there is none.
   [[nodiscard]] InterfaceDescription latest(std::uint32_t index) const;
+  // The latest description of this device, also if its index is in use again. Null if the book does not have it (any
+  // more).
+  [[nodiscard]] InterfaceDescription latest(InterfaceId device) const;
 
   // The interface of a packet with this index and timestamp; a nameless one if none is known.
   [[nodiscard]] InterfaceDescription resolve(std::uint32_t index, const BlockOrigin& origin,

@@ -146,8 +146,8 @@ void RecordingStream::addStatistics() {
     const bool there = std::any_of(interfaces_.begin(), interfaces_.end(),
                                    [&device = device](const auto& info) { return info->id() == device; });
     if (there) continue;
-    const auto info = sources_->book.latest(device.index);
-    if (info && info->id() == device) (void)idOf(info, info->linkType.value_or(fileLinkType(info->hardwareType)));
+    const auto info = sources_->book.latest(device);
+    if (info) (void)idOf(info, info->linkType.value_or(fileLinkType(info->hardwareType)));
   }
   // If a device has several interfaces in the file, the last one gets the losses.
   std::vector<Loss> byId(interfaces_.size());

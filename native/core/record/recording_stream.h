@@ -101,9 +101,10 @@ class RecordingStream {
   std::vector<Cut> cuts_;
   std::vector<std::shared_ptr<const InterfaceInfo>> interfaces_;  // of the file, by number
   std::map<InterfaceKey, std::uint32_t> ids_;
-  std::vector<Known> known_;  // by interface index modulo the size: the current block's interfaces
-  bool steady_ = false;       // no index changes its meaning within the current block
-  std::uint64_t began_ = 0;   // start of the current file, nanoseconds since 1970
+  // By interface index modulo the size, for the current block only, and only while every index stands for one device.
+  std::vector<Known> known_;
+  bool steady_ = false;      // no index changes its meaning within the current block
+  std::uint64_t began_ = 0;  // start of the current file, nanoseconds since 1970
   Clock::time_point firstPacket_;
   Losses reportedInRing_;  // in the statistics of the files so far
   std::map<InterfaceId, std::uint64_t> reportedByRecorder_;

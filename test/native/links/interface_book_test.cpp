@@ -98,6 +98,8 @@ TEST(anIndexThatIsUsedAgainHasAnotherGeneration) {
   CHECK(nameAt(book, 1, {1, 5, 50}) == "old");
   (void)book.enter({added(device(1, 2, "new"))}, {200, {10}});
   CHECK(book.presence(1) == Present && nameAt(book, 1, {2, 5, 50}) == "new" && nameAt(book, 1, {1, 5, 50}) == "old");
+  CHECK(book.latest({1, 1})->name == "old" && book.latest({1, 2})->name == "new");
+  CHECK(!book.latest({1, 3}) && !book.latest({2, 1}));
   // The removal of an earlier device does not remove the current one.
   (void)book.enter({removed(device(1, 1, "old"))}, {300, {10}});
   CHECK(book.presence(1) == Present && book.epoch() == 3);

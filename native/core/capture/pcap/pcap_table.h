@@ -120,6 +120,8 @@ class PcapTable : public std::enable_shared_from_this<PcapTable> {
   std::set<std::uint16_t> refusalsReported_;  // link types that spec_ is refused for
   MemoryShares memory_;
   bool closed_ = false;
+  // By index, as the verdicts (kernel_filter.h): forget() ends the entry with its device. A handle stays on the device
+  // that it was opened on; `Ending` holds those of earlier devices of an index.
   std::map<std::uint32_t, Entry> entries_;
   std::vector<Source> devices_;
   std::vector<Ending> ending_;

@@ -1,6 +1,10 @@
 // Assigns rings to single interfaces. Ring 0 receives from all others: interfaces for which no ring was free, those
 // without a verdict, and those not yet reported.
 //
+// Keyed by index, because the kernel's program has nothing else of a packet's interface. Only the order of packets
+// depends on the ring, not what becomes of them: it does no harm that the packets of an index used again go to the ring
+// of the earlier device until the two events are applied.
+//
 // Owned by the RingIntake. Not thread-safe.
 #pragma once
 
