@@ -18,6 +18,7 @@ export { Layer, Malformed } from './dissect/layer.js'
 export { serviceName } from './dissect/services.js'
 export { formatTimestamp } from './dissect/timestamp.js'
 export { CaptureError, type CaptureErrorCode, type CaptureErrorDetails } from './errors.js'
+export { type Answer, type RequestOptions, request } from './exchange/request.js'
 export type { HostList, HostSets } from './filter/address-sets.js'
 export {
   type CompiledFilter,
@@ -26,6 +27,20 @@ export {
   type FilterFormat,
   type FilterInstruction,
 } from './filter/compile-filter.js'
+export { frame } from './frame/frame.js'
+export type {
+  ArpFields,
+  EthernetFields,
+  FrameLayers,
+  IcmpFields,
+  Ipv4Fields,
+  Ipv6Extension,
+  Ipv6Fields,
+  TcpFields,
+  TcpFlag,
+  UdpFields,
+  VlanFields,
+} from './frame/frame-options.js'
 export type { InterfaceEvent } from './interfaces/interface-event.js'
 export { type ListInterfacesOptions, listInterfaces } from './interfaces/list-interfaces.js'
 export type { InterfaceAddress, NetworkInterface } from './interfaces/network-interface.js'

@@ -30,14 +30,14 @@ export interface Checksums {
   readonly transport: Checksum
 }
 
-/** Adds 16-bit words in network byte order; an odd byte at the end counts as if a 0 followed. */
-function add(bytes: Uint8Array, at: number, end: number, sum: number): number {
+/** Adds 16-bit words in network byte order; an odd byte at the end counts as if a 0 followed. @internal */
+export function add(bytes: Uint8Array, at: number, end: number, sum: number): number {
   for (; at + 1 < end; at += 2) sum += ((bytes[at] as number) << 8) | (bytes[at + 1] as number)
   return at < end ? sum + ((bytes[at] as number) << 8) : sum
 }
 
-/** The ones' complement of the ones' complement sum. The sum may exceed 32 bits for packets beyond 128 KiB. */
-function fold(sum: number): number {
+/** The ones' complement of the ones' complement sum. The sum may exceed 32 bits for packets beyond 128 KiB. @internal */
+export function fold(sum: number): number {
   while (sum > 0xffff) sum = (sum % 0x10000) + Math.floor(sum / 0x10000)
   return ~sum & 0xffff
 }
