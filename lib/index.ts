@@ -27,6 +27,15 @@ export {
   type FilterFormat,
   type FilterInstruction,
 } from './filter/compile-filter.js'
+export type { Flow, FlowDirection, FlowEnd, FlowHandshake, FlowJson } from './flows/flow.js'
+export type { EcsEnd, EcsEvent, ZeekConnection } from './flows/flow-formats.js'
+export {
+  type FlowKeyPart,
+  type FlowOrder,
+  FlowTable,
+  type FlowTableOptions,
+  type FlowTableStats,
+} from './flows/flow-table.js'
 export { frame } from './frame/frame.js'
 export type {
   ArpFields,

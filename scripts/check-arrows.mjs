@@ -40,6 +40,7 @@ const orders = [
     'lib/interfaces',
     'lib/packets',
     'lib/dissect',
+    'lib/flows',
     'lib/frame',
     'lib/protocols',
     'lib/filter',

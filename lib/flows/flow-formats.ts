@@ -1,0 +1,157 @@
+import { createHash } from 'node:crypto'
+import type { Flow } from './flow.js'
+
+/** A record of Zeek's conn.log (Zeek documentation, base/protocols/conn): the fields that can be had from packets. */
+export interface ZeekConnection {
+  /** Seconds since 1970. */
+  readonly ts: number
+  /** `C` and 17 letters or digits: the same for the same flow. */
+  readonly uid: string
+  readonly 'id.orig_h': string
+  readonly 'id.orig_p': number
+  readonly 'id.resp_h': string
+  readonly 'id.resp_p': number
+  readonly proto: string
+  /** Seconds. Absent if there was one packet only. */
+  readonly duration?: number
+  readonly orig_bytes: number
+  readonly resp_bytes: number
+  readonly conn_state: string
+  readonly missed_bytes: number
+  readonly history: string
+  readonly orig_pkts: number
+  readonly orig_ip_bytes: number
+  readonly resp_pkts: number
+  readonly resp_ip_bytes: number
+  readonly ip_proto: number
+  readonly vlan?: number
+}
+
+/** A network event of the Elastic Common Schema, version 8. */
+export interface EcsEvent {
+  readonly '@timestamp': string
+  readonly ecs: { readonly version: string }
+  readonly event: {
+    readonly kind: 'event'
+    readonly category: readonly ['network']
+    readonly type: readonly string[]
+    readonly start: string
+    readonly end: string
+    /** Nanoseconds. */
+    readonly duration: number
+  }
+  readonly source: EcsEnd
+  readonly destination: EcsEnd
+  readonly network: {
+    readonly type: 'ipv4' | 'ipv6'
+    readonly transport: string
+    readonly iana_number: string
+    readonly bytes: number
+    readonly packets: number
+    readonly vlan?: { readonly id: string }
+  }
+  readonly observer?: { readonly ingress: { readonly interface: { readonly name: string } } }
+}
+
+/** One end of an {@link EcsEvent}. */
+export interface EcsEnd {
+  readonly ip: string
+  readonly port?: number
+  readonly bytes: number
+  readonly packets: number
+}
+
+const names: ReadonlyMap<number, string> = new Map([
+  [1, 'icmp'],
+  [6, 'tcp'],
+  [17, 'udp'],
+  [33, 'dccp'],
+  [47, 'gre'],
+  [50, 'esp'],
+  [58, 'icmp'],
+  [132, 'sctp'],
+])
+const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
+
+/** @internal */
+export function zeekConnection(flow: Flow): ZeekConnection {
+  const { originator, responder, duration } = flow
+  const zeekNames: Record<number, string> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmp' }
+  return {
+    ts: flow.first / 1000,
+    uid: uidOf(flow),
+    'id.orig_h': flow.sourceIp,
+    'id.orig_p': flow.sourcePort,
+    'id.resp_h': flow.destinationIp,
+    'id.resp_p': flow.destinationPort,
+    proto: zeekNames[flow.protocol] ?? 'unknown_transport',
+    ...(originator.packets + responder.packets > 1 && { duration: duration / 1000 }),
+    orig_bytes: originator.payloadBytes,
+    resp_bytes: responder.payloadBytes,
+    conn_state: flow.state,
+    missed_bytes: originator.gapBytes + responder.gapBytes,
+    history: flow.history,
+    orig_pkts: originator.packets,
+    orig_ip_bytes: originator.bytes,
+    resp_pkts: responder.packets,
+    resp_ip_bytes: responder.bytes,
+    ip_proto: flow.protocol,
+    ...(flow.vlan >= 0 && { vlan: flow.vlan }),
+  }
+}
+
+function uidOf({
+  sourceIp,
+  sourcePort,
+  destinationIp,
+  destinationPort,
+  protocol,
+  first,
+  vlan,
+  tunnelId,
+}: Flow): string {
+  const key = [sourceIp, sourcePort, destinationIp, destinationPort, protocol, first, vlan, tunnelId].join(' ')
+  const hash = createHash('sha256').update(key).digest()
+  return `C${Array.from(hash.subarray(0, 17), (byte) => digits[byte % digits.length]).join('')}`
+}
+
+/** @internal */
+export function ecsEvent(flow: Flow): EcsEvent {
+  const { originator, responder, protocol } = flow
+  const hasPorts = flow.sourcePort + flow.destinationPort > 0 && protocol !== 1 && protocol !== 58
+  const [iface] = flow.interfaces
+  const time = (milliseconds: number) => new Date(milliseconds).toISOString()
+  return {
+    '@timestamp': time(flow.last),
+    ecs: { version: '8.17.0' },
+    event: {
+      kind: 'event',
+      category: ['network'],
+      type: flow.end === undefined ? ['connection', 'info'] : ['connection', 'end'],
+      start: time(flow.first),
+      end: time(flow.last),
+      duration: Math.round(flow.duration * 1e6),
+    },
+    source: {
+      ip: flow.sourceIp,
+      ...(hasPorts && { port: flow.sourcePort }),
+      bytes: originator.bytes,
+      packets: originator.packets,
+    },
+    destination: {
+      ip: flow.destinationIp,
+      ...(hasPorts && { port: flow.destinationPort }),
+      bytes: responder.bytes,
+      packets: responder.packets,
+    },
+    network: {
+      type: flow.ipVersion === 4 ? 'ipv4' : 'ipv6',
+      transport: protocol === 58 ? 'ipv6-icmp' : (names.get(protocol) ?? String(protocol)),
+      iana_number: String(protocol),
+      bytes: originator.bytes + responder.bytes,
+      packets: originator.packets + responder.packets,
+      ...(flow.vlan >= 0 && { vlan: { id: String(flow.vlan) } }),
+    },
+    ...(iface && { observer: { ingress: { interface: { name: iface.name } } } }),
+  }
+}

@@ -1,0 +1,499 @@
+import { checkCallback, checkGroup, checkInteger, checkList, checkWord, orElse } from '../arguments.js'
+import { i32 } from '../dissect/bytes.js'
+import { Dissector, type DissectorOptions } from '../dissect/dissector.js'
+import { Layer } from '../dissect/layer.js'
+import { CaptureError, optionError } from '../errors.js'
+import { Packet } from '../packets/packet.js'
+import { Index, Record } from '../packets/packet-record.js'
+import type { Flow, FlowEnd } from './flow.js'
+import { FlowIndex } from './flow-index.js'
+import { FlowReader } from './flow-reader.js'
+import { FlowSlots, Key, Rare, Sum, slotDoubles, slotWords, Tcp } from './flow-slots.js'
+import { FlowTimers } from './flow-timers.js'
+import { icmpPorts } from './icmp-ports.js'
+import { noteData, noteFlip, type Segment, State, trackSegment } from './tcp-tracker.js'
+
+/** What tells flows apart besides addresses, ports and protocol. */
+export type FlowKeyPart = 'interface' | 'vlan' | 'tunnel'
+
+/** Options of a {@link FlowTable}. All are optional. */
+export interface FlowTableOptions {
+  /**
+   * The most flows at a time, 1 to 16777216. When there is no room, the flow that would end next is ended as `'evicted'`
+   * and counted. A flow takes 290 bytes, and the memory grows with the number of flows. Default 100000.
+   */
+  maxFlows?: number | undefined
+  /** Milliseconds without a packet until a flow ends, by the packets' time. 1 to 86400000, default 60000. */
+  idleTimeout?: number | undefined
+  /**
+   * Milliseconds until a flow that goes on ends all the same, and its next packet begins a new record. 1 to 2^31, default
+   * 1800000.
+   */
+  activeTimeout?: number | undefined
+  /** Milliseconds for which a closed TCP connection waits for late packets. 0 to 86400000, default 5000. */
+  closeTimeout?: number | undefined
+  /** What tells flows apart besides addresses, ports and protocol. Default: nothing. */
+  key?: readonly FlowKeyPart[] | undefined
+  /** As in {@link DissectorOptions}: flows are those of the innermost packets then. Default: none. */
+  tunnels?: DissectorOptions['tunnels'] | undefined
+  /** Called with each flow that has ended, within the call that ended it. Without it, they wait to be taken. */
+  onEnd?: ((flow: Flow) => void) | undefined
+  /** The most ended flows that wait to be taken; the oldest are dropped and counted. 1 to 16777216, default 10000. */
+  maxWaiting?: number | undefined
+}
+
+/** What a {@link FlowTable} has counted. */
+export interface FlowTableStats {
+  /** Flows in the table. */
+  readonly flows: number
+  /** Flows that have begun. */
+  readonly begun: number
+  /** Flows that have ended, by the cause. */
+  readonly ended: Readonly<Record<FlowEnd, number>>
+  /** Packets that belong to a flow. */
+  readonly packets: number
+  /** Packets that do not, because they are not IP. */
+  readonly notIp: number
+  /** Ended flows that wait to be taken. */
+  readonly waiting: number
+  /** Ended flows that were dropped because too many waited. */
+  readonly dropped: number
+}
+
+/** What {@link FlowTable.top} sorts by; sums of both directions. */
+export type FlowOrder = 'bytes' | 'packets' | 'payloadBytes' | 'duration' | 'retransmissions'
+
+const optionNames = [
+  'maxFlows',
+  'idleTimeout',
+  'activeTimeout',
+  'closeTimeout',
+  'key',
+  'tunnels',
+  'onEnd',
+  'maxWaiting',
+] as const
+const keyParts = ['interface', 'vlan', 'tunnel'] as const
+const orders = ['bytes', 'packets', 'payloadBytes', 'duration', 'retransmissions'] as const
+const day = 86_400_000
+const mostFlows = 2 ** 24
+const closedBoth = State.CLOSED | (State.CLOSED << 4)
+
+/**
+ * Assigns packets to flows, both directions to one, and counts. It makes no object per packet; a {@link Flow} is made when
+ * a flow ends, or is looked at.
+ *
+ * ```ts
+ * const flows = new FlowTable({ onEnd: (flow) => console.log(JSON.stringify(flow)) })
+ * for await (const chunk of capture) chunk.forEach((packet) => flows.add(packet))
+ * flows.end()
+ * ```
+ *
+ * Time is the packets' time, so that files work as captures do; a capture without packets ends no flows. Fragments but
+ * the first have no ports: they make a flow with ports 0, unless a {@link Defragmenter} goes before.
+ */
+export class FlowTable implements AsyncIterable<Flow> {
+  readonly #slots: FlowSlots
+  readonly #index = new FlowIndex()
+  readonly #timers: FlowTimers
+  readonly #reader: FlowReader
+  readonly #dissector: Dissector
+  readonly #options: Checked
+  /** Addresses of the packet: source in words 0 to 3, destination in 4 to 7. */
+  readonly #address = new Int32Array(8)
+  readonly #segment: Segment = { flags: 0, sequence: 0, acknowledgment: 0, window: 0, length: 0, time: 0 }
+  readonly #due = (slot: number): void => this.#look(slot)
+  /** 0 if the packet that was found last is the originator's, 1 if it is the responder's. */
+  #end = 0
+  /** The latest time of a packet. */
+  #time = Number.NEGATIVE_INFINITY
+  #packets = 0
+  #notIp = 0
+  #begun = 0
+  #dropped = 0
+  readonly #ended: Record<FlowEnd, number> = { idle: 0, active: 0, closed: 0, reused: 0, evicted: 0, ended: 0 }
+  #waiting: Flow[] = []
+  #wake: (() => void)[] = []
+  #over = false
+
+  /** @throws CaptureError `ERR_OPTION`. */
+  constructor(options?: FlowTableOptions) {
+    this.#options = checkOptions(options)
+    const { maxFlows, idleTimeout, closeTimeout, tunnels } = this.#options
+    this.#dissector = new Dissector({ ...(tunnels !== undefined && { tunnels }) })
+    this.#slots = new FlowSlots(maxFlows)
+    this.#timers = new FlowTimers(this.#slots, Math.max(idleTimeout, closeTimeout))
+    this.#reader = new FlowReader(this.#slots)
+  }
+
+  /**
+   * Adds a packet.
+   *
+   * @throws CaptureError `ERR_OPTION`: not a packet; `ERR_RELEASED`; `ERR_CLOSED`: after {@link end}. What `onEnd` throws.
+   */
+  add(packet: Packet): void
+  /**
+   * Adds a packet that was dissected.
+   *
+   * @param dissector what has dissected this packet last; its choice of tunnels applies.
+   * @throws CaptureError as above.
+   */
+  add(dissector: Dissector, packet: Packet): void
+  add(first: Packet | Dissector, second?: Packet): void {
+    if (this.#over) throw new CaptureError('ERR_CLOSED', 'the flow table has ended')
+    if (second === undefined) {
+      this.#dissector.dissect(first as Packet)
+      this.#add(this.#dissector, first as Packet)
+    } else {
+      if (!(first instanceof Dissector)) throw optionError('dissector', 'a Dissector', first)
+      if (!(second instanceof Packet)) throw optionError('packet', 'a Packet', second)
+      this.#add(first, second)
+    }
+    if (this.#waiting.length > 0) this.#deliver()
+  }
+
+  #add(d: Dissector, packet: Packet): void {
+    const time = packet.timestampMs
+    if (time > this.#time) {
+      this.#time = time
+      if (time >= this.#timers.next) this.#timers.advance(time, this.#due)
+    }
+    if (d.ipVersion === 0) {
+      this.#notIp++
+      return
+    }
+    this.#packets++
+    const memory = packet._memory
+    const offset = (packet._entry >>> Index.LENGTH_BITS) << Index.UNIT
+    const network = offset + (memory.u16[(offset + Record.DATA) >>> 1] as number) + d.networkOffset
+    const device = memory.u32[(offset + Record.INTERFACE) >>> 2] as number
+    const ports =
+      d.sourcePort >= 0
+        ? (d.sourcePort << 16) | d.destinationPort
+        : d.icmpCode >= 0
+          ? icmpPorts(d.ipVersion, d.icmpType, d.icmpCode)
+          : 0
+    let slot = this.#find(d, memory.view, network, ports, device)
+    const isTcp = (d.layers & Layer.Tcp) !== 0 && d.tcpFlags >= 0
+    if (slot >= 0 && isTcp && (d.tcpFlags & 0x12) === 2 && this.#isClosed(slot)) {
+      this.#take(slot, 'reused')
+      slot = -1
+    }
+    if (slot < 0) slot = this.#begin(d, ports, device, time, isTcp && (d.tcpFlags & 0x12) === 0x12)
+
+    const { words, doubles } = this.#slots
+    const end = this.#end
+    const sum = slot * slotDoubles
+    doubles[sum + Sum.PACKETS + end] = (doubles[sum + Sum.PACKETS + end] as number) + 1
+    const bytes = d.payloadOffset + d.payloadLength - d.networkOffset
+    doubles[sum + Sum.BYTES + end] = (doubles[sum + Sum.BYTES + end] as number) + bytes
+    doubles[sum + Sum.PAYLOAD + end] = (doubles[sum + Sum.PAYLOAD + end] as number) + d.payloadLength
+    if (time > (doubles[sum + Sum.LAST] as number)) doubles[sum + Sum.LAST] = time
+    const row = slot * slotWords
+    if (words[row + Tcp.INTERFACES + end] === 0) {
+      words[row + Tcp.INTERFACES + end] = device + 1
+      this.#reader.learn(device, packet.interface)
+    }
+    if (isTcp) this.#track(d, slot, end, time)
+    else if (d.payloadLength > 0) noteData(this.#slots, slot, end)
+  }
+
+  #track(d: Dissector, slot: number, end: number, time: number): void {
+    const segment = this.#segment
+    segment.flags = d.tcpFlags
+    segment.sequence = d.tcpSequence | 0
+    segment.acknowledgment = d.tcpAcknowledgment | 0
+    segment.window = d.tcpWindow
+    segment.length = d.payloadLength
+    segment.time = time
+    const before = this.#isClosed(slot)
+    if (!trackSegment(this.#slots, slot, end, segment) || before) return
+    this.#timers.clear(slot)
+    this.#set(slot)
+  }
+
+  /** The flow's slot, or -1; sets `#end`. */
+  #find(d: Dissector, bytes: DataView, network: number, ports: number, device: number): number {
+    const address = this.#address
+    const length = d.ipVersion === 4 ? 1 : 4
+    const source = network + (length === 1 ? 12 : 8)
+    const destination = source + 4 * length
+    for (let i = 0; i < length; i++) {
+      address[i] = i32(bytes, source + 4 * i)
+      address[4 + i] = i32(bytes, destination + 4 * i)
+    }
+    const protocol = d.protocol | (d.ipVersion << 8)
+    const back = (ports << 16) | (ports >>> 16)
+    let iface = -1
+    let vlan = -1
+    let tunnel = -1
+    // The same for both directions: the ends' hashes are added.
+    let hash = (endHash(address, 0, length, ports >>> 16) + endHash(address, 4, length, ports & 0xffff) + protocol) | 0
+    if (this.#options.divided) {
+      const { byInterface, byVlan, byTunnel } = this.#options
+      if (byInterface) iface = device | 0
+      if (byVlan) vlan = d.vlanId
+      if (byTunnel) tunnel = d.tunnelId | 0
+      hash = (mix(hash ^ iface) + mix(vlan ^ Math.imul(tunnel, 0x9e3779b1))) | 0
+    }
+    hash = mix(hash)
+
+    const { places, mask } = this.#index
+    const { words } = this.#slots
+    for (let at = hash & mask; ; at = (at + 1) & mask) {
+      const slot = (places[2 * at + 1] as number) - 1
+      if (slot < 0) break
+      if (places[2 * at] !== hash) continue
+      const key = slot * slotWords
+      if (words[key + Key.PROTOCOL] !== protocol || words[key + Key.INTERFACE] !== iface) continue
+      if (words[key + Key.VLAN] !== vlan || words[key + Key.TUNNEL] !== tunnel) continue
+      if (words[key + Key.PORTS] === ports && same(words, key, address, 0, 4, length)) {
+        this.#end = 0
+        return slot
+      }
+      if (words[key + Key.PORTS] === back && same(words, key, address, 4, 0, length)) {
+        this.#end = 1
+        return slot
+      }
+    }
+    this.#hash = hash
+    return -1
+  }
+
+  /** Of the packet that was not found. */
+  #hash = 0
+
+  /** Begins the flow of a packet that was not found. `answered`: the packet is the responder's. Sets `#end`. */
+  #begin(d: Dissector, ports: number, device: number, time: number, answered: boolean): number {
+    const { byInterface, byVlan, byTunnel } = this.#options
+    let slot = this.#slots.take()
+    if (slot < 0) {
+      this.#take(this.#timers.first(), 'evicted')
+      slot = this.#slots.take()
+    }
+    this.#begun++
+    const { words, doubles } = this.#slots
+    const key = slot * slotWords
+    const [source, destination] = answered ? [4, 0] : [0, 4]
+    const length = d.ipVersion === 4 ? 1 : 4
+    for (let i = 0; i < length; i++) {
+      words[key + Key.SOURCE + i] = this.#address[source + i] as number
+      words[key + Key.DESTINATION + i] = this.#address[destination + i] as number
+    }
+    words[key + Key.PORTS] = answered ? (ports << 16) | (ports >>> 16) : ports
+    words[key + Key.PROTOCOL] = d.protocol | (d.ipVersion << 8)
+    words[key + Key.INTERFACE] = byInterface ? device : -1
+    words[key + Key.VLAN] = byVlan ? d.vlanId : -1
+    words[key + Key.TUNNEL] = byTunnel ? d.tunnelId : -1
+    words[key + Key.HASH] = this.#hash
+    doubles[slot * slotDoubles + Sum.FIRST] = time
+    doubles[slot * slotDoubles + Sum.LAST] = time
+    this.#end = answered ? 1 : 0
+    if (answered) noteFlip(this.#slots, slot)
+    this.#index.insert(this.#hash, slot)
+    this.#set(slot)
+    return slot
+  }
+
+  #isClosed(slot: number): boolean {
+    const states = (this.#slots.words[slot * slotWords + Tcp.STATES] as number) & 0xff
+    return states === closedBoth || (states & 15) === State.RESET || states >>> 4 === State.RESET
+  }
+
+  /** When a flow ends unless further packets come. */
+  #deadline(slot: number): number {
+    const { doubles } = this.#slots
+    const { idleTimeout, activeTimeout, closeTimeout } = this.#options
+    const wait = this.#isClosed(slot) ? closeTimeout : idleTimeout
+    const row = slot * slotDoubles
+    return Math.min((doubles[row + Sum.LAST] as number) + wait, (doubles[row + Sum.FIRST] as number) + activeTimeout)
+  }
+
+  #set(slot: number): void {
+    this.#timers.set(slot, this.#deadline(slot))
+  }
+
+  /** Decides on a flow whose time may have come. */
+  #look(slot: number): void {
+    if (this.#deadline(slot) > this.#time) {
+      this.#set(slot)
+      return
+    }
+    const { doubles } = this.#slots
+    const row = slot * slotDoubles
+    const { idleTimeout, closeTimeout } = this.#options
+    const closed = this.#isClosed(slot)
+    const silent = (doubles[row + Sum.LAST] as number) + (closed ? closeTimeout : idleTimeout) <= this.#time
+    this.#finish(slot, closed ? 'closed' : silent ? 'idle' : 'active')
+  }
+
+  /** Ends a flow before its time. */
+  #take(slot: number, cause: FlowEnd): void {
+    this.#timers.clear(slot)
+    this.#finish(slot, cause)
+  }
+
+  /** Ends a flow that has no timer. It is announced later: the table is being changed. */
+  #finish(slot: number, cause: FlowEnd): void {
+    this.#ended[cause]++
+    this.#waiting.push(this.#reader.read(slot, cause))
+    this.#index.remove(this.#slots.words[slot * slotWords + Key.HASH] as number, slot)
+    this.#slots.release(slot)
+  }
+
+  #deliver(): void {
+    const { onEnd, maxWaiting } = this.#options
+    if (onEnd) {
+      for (let flow = this.#waiting.shift(); flow; flow = this.#waiting.shift()) onEnd(flow)
+      return
+    }
+    if (this.#waiting.length > maxWaiting) {
+      const excess = this.#waiting.length - maxWaiting
+      this.#waiting.splice(0, excess)
+      this.#dropped += excess
+    }
+    for (const wake of this.#wake.splice(0)) wake()
+  }
+
+  /** Takes the flows that have ended since the last call, in the order in which they ended. */
+  take(): Flow[] {
+    const flows = this.#waiting
+    this.#waiting = []
+    return flows
+  }
+
+  /** Ends all flows, and iterations over ended flows once they have been taken. Calling it again does nothing. */
+  end(): void {
+    if (this.#over) return
+    this.#over = true
+    for (let slot = this.#timers.first(); slot >= 0; slot = this.#timers.first()) this.#take(slot, 'ended')
+    this.#deliver()
+    for (const wake of this.#wake.splice(0)) wake()
+  }
+
+  /** Iterates over flows that have ended, until {@link end}. Each flow goes to one iteration. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Flow, void, undefined> {
+    for (;;) {
+      const flow = this.#waiting.shift()
+      if (flow) yield flow
+      else if (this.#over) return
+      else await new Promise<void>((resolve) => this.#wake.push(resolve))
+    }
+  }
+
+  /** The flows in the table, as they are now, in no particular order. The table must not be changed meanwhile. */
+  *current(): Generator<Flow, void, undefined> {
+    const { places } = this.#index
+    for (let at = 1; at < places.length; at += 2) {
+      const entry = places[at] as number
+      if (entry !== 0) yield this.#reader.read(entry - 1)
+    }
+  }
+
+  /**
+   * The largest flows in the table, the largest first.
+   *
+   * @param count how many at most, 1 to 16777216.
+   * @param by what they are compared by. Default `'bytes'`.
+   * @throws CaptureError `ERR_OPTION`.
+   */
+  top(count: number, by: FlowOrder = 'bytes'): Flow[] {
+    checkInteger(count, 'count', 1, mostFlows)
+    checkWord(by, 'by', orders)
+    const { places } = this.#index
+    const slots: number[] = []
+    for (let at = 1; at < places.length; at += 2) if (places[at] !== 0) slots.push((places[at] as number) - 1)
+    const values = new Map(slots.map((slot) => [slot, this.#value(slot, by)]))
+    slots.sort((a, b) => (values.get(b) as number) - (values.get(a) as number))
+    return slots.slice(0, count).map((slot) => this.#reader.read(slot))
+  }
+
+  #value(slot: number, by: FlowOrder): number {
+    const { words, doubles } = this.#slots
+    const row = slot * slotDoubles
+    if (by === 'duration') return (doubles[row + Sum.LAST] as number) - (doubles[row + Sum.FIRST] as number)
+    if (by === 'retransmissions') {
+      const at = slot * slotWords + Rare.RETRANSMISSIONS
+      return (words[at] as number) + (words[at + 1] as number)
+    }
+    const at = row + { bytes: Sum.BYTES, packets: Sum.PACKETS, payloadBytes: Sum.PAYLOAD }[by]
+    return (doubles[at] as number) + (doubles[at + 1] as number)
+  }
+
+  stats(): FlowTableStats {
+    return {
+      flows: this.#slots.used,
+      begun: this.#begun,
+      ended: { ...this.#ended },
+      packets: this.#packets,
+      notIp: this.#notIp,
+      waiting: this.#waiting.length,
+      dropped: this.#dropped,
+    }
+  }
+}
+
+/** Mixes the bits of a word, so that each affects all lower and higher ones. */
+function mix(word: number): number {
+  let h = Math.imul(word ^ (word >>> 16), 0x7feb352d)
+  h = Math.imul(h ^ (h >>> 15), 0x846ca68b)
+  return h ^ (h >>> 16)
+}
+
+function endHash(address: Int32Array, start: number, length: number, port: number): number {
+  let hash = Math.imul((address[start] as number) ^ Math.imul(port, 0x9e3779b1), 0x7feb352d)
+  for (let i = 1; i < length; i++) hash = Math.imul((hash ^ (hash >>> 15)) + (address[start + i] as number), 0x846ca68b)
+  return hash ^ (hash >>> 15)
+}
+
+/** Whether a slot has these addresses, of `length` words each. */
+function same(
+  words: Int32Array,
+  key: number,
+  address: Int32Array,
+  source: number,
+  destination: number,
+  length: number,
+): boolean {
+  for (let i = 0; i < length; i++) {
+    if (words[key + Key.SOURCE + i] !== address[source + i]) return false
+    if (words[key + Key.DESTINATION + i] !== address[destination + i]) return false
+  }
+  return true
+}
+
+interface Checked {
+  maxFlows: number
+  idleTimeout: number
+  activeTimeout: number
+  closeTimeout: number
+  maxWaiting: number
+  /** Whether one of the following is true. */
+  divided: boolean
+  byInterface: boolean
+  byVlan: boolean
+  byTunnel: boolean
+  tunnels: DissectorOptions['tunnels'] | undefined
+  onEnd: ((flow: Flow) => void) | undefined
+}
+
+function checkOptions(options: FlowTableOptions | undefined): Checked {
+  const given = checkGroup<FlowTableOptions>(options, 'options', optionNames)
+  const number = (name: keyof FlowTableOptions & string, fallback: number, low: number, high: number, unit = '') =>
+    checkInteger(orElse(given[name], fallback), name, low, high, unit)
+  const parts = given.key === undefined ? [] : checkList(given.key, 'key', `a list of ${keyParts.join(', ')}`, 16)
+  const chosen = new Set(parts.map((part, i) => checkWord(part, `key[${i}]`, keyParts)))
+  return {
+    maxFlows: number('maxFlows', 100_000, 1, mostFlows),
+    idleTimeout: number('idleTimeout', 60_000, 1, day, 'milliseconds'),
+    activeTimeout: number('activeTimeout', 1_800_000, 1, 2 ** 31, 'milliseconds'),
+    closeTimeout: number('closeTimeout', 5000, 0, day, 'milliseconds'),
+    maxWaiting: number('maxWaiting', 10_000, 1, mostFlows),
+    divided: chosen.size > 0,
+    byInterface: chosen.has('interface'),
+    byVlan: chosen.has('vlan'),
+    byTunnel: chosen.has('tunnel'),
+    tunnels: given.tunnels,
+    onEnd: checkCallback(given.onEnd, 'onEnd'),
+  }
+}

@@ -1,0 +1,538 @@
+import {
+  CaptureError,
+  type Flow,
+  FlowTable,
+  type FlowTableOptions,
+  frame,
+  type NetworkInterface,
+  Packet,
+  type TcpFlag,
+} from 'ringtap'
+import { test } from 'tap'
+
+const second = 1_000_000_000n
+const start = 1_700_000_000n * second
+
+interface Ends {
+  source: string
+  destination: string
+  sourcePort: number
+  destinationPort: number
+}
+const web: Ends = { source: '10.0.0.1', destination: '192.0.2.7', sourcePort: 50000, destinationPort: 443 }
+const back = ({ source, destination, sourcePort, destinationPort }: Ends): Ends => ({
+  source: destination,
+  destination: source,
+  sourcePort: destinationPort,
+  destinationPort: sourcePort,
+})
+
+/** A packet of raw IP, `at` seconds after the start. */
+function packet(bytes: Uint8Array, at: number, iface: string | NetworkInterface = 'eth0'): Packet {
+  return Packet.from(bytes, { timestamp: start + BigInt(Math.round(at * 1e9)), linkType: 101, interface: iface })
+}
+
+const ip = ({ source, destination }: Ends) =>
+  source.includes(':') ? { ipv6: { source, destination } } : { ipv4: { source, destination } }
+const portsOf = ({ sourcePort, destinationPort }: Ends) => ({ sourcePort, destinationPort })
+const udp = (ends: Ends, length = 10) =>
+  frame({
+    ...ip(ends),
+    udp: { sourcePort: ends.sourcePort, destinationPort: ends.destinationPort },
+    payload: new Uint8Array(length),
+  })
+
+/** A TCP connection, step by step. */
+class Connection {
+  readonly #ends: Ends
+  readonly #next: [number, number]
+  readonly packets: Packet[] = []
+  #at: number
+
+  constructor(ends: Ends = web, at = 0, first: [number, number] = [1000, 0xfffffff0]) {
+    this.#ends = ends
+    this.#at = at
+    this.#next = first
+  }
+
+  /** Sends from the originator (0) or the responder (1), each 10 ms after the one before. */
+  send(end: 0 | 1, flags: TcpFlag[], length = 0, { skip = 0, window = 1000 } = {}): this {
+    const next = this.#next
+    next[end] = (next[end] + skip) >>> 0
+    const { sourcePort, destinationPort, ...ends } = end === 0 ? this.#ends : back(this.#ends)
+    const bytes = frame({
+      ...ip({ ...ends, sourcePort, destinationPort }),
+      tcp: {
+        sourcePort,
+        destinationPort,
+        flags,
+        sequence: next[end],
+        acknowledgment: flags.includes('ACK') ? next[end === 0 ? 1 : 0] : 0,
+        window,
+      },
+      payload: new Uint8Array(length),
+    })
+    this.packets.push(packet(bytes, this.#at))
+    this.#at += 0.01
+    next[end] = (next[end] + length + (flags.includes('SYN') || flags.includes('FIN') ? 1 : 0)) >>> 0
+    return this
+  }
+
+  handshake(): this {
+    return this.send(0, ['SYN']).send(1, ['SYN', 'ACK']).send(0, ['ACK'])
+  }
+
+  close(): this {
+    return this.send(0, ['FIN', 'ACK']).send(1, ['FIN', 'ACK']).send(0, ['ACK'])
+  }
+}
+
+function flowsOf(packets: readonly Packet[], options: FlowTableOptions = {}): Flow[] {
+  const flows: Flow[] = []
+  const table = new FlowTable({ ...options, onEnd: (flow) => flows.push(flow) })
+  for (const one of packets) table.add(one)
+  table.end()
+  return flows
+}
+
+function theFlow(packets: readonly Packet[], options?: FlowTableOptions): Flow {
+  const flows = flowsOf(packets, options)
+  if (flows.length !== 1) throw new Error(`${flows.length} flows`)
+  return flows[0] as Flow
+}
+
+test('both directions of a conversation are one flow, with the first sender as its originator', (t) => {
+  for (const ends of [web, { ...web, source: '2001:db8::1', destination: '2001:db8::2' }]) {
+    const flow = theFlow([packet(udp(ends, 10), 0), packet(udp(back(ends), 100), 0.25), packet(udp(ends, 1), 1)])
+    const header = ends.source.includes(':') ? 48 : 28
+    t.match(flow, {
+      ...{ sourceIp: ends.source, sourcePort: 50000, destinationIp: ends.destination, destinationPort: 443 },
+      ...{ protocol: 17, ipVersion: ends.source.includes(':') ? 6 : 4 },
+      originator: { packets: 2, bytes: 11 + 2 * header, payloadBytes: 11 },
+      responder: { packets: 1, bytes: 100 + header, payloadBytes: 100 },
+      ...{ first: 1_700_000_000_000, last: 1_700_000_001_000, duration: 1000 },
+      ...{ state: 'SF', history: 'Dd', end: 'ended', vlan: -1, tunnelId: -1 },
+    })
+    t.same(
+      flow.interfaces.map(({ name }) => name),
+      ['eth0'],
+    )
+  }
+  t.end()
+})
+
+test('flows differ by each address, by each port and by the protocol', (t) => {
+  const variants = [
+    web,
+    { ...web, source: '10.0.0.2' },
+    { ...web, destination: '192.0.2.8' },
+    { ...web, sourcePort: 50001 },
+    { ...web, destinationPort: 444 },
+    // The same ends, crosswise.
+    { ...web, sourcePort: 443, destinationPort: 50000 },
+  ]
+  const packets = variants.map((ends) => packet(udp(ends), 0))
+  packets.push(...new Connection().send(0, ['SYN']).packets)
+  t.equal(flowsOf(packets).length, 7)
+  t.end()
+})
+
+test('states and histories of connections are those of Zeek', (t) => {
+  const of = (build: (connection: Connection) => Connection) => {
+    const { state, history } = theFlow(build(new Connection()).packets)
+    return [state, history]
+  }
+  t.same(
+    of((c) => c.handshake().send(0, ['PSH', 'ACK'], 100).send(1, ['ACK'], 200).send(0, ['ACK']).close()),
+    ['SF', 'ShADdFf'],
+  )
+  t.same(
+    of((c) => c.send(0, ['SYN'])),
+    ['S0', 'S'],
+  )
+  t.same(
+    of((c) => c.send(0, ['SYN']).send(1, ['RST', 'ACK'])),
+    ['REJ', 'Sr'],
+  )
+  t.same(
+    of((c) => c.handshake()),
+    ['S1', 'ShA'],
+  )
+  t.same(
+    of((c) => c.handshake().send(0, ['FIN', 'ACK'])),
+    ['S2', 'ShAF'],
+  )
+  t.same(
+    of((c) => c.handshake().send(1, ['FIN', 'ACK'])),
+    ['S3', 'ShAf'],
+  )
+  t.same(
+    of((c) => c.handshake().send(0, ['RST'])),
+    ['RSTO', 'ShAR'],
+  )
+  t.same(
+    of((c) => c.handshake().send(1, ['ACK'], 5).send(1, ['RST'])),
+    ['RSTR', 'ShAdr'],
+  )
+  t.same(
+    of((c) => c.send(0, ['SYN']).send(0, ['RST'])),
+    ['RSTOS0', 'SR'],
+  )
+  t.same(
+    of((c) => c.send(0, ['SYN']).send(0, ['FIN'])),
+    ['SH', 'SF'],
+  )
+  t.same(
+    of((c) => c.send(1, ['SYN', 'ACK']).send(1, ['RST'])),
+    ['RSTRH', '^hr'],
+  )
+  t.same(
+    of((c) => c.send(1, ['SYN', 'ACK']).send(1, ['FIN'])),
+    ['SHR', '^hf'],
+  )
+  t.same(
+    of((c) => c.send(0, ['ACK'], 10).send(1, ['ACK'])),
+    ['OTH', 'Da'],
+  )
+  t.same(
+    of((c) => c.send(0, ['SYN', 'FIN'])),
+    ['S0', 'Q'],
+  )
+  t.end()
+})
+
+test('a connection whose SYN was missed has the right originator all the same', (t) => {
+  const flow = theFlow(new Connection().send(1, ['SYN', 'ACK']).send(0, ['ACK']).packets)
+  t.match(flow, { sourceIp: web.source, destinationPort: 443, history: '^hA' })
+  t.match(flow, { originator: { packets: 1 }, responder: { packets: 1 } })
+  t.end()
+})
+
+test('the handshake gives the round trip of each side, unless something of it was sent twice', (t) => {
+  const { handshake } = theFlow(new Connection().handshake().packets)
+  t.match({ ...handshake }, { responder: Number, originator: Number, total: Number })
+  t.ok(Math.abs((handshake?.responder ?? 0) - 10) < 0.001)
+  t.ok(Math.abs((handshake?.total ?? 0) - 20) < 0.001)
+  const again = new Connection().send(0, ['SYN'])
+  again.send(0, ['SYN'], 0, { skip: -1 }).send(1, ['SYN', 'ACK']).send(0, ['ACK'])
+  t.equal(theFlow(again.packets).handshake, undefined)
+  t.equal(theFlow(new Connection().send(0, ['ACK']).packets).handshake, undefined)
+  t.end()
+})
+
+test('what was sent again, came late, or is missing is counted', (t) => {
+  const data = () => new Connection().handshake().send(0, ['ACK'], 100)
+  const originator = (connection: Connection) => theFlow(connection.packets).originator
+  t.match(originator(data().send(0, ['ACK'], 100, { skip: -100 })), { retransmissions: 1, outOfOrder: 0, gaps: 0 })
+  t.match(originator(data().send(0, ['ACK'], 50, { skip: -100 })), { retransmissions: 1 })
+  t.match(originator(data().send(0, ['ACK'], 100, { skip: 300 })), { gaps: 1, gapBytes: 300, retransmissions: 0 })
+  const late = data().send(0, ['ACK'], 100, { skip: 300 }).send(0, ['ACK'], 100, { skip: -400 })
+  t.match(originator(late), { gaps: 1, gapBytes: 200, outOfOrder: 1, retransmissions: 0 })
+  late.send(0, ['ACK'], 200)
+  t.match(originator(late), { gapBytes: 0, outOfOrder: 2, retransmissions: 0 })
+  late.send(0, ['ACK'], 50, { skip: -200 })
+  t.match(originator(late), { outOfOrder: 2, retransmissions: 1 })
+  t.match(originator(data().send(0, ['ACK'], 1, { skip: -1 })), { retransmissions: 0, gaps: 0 }, 'a keep-alive probe')
+  t.match(originator(data().send(0, ['ACK'])), { retransmissions: 0, gaps: 0 }, 'an acknowledgment')
+  const wrapped = theFlow(
+    new Connection(web, 0, [0, 0xffffffff]).handshake().send(1, ['ACK'], 10).send(1, ['ACK'], 10).packets,
+  )
+  t.match(wrapped.responder, { retransmissions: 0, gaps: 0, payloadBytes: 20 }, 'sequence numbers that wrap')
+  t.equal(
+    theFlow(data().send(0, ['ACK'], 100, { skip: -100 }).send(1, ['ACK'], 0, { window: 0 }).packets).history,
+    'ShADTaw',
+  )
+  t.end()
+})
+
+test('a question of ICMP and its answer are one flow; an error is a flow of its own', (t) => {
+  const ends = { source: '10.0.0.1', destination: '10.0.0.2' }
+  const other = { source: '10.0.0.2', destination: '10.0.0.1' }
+  const packets = [
+    packet(frame({ ipv4: ends, icmp: { type: 8 } }), 0),
+    packet(frame({ ipv4: other, icmp: { type: 0 } }), 0.1),
+    packet(frame({ ipv4: other, icmp: { type: 3, code: 1 } }), 0.2),
+  ]
+  t.match(
+    flowsOf(packets).sort((a, b) => a.first - b.first),
+    [
+      {
+        sourcePort: 8,
+        destinationPort: 0,
+        protocol: 1,
+        state: 'OTH',
+        originator: { packets: 1 },
+        responder: { packets: 1 },
+      },
+      { sourcePort: 3, destinationPort: 1, sourceIp: '10.0.0.2', responder: { packets: 0 } },
+    ],
+  )
+  t.end()
+})
+
+test('a flow ends after its idle timeout, by the time of the packets', (t) => {
+  const table = new FlowTable({ idleTimeout: 10_000 })
+  const other = { ...web, sourcePort: 1 }
+  table.add(packet(udp(web), 0))
+  table.add(packet(udp(web), 9))
+  table.add(packet(udp(other), 18.9))
+  t.same(table.take(), [])
+  table.add(packet(udp(other), 19.2))
+  t.match(table.take(), [{ sourcePort: 50000, end: 'idle', duration: 9000, originator: { packets: 2 } }])
+  table.add(packet(udp(web), 19.3))
+  t.equal(table.stats().flows, 2)
+  // A jump of a year, and one back.
+  table.add(packet(udp(other), 31_536_000))
+  t.equal(table.take().length, 2)
+  table.add(packet(udp(other), 5))
+  t.match([...table.current()], [{ sourcePort: 1, originator: { packets: 2 } }])
+  t.end()
+})
+
+test('a flow that goes on for the active timeout is ended, and goes on as another record', (t) => {
+  const packets = Array.from({ length: 100 }, (_, second) => packet(udp(web), second))
+  const flows = flowsOf(packets, { activeTimeout: 30_000 })
+  t.equal(flows.length, 4)
+  t.same(
+    flows.map(({ end }) => end),
+    ['active', 'active', 'active', 'ended'],
+  )
+  t.equal(
+    flows.reduce((sum, { originator }) => sum + originator.packets, 0),
+    100,
+  )
+  t.end()
+})
+
+test('a closed connection waits for late packets, ends early, and gives way to a new one', (t) => {
+  const first = new Connection().handshake().close()
+  const table = new FlowTable({ closeTimeout: 1000 })
+  for (const one of first.packets) table.add(one)
+  t.equal(table.stats().flows, 1)
+  table.add(packet(udp(web), 3))
+  t.match(table.take(), [{ end: 'closed', state: 'SF', protocol: 6, originator: { packets: 4 } }])
+  for (const one of new Connection(web, 4).handshake().close().packets) table.add(one)
+  for (const one of new Connection(web, 4.5, [7, 7]).handshake().packets) table.add(one)
+  t.match(table.take(), [{ end: 'reused', state: 'SF' }])
+  t.match(table.stats(), { flows: 2, ended: { closed: 1, reused: 1, idle: 0 } })
+  t.end()
+})
+
+test('a table that is full ends the flow that would end next, and counts it', (t) => {
+  const table = new FlowTable({ maxFlows: 100 })
+  for (let i = 0; i < 1000; i++) table.add(packet(udp({ ...web, sourcePort: i }), i / 1000))
+  t.match(table.stats(), { flows: 100, begun: 1000, ended: { evicted: 900 }, packets: 1000, waiting: 900 })
+  const evicted = new Set(table.take().map(({ sourcePort }) => sourcePort))
+  t.equal(evicted.size, 900)
+  t.notOk(evicted.has(999))
+  t.end()
+})
+
+test('many flows come and go, and each packet is in one of them', (t) => {
+  let ended = 0
+  let packets = 0
+  const table = new FlowTable({
+    maxFlows: 5000,
+    idleTimeout: 500,
+    onEnd: (flow) => {
+      ended++
+      packets += flow.originator.packets + flow.responder.packets
+    },
+  })
+  const seen = new Map<number, number>()
+  let state = 1
+  const random = (below: number) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff
+    return (state >>> 8) % below
+  }
+  for (let i = 0; i < 100_000; i++) {
+    const port = random(8000)
+    seen.set(port, (seen.get(port) ?? 0) + 1)
+    const ends = { ...web, sourcePort: port }
+    table.add(packet(udp(random(2) ? ends : back(ends)), i / 5000))
+  }
+  const now = [...table.current()].length
+  t.equal(now, table.stats().flows)
+  table.end()
+  t.equal(packets, 100_000)
+  t.equal(ended, table.stats().begun)
+  t.equal(table.stats().flows, 0)
+  t.end()
+})
+
+test('interfaces, VLANs and tunnels tell flows apart if they are asked to', (t) => {
+  const ends = { source: '02:00:00:00:00:01', destination: '02:00:00:00:00:02' }
+  const tagged = (id: number) =>
+    Packet.from(frame({ ethernet: ends, vlan: { id }, ...ip(web), udp: portsOf(web) }), { timestamp: start })
+  const table = (options?: FlowTableOptions) => flowsOf([tagged(5), tagged(6)], options)
+  t.equal(table().length, 1)
+  t.same(
+    table({ key: ['vlan'] })
+      .map(({ vlan }) => vlan)
+      .sort(),
+    [5, 6],
+  )
+  const { interface: loopback } = packet(udp(web), 0)
+  const packets = [1, 2].map((index) =>
+    packet(udp(index === 1 ? web : back(web)), 0, { ...loopback, index, name: `eth${index - 1}` }),
+  )
+  t.match(flowsOf(packets), [{ interfaces: [{ name: 'eth0' }, { name: 'eth1' }] }])
+  t.equal(flowsOf(packets, { key: ['interface'] }).length, 2)
+  const inner = frame({ ethernet: ends, ...ip(web), udp: portsOf(web) })
+  const tunnelled = (vni: number) =>
+    packet(
+      frame({
+        ipv4: { source: '172.16.0.1', destination: '172.16.0.2' },
+        udp: { sourcePort: 40000, destinationPort: 4789 },
+        payload: Buffer.concat([Uint8Array.of(8, 0, 0, 0, 0, 0, vni, 0), inner]),
+      }),
+      0,
+    )
+  t.match(flowsOf([tunnelled(7), tunnelled(8)]), [{ sourceIp: '172.16.0.1' }])
+  t.match(flowsOf([tunnelled(7), tunnelled(8)], { tunnels: true }), [{ sourceIp: web.source }])
+  t.same(
+    flowsOf([tunnelled(7), tunnelled(8)], { tunnels: true, key: ['tunnel'] })
+      .map(({ tunnelId }) => tunnelId)
+      .sort(),
+    [7, 8],
+  )
+  t.end()
+})
+
+test('the largest flows come first', (t) => {
+  const table = new FlowTable()
+  for (let i = 1; i <= 50; i++) table.add(packet(udp({ ...web, sourcePort: i }, i), 0))
+  for (let i = 0; i < 3; i++) table.add(packet(udp({ ...web, sourcePort: 20 }, 1), 5 + i))
+  t.same(
+    table.top(3).map(({ sourcePort }) => sourcePort),
+    [20, 50, 49],
+  )
+  t.equal(table.top(1, 'packets')[0]?.sourcePort, 20)
+  t.equal(table.top(1, 'duration')[0]?.duration, 7000)
+  t.equal(table.top(1000).length, 50)
+  t.end()
+})
+
+test('ended flows are iterated over, until the table has ended', async (t) => {
+  const table = new FlowTable({ idleTimeout: 1 })
+  const read = (async () => {
+    const ports: number[] = []
+    for await (const flow of table) ports.push(flow.sourcePort)
+    return ports
+  })()
+  for (let i = 0; i < 10; i++) {
+    table.add(packet(udp({ ...web, sourcePort: i }), i))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  table.end()
+  t.same(await read, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+  t.throws(() => table.add(packet(udp(web), 0)), { code: 'ERR_CLOSED' })
+  table.end()
+})
+
+test('flows that nobody takes are bounded and counted', (t) => {
+  const table = new FlowTable({ idleTimeout: 1, maxWaiting: 3 })
+  for (let i = 0; i < 10; i++) table.add(packet(udp({ ...web, sourcePort: i }), i))
+  t.match(table.stats(), { waiting: 3, dropped: 6, ended: { idle: 9 } })
+  t.same(
+    table.take().map(({ sourcePort }) => sourcePort),
+    [6, 7, 8],
+  )
+  t.end()
+})
+
+test('a callback may add packets, and what it throws reaches the caller', (t) => {
+  let added = 0
+  const table: FlowTable = new FlowTable({
+    idleTimeout: 1,
+    onEnd: () => {
+      if (added++ < 5) table.add(packet(udp({ ...web, sourcePort: 10_000 + added }), 100 * added))
+    },
+  })
+  table.add(packet(udp(web), 0))
+  table.add(packet(udp({ ...web, sourcePort: 1 }), 50))
+  t.equal(added, 6)
+  t.match(table.stats(), { begun: 7, flows: 1 })
+  const failing = new FlowTable({
+    onEnd: () => {
+      throw new Error('no')
+    },
+  })
+  failing.add(packet(udp(web), 0))
+  t.throws(() => failing.end(), /^no$/)
+  t.end()
+})
+
+test('other packets are counted, and none is a flow', (t) => {
+  const table = new FlowTable()
+  const link = { source: '02:00:00:00:00:01', destination: '02:00:00:00:00:02' }
+  const arp = { senderMac: link.source, senderIp: '10.0.0.1', targetIp: '10.0.0.2' }
+  table.add(Packet.from(frame({ ethernet: link, arp })))
+  table.add(Packet.from(new Uint8Array(3)))
+  t.match(table.stats(), { packets: 0, notIp: 2, flows: 0 })
+  t.end()
+})
+
+test('a flow as JSON, as a record of Zeek and as an event of ECS', (t) => {
+  const flow = theFlow(new Connection().handshake().send(0, ['ACK'], 100).send(1, ['ACK'], 50).close().packets)
+  const json = JSON.parse(JSON.stringify(flow))
+  t.match(json, {
+    sourceIp: web.source,
+    interfaces: ['eth0'],
+    duration: 70,
+    originator: { payloadBytes: 100 },
+    end: 'ended',
+  })
+  const zeek = flow.toZeek()
+  t.match(zeek, {
+    ts: 1_700_000_000,
+    uid: /^C[A-Za-z0-9]{17}$/,
+    'id.orig_h': '10.0.0.1',
+    'id.orig_p': 50000,
+    'id.resp_h': '192.0.2.7',
+    'id.resp_p': 443,
+    proto: 'tcp',
+    orig_bytes: 100,
+    resp_bytes: 50,
+    conn_state: 'SF',
+    history: 'ShADdFf',
+    orig_pkts: 5,
+    orig_ip_bytes: 300,
+    resp_pkts: 3,
+    resp_ip_bytes: 170,
+    missed_bytes: 0,
+  })
+  t.ok(Math.abs((zeek.duration ?? 0) - 0.07) < 1e-6)
+  t.match(flow.toEcs(), {
+    '@timestamp': '2023-11-14T22:13:20.070Z',
+    event: { kind: 'event', category: ['network'], type: ['connection', 'end'], start: '2023-11-14T22:13:20.000Z' },
+    source: { ip: '10.0.0.1', port: 50000, bytes: 300, packets: 5 },
+    destination: { ip: '192.0.2.7', port: 443, bytes: 170, packets: 3 },
+    network: { type: 'ipv4', transport: 'tcp', iana_number: '6', bytes: 470, packets: 8 },
+    observer: { ingress: { interface: { name: 'eth0' } } },
+  })
+  t.end()
+})
+
+test('wrong arguments are typed errors', (t) => {
+  const refused: [options: unknown, option: string][] = [
+    [{ maxFlows: 0 }, 'maxFlows'],
+    [{ maxFlows: 1e9 }, 'maxFlows'],
+    [{ idleTimeout: 0 }, 'idleTimeout'],
+    [{ idleTimeout: '5' }, 'idleTimeout'],
+    [{ key: ['mac'] }, 'key[0]'],
+    [{ key: 'vlan' }, 'key'],
+    [{ onEnd: 5 }, 'onEnd'],
+    [{ timeout: 5 }, 'timeout'],
+    [5, 'options'],
+  ]
+  for (const [options, option] of refused) {
+    t.throws(() => new FlowTable(options as FlowTableOptions), { code: 'ERR_OPTION', option } as never, option)
+  }
+  const table = new FlowTable()
+  t.throws(() => table.add(5 as unknown as Packet), CaptureError)
+  t.throws(() => table.add(packet(udp(web), 0) as never, packet(udp(web), 0)), CaptureError)
+  t.throws(() => table.top(0), CaptureError)
+  t.throws(() => table.top(1, 'size' as never), CaptureError)
+  t.end()
+})
