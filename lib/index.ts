@@ -116,3 +116,6 @@ export {
 } from './send/inject.js'
 export { type ReplayOptions, type ReplayProgress, type ReplayResult, replay } from './send/replay.js'
 export type { Refusal, RefusalCause, SendResult } from './send/send-result.js'
+export { Defragmenter, type DefragmenterOptions, type DefragmenterStats } from './streams/defragmenter.js'
+export { TcpReassembler, type TcpReassemblerOptions, type TcpReassemblerStats } from './streams/tcp-reassembler.js'
+export type { TcpDirection, TcpEnd, TcpStream, TcpStreamEnd } from './streams/tcp-stream.js'

@@ -41,6 +41,7 @@ const orders = [
     'lib/packets',
     'lib/dissect',
     'lib/flows',
+    'lib/streams',
     'lib/frame',
     'lib/protocols',
     'lib/filter',

@@ -1,0 +1,384 @@
+import { checkBoolean, checkCallback, checkGroup, checkInteger, orElse } from '../arguments.js'
+import { Dissector, type DissectorOptions } from '../dissect/dissector.js'
+import { Layer } from '../dissect/layer.js'
+import { CaptureError, optionError } from '../errors.js'
+import type { Packet } from '../packets/packet.js'
+import type { ReceiveBuffer } from './receive-buffer.js'
+import { TcpStream, type TcpStreamEnd } from './tcp-stream.js'
+
+/** Options of a {@link TcpReassembler}. All but `onStream` are optional. */
+export interface TcpReassemblerOptions {
+  /** Called with each new connection, before its first data: the place to set its functions. */
+  onStream: (stream: TcpStream) => void
+  /**
+   * The most bytes that wait for what precedes them, of all connections together. Beyond it, the connection that was silent
+   * for the longest time is evicted. 65536 to 2^40, default 64 MiB.
+   */
+  maxMemory?: number | undefined
+  /**
+   * The most bytes that wait in one direction of a connection. Beyond it, what is missing is reported as a gap. 4096 to
+   * 2^30, default 1 MiB.
+   */
+  maxBuffered?: number | undefined
+  /** The most connections at a time. 1 to 16777216, default 10000. */
+  maxConnections?: number | undefined
+  /** Milliseconds without a packet until a connection ends, by the packets' time. 1 to 86400000, default 300000. */
+  idleTimeout?: number | undefined
+  /**
+   * Milliseconds for which bytes that the peer has acknowledged, so that they are not going to be sent again, may arrive
+   * late before they count as missing. 0 to 60000, default 100.
+   */
+  reorderTimeout?: number | undefined
+  /** Follow connections whose beginning was not seen. Default true. */
+  midstream?: boolean | undefined
+  /**
+   * Ignore segments with a wrong checksum, as their receivers do. Of packets that are sent, the network card computes it
+   * after they were captured: a capture says so ({@link Packet.checksumPending}), and they are accepted, but most files do
+   * not say it. Default false.
+   */
+  verifyChecksums?: boolean | undefined
+  /** As in {@link DissectorOptions}: connections in these tunnels. Default: none. */
+  tunnels?: DissectorOptions['tunnels'] | undefined
+}
+
+/** What a {@link TcpReassembler} has counted. */
+export interface TcpReassemblerStats {
+  /** Connections that are followed now. */
+  readonly streams: number
+  /** Connections that were announced. */
+  readonly begun: number
+  /** Bytes that wait for what precedes them. */
+  readonly memory: number
+  /** Segments of TCP. */
+  readonly segments: number
+  /** Segments that were ignored: with a wrong checksum, or a sequence number out of every window. */
+  readonly ignored: number
+  /** Fragments of IP, which need a {@link Defragmenter} first. */
+  readonly fragments: number
+}
+
+const optionNames = [
+  'onStream',
+  'maxMemory',
+  'maxBuffered',
+  'maxConnections',
+  'idleTimeout',
+  'reorderTimeout',
+  'midstream',
+  'verifyChecksums',
+  'tunnels',
+] as const
+
+const Flag = { FIN: 1, SYN: 2, RST: 4, ACK: 16 } as const
+
+/** No window is larger (RFC 7323, section 2.3). */
+const largestWindow = 2 ** 30
+
+/** Milliseconds for which a connection that has ended may still have packets. */
+const lateness = 10_000
+
+/** A connection and its place in the list of all, which begins with the one that was silent for the longest time. */
+interface Entry {
+  key: string
+  stream: TcpStream
+  last: number
+  /** What it holds, as it is counted in the sum of all. */
+  memory: number
+  /** Sequence number of a SYN that differs from that of the connection, until a SYN-ACK confirms it. */
+  renewal: number | undefined
+}
+
+/**
+ * Puts the segments of TCP connections into order, and hands over what each end has sent, from any number of connections,
+ * in bounded memory.
+ *
+ * ```ts
+ * const reassembler = new TcpReassembler({
+ *   onStream: (stream) => {
+ *     stream.onData = (data, end) => console.log(stream.sourceIp, end, data.length)
+ *   },
+ * })
+ * for await (const chunk of capture) chunk.forEach((packet) => reassembler.add(packet))
+ * reassembler.end()
+ * ```
+ *
+ * Which bytes an end has received cannot be known for certain from outside, and that can be made use of. This is what
+ * counts here: of several bytes for the same place the first seen (they are counted as conflicts if they differ); a
+ * segment more than 2^30 bytes away from what is expected, and a reset outside of what was sent, are ignored; checksums
+ * only if asked. A segment that never reaches its receiver, because its time to live is too small, is taken for one that
+ * does.
+ */
+export class TcpReassembler {
+  readonly #options: Omit<Checked, 'tunnels'>
+  readonly #dissector: Dissector
+  readonly #entries = new Map<string, Entry>()
+  /** Connections that have ended, and the time of their last packet. */
+  readonly #closed = new Map<string, number>()
+  #time = Number.NEGATIVE_INFINITY
+  #memory = 0
+  #begun = 0
+  #segments = 0
+  #ignored = 0
+  #fragments = 0
+  #over = false
+
+  /** @throws CaptureError `ERR_OPTION`. */
+  constructor(options: TcpReassemblerOptions) {
+    const { tunnels, ...checked } = checkOptions(options)
+    this.#options = checked
+    this.#dissector = new Dissector(tunnels === undefined ? {} : { tunnels })
+  }
+
+  /**
+   * Adds a packet; what is not TCP has no effect.
+   *
+   * @throws CaptureError `ERR_OPTION`: not a packet; `ERR_RELEASED`; `ERR_CLOSED`: after {@link end}. What the functions of
+   *   a stream throw.
+   */
+  add(packet: Packet): void {
+    if (this.#over) throw new CaptureError('ERR_CLOSED', 'the reassembler has ended')
+    const d = this.#dissector
+    d.dissect(packet)
+    if ((d.layers & Layer.Tcp) === 0 || d.tcpFlags < 0) return
+    this.#segments++
+    if (d.fragment !== 0) {
+      this.#fragments++
+      return
+    }
+    if (this.#options.verifyChecksums && d.checksums().transport.state === 'wrong') {
+      this.#ignored++
+      return
+    }
+    const time = packet.timestampMs
+    if (time > this.#time) {
+      this.#time = time
+      this.#expire()
+    }
+    const found = this.#entryOf(d, time)
+    if (!found) return
+    const [entry, own] = found
+    if (time - entry.last > 1000) {
+      this.#entries.delete(entry.key)
+      this.#entries.set(entry.key, entry)
+    }
+    entry.last = Math.max(entry.last, time)
+    try {
+      const cause = this.#take(entry, own, d, time)
+      if (cause) this.#finish(entry, cause)
+    } finally {
+      this.#account(entry)
+    }
+    while (this.#memory > this.#options.maxMemory) this.#evict()
+  }
+
+  /** Ends all connections, with what they hold and the gaps in it. Calling it again does nothing. */
+  end(): void {
+    if (this.#over) return
+    this.#over = true
+    for (const entry of this.#entries.values()) this.#finish(entry, 'ended')
+  }
+
+  stats(): TcpReassemblerStats {
+    return {
+      streams: this.#entries.size,
+      begun: this.#begun,
+      memory: this.#memory,
+      segments: this.#segments,
+      ignored: this.#ignored,
+      fragments: this.#fragments,
+    }
+  }
+
+  /** The connection of the packet and which end sent it (0: the originator); begins one if it can. */
+  #entryOf(d: Dissector, time: number): [Entry, 0 | 1] | undefined {
+    const source = `${d.sourceIp}|${d.sourcePort}`
+    const destination = `${d.destinationIp}|${d.destinationPort}`
+    const forward = this.#entries.get(`${source}|${destination}`)
+    if (forward) return [forward, 0]
+    const backward = this.#entries.get(`${destination}|${source}`)
+    if (backward) return [backward, 1]
+
+    const syn = (d.tcpFlags & Flag.SYN) !== 0
+    if (!syn) {
+      if (!this.#options.midstream || (d.tcpFlags & Flag.RST) !== 0) return undefined
+      // What comes late of a connection that has ended is not another one.
+      if (this.#closed.has(`${source}|${destination}`) || this.#closed.has(`${destination}|${source}`)) return undefined
+    }
+    const answered = syn && (d.tcpFlags & Flag.ACK) !== 0
+    const own = answered ? 1 : 0
+    const entry = this.#begin(d, time, answered ? `${destination}|${source}` : `${source}|${destination}`, own, !syn)
+    return [entry, own]
+  }
+
+  #begin(d: Dissector, time: number, key: string, own: 0 | 1, midstream: boolean): Entry {
+    if (this.#entries.size === this.#options.maxConnections) this.#evict()
+    const ends = [
+      { ip: d.sourceIp as string, port: d.sourcePort },
+      { ip: d.destinationIp as string, port: d.destinationPort },
+    ] as const
+    const [from, to] = [ends[own], ends[own === 0 ? 1 : 0]]
+    const stream = new TcpStream(
+      { sourceIp: from.ip, sourcePort: from.port, destinationIp: to.ip, destinationPort: to.port },
+      time,
+      midstream,
+    )
+    const entry: Entry = { key, stream, last: time, memory: 0, renewal: undefined }
+    this.#entries.set(key, entry)
+    this.#closed.delete(key)
+    this.#begun++
+    this.#options.onStream(stream)
+    return entry
+  }
+
+  /** Takes a segment; returns why the connection has ended, if it has. */
+  #take(entry: Entry, own: 0 | 1, d: Dissector, time: number): TcpStreamEnd | undefined {
+    const { stream } = entry
+    const mine = stream._buffers[own]
+    const theirs = stream._buffers[own === 0 ? 1 : 0]
+    const flags = d.tcpFlags
+    const syn = (flags & Flag.SYN) !== 0
+    const acknowledges = (flags & Flag.ACK) !== 0
+    if (syn) {
+      if (!mine.begun) mine.begin(d.tcpSequence + 1)
+      else if (this.#renews(entry, own, d)) {
+        this.#finish(entry, 'reused')
+        const again = this.#begin(d, time, entry.key, own, false)
+        const cause = this.#take(again, own, d, time)
+        this.#account(again)
+        return cause
+      }
+    }
+    if (!mine.begun) mine.begin(d.tcpSequence)
+    if (acknowledges && !theirs.begun) theirs.begin(d.tcpAcknowledgment)
+    // The data of a SYN follow it (RFC 7413).
+    const start = mine.offsetOf(syn ? d.tcpSequence + 1 : d.tcpSequence)
+    if (Math.abs(start - mine.offset) > largestWindow) {
+      this.#ignored++
+      return undefined
+    }
+    if ((flags & Flag.RST) !== 0) {
+      if (start < mine.offset || start > Math.max(mine.heldEnd, mine.offset)) {
+        this.#ignored++
+        return undefined
+      }
+      return 'reset'
+    }
+    if (stream._ignored) mine.offset = Math.max(mine.offset, start)
+    else if (d.payloadLength > 0) this.#addData(mine, start, d)
+    if ((flags & Flag.FIN) !== 0) mine.finish(start + d.payloadLength)
+    if (acknowledges) this.#acknowledge(theirs, theirs.offsetOf(d.tcpAcknowledgment), time)
+    this.#skipMissing(mine, time)
+    this.#skipMissing(theirs, time)
+    const done = (buffer: ReceiveBuffer) =>
+      buffer.finished || (stream._ignored && buffer.end < Number.POSITIVE_INFINITY)
+    return done(mine) && done(theirs) ? 'closed' : undefined
+  }
+
+  #addData(buffer: ReceiveBuffer, start: number, d: Dissector): void {
+    buffer.add(start, d.payloadLength, d.payload)
+    // Memory is returned by giving up on what is missing, the oldest first.
+    while (buffer.memory > this.#options.maxBuffered && buffer.skip(Number.POSITIVE_INFINITY));
+  }
+
+  /** Whether this segment begins a new connection between the ports of one whose end was not seen. */
+  #renews(entry: Entry, own: 0 | 1, d: Dissector): boolean {
+    const buffer = entry.stream._buffers[own]
+    const again = buffer.offsetOf(d.tcpSequence + 1) <= buffer.offset && buffer.offsetOf(d.tcpSequence + 1) >= 0
+    if ((d.tcpFlags & Flag.ACK) === 0) {
+      // It may be forged: the receiver would not accept it. Its answer decides (RFC 5961, section 4).
+      if (!again) entry.renewal = d.tcpSequence
+      const isClosed = entry.stream._buffers.some(({ end }) => end < Number.POSITIVE_INFINITY)
+      return !again && isClosed
+    }
+    return !again && entry.renewal !== undefined && ((entry.renewal + 1) | 0) === (d.tcpAcknowledgment | 0)
+  }
+
+  /** The peer has received everything before `offset`. */
+  #acknowledge(buffer: ReceiveBuffer, offset: number, time: number): void {
+    const known = Math.min(offset, buffer.end)
+    if (known <= buffer.acknowledged || offset - buffer.offset > largestWindow) return
+    buffer.acknowledged = known
+    if (known > buffer.offset && Number.isNaN(buffer.missingSince)) buffer.missingSince = time
+  }
+
+  /** What was acknowledged and has not come in time was not captured. */
+  #skipMissing(buffer: ReceiveBuffer, time: number): void {
+    if (Number.isNaN(buffer.missingSince)) return
+    if (buffer.acknowledged <= buffer.offset) {
+      buffer.missingSince = Number.NaN
+      return
+    }
+    if (time - buffer.missingSince < this.#options.reorderTimeout) return
+    while (buffer.skip(buffer.acknowledged));
+    buffer.missingSince = Number.NaN
+  }
+
+  /** Brings what a connection holds into the sum of all. */
+  #account(entry: Entry): void {
+    const [one, other] = entry.stream._buffers
+    const memory = one.memory + other.memory
+    this.#memory += memory - entry.memory
+    entry.memory = memory
+  }
+
+  #expire(): void {
+    for (const [key, time] of this.#closed) {
+      if (time + lateness > this.#time && this.#closed.size <= this.#options.maxConnections) break
+      this.#closed.delete(key)
+    }
+    for (const entry of this.#entries.values()) {
+      // The order is exact to a second.
+      if (entry.last + this.#options.idleTimeout + 1000 > this.#time) return
+      this.#finish(entry, 'idle')
+    }
+  }
+
+  #evict(): void {
+    const [oldest] = this.#entries.values()
+    if (oldest) this.#finish(oldest, 'evicted')
+  }
+
+  #finish(entry: Entry, cause: TcpStreamEnd): void {
+    this.#entries.delete(entry.key)
+    if (cause === 'closed' || cause === 'reset') this.#closed.set(entry.key, entry.last)
+    const { stream } = entry
+    for (const buffer of stream._buffers) {
+      // What the peer has acknowledged was sent, even if it was not captured.
+      buffer.flush()
+      buffer.skip(buffer.acknowledged)
+    }
+    this.#account(entry)
+    stream.onEnd?.(cause)
+  }
+}
+
+interface Checked {
+  onStream: (stream: TcpStream) => void
+  maxMemory: number
+  maxBuffered: number
+  maxConnections: number
+  idleTimeout: number
+  reorderTimeout: number
+  midstream: boolean
+  verifyChecksums: boolean
+  tunnels: DissectorOptions['tunnels'] | undefined
+}
+
+function checkOptions(options: TcpReassemblerOptions): Checked {
+  const given = checkGroup<TcpReassemblerOptions>(options, 'options', optionNames)
+  const number = (name: keyof TcpReassemblerOptions & string, fallback: number, low: number, high: number, unit = '') =>
+    checkInteger(orElse(given[name], fallback), name, low, high, unit)
+  const onStream = checkCallback(given.onStream, 'onStream')
+  if (!onStream) throw optionError('onStream', 'a function', onStream)
+  return {
+    onStream,
+    maxMemory: number('maxMemory', 64 << 20, 65536, 2 ** 40, 'bytes'),
+    maxBuffered: number('maxBuffered', 1 << 20, 4096, 2 ** 30, 'bytes'),
+    maxConnections: number('maxConnections', 10_000, 1, 2 ** 24),
+    idleTimeout: number('idleTimeout', 300_000, 1, 86_400_000, 'milliseconds'),
+    reorderTimeout: number('reorderTimeout', 100, 0, 60_000, 'milliseconds'),
+    midstream: checkBoolean(orElse(given.midstream, true), 'midstream'),
+    verifyChecksums: checkBoolean(orElse(given.verifyChecksums, false), 'verifyChecksums'),
+    tunnels: given.tunnels,
+  }
+}
