@@ -1,5 +1,32 @@
 import { createHash } from 'node:crypto'
-import type { Flow } from './flow.js'
+
+/** What the formats need of a flow. */
+interface Counted {
+  readonly sourceIp: string
+  readonly sourcePort: number
+  readonly destinationIp: string
+  readonly destinationPort: number
+  readonly protocol: number
+  readonly ipVersion: 4 | 6
+  readonly interfaces: readonly { readonly name: string }[]
+  readonly vlan: number
+  readonly tunnelId: number
+  readonly first: number
+  readonly last: number
+  readonly duration: number
+  readonly originator: CountedDirection
+  readonly responder: CountedDirection
+  readonly state: string
+  readonly history: string
+  readonly end?: unknown
+}
+
+interface CountedDirection {
+  readonly packets: number
+  readonly bytes: number
+  readonly payloadBytes: number
+  readonly gapBytes: number
+}
 
 /** A record of Zeek's conn.log (Zeek documentation, base/protocols/conn): the fields that can be had from packets. */
 export interface ZeekConnection {
@@ -74,7 +101,7 @@ const names: ReadonlyMap<number, string> = new Map([
 const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
 
 /** @internal */
-export function zeekConnection(flow: Flow): ZeekConnection {
+export function zeekConnection(flow: Counted): ZeekConnection {
   const { originator, responder, duration } = flow
   const zeekNames: Record<number, string> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmp' }
   return {
@@ -109,14 +136,14 @@ function uidOf({
   first,
   vlan,
   tunnelId,
-}: Flow): string {
+}: Counted): string {
   const key = [sourceIp, sourcePort, destinationIp, destinationPort, protocol, first, vlan, tunnelId].join(' ')
   const hash = createHash('sha256').update(key).digest()
   return `C${Array.from(hash.subarray(0, 17), (byte) => digits[byte % digits.length]).join('')}`
 }
 
 /** @internal */
-export function ecsEvent(flow: Flow): EcsEvent {
+export function ecsEvent(flow: Counted): EcsEvent {
   const { originator, responder, protocol } = flow
   const hasPorts = flow.sourcePort + flow.destinationPort > 0 && protocol !== 1 && protocol !== 58
   const [iface] = flow.interfaces
