@@ -35,14 +35,14 @@ function end(view: DataView, at: number, words: number, port: number): number {
 export function flowHash(d: DissectorFields, view: DataView): number {
   if (d.ipVersion === 0) return linkHash(d, view)
   const at = d._base + d.networkOffset
-  const [source, destination, words] = d.ipVersion === 4 ? at4(at) : at6(at)
+  const isFour = d.ipVersion === 4
+  const words = isFour ? 1 : 4
+  const source = at + (isFour ? 12 : 8)
+  const destination = at + (isFour ? 16 : 24)
   // A sum does not depend on the order, and the two ends are mixed well enough for it.
   const ends = end(view, source, words, d.sourcePort) + end(view, destination, words, d.destinationPort)
   return finish(mix(ends | 0, d.protocol)) >>> 0
 }
-
-const at4 = (at: number) => [at + 12, at + 16, 1] as const
-const at6 = (at: number) => [at + 8, at + 24, 4] as const
 
 function linkHash(d: DissectorFields, view: DataView): number {
   const half = (at: number) => (at < 0 ? 0 : finish(mix(mix(6, i32(view, at)), u16(view, at + 4))))
