@@ -396,7 +396,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       byteLength: meta[BlockMeta.BYTES] as number,
       firstTimestamp,
       lastTimestamp: this.#times[BlockMeta.LAST_TIMESTAMP] as bigint,
-      release: () => this.#native.release(lease),
+      release: (exposed) => this.#native.release(lease, exposed),
     })
   }
 

@@ -137,7 +137,7 @@ export interface NativeCapture extends NativeRecorder {
   nextFault(): CaptureError | undefined
   /** The next block, described in `meta`; or 0: none yet, 1: take the events first, 2: no more blocks follow. */
   nextBlock(meta: ArrayBuffer): ArrayBuffer | 0 | 1 | 2
-  release(lease: number): void
+  release(lease: number, exposed: boolean): void
   /** Compiles the expression and replaces the filter. */
   setFilter(expression: string | undefined): Promise<NativeFilterState>
   /** Checks and replaces both sets, in the format of {@link NativeCaptureOptions}. */

@@ -22,6 +22,8 @@ export class ChunkMemory {
   readonly resolve: InterfaceResolver
   /** Whether each interface index denotes the same interface in all packets of the chunk. */
   readonly steady: boolean
+  /** Whether code outside the library may have a view on the memory, and use it on another thread after a release. */
+  exposed = false
   #lastIndex = -1
   #lastInterface: NetworkInterface | undefined
 
@@ -55,6 +57,20 @@ export class ChunkMemory {
     }
     return found
   }
+}
+
+/** By a detached buffer: the buffer to which its memory was moved. */
+const remains = new WeakMap<ArrayBuffer, ArrayBuffer>()
+
+/**
+ * Detaches a buffer with memory of its own. If it is exposed, the memory stays as long as there are views on the
+ * buffer: a thread that was given one cannot be stopped.
+ *
+ * @internal
+ */
+export function detach(buffer: ArrayBuffer, exposed: boolean): void {
+  const moved = structuredClone(buffer, { transfer: [buffer] })
+  if (exposed) remains.set(buffer, moved)
 }
 
 /**

@@ -1,6 +1,6 @@
 import { CaptureError, construction, notConstructible, optionError } from '../errors.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
-import { ChunkMemory, copyCompact } from './chunk-memory.js'
+import { ChunkMemory, copyCompact, detach } from './chunk-memory.js'
 import { Packet } from './packet.js'
 import { Index } from './packet-record.js'
 
@@ -20,8 +20,8 @@ export interface ChunkParts {
   readonly byteLength: number
   readonly firstTimestamp: bigint
   readonly lastTimestamp: bigint
-  /** Returns the memory to its owner, which detaches the buffer. */
-  readonly release: () => void
+  /** Returns the memory to its owner, which detaches the buffer. `exposed`: see {@link ChunkMemory.exposed}. */
+  readonly release: (exposed: boolean) => void
 }
 
 /**
@@ -46,7 +46,7 @@ export class Chunk implements Iterable<Packet> {
    */
   readonly lastTimestamp: bigint
   readonly #memory: ChunkMemory
-  readonly #release: () => void
+  readonly #release: (exposed: boolean) => void
 
   private constructor(by: typeof construction, parts: ChunkParts) {
     if (by !== construction) throw notConstructible('Chunk', 'chunks come from a capture or a savefile')
@@ -125,7 +125,7 @@ export class Chunk implements Iterable<Packet> {
       byteLength: this.byteLength,
       firstTimestamp: this.firstTimestamp,
       lastTimestamp: this.lastTimestamp,
-      release: () => structuredClone(memory.buffer, { transfer: [memory.buffer] }),
+      release: (exposed) => detach(memory.buffer, exposed),
     })
   }
 
@@ -137,7 +137,7 @@ export class Chunk implements Iterable<Packet> {
    * cannot be filled again.
    */
   release(): void {
-    if (!this.#memory.released) this.#release()
+    if (!this.#memory.released) this.#release(this.#memory.exposed)
   }
 
   /** As {@link release}, for `using`. */

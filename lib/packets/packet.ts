@@ -103,8 +103,14 @@ export class Packet {
    * The captured bytes, from the link-layer header on (from the IP header where {@link linkType} is raw IP). A view
    * without a copy: empty once the chunk is released.
    *
-   * A function that reads it later, on another thread (`zlib.gzip`, `fs.write`, `socket.write`), must get a copy: it
-   * reads on after the release, when the memory holds other packets. Give it `packet.copy().data`.
+   * Functions that use it later or on another thread (`zlib.gzip`, `fs.write`, `socket.write`) must get a copy:
+   * `packet.copy().data`. After the release such a function reads zeros in place of the bytes it has not read yet, and
+   * what it writes is lost; it never reads or changes another packet. A function of Node.js that continues with a view
+   * in several steps (zlib with more than 16 KiB of output) may end the process when it finds the view empty.
+   *
+   * The same applies to messages: `postMessage(packet.data)` clones the memory of the whole chunk, with all of its
+   * packets, because a view is cloned together with its buffer. Send `packet.copy().data` and transfer its buffer, or
+   * send `Uint8Array.from(packet.data)`.
    *
    * What a program writes into it stays in this chunk: a recording of the same capture has the bytes as they came.
    */
@@ -116,6 +122,7 @@ export class Packet {
     const start = memory.u16[(offset + Record.DATA) >>> 1]
     if (start === undefined) return new Uint8Array(0)
     const data = new Uint8Array(memory.buffer, offset + start, this.capturedLength)
+    memory.exposed = true
     this.#data = data
     return data
   }

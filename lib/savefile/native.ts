@@ -122,7 +122,7 @@ export interface NativeSavefile {
   nextChunk(meta: ArrayBuffer): ArrayBuffer | 0 | 1 | 2
   /** After `nextChunk()` has returned 2: the error that ended the reading before the end of the file, if any. */
   failure(): CaptureError | undefined
-  release(lease: number): void
+  release(lease: number, exposed: boolean): void
   decide(index: number, selected: boolean): void
   /**
    * Passes the bytes from offset `from` on; returns how many were taken. `wake` is called when there is room for more.

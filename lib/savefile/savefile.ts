@@ -278,7 +278,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
       byteLength,
       firstTimestamp: this.#times[ChunkMeta.FIRST_TIMESTAMP] as bigint,
       lastTimestamp: this.#times[ChunkMeta.LAST_TIMESTAMP] as bigint,
-      release: () => this.#native.release(lease),
+      release: (exposed) => this.#native.release(lease, exposed),
     })
   }
 

@@ -1,7 +1,7 @@
 #include "binding/block/leases.h"
 
 #include <cerrno>
-#include <new>
+#include <utility>
 #include <vector>
 
 #include "binding/util/errors.h"
@@ -13,6 +13,56 @@ namespace {
 // In bytes, up to the end of the last packet rounded up to 64 bits: lib/packets/chunk.ts reads the block through typed
 // arrays.
 std::size_t lengthOf(const BlockSummary& summary) { return (std::size_t{summary.length} + 7) / 8 * 8; }
+
+// What the engine is told that a released block occupies: it takes no more than addresses, but only garbage collection
+// frees those, and a process may have only some 65 000 mappings (vm.max_map_count). With this charge V8 collects after
+// about a thousand blocks.
+constexpr std::int64_t kEstateCharge = 64 * 1024;
+// Beyond this number of estates, blocks are not returned before their ArrayBuffers are collected.
+constexpr std::size_t kMaxEstates = 8192;
+
+class LeaseOwner final : public Leases::Owner {
+ public:
+  explicit LeaseOwner(Lease lease) : lease_(std::move(lease)) {}
+  [[nodiscard]] std::optional<Remains> vacate() override { return lease_.vacate(); }
+
+ private:
+  Lease lease_;
+};
+
+// structuredClone(buffer, { transfer: [buffer] }); empty if that fails.
+js::ArrayBuffer moveBuffer(js::Env env, const js::ArrayBuffer& buffer) {
+  napi_value global = nullptr;
+  napi_value clone = nullptr;
+  napi_value moved = nullptr;
+  js::Array transfer = js::Array::New(env, 1);
+  transfer.Set(0u, buffer);
+  js::Object options = js::Object::New(env);
+  options.Set("transfer", transfer);
+  napi_value arguments[] = {buffer, options};
+  if (napi_get_global(env, &global) != napi_ok ||
+      napi_get_named_property(env, global, "structuredClone", &clone) != napi_ok ||
+      napi_call_function(env, global, clone, 2, arguments, &moved) != napi_ok) {
+    napi_value exception = nullptr;
+    (void)napi_get_and_clear_last_exception(env, &exception);
+    return {};
+  }
+  return {env, moved};
+}
+
+// Memory that becomes the spare one again afterwards.
+class CopyOwner final : public Leases::Owner {
+ public:
+  CopyOwner(BlockBytes bytes, std::shared_ptr<BlockBytes> spare) : bytes_(std::move(bytes)), spare_(std::move(spare)) {}
+  ~CopyOwner() override {
+    if (bytes_ && bytes_.size() > spare_->size()) *spare_ = std::move(bytes_);
+  }
+  [[nodiscard]] std::optional<Remains> vacate() override { return bytes_.vacate(); }
+
+ private:
+  BlockBytes bytes_;
+  std::shared_ptr<BlockBytes> spare_;
+};
 
 }  // namespace
 
@@ -30,20 +80,21 @@ js::Value Leases::copy(js::Env env, const std::byte* block, const BlockSummary& 
     return {};
   }
   copyCompact(static_cast<std::byte*>(buffer.Data()), block, summary, slack);
-  held_->emplace(ticket->number, Held{nullptr, js::Weak(buffer)});
+  held_->emplace(ticket->number, Held{nullptr, js::Weak(buffer), ticket->estate});
   return buffer;
 }
 
 // JavaScript can write to the memory it gets. A recorder that reads the same block, now or later, must not see such
 // writes nor trust an index that may change while it reads; so JavaScript gets a copy.
 js::Value Leases::lendCopy(js::Env env, Lease lease, std::uint32_t& number) {
-  std::shared_ptr<std::byte[]> copy;
+  BlockBytes copy;
   BlockSummary summary;
   lease.read([&](const std::byte* content, const TakenBlock& taken) {
     const std::uint32_t slack = slackOf(content, taken.summary);
-    copy.reset(new (std::nothrow) std::byte[lengthOf(taken.summary) - slack]);
+    const std::size_t size = OverflowMemory::roundUp(lengthOf(taken.summary) - slack);
+    copy = spare_->size() >= size ? std::exchange(*spare_, {}) : BlockBytes::allocate(size);
     if (!copy) return;
-    copyCompact(copy.get(), content, taken.summary, slack);
+    copyCompact(copy.data(), content, taken.summary, slack);
     summary = taken.summary;
     summary.length -= slack;
   });
@@ -51,21 +102,23 @@ js::Value Leases::lendCopy(js::Env env, Lease lease, std::uint32_t& number) {
     throwError(env, Error{.message = "no memory for a chunk", .number = ENOMEM, .syscall = "malloc"});
     return {};
   }
-  return lend(env, copy.get(), summary, copy, number);
+  std::byte* const content = copy.data();
+  return lend(env, content, summary, std::make_unique<CopyOwner>(std::move(copy), spare_), number);
 }
 
 js::Value Leases::lend(js::Env env, Lease lease, std::uint32_t& number) {
   if (!copying_ && lease.block().leases() > 1) return lendCopy(env, std::move(lease), number);
   std::byte* block = lease.lend();  // the content's length is fixed from here on
   const BlockSummary summary = lease.taken().summary;
-  return lend(env, block, summary, std::make_shared<Lease>(std::move(lease)), number);
+  return lend(env, block, summary, std::make_unique<LeaseOwner>(std::move(lease)), number);
 }
 
-js::Value Leases::lend(js::Env env, std::byte* block, const BlockSummary& summary, Owner owner, std::uint32_t& number) {
+js::Value Leases::lend(js::Env env, std::byte* block, const BlockSummary& summary, std::unique_ptr<Owner> owner,
+                       std::uint32_t& number) {
   do ++last_;
   while (last_ == 0 || held_->contains(last_));
   number = last_;
-  auto* ticket = new Ticket{held_, number};
+  auto* ticket = new Ticket{held_, number, std::make_shared<Estate>()};
   if (copying_) return copy(env, block, summary, ticket);
   napi_value value = nullptr;
   const napi_status status = napi_create_external_arraybuffer(
@@ -80,30 +133,72 @@ js::Value Leases::lend(js::Env env, std::byte* block, const BlockSummary& summar
     return {};
   }
   js::ArrayBuffer buffer(env, value);
-  held_->emplace(number, Held{std::move(owner), js::Weak(buffer)});
+  held_->emplace(number, Held{std::move(owner), js::Weak(buffer), ticket->estate});
   return buffer;
 }
 
 // Returns false if another ArrayBuffer has the memory, or may have it (ArrayBuffer.prototype.transfer): the memory must
 // then stay until that ArrayBuffer is gone.
-bool Leases::detach(js::Env env, const Held& held) {
-  const js::HandleScope scope(env);
-  js::ArrayBuffer buffer = held.buffer.Value();
-  return !buffer.IsEmpty() && !buffer.IsDetached() && buffer.Detach();
+bool Leases::detach(js::Env env, js::ArrayBuffer& buffer, Held& held, bool exposed) {
+  if (buffer.IsEmpty() || buffer.IsDetached()) return false;
+  if (held.owner || !exposed) return buffer.Detach();
+  // A copy is the engine's memory, which a detachment frees. So the memory is moved, and kept in another ArrayBuffer.
+  const js::ArrayBuffer moved = moveBuffer(env, buffer);
+  if (moved.IsEmpty()) return false;
+  held.estate->buffer = js::Persistent(moved);
+  return true;
+}
+
+// Leaves what readers on other threads may still have the address of to the ArrayBuffer.
+void Leases::leave(js::Env env, const js::ArrayBuffer& buffer, Held& held) {
+  Estate& estate = *held.estate;
+  if (held.owner) {
+    std::optional<Remains> remains;
+    if (*estates_ < kMaxEstates) remains = held.owner->vacate();
+    estate.charge = kEstateCharge;
+    if (remains) {
+      estate.charge += static_cast<std::int64_t>(remains->bytes);
+      estate.memory = std::move(remains->memory);
+    } else {
+      estate.memory = std::shared_ptr<Owner>(std::move(held.owner));
+    }
+  }
+  ++*estates_;
+  estate.count = estates_;
+  std::int64_t total = 0;
+  if (estate.charge > 0) napi_adjust_external_memory(env, estate.charge, &total);
+  auto* kept = new std::shared_ptr<Estate>(held.estate);
+  const auto collected = [](napi_env env, void* data, void*) {
+    auto* kept = static_cast<std::shared_ptr<Estate>*>(data);
+    std::int64_t total = 0;
+    if ((*kept)->charge > 0) napi_adjust_external_memory(env, -(*kept)->charge, &total);
+    --*(*kept)->count;
+    delete kept;
+  };
+  if (napi_add_finalizer(env, buffer, kept, collected, nullptr, nullptr) == napi_ok) return;
+  unwatched_.push_back(std::move(*kept));
+  delete kept;
 }
 
 // Some engines run the finalizer, which erases the entry, during detach: so the entry leaves the table first.
-void Leases::release(js::Env env, std::uint32_t number) {
+void Leases::release(js::Env env, std::uint32_t number, bool exposed) {
   auto entry = held_->extract(number);
-  if (entry.empty() || detach(env, entry.mapped())) return;
-  held_->insert(std::move(entry));
+  if (entry.empty()) return;
+  const js::HandleScope scope(env);
+  Held& held = entry.mapped();
+  js::ArrayBuffer buffer = held.buffer.Value();
+  if (!detach(env, buffer, held, exposed)) {
+    held_->insert(std::move(entry));
+  } else if (exposed) {
+    leave(env, buffer, held);
+  }
 }
 
 void Leases::releaseAll(js::Env env) {
   std::vector<std::uint32_t> numbers;
   numbers.reserve(held_->size());
   for (const auto& [number, held] : *held_) numbers.push_back(number);
-  for (const std::uint32_t number : numbers) release(env, number);
+  for (const std::uint32_t number : numbers) release(env, number, true);
 }
 
 }  // namespace ringtap::binding

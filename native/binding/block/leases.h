@@ -1,14 +1,22 @@
 // Blocks of packets lent to JavaScript as external ArrayBuffers, one per block. The Owner determines where the memory
 // comes from.
 //
+// A view on a block that JavaScript passed to an asynchronous function is read, or written, on another thread, which a
+// release does not stop. Node.js keeps such a view alive while the function runs. So the addresses of a released block
+// stay valid, and read as zeros, until its ArrayBuffer is garbage-collected.
+//
 // All functions here run on JavaScript's thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "binding/util/js.h"
+#include "core/block/block_bytes.h"
 #include "core/capture/intake/chunk_queue.h"
 
 namespace ringtap::binding {
@@ -19,39 +27,63 @@ class Leases {
   explicit Leases(bool copying) : copying_(copying), held_(std::make_shared<Table>()) {}
 
   // Keeps the block's memory valid; its destruction returns the block.
-  using Owner = std::shared_ptr<void>;
+  class Owner {
+   public:
+    Owner() = default;
+    Owner(const Owner&) = delete;
+    Owner& operator=(const Owner&) = delete;
+    virtual ~Owner() = default;
+    // Withdraws the memory from readers on other threads; called at most once, just before the destruction. nullopt if
+    // that is not possible: the destruction must then wait until there can be no such reader.
+    [[nodiscard]] virtual std::optional<Remains> vacate() = 0;
+  };
 
   // Returns an ArrayBuffer over a walked block, up to the end of its last packet, and sets the number that release()
   // takes. Empty if none could be made.
-  [[nodiscard]] js::Value lend(js::Env env, std::byte* block, const BlockSummary& summary, Owner owner,
+  [[nodiscard]] js::Value lend(js::Env env, std::byte* block, const BlockSummary& summary, std::unique_ptr<Owner> owner,
                                std::uint32_t& number);
   [[nodiscard]] js::Value lend(js::Env env, Lease lease, std::uint32_t& number);
-  // Detaches the ArrayBuffer, so that all views on it become empty, then returns the block. If JavaScript has moved the
-  // memory to another ArrayBuffer, the block is returned when that one is gone. Unknown numbers have no effect.
-  void release(js::Env env, std::uint32_t number);
+  // Detaches the ArrayBuffer, so that all views on it become empty, then returns the block. `exposed`: JavaScript
+  // outside the library has had a view on it. If JavaScript has moved the memory to another ArrayBuffer, the block is
+  // returned when that one is gone. Unknown numbers have no effect.
+  void release(js::Env env, std::uint32_t number, bool exposed);
   void releaseAll(js::Env env);
 
  private:
+  // What has to outlast a released block: owned by its ArrayBuffer, and by its ticket as long as the engine has the
+  // memory.
+  struct Estate {
+    std::shared_ptr<void> memory;           // the remains, or the owner itself
+    js::Reference<js::ArrayBuffer> buffer;  // of a copy: the ArrayBuffer that its memory was moved to
+    std::int64_t charge = 0;                // bytes reported to the engine
+    std::shared_ptr<std::size_t> count;     // of the estates that exist
+  };
   // A lent block. It is returned by release(), or when the garbage collector frees the last ArrayBuffer with its
   // memory.
   struct Held {
-    Owner owner;                            // null if the buffer is a copy
+    std::unique_ptr<Owner> owner;           // null if the buffer is a copy
     js::Reference<js::ArrayBuffer> buffer;  // weak
+    std::shared_ptr<Estate> estate;
   };
   using Table = std::unordered_map<std::uint32_t, Held>;
   struct Ticket {
     std::shared_ptr<Table> table;
     std::uint32_t number;
+    std::shared_ptr<Estate> estate;
   };
 
   [[nodiscard]] js::Value lendCopy(js::Env env, Lease lease, std::uint32_t& number);
   [[nodiscard]] js::Value copy(js::Env env, const std::byte* block, const BlockSummary& summary, Ticket* ticket);
+  void leave(js::Env env, const js::ArrayBuffer& buffer, Held& held);
   static void expire(Ticket* ticket);
-  static bool detach(js::Env env, const Held& held);
+  static bool detach(js::Env env, js::ArrayBuffer& buffer, Held& held, bool exposed);
 
   bool copying_;
   std::shared_ptr<Table> held_;
   std::uint32_t last_ = 0;
+  std::shared_ptr<std::size_t> estates_ = std::make_shared<std::size_t>(0);
+  std::vector<std::shared_ptr<Estate>> unwatched_;  // those whose ArrayBuffer's collection cannot be noticed
+  std::shared_ptr<BlockBytes> spare_ = std::make_shared<BlockBytes>();  // for the next lendCopy()
 };
 
 }  // namespace ringtap::binding

@@ -244,7 +244,10 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     return buffer;
   }
 
-  void release(const js::CallbackInfo& info) { leases_->release(info.Env(), info[0].As<js::Number>().Uint32Value()); }
+  // release(lease: number, exposed: boolean)
+  void release(const js::CallbackInfo& info) {
+    leases_->release(info.Env(), info[0].As<js::Number>().Uint32Value(), info[1].As<js::Boolean>().Value());
+  }
 
   // setFilter(expression: string | undefined): Promise<NativeFilterState>
   js::Value setFilter(const js::CallbackInfo& info) {

@@ -23,6 +23,15 @@ namespace {
 
 constexpr std::size_t kFeedBuffer = 512 * 1024;
 
+class PoolOwner final : public Leases::Owner {
+ public:
+  explicit PoolOwner(std::unique_ptr<PooledBlock> block) : block_(std::move(block)) {}
+  [[nodiscard]] std::optional<Remains> vacate() override { return block_->vacate(); }
+
+ private:
+  std::unique_ptr<PooledBlock> block_;
+};
+
 class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
  public:
   static void init(js::Env env) {
@@ -109,7 +118,7 @@ class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
     std::byte* memory = chunk->block->memory();
     std::uint32_t number = 0;
     const js::Value buffer =
-        leases_->lend(info.Env(), memory, summary, std::shared_ptr<PooledBlock>(std::move(chunk->block)), number);
+        leases_->lend(info.Env(), memory, summary, std::make_unique<PoolOwner>(std::move(chunk->block)), number);
     void* data = info[0].As<js::ArrayBuffer>().Data();
     if (data == nullptr) return {};
     auto* meta = static_cast<double*>(data);
@@ -129,7 +138,10 @@ class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
     return error ? toJs(info.Env(), *error) : info.Env().Undefined();
   }
 
-  void release(const js::CallbackInfo& info) { leases_->release(info.Env(), info[0].As<js::Number>().Uint32Value()); }
+  // release(lease: number, exposed: boolean)
+  void release(const js::CallbackInfo& info) {
+    leases_->release(info.Env(), info[0].As<js::Number>().Uint32Value(), info[1].As<js::Boolean>().Value());
+  }
 
   void decide(const js::CallbackInfo& info) {
     if (reader_) reader_->decide(info[0].As<js::Number>().Uint32Value(), info[1].As<js::Boolean>().Value());

@@ -1,30 +1,25 @@
 #include "core/block/block_pool.h"
 
-#include <sys/mman.h>
+#include <cerrno>
+#include <utility>
 
 namespace ringtap {
 
-PooledBlock::~PooledBlock() {
-  if (memory_ != nullptr) pool_->release(memory_);
-}
-
-BlockPool::~BlockPool() {
-  for (std::byte* memory : free_) ::munmap(memory, size_);
-}
+PooledBlock::~PooledBlock() { pool_->release(std::move(memory_)); }
 
 Result<std::unique_ptr<PooledBlock>> BlockPool::take() {
   std::unique_lock lock(mutex_);
   freed_.wait(lock, [this] { return shut_ || !free_.empty() || made_ < most_; });
   if (shut_) return std::unique_ptr<PooledBlock>();
   if (free_.empty()) {
-    void* memory = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) return Error::fromErrno("mmap", "no memory for a chunk");
+    BlockBytes memory = BlockBytes::allocate(size_);
+    if (!memory) return Error{Code::System, "no memory for a chunk", ENOMEM, "mmap"};
     ++made_;
-    free_.push_back(static_cast<std::byte*>(memory));
+    free_.push_back(std::move(memory));
   }
-  std::byte* memory = free_.back();
+  BlockBytes memory = std::move(free_.back());
   free_.pop_back();
-  return std::make_unique<PooledBlock>(shared_from_this(), memory);
+  return std::make_unique<PooledBlock>(shared_from_this(), std::move(memory));
 }
 
 void BlockPool::shut() {
@@ -33,9 +28,11 @@ void BlockPool::shut() {
   freed_.notify_all();
 }
 
-void BlockPool::release(std::byte* memory) {
+// The memory is empty if its pages could not be exchanged for others when the block was vacated.
+void BlockPool::release(BlockBytes memory) {
   std::lock_guard lock(mutex_);
-  free_.push_back(memory);
+  if (memory) free_.push_back(std::move(memory));
+  else --made_;
   freed_.notify_one();
 }
 

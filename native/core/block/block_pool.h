@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/block/block.h"
+#include "core/block/block_bytes.h"
 #include "core/util/result.h"
 
 namespace ringtap {
@@ -20,27 +21,27 @@ class BlockPool;
 // A block of the pool. Its destructor returns it; until then it keeps the pool alive.
 class PooledBlock {
  public:
-  PooledBlock(std::shared_ptr<BlockPool> pool, std::byte* memory) : pool_(std::move(pool)), memory_(memory) {}
-  PooledBlock(PooledBlock&& other) noexcept
-      : summary(other.summary), pool_(std::move(other.pool_)), memory_(std::exchange(other.memory_, nullptr)) {}
+  PooledBlock(std::shared_ptr<BlockPool> pool, BlockBytes memory)
+      : pool_(std::move(pool)), memory_(std::move(memory)) {}
   PooledBlock(const PooledBlock&) = delete;
   PooledBlock& operator=(const PooledBlock&) = delete;
   ~PooledBlock();
 
-  [[nodiscard]] std::byte* memory() const { return memory_; }
+  [[nodiscard]] std::byte* memory() const { return memory_.data(); }
+  // Ends the use of memory() while readers on other threads may still have its address.
+  [[nodiscard]] Remains vacate() { return memory_.vacate(); }
 
   BlockSummary summary;  // of the packets in it
 
  private:
   std::shared_ptr<BlockPool> pool_;
-  std::byte* memory_;
+  BlockBytes memory_;
 };
 
 class BlockPool : public std::enable_shared_from_this<BlockPool> {
  public:
   // `size`: bytes of each block, a multiple of 8.
   BlockPool(std::size_t size, std::size_t most) : size_(size), most_(most) {}
-  ~BlockPool();
   BlockPool(const BlockPool&) = delete;
   BlockPool& operator=(const BlockPool&) = delete;
 
@@ -52,13 +53,13 @@ class BlockPool : public std::enable_shared_from_this<BlockPool> {
 
  private:
   friend class PooledBlock;
-  void release(std::byte* memory);
+  void release(BlockBytes memory);
 
   const std::size_t size_;
   const std::size_t most_;
   std::mutex mutex_;
   std::condition_variable freed_;
-  std::vector<std::byte*> free_;
+  std::vector<BlockBytes> free_;
   std::size_t made_ = 0;
   bool shut_ = false;
 };

@@ -10,9 +10,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <utility>
 #include <vector>
+
+#include "core/block/block_bytes.h"
 
 namespace ringtap {
 
@@ -37,31 +38,31 @@ class OverflowMemory {
   }
   // The size to allocate for a piece so that it can be reused.
   [[nodiscard]] static std::size_t roundUp(std::size_t bytes) {
-    return bytes < kLarge ? bytes : (bytes + kLarge - 1) / kLarge * kLarge;
+    constexpr std::size_t unit = BlockBytes::kLarge;
+    return bytes < unit ? bytes : (bytes + unit - 1) / unit * unit;
   }
-  // Allocates memory that take() has granted; null if the allocation fails.
-  [[nodiscard]] std::unique_ptr<std::byte[]> allocate(std::size_t bytes) {
+  // Allocates memory that take() has granted; empty if the allocation fails.
+  [[nodiscard]] BlockBytes allocate(std::size_t bytes) {
     {
       std::lock_guard lock(mutex_);
-      for (auto& [size, memory] : spares_) {
-        if (size != bytes) continue;
-        std::swap(spares_.back().memory, memory);
-        std::swap(spares_.back().size, size);
-        auto found = std::move(spares_.back().memory);
+      for (BlockBytes& spare : spares_) {
+        if (spare.size() != bytes) continue;
+        std::swap(spares_.back(), spare);
+        BlockBytes found = std::move(spares_.back());
         spares_.pop_back();
         spareBytes_ -= bytes;
         return found;
       }
     }
-    return std::unique_ptr<std::byte[]>(new (std::nothrow) std::byte[bytes]);
+    return BlockBytes::allocate(bytes);
   }
-  // `memory`: from allocate(), or null; `bytes` - kBlockOverhead long.
-  void release(std::size_t bytes, std::unique_ptr<std::byte[]> memory = {}) {
+  // `memory`: from allocate(), or empty.
+  void release(std::size_t bytes, BlockBytes memory = {}) {
     std::lock_guard lock(mutex_);
     used_ -= bytes;
-    if (memory && bytes >= kLarge && spareBytes_ + bytes <= limit_ - used_) {
-      spares_.push_back({bytes - kBlockOverhead, std::move(memory)});
-      spareBytes_ += bytes - kBlockOverhead;
+    if (memory && memory.size() >= BlockBytes::kLarge && spareBytes_ + memory.size() <= limit_ - used_) {
+      spareBytes_ += memory.size();
+      spares_.push_back(std::move(memory));
     }
     notifyRefused();
   }
@@ -91,26 +92,20 @@ class OverflowMemory {
   }
 
  private:
-  static constexpr std::size_t kLarge = 64 * 1024;
-  struct Spare {
-    std::size_t size;
-    std::unique_ptr<std::byte[]> memory;
-  };
-
   void notifyRefused() {
     if (!wanted_) return;
     wanted_ = false;
     if (onRoom_) onRoom_();
   }
   void dropOne() {
-    spareBytes_ -= spares_.back().size;
+    spareBytes_ -= spares_.back().size();
     spares_.pop_back();
   }
 
   const std::size_t limit_;
   mutable std::mutex mutex_;
   std::size_t used_ = 0;
-  std::vector<Spare> spares_;
+  std::vector<BlockBytes> spares_;
   std::size_t spareBytes_ = 0;
   bool wanted_ = false;
   std::function<void()> onRoom_;

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <optional>
+#include <utility>
 
+#include "core/block/block_bytes.h"
 #include "core/block/overflow_memory.h"
 #include "core/ledger/lease.h"
 
@@ -17,7 +19,7 @@ class BlockMemory {
   // nullopt if the overflow memory is used up or the allocation fails.
   [[nodiscard]] static std::optional<BlockMemory> take(std::shared_ptr<OverflowMemory> overflow, std::size_t size) {
     if (!overflow->take(size + kBlockOverhead)) return std::nullopt;
-    Bytes bytes(static_cast<std::byte*>(std::malloc(size)));
+    BlockBytes bytes = overflow->allocate(size);
     if (bytes) return BlockMemory(std::move(overflow), std::move(bytes), size);
     overflow->release(size + kBlockOverhead);
     return std::nullopt;
@@ -25,37 +27,37 @@ class BlockMemory {
   BlockMemory(BlockMemory&&) noexcept = default;
   BlockMemory& operator=(BlockMemory&&) = delete;
   ~BlockMemory() {
-    if (!bytes_) return;
-    bytes_.reset();
-    overflow_->release(size_ + kBlockOverhead);
+    if (overflow_) overflow_->release(charged_ + kBlockOverhead, std::move(bytes_));
   }
 
-  [[nodiscard]] std::byte* data() const { return bytes_.get(); }
-  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] std::byte* data() const { return bytes_.data(); }
+  [[nodiscard]] std::size_t size() const { return bytes_.size(); }
   [[nodiscard]] const std::shared_ptr<OverflowMemory>& overflow() const { return overflow_; }
   // Releases the memory beyond `size` bytes. The content may move.
   void shrink(std::size_t size) {
-    if (size >= size_) return;
-    void* smaller = std::realloc(bytes_.get(), size);
-    if (smaller == nullptr) return;
-    (void)bytes_.release();
-    bytes_.reset(static_cast<std::byte*>(smaller));
-    overflow_->release(size_ - size);
-    size_ = size;
+    const std::size_t least = OverflowMemory::roundUp(size);
+    if (least >= charged_) return;
+    if (least >= BlockBytes::kLarge) {
+      bytes_.discardAfter(least);
+      overflow_->release(charged_ - least);
+    } else {
+      BlockBytes small = BlockBytes::allocate(size);
+      if (!small) return;
+      std::memcpy(small.data(), bytes_.data(), size);
+      overflow_->release(charged_ - least, std::exchange(bytes_, std::move(small)));
+    }
+    charged_ = least;
   }
+  // Ends the use of data() while readers on other threads may still have its address.
+  [[nodiscard]] Remains vacate() { return bytes_.vacate(); }
 
  private:
-  struct Free {
-    void operator()(std::byte* bytes) const { std::free(bytes); }
-  };
-  using Bytes = std::unique_ptr<std::byte, Free>;
+  BlockMemory(std::shared_ptr<OverflowMemory> overflow, BlockBytes bytes, std::size_t size)
+      : overflow_(std::move(overflow)), bytes_(std::move(bytes)), charged_(size) {}
 
-  BlockMemory(std::shared_ptr<OverflowMemory> overflow, Bytes bytes, std::size_t size)
-      : overflow_(std::move(overflow)), bytes_(std::move(bytes)), size_(size) {}
-
-  std::shared_ptr<OverflowMemory> overflow_;
-  Bytes bytes_;
-  std::size_t size_;
+  std::shared_ptr<OverflowMemory> overflow_;  // null after a move
+  BlockBytes bytes_;
+  std::size_t charged_;  // bytes taken from the overflow memory, without kBlockOverhead
 };
 
 class CopiedBlock final : public HeldBlock {
@@ -64,6 +66,10 @@ class CopiedBlock final : public HeldBlock {
     memory_.emplace(std::move(memory));
   }
   [[nodiscard]] bool outsideRing() const override { return true; }
+  [[nodiscard]] std::optional<Remains> vacate() override {
+    std::lock_guard lock(mutex_);
+    return memory_ ? memory_->vacate() : Remains{};
+  }
 
  private:
   void end() override {

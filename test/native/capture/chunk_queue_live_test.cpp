@@ -13,12 +13,14 @@ struct Bench {
   Bench() {
     auto opened = Ring::open({.blockSize = 4096, .blockCount = 4, .maxDelayMilliseconds = 10});
     CHECK(opened.ok());
-    if (opened.ok()) ring = std::move(*opened);
+    if (!opened.ok()) return;
+    ring = std::move(*opened);
+    view = std::move(*ring->viewOf(0));
   }
   Lease block(std::uint32_t index, std::uint64_t epoch) {
     TakenBlock taken;
     taken.epoch = epoch;
-    return Lease(std::make_shared<RingBlock>(ring, index, std::move(taken), overflow));
+    return Lease(std::make_shared<RingBlock>(ring, view, index, std::move(taken), overflow));
   }
   static QueuedEvent event(std::uint64_t epoch) {
     QueuedEvent queued;
@@ -28,6 +30,7 @@ struct Bench {
 
   int wakes = 0;
   std::shared_ptr<Ring> ring;
+  std::shared_ptr<RingView> view;
   std::shared_ptr<OverflowMemory> overflow = std::make_shared<OverflowMemory>(0);
   ChunkQueue queue{[this] { ++wakes; }};
 };
@@ -85,7 +88,7 @@ TEST(clearedBlocksReturnToTheirRing) {
   Bench bench;
   if (!bench.ring) return;
   for (std::uint32_t i = 0; i < 3; ++i) {
-    auto& head = reinterpret_cast<tpacket_block_desc*>(bench.ring->block(i))->hdr.bh1;
+    auto& head = reinterpret_cast<tpacket_block_desc*>(bench.view->block(i))->hdr.bh1;
     head.block_status = TP_STATUS_USER;
     head.seq_num = 1;
     bench.queue.push(bench.block(i, 0));

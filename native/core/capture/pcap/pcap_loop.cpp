@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::uint64_t kNetlink = 0;
 constexpr int kPacketsAtOnce = 1024;
+constexpr std::chrono::milliseconds kQuiet{1000};  // without a block, after which spare memory is freed
 
 // Half of the delay is spent in the kernel's buffer, half in ours.
 std::uint32_t kernelDelay(std::uint32_t delay) { return std::max(1u, delay / 2); }
@@ -120,6 +121,7 @@ int PcapLoop::timeout() const {
   }
   if (filledSince_) until(*filledSince_, hold_);
   if (draining_ && !drained_) atMost(drain_.timeout());
+  if (context_.overflow->spare() > 0) until(lastBlock_, kQuiet);
   return least;
 }
 
@@ -133,6 +135,7 @@ void PcapLoop::wait() {
         std::find_if(active_.begin(), active_.end(), [&](const Active& one) { return one.tag == event.data.u64; });
     if (found != active_.end()) found->ready = true;
   }
+  if (context_.overflow->spare() > 0 && Clock::now() - lastBlock_ >= kQuiet) context_.overflow->dropSpares();
   for (Active& one : active_) {
     one.ready = one.ready || one.source->pollMilliseconds() >= 0 || one.ending || draining_;
   }
@@ -236,6 +239,7 @@ void PcapLoop::handOver(std::unique_ptr<Filling>& block) {
   const std::unique_ptr<Filling> done = std::move(block);
   const std::size_t used = done->filler.seal();
   const std::uint64_t number = ++blocksTaken_;
+  lastBlock_ = Clock::now();
   // A handle is opened only on an interface that the table has.
   TakenBlock taken = context_.table.take(done->memory.data(), used, {0, number},
                                          [this](std::uint32_t onUnknown) { context_.feed.learn(onUnknown); });

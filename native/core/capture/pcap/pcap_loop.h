@@ -114,6 +114,7 @@ class PcapLoop final : public Intake, private PacketSink {
   std::unique_ptr<Filling> spare_;  // for a packet that does not fit into the current one
   std::unique_ptr<Filling> full_;
   std::optional<Clock::time_point> filledSince_;
+  Clock::time_point lastBlock_{};  // when a block was last handed over
   bool starved_ = false;
   bool netlinkReady_ = false;
   DrainWatch drain_;

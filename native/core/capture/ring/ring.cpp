@@ -37,10 +37,6 @@ Error refusedGroup(const FanoutGroup& group) {
   return error;
 }
 
-std::uint32_t* statusOf(std::byte* block) {
-  return &reinterpret_cast<tpacket_block_desc*>(block)->hdr.bh1.block_status;
-}
-
 }  // namespace
 
 Result<std::shared_ptr<Ring>> Ring::open(const RingOptions& options) {
@@ -74,24 +70,47 @@ Result<std::shared_ptr<Ring>> Ring::open(const RingOptions& options) {
   }
   ring->blockSize_ = request.tp_block_size;
   ring->blockCount_ = request.tp_block_nr;
-  if (auto mapped = ring->renewView(); !mapped) return mapped.error();
+  auto view = ring->viewOf(0);
+  if (!view) return std::move(view.error());
+  ring->headers_ = (*view)->block(0);
   return ring;
 }
 
-RingView::~RingView() { ::munmap(memory_, blockSize_ * blockCount_); }
-
-std::shared_ptr<RingView> Ring::view() const {
-  std::lock_guard lock(viewMutex_);
-  return view_;
+RingView::~RingView() {
+  std::byte* const memory = memory_.data();
+  memory_.forget();
+  for (std::size_t from = 0; from < blockCount_;) {
+    std::size_t to = from;
+    while (to < blockCount_ && !taken_[to]) ++to;
+    if (to > from) ::munmap(memory + from * blockSize_, (to - from) * blockSize_);
+    from = to + 1;
+  }
 }
 
-Result<> Ring::renewView() {
+// The kernel maps a ring only as a whole (packet_mmap(), af_packet.c).
+Result<PageRange> Ring::map() const {
   const std::size_t length = std::size_t{blockSize_} * blockCount_;
   void* memory = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd(), 0);
   if (memory == MAP_FAILED) return Error::fromErrno("mmap", "the ring could not be mapped");
-  auto view = std::make_shared<RingView>(static_cast<std::byte*>(memory), blockSize_, blockCount_);
-  std::lock_guard lock(viewMutex_);
-  view_ = std::move(view);
+  return PageRange(static_cast<std::byte*>(memory), length);
+}
+
+Result<std::shared_ptr<RingView>> Ring::viewOf(std::uint32_t index) {
+  if (!view_ || !view_->has(index)) {
+    auto mapped = map();
+    if (!mapped) return std::move(mapped.error());
+    view_ = std::make_shared<RingView>(std::move(*mapped), blockSize_, blockCount_);
+  }
+  return view_;
+}
+
+Result<> Ring::separateHeaders() {
+  std::lock_guard lock(headersMutex_);
+  if (ownHeaders_) return {};
+  auto mapped = map();
+  if (!mapped) return std::move(mapped.error());
+  ownHeaders_ = std::move(*mapped);
+  headers_ = ownHeaders_.data();
   return {};
 }
 
@@ -115,18 +134,21 @@ void Ring::shut() {
 }
 
 bool Ring::ready(std::uint32_t index, std::uint64_t sequence) const {
-  std::byte* memory = block(index);
+  const tpacket_hdr_v1& block = header(index);
   // A block that we still hold when the kernel reaches it has the same status as a new one, and may be returned at any
   // moment. The kernel numbers the blocks as it opens them (af_packet.c, prb_open_block), so the number distinguishes
   // them. It must be read first: otherwise the status could be from the time we held the block, and the number from
   // after the block was returned, while the kernel is filling it.
-  const auto* number = &reinterpret_cast<const tpacket_block_desc*>(memory)->hdr.bh1.seq_num;
-  if (__atomic_load_n(number, __ATOMIC_ACQUIRE) != sequence) return false;
-  return (__atomic_load_n(statusOf(memory), __ATOMIC_ACQUIRE) & TP_STATUS_USER) != 0;
+  if (__atomic_load_n(&block.seq_num, __ATOMIC_ACQUIRE) != sequence) return false;
+  return (__atomic_load_n(&block.block_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER) != 0;
 }
 
 void Ring::release(std::uint32_t index) {
-  __atomic_store_n(statusOf(block(index)), std::uint32_t{TP_STATUS_KERNEL}, __ATOMIC_RELEASE);
+  __atomic_store_n(&header(index).block_status, std::uint32_t{TP_STATUS_KERNEL}, __ATOMIC_RELEASE);
+}
+
+tpacket_hdr_v1& Ring::header(std::uint32_t index) const {
+  return reinterpret_cast<tpacket_block_desc*>(headers_ + std::size_t{index} * blockSize_)->hdr.bh1;
 }
 
 RingStatistics Ring::statistics() {

@@ -1,16 +1,20 @@
 // One packet socket with its TPACKET_V3 ring (packet(7), Documentation/networking/packet_mmap.rst).
 //
 // Owned by the RingIntake that opened it and by every block in use (shared_ptr): the memory is unmapped with the last
-// of them. Threads: open() and joinFanout() run on the opening thread; ready() and renewView() on the ring's loop; the
-// rest may be called from any thread.
+// of them. Threads: open() and joinFanout() run on the opening thread; viewOf() on the ring's loop; the rest may be
+// called from any thread.
 #pragma once
 
+#include <linux/if_packet.h>
+
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
 
+#include "core/util/page_range.h"
 #include "core/util/result.h"
 #include "core/util/unique_fd.h"
 
@@ -38,21 +42,38 @@ struct RingStatistics {
   std::uint64_t freezes = 0;  // how often the ring stopped at a block that was still held
 };
 
-// One mapping of a ring's memory, unmapped with its last reference.
+// One mapping of a ring's memory, unmapped with its last reference. The addresses of single blocks can be taken out of
+// it; something else may then be mapped there.
 class RingView {
  public:
-  RingView(std::byte* memory, std::size_t blockSize, std::size_t blockCount)
-      : memory_(memory), blockSize_(blockSize), blockCount_(blockCount) {}
+  RingView(PageRange memory, std::uint32_t blockSize, std::uint32_t blockCount)
+      : memory_(std::move(memory)),
+        blockSize_(blockSize),
+        blockCount_(blockCount),
+        taken_(std::make_unique<std::atomic<bool>[]>(blockCount)) {}
+  // Unmaps the addresses that were not taken out.
   ~RingView();
   RingView(const RingView&) = delete;
   RingView& operator=(const RingView&) = delete;
 
-  [[nodiscard]] std::byte* block(std::uint32_t index) const { return memory_ + index * blockSize_; }
+  [[nodiscard]] std::byte* block(std::uint32_t index) const { return memory_.data() + std::size_t{index} * blockSize_; }
+  [[nodiscard]] std::uint32_t blockSize() const { return blockSize_; }
+  // The caller becomes the owner of the block's addresses. putBack() reverts that. Call Ring::separateHeaders() first.
+  [[nodiscard]] PageRange takeOut(std::uint32_t index) {
+    taken_[index] = true;
+    return {block(index), blockSize_};
+  }
+  void putBack(std::uint32_t index, PageRange range) {
+    range.forget();
+    taken_[index] = false;
+  }
+  [[nodiscard]] bool has(std::uint32_t index) const { return !taken_[index]; }
 
  private:
-  std::byte* memory_;
-  std::size_t blockSize_;
-  std::size_t blockCount_;
+  PageRange memory_;
+  const std::uint32_t blockSize_;
+  const std::uint32_t blockCount_;
+  const std::unique_ptr<std::atomic<bool>[]> taken_;  // by block: its addresses were taken out
 };
 
 class Ring {
@@ -74,11 +95,10 @@ class Ring {
   [[nodiscard]] int fd() const { return socket_.get(); }
   [[nodiscard]] std::uint32_t blockSize() const { return blockSize_; }
   [[nodiscard]] std::uint32_t blockCount() const { return blockCount_; }
-  // The current mapping. All of it is the ring; parts of older mappings may have been replaced by copies (lease.h).
-  [[nodiscard]] std::shared_ptr<RingView> view() const;
-  [[nodiscard]] std::byte* block(std::uint32_t index) const { return view()->block(index); }
-  // Maps the ring again and makes that the current mapping.
-  Result<> renewView();
+  // The current mapping; a new one if the addresses of this block were taken out of it.
+  Result<std::shared_ptr<RingView>> viewOf(std::uint32_t index);
+  // Moves the ring's access to the blocks' headers to a mapping of its own, the first time only.
+  Result<> separateHeaders();
 
   // Whether the kernel has released the block as its `sequence`th (from 1); if true, the kernel's writes are visible.
   // False for a block that was taken before and has not been returned since.
@@ -91,10 +111,17 @@ class Ring {
 
  private:
   Ring() = default;
+  [[nodiscard]] Result<PageRange> map() const;
+  // For the header alone: the rest of the block may be mapped elsewhere.
+  [[nodiscard]] tpacket_hdr_v1& header(std::uint32_t index) const;
 
   UniqueFd socket_;
-  mutable std::mutex viewMutex_;
   std::shared_ptr<RingView> view_;
+  // Where the headers are accessed: in the first view, or in ownHeaders_. The first view outlasts each such access: it
+  // is replaced on the loop's thread, and a block of it that is returned keeps it.
+  std::atomic<std::byte*> headers_{nullptr};
+  std::mutex headersMutex_;
+  PageRange ownHeaders_;
   std::uint32_t blockSize_ = 0;
   std::uint32_t blockCount_ = 0;
   std::mutex statisticsMutex_;

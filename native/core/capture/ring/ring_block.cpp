@@ -1,26 +1,19 @@
 #include "core/capture/ring/ring_block.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
+
+#include "core/util/page_range.h"
 
 namespace ringtap {
 
-namespace {
-
-std::size_t wholePages(std::size_t length) {
-  static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  return (length + page - 1) / page * page;
-}
-
-}  // namespace
-
-RingBlock::RingBlock(std::shared_ptr<Ring> ring, std::uint32_t index, TakenBlock taken,
+RingBlock::RingBlock(std::shared_ptr<Ring> ring, std::shared_ptr<RingView> view, std::uint32_t index, TakenBlock taken,
                      std::shared_ptr<OverflowMemory> overflow)
-    : HeldBlock(ring->block(index), std::move(taken), std::move(overflow)),
+    : HeldBlock(view->block(index), std::move(taken), std::move(overflow)),
       ring_(std::move(ring)),
-      view_(ring_->view()),
+      view_(std::move(view)),
       index_(index) {}
 
 RingBlock::~RingBlock() { end(); }
@@ -29,41 +22,42 @@ Result<bool> RingBlock::evict() {
   std::lock_guard lock(mutex_);
   if (returned_) return true;
   const std::uint32_t slack = lent_ ? 0 : slackOf(data_, taken_.summary);
-  const std::size_t size = lent_ ? wholePages(length()) : OverflowMemory::roundUp(length() - slack);
+  const std::size_t size = lent_ ? PageRange::wholePages(length()) : OverflowMemory::roundUp(length() - slack);
   if (!overflow_->take(size + kBlockOverhead)) return false;
   if (!lent_) {
-    std::unique_ptr<std::byte[]> copy = overflow_->allocate(size);
+    BlockBytes copy = overflow_->allocate(size);
     if (!copy) {
       overflow_->release(size + kBlockOverhead);
       return Error{Code::System, "no memory to copy a block out of the ring", ENOMEM, "malloc"};
     }
-    copyCompact(copy.get(), data_, taken_.summary, slack);
+    copyCompact(copy.data(), data_, taken_.summary, slack);
     taken_.summary.length -= slack;
     copy_ = std::move(copy);
-    data_ = copy_.get();
+    data_ = copy_.data();
   } else {
     // JavaScript has the address, so the pages behind it are replaced by a copy in one step (mremap(2) replaces what
-    // was mapped there): a reader finds the same bytes before and after. The ring continues in another mapping of its
-    // memory.
-    if (ring_->view() == view_) {
-      if (auto renewed = ring_->renewView(); !renewed) {
-        overflow_->release(size + kBlockOverhead);
-        return renewed.error();
-      }
-    }
-    void* pages = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED) {
-      Error error = Error::fromErrno("mmap", "no memory to copy a block out of the ring");
+    // was mapped there): a reader finds the same bytes before and after.
+    auto copy = PageRange::allocate(size);
+    if (!copy) {
       overflow_->release(size + kBlockOverhead);
-      return error;
+      return std::move(copy.error());
     }
-    std::memcpy(pages, data_, length());
-    if (::mremap(pages, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, data_) == MAP_FAILED) {
+    if (auto separated = ring_->separateHeaders(); !separated) {
+      overflow_->release(size + kBlockOverhead);
+      return std::move(separated.error());
+    }
+    std::memcpy(copy->data(), data_, length());
+    PageRange block = view_->takeOut(index_);
+    if (::mremap(copy->data(), size, size, MREMAP_MAYMOVE | MREMAP_FIXED, data_) == MAP_FAILED) {
       Error error = Error::fromErrno("mremap", "a block that is being read could not be exchanged for a copy");
-      ::munmap(pages, size);
+      view_->putBack(index_, std::move(block));
       overflow_->release(size + kBlockOverhead);
       return error;
     }
+    copy->forget();
+    if (size < block.size()) ::munmap(data_ + size, block.size() - size);
+    block.forget();
+    lentCopy_ = PageRange(data_, size);
   }
   charged_ = size + kBlockOverhead;
   returned_ = true;
@@ -71,9 +65,28 @@ Result<bool> RingBlock::evict() {
   return true;
 }
 
+std::optional<Remains> RingBlock::vacate() {
+  std::lock_guard lock(mutex_);
+  if (ended_) return Remains{};
+  if (copy_) return copy_.vacate();
+  if (!lentCopy_ && !ring_->separateHeaders()) return std::nullopt;
+  PageRange range = lentCopy_ ? std::move(lentCopy_) : view_->takeOut(index_);
+  if (!range.clear()) {
+    if (returned_) lentCopy_ = std::move(range);
+    else view_->putBack(index_, std::move(range));
+    return std::nullopt;
+  }
+  if (!returned_) {
+    returned_ = true;
+    ring_->release(index_);
+  }
+  return Remains{std::make_shared<PageRange>(std::move(range)), 0};
+}
+
 void RingBlock::end() {
   std::size_t charged = 0;
-  std::unique_ptr<std::byte[]> copy;
+  BlockBytes copy;
+  PageRange lentCopy;
   std::shared_ptr<RingView> view;
   {
     std::lock_guard lock(mutex_);
@@ -83,11 +96,9 @@ void RingBlock::end() {
       returned_ = true;
       ring_->release(index_);
     }
-    if (charged_ > 0) {
-      charged = charged_;
-      if (copy_) copy = std::move(copy_);
-      else ::madvise(data_, wholePages(length()), MADV_DONTNEED);  // the view keeps the address range
-    }
+    charged = charged_;
+    copy = std::move(copy_);
+    lentCopy = std::move(lentCopy_);
     view = std::move(view_);
   }
   if (charged > 0) overflow_->release(charged, std::move(copy));

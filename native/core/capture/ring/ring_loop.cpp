@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/capture/intake/drain_watch.h"
 
@@ -13,6 +14,7 @@ namespace {
 enum Source : std::uint64_t { kNetlink, kRing };
 
 constexpr int kQuietMilliseconds = 1000;  // of idleness, after which spare memory is freed
+constexpr int kRetryMilliseconds = 100;   // after the ring could not be mapped
 
 }  // namespace
 
@@ -53,7 +55,9 @@ void RingLoop::run() {
   int timeout = -1;
   while (!thread_.ending()) {
     const bool spare = context_.overflow->spare() > 0;
-    const auto events = thread_.wait(timeout < 0 && spare ? kQuietMilliseconds : timeout);
+    int wait = timeout < 0 && spare ? kQuietMilliseconds : timeout;
+    if (unmapped_ && (wait < 0 || wait > kRetryMilliseconds)) wait = kRetryMilliseconds;
+    const auto events = thread_.wait(wait);
     if (spare && events.empty()) context_.overflow->dropSpares();
     for (const epoll_event& event : events) {
       if (event.data.u64 == kNetlink) netlinkReady_ = true;
@@ -81,16 +85,22 @@ std::uint64_t RingLoop::entered() const {
 void RingLoop::takeBlocks() {
   while (ring_->ready(cursor_, blocksTaken_ + 1)) {
     const std::uint32_t index = cursor_;
+    auto view = ring_->viewOf(index);
+    if (!view) {  // the block stays in the ring, and the loop tries again
+      if (!std::exchange(unmapped_, true)) context_.queue.push(std::move(view.error()));
+      return;
+    }
+    unmapped_ = false;
     cursor_ = (cursor_ + 1) % ring_->blockCount();
     const std::uint64_t number = ++blocksTaken_;
-    TakenBlock taken = context_.table.take(ring_->block(index), ring_->blockSize(), {number_, number},
+    TakenBlock taken = context_.table.take((*view)->block(index), ring_->blockSize(), {number_, number},
                                            [this](std::uint32_t onUnknown) { context_.feed.learn(onUnknown); });
     const std::uint64_t records = taken.records;
     if (taken.summary.malformed > 0) {
       context_.queue.push(Error{Code::System, "a block of the ring held " + std::to_string(taken.summary.malformed) +
                                                   " packets that could not be read"});
     }
-    auto block = std::make_shared<RingBlock>(ring_, index, std::move(taken), context_.overflow);
+    auto block = std::make_shared<RingBlock>(ring_, std::move(*view), index, std::move(taken), context_.overflow);
     if (block->taken().summary.packets > 0) {  // an empty block is returned by its destructor
       inHand_[index] = block;
       context_.outlet.push(std::move(block));

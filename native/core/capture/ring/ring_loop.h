@@ -59,6 +59,7 @@ class RingLoop {
   std::uint32_t cursor_ = 0;                        // the next block to take
   std::vector<std::shared_ptr<RingBlock>> inHand_;  // by block index
   bool netlinkReady_ = false;                       // events were left unread because too many are queued
+  bool unmapped_ = false;                           // the ring could not be mapped again
 
   std::atomic<std::uint64_t> blocksTaken_{0};
   std::atomic<std::uint64_t> recordsTaken_{0};
