@@ -218,13 +218,14 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    * @throws The reason of an aborted `signal`, unchanged.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Chunk> {
-    return iterateChunks(
-      () => this.#next(),
-      (used) => {
+    return iterateChunks({
+      next: (ended) => this.#next(ended),
+      wake: () => this.#pacer.wake(),
+      use: (used) => {
         this.#listening += used ? 1 : -1
         if (!this.#closing) this.#native.listen(this.#listening > 0)
       },
-    )
+    })
   }
 
   /**
@@ -354,11 +355,11 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     void this.close()
   }
 
-  /** The next chunk, or `undefined` if no more chunks follow. */
-  async #next(): Promise<Chunk | undefined> {
+  /** The next chunk, or `undefined` if no more chunks follow, or the iteration has ended. */
+  async #next(ended: () => boolean): Promise<Chunk | undefined> {
     for (;;) {
       if (this.#aborted) throw this.#aborted.reason
-      if (this.#closing) return undefined
+      if (this.#closing || ended()) return undefined
       const due = this.#pacer.yieldIfDue()
       if (due) {
         await due

@@ -3,39 +3,61 @@ import type { Chunk } from './chunk.js'
 /** Milliseconds for which an iteration may go on before it yields to timers and I/O. */
 const maxBusy = 10
 
+/** What an iteration needs from its capture or savefile. @internal */
+export interface ChunkSource {
+  /** The next chunk, or `undefined` if no more follow. Takes none once `ended()` is true, and returns `undefined`. */
+  next(ended: () => boolean): Promise<Chunk | undefined>
+  /** Resumes those who wait for the next chunk. */
+  wake(): void
+  /** Called with true when the first chunk is requested, with false when the iteration ends. */
+  use?(used: boolean): void
+}
+
 /**
- * Iterates over the chunks that `next` returns. Taking the next chunk, or leaving the loop, releases the previous one.
+ * Iterates over the chunks of a source. Requesting the next chunk, or leaving the loop, releases those delivered before.
  *
- * @param onUse called with true when the first chunk is requested, with false when the iteration ends.
+ * `next()` may be called again before the last call has settled. `return()` ends such calls.
+ *
  * @internal
  */
-export function iterateChunks(
-  next: () => Promise<Chunk | undefined>,
-  onUse: (used: boolean) => void = () => {},
-): AsyncIterableIterator<Chunk> {
-  let current: Chunk | undefined
+export function iterateChunks(source: ChunkSource): AsyncIterableIterator<Chunk> {
+  const done = { done: true, value: undefined } as const
+  let lent: Chunk[] = []
   let used = false
+  /** Number of returns so far. */
+  let returns = 0
   const release = () => {
-    current?.release()
-    current = undefined
+    const released = lent
+    lent = []
+    for (const chunk of released) chunk.release()
   }
   const use = (now: boolean) => {
-    if (now !== used) onUse(now)
+    if (now !== used) source.use?.(now)
     used = now
   }
   return {
     next: async () => {
       release()
       use(true)
-      current = await next()
-      if (current) return { done: false, value: current }
-      use(false)
-      return { done: true, value: undefined }
+      const begun = returns
+      const chunk = await source.next(() => returns > begun)
+      if (returns > begun) {
+        chunk?.release()
+        return done
+      }
+      if (!chunk) {
+        use(false)
+        return done
+      }
+      lent.push(chunk)
+      return { done: false, value: chunk }
     },
     return: async () => {
+      returns++
       release()
       use(false)
-      return { done: true, value: undefined }
+      source.wake()
+      return done
     },
     [Symbol.asyncIterator]() {
       return this

@@ -168,7 +168,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
    *   signal, are thrown as they are.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Chunk> {
-    return iterateChunks(() => this.#next())
+    return iterateChunks({ next: (ended) => this.#next(ended), wake: () => this.#pacer.wake() })
   }
 
   /**
@@ -214,10 +214,10 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     void this.close()
   }
 
-  async #next(): Promise<Chunk | undefined> {
+  async #next(ended: () => boolean): Promise<Chunk | undefined> {
     for (;;) {
       if (this.#ended) throw this.#ended.error
-      if (this.#closing) return undefined
+      if (this.#closing || ended()) return undefined
       const due = this.#pacer.yieldIfDue()
       if (due) {
         await due
