@@ -22,7 +22,10 @@ export interface CaptureStats {
    * `backend: 'pcap'`: what libpcap counts as dropped (pcap_stats(3PCAP), `ps_drop`).
    */
   readonly droppedByRing: number
-  /** Packets lost because the ring was full and the overflow memory was used up: chunks are consumed too slowly. */
+  /**
+   * Packets lost because the ring was full and the overflow memory was used up: chunks are consumed too slowly. Also
+   * those that waited for JavaScript and made room for a recording, while no iteration was in progress.
+   */
   readonly droppedByOverflow: number
   /**
    * Packets lost because the disk was slower than the traffic and the overflow memory was used up. Packets that

@@ -273,7 +273,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    * separate thread waits for the disk. One recording at a time.
    *
    * Iterations see the same packets at the same time. While a recording runs, packets wait for JavaScript only as long
-   * as an iteration is in progress: a capture that is recorded and not read needs no memory for that. If the disk is
+   * as an iteration is in progress: a capture that is recorded and not read needs no memory for that, and packets from
+   * before, which nobody reads, make room for the recording (`stats().droppedByOverflow`). If the disk is
    * slower than the traffic, the recording loses packets once ring and overflow memory are used up, and JavaScript
    * none. They are counted (`stats().droppedByRecorder`, `Recording.stats().dropped`).
    *

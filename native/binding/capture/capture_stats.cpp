@@ -71,7 +71,7 @@ js::Object toJs(js::Env env, const Capture& capture, const CaptureStats& stats) 
   js::Object object = js::Object::New(env);
   object.Set("received", stats.received);
   object.Set("droppedByRing", stats.loops.ringDrops);
-  object.Set("droppedByOverflow", stats.loops.overflowDrops);
+  object.Set("droppedByOverflow", stats.droppedByOverflow());
   object.Set("freezes", stats.loops.freezes);
   object.Set("evicted", stats.loops.evicted);
   object.Set("overflowUsed", stats.overflowUsed);
@@ -109,7 +109,7 @@ js::Value toLossSample(js::Env env, const Capture& capture, const CaptureStats& 
   set(loss_head::kPerInterface, capture.filterMode() == FilterMode::Ebpf ? 1 : 0);
   set(loss_head::kReceived, stats.received);
   set(loss_head::kByRing, stats.loops.ringDrops);
-  set(loss_head::kByOverflow, stats.loops.overflowDrops);
+  set(loss_head::kByOverflow, stats.droppedByOverflow());
   set(loss_head::kMalformed, stats.table.malformed);
   for (const InterfaceStats& one : stats.table.interfaces) {
     const auto lost = stats.lost(one);

@@ -19,7 +19,8 @@ std::optional<std::uint64_t> CaptureStats::lost(const InterfaceStats& one) const
   if (!one.received) return std::nullopt;
   // If nothing was lost, packets not taken yet are still in the ring.
   const bool lossy = loops.ringDrops + loops.overflowDrops + table.malformed > 0;
-  return lossy && *one.received > one.taken ? *one.received - one.taken : 0;
+  const std::uint64_t inKernel = lossy && *one.received > one.taken ? *one.received - one.taken : 0;
+  return inKernel + one.droppedByOverflow;
 }
 
 Capture::Capture(const CaptureConfig& config, InterfaceMonitor monitor, netlink::Requester counters,
@@ -29,7 +30,7 @@ Capture::Capture(const CaptureConfig& config, InterfaceMonitor monitor, netlink:
       table_(config.filter, config.hotplug, config.dedupe, config.selection),
       queue_(wake),
       wake_(std::move(wake)),
-      outlet_(queue_),
+      outlet_(queue_, table_),
       feed_(std::move(monitor), *book_, table_, queue_,
             {.now = [this] { return now(); },
              .resynced = [this] { promiscuity_.renew(); },
@@ -199,7 +200,13 @@ Result<> Capture::record(std::shared_ptr<Recorder> recorder) {
   recorder_ = std::move(recorder);
   outlet_.attach(recorder_);
   recorder_->start();
+  intake_->awaitRoom();
   return {};
+}
+
+void Capture::listen(bool listening) {
+  outlet_.listen(listening);
+  if (!listening) overflow_->retryRefused();  // during a recording, waiting blocks may be dropped now
 }
 
 void Capture::stopRecording() {

@@ -68,6 +68,8 @@ struct CaptureStats {
   // Packets of this interface that were received and cannot be delivered, for any reason. nullopt if its `received` is
   // unknown.
   [[nodiscard]] std::optional<std::uint64_t> lost(const InterfaceStats& one) const;
+  // Packets lost because they were not read in time, in the kernel or in the queue.
+  [[nodiscard]] std::uint64_t droppedByOverflow() const { return loops.overflowDrops + table.droppedByOverflow; }
 };
 
 class Capture {
@@ -108,13 +110,14 @@ class Capture {
   [[nodiscard]] bool oldFilterDrained();
   void enforceFilter() { table_.enforceFilter(intake_->ringPosition()); }
 
-  // From the next block on, selected packets also go to the recorder. One recorder at a time.
+  // From the next block on, selected packets also go to the recorder. One recorder at a time. Blocks that wait for
+  // JavaScript give way if it does not listen; may block for some milliseconds until there is room for new packets.
   Result<> record(std::shared_ptr<Recorder> recorder);
   // The recording ends when all packets received before this call are written. Packets that the loops cannot hand over
   // for more than a second are not recorded, only delivered to JavaScript, and a fault reports that.
   void stopRecording();
   // Whether JavaScript takes blocks. If it does not, no blocks are queued for it during a recording.
-  void listen(bool listening) { outlet_.listen(listening); }
+  void listen(bool listening);
 
   // Ends intake: the queue finishes once every packet accepted before this call is in it.
   void drain();

@@ -25,6 +25,7 @@ struct InterfaceStats {
   std::uint64_t delivered = 0;
   std::uint64_t bytes = 0;              // captured bytes of the delivered packets
   std::uint64_t droppedByRecorder = 0;  // for a recorder only, and not written
+  std::uint64_t droppedByOverflow = 0;  // taken for JavaScript, and dropped because it did not read them
   std::uint64_t unselected = 0;
   std::uint64_t truncated = 0;
   std::uint64_t queued = 0;      // taken, not yet handed out

@@ -320,6 +320,11 @@ void SelectionTable::account(TakenBlock& taken, Outcome outcome) {
       totals_.droppedByRecorder += share.packets;
       continue;
     }
+    if (outcome == Outcome::DroppedByOverflow) {
+      stats.droppedByOverflow += share.packets;
+      totals_.droppedByOverflow += share.packets;
+      continue;
+    }
     stats.delivered += share.packets;
     stats.bytes += share.bytes;
     stats.truncated += share.truncated;

@@ -94,8 +94,9 @@ class SelectionTable {
   // Applies pending verdicts and the filter set by enforceFilter(). Call it when every event that precedes the block
   // has its verdict.
   void applyVerdicts(std::byte* block, TakenBlock& taken);
-  // Enters a block with applied verdicts in the ledger, once: as delivered, or as dropped by the recorder it was for.
-  enum class Outcome { Delivered, DroppedByRecorder };
+  // Enters a block with applied verdicts in the ledger, once: as delivered, as dropped by the recorder it was for, or
+  // as dropped from the queue because JavaScript did not read it.
+  enum class Outcome { Delivered, DroppedByRecorder, DroppedByOverflow };
   void account(TakenBlock& taken, Outcome outcome);
   // Does both when the block leaves the queue: the last step before delivery.
   void handOut(std::byte* block, TakenBlock& taken) {
@@ -105,7 +106,7 @@ class SelectionTable {
 
   struct Stats {
     std::uint64_t delivered = 0, bytes = 0, droppedByRecorder = 0, unselected = 0, truncated = 0, queued = 0;
-    std::uint64_t lateRefused = 0, malformed = 0;
+    std::uint64_t droppedByOverflow = 0, lateRefused = 0, malformed = 0;
     std::uint64_t duplicates = 0;
     std::vector<InterfaceStats> interfaces;
   };

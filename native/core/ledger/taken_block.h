@@ -34,6 +34,9 @@ struct TakenBlock {
   bool pending = false;       // the verdict of a share is pending
   bool forJavaScript = true;  // false: for a recorder only
   bool accounted = false;     // its packets are in the ledger; the block is not changed any more
+  // What the recorder did with a block that is for JavaScript too.
+  enum class Recorder : std::uint8_t { Pending, Written, Dropped };
+  Recorder recorder = Recorder::Pending;
   std::vector<BlockShare> shares;
 
   [[nodiscard]] BlockOrigin origin() const { return {number, epoch}; }

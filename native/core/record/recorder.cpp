@@ -125,6 +125,7 @@ void Recorder::drop(Lease lease) {
   lease.modify([&](std::byte* content, TakenBlock& taken) {
     context_->table.applyVerdicts(content, taken);
     if (!taken.forJavaScript) context_->table.account(taken, SelectionTable::Outcome::DroppedByRecorder);
+    taken.recorder = TakenBlock::Recorder::Dropped;
     dropped = taken.summary.packets;
     for (const BlockShare& share : taken.shares) {
       if (share.verdict != Verdict::Unselected) devices.emplace_back(share.device, share.packets);
@@ -214,6 +215,7 @@ void Recorder::write(Lease& lease) {
   lease.modify([this](std::byte* content, TakenBlock& taken) {
     context_->table.applyVerdicts(content, taken);
     if (!taken.forJavaScript) context_->table.account(taken, SelectionTable::Outcome::Delivered);
+    taken.recorder = TakenBlock::Recorder::Written;
   });
   lease.read([this](std::byte* content, const TakenBlock& taken) { stream_.add(content, taken); });
   std::unique_lock lock(mutex_);

@@ -20,7 +20,7 @@ TEST(blocksReleasedWhileTheLoopLooksAreTakenOnce) {
   support::Bell bell;
   SelectionTable table({}, true);
   ChunkQueue queue([&] { bell.ring(); });
-  BlockOutlet outlet(queue);
+  BlockOutlet outlet(queue, table);
   InterfaceBook book;
   InterfaceFeed feed(std::move(*monitor), book, table, queue,
                      {.now = [] { return Moment{}; }, .resynced = [] {}, .decided = {}});

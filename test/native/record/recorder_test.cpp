@@ -34,7 +34,7 @@ InterfaceInfo device(std::uint32_t index) {
 
 // Replaces the capture: eth1 is decided, other devices are undecided until decide().
 struct Bench {
-  explicit Bench(RecordingForm form) : table({}, true), queue([] {}), outlet(queue) {
+  explicit Bench(RecordingForm form) : table({}, true), queue([] {}), outlet(queue, table) {
     table.use(std::make_unique<support::NoKernel>());
     (void)table.add(book.add(device(1)));
     (void)table.decide({1, 1}, 0, true, {});

@@ -1,5 +1,6 @@
 #include "core/capture/intake/block_outlet.h"
 
+#include <optional>
 #include <utility>
 
 #include "core/record/recorder.h"
@@ -20,8 +21,30 @@ void BlockOutlet::push(std::shared_ptr<HeldBlock> block) {
 }
 
 bool BlockOutlet::dropWaiting(const HeldBlock* block) {
+  if (dropUnread()) return true;
   const auto recorder = this->recorder();
   return recorder && recorder->dropWaiting(block);
+}
+
+bool BlockOutlet::dropUnread() {
+  std::optional<Lease> oldest;
+  {
+    std::lock_guard lock(mutex_);
+    if (!recording_ || listening_) return false;
+    oldest = queue_.takeOldest(decided_);
+  }
+  if (!oldest) return false;
+  oldest->modify([&](std::byte* content, TakenBlock& taken) {
+    using Outcome = SelectionTable::Outcome;
+    if (taken.recorder == TakenBlock::Recorder::Pending && oldest->block().leases() > 1) {
+      taken.forJavaScript = false;  // the recorder will account for it
+      return;
+    }
+    table_.applyVerdicts(content, taken);
+    const bool written = taken.recorder == TakenBlock::Recorder::Written;
+    table_.account(taken, written ? Outcome::Delivered : Outcome::DroppedByOverflow);
+  });
+  return true;
 }
 
 void BlockOutlet::attach(std::shared_ptr<Recorder> recorder) {

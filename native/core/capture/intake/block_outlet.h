@@ -10,6 +10,7 @@
 
 #include "core/capture/intake/chunk_queue.h"
 #include "core/ledger/lease.h"
+#include "core/ledger/selection_table.h"
 
 namespace ringtap {
 
@@ -17,11 +18,14 @@ class Recorder;
 
 class BlockOutlet {
  public:
-  explicit BlockOutlet(ChunkQueue& queue) : queue_(queue) {}
+  // `table`: for the ledger.
+  BlockOutlet(ChunkQueue& queue, SelectionTable& table) : queue_(queue), table_(table) {}
 
   void push(std::shared_ptr<HeldBlock> block);
-  // Called if a loop needs overflow memory (null), or the place of this block in its ring. A recorder that lags behind
-  // then drops a block, so that a slow disk does not delay JavaScript. True if that has freed memory or the place.
+  // Called if a loop needs overflow memory (null), or the place of this block in its ring. During a recording that
+  // JavaScript does not listen to, the oldest block that waits for JavaScript is dropped: from before the recording, or
+  // from before JavaScript stopped listening. Otherwise a recorder that lags behind drops a block, so that a slow disk
+  // does not delay JavaScript. False if nothing can be dropped; true if it is worth trying again.
   bool dropWaiting(const HeldBlock* block = nullptr);
 
   // The recorder receives blocks from the next one on. Until detach(), JavaScript receives blocks only if it listens.
@@ -35,7 +39,10 @@ class BlockOutlet {
   bool decided(std::uint64_t epoch);
 
  private:
+  bool dropUnread();
+
   ChunkQueue& queue_;
+  SelectionTable& table_;
   mutable std::mutex mutex_;
   std::shared_ptr<Recorder> recorder_;
   bool recording_ = false;  // recorder_ receives blocks

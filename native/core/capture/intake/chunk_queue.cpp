@@ -88,6 +88,14 @@ ChunkQueue::Next ChunkQueue::nextBlock(std::optional<Lease>& out) {
   return Next::Block;
 }
 
+std::optional<Lease> ChunkQueue::takeOldest(std::uint64_t epoch) {
+  std::lock_guard lock(mutex_);
+  if (blocks_.empty() || blocks_.front().taken().epoch > epoch) return std::nullopt;
+  Lease oldest = std::move(blocks_.front());
+  blocks_.pop_front();
+  return oldest;
+}
+
 std::uint64_t ChunkQueue::seenEpoch() const {
   std::lock_guard lock(mutex_);
   return seenEpoch_;

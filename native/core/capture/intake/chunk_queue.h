@@ -43,9 +43,11 @@ class ChunkQueue {
   enum class Next { Block, EventsFirst, Empty, Finished };
   // Empty arms the wake-up: the next block calls `wake`.
   Next nextBlock(std::optional<Lease>& out);
+  // Takes the oldest waiting block, without delivering it, unless events later than `epoch` precede it.
+  [[nodiscard]] std::optional<Lease> takeOldest(std::uint64_t epoch);
   // The epoch of the last event taken by JavaScript.
   [[nodiscard]] std::uint64_t seenEpoch() const;
-  // Blocks pushed, and blocks handed out, so far.
+  // Blocks pushed, and blocks taken out, so far.
   [[nodiscard]] std::uint64_t pushed() const;
   [[nodiscard]] std::uint64_t givenOut() const;
   // Releases the waiting blocks and drops the events.

@@ -84,6 +84,8 @@ class Intake {
 
   // Wakes the loops, because the overflow memory or the event queue may have room again.
   virtual void nudge() = 0;
+  // Blocks, for some milliseconds, until each loop has made room for further packets, if it can.
+  virtual void awaitRoom() = 0;
   // Starts or stops the capture of an interface; takes effect with commit(). JavaScript's thread.
   virtual void setCaptured(std::uint32_t /*interface*/, bool /*captured*/) {}
   virtual Result<> commit() { return {}; }

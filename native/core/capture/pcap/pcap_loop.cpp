@@ -77,6 +77,28 @@ void PcapLoop::drain() {
   nudge();
 }
 
+void PcapLoop::awaitRoom() {
+  const std::uint64_t request = rounds_.request();
+  nudge();
+  rounds_.await(request);
+}
+
+// Packets that arrive have room once the handles' buffers were read to their end; while traffic is so heavy that this
+// does not happen, once they were read for some rounds.
+void PcapLoop::reportRoom() {
+  constexpr std::uint32_t kMaxRounds = 64;
+  if (!rounds_.wanted()) return;
+  if (const std::uint64_t request = rounds_.begin(); request != round_) {
+    round_ = request;
+    roundsSince_ = 0;
+    for (Active& one : active_) one.ready = true;
+    nudge();
+    return;
+  }
+  const bool unread = std::any_of(active_.begin(), active_.end(), [](const Active& one) { return one.ready; });
+  if (!unread || starved_ || drained_ || ++roundsSince_ == kMaxRounds) rounds_.complete(round_);
+}
+
 void PcapLoop::shut() {
   active_.clear();
   table_->closeAll();
@@ -101,8 +123,10 @@ void PcapLoop::run() {
     readAll();
     handOverIfDue();
     endHandles();
+    reportRoom();
     if (draining_ && !drained_) lookForDrain();
   }
+  rounds_.end();
 }
 
 int PcapLoop::timeout() const {

@@ -27,6 +27,7 @@
 #include "core/ledger/drop_causes.h"
 #include "core/util/loop_thread.h"
 #include "core/util/netns.h"
+#include "core/util/rounds.h"
 
 namespace ringtap {
 
@@ -51,6 +52,7 @@ class PcapLoop final : public Intake, private PacketSink {
   void stop() override { thread_.stop(); }
   void shut() override;
   void nudge() override { thread_.nudge(); }
+  void awaitRoom() override;
   Result<> setPromiscuous(std::uint32_t interface, bool on) override { return table_->setPromiscuous(interface, on); }
   [[nodiscard]] RingPosition ringPosition() const override;
   [[nodiscard]] std::vector<std::uint64_t> entered() const override;
@@ -88,6 +90,7 @@ class PcapLoop final : public Intake, private PacketSink {
   void readOne(Active& active);
   [[nodiscard]] std::optional<BlockMemory> takeMemory();
   [[nodiscard]] bool makeRoom();
+  void reportRoom();
   bool put(const RecordHead& head, const FilledPacket& packet, std::span<const std::uint8_t> tail) override;
   void handOver(std::unique_ptr<Filling>& block);
   void handOverIfDue();
@@ -101,6 +104,7 @@ class PcapLoop final : public Intake, private PacketSink {
   std::shared_ptr<PcapTable> table_;
   std::optional<Namespace> namespace_;
   LoopThread thread_;
+  Rounds rounds_;
 
   // The result of the first round, for begin().
   std::mutex beginMutex_;
@@ -116,6 +120,8 @@ class PcapLoop final : public Intake, private PacketSink {
   std::optional<Clock::time_point> filledSince_;
   Clock::time_point lastBlock_{};  // when a block was last handed over
   bool starved_ = false;
+  std::uint64_t round_ = 0;        // the last request for a round seen
+  std::uint32_t roundsSince_ = 0;  // since then
   bool netlinkReady_ = false;
   DrainWatch drain_;
   bool drained_ = false;

@@ -94,6 +94,10 @@ void RingIntake::nudge() {
   for (const auto& loop : loops_) loop->nudge();
 }
 
+void RingIntake::awaitRoom() {
+  for (const auto& loop : loops_) loop->awaitRoom();
+}
+
 void RingIntake::setCaptured(std::uint32_t interface, bool captured) {
   if (!owners_) return;
   if (captured) owners_->add(interface);

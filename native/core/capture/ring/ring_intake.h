@@ -33,6 +33,7 @@ class RingIntake final : public Intake {
   void stop() override;
   void shut() override;
   void nudge() override;
+  void awaitRoom() override;
   void setCaptured(std::uint32_t interface, bool captured) override;
   Result<> commit() override;
   Result<> setPromiscuous(std::uint32_t interface, bool on) override;

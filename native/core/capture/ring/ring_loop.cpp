@@ -49,6 +49,12 @@ void RingLoop::drain() {
   nudge();
 }
 
+void RingLoop::awaitRoom() {
+  const std::uint64_t request = rounds_.request();
+  nudge();
+  rounds_.await(request);
+}
+
 void RingLoop::run() {
   DrainWatch drain{std::chrono::milliseconds(maxDelayMilliseconds_)};
   bool drained = false;
@@ -58,6 +64,7 @@ void RingLoop::run() {
     int wait = timeout < 0 && spare ? kQuietMilliseconds : timeout;
     if (unmapped_ && (wait < 0 || wait > kRetryMilliseconds)) wait = kRetryMilliseconds;
     const auto events = thread_.wait(wait);
+    const std::uint64_t round = rounds_.begin();
     if (spare && events.empty()) context_.overflow->dropSpares();
     for (const epoll_event& event : events) {
       if (event.data.u64 == kNetlink) netlinkReady_ = true;
@@ -66,6 +73,7 @@ void RingLoop::run() {
     if (netlinkReady_) netlinkReady_ = !context_.feed.read();
     takeBlocks();
     makeRoom();
+    rounds_.complete(round);
     if (!draining_ || drained) continue;
     const auto state = drain.look(taken() == entered());
     drained = state != DrainWatch::State::Waiting;
@@ -75,6 +83,7 @@ void RingLoop::run() {
     }
     if (drained) onDrained_();
   }
+  rounds_.end();
 }
 
 std::uint64_t RingLoop::entered() const {

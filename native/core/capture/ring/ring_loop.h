@@ -14,6 +14,7 @@
 #include "core/capture/ring/ring_block.h"
 #include "core/ledger/drop_causes.h"
 #include "core/util/loop_thread.h"
+#include "core/util/rounds.h"
 
 namespace ringtap {
 
@@ -32,6 +33,8 @@ class RingLoop {
   void drain();
   // Wakes the loop: there may be room in the overflow memory or in the event queue.
   void nudge() { thread_.nudge(); }
+  // Blocks until the loop has taken the blocks that are ready, and made room for others if it can.
+  void awaitRoom();
 
   // The number of the last block that may contain packets received before this call.
   [[nodiscard]] std::uint64_t ringPosition() const { return blocksTaken_ + ring_->blockCount() + 1; }
@@ -54,6 +57,7 @@ class RingLoop {
   const std::uint32_t maxDelayMilliseconds_;
   std::function<void()> onDrained_;
   LoopThread thread_;
+  Rounds rounds_;
 
   // Used by the loop's thread only.
   std::uint32_t cursor_ = 0;                        // the next block to take
