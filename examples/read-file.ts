@@ -10,7 +10,7 @@
 import { parseArgs } from 'node:util'
 import { CaptureError, openFile } from 'ringtap'
 import { fail } from './support/command.js'
-import { time } from './support/format.js'
+import { printable, time } from './support/format.js'
 
 const { source, filter } = commandLine()
 const maxShown = 5
@@ -22,7 +22,7 @@ let damage: CaptureError | undefined
 try {
   for await (const chunk of file) {
     chunk.forEach((packet) => {
-      const name = packet.interface.name || 'nameless'
+      const name = printable(packet.interface.name) || 'nameless'
       let count = counts.get(name)
       if (!count) {
         count = { packets: 0, bytes: 0 }
@@ -33,7 +33,7 @@ try {
       if (shown < maxShown) {
         shown++
         console.log(
-          `${time(packet.timestamp)}  ${name}  ${packet.capturedLength} bytes  ${packet.comments.join('; ')}`.trimEnd(),
+          `${time(packet.timestamp)}  ${name}  ${packet.capturedLength} bytes  ${printable(packet.comments.join('; '))}`.trimEnd(),
         )
       }
     })
@@ -44,7 +44,7 @@ try {
 }
 
 for (const { application, operatingSystem, comments } of file.sections) {
-  console.log([file.format, application, operatingSystem, ...comments].filter(Boolean).join(', '))
+  console.log(printable([file.format, application, operatingSystem, ...comments].filter(Boolean).join(', ')))
 }
 for (const [name, { packets, bytes }] of counts) console.log(`${name}: ${packets} packets, ${bytes} bytes`)
 const { packetsRead, bytesRead, filtered } = file.stats()

@@ -12,6 +12,7 @@
 import { parseArgs } from 'node:util'
 import { Capture, type CaptureError } from 'ringtap'
 import { fail, showWarnings, stopOnSignal } from './support/command.js'
+import { nameList } from './support/format.js'
 import { ledger } from './support/ledger.js'
 
 const { pattern, path, filter, size, minutes, files, free, comment } = commandLine()
@@ -33,9 +34,7 @@ recording.on('file', ({ path, packets, bytes, firstTimestamp }) => {
   )
 })
 stopOnSignal(capture)
-console.log(
-  `recording ${capture.interfaces.map(({ name }) => name).join(', ') || `nothing yet: no name matches ${pattern}`}`,
-)
+console.log(`recording ${nameList(capture.interfaces) || `nothing yet: no name matches ${pattern}`}`)
 
 // The recording ends with the capture, or with an error.
 const problem = await recording.finished.then(

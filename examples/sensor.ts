@@ -25,7 +25,17 @@
  */
 import { Capture, CaptureError, explainSelection, hexdump, type InterfaceRules, listInterfaces } from 'ringtap'
 import { fail, stopOnSignal } from './support/command.js'
-import { aheadText, chunkLine, count, eventText, lossText, now, packetLine, plural } from './support/format.js'
+import {
+  aheadText,
+  chunkLine,
+  count,
+  eventText,
+  lossText,
+  nameList,
+  now,
+  packetLine,
+  plural,
+} from './support/format.js'
 import { ledger } from './support/ledger.js'
 
 const STATISTICS = 1
@@ -46,7 +56,7 @@ capture.on('interface', (event) => {
 
 for (const iface of listInterfaces()) log(explainSelection(iface, interfaces).text)
 log(
-  `capturing on ${capture.interfaces.map(({ name }) => name).join(', ') || 'nothing until an interface matches'}` +
+  `capturing on ${nameList(capture.interfaces) || 'nothing until an interface matches'}` +
     `${filter === undefined ? '' : `, filter "${filter}"`}, debug level ${debug}`,
 )
 

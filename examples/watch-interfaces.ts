@@ -5,7 +5,7 @@
  */
 import { type NetworkInterface, watchInterfaces } from 'ringtap'
 import { fail } from './support/command.js'
-import { eventText, interfaceText, now } from './support/format.js'
+import { eventText, interfaceText, now, printable } from './support/format.js'
 
 const watcher = start()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void watcher.close())
@@ -34,5 +34,5 @@ function difference(
 }
 
 function text(value: unknown): string {
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return printable(typeof value === 'object' ? JSON.stringify(value) : String(value))
 }

@@ -9,6 +9,25 @@ import type {
   Packet,
 } from 'ringtap'
 
+/** Control characters, line separators, and characters that change the direction of text. */
+const unprintable = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
+
+/**
+ * The text with each unprintable character as an escape such as `\x1b`. Names of interfaces, and whatever a file
+ * contains, may have any character: written as it is, it could control the terminal.
+ */
+export function printable(text: string): string {
+  return text.replace(unprintable, (character) => {
+    const code = character.charCodeAt(0)
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`
+  })
+}
+
+/** The names of interfaces, as a list. */
+export function nameList(interfaces: readonly NetworkInterface[]): string {
+  return interfaces.map(({ name }) => printable(name)).join(', ')
+}
+
 /** A number with separated thousands. */
 export function count(value: number): string {
   return value.toLocaleString('en-US')
@@ -37,7 +56,7 @@ export function chunkLine(chunk: Chunk): string {
   chunk.forEach(({ interface: { name } }) => {
     packets.set(name, (packets.get(name) ?? 0) + 1)
   })
-  const where = [...packets].map(([name, n]) => `${name} ×${count(n)}`).join(', ')
+  const where = [...packets].map(([name, n]) => `${printable(name)} ×${count(n)}`).join(', ')
   const size = `${plural(chunk.packetCount, 'packet').padStart(14)}  ${plural(chunk.byteLength, 'byte').padStart(16)}`
   return `${time(chunk.firstTimestamp)}  ${size}  ${where}`
 }
@@ -47,7 +66,7 @@ export function packetLine(packet: Packet): string {
   const { capturedLength, originalLength, vlan } = packet
   const cut = capturedLength < originalLength ? `, ${capturedLength} captured` : ''
   const tag = vlan ? `, vlan ${vlan.id}` : ''
-  const { name } = packet.interface
+  const name = printable(packet.interface.name)
   return `${time(packet.timestamp)}  ${name} ${packet.direction}  ${plural(originalLength, 'byte')}${cut}${tag}`
 }
 
@@ -59,7 +78,7 @@ export function interfaceText(iface: NetworkInterface): string {
     iface.up ? (iface.running ? 'up' : 'up, no carrier') : 'down',
     ...iface.addresses.map(({ address, prefixLength }) => `${address}/${prefixLength}`),
   ]
-  return `${iface.name} (${facts.join(', ')})`
+  return printable(`${iface.name} (${facts.join(', ')})`)
 }
 
 /** `eth0 added`, `eth0 renamed, it was eth7`; with a capture's event, also whether it is captured. */
@@ -67,13 +86,13 @@ export function eventText(event: InterfaceEvent | CaptureInterfaceEvent): string
   const { type, interface: iface, previous } = event
   const was = type === 'renamed' ? `, it was ${previous.name}` : ''
   const captured = 'selected' in event && type !== 'removed' ? (event.selected ? ', captured' : ', not captured') : ''
-  return `${iface.name} ${type}${was}${captured}`
+  return printable(`${iface.name} ${type}${was}${captured}`)
 }
 
 /** `critical (it was warn), 7.5 % in 60 s: 75 of 1,000 packets, most on eth0`. */
 export function lossText({ level, previous, ratio, lost, received, duration, interfaces }: LossEvent): string {
   const was = level === previous ? '' : ` (it was ${previous})`
-  const most = interfaces?.[0] ? `, most on ${interfaces[0].name}` : ''
+  const most = interfaces?.[0] ? `, most on ${printable(interfaces[0].name)}` : ''
   const share = `${(100 * ratio).toFixed(1)} % in ${(duration / 1000).toFixed(0)} s`
   return `${level}${was}, ${share}: ${count(lost)} of ${plural(received, 'packet')}${most}`
 }
@@ -84,7 +103,7 @@ export function aheadText({ interfaces, softnet }: CaptureStats): string {
   for (const { name, device } of interfaces) {
     // Drivers differ in which counter they use, and count one packet in several: the largest is a lower bound.
     const most = device ? Math.max(...Object.values(device)) : 0
-    if (most > 0) parts.push(`${name} ${count(most)}`)
+    if (most > 0) parts.push(`${printable(name)} ${count(most)}`)
   }
   if (softnet && softnet.dropped > 0) parts.push(`the processors' queues ${count(softnet.dropped)}`)
   return parts.join(', ') || 'nothing'

@@ -1,5 +1,5 @@
 import type { CaptureStats } from 'ringtap'
-import { count } from './format.js'
+import { count, printable } from './format.js'
 import { paint, table } from './style.js'
 
 const absent = '-'
@@ -10,7 +10,7 @@ export function ledger(stats: CaptureStats): string {
   const rows = stats.interfaces
     .filter((one) => one.selected || one.delivered > 0 || one.unselected > 0 || (one.received ?? 0) > 0)
     .map((one) => [
-      `${one.name || `index ${one.index}`}${one.present ? '' : ' (gone)'}`,
+      `${printable(one.name) || `index ${one.index}`}${one.present ? '' : ' (gone)'}`,
       optional(one.received),
       count(one.delivered),
       optional(one.dropped),

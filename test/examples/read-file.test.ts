@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
-import { numberedPackets, Pcapng, pcap } from '../helpers/savefiles.js'
+import { numberedPackets, Pcapng, pcap, type RawPacket } from '../helpers/savefiles.js'
 import { Example } from '../live/support/example.js'
 
 t.test('the example prints the metadata of a file, its packets, and where it is damaged', async (t) => {
@@ -34,4 +34,22 @@ t.test('the example prints the metadata of a file, its packets, and where it is 
   const none = await new Example(t, 'read-file').ended()
   t.equal(none.code, 2)
   t.match(none.stderr, /^error: which file\?/)
+})
+
+t.test('what a file contains does not control the terminal', async (t) => {
+  const file = new Pcapng()
+    .section([
+      [1, 'evil\x1b[2J'],
+      [4, 'a\x07b'],
+    ])
+    .interface(1, [[2, 'e\x1b]0;title\x07']])
+    .packet(0, numberedPackets(1, () => 60)[0] as RawPacket, [[1, 'one\n\u202etwo']])
+  const path = join(t.testdir(), 'file.pcapng')
+  writeFileSync(path, file.done())
+  const { code, stdout, stderr } = await new Example(t, 'read-file', [path]).ended()
+  t.equal(stderr, '')
+  t.equal(code, 0)
+  t.notMatch(stdout, /(?!\n)[\p{Cc}\u202e]/u)
+  t.match(stdout, '  e\\x1b]0;title\\x07  60 bytes  one\\x0a\\u202etwo\n')
+  t.match(stdout, '\npcapng, a\\x07b, evil\\x1b[2J\n')
 })

@@ -43,6 +43,30 @@ t.test('eth: its lines and ledger agree with what was sent', async (t) => {
   del('eth0')
 })
 
+t.test('names of interfaces do not control the terminal', async (t) => {
+  const name = 'x\x1b]0;y\x07'
+  const shown = 'x\\x1b]0;y\\x07'
+  const control = /(?!\n)\p{Cc}/u
+  const watch = new Example(t, 'watch-interfaces')
+  const eth = new Example(t, 'eth', ['.'])
+  const first = new Example(t, 'first-packets', ['--count', '1'])
+  await watch.said(/: lo \(loopback/)
+  await eth.said(/capturing on/)
+  await first.said(/Ctrl-C ends/)
+  addVeth(name, 'far0')
+  await watch.said((stdout) => stdout.includes(`: ${shown} added`))
+  await send({ interface: name, count: 2, size: 100 })
+  await eth.said((stdout) => stdout.includes(`${shown} ×`))
+  await first.said((stdout) => stdout.includes(`${shown} out`))
+  for (const program of [watch, eth, first]) {
+    const { code, stdout } = await program.stop()
+    t.equal(code, 0)
+    t.notMatch(stdout, control)
+    if (program !== watch) t.ok(stdout.includes(`\n${shown}`) || stdout.includes(` ${shown} `), 'the ledger too')
+  }
+  del('far0')
+})
+
 t.test('first-packets: prints the first packets of each interface, from the very first', async (t) => {
   addVeth('old0', 'far0')
   const dumps = (numbers: number[], label: number) =>
