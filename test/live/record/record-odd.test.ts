@@ -173,7 +173,7 @@ t.test('a worker that is terminated while it records completes the file', async 
           clearInterval(look)
           parentPort.postMessage('recording')
         }, 1)`
-      const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`))
+      const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), { execArgv: [] })
       worker.on('error', (error) => t.fail(error.message))
       const begun = new Promise((resolve) => worker.once('message', resolve))
       const ended = { traffic: false }
