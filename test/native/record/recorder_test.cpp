@@ -114,9 +114,13 @@ struct Bench {
   std::shared_ptr<Recorder> recorder;
 };
 
-std::vector<std::uint32_t> blockTypesIn(const std::string& path) {
+std::string contentOf(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::vector<std::uint32_t> blockTypesIn(const std::string& path) {
+  const std::string bytes = contentOf(path);
   std::vector<std::uint32_t> types;
   for (std::size_t at = 0; at + 12 <= bytes.size();) {
     std::uint32_t head[2];
@@ -187,6 +191,28 @@ TEST(aLossAfterTheLastPacketIsReported) {
         std::vector{kSectionHeader, kInterfaceDescription, kEnhancedPacket, kInterfaceStatistics});
   CHECK(blockTypesIn(bench.folder.file("000002.pcapng")) ==
         std::vector{kSectionHeader, kInterfaceDescription, kInterfaceStatistics});
+}
+
+TEST(aLossOfADeviceWhoseIndexIsUsedAgainIsReported) {
+  Bench bench({.rotateMilliseconds = 1});
+  bench.start();
+  bench.push(1, 1);
+  CHECK(eventually([&] { return bench.recorder->stats().files == 1; }));
+  bench.push(2, 7);
+  InterfaceInfo next = device(2);
+  next.generation = 3;
+  next.name = "next2";
+  const Moment now{2, {2000}};
+  (void)bench.table.apply(
+      bench.book.enter({{InterfaceChange::Removed, device(2), {}}, {InterfaceChange::Added, next, {}}}, now), now);
+  bench.recorder->finish(true);  // no decision can arrive any more
+  bench.recorder->join();
+  CHECK(bench.recorder->stats().dropped == 7 && bench.recorder->stats().files == 2);
+  using namespace savefile;
+  CHECK(blockTypesIn(bench.folder.file("000002.pcapng")) ==
+        std::vector{kSectionHeader, kInterfaceDescription, kInterfaceStatistics});
+  const std::string content = contentOf(bench.folder.file("000002.pcapng"));
+  CHECK(content.find("eth2") != std::string::npos && content.find("next2") == std::string::npos);
 }
 
 TEST(aFileWithoutContentIsRemoved) {
