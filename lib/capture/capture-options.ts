@@ -55,7 +55,13 @@ export interface CaptureOptions {
   includeHosts?: HostList | undefined
   /** Bytes kept of each packet, 1 to 262144. Default 262144. */
   snapshotLength?: number | undefined
-  /** Put each selected interface into promiscuous mode, to receive packets for other hosts too. Default false. */
+  /**
+   * Put each selected interface into promiscuous mode, to receive packets for other hosts too. Default false.
+   *
+   * If the selection of an interface changes while the capture runs, the mode is changed on JavaScript's thread. The
+   * kernel does that under its RTNL lock: while another process holds it (for a hundred milliseconds while many devices
+   * are deleted), the event loop waits.
+   */
   promiscuous?: boolean | undefined
   /**
    * `'in'`: only packets that the interfaces receive; `'out'`: only those they send. A packet on loopback passes packet

@@ -77,6 +77,9 @@ export interface InterfaceWatcher extends AsyncIterable<InterfaceEvent>, AsyncDi
 /**
  * Watches the network interfaces of this process's network namespace (which needs no privilege), or of another one.
  *
+ * The call itself is synchronous: it reads the present interfaces, and may wait for the kernel's RTNL lock as
+ * {@link listInterfaces} does. The events are read on a thread of its own.
+ *
  * The kernel does not report alternative names given to an interface that is down, and not where the other end of a
  * veth moves once it is in another namespace: such changes are seen with the next event of the same interface.
  *

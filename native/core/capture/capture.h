@@ -3,7 +3,8 @@
 // Life cycle: open() → start() → drain()? → close(). Owner: the binding's object for it. open(), start(), close() and
 // the destructor may block for some milliseconds (the kernel waits for packets in flight), start() with libpcap for
 // some milliseconds per interface: call them on a worker thread. All other functions are quick and may be called on
-// JavaScript's thread.
+// JavaScript's thread. With `promiscuous`, decide() and nextEvent() change memberships, for which the kernel takes its
+// RTNL lock: they wait as long as another process holds that.
 #pragma once
 
 #include <atomic>

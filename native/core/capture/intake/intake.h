@@ -89,6 +89,7 @@ class Intake {
   // Starts or stops the capture of an interface; takes effect with commit(). JavaScript's thread.
   virtual void setCaptured(std::uint32_t /*interface*/, bool /*captured*/) {}
   virtual Result<> commit() { return {}; }
+  // Waits for the kernel's RTNL lock.
   virtual Result<> setPromiscuous(std::uint32_t interface, bool on) = 0;
 
   // The last block of each ring that may hold packets received before this call.

@@ -1,6 +1,8 @@
 // The promiscuous memberships of a capture.
 //
-// Thread-safe.
+// Thread-safe. follow() and renew() wait for the kernel's RTNL lock (packet_mc_add(), packet_mc_drop() in
+// net/packet/af_packet.c), which may be held for a hundred milliseconds while many devices are deleted. forget() waits
+// only while one of the two is under way.
 #pragma once
 
 #include <cstdint>
