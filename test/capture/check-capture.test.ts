@@ -19,12 +19,14 @@ interface Privilege {
 // Not exported: loaded from beside the package's entry point.
 const entry = import.meta.resolve('ringtap')
 const internal = async (name: string) => import(new URL(name, entry).href)
-const { permissionAdvice, explainPermission } = (await internal('./permission.js')) as {
+const { permissionAdvice, explainPermission, explainOpening, explainRunning } = (await internal('./permission.js')) as {
   permissionAdvice(
     privilege: Privilege | undefined,
     question: { errno: number; capability?: string; program?: string },
   ): { reason: PermissionReason; problem: string; remedy: string }
   explainPermission(error: unknown, capability?: string): unknown
+  explainOpening(error: unknown): unknown
+  explainRunning(error: unknown): unknown
 }
 // The status file of other kernels and privileges cannot be had here, so its parser is called directly.
 const { parsePrivilege } = (await internal('./privilege.js')) as {
@@ -209,6 +211,41 @@ t.test('the advice fits the privileges that are missing', async (t) => {
       remedy: /audit log/,
       not: /packet_socket/,
     },
+    {
+      what: 'eBPF for a user',
+      privilege: user,
+      capability: 'BPF',
+      reason: 'unprivileged',
+      problem: /^loading an eBPF filter needs CAP_BPF; the process runs as uid 1000 without it$/,
+      remedy: /--ambient-caps \+bpf.*AmbientCapabilities=CAP_BPF.*"setcap cap_bpf\+ep \/opt\/node"/,
+      not: /NET_RAW|net_raw/,
+    },
+    {
+      what: 'eBPF for a root that has dropped it',
+      privilege: { ...root, effective: NET_RAW },
+      capability: 'BPF',
+      reason: 'dropped',
+      problem: /needs CAP_BPF; .*has given CAP_BPF up/,
+      remedy: /keeps CAP_BPF/,
+    },
+    {
+      what: 'eBPF with CAP_SYS_ADMIN, which implies CAP_BPF, against seccomp',
+      privilege: { ...root, effective: SYS_ADMIN, seccomp: true },
+      capability: 'BPF',
+      reason: 'refused',
+      problem: /seccomp filter \(one is installed\).* refuses loading an eBPF filter/,
+      remedy: /audit log/,
+      not: /packet_socket/,
+    },
+    {
+      what: 'eBPF in a user namespace',
+      privilege: { ...root, userNamespace: true },
+      capability: 'BPF',
+      reason: 'foreign-network',
+      problem: /CAP_BPF only inside its user namespace/,
+      remedy: /outside the user namespace.*ring\.table/,
+      not: /unshare -rn/,
+    },
   ]
   for (const { what, privilege, errno = EPERM, capability, reason, problem, remedy, not } of cases) {
     const advice = permissionAdvice(privilege, {
@@ -244,6 +281,24 @@ t.test('a permission error is extended by the advice, other errors stay', async 
   t.match(explainPermission(family), { code: 'ERR_PERMISSION', message: /RestrictAddressFamilies/ })
   const elsewhere = new CaptureError('ERR_SYSTEM', 'bind: no', { errno: 97, syscall: 'bind' })
   t.equal(explainPermission(elsewhere), elsewhere)
+})
+
+t.test('the advice names the capability that the system call needs', async (t) => {
+  const denied = (syscall: string) =>
+    new CaptureError('ERR_PERMISSION', `${syscall}: Operation not permitted`, { errno: EPERM as number, syscall })
+  for (const [syscall, capability] of [
+    ['bpf', 'CAP_BPF'],
+    ['setns', 'CAP_SYS_ADMIN'],
+    ['socket', 'CAP_NET_RAW'],
+    ['pcap_activate', 'CAP_NET_RAW'],
+  ] as const) {
+    const names = (error: unknown) => [...new Set((error as Error).message.match(/CAP_(BPF|SYS_ADMIN|NET_RAW)/g))]
+    t.same(names(explainOpening(denied(syscall))), [capability], `${syscall}, when opening`)
+    t.same(names(explainRunning(denied(syscall))), [capability], `${syscall}, later`)
+    t.match((explainRunning(denied(syscall)) as Error).message, `must keep ${capability}`)
+  }
+  const file = denied('rename')
+  t.equal(explainRunning(file), file, 'an error of a file stays as it is')
 })
 
 t.test('privileges are parsed from /proc/self/status', async (t) => {
