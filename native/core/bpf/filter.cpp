@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
@@ -89,7 +90,8 @@ Error tooLarge(const std::string& expression, const std::string& size) {
                                     " instructions. Ranges (net, portrange) need fewer than lists."};
 }
 
-PcapHandle activate(const char* name, std::uint32_t snapshotLength, bool& denied) {
+// `denied`: set to the error number if the process may not open packet sockets.
+PcapHandle activate(const char* name, std::uint32_t snapshotLength, int& denied) {
   auto activated = activateHandle(name, [&](pcap_t* handle) {
     pcap_set_snaplen(handle, static_cast<int>(snapshotLength));
     pcap_set_buffer_size(handle, 64 * 1024);  // this gives a ring of a single frame
@@ -97,7 +99,7 @@ PcapHandle activate(const char* name, std::uint32_t snapshotLength, bool& denied
     pcap_set_protocol_linux(handle, kQuietProtocol);
   });
   if (!activated || !activated->handle) return nullptr;
-  denied = activated->status == PCAP_ERROR_PERM_DENIED;
+  if (activated->status == PCAP_ERROR_PERM_DENIED) denied = activated->number == EACCES ? EACCES : EPERM;
   if (activated->status < 0 || pcap_datalink(activated->handle.get()) != DLT_EN10MB) return nullptr;
   return std::move(activated->handle);
 }
@@ -140,20 +142,23 @@ std::string hopelessSize(const std::string& expression) {
   return {};
 }
 
-// A live Ethernet handle, used only to make the code generator emit the kernel's extensions; null if none can be
-// opened.
-PcapHandle activateAny(std::uint32_t snapshotLength) {
-  bool denied = false;
-  if (PcapHandle handle = activate("lo", snapshotLength, denied); handle || denied) return handle;
-  const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  struct if_nameindex* const names = ::if_nameindex();
-  if (!names) return nullptr;
-  PcapHandle handle;
-  for (const struct if_nameindex* each = names; each->if_index != 0 && !handle && !denied; ++each) {
-    if (isUpEthernet(socket.get(), each->if_name)) handle = activate(each->if_name, snapshotLength, denied);
+// A live Ethernet handle, used only to make the code generator emit the kernel's extensions; null if no device is up.
+// Permission: the process may not open packet sockets.
+Result<PcapHandle> activateAny(std::uint32_t snapshotLength) {
+  int denied = 0;
+  PcapHandle handle = activate("lo", snapshotLength, denied);
+  if (!handle && denied == 0) {
+    const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    struct if_nameindex* const names = ::if_nameindex();
+    if (!names) return PcapHandle();
+    for (const struct if_nameindex* each = names; each->if_index != 0 && !handle && denied == 0; ++each) {
+      if (isUpEthernet(socket.get(), each->if_name)) handle = activate(each->if_name, snapshotLength, denied);
+    }
+    ::if_freenameindex(names);
   }
-  ::if_freenameindex(names);
-  return handle;
+  if (denied == 0) return handle;
+  errno = denied;
+  return Error::fromErrno("socket", "libpcap compiles vlan, inbound, outbound and ifindex only with a packet socket");
 }
 
 Result<FilterProgram> compileOn(pcap_t* handle, const std::string& expression) {
@@ -235,7 +240,9 @@ Result<CompiledFilter> compileFilter(const std::string& expression, std::uint16_
   if (file) {
     handle = openSavefile(linkType, snapshotLength, input == FilterInput::BigEndianFile);
   } else if (input == FilterInput::Socket && linkType == kLinkTypeEthernet && needsKernelExtensions(expression)) {
-    handle = activateAny(snapshotLength);
+    auto activated = activateAny(snapshotLength);
+    if (!activated) return std::move(activated.error());
+    handle = std::move(*activated);
     result.extensionsMissing = !handle;
   }
   if (!handle && !file) handle.reset(pcap_open_dead(dltOf(linkType), static_cast<int>(snapshotLength)));

@@ -37,7 +37,7 @@ enum class FilterInput {
 
 struct CompiledFilter {
   FilterProgram instructions;
-  // FilterInput::Socket was given, the expression needs the kernel's extensions, and no device could be activated: the
+  // FilterInput::Socket was given, the expression needs the kernel's extensions, and no Ethernet device is up: the
   // program does not match tags that the kernel has removed. Callers should warn.
   bool extensionsMissing = false;
 };
@@ -53,6 +53,8 @@ struct CompiledFilter {
 //   kernel does not run.
 // FilterTooLarge: more than kMaxFilterInstructions, or so long that compiling would take hours and then exceed them.
 // Option: snapshotLength is 0 or above kMaxSnapshotLength, or libpcap does not support the link type.
+// Permission (syscall `socket`): FilterInput::Socket was given, the expression needs the kernel's extensions, and the
+//   process may not open packet sockets.
 Result<CompiledFilter> compileFilter(const std::string& expression, std::uint16_t linkType,
                                      std::uint32_t snapshotLength, FilterInput input);
 
@@ -73,8 +75,8 @@ inline constexpr std::uint16_t kUsualLinkTypes[] = {kLinkTypeEthernet, kLinkType
 
 // Compiles the same expression for several link types. It is valid if it compiles for one of them; for the others, and
 // for a link type that libpcap does not support (kLinkTypeUnknown), it matches nothing. If it compiles for none, the
-// error is that of the first, so Ethernet should be first. FilterTooLarge for any link type fails the whole call. The
-// time taken is the sum over the link types.
+// error is that of the first, so Ethernet should be first. FilterTooLarge and Permission for any link type fail the
+// whole call. The time taken is the sum over the link types.
 Result<LinkTypeFilters> compileForLinkTypes(const std::string& expression, std::uint32_t snapshotLength,
                                             FilterInput input,
                                             std::span<const std::uint16_t> linkTypes = kUsualLinkTypes);
