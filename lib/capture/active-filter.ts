@@ -4,6 +4,7 @@ import type { DebugLog } from '../debug.js'
 import { CaptureError, optionError } from '../errors.js'
 import { checkAddresses, type HostSets } from '../filter/address-sets.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
+import { explainRunning } from '../permission.js'
 import type { NativeCapture, NativeCaptureOptions, NativeFilterState } from './native.js'
 
 /** LINKTYPE_ETHERNET. */
@@ -74,7 +75,7 @@ export class ActiveFilter {
     await this.#change(async () => {
       this.#assertOpen()
       const { exclude = this.#hosts.exclude, include = this.#hosts.include } = given
-      await this.#native.setHosts(exclude, include)
+      await this.#apply(() => this.#native.setHosts(exclude, include))
       this.#capture.debug('address sets: %s excluded, %s included', entries(exclude), entries(include))
       this.#hosts = { exclude, include }
       for (const iface of this.#capture.interfaces()) this.#reportOn(iface)
@@ -128,11 +129,28 @@ export class ActiveFilter {
   }
 
   async #compile(expression: string | undefined): Promise<void> {
-    this.#state = await this.#native.setFilter(expression)
+    this.#state = await this.#apply(() => this.#native.setFilter(expression))
     this.#expression = expression
     this.#capture.debug('filter %s, for link types %s', expression ?? 'none', this.#state.linkTypes)
     this.#refused.clear()
     this.#report()
+  }
+
+  /** Makes a native change. Warns if it was possible only in the classic form of the kernel's filter. */
+  async #apply<T>(change: () => Promise<T>): Promise<T> {
+    const before = this.#native.stats().table
+    const outcome = await change().catch((error: CaptureError) => {
+      throw explainRunning(error)
+    })
+    if (this.#capture.closed() || before === this.#native.stats().table) return outcome
+    this.#capture.warn(
+      new CaptureError(
+        'ERR_PERMISSION',
+        'this process may not load eBPF programs any longer (CAP_BPF): from here on the kernel filters with a classic ' +
+          'program, and counts what it accepts and what the ring drops in total, not per interface',
+      ),
+    )
+    return outcome
   }
 
   #report(): void {

@@ -93,6 +93,8 @@ export interface CaptureStats {
     readonly retireTime: number
     /**
      * The form of the kernel's filter; `'none'` with `backend: 'pcap'`, where each interface has a handle of its own.
+     * With the option `ring.table: 'auto'`, `'ebpf'` changes to `'classic'`, once and with a `warning`, when the filter
+     * or the address sets are replaced after the process has given up CAP_BPF.
      */
     readonly table: 'ebpf' | 'classic' | 'none'
   }

@@ -10,7 +10,7 @@ import { Chunk } from '../packets/chunk.js'
 import { IterationPacer, iterateChunks } from '../packets/chunk-iteration.js'
 import { ChunkMemory } from '../packets/chunk-memory.js'
 import type { Packet } from '../packets/packet.js'
-import { explainOpening } from '../permission.js'
+import { explainOpening, explainRunning } from '../permission.js'
 import type { RecordOptions } from '../record/record-options.js'
 import { Recorder } from '../record/recorder.js'
 import type { Recording } from '../record/recording.js'
@@ -244,10 +244,16 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    * under the old filter as long as an iteration takes them in time. Packets that are not taken within some 100 ms have
    * to pass the new filter too, so that a loop may await this call in its body.
    *
+   * If the process has given up privileges since it opened the capture, filters can still be changed. Without CAP_BPF
+   * the kernel's filter takes its classic form, with a `warning` ({@link CaptureStats.ring} `table`), unless
+   * `ring.table` is `'ebpf'` or the capture has `dedupe`: then the change is refused. A filter with `vlan`, `inbound`,
+   * `outbound` or `ifindex` is refused without CAP_NET_RAW, because libpcap compiles it with a packet socket, and with
+   * `netns` without CAP_SYS_ADMIN.
+   *
    * @param expression A pcap-filter(7) expression; `undefined`: no filter.
    * @throws CaptureError (the promise rejects, and the old filter stays) `ERR_OPTION`, `ERR_FILTER_SYNTAX`,
-   *   `ERR_FILTER_TOO_LARGE`, `ERR_CLOSED`, `ERR_PERMISSION` (the process has dropped CAP_BPF since it opened the
-   *   capture), `ERR_SYSTEM`.
+   *   `ERR_FILTER_TOO_LARGE`, `ERR_CLOSED`, `ERR_PERMISSION` (the message names the missing capability and how to keep
+   *   it), `ERR_SYSTEM`.
    */
   setFilter(expression: string | undefined): Promise<void> {
     return this.#filter.replace(expression)
@@ -261,8 +267,12 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    * resolved every chunk contains only what passes the new ones, and packets from before the change are delivered under
    * the old ones as long as an iteration takes them in time. The lists are copied at the call.
    *
+   * If the process has given up CAP_BPF since it opened the capture, the same holds as for {@link setFilter}, and the
+   * sets must fit into a classic filter program.
+   *
    * @throws CaptureError (the promise rejects, and the old sets stay) `ERR_OPTION`, naming the entry and its position;
-   *   `ERR_FILTER_TOO_LARGE`, saying how many fit; `ERR_CLOSED`, `ERR_PERMISSION`, `ERR_SYSTEM`.
+   *   `ERR_FILTER_TOO_LARGE`, saying how many fit; `ERR_CLOSED`; `ERR_PERMISSION`, naming the missing capability and how
+   *   to keep it; `ERR_SYSTEM`.
    */
   setHosts(hosts: HostSets): Promise<void> {
     return this.#filter.replaceAddresses(hosts)
@@ -429,12 +439,14 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       changes ??= []
       changes.push(...this.#interfaces.apply(next))
     }
-    for (let fault = this.#native.nextFault(); fault; fault = this.#native.nextFault()) this.#warnLater(fault)
+    for (let fault = this.#native.nextFault(); fault; fault = this.#native.nextFault()) {
+      this.#warnLater(explainRunning(fault))
+    }
     if (!changes) return
     try {
       this.#native.commit()
     } catch (error) {
-      this.#warnLater(error as CaptureError)
+      this.#warnLater(explainRunning(error as CaptureError))
     }
     // Emitted after the present call, because a listener may call any method, including close().
     const events = changes

@@ -40,7 +40,9 @@ export interface InterfaceStats {
   readonly selected: boolean
   /**
    * Packets that the filter accepted. Counted in the kernel by the eBPF form of the filter or, with `backend: 'pcap'`,
-   * by the interface's own handle; `undefined` in a ring if the process may not use eBPF (CAP_BPF).
+   * by the interface's own handle; `undefined` in a ring if the process may not use eBPF (CAP_BPF), and from the moment
+   * at which the filter takes its classic form ({@link CaptureStats.ring} `table`), except of interfaces that were
+   * removed before.
    */
   readonly received: number | undefined
   /** Packets delivered to JavaScript, or to a recording. */

@@ -40,7 +40,7 @@ export interface LossStats {
     readonly malformed: number
   }
   /**
-   * The interfaces that lost packets, those with the most losses first; `undefined` if the process may not use eBPF.
+   * The interfaces that lost packets, those with the most losses first; `undefined` if the filter has its classic form.
    * Exact once nothing is in the ring or queued. While packets come, some that are on their way through the ring may be
    * listed as lost, but never more than all interfaces lost together.
    */

@@ -55,6 +55,9 @@ export interface RingOptions {
    * How the kernel filter looks interfaces up: in `'ebpf'` maps, in a search tree of `'classic'` BPF, or `'auto'`: eBPF
    * where the process may use it (CAP_BPF), else classic. Both select the same packets; only eBPF counts received
    * packets per interface, and has room for thousands of addresses (`excludeHosts`). Default `'auto'`.
+   *
+   * With `'auto'`, a process may give up CAP_BPF while it captures: the filter becomes classic when it is next replaced
+   * ({@link Capture.setFilter}). With `'ebpf'` such a change is refused.
    */
   table?: 'auto' | 'ebpf' | 'classic' | undefined
 }

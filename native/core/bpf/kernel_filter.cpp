@@ -38,10 +38,14 @@ class ClassicFilter final : public KernelFilter {
   std::uint64_t duplicates(std::uint32_t) const override { return 0; }
 
   Result<> replace(const FilterSpec& spec) override {
-    if (auto attached = attachAll(spec); !attached) {
-      (void)attachAll(spec_);  // restores the rings that already have the new filter
-      return attached;
-    }
+    auto attached = supersede(spec);
+    if (!attached) (void)attachAll(spec_);  // restores the rings that already have the new filter
+    return attached;
+  }
+
+  // As replace(), for sockets that have the filter of another KernelFilter. After an error some may have the new one.
+  Result<> supersede(const FilterSpec& spec) {
+    if (auto attached = attachAll(spec); !attached) return attached;
     spec_ = spec;
     dirty_ = false;
     return {};
@@ -78,9 +82,9 @@ constexpr std::uint32_t kUnlisted = 16384;
 
 class EbpfFilter final : public KernelFilter {
  public:
-  static Result<std::unique_ptr<EbpfFilter>> create(FilterSpec spec, bool acceptUnlisted, bool dedupe,
+  static Result<std::unique_ptr<EbpfFilter>> create(const FilterSpec& spec, bool acceptUnlisted, bool dedupe,
                                                     std::vector<int> sockets) {
-    std::unique_ptr<EbpfFilter> self(new EbpfFilter(std::move(spec), acceptUnlisted, std::move(sockets)));
+    std::unique_ptr<EbpfFilter> self(new EbpfFilter(acceptUnlisted, std::move(sockets)));
     auto slotOf = createHashMap(sizeof(std::uint32_t), kSlots);
     if (!slotOf) return slotOf.error();
     auto unlistedMap = createHashMap(sizeof(std::uint64_t), kUnlisted);
@@ -99,7 +103,7 @@ class EbpfFilter final : public KernelFilter {
       if (!maps) return maps.error();
       self->dedupe_.emplace(std::move(*maps));
     }
-    if (auto attached = self->attachAll(self->spec_); !attached) return attached.error();
+    if (auto attached = self->attachAll(spec); !attached) return attached.error();
     return self;
   }
 
@@ -133,13 +137,14 @@ class EbpfFilter final : public KernelFilter {
   }
 
   Result<> replace(const FilterSpec& spec) override {
-    const FilterSpec before = std::exchange(spec_, spec);
     auto attached = attachAll(spec);
-    if (!attached) {
-      spec_ = before;
-      (void)attachAll(before);
-    }
+    if (!attached) restore();
     return attached;
+  }
+
+  // Attaches the program of the last successful change to all rings again.
+  void restore() {
+    for (const int socket : sockets_) (void)attachFilter(socket, program_.get());
   }
 
   std::optional<std::uint64_t> accepted(std::uint32_t index) const override {
@@ -154,8 +159,8 @@ class EbpfFilter final : public KernelFilter {
   FilterMode filterMode() const override { return FilterMode::Ebpf; }
 
  private:
-  EbpfFilter(FilterSpec spec, bool acceptUnlisted, std::vector<int> sockets)
-      : spec_(std::move(spec)), acceptUnlisted_(acceptUnlisted), sockets_(std::move(sockets)), baseline_(kSlots, 0) {}
+  EbpfFilter(bool acceptUnlisted, std::vector<int> sockets)
+      : acceptUnlisted_(acceptUnlisted), sockets_(std::move(sockets)), baseline_(kSlots, 0) {}
 
   Result<> attachAll(const FilterSpec& spec) {
     EbpfMaps maps{slotOf_.get(), slotArray_.get(), unlistedMap_.get()};
@@ -167,11 +172,12 @@ class EbpfFilter final : public KernelFilter {
     }
     auto code = assembleEbpf(spec, acceptUnlisted_, maps);
     if (!code) return code.error();
-    auto program = loadSocketFilter(*code);  // the sockets keep a reference to it
+    auto program = loadSocketFilter(*code);
     if (!program) return program.error();
     for (const int socket : sockets_) {
       if (auto attached = attachFilter(socket, program->get()); !attached) return attached;
     }
+    program_ = std::move(*program);
     return {};
   }
 
@@ -202,9 +208,9 @@ class EbpfFilter final : public KernelFilter {
     else free_.push_back(slot);
   }
 
-  FilterSpec spec_;
   bool acceptUnlisted_;
   std::vector<int> sockets_;
+  UniqueFd program_;  // in force; kept, because without the privilege it could not be loaded again
   UniqueFd slotOf_;
   UniqueFd slotArray_;
   UniqueFd unlistedMap_;
@@ -216,6 +222,55 @@ class EbpfFilter final : public KernelFilter {
   std::map<std::uint32_t, std::uint32_t> slotByIndex_;
 };
 
+// eBPF until the process is refused the use of it, then classic.
+class YieldingFilter final : public KernelFilter {
+ public:
+  YieldingFilter(std::unique_ptr<EbpfFilter> ebpf, std::unique_ptr<ClassicFilter> classic)
+      : ebpf_(std::move(ebpf)), classic_(std::move(classic)) {}
+
+  void accept(std::uint32_t index, std::uint16_t hardwareType) override {
+    if (ebpf_) ebpf_->accept(index, hardwareType);
+    classic_->accept(index, hardwareType);
+  }
+  void refuse(std::uint32_t index, std::uint16_t hardwareType) override {
+    if (ebpf_) ebpf_->refuse(index, hardwareType);
+    classic_->refuse(index, hardwareType);
+  }
+  void forget(std::uint32_t index) override {
+    if (ebpf_) ebpf_->forget(index);
+    classic_->forget(index);
+  }
+  Result<> commit() override { return inForce().commit(); }
+  void relate(std::uint32_t, const DedupeRelation&) override {}
+  std::uint64_t duplicates(std::uint32_t) const override { return 0; }
+
+  Result<> replace(const FilterSpec& spec) override {
+    if (!ebpf_) return classic_->replace(spec);
+    auto replaced = ebpf_->replace(spec);
+    if (replaced || replaced.error().code != Code::Permission) return replaced;
+    auto yielded = classic_->supersede(spec);
+    if (!yielded) {
+      ebpf_->restore();
+      yielded.error().message += "; eBPF is refused: " + replaced.error().message;
+      return yielded;
+    }
+    ebpf_.reset();
+    return {};
+  }
+
+  std::optional<std::uint64_t> accepted(std::uint32_t index) const override { return inForce().accepted(index); }
+  bool unlistedPassUnfiltered() const override { return true; }  // the ring may hold packets from before the change
+  FilterMode filterMode() const override { return inForce().filterMode(); }
+
+ private:
+  [[nodiscard]] KernelFilter& inForce() const {
+    return ebpf_ ? static_cast<KernelFilter&>(*ebpf_) : static_cast<KernelFilter&>(*classic_);
+  }
+
+  std::unique_ptr<EbpfFilter> ebpf_;        // null once it has yielded
+  std::unique_ptr<ClassicFilter> classic_;  // not attached before that
+};
+
 }  // namespace
 
 bool triesEbpf(FilterMode mode) { return mode == FilterMode::Ebpf || (mode == FilterMode::Auto && mayUseBpf()); }
@@ -225,7 +280,12 @@ Result<std::unique_ptr<KernelFilter>> KernelFilter::attach(const FilterSpec& spe
   std::string refusal;
   if (triesEbpf(mode)) {
     auto ebpf = EbpfFilter::create(spec, acceptUnlisted, dedupe, sockets);
-    if (ebpf) return std::unique_ptr<KernelFilter>(std::move(*ebpf));
+    if (ebpf && (mode == FilterMode::Ebpf || dedupe)) return std::unique_ptr<KernelFilter>(std::move(*ebpf));
+    if (ebpf) {
+      // The classic filter has no use for the present specification: replace() will bring the next one.
+      auto classic = std::make_unique<ClassicFilter>(FilterSpec{}, acceptUnlisted, std::move(sockets));
+      return std::unique_ptr<KernelFilter>(std::make_unique<YieldingFilter>(std::move(*ebpf), std::move(classic)));
+    }
     if (mode == FilterMode::Ebpf) return ebpf.error();
     refusal = ebpf.error().message;
   }

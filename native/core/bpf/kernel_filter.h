@@ -34,6 +34,9 @@ class KernelFilter {
   // may be called. `acceptUnlisted`: packets of an interface without a verdict are accepted. FilterMode::Auto uses eBPF
   // if that works, else classic; with Ebpf or Classic, failure of that mode is an error. `dedupe`: refuse duplicates
   // according to the relations set by relate(); in eBPF mode only.
+  //
+  // With FilterMode::Auto and without `dedupe` the mode may change later, once, from eBPF to classic: when replace() is
+  // refused the use of eBPF, because the process has given up the privilege for it.
   [[nodiscard]] static Result<std::unique_ptr<KernelFilter>> attach(const FilterSpec& spec, bool acceptUnlisted,
                                                                     FilterMode mode, bool dedupe,
                                                                     std::vector<int> sockets);
@@ -58,14 +61,15 @@ class KernelFilter {
   [[nodiscard]] virtual std::uint64_t duplicates(std::uint32_t index) const = 0;
 
   // Replaces the user's part, address sets included, atomically for each ring. After an error the old filter is in
-  // effect on all rings.
+  // effect on all rings. Permission: the process may not use eBPF any more, and the classic mode is no substitute.
   virtual Result<> replace(const FilterSpec& spec) = 0;
 
   // Packets accepted from this interface since attach() or the last forget(); none in classic mode, which does not
-  // count.
+  // count, even if packets were counted in eBPF mode before.
   [[nodiscard]] virtual std::optional<std::uint64_t> accepted(std::uint32_t index) const = 0;
 
-  // Whether packets of an interface without a verdict are accepted unfiltered: their reader must then apply the filter.
+  // Whether packets of an interface without a verdict are, or were in an earlier mode, accepted unfiltered: their
+  // reader must then apply the filter.
   [[nodiscard]] virtual bool unlistedPassUnfiltered() const = 0;
   [[nodiscard]] virtual FilterMode filterMode() const = 0;
 };

@@ -25,6 +25,11 @@ void SelectionTable::use(std::unique_ptr<KernelFilter> kernel) {
   updateRelations({});
 }
 
+FilterMode SelectionTable::filterMode() const {
+  std::lock_guard lock(mutex_);
+  return kernel_.filterMode();
+}
+
 SelectionTable::Interface SelectionTable::find(std::uint32_t index) {
   const auto found = byIndex_.find(index);
   return found == byIndex_.end() ? nullptr : found->second;
@@ -239,7 +244,7 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, BlockNumber 
   ShareFinder finder(taken.shares);
   std::unique_lock lock(mutex_);
   // In eBPF mode the kernel has refused duplicates already, with information that user space does not have.
-  const bool judge = relations_.enabled() && filterMode() == FilterMode::Classic;
+  const bool judge = relations_.enabled() && kernel_.filterMode() == FilterMode::Classic;
   taken.summary = walkBlock(block, size, [&](Record& record) {
     ++taken.records;
     BlockShare* share = finder.find(record);

@@ -54,7 +54,8 @@ class SelectionTable {
 
   // Sets the kernel's filter; from now on it gets the verdicts.
   void use(std::unique_ptr<KernelFilter> kernel);
-  [[nodiscard]] FilterMode filterMode() const { return kernel_.filterMode(); }
+  // Only after use(). It changes once at most, with replaceFilter() or replaceAddresses(): see KernelFilter::attach().
+  [[nodiscard]] FilterMode filterMode() const;
 
   // Adds an interface that was present before the capture started. Returns its verdict.
   Verdict add(const InterfaceDescription& interface, const std::optional<DeviceLosses>& losses = {});
