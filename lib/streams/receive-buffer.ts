@@ -25,6 +25,8 @@ export class ReceiveBuffer {
   next = 0
   /** Whether {@link next} is known. */
   begun = false
+  /** Offset behind the last byte that this end's own segments show to have been sent. */
+  sent = 0
   /** Offset behind the last byte, once a FIN was seen. */
   end = Number.POSITIVE_INFINITY
   /** What the peer has acknowledged, and the time at which it first acknowledged bytes that are missing. */
@@ -100,15 +102,25 @@ export class ReceiveBuffer {
     while (this.#pieces.length > 0 && this.skip(Number.POSITIVE_INFINITY));
   }
 
-  /** A FIN ends the direction at this offset: what is held beyond it is dropped. The first one counts. */
+  /**
+   * A FIN ends the direction at this offset: what is held beyond it is dropped. The first one counts. One before bytes that
+   * were handed over already is not this connection's: no receiver would take it.
+   */
   finish(offset: number): void {
-    if (this.end < Number.POSITIVE_INFINITY) return
-    this.end = Math.max(offset, this.offset)
+    if (this.end < Number.POSITIVE_INFINITY || offset < this.offset) return
+    this.end = offset
     for (let last = this.#pieces.at(-1); last && last.end > this.end; last = this.#pieces.at(-1)) {
       this.#pieces.pop()
       this.memory -= last.data.length + pieceOverhead
       if (last.start < this.end) this.#hold(last.start, this.end, last.data)
     }
+  }
+
+  /** Passes over bytes that nobody wants to have, without a gap. */
+  pass(offset: number): void {
+    if (offset <= this.offset) return
+    this.next = (this.next + (offset - this.offset)) | 0
+    this.offset = offset
   }
 
   /** Forgets what is held. */
@@ -142,15 +154,13 @@ export class ReceiveBuffer {
     if (added.length > 1 || (this.#pieces.at(-2)?.end ?? 0) > start) this.#pieces.sort((a, b) => a.start - b.start)
   }
 
+  /** The receiver may clear the buffer, or throw: the pieces are consistent before each call of it. */
   #drain(): void {
-    let count = 0
-    for (const { start, end, data } of this.#pieces) {
-      if (start !== this.offset) break
-      count++
-      this.memory -= data.length + pieceOverhead
-      this.#hand(data, end - start)
+    for (let first = this.#pieces[0]; first && first.start <= this.offset; first = this.#pieces[0]) {
+      this.#pieces.shift()
+      this.memory -= first.data.length + pieceOverhead
+      this.#hand(first.data, first.end - first.start)
     }
-    if (count > 0) this.#pieces.splice(0, count)
   }
 
   /** Hands over `length` bytes, of which those that were not captured are a gap. */

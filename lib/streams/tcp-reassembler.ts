@@ -3,6 +3,7 @@ import { Dissector, type DissectorOptions } from '../dissect/dissector.js'
 import { Layer } from '../dissect/layer.js'
 import { CaptureError, optionError } from '../errors.js'
 import type { Packet } from '../packets/packet.js'
+import { ConnectionKeys } from './connection-keys.js'
 import type { ReceiveBuffer } from './receive-buffer.js'
 import { TcpStream, type TcpStreamEnd } from './tcp-stream.js'
 
@@ -80,6 +81,8 @@ const lateness = 10_000
 /** A connection and its place in the list of all, which begins with the one that was silent for the longest time. */
 interface Entry {
   key: string
+  /** Whether the originator is the second end in the key. */
+  swapped: boolean
   stream: TcpStream
   last: number
   /** What it holds, as it is counted in the sum of all. */
@@ -102,15 +105,23 @@ interface Entry {
  * reassembler.end()
  * ```
  *
- * Which bytes an end has received cannot be known for certain from outside, and that can be made use of. This is what
- * counts here: of several bytes for the same place the first seen (they are counted as conflicts if they differ); a
- * segment more than 2^30 bytes away from what is expected, and a reset outside of what was sent, are ignored; checksums
- * only if asked. A segment that never reaches its receiver, because its time to live is too small, is taken for one that
- * does.
+ * Which bytes an end has received cannot be known for certain from outside, and that can be made use of. These are the
+ * rules:
+ *
+ * - Of several bytes for the same place the first seen count. They are counted as conflicts if they differ.
+ * - A segment more than 2^30 bytes away from what is expected is ignored. Smaller windows are not enforced.
+ * - A reset outside of what was sent is ignored, and so is a FIN before bytes that were handed over.
+ * - The first segment of the responder must acknowledge what the originator has sent, if the beginning was seen.
+ * - A SYN for a connection that exists begins another one when a SYN-ACK confirms it.
+ * - Bytes that were acknowledged are missing only if their sender's segments show that they were sent.
+ * - Checksums count only with the option `verifyChecksums`; time to live, timestamps (PAWS) and urgent pointers do not.
+ *
+ * docs/guides/evasion.md says what follows from them.
  */
 export class TcpReassembler {
   readonly #options: Omit<Checked, 'tunnels'>
   readonly #dissector: Dissector
+  readonly #keys = new ConnectionKeys()
   readonly #entries = new Map<string, Entry>()
   /** Connections that have ended, and the time of their last packet. */
   readonly #closed = new Map<string, number>()
@@ -120,6 +131,8 @@ export class TcpReassembler {
   #segments = 0
   #ignored = 0
   #fragments = 0
+  /** Whether a packet is being added. */
+  #busy = false
   #over = false
 
   /** @throws CaptureError `ERR_OPTION`. */
@@ -132,20 +145,34 @@ export class TcpReassembler {
   /**
    * Adds a packet; what is not TCP has no effect.
    *
-   * @throws CaptureError `ERR_OPTION`: not a packet; `ERR_RELEASED`; `ERR_CLOSED`: after {@link end}. What the functions of
-   *   a stream throw.
+   * @throws CaptureError `ERR_OPTION`: not a packet, or called by a function of a stream; `ERR_RELEASED`; `ERR_CLOSED`:
+   *   after {@link end}. What the functions of a stream throw: the bytes that such a function was given count as handed
+   *   over, and the connection goes on with the next packet.
    */
   add(packet: Packet): void {
     if (this.#over) throw new CaptureError('ERR_CLOSED', 'the reassembler has ended')
+    if (this.#busy) {
+      throw new CaptureError('ERR_OPTION', 'add() must not be called by a function of a stream', { option: 'packet' })
+    }
     const d = this.#dissector
     d.dissect(packet)
     if ((d.layers & Layer.Tcp) === 0 || d.tcpFlags < 0) return
+    this.#busy = true
+    try {
+      this.#add(d, packet)
+    } finally {
+      this.#busy = false
+    }
+    if (this.#over) this.#endAll()
+  }
+
+  #add(d: Dissector, packet: Packet): void {
     this.#segments++
     if (d.fragment !== 0) {
       this.#fragments++
       return
     }
-    if (this.#options.verifyChecksums && d.checksums().transport.state === 'wrong') {
+    if (this.#options.verifyChecksums && isDamaged(d)) {
       this.#ignored++
       return
     }
@@ -153,15 +180,20 @@ export class TcpReassembler {
     if (time > this.#time) {
       this.#time = time
       this.#expire()
+    } else if (time < this.#time - this.#options.idleTimeout) {
+      // The clock was set back, or the packet before had a wrong time.
+      this.#time = time
     }
-    const found = this.#entryOf(d, time)
+    const found = this.#entryOf(d, packet, time)
     if (!found) return
     const [entry, own] = found
-    if (time - entry.last > 1000) {
+    if (Math.abs(time - entry.last) > 1000) {
       this.#entries.delete(entry.key)
       this.#entries.set(entry.key, entry)
+      entry.last = time
+    } else if (time > entry.last) {
+      entry.last = time
     }
-    entry.last = Math.max(entry.last, time)
     try {
       const cause = this.#take(entry, own, d, time)
       if (cause) this.#finish(entry, cause)
@@ -171,11 +203,28 @@ export class TcpReassembler {
     while (this.#memory > this.#options.maxMemory) this.#evict()
   }
 
-  /** Ends all connections, with what they hold and the gaps in it. Calling it again does nothing. */
+  /**
+   * Ends all connections, with what they hold and the gaps in it; called by a function of a stream, when that has returned.
+   * Calling it again does nothing.
+   *
+   * @throws What the functions of a stream throw first, when all connections have ended.
+   */
   end(): void {
     if (this.#over) return
     this.#over = true
-    for (const entry of this.#entries.values()) this.#finish(entry, 'ended')
+    if (!this.#busy) this.#endAll()
+  }
+
+  #endAll(): void {
+    const errors: unknown[] = []
+    for (const entry of this.#entries.values()) {
+      try {
+        this.#finish(entry, 'ended')
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    if (errors.length > 0) throw errors[0]
   }
 
   stats(): TcpReassemblerStats {
@@ -190,28 +239,23 @@ export class TcpReassembler {
   }
 
   /** The connection of the packet and which end sent it (0: the originator); begins one if it can. */
-  #entryOf(d: Dissector, time: number): [Entry, 0 | 1] | undefined {
-    const source = `${d.sourceIp}|${d.sourcePort}`
-    const destination = `${d.destinationIp}|${d.destinationPort}`
-    const forward = this.#entries.get(`${source}|${destination}`)
-    if (forward) return [forward, 0]
-    const backward = this.#entries.get(`${destination}|${source}`)
-    if (backward) return [backward, 1]
+  #entryOf(d: Dissector, packet: Packet, time: number): [Entry, 0 | 1] | undefined {
+    const key = this.#keys.of(d, packet)
+    const found = this.#entries.get(key)
+    if (found) return [found, this.#keys.swapped === found.swapped ? 0 : 1]
 
     const syn = (d.tcpFlags & Flag.SYN) !== 0
     if (!syn) {
       if (!this.#options.midstream || (d.tcpFlags & Flag.RST) !== 0) return undefined
       // What comes late of a connection that has ended is not another one.
-      if (this.#closed.has(`${source}|${destination}`) || this.#closed.has(`${destination}|${source}`)) return undefined
+      if (this.#closed.has(key)) return undefined
     }
-    const answered = syn && (d.tcpFlags & Flag.ACK) !== 0
-    const own = answered ? 1 : 0
-    const entry = this.#begin(d, time, answered ? `${destination}|${source}` : `${source}|${destination}`, own, !syn)
-    return [entry, own]
+    const own = syn && (d.tcpFlags & Flag.ACK) !== 0 ? 1 : 0
+    return [this.#begin(d, time, key, own, !syn), own]
   }
 
   #begin(d: Dissector, time: number, key: string, own: 0 | 1, midstream: boolean): Entry {
-    if (this.#entries.size === this.#options.maxConnections) this.#evict()
+    while (this.#entries.size >= this.#options.maxConnections) this.#evict()
     const ends = [
       { ip: d.sourceIp as string, port: d.sourcePort },
       { ip: d.destinationIp as string, port: d.destinationPort },
@@ -222,7 +266,8 @@ export class TcpReassembler {
       time,
       midstream,
     )
-    const entry: Entry = { key, stream, last: time, memory: 0, renewal: undefined }
+    const swapped = this.#keys.swapped !== (own === 1)
+    const entry: Entry = { key, swapped, stream, last: time, memory: 0, renewal: undefined }
     this.#entries.set(key, entry)
     this.#closed.delete(key)
     this.#begun++
@@ -238,17 +283,14 @@ export class TcpReassembler {
     const flags = d.tcpFlags
     const syn = (flags & Flag.SYN) !== 0
     const acknowledges = (flags & Flag.ACK) !== 0
-    if (syn) {
-      if (!mine.begun) mine.begin(d.tcpSequence + 1)
-      else if (this.#renews(entry, own, d)) {
-        this.#finish(entry, 'reused')
-        const again = this.#begin(d, time, entry.key, own, false)
-        const cause = this.#take(again, own, d, time)
-        this.#account(again)
-        return cause
+    if (syn && this.#renews(entry, own, d)) return this.#renew(entry, d, time)
+    if (!mine.begun) {
+      if (theirs.begun && !stream.midstream && !answers(d, theirs)) {
+        this.#ignored++
+        return undefined
       }
+      mine.begin(syn ? d.tcpSequence + 1 : d.tcpSequence)
     }
-    if (!mine.begun) mine.begin(d.tcpSequence)
     if (acknowledges && !theirs.begun) theirs.begin(d.tcpAcknowledgment)
     // The data of a SYN follow it (RFC 7413).
     const start = mine.offsetOf(syn ? d.tcpSequence + 1 : d.tcpSequence)
@@ -263,7 +305,8 @@ export class TcpReassembler {
       }
       return 'reset'
     }
-    if (stream._ignored) mine.offset = Math.max(mine.offset, start)
+    mine.sent = Math.max(mine.sent, start + d.payloadLength)
+    if (stream._ignored) mine.pass(start + d.payloadLength)
     else if (d.payloadLength > 0) this.#addData(mine, start, d)
     if ((flags & Flag.FIN) !== 0) mine.finish(start + d.payloadLength)
     if (acknowledges) this.#acknowledge(theirs, theirs.offsetOf(d.tcpAcknowledgment), time)
@@ -283,14 +326,30 @@ export class TcpReassembler {
   /** Whether this segment begins a new connection between the ports of one whose end was not seen. */
   #renews(entry: Entry, own: 0 | 1, d: Dissector): boolean {
     const buffer = entry.stream._buffers[own]
-    const again = buffer.offsetOf(d.tcpSequence + 1) <= buffer.offset && buffer.offsetOf(d.tcpSequence + 1) >= 0
+    const offset = buffer.offsetOf(d.tcpSequence + 1)
+    const again = buffer.begun && offset <= buffer.offset && offset >= 0
+    if (again) return false
     if ((d.tcpFlags & Flag.ACK) === 0) {
+      if (!buffer.begun) return false
       // It may be forged: the receiver would not accept it. Its answer decides (RFC 5961, section 4).
-      if (!again) entry.renewal = d.tcpSequence
-      const isClosed = entry.stream._buffers.some(({ end }) => end < Number.POSITIVE_INFINITY)
-      return !again && isClosed
+      entry.renewal = d.tcpSequence
+      return entry.stream._buffers.every(({ end }) => end < Number.POSITIVE_INFINITY)
     }
-    return !again && entry.renewal !== undefined && ((entry.renewal + 1) | 0) === (d.tcpAcknowledgment | 0)
+    return entry.renewal !== undefined && ((entry.renewal + 1) | 0) === (d.tcpAcknowledgment | 0)
+  }
+
+  /** Ends a connection, and begins the one that has taken its place. */
+  #renew(entry: Entry, d: Dissector, time: number): TcpStreamEnd | undefined {
+    this.#finish(entry, 'reused')
+    const again = this.#begin(d, time, entry.key, (d.tcpFlags & Flag.ACK) !== 0 ? 1 : 0, false)
+    try {
+      const end = this.#keys.swapped === again.swapped ? 0 : 1
+      const cause = this.#take(again, end, d, time)
+      if (cause) this.#finish(again, cause)
+    } finally {
+      this.#account(again)
+    }
+    return undefined
   }
 
   /** The peer has received everything before `offset`. */
@@ -309,8 +368,10 @@ export class TcpReassembler {
       return
     }
     if (time - buffer.missingSince < this.#options.reorderTimeout) return
-    while (buffer.skip(buffer.acknowledged));
-    buffer.missingSince = Number.NaN
+    // An end can acknowledge what was never sent: what the other end's segments show counts too.
+    const missed = Math.min(buffer.acknowledged, buffer.sent)
+    while (buffer.skip(missed));
+    if (buffer.acknowledged <= buffer.offset) buffer.missingSince = Number.NaN
   }
 
   /** Brings what a connection holds into the sum of all. */
@@ -323,12 +384,12 @@ export class TcpReassembler {
 
   #expire(): void {
     for (const [key, time] of this.#closed) {
-      if (time + lateness > this.#time && this.#closed.size <= this.#options.maxConnections) break
+      if (Math.abs(this.#time - time) < lateness) break
       this.#closed.delete(key)
     }
     for (const entry of this.#entries.values()) {
       // The order is exact to a second.
-      if (entry.last + this.#options.idleTimeout + 1000 > this.#time) return
+      if (Math.abs(this.#time - entry.last) < this.#options.idleTimeout + 1000) return
       this.#finish(entry, 'idle')
     }
   }
@@ -340,16 +401,41 @@ export class TcpReassembler {
 
   #finish(entry: Entry, cause: TcpStreamEnd): void {
     this.#entries.delete(entry.key)
-    if (cause === 'closed' || cause === 'reset') this.#closed.set(entry.key, entry.last)
+    if (cause === 'closed' || cause === 'reset') this.#rememberClosed(entry)
     const { stream } = entry
-    for (const buffer of stream._buffers) {
-      // What the peer has acknowledged was sent, even if it was not captured.
-      buffer.flush()
-      buffer.skip(buffer.acknowledged)
+    try {
+      for (const buffer of stream._buffers) {
+        buffer.flush()
+        // What the peer has acknowledged was sent, even if it was not captured.
+        buffer.skip(buffer.acknowledged)
+      }
+    } finally {
+      for (const buffer of stream._buffers) buffer.clear()
+      this.#account(entry)
+      stream.onEnd?.(cause)
     }
-    this.#account(entry)
-    stream.onEnd?.(cause)
   }
+
+  #rememberClosed({ key, last }: Entry): void {
+    this.#closed.delete(key)
+    this.#closed.set(key, last)
+    if (this.#closed.size <= this.#options.maxConnections) return
+    const [oldest] = this.#closed.keys()
+    this.#closed.delete(oldest as string)
+  }
+}
+
+/** Whether a segment without a known sequence number acknowledges what the other end has sent, as only that end's peer can. */
+function answers(d: Dissector, theirs: ReceiveBuffer): boolean {
+  if ((d.tcpFlags & Flag.ACK) === 0) return (d.tcpFlags & (Flag.SYN | Flag.RST)) === Flag.SYN // both ends open it at once
+  const offset = theirs.offsetOf(d.tcpAcknowledgment)
+  return offset >= 0 && offset <= Math.max(theirs.sent, theirs.offset)
+}
+
+/** Whether no receiver would take the packet. */
+function isDamaged(d: Dissector): boolean {
+  const { network, transport } = d.checksums()
+  return network.state === 'wrong' || transport.state === 'wrong'
 }
 
 interface Checked {

@@ -344,6 +344,202 @@ test('the server name of a TLS hello that is spread over segments in disorder', 
   t.end()
 })
 
+/** Streams of segments whose functions do what the test wants. */
+function follow(set: (stream: TcpStream) => void, options: Partial<TcpReassemblerOptions> = {}) {
+  const reassembler = new TcpReassembler({ ...options, onStream: set })
+  return { reassembler, add: (segments: readonly Segment[]) => segments.map((one) => reassembler.add(packet(one))) }
+}
+
+test('a stream that is ignored in the midst of what was held keeps the memory counted right', (t) => {
+  const { reassembler, add } = follow((stream) => {
+    stream.onData = () => stream.ignore()
+  })
+  add([...handshake(), part(0, 10, text('cc')), part(0, 5, text('bbbbb')), part(0, 0, text('aaaaa'))])
+  t.equal(reassembler.stats().memory, 0)
+  t.end()
+})
+
+test('a long connection that is ignored is followed to its end', (t) => {
+  let cause: TcpStreamEnd | undefined
+  const { add } = follow((stream) => {
+    stream.ignore()
+    stream.onEnd = (why) => {
+      cause = why
+    }
+  })
+  const data = Buffer.alloc(1000)
+  add(handshake())
+  for (let i = 0; i < 100; i++) add([part(0, 1000 * i, data)])
+  add([fin(0, 100_000), fin(1, 0, 100_001)])
+  t.equal(cause, 'closed')
+  t.end()
+})
+
+test('what a function of a stream throws leaves the reassembler as it should be', (t) => {
+  let failing = true
+  let seen = ''
+  const { reassembler, add } = follow((stream) => {
+    stream.onData = (data) => {
+      seen += Buffer.from(data).toString('latin1')
+      if (failing) throw new Error('no')
+    }
+  })
+  add([...handshake(), part(0, 2, text('cd')), part(0, 6, text('gh'))])
+  t.throws(() => add([part(0, 0, text('ab'))]), /^no$/)
+  t.throws(() => add([part(0, 4, text('ef'))]), /^no$/)
+  failing = false
+  add([part(0, 8, text('ij'))])
+  t.equal(seen, 'abcdefghij')
+  t.equal(reassembler.stats().memory, 0)
+  failing = true
+  add([part(0, 20, text('x'))])
+  add([{ ...syn, port: 9 }, part(0, 20, text('y'), { port: 9 })])
+  t.throws(() => reassembler.end(), /^no$/)
+  t.same(reassembler.stats().streams, 0)
+  t.equal(reassembler.stats().memory, 0)
+  t.match(seen, /xy$/)
+  t.end()
+})
+
+test('a function of a stream that fails at the eviction does not stop the eviction', (t) => {
+  const { reassembler, add } = follow(
+    (stream) => {
+      stream.onData = () => {
+        throw new Error('no')
+      }
+    },
+    { maxMemory: 65536 },
+  )
+  let thrown = 0
+  for (let port = 1; port <= 40; port++) {
+    add([{ ...syn, port }])
+    try {
+      add([part(0, 1, Buffer.alloc(4000), { port, at: port })])
+    } catch {
+      thrown++
+    }
+  }
+  t.ok(thrown > 20)
+  t.ok(reassembler.stats().memory <= 65536)
+  t.end()
+})
+
+test('a function of a stream may end the reassembler, and may not add to it', (t) => {
+  const causes: TcpStreamEnd[] = []
+  const { reassembler, add } = follow((stream) => {
+    stream.onData = () => {
+      t.throws(() => reassembler.add(packet(syn)), { code: 'ERR_OPTION' })
+      reassembler.end()
+    }
+    stream.onEnd = (cause) => causes.push(cause)
+  })
+  add([{ ...syn, port: 7 }, ...handshake(), fin(1, 0, 0)])
+  add([{ ...part(0, 0, text('a')), flags: ['FIN', 'ACK'], acknowledgment: first[1] + 2 }])
+  t.same(causes.sort(), ['closed', 'ended'])
+  t.equal(reassembler.stats().streams, 0)
+  t.end()
+})
+
+test('a clock that is set back, or one wrong time, does not keep connections for ever', (t) => {
+  const causes: TcpStreamEnd[] = []
+  const { add } = follow((stream) => {
+    stream.onEnd = (cause) => causes.push(cause)
+  })
+  const year = 31_536_000_000
+  add([
+    { ...syn, port: 1, at: year },
+    { ...syn, port: 2, at: 0 },
+  ])
+  t.same(causes, [])
+  add([{ ...syn, port: 3, at: 302_000 }])
+  t.same(causes, ['idle', 'idle'])
+  t.end()
+})
+
+test('connections that end at the same time are remembered in bounded memory', (t) => {
+  const begun: number[] = []
+  const { add } = follow((stream) => begun.push(stream.sourcePort), { maxConnections: 5 })
+  for (let port = 1; port <= 20; port++) {
+    add([
+      { ...syn, port },
+      { end: 0, port, flags: ['RST'], sequence: first[0] + 1 },
+    ])
+  }
+  // The first has been forgotten, the last not.
+  add([part(0, 0, text('late'), { port: 20 }), part(0, 0, text('late'), { port: 1 })])
+  t.same(begun.slice(20), [1])
+  t.end()
+})
+
+test('evasion: what a receiver would not take does not hide what it takes', (t) => {
+  const good = part(0, 0, text('good'))
+  const reset = (sequence: number, acknowledgment?: number): Segment => ({
+    end: 1,
+    sequence,
+    ...(acknowledgment === undefined ? { flags: ['RST'] } : { flags: ['RST', 'ACK'], acknowledgment }),
+  })
+  const answer = part(1, 0, text('answer'), { acknowledgment: first[0] + 1 })
+  const rest = [synAck, good, answer]
+  const cases: [name: string, segments: Segment[], streams?: number][] = [
+    [
+      'a FIN before what was handed over',
+      [...handshake(), part(0, 0, text('go')), fin(0, 0), part(0, 2, text('od')), answer],
+    ],
+    ['a RST before the SYN-ACK that acknowledges nothing', [syn, reset(77), ...rest]],
+    ['a RST before the SYN-ACK that acknowledges another SYN', [syn, reset(77, first[0] + 9), ...rest]],
+    [
+      'data before the SYN-ACK that acknowledge another SYN',
+      [syn, { ...answer, sequence: 77, acknowledgment: 5 }, ...rest],
+    ],
+    ['a SYN-ACK that acknowledges another SYN', [syn, { ...synAck, sequence: 77, acknowledgment: 5 }, ...rest]],
+    [
+      'a SYN that nobody answers, of a half-closed connection',
+      [...handshake(), good, fin(0, 4), { ...syn, sequence: 77 }, answer],
+    ],
+    ['a RST outside of what was sent', [...handshake(), reset(first[1] + 70_000), good, answer]],
+    ['a RST before what was handed over', [...handshake(), good, answer, reset(first[1] + 1)]],
+    [
+      'an acknowledgment of what was never sent',
+      [...handshake(), ack(0, 1000, { at: 1 }), good, ack(0, 1000, { at: 900 }), { ...answer, at: 901 }],
+    ],
+    ['other bytes later', [...handshake(), good, part(0, 0, text('evil')), answer]],
+  ]
+  for (const [name, segments] of cases) {
+    t.match(readOne(segments), { originator: 'good', responder: 'answer', cause: 'ended' }, name)
+  }
+  const second: Segment = { ...syn, sequence: 77 }
+  const { streams } = read([
+    syn,
+    second,
+    { ...synAck, acknowledgment: 78 },
+    { ...good, sequence: 78, acknowledgment: first[1] + 1 },
+  ])
+  t.match(streams, [{ cause: 'reused' }, { originator: 'good' }], 'of two SYNs the one that was answered')
+  t.end()
+})
+
+test('a wrong checksum of the IP header counts as one of TCP does', (t) => {
+  const bytes = frame({
+    ipv4: { source: client.ip, destination: server.ip, checksum: 1 },
+    tcp: { sourcePort: client.port, destinationPort: server.port, flags: ['ACK'], sequence: (first[0] + 1) >>> 0 },
+    payload: text('evil'),
+  })
+  let seen = ''
+  const { reassembler, add } = follow(
+    (stream) => {
+      stream.onData = (data) => {
+        seen += Buffer.from(data).toString('latin1')
+      }
+    },
+    { verifyChecksums: true },
+  )
+  add(handshake())
+  reassembler.add(Packet.from(bytes, { timestamp: start, linkType: 101 }))
+  add([part(0, 0, text('good'))])
+  t.equal(seen, 'good')
+  t.end()
+})
+
 test('random segments never throw, and never make bytes that nobody sent', (t) => {
   const sent = Buffer.alloc(20_000)
   for (let i = 0; i < sent.length; i++) sent[i] = i % 251
