@@ -31,6 +31,8 @@ export interface DefragmenterStats {
   readonly memory: number
 }
 
+type Origin = Pick<Packet, 'linkType' | 'direction' | 'vlan' | 'interface'>
+
 interface Fragment {
   start: number
   bytes: Uint8Array
@@ -47,8 +49,8 @@ interface Datagram {
   fragments: Fragment[]
   /** What precedes the data in the first fragment: link layer, IP header and extension headers. */
   head: Uint8Array | undefined
-  /** The first fragment, as a copy: its interface, direction and link type become the packet's. */
-  first: Packet | undefined
+  /** What the packet has of its first fragment besides the bytes. */
+  first: Origin | undefined
   /** Where things are in the head. */
   place: Place | undefined
   /** Given up: what comes later of it is dropped. */
@@ -107,7 +109,8 @@ export class Defragmenter {
     if (d.fragment === 0) return packet
     this.#counts.fragments++
     const time = packet.timestampMs
-    if (time > this.#time) {
+    // Set back: the clock was, or a packet before had a wrong time.
+    if (time > this.#time || time < this.#time - this.#timeout) {
       this.#time = time
       this.#expire()
     }
@@ -171,7 +174,8 @@ export class Defragmenter {
     }
     if (datagram.fragments.length === mostFragments) return 'malformed'
     if (start === 0) {
-      datagram.first = packet.copy()
+      const { linkType, direction, vlan, interface: iface } = packet
+      datagram.first = { linkType, direction, vlan, interface: iface }
       datagram.place = place
       datagram.head = Uint8Array.from(whole.subarray(0, place.data))
       this.#charge(datagram, datagram.head.length)
@@ -206,7 +210,7 @@ export class Defragmenter {
 
   #expire(): void {
     for (const [key, datagram] of this.#datagrams) {
-      if (datagram.time + this.#timeout > this.#time) return
+      if (Math.abs(this.#time - datagram.time) < this.#timeout) return
       this.#remove(key, datagram)
       if (!datagram.dead) this.#counts.timedOut++
     }

@@ -201,3 +201,15 @@ test('wrong arguments are typed errors', (t) => {
   t.throws(() => new Defragmenter().add(5 as unknown as Packet), CaptureError)
   t.end()
 })
+
+test('a clock that is set back, or one wrong time, does not stop the timeout', (t) => {
+  const defragmenter = new Defragmenter({ timeout: 1000 })
+  const first = (identification: number) =>
+    fragment4({ offset: 0, bytes: new Uint8Array(8), more: true }, { identification })
+  defragmenter.add(packet(first(1), 31_536_000_000))
+  defragmenter.add(packet(first(2), 0))
+  defragmenter.add(packet(first(3), 500))
+  defragmenter.add(packet(first(4), 1200))
+  t.match(defragmenter.stats(), { fragments: 4, timedOut: 2 })
+  t.end()
+})
