@@ -31,11 +31,11 @@ export type { Flow, FlowDirection, FlowEnd, FlowHandshake, FlowJson } from './fl
 export type { EcsEnd, EcsEvent, ZeekConnection } from './flows/flow-formats.js'
 export {
   type FlowKeyPart,
-  type FlowOrder,
   FlowTable,
   type FlowTableOptions,
   type FlowTableStats,
 } from './flows/flow-table.js'
+export type { FlowOrder } from './flows/largest-flows.js'
 export { frame } from './frame/frame.js'
 export type {
   ArpFields,

@@ -143,6 +143,13 @@ export class Dissector extends DissectorFields {
     return this.#read(linkType)
   }
 
+  /** Whether this packet is what was dissected last. @internal */
+  _has(packet: Packet): boolean {
+    const { view, u16 } = packet._memory
+    const offset = (packet._entry >>> Index.LENGTH_BITS) << Index.UNIT
+    return view === this.#view && offset + (u16[(offset + Record.DATA) >>> 1] as number) === this._base
+  }
+
   #begin(base: number, captured: number, original: number, linkType: number): void {
     const counted = this._groups & Group.COUNTED
     if (counted !== 0) clear(this, counted)

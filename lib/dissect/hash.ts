@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { i32, u16 } from './bytes.js'
 import type { DissectorFields } from './fields.js'
+import { icmpAnswer } from './icmp-answers.js'
 import { Protocol } from './transport.js'
 
 /** One round of MurmurHash3's mixing (public domain). */
@@ -49,34 +50,6 @@ function linkHash(d: DissectorFields, view: DataView): number {
   return finish(mix((half(d._sourceMac) + half(d._destinationMac)) | 0, d.etherType)) >>> 0
 }
 
-/** The message that answers each type of ICMP message, as Community ID pairs them. */
-const icmpPairs: ReadonlyMap<number, number> = new Map([
-  [0, 8],
-  [8, 0],
-  [13, 14],
-  [14, 13],
-  [15, 16],
-  [16, 15],
-  [17, 18],
-  [18, 17],
-  [10, 9],
-  [9, 10],
-])
-const icmp6Pairs: ReadonlyMap<number, number> = new Map([
-  [128, 129],
-  [129, 128],
-  [133, 134],
-  [134, 133],
-  [135, 136],
-  [136, 135],
-  [130, 131],
-  [131, 130],
-  [139, 140],
-  [140, 139],
-  [144, 145],
-  [145, 144],
-])
-
 /** Protocols whose ports are part of the identifier. */
 const withPorts: readonly number[] = [Protocol.TCP, Protocol.UDP, Protocol.SCTP]
 
@@ -92,29 +65,55 @@ export function communityId(d: DissectorFields, view: DataView, seed: number): s
   const size = d.ipVersion === 4 ? 4 : 16
   const start = view.byteOffset + at + (size === 4 ? 12 : 8)
   const addresses = Buffer.from(new Uint8Array(view.buffer, start, 2 * size))
-  let source = addresses.subarray(0, size)
-  let destination = addresses.subarray(size)
-  let [from, to] = portsOf(d)
-  const pairs = d.protocol === Protocol.ICMP ? icmpPairs : d.protocol === Protocol.ICMP6 ? icmp6Pairs : undefined
-  const oneWay = pairs !== undefined && d.icmpType >= 0 && !pairs.has(d.icmpType)
-  const order = source.compare(destination) || from - to
-  if (order > 0 && !oneWay) {
-    ;[source, destination] = [destination, source]
-    ;[from, to] = [to, from]
-  }
+  const [from, to] = portsOf(d)
+  return communityIdOf({
+    source: addresses.subarray(0, size),
+    destination: addresses.subarray(size),
+    protocol: d.protocol,
+    from,
+    to,
+    seed,
+  })
+}
+
+/** What a Community ID is made of. @internal */
+export interface CommunityTuple {
+  /** 4 or 16 bytes. */
+  source: Uint8Array
+  destination: Uint8Array
+  protocol: number
+  /** The ports, or the type of an ICMP message and that of its answer, or its code; -1 if there are none. */
+  from: number
+  to: number
+  seed: number
+}
+
+/** @internal */
+export function communityIdOf({ source, destination, protocol, from, to, seed }: CommunityTuple): string {
+  const isIcmp = protocol === Protocol.ICMP || protocol === Protocol.ICMP6
+  const oneWay = isIcmp && from >= 0 && icmpAnswer(protocol, from) < 0
+  const order = Buffer.compare(source, destination) || from - to
+  const swap = order > 0 && !oneWay
+  const [low, high] = swap ? [to, from] : [from, to]
   const hash = createHash('sha1')
-  hash
     .update(Uint8Array.of(seed >> 8, seed & 0xff))
-    .update(source)
-    .update(destination)
-  hash.update(Uint8Array.of(d.protocol, 0))
-  if (from >= 0) hash.update(Uint8Array.of(from >> 8, from & 0xff, to >> 8, to & 0xff))
+    .update(swap ? destination : source)
+    .update(swap ? source : destination)
+    .update(Uint8Array.of(protocol, 0))
+  if (from >= 0) hash.update(Uint8Array.of(low >> 8, low & 0xff, high >> 8, high & 0xff))
   return `1:${hash.digest('base64')}`
 }
 
 /** The ports, or what stands for them in ICMP; -1 if there are none. */
 function portsOf(d: DissectorFields): [number, number] {
-  if (d.protocol === Protocol.ICMP && d.icmpType >= 0) return [d.icmpType, icmpPairs.get(d.icmpType) ?? d.icmpCode]
-  if (d.protocol === Protocol.ICMP6 && d.icmpType >= 0) return [d.icmpType, icmp6Pairs.get(d.icmpType) ?? d.icmpCode]
-  return withPorts.includes(d.protocol) ? [d.sourcePort, d.destinationPort] : [-1, -1]
+  if ((d.protocol === Protocol.ICMP || d.protocol === Protocol.ICMP6) && d.icmpType >= 0) {
+    const answer = icmpAnswer(d.protocol, d.icmpType)
+    return [d.icmpType, answer < 0 ? d.icmpCode : answer]
+  }
+  return hasPorts(d.protocol) ? [d.sourcePort, d.destinationPort] : [-1, -1]
+}
+
+/** Whether ports, or what stands for them, are part of the identifier. @internal */
+export function hasPorts(protocol: number): boolean {
+  return withPorts.includes(protocol)
 }

@@ -19,6 +19,7 @@ interface Counted {
   readonly state: string
   readonly history: string
   readonly end?: unknown
+  communityId(): string
 }
 
 interface CountedDirection {
@@ -51,6 +52,7 @@ export interface ZeekConnection {
   readonly resp_pkts: number
   readonly resp_ip_bytes: number
   readonly ip_proto: number
+  readonly community_id: string
   readonly vlan?: number
 }
 
@@ -73,6 +75,7 @@ export interface EcsEvent {
     readonly type: 'ipv4' | 'ipv6'
     readonly transport: string
     readonly iana_number: string
+    readonly community_id: string
     readonly bytes: number
     readonly packets: number
     readonly vlan?: { readonly id: string }
@@ -123,6 +126,7 @@ export function zeekConnection(flow: Counted): ZeekConnection {
     resp_pkts: responder.packets,
     resp_ip_bytes: responder.bytes,
     ip_proto: flow.protocol,
+    community_id: flow.communityId(),
     ...(flow.vlan >= 0 && { vlan: flow.vlan }),
   }
 }
@@ -175,6 +179,7 @@ export function ecsEvent(flow: Counted): EcsEvent {
       type: flow.ipVersion === 4 ? 'ipv4' : 'ipv6',
       transport: protocol === 58 ? 'ipv6-icmp' : (names.get(protocol) ?? String(protocol)),
       iana_number: String(protocol),
+      community_id: flow.communityId(),
       bytes: originator.bytes + responder.bytes,
       packets: originator.packets + responder.packets,
       ...(flow.vlan >= 0 && { vlan: { id: String(flow.vlan) } }),

@@ -1,3 +1,5 @@
+import { allocateWords } from './flow-slots.js'
+
 /**
  * Finds slots by hash: open addressing with linear probing, at most half full. A place is a pair of words, the hash and
  * the slot + 1 (0: empty), so that most misses end without a look at the slot.
@@ -10,14 +12,21 @@ export class FlowIndex {
   /** Number of places - 1. */
   mask: number
   #count = 0
+  /** Memory for more was refused. */
+  #isLargest = false
 
   constructor() {
     this.mask = 2047
     this.places = new Int32Array(2 * (this.mask + 1))
   }
 
+  /** Makes room for one more. False: there is no memory for it. */
+  reserve(): boolean {
+    return 2 * (this.#count + 1) <= this.mask || this.#grow()
+  }
+
+  /** Inserts a slot; {@link reserve} comes before. */
   insert(hash: number, slot: number): void {
-    if (2 * (this.#count + 1) > this.mask) this.#grow()
     this.#count++
     this.#put(hash, slot + 1)
   }
@@ -50,13 +59,20 @@ export class FlowIndex {
     places[2 * at + 1] = entry
   }
 
-  #grow(): void {
+  #grow(): boolean {
+    if (this.#isLargest) return false
     const old = this.places
+    const places = allocateWords(2 * old.length)
+    if (!places) {
+      this.#isLargest = true
+      return false
+    }
     this.mask = 2 * this.mask + 1
-    this.places = new Int32Array(2 * (this.mask + 1))
+    this.places = places
     for (let at = 0; at < old.length; at += 2) {
       const entry = old[at + 1] as number
       if (entry !== 0) this.#put(old[at] as number, entry)
     }
+    return true
   }
 }

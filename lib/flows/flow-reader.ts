@@ -1,9 +1,12 @@
 import { ipv4Text, ipv6Text } from '../dissect/address.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import { Flow, type FlowDirection, type FlowEnd, type FlowHandshake, toMicrosecond } from './flow.js'
-import { type FlowSlots, Handshake, Key, Rare, Sum, slotDoubles, slotWords, Tcp } from './flow-slots.js'
+import { type FlowInterfaces, sameInterface } from './flow-interfaces.js'
+import { type FlowSlots, gapBytes, Handshake, Key, Rare, Sum, slotDoubles, slotWords, Tcp } from './flow-slots.js'
 import { historyOf, tcpState } from './tcp-tracker.js'
 
+const icmp = 1
+const icmp6 = 58
 const tcp = 6
 const udp = 17
 
@@ -13,17 +16,13 @@ const unsigned = (word: number) => (word === -1 ? -1 : word >>> 0)
 /** Makes {@link Flow} objects from a table's slots. @internal */
 export class FlowReader {
   readonly #slots: FlowSlots
-  /** The interfaces of flows, as they were when a flow first had a packet of them, by index. */
-  readonly #interfaces = new Map<number, NetworkInterface>()
+  readonly #interfaces: FlowInterfaces
   readonly #address = new Uint8Array(16)
   readonly #view = new DataView(this.#address.buffer)
 
-  constructor(slots: FlowSlots) {
+  constructor(slots: FlowSlots, interfaces: FlowInterfaces) {
     this.#slots = slots
-  }
-
-  learn(index: number, iface: NetworkInterface): void {
-    this.#interfaces.set(index, iface)
+    this.#interfaces = interfaces
   }
 
   read(slot: number, end?: FlowEnd): Flow {
@@ -40,7 +39,7 @@ export class FlowReader {
       sourceIp: this.#ip(key + Key.SOURCE, ipVersion),
       sourcePort: ports >>> 16,
       destinationIp: this.#ip(key + Key.DESTINATION, ipVersion),
-      destinationPort: ports & 0xffff,
+      destinationPort: protocol === icmp || protocol === icmp6 ? ports & 0xff : ports & 0xffff,
       protocol,
       ipVersion,
       interfaces: this.#interfacesOf(slot),
@@ -64,8 +63,11 @@ export class FlowReader {
   }
 
   #interfacesOf(slot: number): NetworkInterface[] {
-    const indexes = [0, 1].map((end) => this.#slots.words[slot * slotWords + Tcp.INTERFACES + end] as number)
-    return [...new Set(indexes)].flatMap((index) => (index === 0 ? [] : (this.#interfaces.get(index - 1) ?? [])))
+    const at = slot * slotWords + Tcp.INTERFACES
+    const one = this.#interfaces.get(this.#slots.words[at] as number)
+    const other = this.#interfaces.get(this.#slots.words[at + 1] as number)
+    if (one && other) return sameInterface(one, other) ? [one] : [one, other]
+    return one ? [one] : other ? [other] : []
   }
 
   #direction(slot: number, end: number): FlowDirection {
@@ -80,7 +82,7 @@ export class FlowReader {
       retransmissions: count(Rare.RETRANSMISSIONS),
       outOfOrder: count(Rare.OUT_OF_ORDER),
       gaps: count(Rare.GAPS),
-      gapBytes: count(Rare.GAP_BYTES),
+      gapBytes: doubles[slot * slotDoubles + gapBytes(end)] as number,
     }
   }
 

@@ -36,7 +36,7 @@ export const Tcp = {
   SEEN: 35,
   /** TCP flags seen from the originator, and 16 bits higher from the responder. */
   FLAGS: 36,
-  /** Index + 1 of the interface that the first packet of each end was seen on; 0: none. */
+  /** The interface that the first packet of each end was seen on, by its number in FlowInterfaces; 0: none. */
   INTERFACES: 37,
   /** The bucket of the timer wheel that the slot is in. */
   BUCKET: 39,
@@ -49,7 +49,6 @@ export const Rare = {
   RETRANSMISSIONS: 44,
   OUT_OF_ORDER: 46,
   GAPS: 48,
-  GAP_BYTES: 50,
   /** Letters of the history, five bits each, six in a word. */
   HISTORY: 52,
   HISTORY_WORDS: 3,
@@ -57,8 +56,21 @@ export const Rare = {
   LETTERS: 55,
 } as const
 
-/** Doubles: times of the handshake, milliseconds since 1970; 0: not seen. @internal */
+/** Doubles: times of the handshake, milliseconds since 1970, and 1 more; 0: not seen. @internal */
 export const Handshake = { SYN: 28, SYN_ACK: 29, ACK: 30 } as const
+
+/** The double with the bytes that are missing of an end. @internal */
+export const gapBytes = (end: number): number => (end === 0 ? 25 : 31)
+
+/** An array of zeros; `undefined` if there is no memory for it. @internal */
+export function allocateWords(length: number): Int32Array<ArrayBuffer> | undefined {
+  try {
+    return new Int32Array(length)
+  } catch (error) {
+    if (error instanceof RangeError) return undefined
+    throw error
+  }
+}
 
 /** @internal */
 export class FlowSlots {
@@ -68,7 +80,8 @@ export class FlowSlots {
   used = 0
   /** Slots that can be used without growing. */
   #capacity: number
-  readonly #limit: number
+  /** The most slots; less than asked for once memory was refused. */
+  #limit: number
   /** Slots that were in use, linked through Key.NEXT; -1: none. */
   #free = -1
   /** Slots from this one on have never been used. */
@@ -89,7 +102,7 @@ export class FlowSlots {
       this.words.fill(0, slot * slotWords, (slot + 1) * slotWords)
     } else {
       if (this.#fresh === this.#limit) return -1
-      if (this.#fresh === this.#capacity) this.#grow()
+      if (this.#fresh === this.#capacity && !this.#grow()) return -1
       slot = this.#fresh++
     }
     this.used++
@@ -102,11 +115,17 @@ export class FlowSlots {
     this.used--
   }
 
-  #grow(): void {
-    this.#capacity = Math.min(this.#limit, this.#capacity * 2)
-    const words = new Int32Array(this.#capacity * slotWords)
+  #grow(): boolean {
+    const capacity = Math.min(this.#limit, this.#capacity * 2)
+    const words = allocateWords(capacity * slotWords)
+    if (!words) {
+      this.#limit = this.#capacity
+      return false
+    }
     words.set(this.words)
+    this.#capacity = capacity
     this.words = words
     this.doubles = new Float64Array(words.buffer)
+    return true
   }
 }

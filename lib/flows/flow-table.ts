@@ -1,16 +1,20 @@
+import { randomBytes } from 'node:crypto'
 import { checkCallback, checkGroup, checkInteger, checkList, checkWord, orElse } from '../arguments.js'
 import { i32 } from '../dissect/bytes.js'
 import { Dissector, type DissectorOptions } from '../dissect/dissector.js'
+import { icmpAnswer } from '../dissect/icmp-answers.js'
 import { Layer } from '../dissect/layer.js'
 import { CaptureError, optionError } from '../errors.js'
 import { Packet } from '../packets/packet.js'
 import { Index, Record } from '../packets/packet-record.js'
 import type { Flow, FlowEnd } from './flow.js'
 import { FlowIndex } from './flow-index.js'
+import { FlowInterfaces } from './flow-interfaces.js'
+import { FlowQueue } from './flow-queue.js'
 import { FlowReader } from './flow-reader.js'
-import { FlowSlots, Key, Rare, Sum, slotDoubles, slotWords, Tcp } from './flow-slots.js'
+import { FlowSlots, Key, Sum, slotDoubles, slotWords, Tcp } from './flow-slots.js'
 import { FlowTimers } from './flow-timers.js'
-import { icmpPorts } from './icmp-ports.js'
+import { type FlowOrder, flowOrders, largestFlows } from './largest-flows.js'
 import { noteData, noteFlip, type Segment, State, trackSegment } from './tcp-tracker.js'
 
 /** What tells flows apart besides addresses, ports and protocol. */
@@ -20,7 +24,8 @@ export type FlowKeyPart = 'interface' | 'vlan' | 'tunnel'
 export interface FlowTableOptions {
   /**
    * The most flows at a time, 1 to 16777216. When there is no room, the flow that would end next is ended as `'evicted'`
-   * and counted. A flow takes 290 bytes, and the memory grows with the number of flows. Default 100000.
+   * and counted. A flow takes 290 bytes, and the memory grows with the number of flows; where the system refuses more of it,
+   * the flows that it has room for are the most. Default 100000.
    */
   maxFlows?: number | undefined
   /** Milliseconds without a packet until a flow ends, by the packets' time. 1 to 86400000, default 60000. */
@@ -36,9 +41,15 @@ export interface FlowTableOptions {
   key?: readonly FlowKeyPart[] | undefined
   /** As in {@link DissectorOptions}: flows are those of the innermost packets then. Default: none. */
   tunnels?: DissectorOptions['tunnels'] | undefined
-  /** Called with each flow that has ended, within the call that ended it. Without it, they wait to be taken. */
+  /**
+   * Called with each flow that has ended, before the call that ended it returns; of flows that end while it runs, when it
+   * has returned. Without it, they wait to be taken.
+   */
   onEnd?: ((flow: Flow) => void) | undefined
-  /** The most ended flows that wait to be taken; the oldest are dropped and counted. 1 to 16777216, default 10000. */
+  /**
+   * The most ended flows that wait to be taken; the oldest are dropped and counted. Those that {@link FlowTable.end} ends all
+   * wait, besides. 1 to 16777216, default 10000.
+   */
   maxWaiting?: number | undefined
 }
 
@@ -60,9 +71,6 @@ export interface FlowTableStats {
   readonly dropped: number
 }
 
-/** What {@link FlowTable.top} sorts by; sums of both directions. */
-export type FlowOrder = 'bytes' | 'packets' | 'payloadBytes' | 'duration' | 'retransmissions'
-
 const optionNames = [
   'maxFlows',
   'idleTimeout',
@@ -74,7 +82,6 @@ const optionNames = [
   'maxWaiting',
 ] as const
 const keyParts = ['interface', 'vlan', 'tunnel'] as const
-const orders = ['bytes', 'packets', 'payloadBytes', 'duration', 'retransmissions'] as const
 const day = 86_400_000
 const mostFlows = 2 ** 24
 const closedBoth = State.CLOSED | (State.CLOSED << 4)
@@ -96,9 +103,12 @@ export class FlowTable implements AsyncIterable<Flow> {
   readonly #slots: FlowSlots
   readonly #index = new FlowIndex()
   readonly #timers: FlowTimers
+  readonly #interfaces = new FlowInterfaces()
   readonly #reader: FlowReader
   readonly #dissector: Dissector
   readonly #options: Checked
+  /** Makes the hashes of this table its own: nobody can choose flows that collide. */
+  readonly #seed = randomBytes(4).readInt32LE()
   /** Addresses of the packet: source in words 0 to 3, destination in 4 to 7. */
   readonly #address = new Int32Array(8)
   readonly #segment: Segment = { flags: 0, sequence: 0, acknowledgment: 0, window: 0, length: 0, time: 0 }
@@ -112,18 +122,19 @@ export class FlowTable implements AsyncIterable<Flow> {
   #begun = 0
   #dropped = 0
   readonly #ended: Record<FlowEnd, number> = { idle: 0, active: 0, closed: 0, reused: 0, evicted: 0, ended: 0 }
-  #waiting: Flow[] = []
+  readonly #waiting = new FlowQueue()
+  #isDelivering = false
   #wake: (() => void)[] = []
   #over = false
 
   /** @throws CaptureError `ERR_OPTION`. */
   constructor(options?: FlowTableOptions) {
     this.#options = checkOptions(options)
-    const { maxFlows, idleTimeout, closeTimeout, tunnels } = this.#options
+    const { maxFlows, span, tunnels } = this.#options
     this.#dissector = new Dissector({ ...(tunnels !== undefined && { tunnels }) })
     this.#slots = new FlowSlots(maxFlows)
-    this.#timers = new FlowTimers(this.#slots, Math.max(idleTimeout, closeTimeout))
-    this.#reader = new FlowReader(this.#slots)
+    this.#timers = new FlowTimers(this.#slots, span)
+    this.#reader = new FlowReader(this.#slots, this.#interfaces)
   }
 
   /**
@@ -147,6 +158,7 @@ export class FlowTable implements AsyncIterable<Flow> {
     } else {
       if (!(first instanceof Dissector)) throw optionError('dissector', 'a Dissector', first)
       if (!(second instanceof Packet)) throw optionError('packet', 'a Packet', second)
+      if (!first._has(second)) throw optionError('dissector', 'what has dissected this packet last', first)
       this.#add(first, second)
     }
     if (this.#waiting.length > 0) this.#deliver()
@@ -154,10 +166,9 @@ export class FlowTable implements AsyncIterable<Flow> {
 
   #add(d: Dissector, packet: Packet): void {
     const time = packet.timestampMs
-    if (time > this.#time) {
-      this.#time = time
-      if (time >= this.#timers.next) this.#timers.advance(time, this.#due)
-    }
+    if (time > this.#time) this.#time = time
+    else if (time < this.#time - this.#options.span) this.#turnBack(time)
+    if (this.#time >= this.#timers.next) this.#timers.advance(this.#time, this.#due)
     if (d.ipVersion === 0) {
       this.#notIp++
       return
@@ -171,12 +182,16 @@ export class FlowTable implements AsyncIterable<Flow> {
       d.sourcePort >= 0
         ? (d.sourcePort << 16) | d.destinationPort
         : d.icmpCode >= 0
-          ? icmpPorts(d.ipVersion, d.icmpType, d.icmpCode)
+          ? icmpPorts(d.protocol, d.icmpType, d.icmpCode)
           : 0
     let slot = this.#find(d, memory.view, network, ports, device)
     const isTcp = (d.layers & Layer.Tcp) !== 0 && d.tcpFlags >= 0
     if (slot >= 0 && isTcp && (d.tcpFlags & 0x12) === 2 && this.#isClosed(slot)) {
       this.#take(slot, 'reused')
+      slot = -1
+    } else if (slot >= 0 && this.#timers.isPartial && this.#deadline(slot) <= this.#time) {
+      this.#timers.clear(slot)
+      this.#look(slot)
       slot = -1
     }
     if (slot < 0) slot = this.#begin(d, ports, device, time, isTcp && (d.tcpFlags & 0x12) === 0x12)
@@ -191,8 +206,7 @@ export class FlowTable implements AsyncIterable<Flow> {
     if (time > (doubles[sum + Sum.LAST] as number)) doubles[sum + Sum.LAST] = time
     const row = slot * slotWords
     if (words[row + Tcp.INTERFACES + end] === 0) {
-      words[row + Tcp.INTERFACES + end] = device + 1
-      this.#reader.learn(device, packet.interface)
+      words[row + Tcp.INTERFACES + end] = this.#interfaces.enter(device, packet.interface)
     }
     if (isTcp) this.#track(d, slot, end, time)
     else if (d.payloadLength > 0) noteData(this.#slots, slot, end)
@@ -228,7 +242,9 @@ export class FlowTable implements AsyncIterable<Flow> {
     let vlan = -1
     let tunnel = -1
     // The same for both directions: the ends' hashes are added.
-    let hash = (endHash(address, 0, length, ports >>> 16) + endHash(address, 4, length, ports & 0xffff) + protocol) | 0
+    const seed = this.#seed
+    const ends = endHash(address, 0, length, ports >>> 16, seed) + endHash(address, 4, length, ports & 0xffff, seed)
+    let hash = (ends + protocol) | 0
     if (this.#options.divided) {
       const { byInterface, byVlan, byTunnel } = this.#options
       if (byInterface) iface = device | 0
@@ -237,6 +253,7 @@ export class FlowTable implements AsyncIterable<Flow> {
       hash = (mix(hash ^ iface) + mix(vlan ^ Math.imul(tunnel, 0x9e3779b1))) | 0
     }
     hash = mix(hash)
+    this.#hash = hash
 
     const { places, mask } = this.#index
     const { words } = this.#slots
@@ -256,19 +273,18 @@ export class FlowTable implements AsyncIterable<Flow> {
         return slot
       }
     }
-    this.#hash = hash
     return -1
   }
 
-  /** Of the packet that was not found. */
+  /** Of the packet that was looked for last. */
   #hash = 0
 
   /** Begins the flow of a packet that was not found. `answered`: the packet is the responder's. Sets `#end`. */
   #begin(d: Dissector, ports: number, device: number, time: number, answered: boolean): number {
     const { byInterface, byVlan, byTunnel } = this.#options
-    let slot = this.#slots.take()
+    let slot = this.#index.reserve() ? this.#slots.take() : -1
     if (slot < 0) {
-      this.#take(this.#timers.first(), 'evicted')
+      this.#evict()
       slot = this.#slots.take()
     }
     this.#begun++
@@ -303,10 +319,19 @@ export class FlowTable implements AsyncIterable<Flow> {
   /** When a flow ends unless further packets come. */
   #deadline(slot: number): number {
     const { doubles } = this.#slots
-    const { idleTimeout, activeTimeout, closeTimeout } = this.#options
-    const wait = this.#isClosed(slot) ? closeTimeout : idleTimeout
-    const row = slot * slotDoubles
-    return Math.min((doubles[row + Sum.LAST] as number) + wait, (doubles[row + Sum.FIRST] as number) + activeTimeout)
+    return Math.min(
+      this.#silentFrom(slot),
+      (doubles[slot * slotDoubles + Sum.FIRST] as number) + this.#options.activeTimeout,
+    )
+  }
+
+  /** When a flow has been without a packet for long enough. */
+  #silentFrom(slot: number): number {
+    const { idleTimeout, closeTimeout, span } = this.#options
+    const last = this.#slots.doubles[slot * slotDoubles + Sum.LAST] as number
+    // Its time is that of a clock that was set back since.
+    if (last > this.#time + span) return Number.NEGATIVE_INFINITY
+    return last + (this.#isClosed(slot) ? closeTimeout : idleTimeout)
   }
 
   #set(slot: number): void {
@@ -319,12 +344,22 @@ export class FlowTable implements AsyncIterable<Flow> {
       this.#set(slot)
       return
     }
-    const { doubles } = this.#slots
-    const row = slot * slotDoubles
-    const { idleTimeout, closeTimeout } = this.#options
-    const closed = this.#isClosed(slot)
-    const silent = (doubles[row + Sum.LAST] as number) + (closed ? closeTimeout : idleTimeout) <= this.#time
-    this.#finish(slot, closed ? 'closed' : silent ? 'idle' : 'active')
+    const isSilent = this.#silentFrom(slot) <= this.#time
+    this.#finish(slot, this.#isClosed(slot) ? 'closed' : isSilent ? 'idle' : 'active')
+  }
+
+  /** The clock was set back, or a packet before had a wrong time. */
+  #turnBack(time: number): void {
+    this.#time = time
+    this.#timers.turnBack(time)
+  }
+
+  /** Ends the flow that would end next. */
+  #evict(): void {
+    let slot = this.#timers.first()
+    // Packets do not move a flow in the wheel: one that has had some meanwhile is not the next.
+    while (this.#timers.defer(slot, this.#deadline(slot))) slot = this.#timers.first()
+    this.#take(slot, 'evicted')
   }
 
   /** Ends a flow before its time. */
@@ -336,39 +371,56 @@ export class FlowTable implements AsyncIterable<Flow> {
   /** Ends a flow that has no timer. It is announced later: the table is being changed. */
   #finish(slot: number, cause: FlowEnd): void {
     this.#ended[cause]++
+    const { onEnd, maxWaiting } = this.#options
+    if (!onEnd && !this.#over && this.#waiting.length === maxWaiting) {
+      this.#waiting.shift()
+      this.#dropped++
+    }
     this.#waiting.push(this.#reader.read(slot, cause))
+    for (let end = 0; end < 2; end++) {
+      this.#interfaces.leave(this.#slots.words[slot * slotWords + Tcp.INTERFACES + end] as number)
+    }
     this.#index.remove(this.#slots.words[slot * slotWords + Key.HASH] as number, slot)
     this.#slots.release(slot)
   }
 
   #deliver(): void {
-    const { onEnd, maxWaiting } = this.#options
-    if (onEnd) {
-      for (let flow = this.#waiting.shift(); flow; flow = this.#waiting.shift()) onEnd(flow)
+    const { onEnd } = this.#options
+    if (!onEnd) {
+      for (const wake of this.#wake.splice(0)) wake()
       return
     }
-    if (this.#waiting.length > maxWaiting) {
-      const excess = this.#waiting.length - maxWaiting
-      this.#waiting.splice(0, excess)
-      this.#dropped += excess
+    if (this.#isDelivering) return
+    this.#isDelivering = true
+    try {
+      for (let flow = this.#waiting.shift(); flow; flow = this.#waiting.shift()) onEnd(flow)
+    } finally {
+      this.#isDelivering = false
     }
-    for (const wake of this.#wake.splice(0)) wake()
   }
 
   /** Takes the flows that have ended since the last call, in the order in which they ended. */
   take(): Flow[] {
-    const flows = this.#waiting
-    this.#waiting = []
-    return flows
+    return this.#waiting.takeAll()
   }
 
-  /** Ends all flows, and iterations over ended flows once they have been taken. Calling it again does nothing. */
+  /**
+   * Ends all flows, and iterations over ended flows once they have been taken. Calling it again does nothing; if `onEnd` has
+   * thrown, it goes on with the next flow.
+   *
+   * @throws What `onEnd` throws.
+   */
   end(): void {
-    if (this.#over) return
     this.#over = true
-    for (let slot = this.#timers.first(); slot >= 0; slot = this.#timers.first()) this.#take(slot, 'ended')
-    this.#deliver()
-    for (const wake of this.#wake.splice(0)) wake()
+    try {
+      for (let slot = this.#timers.first(); slot >= 0; slot = this.#timers.first()) {
+        this.#deliver()
+        this.#take(slot, 'ended')
+      }
+      this.#deliver()
+    } finally {
+      for (const wake of this.#wake.splice(0)) wake()
+    }
   }
 
   /** Iterates over flows that have ended, until {@link end}. Each flow goes to one iteration. */
@@ -399,25 +451,8 @@ export class FlowTable implements AsyncIterable<Flow> {
    */
   top(count: number, by: FlowOrder = 'bytes'): Flow[] {
     checkInteger(count, 'count', 1, mostFlows)
-    checkWord(by, 'by', orders)
-    const { places } = this.#index
-    const slots: number[] = []
-    for (let at = 1; at < places.length; at += 2) if (places[at] !== 0) slots.push((places[at] as number) - 1)
-    const values = new Map(slots.map((slot) => [slot, this.#value(slot, by)]))
-    slots.sort((a, b) => (values.get(b) as number) - (values.get(a) as number))
-    return slots.slice(0, count).map((slot) => this.#reader.read(slot))
-  }
-
-  #value(slot: number, by: FlowOrder): number {
-    const { words, doubles } = this.#slots
-    const row = slot * slotDoubles
-    if (by === 'duration') return (doubles[row + Sum.LAST] as number) - (doubles[row + Sum.FIRST] as number)
-    if (by === 'retransmissions') {
-      const at = slot * slotWords + Rare.RETRANSMISSIONS
-      return (words[at] as number) + (words[at + 1] as number)
-    }
-    const at = row + { bytes: Sum.BYTES, packets: Sum.PACKETS, payloadBytes: Sum.PAYLOAD }[by]
-    return (doubles[at] as number) + (doubles[at + 1] as number)
+    checkWord(by, 'by', flowOrders)
+    return largestFlows(this.#slots, this.#index, count, by).map((slot) => this.#reader.read(slot))
   }
 
   stats(): FlowTableStats {
@@ -440,10 +475,20 @@ function mix(word: number): number {
   return h ^ (h >>> 16)
 }
 
-function endHash(address: Int32Array, start: number, length: number, port: number): number {
-  let hash = Math.imul((address[start] as number) ^ Math.imul(port, 0x9e3779b1), 0x7feb352d)
+function endHash(address: Int32Array, start: number, length: number, port: number, seed: number): number {
+  let hash = Math.imul((address[start] as number) ^ seed, 0x7feb352d)
   for (let i = 1; i < length; i++) hash = Math.imul((hash ^ (hash >>> 15)) + (address[start + i] as number), 0x846ca68b)
+  hash = Math.imul((hash ^ (hash >>> 15)) + port, 0x9e3779b1)
   return hash ^ (hash >>> 15)
+}
+
+/**
+ * What stands for the ports of ICMP: the type and that of its answer, so that a question and its answer are one flow. A type
+ * without an answer has its code and a further bit, so that no message is taken for the other direction of another one.
+ */
+function icmpPorts(protocol: number, type: number, code: number): number {
+  const answer = icmpAnswer(protocol, type)
+  return (type << 16) | (answer < 0 ? code | 0x100 : answer)
 }
 
 /** Whether a slot has these addresses, of `length` words each. */
@@ -468,6 +513,8 @@ interface Checked {
   activeTimeout: number
   closeTimeout: number
   maxWaiting: number
+  /** The longest that a flow waits for packets. */
+  span: number
   /** Whether one of the following is true. */
   divided: boolean
   byInterface: boolean
@@ -483,11 +530,14 @@ function checkOptions(options: FlowTableOptions | undefined): Checked {
     checkInteger(orElse(given[name], fallback), name, low, high, unit)
   const parts = given.key === undefined ? [] : checkList(given.key, 'key', `a list of ${keyParts.join(', ')}`, 16)
   const chosen = new Set(parts.map((part, i) => checkWord(part, `key[${i}]`, keyParts)))
+  const idleTimeout = number('idleTimeout', 60_000, 1, day, 'milliseconds')
+  const closeTimeout = number('closeTimeout', 5000, 0, day, 'milliseconds')
   return {
     maxFlows: number('maxFlows', 100_000, 1, mostFlows),
-    idleTimeout: number('idleTimeout', 60_000, 1, day, 'milliseconds'),
+    idleTimeout,
     activeTimeout: number('activeTimeout', 1_800_000, 1, 2 ** 31, 'milliseconds'),
-    closeTimeout: number('closeTimeout', 5000, 0, day, 'milliseconds'),
+    closeTimeout,
+    span: Math.max(idleTimeout, closeTimeout),
     maxWaiting: number('maxWaiting', 10_000, 1, mostFlows),
     divided: chosen.size > 0,
     byInterface: chosen.has('interface'),

@@ -1,8 +1,11 @@
+import { checkInteger } from '../arguments.js'
+import { parseIp } from '../dissect/address.js'
+import { communityIdOf, hasPorts } from '../dissect/hash.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import { type EcsEvent, ecsEvent, type ZeekConnection, zeekConnection } from './flow-formats.js'
 
 /** The fields of a {@link Flow}. @internal */
-export type FlowFields = Omit<Flow, 'duration' | 'toJSON' | 'toZeek' | 'toEcs'>
+export type FlowFields = Omit<Flow, 'duration' | 'communityId' | 'toJSON' | 'toZeek' | 'toEcs'>
 
 /** Rounds a difference of times, which are exact to a quarter of a microsecond. @internal */
 export function toMicrosecond(milliseconds: number): number {
@@ -15,6 +18,8 @@ export type FlowJson = Omit<FlowFields, 'interfaces'> & {
   readonly interfaces: readonly string[]
   /** Milliseconds. */
   readonly duration: number
+  /** With seed 0. */
+  readonly communityId: string
 }
 
 /** Why a flow ended. */
@@ -131,10 +136,38 @@ export class Flow {
     return toMicrosecond(this.last - this.first)
   }
 
+  /**
+   * The flow's Community ID, version 1 (https://github.com/corelight/community-id-spec), such as
+   * `1:LQU9qZlK+B5F3KDmev6m5PMibrg=`: what other tools call the same flow. As `Dissector.communityId()`; ports that are both
+   * 0 are taken for none, as fragments have them.
+   *
+   * @param seed 0 to 65535. Default 0.
+   * @throws CaptureError `ERR_OPTION`.
+   */
+  communityId(seed = 0): string {
+    checkInteger(seed, 'seed', 0, 65_535)
+    const { protocol, sourcePort, destinationPort } = this
+    const isIcmp = protocol === 1 || protocol === 58
+    const known = (isIcmp || hasPorts(protocol)) && sourcePort + destinationPort > 0
+    return communityIdOf({
+      source: parseIp(this.sourceIp),
+      destination: parseIp(this.destinationIp),
+      protocol,
+      from: known ? sourcePort : -1,
+      to: known ? destinationPort : -1,
+      seed,
+    })
+  }
+
   /** For JSON.stringify(): the fields, the interfaces by their names. */
   toJSON(): FlowJson {
     const { interfaces, ...fields } = this as Flow
-    return { ...fields, interfaces: interfaces.map(({ name }) => name), duration: this.duration }
+    return {
+      ...fields,
+      interfaces: interfaces.map(({ name }) => name),
+      duration: this.duration,
+      communityId: this.communityId(),
+    }
   }
 
   /** As a record of Zeek's conn.log. */

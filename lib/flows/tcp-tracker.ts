@@ -1,4 +1,4 @@
-import { type FlowSlots, Handshake, Rare, slotDoubles, slotWords, Tcp } from './flow-slots.js'
+import { type FlowSlots, gapBytes, Handshake, Rare, slotDoubles, slotWords, Tcp } from './flow-slots.js'
 
 /** States of one end of a connection, after Zeek's. @internal */
 export const State = {
@@ -187,7 +187,7 @@ function trackSequence(slots: FlowSlots, slot: number, end: number, segment: Seg
   if (ahead > 0) {
     if (span === 0) return // a pure acknowledgment, whose number says what was sent: missing data will show
     addScaled(slots, slot, Rare.GAPS, Letter.GAP, end)
-    words[slot * slotWords + Rare.GAP_BYTES + end] = (words[slot * slotWords + Rare.GAP_BYTES + end] as number) + ahead
+    addMissing(slots, slot, end, ahead)
     words[hole] = expected
     words[hole + 1] = sequence | 0
     words[at] = after
@@ -202,8 +202,7 @@ function trackSequence(slots: FlowSlots, slot: number, end: number, segment: Seg
     const filled = Math.min(length, (holeEnd - sequence) | 0)
     const counter = slot * slotWords + Rare.OUT_OF_ORDER + end
     words[counter] = (words[counter] as number) + 1
-    const missing = slot * slotWords + Rare.GAP_BYTES + end
-    words[missing] = (words[missing] as number) - filled
+    addMissing(slots, slot, end, -filled)
     // What is before it in the hole, or else behind it, is still missing.
     if (((sequence - holeStart) | 0) > 0) words[hole + 1] = sequence | 0
     else words[hole] = (sequence + filled) | 0
@@ -213,15 +212,20 @@ function trackSequence(slots: FlowSlots, slot: number, end: number, segment: Seg
   if (((after - expected) | 0) > 0) words[at] = after
 }
 
+function addMissing({ doubles }: FlowSlots, slot: number, end: number, bytes: number): void {
+  const at = slot * slotDoubles + gapBytes(end)
+  doubles[at] = (doubles[at] as number) + bytes
+}
+
 function noteHandshake(slots: FlowSlots, slot: number, end: number, { flags, time }: Segment): void {
   const { doubles } = slots
   const at = slot * slotDoubles
   if ((flags & Flag.SYN) !== 0) {
     const which = (flags & Flag.ACK) !== 0 ? Handshake.SYN_ACK : Handshake.SYN
     // One that was sent again makes the time ambiguous (Karn's algorithm, RFC 6298, section 3).
-    doubles[at + which] = doubles[at + which] === 0 ? time : Number.NaN
+    doubles[at + which] = doubles[at + which] === 0 ? time + 1 : Number.NaN
   } else if (end === 0 && doubles[at + Handshake.SYN_ACK] !== 0 && doubles[at + Handshake.ACK] === 0) {
-    doubles[at + Handshake.ACK] = time
+    doubles[at + Handshake.ACK] = time + 1
   }
 }
 

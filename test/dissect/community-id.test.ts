@@ -1,4 +1,4 @@
-import { Dissector } from 'ringtap'
+import { Dissector, type Flow, FlowTable, Packet } from 'ringtap'
 import t from 'tap'
 import { corpus } from '../helpers/corpus.js'
 import * as make from '../helpers/layers.js'
@@ -121,6 +121,13 @@ const baselines: Baseline[] = [
   [46, '10.1.12.2', '10.1.12.1', 0, 0, 'KHlLkgoJW7ifUTyTSgyVfkFHzKw=', 'rYir8gphR31noO9iDRQmF/BteEI='],
 ]
 
+/** The flow of a packet. */
+function flowOf(bytes: Uint8Array): Flow | undefined {
+  const table = new FlowTable()
+  table.add(Packet.from(bytes, { linkType: 101 }))
+  return table.top(1)[0]
+}
+
 function packet([protocol, from, to, first, second]: Baseline): Buffer {
   const upper =
     protocol === 6
@@ -143,6 +150,13 @@ t.test('the baselines of the specification', async (t) => {
     d.dissect(packet(baseline), 101)
     t.equal(d.communityId(), `1:${baseline[5]}`, baseline.slice(0, 5).join(' '))
     t.equal(d.communityId(1), `1:${baseline[6]}`)
+    const flow = flowOf(packet(baseline))
+    t.equal(flow?.communityId(), `1:${baseline[5]}`, 'of the flow')
+    t.equal(flow?.communityId(1), `1:${baseline[6]}`)
+    t.equal(flow?.toJSON().communityId, flow?.communityId())
+    t.equal(flow?.toZeek().community_id, flow?.communityId())
+    t.equal(flow?.toEcs().network.community_id, flow?.communityId())
+    t.throws(() => flow?.communityId(65_536), { code: 'ERR_OPTION', option: 'seed' })
   }
   d.dissect(make.ethernet(0x0806, make.arp()))
   t.equal(d.communityId(), undefined)
@@ -162,6 +176,7 @@ t.test("tshark's", async (t) => {
     const expected = witness[i]?.communityid ?? []
     if (expected.length === 0) return
     t.strictSame([d.communityId()], expected, name)
+    t.strictSame([flowOf(bytes)?.communityId()], expected, `the flow of ${name}`)
     compared++
   })
   t.ok(compared > 20, `${compared}`)

@@ -1,0 +1,69 @@
+import type { FlowIndex } from './flow-index.js'
+import { type FlowSlots, Rare, Sum, slotDoubles, slotWords } from './flow-slots.js'
+
+/** @internal */
+export const flowOrders = ['bytes', 'packets', 'payloadBytes', 'duration', 'retransmissions'] as const
+
+/** What {@link FlowTable.top} sorts by; sums of both directions. */
+export type FlowOrder = 'bytes' | 'packets' | 'payloadBytes' | 'duration' | 'retransmissions'
+
+/**
+ * The slots of the largest flows, the largest first: `count` of them are kept in a heap with the smallest one on top, so
+ * that most flows cost one comparison.
+ *
+ * @internal
+ */
+export function largestFlows(slots: FlowSlots, { places }: FlowIndex, count: number, by: FlowOrder): number[] {
+  const size = Math.min(count, slots.used)
+  const heap: Ranked[] = []
+  for (let at = 1; at < places.length; at += 2) {
+    const slot = (places[at] as number) - 1
+    if (slot < 0) continue
+    const value = amountOf(slots, slot, by)
+    if (heap.length < size) rise(heap, { slot, value })
+    else if (value > (heap[0] as Ranked).value) sink(heap, { slot, value })
+  }
+  return heap.sort((a, b) => b.value - a.value).map(({ slot }) => slot)
+}
+
+interface Ranked {
+  slot: number
+  value: number
+}
+
+/** Adds an element. */
+function rise(heap: Ranked[], added: Ranked): void {
+  let at = heap.length
+  while (at > 0) {
+    const parent = (at - 1) >> 1
+    if ((heap[parent] as Ranked).value <= added.value) break
+    heap[at] = heap[parent] as Ranked
+    at = parent
+  }
+  heap[at] = added
+}
+
+/** Puts an element in place of the smallest one. */
+function sink(heap: Ranked[], added: Ranked): void {
+  let at = 0
+  for (;;) {
+    let child = 2 * at + 1
+    if (child >= heap.length) break
+    if (child + 1 < heap.length && (heap[child + 1] as Ranked).value < (heap[child] as Ranked).value) child++
+    if ((heap[child] as Ranked).value >= added.value) break
+    heap[at] = heap[child] as Ranked
+    at = child
+  }
+  heap[at] = added
+}
+
+function amountOf({ words, doubles }: FlowSlots, slot: number, by: FlowOrder): number {
+  const row = slot * slotDoubles
+  if (by === 'duration') return (doubles[row + Sum.LAST] as number) - (doubles[row + Sum.FIRST] as number)
+  if (by === 'retransmissions') {
+    const at = slot * slotWords + Rare.RETRANSMISSIONS
+    return (words[at] as number) + (words[at + 1] as number)
+  }
+  const at = row + { bytes: Sum.BYTES, packets: Sum.PACKETS, payloadBytes: Sum.PAYLOAD }[by]
+  return (doubles[at] as number) + (doubles[at + 1] as number)
+}
