@@ -6,16 +6,16 @@ import { fileURLToPath } from 'node:url'
 import { machine } from './support/machine.js'
 import { options } from './support/options.js'
 
-/** The script of each part, in the order of execution. */
+/** The scripts of each part, in the order of execution. */
 const scripts = {
-  drain: 'capture/drain',
-  load: 'capture/load',
-  read: 'savefile/read',
-  record: 'record/record',
-  hexdump: 'packets/hexdump',
-  dissect: 'dissect/dissect',
-  open: 'capture/open',
-  addresses: 'filter/addresses',
+  drain: ['capture/drain'],
+  load: ['capture/load'],
+  read: ['savefile/read'],
+  record: ['record/record'],
+  hexdump: ['packets/hexdump'],
+  dissect: ['dissect/dissect', 'dissect/flows'],
+  open: ['capture/open'],
+  addresses: ['filter/addresses'],
 }
 type Part = keyof typeof scripts
 const parts = Object.keys(scripts) as Part[]
@@ -27,9 +27,11 @@ if (unknown.length > 0) {
 console.log(`Machine: ${machine()}`)
 const flags = process.argv.slice(2).filter((argument) => !Object.hasOwn(scripts, argument))
 for (const part of options.parts.length > 0 ? (options.parts as Part[]) : parts) {
-  const script = fileURLToPath(new URL(`./${scripts[part]}.js`, import.meta.url))
-  const { status, signal } = spawnSync(process.execPath, [script, ...flags], { stdio: 'inherit' })
-  if (status === 0) continue
-  console.log(`\n${part} FAILED: ${signal ?? `exit code ${status}`}`)
-  process.exitCode = 1
+  for (const name of scripts[part]) {
+    const script = fileURLToPath(new URL(`./${name}.js`, import.meta.url))
+    const { status, signal } = spawnSync(process.execPath, [script, ...flags], { stdio: 'inherit' })
+    if (status === 0) continue
+    console.log(`\n${part} FAILED: ${signal ?? `exit code ${status}`}`)
+    process.exitCode = 1
+  }
 }

@@ -11,7 +11,7 @@ const changed = (path: string) => statSync(path, { throwIfNoEntry: false })?.mti
  *
  * @throws Error with the compiler's output if it cannot be built.
  */
-export function builtTool(name: 'c_loop' | 'dissect_loop' | 'filter_cost' | 'read_loop'): string {
+export function builtTool(name: 'c_loop' | 'dissect_loop' | 'filter_cost' | 'flow_loop' | 'read_loop'): string {
   const source = fileURLToPath(new URL(`bench/native/${name}.cpp`, root))
   const target = fileURLToPath(new URL(`build/tools/${name}`, root))
   if (changed(target) > changed(source)) return target
