@@ -273,7 +273,7 @@ t.test('with dedupe a change that needs eBPF is refused, and the capture goes on
 
 t.test('address sets too large for the classic form leave the eBPF form in force', ebpf, async (t) => {
   await using child = await Child.start({ ...auto, filter: 'udp port 7', excludeHosts: ['192.0.2.1'] })
-  const exclude = Array.from({ length: 10_000 }, (_, i) => `10.${i >> 7}.${(2 * i) & 0xff}.7`)
+  const exclude = Array.from({ length: 4000 }, (_, i) => `10.${i >> 7}.${(2 * i) & 0xff}.7`)
   // The old filter is in force at every moment.
   let sending = true
   const traffic = send({ interface: 'far0', count: 300_000, port: 8 }).finally(() => {
