@@ -128,6 +128,27 @@ export interface CaptureOptions {
    */
   netns?: string | undefined
   /**
+   * The clock of {@link Packet.timestamp}.
+   *
+   * - `'system'`: the system clock, which the kernel reads when it receives or sends the packet.
+   * - `'hardware'`: the clock of the network card that received the packet (PACKET_TIMESTAMP), where the card has stamped
+   *   it. Every other packet has the system clock's time: what this host sends itself, what virtual devices carry, and
+   *   everything on a card that does not stamp. {@link Packet.timestampSource} is the source of each packet.
+   *
+   * ringtap does not change the settings of a card. An administrator switches its timestamps on (SIOCSHWTSTAMP, which
+   * needs CAP_NET_ADMIN): `hwstamp_ctl -i eth0 -r 1` of linuxptp, for all received packets; `ethtool -T eth0` lists what
+   * the card can do, and many stamp packets of PTP alone. A `warning` (`ERR_OPTION`, with `option: 'timestamps'`) names
+   * each captured interface that does not stamp all packets at the time at which it is selected.
+   *
+   * A card's clock counts from anywhere, or in TAI, which is 37 s ahead of UTC, until it is synchronised with the system
+   * clock (`phc2sys`). Do that: packets with times of two clocks are otherwise in no order, flows and reassembly measure
+   * idle time wrongly, and packets that were in the ring while their interface was renamed may be selected and named by
+   * the wrong one of its two names.
+   *
+   * Not available with `backend: 'pcap'`. Default `'system'`.
+   */
+  timestamps?: 'system' | 'hardware' | undefined
+  /**
    * Where packets come from.
    *
    * - `'ring'`: packet sockets with rings, which serve all interfaces at once.
@@ -172,6 +193,7 @@ const keys = [
   'overflow',
   'loss',
   'netns',
+  'timestamps',
   'backend',
   'signal',
 ] as const
@@ -197,6 +219,11 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
       throw new CaptureError('ERR_OPTION', `${key} is not to be had with backend: 'pcap'`, { option: key })
     }
   }
+  const clock = checkWord(orElse(options.timestamps, 'system'), 'timestamps', ['system', 'hardware'])
+  if (pcap && clock === 'hardware') {
+    const text = "timestamps: 'hardware' is not to be had with backend: 'pcap', which does not report a packet's clock"
+    throw new CaptureError('ERR_OPTION', text, { option: 'timestamps' })
+  }
   const memory = pcap ? normalisePcap(options) : normaliseRing(options)
   return {
     selection,
@@ -207,6 +234,7 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
       names: [...(selection.names ?? [])],
       snapshotLength: checkInteger(orElse(options.snapshotLength, 262144), 'snapshotLength', 1, 262144, 'bytes'),
       direction: directions.indexOf(checkWord(orElse(options.direction, 'both'), 'direction', directions)),
+      hardwareTimestamps: clock === 'hardware',
       hotplug: selection.follows,
       promiscuous: checkBoolean(orElse(options.promiscuous, false), 'promiscuous'),
       dedupe: checkBoolean(orElse(options.dedupe, false), 'dedupe'),

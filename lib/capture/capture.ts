@@ -20,6 +20,7 @@ import { type CaptureOptions, type NormalisedOptions, normaliseOptions } from '.
 import { type CaptureStats, toStats } from './capture-stats.js'
 import { CapturedInterfaces } from './captured-interfaces.js'
 import { chunkInterfaces } from './chunk-interfaces.js'
+import { HardwareTimestampCheck } from './hardware-timestamps.js'
 import type { NameOf } from './loss-stats.js'
 import { LossWatch } from './loss-watch.js'
 import { type NativeCapture, type NativeCaptureStats, native } from './native.js'
@@ -58,6 +59,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   #lossTimer: NodeJS.Timeout | undefined
   #lookTimer: NodeJS.Timeout | undefined
   readonly #netns: NetnsWatch | undefined
+  readonly #hardwareTimestamps: HardwareTimestampCheck | undefined
   /** The reading of the devices' losses that is under way. */
   #readingLosses: Promise<void> | undefined
   readonly #interfaces: CapturedInterfaces
@@ -124,7 +126,10 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       debug,
     })
     this.#interfaces = new CapturedInterfaces(handle, options.selection, {
-      learn: (iface) => this.#filter.learn(iface),
+      learn: (iface) => {
+        this.#filter.learn(iface)
+        this.#hardwareTimestamps?.learn(iface)
+      },
       failed: (error) => this.#fail(error),
       ended: (warning) => this.#warnLater(warning),
       debug,
@@ -136,6 +141,13 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       closed: () => this.#closing,
       warn: (warning) => this.#warn(warning),
     })
+    if (options.native.hardwareTimestamps) {
+      this.#hardwareTimestamps = new HardwareTimestampCheck(
+        handle,
+        () => this.#closing !== undefined,
+        (warning) => this.#warn(warning),
+      )
+    }
     const { netns } = options.native
     if (netns !== undefined && handle.netns)
       this.#netns = new NetnsWatch(netns, handle.netns, (warning) => {
@@ -159,6 +171,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       this.#wake() // for events that arrived during the start
       for (const text of selection.warnings) this.#warn(new CaptureError('ERR_OPTION', text))
       this.#filter.begin()
+      for (const iface of this.interfaces) this.#hardwareTimestamps?.learn(iface)
       for (const warning of ringWarnings(settings, this.stats().ring)) this.#warn(warning)
     })
   }

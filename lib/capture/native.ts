@@ -49,6 +49,8 @@ export interface NativeCaptureOptions {
   groupId: number
   /** PACKET_FANOUT_*, with PACKET_FANOUT_FLAG_*, of that group. */
   groupType: number
+  /** Use the time that a device has stamped on a packet, where there is one. */
+  hardwareTimestamps: boolean
   overflowMemory: number
   /** Milliseconds after which a part-filled block is handed over. */
   maxDelay: number
@@ -154,6 +156,8 @@ export interface NativeCapture extends NativeRecorder {
    * can read those of every captured device. One call at a time.
    */
   readLosses(): Promise<void> | undefined
+  /** Which received packets each of these interfaces stamps: numbers of HardwareTimestamps (hardware-timestamps.ts). */
+  readTimestamping(names: string[]): Promise<number[]>
   /** `undefined` if the rings have accepted no more than `packets` packets since they were opened. */
   lossSample(packets: number): LossSample | undefined
   stop(): void

@@ -33,6 +33,8 @@ export const PacketType = {
 
 /** Bits of `Record.STATUS`: TP_STATUS_* of linux/if_packet.h, and two that ringtap defines. @internal */
 export const Status = {
+  /** The kernel has handed the packet over: set in every record of a packet socket's ring, and in no other. */
+  USER: 1 << 0,
   CHECKSUM_NOT_READY: 1 << 3,
   VLAN_VALID: 1 << 4,
   VLAN_TPID_VALID: 1 << 6,
@@ -41,6 +43,9 @@ export const Status = {
   LINK_TYPE: 1 << 24,
   /** Comments follow the packet's bytes (native/core/block/block.h). */
   COMMENTS: 1 << 25,
+  TIME_SOFTWARE: 1 << 29,
+  TIME_SYSTEM_HARDWARE: 1 << 30,
+  TIME_RAW_HARDWARE: 1 << 31,
 } as const
 
 /**

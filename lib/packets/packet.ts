@@ -15,6 +15,8 @@ export type PacketKind = 'host' | 'broadcast' | 'multicast' | 'other-host' | 'ou
 export interface PacketJson {
   /** Nanoseconds since 1970-01-01 UTC, in decimal digits. */
   readonly timestamp: string
+  /** Absent if it is not known. */
+  readonly timestampSource?: 'system' | 'hardware'
   readonly interface: { readonly index: number; readonly name: string }
   /** Absent if it is not known; this also applies to the fields that follow. */
   readonly direction?: 'in' | 'out'
@@ -37,6 +39,12 @@ const kinds: readonly PacketKind[] = ['host', 'broadcast', 'multicast', 'other-h
 /** Types that packet sockets do not normally show (PACKET_LOOPBACK and above) count as `'other-host'`. */
 function kindOf(type: number): PacketKind | undefined {
   return kinds[type] ?? (type === PacketType.INCOMING || type === PacketType.UNKNOWN ? undefined : 'other-host')
+}
+
+/** Where no device has stamped the packet, the kernel reads the system clock as late as in the ring (tpacket_rcv()). */
+function timeSourceOf(status: number): 'system' | 'hardware' | undefined {
+  if ((status & (Status.TIME_RAW_HARDWARE | Status.TIME_SYSTEM_HARDWARE)) !== 0) return 'hardware'
+  return (status & (Status.TIME_SOFTWARE | Status.USER)) !== 0 ? 'system' : undefined
 }
 
 /**
@@ -147,6 +155,15 @@ export class Packet {
    */
   get timestamp(): bigint {
     return this.#memory.u64[(offsetOf(this.#entry) + Record.TIMESTAMP) >>> 3] ?? gone()
+  }
+
+  /**
+   * Whose clock {@link timestamp} is from: the system's, or that of the network card that received the packet
+   * (`CaptureOptions.timestamps`). `undefined` where it is not known: in files, for devices of `backend: 'pcap'` that are
+   * no network interfaces, and for {@link Packet.from}.
+   */
+  get timestampSource(): 'system' | 'hardware' | undefined {
+    return timeSourceOf(this.#status())
   }
 
   /**
@@ -283,9 +300,10 @@ export class Packet {
    */
   toJSON(): PacketJson | { released: true } {
     if (this.#memory.released) return { released: true }
-    const { interface: iface, direction, kind, linkType, vlan, comments, data } = this
+    const { interface: iface, timestampSource, direction, kind, linkType, vlan, comments, data } = this
     return {
       timestamp: String(this.timestamp),
+      ...(timestampSource && { timestampSource }),
       interface: { index: iface.index, name: iface.name },
       ...(direction && { direction }),
       ...(kind && { kind }),

@@ -139,6 +139,11 @@ t.test('the error for a value of the wrong kind names what was expected and what
     [{ loss: { warn: 0.2, critical: 0.1 } }, 'loss.warn must be at most loss.critical, 0.1; got the number 0.2'],
     [{ loss: { minimum: 0 } }, 'loss.minimum must be a whole number from 1 to 1000000000 packets; got the number 0'],
     [{ loss: { minimum: null } }, /^loss\.minimum must be .*; got null$/],
+    [{ timestamps: 'adapter' }, "timestamps must be 'system' or 'hardware'; got the string \"adapter\""],
+    [
+      { backend: 'pcap', timestamps: 'hardware' },
+      "timestamps: 'hardware' is not to be had with backend: 'pcap', which does not report a packet's clock",
+    ],
     [{ backend: 'dpdk' }, "backend must be 'ring' or 'pcap'; got the string \"dpdk\""],
     [{ signal: {} }, 'signal must be an AbortSignal; got an object (Object)'],
   ] as [unknown, string | RegExp][]) {
@@ -222,6 +227,7 @@ t.test('the error names the option in its option property', async (t) => {
     [{ snapshotLength: 0 }, 'snapshotLength'],
     [{ backend: 'af_xdp' }, 'backend'],
     [{ backend: 'pcap', dedupe: true }, 'dedupe'],
+    [{ backend: 'pcap', timestamps: 'hardware' }, 'timestamps'],
     [{ backend: 'pcap', excludeHosts: '10.0.0.1' }, 'excludeHosts'],
     [{ ring: { memory: 2 * MiB, blockSize: MiB } }, 'ring.memory'],
     [{ ring: { maxStall: 2000, memory: 4 * MiB }, chunk: { maxDelay: 20 } }, 'ring.maxStall'],

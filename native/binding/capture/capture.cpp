@@ -65,6 +65,7 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
                                        InstanceMethod<&CaptureHandle::listen>("listen"),
                                        InstanceMethod<&CaptureHandle::stats>("stats"),
                                        InstanceMethod<&CaptureHandle::readLosses>("readLosses"),
+                                       InstanceMethod<&CaptureHandle::readTimestamping>("readTimestamping"),
                                        InstanceMethod<&CaptureHandle::lossSample>("lossSample"),
                                        InstanceMethod<&CaptureHandle::stop>("stop"),
                                        InstanceMethod<&CaptureHandle::intakeEnded>("intakeEnded"),
@@ -342,6 +343,22 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
           if (!losses) return std::move(losses.error());
           if (capture_) capture_->updateLosses(*losses);
           return env.Undefined();
+        },
+        Where::OwnThread);
+  }
+
+  // readTimestamping(names: string[]): Promise<number[]>, of HardwareTimestamps
+  js::Value readTimestamping(const js::CallbackInfo& info) {
+    Capture* capture = open(info.Env());
+    if (capture == nullptr) return {};
+    auto read = capture->timestampReader(textsOf(info[0]));
+    return runAsync(
+        info.Env(), "ringtap clocks",
+        [read = std::move(read)]() -> Result<std::vector<HardwareTimestamps>> { return read(); },
+        [](js::Env env, Result<std::vector<HardwareTimestamps>>& states) -> Result<js::Value> {
+          if (!states) return std::move(states.error());
+          return listOf(env, *states,
+                        [env](HardwareTimestamps state) { return js::Number::New(env, static_cast<double>(state)); });
         },
         Where::OwnThread);
   }

@@ -33,6 +33,7 @@ OpenRequest openRequest(const Fields& options, const js::Value& selection) {
   if (const std::uint32_t group = options.number("groupId"); group != 0) {
     config.ring.group = {static_cast<std::uint16_t>(group), static_cast<std::uint16_t>(options.number("groupType"))};
   }
+  config.ring.hardwareTimestamps = options.flag("hardwareTimestamps");
   config.overflowMemory = options.large("overflowMemory");
   config.backend = options.flag("pcap") ? Backend::Pcap : Backend::Ring;
   config.pcap.memory = options.large("pcapMemory");

@@ -44,6 +44,13 @@ struct RecordHead {
     const std::uint16_t stored = htons(protocol);
     std::memcpy(bytes + kRecordAddress + offsetof(sockaddr_ll, sll_protocol), &stored, sizeof stored);
   }
+  // Subsequent packets have the time of the system clock, as those of a packet socket's ring (TP_STATUS_TS_SOFTWARE).
+  void setSystemTime() {
+    tpacket3_hdr header;
+    std::memcpy(&header, bytes, sizeof header);
+    header.tp_status |= TP_STATUS_TS_SOFTWARE;
+    std::memcpy(bytes, &header, sizeof header);
+  }
   struct Tag {
     std::uint16_t tci;
     std::uint16_t protocol;

@@ -299,6 +299,15 @@ std::function<Result<ReportedLosses>()> Capture::lossReader() {
   };
 }
 
+std::function<std::vector<HardwareTimestamps>()> Capture::timestampReader(std::vector<std::string> names) const {
+  return [counters = counters_, names = std::move(names)] {
+    std::vector<HardwareTimestamps> states;
+    states.reserve(names.size());
+    for (const std::string& name : names) states.push_back(hardwareTimestampsOf(counters->fd(), name));
+    return states;
+  };
+}
+
 std::optional<CaptureStats> Capture::ledgerAfter(std::uint64_t packets) {
   if (intake_->stats().packets == packets) return std::nullopt;
   return stats(nullptr);

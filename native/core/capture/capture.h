@@ -28,6 +28,7 @@
 #include "core/capture/ring/ring.h"
 #include "core/ledger/selection_table.h"
 #include "core/links/device_table.h"
+#include "core/links/hardware_timestamps.h"
 #include "core/links/interface_book.h"
 #include "core/links/interface_selection.h"
 #include "core/links/netlink_socket.h"
@@ -137,6 +138,9 @@ class Capture {
   // The same without the packets lost before they reached a ring. nullopt if the rings have accepted no more than
   // `packets` packets.
   [[nodiscard]] std::optional<CaptureStats> ledgerAfter(std::uint64_t packets);
+  // Returns whether these interfaces stamp the packets that they receive, one result per name. The function waits for
+  // the RTNL lock: call it on a worker thread. It may outlive the capture.
+  [[nodiscard]] std::function<std::vector<HardwareTimestamps>()> timestampReader(std::vector<std::string> names) const;
   [[nodiscard]] IntakeSize size() const { return intake_->size(); }
   // The link types that a filter for setFilter() has to be compiled for.
   [[nodiscard]] std::vector<std::uint16_t> linkTypes() const;

@@ -161,6 +161,9 @@ Result<PcapSource::Read> PcapSource::read(PacketSink& sink, int limit) {
   const auto linkType = linkType_ != linkTypeOf(hardwareType_) ? std::optional(linkType_) : std::nullopt;
   const std::uint16_t networkOffset = linkType_ == kLinkTypeEthernet ? ETH_HLEN : 0;
   Reading reading{*this, sink, RecordHead(index_, linkType, hardwareType_, networkOffset), {}};
+  // On packet sockets libpcap reads the host's clock unless pcap_set_tstamp_type() is called. Of other devices it does
+  // not report which clock was read.
+  if (packetSocket_) reading.head.setSystemTime();
   if (settings_.direction == Direction::Out) reading.packet.packetType = PACKET_OUTGOING;
   // libpcap, like our own filter, omits what a loopback device sends: the same packet comes in again.
   else if (settings_.direction == Direction::In || hardwareType_ == ARPHRD_LOOPBACK)

@@ -1,6 +1,7 @@
 #include "core/capture/ring/ring.h"
 
 #include <linux/if_packet.h>
+#include <linux/net_tstamp.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -50,6 +51,10 @@ Result<std::shared_ptr<Ring>> Ring::open(const RingOptions& options) {
   const BlockDivision division = divide(options.blockSize);
   if (division.padding > 0 && !setOption(fd, PACKET_RESERVE, division.padding)) {
     return Error::fromErrno("setsockopt", "the kernel refused to leave room in the ring's records");
+  }
+  // Packets without a hardware timestamp get the system clock's (tpacket_rcv(), af_packet.c).
+  if (options.hardwareTimestamps && !setOption(fd, PACKET_TIMESTAMP, int{SOF_TIMESTAMPING_RAW_HARDWARE})) {
+    return Error::fromErrno("setsockopt", "the kernel refused hardware timestamps");
   }
   tpacket_req3 request{};
   request.tp_block_size = options.blockSize;

@@ -31,6 +31,7 @@ struct RingOptions {
   std::uint32_t blockCount = 64;
   std::uint32_t maxDelayMilliseconds = 20;  // after which a part-filled block is handed over
   std::optional<FanoutGroup> group;         // a group that other captures of the namespace may be members of too
+  bool hardwareTimestamps = false;          // of packets that a device has stamped, in place of the system clock's
 };
 
 // How the rings of a capture share packets: both directions of a flow go to the same ring, or a program selects.
