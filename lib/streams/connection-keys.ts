@@ -4,8 +4,8 @@ import { Index, Record } from '../packets/packet-record.js'
 
 /**
  * Makes keys of connections for a Map, the same for both directions: the ends' addresses and ports, the smaller end first,
- * 16 bits in a character. Such a string takes a tenth of the time that the text of two addresses takes, and its hash in a
- * Map is seeded, so that nobody can choose connections that collide.
+ * 16 bits in a character. Such a string is made faster than the text of two addresses, and its hash in a Map is seeded, so
+ * that nobody can choose connections that collide.
  *
  * @internal
  */
@@ -31,11 +31,24 @@ export class ConnectionKeys {
       return String.fromCharCode(u16(first), u16(first + 2), u16(second), u16(second + 2), firstPort, secondPort)
     }
     return String.fromCharCode(
-      ...[u16(first), u16(first + 2), u16(first + 4), u16(first + 6)],
-      ...[u16(first + 8), u16(first + 10), u16(first + 12), u16(first + 14)],
-      ...[u16(second), u16(second + 2), u16(second + 4), u16(second + 6)],
-      ...[u16(second + 8), u16(second + 10), u16(second + 12), u16(second + 14)],
-      ...[firstPort, secondPort],
+      u16(first),
+      u16(first + 2),
+      u16(first + 4),
+      u16(first + 6),
+      u16(first + 8),
+      u16(first + 10),
+      u16(first + 12),
+      u16(first + 14),
+      u16(second),
+      u16(second + 2),
+      u16(second + 4),
+      u16(second + 6),
+      u16(second + 8),
+      u16(second + 10),
+      u16(second + 12),
+      u16(second + 14),
+      firstPort,
+      secondPort,
     )
   }
 
