@@ -84,6 +84,8 @@ const optionNames = [
 const keyParts = ['interface', 'vlan', 'tunnel'] as const
 const day = 86_400_000
 const mostFlows = 2 ** 24
+/** Milliseconds since 1970 that a packet's timestamp can hold: 2^64 nanoseconds. */
+const latestTime = 18_446_744_073_709
 const closedBoth = State.CLOSED | (State.CLOSED << 4)
 
 /**
@@ -96,8 +98,9 @@ const closedBoth = State.CLOSED | (State.CLOSED << 4)
  * flows.end()
  * ```
  *
- * Time is the packets' time, so that files work as captures do; a capture without packets ends no flows. Fragments but
- * the first have no ports: they make a flow with ports 0, unless a {@link Defragmenter} goes before.
+ * Time is the packets' time, so that files work as captures do. On a capture whose interfaces may be silent, call
+ * {@link advance} now and then. Fragments other than the first have no ports: they count as a flow with ports 0, unless a
+ * {@link Defragmenter} puts them together first.
  */
 export class FlowTable implements AsyncIterable<Flow> {
   readonly #slots: FlowSlots
@@ -161,6 +164,28 @@ export class FlowTable implements AsyncIterable<Flow> {
       if (!first._has(second)) throw optionError('dissector', 'what has dissected this packet last', first)
       this.#add(first, second)
     }
+    if (this.#waiting.length > 0) this.#deliver()
+  }
+
+  /**
+   * Moves the table's time on, and ends the flows whose time has come. Needed only where no packets come that would do so:
+   * on a capture whose interfaces are silent.
+   *
+   * ```ts
+   * // Packets reach the table some time after the kernel has taken them: a second is enough.
+   * setInterval(() => flows.advance(Date.now() - 1000), 1000)
+   * ```
+   *
+   * @param time milliseconds since 1970. A time before that of the latest packet changes nothing.
+   * @throws CaptureError `ERR_OPTION`; `ERR_CLOSED`: after {@link end}. What `onEnd` throws.
+   */
+  advance(time: number): void {
+    if (this.#over) throw new CaptureError('ERR_CLOSED', 'the flow table has ended')
+    if (typeof time !== 'number' || !(time >= 0 && time <= latestTime)) {
+      throw optionError('time', `milliseconds since 1970, from 0 to ${latestTime}`, time)
+    }
+    if (time > this.#time) this.#time = time
+    if (this.#time >= this.#timers.next) this.#timers.advance(this.#time, this.#due)
     if (this.#waiting.length > 0) this.#deliver()
   }
 

@@ -514,6 +514,45 @@ test('a flow as JSON, as a record of Zeek and as an event of ECS', (t) => {
   t.end()
 })
 
+test('time that is moved on ends flows as packets do', (t) => {
+  const ended: Flow[] = []
+  const table = new FlowTable({ idleTimeout: 10_000, closeTimeout: 2000, onEnd: (flow) => ended.push(flow) })
+  const from = Number(start / 1_000_000n)
+  for (const one of new Connection().handshake().close().packets) table.add(one)
+  table.add(packet(udp({ ...web, sourcePort: 40001 }), 0))
+  const last = ended.length
+  table.advance(from + 1000)
+  t.equal(ended.length, last, 'nothing is due')
+  table.advance(from + 2500)
+  t.strictSame(
+    ended.map(({ protocol, end }) => [protocol, end]),
+    [[6, 'closed']],
+  )
+  table.advance(from + 1)
+  table.advance(from + 10_500.5)
+  t.strictSame(
+    ended.map(({ protocol, end }) => [protocol, end]),
+    [
+      [6, 'closed'],
+      [17, 'idle'],
+    ],
+  )
+  // A packet that comes late begins a flow, at its own time.
+  table.add(packet(udp(web), 5))
+  t.equal(table.stats().flows, 1)
+  table.end()
+  t.equal(ended[2]?.first, from + 5000)
+  for (const time of [-1, Number.NaN, Number.POSITIVE_INFINITY, Number(start), '5']) {
+    t.throws(
+      () => new FlowTable().advance(time as number),
+      { code: 'ERR_OPTION', option: 'time' } as never,
+      String(time),
+    )
+  }
+  t.throws(() => table.advance(from), { code: 'ERR_CLOSED' })
+  t.end()
+})
+
 test('wrong arguments are typed errors', (t) => {
   const refused: [options: unknown, option: string][] = [
     [{ maxFlows: 0 }, 'maxFlows'],
