@@ -1,5 +1,5 @@
 /**
- * Hex dumps of the first packets of every interface: of those present, and of each that appears later, from its very
+ * Headers and hex dumps of the first packets of every interface: of those present, and of each that appears later, from its very
  * first packet.
  *
  *   sudo node dist/work/examples/first-packets.js [--count 3] [--bytes 256] [--new] [pattern]
@@ -8,7 +8,7 @@
  * pattern: as egrep reads it; default: every interface but loopback.
  */
 import { parseArgs } from 'node:util'
-import { Capture, hexdump } from 'ringtap'
+import { Capture, Dissector, hexdump } from 'ringtap'
 import { fail, showWarnings, stopOnSignal } from './support/command.js'
 import { eventText, now, packetLine, plural } from './support/format.js'
 import { ledger } from './support/ledger.js'
@@ -26,6 +26,7 @@ capture.on('interface', (event) => {
 // An index can be used again, by another device: the generation tells the two apart.
 const key = ({ index, generation }: { index: number; generation: number }) => `${index}/${generation}`
 const shown = new Map<string, number>()
+const dissector = new Dissector()
 if (onlyNew) for (const iface of capture.interfaces) shown.set(key(iface), most)
 
 console.log(
@@ -37,7 +38,8 @@ for await (const chunk of capture) {
     const before = shown.get(id) ?? 0
     if (before >= most) continue
     shown.set(id, before + 1)
-    console.log(`${packetLine(packet)}, number ${before + 1}`)
+    dissector.dissect(packet)
+    console.log(`${packetLine(packet)}, number ${before + 1}\n  ${dissector.summary()}`)
     console.log(hexdump(packet.data, { length, color, indent: 2 }))
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Reads a savefile, pcap or pcapng, plain or compressed, from a path or from standard input: what the file says
- * about itself, how many packets each interface has, and the first packets with their comments.
+ * about itself, how many packets each interface has, and the first packets' headers and comments.
  *
  *   node dist/work/examples/read-file.js trace.pcapng.gz [filter]
  *   tcpdump -w - | node dist/work/examples/read-file.js - 'udp port 53'
@@ -8,12 +8,13 @@
  * filter: as tcpdump takes it (pcap-filter(7)); default: every packet.
  */
 import { parseArgs } from 'node:util'
-import { CaptureError, openFile } from 'ringtap'
+import { CaptureError, Dissector, openFile } from 'ringtap'
 import { fail } from './support/command.js'
 import { printable, time } from './support/format.js'
 
 const { source, filter } = commandLine()
 const maxShown = 5
+const dissector = new Dissector()
 
 const file = await openFile(source, { filter }).catch(fail)
 const counts = new Map<string, { packets: number; bytes: number }>()
@@ -32,9 +33,10 @@ try {
       count.bytes += packet.capturedLength
       if (shown < maxShown) {
         shown++
-        console.log(
-          `${time(packet.timestamp)}  ${name}  ${packet.capturedLength} bytes  ${printable(packet.comments.join('; '))}`.trimEnd(),
-        )
+        dissector.dissect(packet)
+        const comments = printable(packet.comments.join('; '))
+        console.log(`${time(packet.timestamp)}  ${name}  ${packet.capturedLength} bytes  ${comments}`.trimEnd())
+        console.log(`  ${dissector.summary()}`)
       }
     })
   }

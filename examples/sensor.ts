@@ -16,14 +16,22 @@
  * | OSSENSOR_DEBUG             | how much to log; each level adds to those below. 0: interfaces, events,          |
  * |                            | losses, warnings. 1 (the default): statistics every 10 seconds: the ledger, the  |
  * |                            | share lost of late, and what the kernel lost ahead of it. 2, 3: nothing more.    |
- * |                            | 4: a line per chunk of packets, time and size. 5: every packet, in hex           |
+ * |                            | 4: a line per chunk of packets, time and size. 5: every packet, its headers and hex|
  * | OSSENSOR_STATISTICS        | seconds between statistics. Default 10                                           |
  *
  * Interfaces that appear or are renamed while it runs are selected by the same lists. SIGTERM and SIGINT end it after the
  * last packet that was received before them, with the ledger and exit code 0. Exit code 2: a setting is wrong; 1: the
  * system refused.
  */
-import { Capture, CaptureError, explainSelection, hexdump, type InterfaceRules, listInterfaces } from 'ringtap'
+import {
+  Capture,
+  CaptureError,
+  Dissector,
+  explainSelection,
+  hexdump,
+  type InterfaceRules,
+  listInterfaces,
+} from 'ringtap'
 import { fail, stopOnSignal } from './support/command.js'
 import {
   aheadText,
@@ -60,12 +68,16 @@ log(
     `${filter === undefined ? '' : `, filter "${filter}"`}, debug level ${debug}`,
 )
 
+const dissector = new Dissector()
 const timer = debug >= STATISTICS ? setInterval(logStatistics, period * 1000) : undefined
 for await (const chunk of capture) {
   if (debug >= CHUNKS) console.log(`chunk  ${chunkLine(chunk)}`)
   if (debug < PACKETS) continue
   chunk.forEach((packet) => {
-    console.log(`packet ${packetLine(packet)}\n${hexdump(packet.data, { squeeze: false, indent: 2 }).trimEnd()}`)
+    dissector.dissect(packet)
+    console.log(
+      `packet ${packetLine(packet)}\n  ${dissector.summary()}\n${hexdump(packet.data, { squeeze: false, indent: 2 }).trimEnd()}`,
+    )
   })
 }
 clearInterval(timer)

@@ -34,12 +34,13 @@ export function count(value: number): string {
 }
 
 /** `3 packets`, `1 packet`. */
-export function plural(value: number, noun: string): string {
-  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`
+export function plural(value: number, noun: string, ending = 's'): string {
+  return `${count(value)} ${noun}${value === 1 ? '' : ending}`
 }
 
-/** Nanoseconds since 1970 as local time of day, to the microsecond. */
-export function time(nanoseconds: bigint): string {
+/** Nanoseconds (a bigint) or milliseconds (a number) since 1970 as local time of day, to the microsecond. */
+export function time(when: bigint | number): string {
+  const nanoseconds = typeof when === 'bigint' ? when : BigInt(Math.round(when * 1000)) * 1000n
   const date = new Date(Number(nanoseconds / 1_000_000n))
   const micro = String((nanoseconds / 1000n) % 1_000_000n).padStart(6, '0')
   return `${date.toTimeString().slice(0, 8)}.${micro}`
@@ -68,6 +69,31 @@ export function packetLine(packet: Packet): string {
   const tag = vlan ? `, vlan ${vlan.id}` : ''
   const name = printable(packet.interface.name)
   return `${time(packet.timestamp)}  ${name} ${packet.direction}  ${plural(originalLength, 'byte')}${cut}${tag}`
+}
+
+/** The ends of a packet, flow or stream. */
+export interface Ends {
+  readonly sourceIp: string | undefined
+  readonly sourcePort: number
+  readonly destinationIp: string | undefined
+  readonly destinationPort: number
+  readonly protocol: number
+}
+
+const protocols = new Map([
+  [1, 'icmp'],
+  [6, 'tcp'],
+  [17, 'udp'],
+  [58, 'icmp6'],
+  [132, 'sctp'],
+])
+
+/** `192.0.2.1:40000 > [2001:db8::1]:443 tcp`; ports only where the protocol has them. */
+export function flowText({ sourceIp, sourcePort, destinationIp, destinationPort, protocol }: Ends): string {
+  const name = protocols.get(protocol) ?? `protocol ${protocol}`
+  const hasPorts = sourcePort + destinationPort > 0 && !name.startsWith('icmp')
+  const end = (ip = '', port = 0) => (hasPorts ? `${ip.includes(':') ? `[${ip}]` : ip}:${port}` : ip)
+  return `${end(sourceIp, sourcePort)} > ${end(destinationIp, destinationPort)} ${name}`
 }
 
 /** `eth0 (veth, Ethernet, up, 192.0.2.1/24)`. */

@@ -1,27 +1,17 @@
 // Compares what was sent with what was captured.
-import type { CaptureStats, Packet } from 'ringtap'
+import { type CaptureStats, Dissector, Layer, type Packet } from 'ringtap'
 import { count } from '../format.js'
-import { ipOffset } from '../ip.js'
 import { balanced, equation } from '../ledger.js'
 import { paint, table } from '../style.js'
 
-const TCP = 6
-const UDP = 17
-const protocols = new Map([
-  [1, 'icmp'],
-  [TCP, 'tcp'],
-])
+const dissector = new Dissector()
 
 /** `udp 7777` (the lower port, the service), `tcp`, `icmp`, or `other`. */
 export function kindOf(packet: Packet): string {
-  const ip = ipOffset(packet)
-  const { data } = packet
-  if (ip === undefined || (data[ip] ?? 0) >> 4 !== 4) return 'other'
-  const protocol = data[ip + 9] ?? 0
-  if (protocol !== UDP) return protocols.get(protocol) ?? 'other'
-  const udp = ip + ((data[ip] ?? 0) & 15) * 4
-  const port = (at: number) => ((data[at] ?? 0) << 8) | (data[at + 1] ?? 0)
-  return `udp ${Math.min(port(udp), port(udp + 2))}`
+  const layers = dissector.dissect(packet)
+  if ((layers & Layer.IPv4) === 0) return 'other'
+  if ((layers & Layer.Udp) !== 0) return `udp ${Math.min(dissector.sourcePort, dissector.destinationPort)}`
+  return (layers & Layer.Tcp) !== 0 ? 'tcp' : (layers & Layer.Icmp) !== 0 ? 'icmp' : 'other'
 }
 
 /** Packets by interface and kind. */

@@ -3,8 +3,7 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { hexdump, type Packet } from 'ringtap'
-import { addressPair, findPair } from '../../../examples/support/ip.js'
+import { hexdump } from 'ringtap'
 import { pcap } from '../../helpers/savefiles.js'
 import { describe, numbersIn } from '../../helpers/wireshark.js'
 import { chunksIn, Example, ledgerLine } from '../support/example.js'
@@ -91,7 +90,7 @@ t.test('first-packets: prints the first packets of each interface, from the very
   del('old0')
 })
 
-t.test('top-talkers: counts bytes by pair, over Ethernet, VLAN and raw IP', async (t) => {
+t.test('top-talkers: counts bytes by flow, over Ethernet, VLAN and raw IP', async (t) => {
   addVeth('eth0', 'far0')
   const tun = tunAvailable() ? await openTun('tun0') : undefined
   const program = new Example(t, 'top-talkers', ['^(eth|tun)'])
@@ -99,38 +98,47 @@ t.test('top-talkers: counts bytes by pair, over Ethernet, VLAN and raw IP', asyn
   await send({ interface: 'eth0', count: 10, size: 1000 })
   await send({ interface: 'eth0', count: 10, size: 200, vlan: 5 })
   await tun?.write({ count: 10, size: 300 })
-  await program.said((stdout) => talk(stdout).packets >= (tun ? 30 : 20))
+  await send({ interface: 'eth0', count: 10, size: 100, port: 10 })
+  await program.said((stdout) => talk(stdout, 9).packets + talk(stdout, 10).packets >= (tun ? 40 : 30))
   const { code, stdout, stderr } = await program.stop()
   t.equal(code, 0)
   t.equal(stderr, '')
-  // On outgoing packets the tag may still be in the bytes.
-  const { packets, bytes } = talk(stdout)
-  t.equal(packets, tun ? 30 : 20)
-  const least = 10 * 1000 + 10 * 196 + (tun ? 3000 : 0)
-  t.ok(bytes === least || bytes === least + 40, `${bytes} bytes`)
-  t.match(stdout, /; 0 not IP$/m)
+  t.strictSame(talk(stdout, 9), {
+    packets: tun ? 30 : 20,
+    bytes: 10 * (1000 - 14) + 10 * (200 - 18) + (tun ? 3000 : 0),
+  })
+  t.strictSame(talk(stdout, 10), { packets: 10, bytes: 10 * (100 - 14) })
+  t.notMatch(stdout, /; [1-9]\d* not IP$/m)
+  t.match(stdout, new RegExp(`^${tun ? 40 : 30} received = ${tun ? 40 : 30} delivered \\+ 0 lost`, 'm'))
   await tun?.close()
   del('eth0')
 
-  const pairOf = (hex: string, linkType: number) => {
-    const pair = findPair({ data: Buffer.from(hex.replaceAll(' ', ''), 'hex'), linkType } as unknown as Packet)
-    return pair === undefined ? undefined : addressPair(pair)
-  }
-  const ethernet = '020000000001 020000000002'
-  const ip6 = `60000000 0000 3b40 20010db8000000000000000000000001 fe800000000000000123456789abcdef`
-  const pair6 = '2001:db8::1 > fe80::123:4567:89ab:cdef'
-  t.equal(pairOf(`${ethernet} 86dd ${ip6}`, 1), pair6)
-  t.equal(pairOf(`${ethernet} 88a80002 81000005 86dd ${ip6}`, 1), pair6)
-  t.equal(pairOf(ip6, 101), pair6)
-  t.equal(pairOf(`${ethernet} 86dd ${ip6.slice(0, -2)}`, 1), undefined, 'cut short')
-  t.equal(pairOf(`${ethernet} 0806 ${ip6}`, 1), undefined, 'not IP')
-  t.equal(pairOf('', 1), undefined)
+  const folder = mkdtempSync(join(tmpdir(), 'ringtap-example-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'trace.pcap')
+  const packets = [1000, 200, 300].flatMap((size, i) => {
+    const data = expectedFrame(i, { size, port: 10 + i })
+    return [1n, 2n].map((time) => ({ time, data, originalLength: size }))
+  })
+  writeFileSync(path, pcap([...packets, { time: 3n, data: new Uint8Array(60), originalLength: 60 }]))
+  const read = await new Example(t, 'top-talkers', ['-r', path, '--rows', '2']).ended()
+  t.equal(read.stderr, '')
+  t.equal(
+    read.stdout.replace(/^\S+ +/, ''),
+    `3 flows, 6 packets; 1 not IP
+  bytes  packets  flow
+  1,972        2  198.18.0.1:10 > 198.18.0.2:10 udp
+    572        2  198.18.0.1:12 > 198.18.0.2:12 udp
+7 packets read
+`,
+  )
 })
 
-/** Sums packets and bytes over all seconds for the one address pair of the sender's frames. */
-function talk(stdout: string): { packets: number; bytes: number } {
+/** Sums packets and bytes over all seconds for the one flow of the sender's frames to a port. */
+function talk(stdout: string, port: number): { packets: number; bytes: number } {
   const sum = { packets: 0, bytes: 0 }
-  for (const line of stdout.matchAll(/^ +([\d,]+) +([\d,]+) {2}198\.18\.0\.1 > 198\.18\.0\.2$/gm)) {
+  const row = new RegExp(`^ +([\\d,]+) +([\\d,]+) {2}198\\.18\\.0\\.1:\\d+ > 198\\.18\\.0\\.2:${port} udp$`, 'gm')
+  for (const line of stdout.matchAll(row)) {
     sum.bytes += Number(line[1]?.replaceAll(',', ''))
     sum.packets += Number(line[2])
   }
