@@ -17,8 +17,8 @@ import { Injector } from '../send/inject.js'
 /** Options of {@link request}. */
 export interface RequestOptions {
   /**
-   * Which packet is the answer: a pcap-filter(7) expression, or a function that returns true for it. Packets that the
-   * interface receives before the frame was sent, and those that it sends, are never asked about.
+   * Which packet is the answer: a pcap-filter(7) expression, or a function that returns true for it. Only packets that the
+   * interface receives after the frame was sent are compared.
    */
   match: string | ((packet: Packet) => boolean)
   /** Milliseconds to wait for the answer after the frame was sent. 1 to 3600000, default 1000. */

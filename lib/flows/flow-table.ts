@@ -31,8 +31,8 @@ export interface FlowTableOptions {
   /** Milliseconds without a packet until a flow ends, by the packets' time. 1 to 86400000, default 60000. */
   idleTimeout?: number | undefined
   /**
-   * Milliseconds until a flow that goes on ends all the same, and its next packet begins a new record. 1 to 2^31, default
-   * 1800000.
+   * Milliseconds after which a flow ends even though it has packets; its next packet begins another flow. 1 to 2^31,
+   * default 1800000.
    */
   activeTimeout?: number | undefined
   /** Milliseconds for which a closed TCP connection waits for late packets. 0 to 86400000, default 5000. */

@@ -26,7 +26,7 @@ export type FlowJson = Omit<FlowFields, 'interfaces'> & {
 export type FlowEnd =
   /** No packet for the idle timeout. */
   | 'idle'
-  /** It has lasted as long as the active timeout: its next packet begins a new record. */
+  /** It has lasted as long as the active timeout: its next packet begins another flow. */
   | 'active'
   /** TCP: both ends have closed it, or one has reset it. */
   | 'closed'
@@ -100,7 +100,7 @@ export class Flow {
    */
   readonly state: string
   /**
-   * What happened in which order, in Zeek's letters, those of the responder in lower case: S SYN, H SYN-ACK, A pure
+   * The events of the flow in their order, in Zeek's letters; those of the responder in lower case: S SYN, H SYN-ACK, A pure
    * acknowledgment, D data, F FIN, R RST, G gap, T retransmission, W window of zero, I inconsistent flags, Q several of SYN,
    * FIN and RST, ^ the responder's packet came first.
    */

@@ -26,16 +26,16 @@ export interface TcpReassemblerOptions {
   /** Milliseconds without a packet until a connection ends, by the packets' time. 1 to 86400000, default 300000. */
   idleTimeout?: number | undefined
   /**
-   * Milliseconds for which bytes that the peer has acknowledged, so that they are not going to be sent again, may arrive
-   * late before they count as missing. 0 to 60000, default 100.
+   * Milliseconds to wait for bytes that the peer has acknowledged but that were not captured yet: they will not be sent
+   * again. After that they count as missing. 0 to 60000, default 100.
    */
   reorderTimeout?: number | undefined
   /** Follow connections whose beginning was not seen. Default true. */
   midstream?: boolean | undefined
   /**
-   * Ignore segments with a wrong checksum, as their receivers do. Of packets that are sent, the network card computes it
-   * after they were captured: a capture says so ({@link Packet.checksumPending}), and they are accepted, but most files do
-   * not say it. Default false.
+   * Ignore segments with a wrong checksum, as their receivers do. The checksum of a packet that this host sends is often
+   * computed by the network card, after the packet was captured. A capture marks such packets
+   * ({@link Packet.checksumPending}), and they are accepted; most files have no such mark. Default false.
    */
   verifyChecksums?: boolean | undefined
   /** As in {@link DissectorOptions}: connections in these tunnels. Default: none. */
@@ -105,8 +105,7 @@ interface Entry {
  * reassembler.end()
  * ```
  *
- * Which bytes an end has received cannot be known for certain from outside, and that can be made use of. These are the
- * rules:
+ * An observer cannot be certain which bytes an end has accepted, and an attacker can exploit that. These are the rules:
  *
  * - Of several bytes for the same place the first seen count. They are counted as conflicts if they differ.
  * - A segment more than 2^30 bytes away from what is expected is ignored. Smaller windows are not enforced.
@@ -117,6 +116,8 @@ interface Entry {
  * - Checksums count only with the option `verifyChecksums`; time to live, timestamps (PAWS) and urgent pointers do not.
  *
  * docs/guides/evasion.md says what follows from them.
+ *
+ * Data are handed over within the call of {@link add} for the packet that made them complete: that packet's time is theirs.
  */
 export class TcpReassembler {
   readonly #options: Omit<Checked, 'tunnels'>

@@ -83,7 +83,10 @@ export class TcpStream {
     return directionOf(this._buffers[1])
   }
 
-  /** No further data and gaps are handed over, and none is held; the end is. For those who have read what they need. */
+  /**
+   * Stops the delivery of data and gaps, and frees what is held. `onEnd` is still called. For programs that have read what
+   * they need.
+   */
   ignore(): void {
     this.#ignored = true
     for (const buffer of this._buffers) buffer.clear()
