@@ -25,7 +25,17 @@ const build = path.join(root, 'build')
 const jobs = String(availableParallelism())
 
 /** Tests of the short run: those with the most threads, the most traffic and the most ways to end. */
-const shortLive = ['chaos', 'compile-filter-worker', 'hotplug', 'lifecycle', 'netns', 'overflow', 'set-filter']
+const shortLive = [
+  'asynchronous-readers',
+  'chaos',
+  'compile-filter-worker',
+  'hotplug',
+  'lifecycle',
+  'netns',
+  'overflow',
+  'record-late',
+  'set-filter',
+]
 const shortThread = ['live_test']
 
 /**
