@@ -107,9 +107,11 @@ export function extensions(d: DissectorFields, view: DataView): number {
       const field = u16(view, at + 2)
       d.identification = u32(view, at + 4)
       // A fragment that is the whole packet (RFC 6946) has neither an offset nor more fragments.
-      d.fragmentOffset = field & 0xfff8
-      d.moreFragments = field & 1
-      d.fragment = (field & 0xfff9) === 0 ? 0 : 1
+      if ((field & 0xfff9) !== 0) {
+        d.fragmentOffset = field & 0xfff8
+        d.moreFragments = field & 1
+        d.fragment = 1
+      }
     }
     if (next === NextHeader.ROUTING && u8(view, at + 3) !== 0) d._routed = true
     const isFragment = next === NextHeader.FRAGMENT

@@ -98,6 +98,21 @@ test('packets that are no fragments pass unchanged, IPv6 with a fragment header 
   t.end()
 })
 
+test('a fragment is one although another fragment header that says nothing follows', (t) => {
+  const content = new Uint8Array(6)
+  const [first] = divide(randomBytes(64), 32) as [Part]
+  const fragment = Uint8Array.from([0, 1, 0, 0, 0, 7])
+  const extensions = [
+    { type: 44, content: fragment },
+    { type: 44, content },
+  ]
+  const bytes = frame({ ethernet, ipv6: { ...ipv6, extensions, nextHeader: 17 }, payload: first.bytes })
+  const defragmenter = new Defragmenter()
+  t.equal(defragmenter.add(packet(bytes)), undefined)
+  t.equal(defragmenter.stats().fragments, 1)
+  t.end()
+})
+
 test('packets between the same hosts are told apart by identification, protocol and VLAN', (t) => {
   const data = frame({ ipv4, udp, payload: randomBytes(100) }).subarray(20)
   const variants = [{}, { identification: 9 }, { protocol: 6 }, { source: '10.0.0.3' }]
