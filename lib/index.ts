@@ -29,12 +29,8 @@ export {
 } from './filter/compile-filter.js'
 export type { Flow, FlowDirection, FlowEnd, FlowHandshake, FlowJson } from './flows/flow.js'
 export type { EcsEnd, EcsEvent, ZeekConnection } from './flows/flow-formats.js'
-export {
-  type FlowKeyPart,
-  FlowTable,
-  type FlowTableOptions,
-  type FlowTableStats,
-} from './flows/flow-table.js'
+export type { FlowKeyPart, FlowTableOptions } from './flows/flow-options.js'
+export { FlowTable, type FlowTableStats } from './flows/flow-table.js'
 export type { FlowOrder } from './flows/largest-flows.js'
 export { frame } from './frame/frame.js'
 export type {
@@ -117,5 +113,6 @@ export {
 export { type ReplayOptions, type ReplayProgress, type ReplayResult, replay } from './send/replay.js'
 export type { Refusal, RefusalCause, SendResult } from './send/send-result.js'
 export { Defragmenter, type DefragmenterOptions, type DefragmenterStats } from './streams/defragmenter.js'
-export { TcpReassembler, type TcpReassemblerOptions, type TcpReassemblerStats } from './streams/tcp-reassembler.js'
+export type { TcpReassemblerOptions } from './streams/reassembler-options.js'
+export { TcpReassembler, type TcpReassemblerStats } from './streams/tcp-reassembler.js'
 export type { TcpDirection, TcpEnd, TcpStream, TcpStreamEnd } from './streams/tcp-stream.js'

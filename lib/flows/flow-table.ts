@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { checkCallback, checkGroup, checkInteger, checkList, checkWord, orElse } from '../arguments.js'
+import { checkInteger, checkWord } from '../arguments.js'
 import { i32 } from '../dissect/bytes.js'
-import { Dissector, type DissectorOptions } from '../dissect/dissector.js'
-import { icmpAnswer } from '../dissect/icmp-answers.js'
+import { Dissector } from '../dissect/dissector.js'
 import { Layer } from '../dissect/layer.js'
 import { CaptureError, optionError } from '../errors.js'
 import { Packet } from '../packets/packet.js'
@@ -10,48 +9,14 @@ import { Index, Record } from '../packets/packet-record.js'
 import type { Flow, FlowEnd } from './flow.js'
 import { FlowIndex } from './flow-index.js'
 import { FlowInterfaces } from './flow-interfaces.js'
+import { endHash, icmpPorts, mix, same } from './flow-key.js'
+import { checkFlowOptions, type FlowSettings, type FlowTableOptions, mostFlows } from './flow-options.js'
 import { FlowQueue } from './flow-queue.js'
 import { FlowReader } from './flow-reader.js'
 import { FlowSlots, Key, Sum, slotDoubles, slotWords, Tcp } from './flow-slots.js'
 import { FlowTimers } from './flow-timers.js'
 import { type FlowOrder, flowOrders, largestFlows } from './largest-flows.js'
 import { noteData, noteFlip, type Segment, State, trackSegment } from './tcp-tracker.js'
-
-/** What tells flows apart besides addresses, ports and protocol. */
-export type FlowKeyPart = 'interface' | 'vlan' | 'tunnel'
-
-/** Options of a {@link FlowTable}. All are optional. */
-export interface FlowTableOptions {
-  /**
-   * The most flows at a time, 1 to 16777216. When there is no room, the flow that would end next is ended as `'evicted'`
-   * and counted. A flow takes 290 bytes, and the memory grows with the number of flows; where the system refuses more of it,
-   * the flows that it has room for are the most. Default 100000.
-   */
-  maxFlows?: number | undefined
-  /** Milliseconds without a packet until a flow ends, by the packets' time. 1 to 86400000, default 60000. */
-  idleTimeout?: number | undefined
-  /**
-   * Milliseconds after which a flow ends even though it has packets; its next packet begins another flow. 1 to 2^31,
-   * default 1800000.
-   */
-  activeTimeout?: number | undefined
-  /** Milliseconds for which a closed TCP connection waits for late packets. 0 to 86400000, default 5000. */
-  closeTimeout?: number | undefined
-  /** What tells flows apart besides addresses, ports and protocol. Default: nothing. */
-  key?: readonly FlowKeyPart[] | undefined
-  /** As in {@link DissectorOptions}: flows are those of the innermost packets then. Default: none. */
-  tunnels?: DissectorOptions['tunnels'] | undefined
-  /**
-   * Called with each flow that has ended, before the call that ended it returns; of flows that end while it runs, when it
-   * has returned. Without it, they wait to be taken.
-   */
-  onEnd?: ((flow: Flow) => void) | undefined
-  /**
-   * The most ended flows that wait to be taken; the oldest are dropped and counted. Those that {@link FlowTable.end} ends all
-   * wait, besides. 1 to 16777216, default 10000.
-   */
-  maxWaiting?: number | undefined
-}
 
 /** What a {@link FlowTable} has counted. */
 export interface FlowTableStats {
@@ -71,19 +36,6 @@ export interface FlowTableStats {
   readonly dropped: number
 }
 
-const optionNames = [
-  'maxFlows',
-  'idleTimeout',
-  'activeTimeout',
-  'closeTimeout',
-  'key',
-  'tunnels',
-  'onEnd',
-  'maxWaiting',
-] as const
-const keyParts = ['interface', 'vlan', 'tunnel'] as const
-const day = 86_400_000
-const mostFlows = 2 ** 24
 /** Milliseconds since 1970 that a packet's timestamp can hold: 2^64 nanoseconds. */
 const latestTime = 18_446_744_073_709
 const closedBoth = State.CLOSED | (State.CLOSED << 4)
@@ -109,7 +61,7 @@ export class FlowTable implements AsyncIterable<Flow> {
   readonly #interfaces = new FlowInterfaces()
   readonly #reader: FlowReader
   readonly #dissector: Dissector
-  readonly #options: Checked
+  readonly #options: FlowSettings
   /** Makes the hashes of this table its own: nobody can choose flows that collide. */
   readonly #seed = randomBytes(4).readInt32LE()
   /** Addresses of the packet: source in words 0 to 3, destination in 4 to 7. */
@@ -132,7 +84,7 @@ export class FlowTable implements AsyncIterable<Flow> {
 
   /** @throws CaptureError `ERR_OPTION`. */
   constructor(options?: FlowTableOptions) {
-    this.#options = checkOptions(options)
+    this.#options = checkFlowOptions(options)
     const { maxFlows, span, tunnels } = this.#options
     this.#dissector = new Dissector({ ...(tunnels !== undefined && { tunnels }) })
     this.#slots = new FlowSlots(maxFlows)
@@ -490,85 +442,5 @@ export class FlowTable implements AsyncIterable<Flow> {
       waiting: this.#waiting.length,
       dropped: this.#dropped,
     }
-  }
-}
-
-/** Mixes the bits of a word, so that each affects all lower and higher ones. */
-function mix(word: number): number {
-  let h = Math.imul(word ^ (word >>> 16), 0x7feb352d)
-  h = Math.imul(h ^ (h >>> 15), 0x846ca68b)
-  return h ^ (h >>> 16)
-}
-
-function endHash(address: Int32Array, start: number, length: number, port: number, seed: number): number {
-  let hash = Math.imul((address[start] as number) ^ seed, 0x7feb352d)
-  for (let i = 1; i < length; i++) hash = Math.imul((hash ^ (hash >>> 15)) + (address[start + i] as number), 0x846ca68b)
-  hash = Math.imul((hash ^ (hash >>> 15)) + port, 0x9e3779b1)
-  return hash ^ (hash >>> 15)
-}
-
-/**
- * What stands for the ports of ICMP: the type and that of its answer, so that a question and its answer are one flow. A type
- * without an answer has its code and a further bit, so that no message is taken for the other direction of another one.
- */
-function icmpPorts(protocol: number, type: number, code: number): number {
-  const answer = icmpAnswer(protocol, type)
-  return (type << 16) | (answer < 0 ? code | 0x100 : answer)
-}
-
-/** Whether a slot has these addresses, of `length` words each. */
-function same(
-  words: Int32Array,
-  key: number,
-  address: Int32Array,
-  source: number,
-  destination: number,
-  length: number,
-): boolean {
-  for (let i = 0; i < length; i++) {
-    if (words[key + Key.SOURCE + i] !== address[source + i]) return false
-    if (words[key + Key.DESTINATION + i] !== address[destination + i]) return false
-  }
-  return true
-}
-
-interface Checked {
-  maxFlows: number
-  idleTimeout: number
-  activeTimeout: number
-  closeTimeout: number
-  maxWaiting: number
-  /** The longest that a flow waits for packets. */
-  span: number
-  /** Whether one of the following is true. */
-  divided: boolean
-  byInterface: boolean
-  byVlan: boolean
-  byTunnel: boolean
-  tunnels: DissectorOptions['tunnels'] | undefined
-  onEnd: ((flow: Flow) => void) | undefined
-}
-
-function checkOptions(options: FlowTableOptions | undefined): Checked {
-  const given = checkGroup<FlowTableOptions>(options, 'options', optionNames)
-  const number = (name: keyof FlowTableOptions & string, fallback: number, low: number, high: number, unit = '') =>
-    checkInteger(orElse(given[name], fallback), name, low, high, unit)
-  const parts = given.key === undefined ? [] : checkList(given.key, 'key', `a list of ${keyParts.join(', ')}`, 16)
-  const chosen = new Set(parts.map((part, i) => checkWord(part, `key[${i}]`, keyParts)))
-  const idleTimeout = number('idleTimeout', 60_000, 1, day, 'milliseconds')
-  const closeTimeout = number('closeTimeout', 5000, 0, day, 'milliseconds')
-  return {
-    maxFlows: number('maxFlows', 100_000, 1, mostFlows),
-    idleTimeout,
-    activeTimeout: number('activeTimeout', 1_800_000, 1, 2 ** 31, 'milliseconds'),
-    closeTimeout,
-    span: Math.max(idleTimeout, closeTimeout),
-    maxWaiting: number('maxWaiting', 10_000, 1, mostFlows),
-    divided: chosen.size > 0,
-    byInterface: chosen.has('interface'),
-    byVlan: chosen.has('vlan'),
-    byTunnel: chosen.has('tunnel'),
-    tunnels: given.tunnels,
-    onEnd: checkCallback(given.onEnd, 'onEnd'),
   }
 }
