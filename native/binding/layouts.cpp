@@ -3,6 +3,7 @@
 
 #include <linux/if_packet.h>
 
+#include <cstdint>
 #include <initializer_list>
 #include <utility>
 
@@ -17,7 +18,7 @@ namespace {
 
 struct Entry {
   const char* name;
-  std::size_t value;
+  std::int64_t value;
 };
 
 js::Object table(js::Env env, std::initializer_list<Entry> entries) {
@@ -45,12 +46,17 @@ js::Object recordLayout(js::Env env) {
 
 js::Object statusBits(js::Env env) {
   return table(env, {
+                        {"User", TP_STATUS_USER},
                         {"ChecksumNotReady", TP_STATUS_CSUMNOTREADY},
                         {"VlanValid", TP_STATUS_VLAN_VALID},
                         {"VlanTpidValid", TP_STATUS_VLAN_TPID_VALID},
                         {"ChecksumValid", TP_STATUS_CSUM_VALID},
                         {"LinkType", kStatusLinkType},
                         {"Comments", kStatusComments},
+                        {"TimeSoftware", TP_STATUS_TS_SOFTWARE},
+                        {"TimeSystemHardware", TP_STATUS_TS_SYS_HARDWARE},
+                        // Bit 31: JavaScript's bitwise operators see it as the sign.
+                        {"TimeRawHardware", static_cast<std::int32_t>(TP_STATUS_TS_RAW_HARDWARE)},
                     });
 }
 
