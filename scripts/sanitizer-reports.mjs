@@ -16,8 +16,9 @@ const excused = [
   // A promise of a worker that was terminated meanwhile: Node then refuses to resolve it and has no other way to free
   // its deferred handle.
   /^napi_create_promise$/,
-  // OpenSSL, which Node alone calls: what it keeps for each thread of libuv's pool is not freed at process exit.
-  /^CRYPTO_(zalloc|malloc)$/,
+  // OpenSSL, which Node alone calls: neither its providers nor what it keeps for each thread of libuv's pool are freed at
+  // process exit.
+  /^(CRYPTO_(zalloc|malloc|strdup|strndup)$|OPENSSL_sk_|ossl_)/,
 ]
 
 const allocator =

@@ -54,6 +54,8 @@ t.test('reports about our code count, known reports about Node and V8 do not', a
     'of V8, in a container': report(leak('in void std::vector<int>::_M_insert(int) (/usr/bin/node+0x1)', inV8)),
     'the box of an external value': report(leak('in napi_create_external (/usr/bin/node+0xc50413)', inOurs)),
     'of V8, and a report that was cut off': report(leak(inV8), leak()).replace(/\n\nSUMMARY.*/s, ''),
+    "OpenSSL's state of a thread": report(leak('in CRYPTO_strdup (/usr/bin/node+0x1bda6af)', inNode)),
+    "OpenSSL's providers": report(leak('in ossl_provider_set_operation_bit (/usr/bin/node+0x1be7551)', inNode)),
     'an abandoned promise': report(leak('in napi_create_promise (/usr/bin/node+0xc53259)', inOurs)),
   }
   for (const [what, text] of Object.entries(excused)) {
