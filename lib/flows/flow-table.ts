@@ -66,7 +66,7 @@ export class FlowTable implements AsyncIterable<Flow> {
   readonly #seed = randomBytes(4).readInt32LE()
   /** Addresses of the packet: source in words 0 to 3, destination in 4 to 7. */
   readonly #address = new Int32Array(8)
-  readonly #segment: Segment = { flags: 0, sequence: 0, acknowledgment: 0, window: 0, length: 0, time: 0 }
+  readonly #segment: Segment = { flags: 0, sequence: 0, window: 0, length: 0, time: 0 }
   readonly #due = (slot: number): void => this.#look(slot)
   /** 0 if the packet that was found last is the originator's, 1 if it is the responder's. */
   #end = 0
@@ -193,7 +193,6 @@ export class FlowTable implements AsyncIterable<Flow> {
     const segment = this.#segment
     segment.flags = d.tcpFlags
     segment.sequence = d.tcpSequence | 0
-    segment.acknowledgment = d.tcpAcknowledgment | 0
     segment.window = d.tcpWindow
     segment.length = d.payloadLength
     segment.time = time

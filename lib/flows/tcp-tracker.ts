@@ -93,7 +93,6 @@ export function noteFlip(slots: FlowSlots, slot: number): void {
 export interface Segment {
   flags: number
   sequence: number
-  acknowledgment: number
   window: number
   /** Bytes of data. */
   length: number

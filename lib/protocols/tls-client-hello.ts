@@ -55,7 +55,7 @@ export function parseTlsClientHello(sent: Uint8Array): TlsClientHello | 'incompl
   checkBytes(sent, 'sent')
   const message = handshakeMessage(sent)
   if (!(message instanceof Uint8Array)) return message
-  return parseClientHelloBody(message, 't')
+  return parseBody(message)
 }
 
 /** The first handshake message, without its header, out of the records that it is spread over. */
@@ -86,13 +86,8 @@ function handshakeMessage(sent: Uint8Array): Uint8Array | 'incomplete' | undefin
   }
 }
 
-/**
- * Reads a ClientHello message without its header.
- *
- * @param transport The first letter of the JA4 fingerprint: `t` for TLS over TCP, `q` for QUIC.
- * @internal
- */
-export function parseClientHelloBody(message: Uint8Array, transport: 't' | 'q'): TlsClientHello | undefined {
+/** Reads a ClientHello message without its header. */
+function parseBody(message: Uint8Array): TlsClientHello | undefined {
   const body = new ByteReader(message)
   const legacyVersion = body.u16()
   body.skip(32) // random
@@ -137,7 +132,7 @@ export function parseClientHelloBody(message: Uint8Array, transport: 't' | 'q'):
     extensions: order,
     groups: list16(Extension.GROUPS, 2),
     signatureAlgorithms,
-    ja4: fingerprint(transport, version, cipherSuites, order, signatureAlgorithms, alpn[0]),
+    ja4: fingerprint(version, cipherSuites, order, signatureAlgorithms, alpn[0]),
     encrypted: extensions.has(Extension.ENCRYPTED_CLIENT_HELLO),
   }
 }
@@ -181,7 +176,6 @@ const versionNames: ReadonlyMap<number, string> = new Map([
 ])
 
 function fingerprint(
-  transport: 't' | 'q',
   version: number,
   cipherSuites: readonly number[],
   extensions: readonly number[],
@@ -195,7 +189,7 @@ function fingerprint(
   const text = hex(hashed).sort().join(',')
   const algorithms = signatureAlgorithms.length > 0 ? `_${hex(signatureAlgorithms).join(',')}` : ''
   return [
-    `${transport}${versionNames.get(version) ?? '00'}${named}${count(cipherSuites)}${count(extensions)}${ends(protocol)}`,
+    `t${versionNames.get(version) ?? '00'}${named}${count(cipherSuites)}${count(extensions)}${ends(protocol)}`,
     digest(hex(cipherSuites).sort().join(',')),
     digest(extensions.length > 0 ? `${text}${algorithms}` : ''),
   ].join('_')
