@@ -2,8 +2,9 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { Dissector, type Flow, FlowTable, type FlowTableOptions, frame, type NetworkInterface, Packet } from 'ringtap'
+import { Dissector, FlowTable, frame, type NetworkInterface, Packet } from 'ringtap'
 import { test } from 'tap'
+import { flowsOf } from '../helpers/flows.js'
 
 const start = 1_700_000_000_000_000_000n
 const link = { source: '10.0.0.1', destination: '192.0.2.7' }
@@ -22,14 +23,6 @@ const segment = (sequence: number, length: number, at: number) =>
     }),
     at,
   )
-
-function flowsOf(packets: readonly Packet[], options: FlowTableOptions = {}): Flow[] {
-  const flows: Flow[] = []
-  const table = new FlowTable({ ...options, onEnd: (flow) => flows.push(flow) })
-  for (const one of packets) table.add(one)
-  table.end()
-  return flows
-}
 
 test('a clock that is set back, or one wrong time, does not stop the timeouts', (t) => {
   const table = new FlowTable({ idleTimeout: 10_000 })

@@ -9,6 +9,7 @@ import {
   type TcpFlag,
 } from 'ringtap'
 import { test } from 'tap'
+import { flowsOf } from '../helpers/flows.js'
 
 const second = 1_000_000_000n
 const start = 1_700_000_000n * second
@@ -85,14 +86,6 @@ class Connection {
   close(): this {
     return this.send(0, ['FIN', 'ACK']).send(1, ['FIN', 'ACK']).send(0, ['ACK'])
   }
-}
-
-function flowsOf(packets: readonly Packet[], options: FlowTableOptions = {}): Flow[] {
-  const flows: Flow[] = []
-  const table = new FlowTable({ ...options, onEnd: (flow) => flows.push(flow) })
-  for (const one of packets) table.add(one)
-  table.end()
-  return flows
 }
 
 function theFlow(packets: readonly Packet[], options?: FlowTableOptions): Flow {
