@@ -65,7 +65,7 @@ js::Object packetTypes(js::Env env) {
 }
 
 js::Object indexLayout(js::Env env) {
-  std::size_t unit = 0;
+  std::int64_t unit = 0;
   while ((std::size_t{1} << unit) < kRecordAlignment) ++unit;
   return table(env, {
                         {"First", kIndexStart / sizeof(std::uint32_t)},
@@ -76,7 +76,7 @@ js::Object indexLayout(js::Env env) {
 }
 
 js::Object refusals(js::Env env) {
-  const auto of = [](Refusal refusal) { return static_cast<std::size_t>(refusal); };
+  const auto of = [](Refusal refusal) { return static_cast<std::int64_t>(refusal); };
   return table(env, {
                         {"None", of(Refusal::None)},
                         {"TooShort", of(Refusal::TooShort)},
