@@ -12,7 +12,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cinttypes>
@@ -23,6 +22,8 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "clock.h"
 
 namespace {
 
@@ -35,12 +36,6 @@ constexpr const char* usage =
 [[noreturn]] void fail(const char* what) {
   std::perror(what);
   std::exit(1);
-}
-
-double seconds(clockid_t clock) {
-  timespec now{};
-  clock_gettime(clock, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
 }
 
 struct Totals {
@@ -165,7 +160,7 @@ class Consumer {
     } else if (std::strncmp(line, "mark", 4) == 0) {
       totals_ = {};
       wakeups_ = 0;
-      cpu_ = seconds(CLOCK_PROCESS_CPUTIME_ID);
+      cpu_ = clockSeconds(CLOCK_PROCESS_CPUTIME_ID);
       answer();
     } else if (std::strncmp(line, "report", 6) == 0) {
       answer();
@@ -178,16 +173,16 @@ class Consumer {
   // Stops until the other process reports that the ring is full, then reads until no packet arrives for 100 ms.
   void fill() {
     totals_ = {};
-    cpu_ = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    cpu_ = clockSeconds(CLOCK_PROCESS_CPUTIME_ID);
     std::puts("{\"stalled\":true}");
     std::fflush(stdout);
     char byte;
     if (read(3, &byte, 1) <= 0) std::exit(1);
-    const double began = seconds(CLOCK_MONOTONIC);
+    const double began = clockSeconds(CLOCK_MONOTONIC);
     double ended = began;
     do {
       drain();
-      ended = seconds(CLOCK_MONOTONIC);
+      ended = clockSeconds(CLOCK_MONOTONIC);
     } while (poll(polled_.data(), polled_.size() - 1, 100) > 0);
     rate_ = static_cast<double>(totals_.packets) / (ended - began);
     answer();
@@ -196,7 +191,7 @@ class Consumer {
   void answer() {
     std::printf("{\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"rate\":%.1f,\"cpu\":%.9f,\"wakeups\":%" PRIu64
                 ",\"check\":%" PRIu64 "}\n",
-                totals_.packets, totals_.bytes, rate_, seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_, wakeups_,
+                totals_.packets, totals_.bytes, rate_, clockSeconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_, wakeups_,
                 totals_.sum + (totals_.latest & 1));
     std::fflush(stdout);
   }
@@ -218,7 +213,7 @@ int main(int argc, char** argv) {
     std::fputs(usage, stderr);
     return 2;
   }
-  const double began = seconds(CLOCK_MONOTONIC);
+  const double began = clockSeconds(CLOCK_MONOTONIC);
   const std::string mode = argv[1];
   const auto number = [&](int i) { return static_cast<std::uint32_t>(std::strtoul(argv[i], nullptr, 10)); };
   std::vector<std::unique_ptr<Ring>> rings;
@@ -229,7 +224,7 @@ int main(int argc, char** argv) {
     rings.push_back(std::make_unique<Ring>(bound, index, number(2), number(3), number(4), number(5)));
     if (bound == 0) break;
   }
-  std::printf("{\"ready\":true,\"seconds\":%.6f}\n", seconds(CLOCK_MONOTONIC) - began);
+  std::printf("{\"ready\":true,\"seconds\":%.6f}\n", clockSeconds(CLOCK_MONOTONIC) - began);
   std::fflush(stdout);
   Consumer(mode == "fields", std::move(rings)).run();
   return 0;

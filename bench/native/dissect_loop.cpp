@@ -9,7 +9,6 @@
 // what was read, as JSON.
 
 #include <linux/if_packet.h>
-#include <time.h>
 
 #include <cinttypes>
 #include <cstdint>
@@ -18,27 +17,12 @@
 #include <cstring>
 #include <vector>
 
+#include "big_endian.h"
+#include "clock.h"
+
 namespace {
 
 constexpr std::size_t kDataOffset = 82;
-
-std::uint16_t u16(const std::uint8_t* at) {
-  std::uint16_t value;
-  std::memcpy(&value, at, sizeof value);
-  return __builtin_bswap16(value);
-}
-
-std::uint32_t u32(const std::uint8_t* at) {
-  std::uint32_t value;
-  std::memcpy(&value, at, sizeof value);
-  return __builtin_bswap32(value);
-}
-
-double processorTime() {
-  timespec time;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
-}
 
 // Records of the packets of a savefile, each followed by the next.
 struct Records {
@@ -218,9 +202,9 @@ int main(int count, char** arguments) {
   Fields fields;
   std::uint64_t sum = scalar ? scalarRound(records) : dissectRound(records, fields);
   const std::uint64_t first = sum;
-  const double began = processorTime();
+  const double began = clockSeconds(CLOCK_PROCESS_CPUTIME_ID);
   for (int i = 0; i < rounds; ++i) sum += scalar ? scalarRound(records) : dissectRound(records, fields);
-  const double seconds = processorTime() - began;
+  const double seconds = clockSeconds(CLOCK_PROCESS_CPUTIME_ID) - began;
   if (sum != first * (static_cast<std::uint64_t>(rounds) + 1)) return 1;
   std::printf("{\"packets\":%" PRIu64 ",\"seconds\":%.6f,\"sum\":%" PRIu64 "}\n", records.count * rounds, seconds,
               first);

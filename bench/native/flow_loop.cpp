@@ -9,7 +9,6 @@
 // but the first, and a sum of what was counted, as JSON.
 
 #include <pcap/pcap.h>
-#include <time.h>
 
 #include <cinttypes>
 #include <cstdint>
@@ -18,19 +17,10 @@
 #include <cstring>
 #include <vector>
 
+#include "big_endian.h"
+#include "clock.h"
+
 namespace {
-
-std::uint16_t u16(const std::uint8_t* at) {
-  std::uint16_t value;
-  std::memcpy(&value, at, sizeof value);
-  return __builtin_bswap16(value);
-}
-
-double processorTime() {
-  timespec time;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
-}
 
 struct Key {
   std::uint8_t addresses[2][16];
@@ -200,9 +190,9 @@ int main(int count, char** arguments) {
   const int rounds = std::atoi(arguments[2]);
   Table table(static_cast<std::size_t>(std::atoll(arguments[3])));
   round(memory, table);
-  const double began = processorTime();
+  const double began = clockSeconds(CLOCK_PROCESS_CPUTIME_ID);
   for (int i = 0; i < rounds; ++i) round(memory, table);
-  const double seconds = processorTime() - began;
+  const double seconds = clockSeconds(CLOCK_PROCESS_CPUTIME_ID) - began;
   std::printf("{\"packets\":%" PRIu64 ",\"seconds\":%.6f,\"sum\":%" PRIu64 "}\n", packets * rounds, seconds,
               table.sum());
   return 0;

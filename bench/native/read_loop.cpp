@@ -11,7 +11,6 @@
 #include <pcap/pcap.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cinttypes>
@@ -19,18 +18,14 @@
 #include <cstdio>
 #include <cstring>
 
+#include "clock.h"
+
 namespace {
 
 struct Sum {
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
 };
-
-double now() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
-}
 
 void print(const Sum& sum, double seconds, int who, const rusage* usage) {
   rusage own;
@@ -40,7 +35,7 @@ void print(const Sum& sum, double seconds, int who, const rusage* usage) {
 }
 
 int run(char** command) {
-  const double began = now();
+  const double began = clockSeconds(CLOCK_MONOTONIC);
   const pid_t child = fork();
   if (child == 0) {
     dup2(open("/dev/null", O_WRONLY), 1);
@@ -51,7 +46,7 @@ int run(char** command) {
   int status = 0;
   rusage usage;
   if (child < 0 || wait4(child, &status, 0, &usage) < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) return 1;
-  print({}, now() - began, 0, &usage);
+  print({}, clockSeconds(CLOCK_MONOTONIC) - began, 0, &usage);
   return 0;
 }
 
@@ -64,7 +59,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   char why[PCAP_ERRBUF_SIZE];
-  const double began = now();
+  const double began = clockSeconds(CLOCK_MONOTONIC);
   pcap_t* file = pcap_open_offline(argv[2], why);
   if (file == nullptr) {
     std::fprintf(stderr, "Error: %s\n", why);
@@ -92,6 +87,6 @@ int main(int argc, char** argv) {
   }
   if (result < 0) std::fprintf(stderr, "Error: %s\n", pcap_geterr(file));
   pcap_close(file);
-  print(sum, now() - began, RUSAGE_SELF, nullptr);
+  print(sum, clockSeconds(CLOCK_MONOTONIC) - began, RUSAGE_SELF, nullptr);
   return result < 0 ? 1 : 0;
 }

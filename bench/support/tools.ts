@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, statSync } from 'node:fs'
+import { mkdirSync, readdirSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 /** The root of the source tree, relative to dist/work/bench/support. */
@@ -7,14 +7,17 @@ const root = new URL('../../../../', import.meta.url)
 const changed = (path: string) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 
 /**
- * The path of a program of bench/native, which is first built into build/tools if it is out of date.
+ * The path of a program of bench/native, which is first built into build/tools if its source or a header of the folder
+ * is newer.
  *
  * @throws Error with the compiler's output if it cannot be built.
  */
 export function builtTool(name: 'c_loop' | 'dissect_loop' | 'filter_cost' | 'flow_loop' | 'read_loop'): string {
-  const source = fileURLToPath(new URL(`bench/native/${name}.cpp`, root))
+  const folder = fileURLToPath(new URL('bench/native/', root))
+  const source = `${folder}${name}.cpp`
+  const headers = readdirSync(folder).filter((file) => file.endsWith('.h'))
   const target = fileURLToPath(new URL(`build/tools/${name}`, root))
-  if (changed(target) > changed(source)) return target
+  if (changed(target) > Math.max(changed(source), ...headers.map((file) => changed(folder + file)))) return target
   mkdirSync(new URL('build/tools/', root), { recursive: true })
   const args = ['-std=c++20', '-O2', '-Wall', '-Wextra', '-o', target, source, '-lpcap']
   const { status, error, stderr } = spawnSync(process.env['CXX'] ?? 'c++', args, { encoding: 'utf8' })
