@@ -1,0 +1,125 @@
+// Packets that the kernel accepted under an older filter, or without one, are filtered again in user space.
+#include "core/ledger/refilter.h"
+
+#include <linux/filter.h>
+
+#include "support/check.h"
+#include "support/random_filter.h"
+#include "support/selection_fixture.h"
+
+using namespace ringtap;
+using support::Block;
+using support::device;
+using support::event;
+using support::MadeRecord;
+using support::packetsOf;
+using support::SelectionFixture;
+
+TEST(packetsAcceptedUnderAnOlderFilterAreFilteredAgain) {
+  FilterSpec spec;
+  spec.filtered = true;
+  spec.programs.push_back({kLinkTypeEthernet,
+                           {support::op(BPF_LD | BPF_B | BPF_ABS, 0), support::jump(BPF_JEQ | BPF_K, 9, 0, 1),
+                            support::op(BPF_RET, 100), support::op(BPF_RET, 0)},
+                           {}});
+  for (const bool unfiltered : {true, false}) {
+    SelectionFixture fixture(true, spec, unfiltered);
+    fixture.ringPosition = {5};
+    std::vector<MadeRecord> records(4);
+    for (auto& record : records) record.index = 7;
+    records[1].bytes = {9};
+    records[2].bytes = {};  // shorter than the filter's load
+    records[3].hardwareType = 0xffff;
+    Block block = Block::of(records);
+    TakenBlock taken = fixture.take(block, 5);
+    fixture.decide(7, 100, 1, true);
+    CHECK(fixture.handOut(block, taken).size() == (unfiltered ? 1 : 4));
+    CHECK(fixture.table.stats().lateRefused == (unfiltered ? 3 : 0));
+    fixture.checkBalance(4);
+    // The packets of later blocks have passed the new filter in the kernel.
+    Block later = Block::of(records);
+    TakenBlock second = fixture.take(later, 6);
+    CHECK(fixture.handOut(later, second).size() == 4);
+    fixture.checkBalance(8);
+  }
+}
+
+TEST(anEnforcedFilterAppliesToQueuedBlocks) {
+  SelectionFixture fixture;
+  fixture.add(device(1, 1));
+  fixture.decide(1, 1, 0, true);
+  Block first = packetsOf({1, 1});
+  Block second = packetsOf({1, 1, 1});
+  TakenBlock one = fixture.take(first, 1);
+  TakenBlock two = fixture.take(second, 2);
+  FilterSpec nothing;
+  nothing.filtered = true;
+  CHECK(fixture.table.replaceFilter(nothing).ok());
+  fixture.table.enforceFilter({1});
+  CHECK(fixture.handOut(first, one).empty());
+  CHECK(fixture.handOut(second, two).size() == 3);
+  CHECK(fixture.table.stats().lateRefused == 2);
+  fixture.checkBalance(5);
+}
+
+TEST(severalFilterChangesApplyInOrder) {
+  SelectionFixture fixture;
+  fixture.add(device(1, 1));
+  fixture.decide(1, 1, 0, true);
+  fixture.table.enforceFilter({10});  // an initial filter that accepts everything
+  Block first = packetsOf({1, 1});
+  Block second = packetsOf({1, 1, 1});
+  TakenBlock one = fixture.take(first, 1);
+  TakenBlock two = fixture.take(second, 2);
+  FilterSpec nothing;
+  nothing.filtered = true;
+  CHECK(fixture.table.replaceFilter(nothing).ok());
+  CHECK(fixture.handOut(first, one).size() == 2);  // the second filter does not apply to it yet
+  fixture.table.enforceFilter({10});
+  CHECK(fixture.handOut(second, two).empty());
+  CHECK(fixture.table.stats().lateRefused == 3);
+  fixture.checkBalance(5);
+}
+
+TEST(anIndexUsedAgainBeforeItsEventsAreRead) {
+  FilterSpec spec;
+  spec.filtered = true;
+  spec.programs.push_back({kLinkTypeEthernet, {{BPF_RET | BPF_K, 0, 0, 0}}, {}});  // accepts nothing
+  SelectionFixture fixture(true, spec, true);
+  fixture.add(device(7, 1, "hot"));
+  CHECK(fixture.decide(7, 1, 0, true));
+  fixture.apply({event(InterfaceChange::Removed, device(7, 1, "hot"))}, 0, {0});
+  CHECK(fixture.book.presence(7) == InterfaceBook::Presence::Gone);
+  // The kernel passes the packet unfiltered, as it does for every unlisted device.
+  Block block = packetsOf({7});
+  TakenBlock taken = fixture.table.take(block.data(), block.size(), {0, 50}, [&](std::uint32_t index) {
+    CHECK(index == 7);
+    fixture.apply({event(InterfaceChange::Added, device(7, 2, "cold"))}, 0, {100});
+  });
+  CHECK(fixture.handOut(block, taken).empty());
+  CHECK(fixture.table.stats().lateRefused == 1);
+  fixture.checkBalance(1);
+}
+
+TEST(packetsOfAnEarlierDeviceOfTheIndexAreItsOwn) {
+  FilterSpec spec;
+  spec.filtered = true;
+  spec.programs.push_back({kLinkTypeEthernet, {{BPF_LD | BPF_B | BPF_ABS, 0, 0, 0}, {BPF_RET | BPF_A, 0, 0, 0}}, {}});
+  SelectionFixture fixture(true, spec, true);
+  fixture.add(device(7, 1, "hot"));
+  CHECK(fixture.decide(7, 1, 0, true));
+  fixture.apply({event(InterfaceChange::Removed, device(7, 1, "hot"))}, 0, {3});
+  for (const std::uint8_t first : {0, 1}) {
+    MadeRecord record;
+    record.index = 7;
+    record.bytes[0] = first;
+    Block block = Block::of({record});
+    int calls = 0;
+    // No other device has this index.
+    TakenBlock taken = fixture.table.take(block.data(), block.size(), {0, 3}, [&](std::uint32_t) { ++calls; });
+    CHECK(calls == 1);
+    // Packets received after the device was forgotten have passed no filter.
+    CHECK(fixture.handOut(block, taken).size() == first);
+  }
+  fixture.checkBalance(2);
+}
