@@ -1,9 +1,10 @@
-// Runs test files with tap and C++ tests with ctest, and counts their results for a run's summary (results.mjs).
+// Runs test files and C++ tests, and counts their results for a run's summary (results.mjs).
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { addResult } from './results.mjs'
+import { asSubtest, runTestFile } from './test-file.mjs'
 import { root, treeFiles } from './tree-files.mjs'
 
 /** The directory of the compiled tests. */
@@ -32,38 +33,56 @@ function wantsAlone(file) {
 const jobs = Number(process.env.RINGTAP_JOBS) || availableParallelism() + 1
 
 /**
- * Runs test files in parallel, and then those marked `Alone` one at a time.
+ * Runs test files in parallel, and then those marked `Alone` one at a time. Prints a line for each file, and the output
+ * of those that fail; build/NAME.tap has all of it.
  *
  * @param name of the stage in the results
  * @param files paths from the root of the tree
- * @param args further arguments of tap
+ * @param options see {@link runTestFile}
  * @returns whether all have passed
  */
-export async function tap(name, files, args = []) {
+export async function tap(name, files, options = {}) {
   const alone = files.filter(wantsAlone)
   const together = files.filter((file) => !alone.includes(file))
-  const first = await tapRun(name, together, ['--jobs', String(jobs), ...args])
-  const second = await tapRun(`${name}, one at a time`, alone, ['--jobs', '1', ...args])
+  const first = await runFiles(name, together, jobs, options)
+  const second = await runFiles(`${name}, one at a time`, alone, 1, options)
   return first && second
 }
 
-async function tapRun(name, files, args) {
+async function runFiles(name, files, parallel, options) {
   if (files.length === 0) return true
   const raw = path.join(root, 'build', `${name.replace(/\W+/g, '-')}.tap`)
   mkdirSync(path.dirname(raw), { recursive: true })
-  rmSync(raw, { force: true })
+  writeFileSync(raw, `TAP version 14\n1..${files.length}\n`)
+  console.log(`\n### ${name}: ${files.length} files`)
   const began = performance.now()
-  const command = path.join(root, 'node_modules', '.bin', 'tap')
-  const { status } = await run(command, ['--disable-coverage', `--output-file=${raw}`, ...args, ...files])
-  const counts = countTap(existsSync(raw) ? readFileSync(raw, 'utf8') : '')
-  if (status !== 0 && counts.failed === 0) counts.failed = 1
+  const queue = [...files]
+  let ended = 0
+  let passed = true
+  const work = async () => {
+    for (let file = queue.shift(); file; file = queue.shift()) {
+      const result = await runTestFile(file, options)
+      passed &&= result.passed
+      const text = asSubtest(++ended, file, result)
+      appendFileSync(raw, text)
+      if (!result.passed) console.log(text)
+      else
+        for (const [skip] of result.output.matchAll(/^.*# (SKIP|TODO)\b.*$/gim)) console.log(`${file}: ${skip.trim()}`)
+      if (result.errors !== '') console.error(`${file}, standard error:\n${result.errors.trimEnd()}`)
+      const outcome = result.passed ? 'ok' : 'FAILED'
+      console.log(`${outcome.padEnd(8)}${result.seconds.toFixed(1).padStart(6)} s  ${file}`)
+    }
+  }
+  await Promise.all(Array.from({ length: parallel }, work))
+  const counts = countTap(readFileSync(raw, 'utf8'))
+  if (!passed && counts.failed === 0) counts.failed = 1
   addResult({ name, ...counts, seconds: (performance.now() - began) / 1000 })
-  return status === 0
+  return passed
 }
 
 /**
  * Counts the tests in raw TAP: those one level below the files. A file that fails without a failed test (it crashed or
- * timed out) counts as one failure.
+ * timed out) counts as one failure, and one that is skipped as a whole as one skipped test.
  *
  * @returns {{ passed: number, failed: number, skipped: number, files: { name: string, seconds: number }[] }}
  */
@@ -79,6 +98,7 @@ export function countTap(text) {
       result.files.push({ name: name.replace(`${compiledTests}/`, ''), seconds: Number(time ?? 0) / scale })
       continue
     }
+    if (/^ {4}1\.\.0 # SKIP\b/i.test(line)) result.skipped++
     const test = /^ {4}(not )?ok \d+(.*)$/.exec(line)
     if (!test) continue
     if (/# (SKIP|TODO)\b/i.test(test[2])) result.skipped++

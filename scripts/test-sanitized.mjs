@@ -121,9 +121,8 @@ async function live(name, directory, tests, runtime, options, environment = {}) 
     ...Object.fromEntries(Object.entries(options).map(([name, value]) => [name, `${value}:${where}`])),
     ...environment,
   }
-  const env = Object.entries(settings).map(([name, value]) => `--test-env=${name}=${value}`)
   const files = tests.map((name) => path.join(compiledTests, `${name}.test.js`))
-  const passed = await tap(name, files, ['--timeout=1200', ...env])
+  const passed = await tap(name, files, { timeout: 1200, env: settings })
   const texts = readdirSync(reports).map((name) => ({ name, text: readFileSync(path.join(reports, name), 'utf8') }))
   const { findings, excused, foreign } = judge(texts)
   for (const { name, text } of findings) console.error(`\n*** ${name}\n${text}`)

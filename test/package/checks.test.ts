@@ -44,6 +44,16 @@ interface Counts {
   files: { name: string; seconds: number }[]
 }
 
+const { runTestFile, asSubtest } = (await script('test-file')) as {
+  runTestFile(file: string, options?: { env?: object; timeout?: number; grace?: number }): Promise<Result>
+  asSubtest(number: number, file: string, result: Result): string
+}
+interface Result {
+  passed: boolean
+  output: string
+  errors: string
+}
+
 const options = { target: 99, module: 99, moduleResolution: 100, strict: true, stripInternal: true, types: [] }
 
 /** An API in two files. */
@@ -250,4 +260,32 @@ ok 2 - dist/work/test/b.test.js # time=1.5s
       { name: 'c_test', seconds: 120.01 },
     ],
   })
+})
+
+t.test('a test file passes only if it runs to its end', async (t) => {
+  const files: Record<string, [source: string, passed: boolean, counts: Partial<Counts>]> = {
+    good: [`t.test('one', async (t) => t.ok(true)); t.equal(process.env.MARK, 'set'); t.pass()`, true, { passed: 3 }],
+    bad: [`t.fail('one'); t.pass('two')`, false, { passed: 1, failed: 1 }],
+    thrown: [`t.test('one', async () => { throw new Error('end') })`, false, { passed: 0, failed: 1 }],
+    early: [`t.test('one', async () => process.exit(0)); t.pass()`, false, { failed: 1 }],
+    cut: [`t.plan(2); t.pass(); t.comment('there'); process.kill(process.pid, 'SIGKILL')`, false, { failed: 1 }],
+    empty: ['', false, { passed: 0, failed: 1 }],
+    pending: [`t.setTimeout(100); t.test('one', () => new Promise(() => setTimeout(() => {}, 1000)))`, false, {}],
+    blocked: [`t.setTimeout(100); t.test('one', () => { for (;;); })`, false, { passed: 0, failed: 1 }],
+    skipped: [`t.test('one', { skip: 'no such device' }, () => {})`, true, { passed: 0, failed: 0, skipped: 1 }],
+    untested: [`t.plan(0)`, false, { passed: 0, failed: 1 }],
+    unfit: [`console.log('1..0 # SKIP no namespace'); process.exit()`, true, { passed: 0, failed: 0, skipped: 1 }],
+  }
+  const folder = t.testdir(
+    Object.fromEntries(
+      Object.entries(files).map(([name, [source]]) => [`${name}.mjs`, `import t from 'tap'\n${source}`]),
+    ),
+  )
+  await Promise.all(
+    Object.entries(files).map(async ([name, [, passed, counts]]) => {
+      const result = await runTestFile(path.join(folder, `${name}.mjs`), { env: { MARK: 'set' }, grace: 1 })
+      t.equal(result.passed, passed, `${name}: ${result.output} ${result.errors}`)
+      t.match(countTap(asSubtest(1, name, result)), { ...counts, files: [{ name }] }, name)
+    }),
+  )
 })

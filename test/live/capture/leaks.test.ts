@@ -43,7 +43,7 @@ async function once(i: number): Promise<void> {
 }
 
 t.test('a thousand opened and closed captures leak no descriptor, thread, mapping or memory', async (t) => {
-  await cycle(100)
+  await cycle(300)
   const before = await settle()
   const open = descriptors().sort()
   const memory = residentBytes()

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { setFlagsFromString } from 'node:v8'
+import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { sleep, waitUntil, waitUntilStable } from './wait.js'
 
@@ -43,9 +43,13 @@ export function descriptors(): string[] {
   })
 }
 
-/** Resident memory in bytes. Only the pages of a ring that this process has touched count. */
+/**
+ * Resident memory in bytes, without what V8 keeps for objects to come: how much that is depends on what the process did
+ * before. Only the pages of a ring that this process has touched count.
+ */
 export function residentBytes(): number {
-  return process.memoryUsage.rss()
+  const heap = getHeapStatistics()
+  return process.memoryUsage.rss() - (heap.total_physical_size - heap.used_heap_size)
 }
 
 /** Waits until this process has threads with this name, and all of them sleep: loops that wait for packets. */
