@@ -60,6 +60,17 @@ const maxLength = 0x3fff_ffff
 
 const nothing = new DataView(new ArrayBuffer(0))
 
+// V8 folds a module's own constants, and reads imported ones anew at each use.
+const { LENGTH_BITS, MAX_LENGTH, UNIT } = Index
+const { CAPTURED, ORIGINAL, STATUS, DATA, LINK_TYPE, VLAN_TCI, HARDWARE } = Record
+const { CHECKSUM_NOT_READY, VLAN_VALID, LINK_TYPE: HAS_LINK_TYPE } = Status
+const { END, ETHER_TYPE, IPV4, TRANSPORT } = Step
+const { COUNTED } = Group
+const sound = Malformed.None
+/** ARPHRD_ETHER (linux/if_arp.h). */
+const ethernetHardware = 1
+const ipv4Type = 0x0800
+
 /**
  * Reads the headers of packets into integer fields, without an object per packet or layer. One dissector is used for any
  * number of packets, one after another: its fields are those of the last one.
@@ -125,33 +136,33 @@ export class Dissector extends DissectorFields {
     const memory = packet._memory
     const { u32, u16 } = memory
     const entry = packet._entry
-    const offset = (entry >>> Index.LENGTH_BITS) << Index.UNIT
-    const status = u32[(offset + Record.STATUS) >>> 2]
+    const offset = (entry >>> LENGTH_BITS) << UNIT
+    const status = u32[(offset + STATUS) >>> 2]
     if (status === undefined) throw released()
-    const length = entry & Index.MAX_LENGTH
-    const captured = length === Index.MAX_LENGTH ? (u32[(offset + Record.CAPTURED) >>> 2] as number) | 0 : length
-    const original = u32[(offset + Record.ORIGINAL) >>> 2] as number
+    const length = entry & MAX_LENGTH
+    const captured = length === MAX_LENGTH ? (u32[(offset + CAPTURED) >>> 2] as number) | 0 : length
+    const original = u32[(offset + ORIGINAL) >>> 2] as number
     let linkType: number
-    if ((status & Status.LINK_TYPE) !== 0) linkType = (u32[(offset + Record.LINK_TYPE) >>> 2] as number) | 0
-    else if (u16[(offset + Record.HARDWARE) >>> 1] === ethernetHardware) linkType = 1
+    if ((status & HAS_LINK_TYPE) !== 0) linkType = (u32[(offset + LINK_TYPE) >>> 2] as number) | 0
+    else if (u16[(offset + HARDWARE) >>> 1] === ethernetHardware) linkType = 1
     else linkType = packet.linkType ?? -1
     this.#view = memory.view
-    this.checksumPending = (status & Status.CHECKSUM_NOT_READY) >> 3
-    const base = offset + (u16[(offset + Record.DATA) >>> 1] as number)
+    this.checksumPending = (status & CHECKSUM_NOT_READY) >> 3
+    const base = offset + (u16[(offset + DATA) >>> 1] as number)
     this.#begin(base, captured, original > maxLength ? maxLength : original | 0, linkType)
-    if ((status & Status.VLAN_VALID) !== 0) addTag(this, u32[(offset + Record.VLAN_TCI) >>> 2] as number)
+    if ((status & VLAN_VALID) !== 0) addTag(this, u32[(offset + VLAN_TCI) >>> 2] as number)
     return this.#read(linkType)
   }
 
   /** Whether this packet is what was dissected last. @internal */
   _has(packet: Packet): boolean {
     const { view, u16 } = packet._memory
-    const offset = (packet._entry >>> Index.LENGTH_BITS) << Index.UNIT
-    return view === this.#view && offset + (u16[(offset + Record.DATA) >>> 1] as number) === this._base
+    const offset = (packet._entry >>> LENGTH_BITS) << UNIT
+    return view === this.#view && offset + (u16[(offset + DATA) >>> 1] as number) === this._base
   }
 
   #begin(base: number, captured: number, original: number, linkType: number): void {
-    const counted = this._groups & Group.COUNTED
+    const counted = this._groups & COUNTED
     if (counted !== 0) clear(this, counted)
     this._previous = this._groups
     this._groups = 0
@@ -159,7 +170,7 @@ export class Dissector extends DissectorFields {
     this.layers = 0
     this.linkType = linkType
     this.etherType = -1
-    this.malformed = Malformed.None
+    this.malformed = sound
     this._sourceMac = -1
     this._destinationMac = -1
     this._base = base
@@ -175,10 +186,10 @@ export class Dissector extends DissectorFields {
     const view = this.#view
     // The common kinds of packets, without the switch of next().
     let step = linkType === 1 ? ethernet(this, view) : linkLayer(this, view, linkType)
-    if (step === Step.ETHER_TYPE) step = etherType(this, view)
-    if (step === Step.IPV4) step = ipv4(this, view)
-    if (step === Step.TRANSPORT) step = transport(this, view)
-    for (let count = 0; step !== Step.END; count++) {
+    if (step === ETHER_TYPE) step = this.etherType === ipv4Type ? IPV4 : etherType(this, view)
+    if (step === IPV4) step = ipv4(this, view)
+    if (step === TRANSPORT) step = transport(this, view)
+    for (let count = 0; step !== END; count++) {
       if (count === maxSteps) step = fault(this, Malformed.TooMany)
       else step = next(this, view, step)
     }
@@ -311,9 +322,6 @@ export class Dissector extends DissectorFields {
     return new Uint8Array(this.#view.buffer)
   }
 }
-
-/** ARPHRD_ETHER (linux/if_arp.h). */
-const ethernetHardware = 1
 
 function next(d: Dissector, view: DataView, step: number): number {
   switch (step) {

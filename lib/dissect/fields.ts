@@ -178,30 +178,33 @@ export class DissectorFields {
   _tcpOptions = false
 }
 
+// V8 folds a module's own constants, and reads exported ones anew at each use.
+const { VLAN, MPLS, NETWORK, TRANSPORT, PORTS, TCP, TCP_OPTIONS, ICMP, ARP, TUNNEL } = Group
+
 /** Sets the fields of groups to their values for “absent”. @internal */
 export function clear(d: DissectorFields, groups: number): void {
-  if (groups & Group.VLAN) {
+  if (groups & VLAN) {
     d.vlanCount = 0
     d.vlanId = d.vlanPriority = d.innerVlanId = -1
   }
-  if (groups & Group.MPLS) {
+  if (groups & MPLS) {
     d.mplsCount = 0
     d.mplsLabel = d.mplsInnerLabel = -1
   }
-  if (groups & Group.NETWORK) {
+  if (groups & NETWORK) {
     d.networkOffset = d.protocol = d.hopLimit = d.trafficClass = d.identification = d.flowLabel = -1
     d.ipVersion = d.fragment = d.fragmentOffset = d.moreFragments = 0
   }
-  if (groups & Group.TRANSPORT) d.transportOffset = -1
-  if (groups & Group.PORTS) d.sourcePort = d.destinationPort = -1
-  if (groups & Group.TCP) d.tcpFlags = d.tcpSequence = d.tcpAcknowledgment = d.tcpWindow = -1
-  if (groups & Group.TCP_OPTIONS) {
+  if (groups & TRANSPORT) d.transportOffset = -1
+  if (groups & PORTS) d.sourcePort = d.destinationPort = -1
+  if (groups & TCP) d.tcpFlags = d.tcpSequence = d.tcpAcknowledgment = d.tcpWindow = -1
+  if (groups & TCP_OPTIONS) {
     d.tcpMss = d.tcpWindowScale = d.tcpTimestamp = d.tcpTimestampEcho = -1
     d.tcpSackPermitted = d.tcpSackCount = 0
   }
-  if (groups & Group.ICMP) d.icmpType = d.icmpCode = d.icmpIdentifier = d.icmpSequence = -1
-  if (groups & Group.ARP) d.arpOperation = d.arpOffset = -1
-  if (groups & Group.TUNNEL) {
+  if (groups & ICMP) d.icmpType = d.icmpCode = d.icmpIdentifier = d.icmpSequence = -1
+  if (groups & ARP) d.arpOperation = d.arpOffset = -1
+  if (groups & TUNNEL) {
     d.tunnelDepth = 0
     d.tunnelId = d.outerNetworkOffset = -1
   }

@@ -3,14 +3,19 @@ import { type DissectorFields, fault, Group, limit, short } from './fields.js'
 import { Layer, Malformed } from './layer.js'
 import { Step } from './step.js'
 
+// V8 folds a module's own constants, and reads imported ones, and exported ones, anew at each use.
+const { END, IPV4, IPV6, TRANSPORT } = Step
+const { NETWORK } = Group
+const { IPv4, IPv6, IPv6Extension } = Layer
+
 /** @internal */
 export function ip(d: DissectorFields, view: DataView): number {
   if (d._at + 1 > d._end) return short(d, d._at + 1)
   switch (u8(view, d._at) >> 4) {
     case 4:
-      return Step.IPV4
+      return IPV4
     case 6:
-      return Step.IPV6
+      return IPV6
     default:
       return fault(d, Malformed.IpVersion)
   }
@@ -26,8 +31,8 @@ export function ipv4(d: DissectorFields, view: DataView): number {
   if (header < 20) return fault(d, Malformed.HeaderLength)
   const second = i32(view, at + 4)
   const third = u16(view, at + 8)
-  d.layers |= Layer.IPv4
-  d._groups |= Group.NETWORK
+  d.layers |= IPv4
+  d._groups |= NETWORK
   d.networkOffset = at - d._base
   d.ipVersion = 4
   d._routed = false
@@ -50,7 +55,7 @@ export function ipv4(d: DissectorFields, view: DataView): number {
   }
   if (at + header > d._limit) return short(d, at + header)
   d._at = at + header
-  return (fragment & 0x1fff) === 0 ? Step.TRANSPORT : Step.END
+  return (fragment & 0x1fff) === 0 ? TRANSPORT : END
 }
 
 const NextHeader = { HOP_BY_HOP: 0, ROUTING: 43, FRAGMENT: 44, AH: 51, NONE: 59, DESTINATION: 60 } as const
@@ -63,8 +68,8 @@ export function ipv6(d: DissectorFields, view: DataView): number {
   const first = i32(view, at)
   if (first >>> 28 !== 6) return fault(d, Malformed.IpVersion)
   const second = i32(view, at + 4)
-  d.layers |= Layer.IPv6
-  d._groups |= Group.NETWORK
+  d.layers |= IPv6
+  d._groups |= NETWORK
   d.networkOffset = at - d._base
   d.ipVersion = 6
   d._routed = false
@@ -84,7 +89,7 @@ export function ipv6(d: DissectorFields, view: DataView): number {
     else limit(d, end)
   }
   d._at = at + 40
-  return next === 6 || next === 17 ? Step.TRANSPORT : extensions(d, view)
+  return next === 6 || next === 17 ? TRANSPORT : extensions(d, view)
 }
 
 /** Walks the extension headers (RFC 8200, 4) up to the transport header, or to the data of a fragment. @internal */
@@ -97,12 +102,12 @@ export function extensions(d: DissectorFields, view: DataView): number {
       next === NextHeader.ROUTING ||
       next === NextHeader.FRAGMENT ||
       next === NextHeader.DESTINATION
-    if (!isExtension) return next === NextHeader.NONE ? Step.END : Step.TRANSPORT
+    if (!isExtension) return next === NextHeader.NONE ? END : TRANSPORT
     if (count === maxExtensions) return fault(d, Malformed.TooMany)
     if (at + 8 > d._end) return short(d, at + 8)
     const size = next === NextHeader.FRAGMENT ? 8 : (u8(view, at + 1) + 1) << 3
     if (at + size > d._end) return short(d, at + size)
-    d.layers |= Layer.IPv6Extension
+    d.layers |= IPv6Extension
     if (next === NextHeader.FRAGMENT) {
       const field = u16(view, at + 2)
       d.identification = u32(view, at + 4)
@@ -119,6 +124,6 @@ export function extensions(d: DissectorFields, view: DataView): number {
     d.protocol = next
     at += size
     d._at = at
-    if (isFragment && d.fragmentOffset !== 0) return Step.END
+    if (isFragment && d.fragmentOffset !== 0) return END
   }
 }

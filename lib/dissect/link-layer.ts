@@ -87,11 +87,16 @@ export function linkLayer(d: DissectorFields, view: DataView, linkType: number):
   }
 }
 
+// V8 folds a module's own constants, and reads imported ones, and exported ones, anew at each use.
+const { END, ETHER_TYPE, IPV4, IPV6, LLC } = Step
+const ethernetLayer = Layer.Ethernet
+const { IPV4: ipv4Type, IPV6: ipv6Type } = EtherType
+
 /** @internal */
 export function ethernet(d: DissectorFields, view: DataView): number {
   const at = d._at
   if (at + 14 > d._end) return short(d, at + 14)
-  d.layers |= Layer.Ethernet
+  d.layers |= ethernetLayer
   d._destinationMac = at
   d._sourceMac = at + 6
   d._at = at + 14
@@ -102,11 +107,11 @@ export function ethernet(d: DissectorFields, view: DataView): number {
 function typeOrLength(d: DissectorFields, value: number): number {
   if (value >= 0x600) {
     d.etherType = value
-    return Step.ETHER_TYPE
+    return ETHER_TYPE
   }
-  if (value > 1500) return Step.END
+  if (value > 1500) return END
   limit(d, d._at + value)
-  return Step.LLC
+  return LLC
 }
 
 /** IEEE 802.2, with SNAP's EtherType behind it. @internal */
@@ -198,10 +203,10 @@ function ciscoHdlc(d: DissectorFields, view: DataView): number {
 /** Reads VLAN tags and MPLS labels, up to the header of the network layer. @internal */
 export function etherType(d: DissectorFields, view: DataView): number {
   switch (d.etherType) {
-    case EtherType.IPV4:
-      return Step.IPV4
-    case EtherType.IPV6:
-      return Step.IPV6
+    case ipv4Type:
+      return IPV4
+    case ipv6Type:
+      return IPV6
     case EtherType.ARP:
     case EtherType.RARP:
       return arp(d, view)

@@ -21,23 +21,30 @@ export const Protocol = {
   UDP_LITE: 136,
 } as const
 
+// V8 folds a module's own constants, and reads imported ones, and exported ones, anew at each use.
+const { END, GRE, UDP_TUNNEL } = Step
+const { TRANSPORT, PORTS, TCP } = Group
+const { Tcp, Udp } = Layer
+const { TCP: tcpProtocol, UDP: udpProtocol } = Protocol
+const udpTunnels = Layer.Vxlan | Layer.Geneve | Layer.Gtpu
+
 /** Reads the header that `protocol` names. @internal */
 export function transport(d: DissectorFields, view: DataView): number {
   switch (d.protocol) {
-    case Protocol.TCP:
+    case tcpProtocol:
       return tcp(d, view)
-    case Protocol.UDP:
+    case udpProtocol:
       return udp(d, view)
     case Protocol.ICMP:
       return icmp(d, view, Layer.Icmp, icmpQueries)
     case Protocol.ICMP6:
       return icmp(d, view, Layer.Icmp6, icmp6Queries)
     case Protocol.IPV4:
-      return (d._tunnels & Layer.IPv4) !== 0 ? Step.IP_TUNNEL : Step.END
+      return (d._tunnels & Layer.IPv4) !== 0 ? Step.IP_TUNNEL : END
     case Protocol.IPV6:
-      return (d._tunnels & Layer.IPv6) !== 0 ? Step.IP_TUNNEL : Step.END
+      return (d._tunnels & Layer.IPv6) !== 0 ? Step.IP_TUNNEL : END
     case Protocol.GRE:
-      return Step.GRE
+      return GRE
     default:
       return other(d, view)
   }
@@ -58,7 +65,7 @@ function other(d: DissectorFields, view: DataView): number {
     case Protocol.ESP:
       return encrypted(d)
     default:
-      return Step.END
+      return END
   }
 }
 
@@ -66,7 +73,7 @@ function other(d: DissectorFields, view: DataView): number {
 function ports(d: DissectorFields, view: DataView): void {
   const at = d._at
   d.transportOffset = at - d._base
-  d._groups |= Group.TRANSPORT | Group.PORTS
+  d._groups |= TRANSPORT | PORTS
   const both = i32(view, at)
   d.sourcePort = both >>> 16
   d.destinationPort = both & 0xffff
@@ -79,8 +86,8 @@ function tcp(d: DissectorFields, view: DataView): number {
   if (at + 20 > d._end) return short(d, at + 20)
   const fourth = i32(view, at + 12)
   const header = (fourth >>> 26) & 0x3c
-  d.layers |= Layer.Tcp
-  d._groups |= Group.TCP
+  d.layers |= Tcp
+  d._groups |= TCP
   d.tcpSequence = u32(view, at + 4)
   d.tcpAcknowledgment = u32(view, at + 8)
   d.tcpFlags = (fourth >>> 16) & 0x1ff
@@ -90,7 +97,7 @@ function tcp(d: DissectorFields, view: DataView): number {
   if (at + header > d._limit) return short(d, at + header)
   // The payload begins there even if the options were cut.
   d._at = at + header
-  return Step.END
+  return END
 }
 
 function udp(d: DissectorFields, view: DataView): number {
@@ -98,9 +105,9 @@ function udp(d: DissectorFields, view: DataView): number {
   if (at + 4 > d._end) return short(d, at + 4)
   ports(d, view)
   if (at + 8 > d._end) return short(d, at + 8)
-  d.layers |= Layer.Udp
+  d.layers |= Udp
   d._at = at + 8
-  if (d.protocol === Protocol.UDP) {
+  if (d.protocol === udpProtocol) {
     const length = u16(view, at + 4)
     // The length of a jumbogram or super-frame is 0. That of a first fragment is the whole datagram's.
     if (length >= 8) {
@@ -109,7 +116,7 @@ function udp(d: DissectorFields, view: DataView): number {
     } else if (length !== 0) fault(d, Malformed.Length)
   }
   if (d.destinationPort === wireGuardPort || d.sourcePort === wireGuardPort) wireGuard(d, view)
-  return (d._tunnels & (Layer.Vxlan | Layer.Geneve | Layer.Gtpu)) !== 0 ? Step.UDP_TUNNEL : Step.END
+  return (d._tunnels & udpTunnels) !== 0 ? UDP_TUNNEL : END
 }
 
 const wireGuardPort = 51820
@@ -129,7 +136,7 @@ function withPorts(d: DissectorFields, view: DataView, layer: number, size: numb
   if (at + size > d._end) return short(d, at + size)
   d.layers |= layer
   d._at = at + size
-  return Step.END
+  return END
 }
 
 /** The data offset counts words of four bytes from the header's start (RFC 4340, 5.1). */
@@ -154,7 +161,7 @@ function icmp(d: DissectorFields, view: DataView, layer: number, queries: number
   const at = d._at
   if (at + 4 > d._end) return short(d, at + 4)
   d.layers |= layer
-  d._groups |= Group.ICMP | Group.TRANSPORT
+  d._groups |= Group.ICMP | TRANSPORT
   d.transportOffset = at - d._base
   const type = u8(view, at)
   d.icmpType = type
@@ -167,19 +174,19 @@ function icmp(d: DissectorFields, view: DataView, layer: number, queries: number
     d.icmpSequence = u16(view, at + 6)
   }
   d._at = at + 8
-  return Step.END
+  return END
 }
 
 function igmp(d: DissectorFields, view: DataView): number {
   const at = d._at
   if (at + 8 > d._end) return short(d, at + 8)
   d.layers |= Layer.Igmp
-  d._groups |= Group.ICMP | Group.TRANSPORT
+  d._groups |= Group.ICMP | TRANSPORT
   d.transportOffset = at - d._base
   d.icmpType = u8(view, at)
   d.icmpCode = d.icmpIdentifier = d.icmpSequence = -1
   d._at = at + 8
-  return Step.END
+  return END
 }
 
 /** Its length counts words of four bytes, less two (RFC 4302, 2.2). */
@@ -199,8 +206,8 @@ function encrypted(d: DissectorFields): number {
   const at = d._at
   if (at + 8 > d._end) return short(d, at + 8)
   d.layers |= Layer.Esp
-  d._groups |= Group.TRANSPORT
+  d._groups |= TRANSPORT
   d.transportOffset = at - d._base
   d._at = at + 8
-  return Step.END
+  return END
 }

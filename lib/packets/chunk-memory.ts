@@ -4,6 +4,9 @@ import { Index, Record } from './packet-record.js'
 /** Returns the interface that had an index at the time of a packet. @internal */
 export type InterfaceResolver = (index: number, timestamp: bigint) => NetworkInterface
 
+// V8 folds a module's own constants, and reads imported ones anew at each use.
+const { INTERFACE, TIMESTAMP } = Record
+
 /**
  * The memory of one chunk, as typed arrays of every width that its records need.
  *
@@ -47,10 +50,10 @@ export class ChunkMemory {
    * packets often have the same interface.
    */
   interfaceOf(offset: number): NetworkInterface | undefined {
-    const index = this.u32[(offset + Record.INTERFACE) >>> 2]
+    const index = this.u32[(offset + INTERFACE) >>> 2]
     if (index === undefined) return undefined
     if (index === this.#lastIndex) return this.#lastInterface
-    const found = this.resolve(index, this.u64[(offset + Record.TIMESTAMP) >>> 3] as bigint)
+    const found = this.resolve(index, this.u64[(offset + TIMESTAMP) >>> 3] as bigint)
     if (this.steady) {
       this.#lastIndex = index
       this.#lastInterface = found

@@ -137,9 +137,9 @@ export class Packet {
 
   /** Bytes captured; less than {@link originalLength} if the packet was cut at the snapshot length. */
   get capturedLength(): number {
-    const length = this.#entry & Index.MAX_LENGTH
-    if (length === Index.MAX_LENGTH || this.#memory.released) {
-      return this.#memory.u32[(offsetOf(this.#entry) + Record.CAPTURED) >>> 2] ?? gone()
+    const length = this.#entry & MAX_LENGTH
+    if (length === MAX_LENGTH || this.#memory.released) {
+      return this.#memory.u32[(offsetOf(this.#entry) + CAPTURED) >>> 2] ?? gone()
     }
     return length
   }
@@ -154,7 +154,7 @@ export class Packet {
    * packet's.
    */
   get timestamp(): bigint {
-    return this.#memory.u64[(offsetOf(this.#entry) + Record.TIMESTAMP) >>> 3] ?? gone()
+    return this.#memory.u64[(offsetOf(this.#entry) + TIMESTAMP) >>> 3] ?? gone()
   }
 
   /**
@@ -172,7 +172,7 @@ export class Packet {
    */
   get timestampMs(): number {
     const { u32 } = this.#memory
-    const at = (offsetOf(this.#entry) + Record.TIMESTAMP) >>> 2
+    const at = (offsetOf(this.#entry) + TIMESTAMP) >>> 2
     const high = u32[at + highWord] ?? gone()
     return (high * 2 ** 32 + (u32[at + 1 - highWord] as number)) / 1e6
   }
@@ -331,7 +331,7 @@ export class Packet {
     const isWithin = typeof offset === 'number' && offset >= 0 && offset + size <= this.capturedLength
     if (!isWithin || (offset | 0) !== offset) return unreadable(this, offset, size)
     const record = offsetOf(this.#entry)
-    return record + (this.#memory.u16[(record + Record.DATA) >>> 1] as number) + offset
+    return record + (this.#memory.u16[(record + DATA) >>> 1] as number) + offset
   }
 
   #packetType(): number {
@@ -343,10 +343,14 @@ export class Packet {
   }
 }
 
+// V8 folds a module's own constants, and reads imported ones anew at each use.
+const { LENGTH_BITS, MAX_LENGTH, UNIT } = Index
+const { CAPTURED, DATA, TIMESTAMP } = Record
+
 const noClone = Symbol('a Packet is a view on its chunk: send packet.copy().data or packet.toJSON() instead')
 
 function offsetOf(entry: number): number {
-  return (entry >>> Index.LENGTH_BITS) << Index.UNIT
+  return (entry >>> LENGTH_BITS) << UNIT
 }
 
 /** Which of the two words of the timestamp is the upper one: numbers are in the machine's byte order. */
