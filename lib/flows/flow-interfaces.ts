@@ -1,7 +1,6 @@
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 
 interface Entry {
-  index: number
   iface: NetworkInterface
   /** How many directions of flows have it. */
   uses: number
@@ -16,21 +15,36 @@ interface Entry {
 export class FlowInterfaces {
   readonly #entries: (Entry | undefined)[] = []
   readonly #free: number[] = []
-  /** The number of the interface that was seen last with each index. */
-  readonly #latest = new Map<number, number>()
+  /** The numbers of the interfaces with each index, less 1. */
+  readonly #byIndex = new Map<number, number[]>()
+  /** What was looked for last, and the number found: neighbouring packets often have the same interface. */
+  #latest: NetworkInterface | undefined
+  #latestNumber = 0
+
+  /** The number of an interface that a flow has; 0 if none has it. */
+  numberOf(iface: NetworkInterface): number {
+    if (iface === this.#latest) return this.#latestNumber
+    const places = this.#byIndex.get(iface.index) ?? []
+    const place = places.findLast((at) => sameInterface((this.#entries[at] as Entry).iface, iface))
+    this.#latest = iface
+    this.#latestNumber = place === undefined ? 0 : place + 1
+    return this.#latestNumber
+  }
 
   /** The number of an interface, from 1 on, for one direction of a flow. */
-  enter(index: number, iface: NetworkInterface): number {
-    const latest = this.#latest.get(index)
-    const known = latest === undefined ? undefined : this.#entries[latest]
-    if (known && latest !== undefined && sameInterface(known.iface, iface)) {
-      known.uses++
-      return latest + 1
+  enter(iface: NetworkInterface): number {
+    const known = this.numberOf(iface)
+    if (known > 0) {
+      ;(this.#entries[known - 1] as Entry).uses++
+      return known
     }
-    const number = this.#free.pop() ?? this.#entries.length
-    this.#entries[number] = { index, iface, uses: 1 }
-    this.#latest.set(index, number)
-    return number + 1
+    const place = this.#free.pop() ?? this.#entries.length
+    this.#entries[place] = { iface, uses: 1 }
+    const places = this.#byIndex.get(iface.index)
+    if (places) places.push(place)
+    else this.#byIndex.set(iface.index, [place])
+    this.#latestNumber = place + 1
+    return place + 1
   }
 
   /** A flow with this number has ended. 0 has no effect. */
@@ -39,7 +53,11 @@ export class FlowInterfaces {
     if (!entry || --entry.uses > 0) return
     this.#entries[number - 1] = undefined
     this.#free.push(number - 1)
-    if (this.#latest.get(entry.index) === number - 1) this.#latest.delete(entry.index)
+    this.#latest = undefined
+    const { index } = entry.iface
+    const others = (this.#byIndex.get(index) ?? []).filter((place) => place !== number - 1)
+    if (others.length > 0) this.#byIndex.set(index, others)
+    else this.#byIndex.delete(index)
   }
 
   get(number: number): NetworkInterface | undefined {

@@ -22,7 +22,10 @@ export interface FlowTableOptions {
   activeTimeout?: number | undefined
   /** Milliseconds for which a closed TCP connection waits for late packets. 0 to 86400000, default 5000. */
   closeTimeout?: number | undefined
-  /** What tells flows apart besides addresses, ports and protocol. Default: nothing. */
+  /**
+   * What tells flows apart besides addresses, ports and protocol. Interfaces are the same if index, generation and name are.
+   * Default: nothing.
+   */
   key?: readonly FlowKeyPart[] | undefined
   /** As in {@link DissectorOptions}: flows are those of the innermost packets then. Default: none. */
   tunnels?: DissectorOptions['tunnels'] | undefined

@@ -2,7 +2,7 @@ import { ipv4Text, ipv6Text } from '../dissect/address.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import { Flow, type FlowDirection, type FlowEnd, type FlowHandshake, toMicrosecond } from './flow.js'
 import { type FlowInterfaces, sameInterface } from './flow-interfaces.js'
-import { type FlowSlots, gapBytes, Handshake, Key, Rare, Sum, slotDoubles, slotWords, Tcp } from './flow-slots.js'
+import { type FlowSlots, Key, Rare, RareSum, Sum, slotDoubles, slotWords, Tcp } from './flow-slots.js'
 import { historyOf, tcpState } from './tcp-tracker.js'
 
 const icmp = 1
@@ -45,7 +45,7 @@ export class FlowReader {
       interfaces: this.#interfacesOf(slot),
       vlan: words[key + Key.VLAN] as number,
       tunnelId: unsigned(words[key + Key.TUNNEL] as number),
-      first: doubles[row + Sum.FIRST] as number,
+      first: this.#slots.rareDoubles[row + RareSum.FIRST] as number,
       last: doubles[row + Sum.LAST] as number,
       originator: this.#direction(slot, 0),
       responder: this.#direction(slot, 1),
@@ -63,17 +63,18 @@ export class FlowReader {
   }
 
   #interfacesOf(slot: number): NetworkInterface[] {
-    const at = slot * slotWords + Tcp.INTERFACES
-    const one = this.#interfaces.get(this.#slots.words[at] as number)
-    const other = this.#interfaces.get(this.#slots.words[at + 1] as number)
+    const { rareWords } = this.#slots
+    const at = slot * slotWords + Rare.INTERFACES
+    const one = this.#interfaces.get(rareWords[at] as number)
+    const other = this.#interfaces.get(rareWords[at + 1] as number)
     if (one && other) return sameInterface(one, other) ? [one] : [one, other]
     return one ? [one] : other ? [other] : []
   }
 
   #direction(slot: number, end: number): FlowDirection {
-    const { words, doubles } = this.#slots
+    const { words, doubles, rareWords, rareDoubles } = this.#slots
     const sum = (of: number) => doubles[slot * slotDoubles + of + end] as number
-    const count = (of: number) => words[slot * slotWords + of + end] as number
+    const count = (of: number) => rareWords[slot * slotWords + of + end] as number
     return {
       packets: sum(Sum.PACKETS),
       bytes: sum(Sum.BYTES),
@@ -82,7 +83,7 @@ export class FlowReader {
       retransmissions: count(Rare.RETRANSMISSIONS),
       outOfOrder: count(Rare.OUT_OF_ORDER),
       gaps: count(Rare.GAPS),
-      gapBytes: doubles[slot * slotDoubles + gapBytes(end)] as number,
+      gapBytes: rareDoubles[slot * slotDoubles + RareSum.GAP_BYTES + end] as number,
     }
   }
 
@@ -92,9 +93,9 @@ export class FlowReader {
   }
 
   #handshake(slot: number): FlowHandshake | undefined {
-    const at = slot * slotDoubles + Handshake.SYN
-    const { doubles } = this.#slots
-    const [syn, synAck, ack] = [doubles[at], doubles[at + 1], doubles[at + 2]] as [number, number, number]
+    const { rareDoubles } = this.#slots
+    const time = (of: number) => rareDoubles[slot * slotDoubles + of] as number
+    const [syn, synAck, ack] = [time(RareSum.SYN), time(RareSum.SYN_ACK), time(RareSum.ACK)]
     if (!(syn > 0 && synAck >= syn && ack >= synAck)) return undefined
     return {
       responder: toMicrosecond(synAck - syn),

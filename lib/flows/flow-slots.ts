@@ -1,12 +1,13 @@
-// The memory of a flow table: one slot of 256 bytes per flow, in one buffer that grows by doubling up to the table's limit.
-// A slot lies within one page of memory: what a packet needs is in its first three cache lines.
+// The memory of a flow table. A flow has a slot of the same number in two buffers, 128 bytes in each: in the first what
+// every packet of the flow needs, two neighbouring cache lines; in the second what few packets need. Both grow by doubling,
+// up to the table's limit.
 
-/** Words of 32 bits in a slot. @internal */
-export const slotWords = 64
+/** Words of 32 bits in a slot, of either buffer. @internal */
+export const slotWords = 32
 /** Doubles in a slot. @internal */
-export const slotDoubles = 32
+export const slotDoubles = 16
 
-/** Words: the key, and the slot's place in the lists. @internal */
+/** Words: the key. @internal */
 export const Key = {
   /** The originator's address: one word of IPv4, four of IPv6. */
   SOURCE: 0,
@@ -15,74 +16,90 @@ export const Key = {
   PORTS: 8,
   /** The protocol, and the IP version above it. */
   PROTOCOL: 9,
+  /** The interface by its number in FlowInterfaces, if it is part of the key. */
   INTERFACE: 10,
   VLAN: 11,
   TUNNEL: 12,
-  HASH: 13,
-  PREVIOUS: 14,
-  NEXT: 15,
+} as const
+
+/** Words that all packets of TCP need. @internal */
+export const Tcp = {
+  /** State of the originator in the lowest four bits, of the responder in the next four; see tcp-tracker.ts. */
+  STATES: 13,
+  /** Letters of the history that were written, bits of both ends. */
+  SEEN: 14,
+  /** TCP flags seen from the originator, and 16 bits higher from the responder. */
+  FLAGS: 15,
+  /** The next sequence number expected from each end. */
+  NEXT: 30,
 } as const
 
 /** Doubles; those of the responder follow those of the originator. @internal */
-export const Sum = { PACKETS: 8, BYTES: 10, PAYLOAD: 12, FIRST: 14, LAST: 15 } as const
+export const Sum = { PACKETS: 8, BYTES: 10, PAYLOAD: 12, LAST: 14 } as const
 
-/** Words that most packets of TCP need. @internal */
-export const Tcp = {
-  /** State of the originator in the lowest four bits, of the responder in the next four; see tcp-tracker.ts. */
-  STATES: 32,
-  /** The next sequence number expected from each end. */
-  NEXT: 33,
-  /** Letters of the history that were written, bits of both ends. */
-  SEEN: 35,
-  /** TCP flags seen from the originator, and 16 bits higher from the responder. */
-  FLAGS: 36,
-  /** The interface that the first packet of each end was seen on, by its number in FlowInterfaces; 0: none. */
-  INTERFACES: 37,
-  /** The bucket of the timer wheel that the slot is in. */
-  BUCKET: 39,
-} as const
-
-/** Words that few packets need. @internal */
+/** Words of the second buffer. @internal */
 export const Rare = {
+  HASH: 0,
+  /** The slot's neighbours in the lists of FlowTimers and FlowSlots. */
+  PREVIOUS: 1,
+  NEXT: 2,
+  /** The bucket of the timer wheel that the slot is in. */
+  BUCKET: 3,
+  /** The interface that the first packet of each end was seen on, by its number in FlowInterfaces; 0: none. */
+  INTERFACES: 4,
   /** The newest hole in each end's sequence numbers: its start and its end. */
-  HOLES: 40,
-  RETRANSMISSIONS: 44,
-  OUT_OF_ORDER: 46,
-  GAPS: 48,
+  HOLES: 6,
+  RETRANSMISSIONS: 10,
+  OUT_OF_ORDER: 12,
+  GAPS: 14,
   /** Letters of the history, five bits each, six in a word. */
-  HISTORY: 52,
+  HISTORY: 16,
   HISTORY_WORDS: 3,
   /** How many letters there are. */
-  LETTERS: 55,
+  LETTERS: 19,
 } as const
 
-/** Doubles: times of the handshake, milliseconds since 1970, and 1 more; 0: not seen. @internal */
-export const Handshake = { SYN: 28, SYN_ACK: 29, ACK: 30 } as const
+/**
+ * Doubles of the second buffer: the time of the first packet; times of the handshake, milliseconds since 1970, and 1 more
+ * (0: not seen); bytes that are missing of each end.
+ *
+ * @internal
+ */
+export const RareSum = { FIRST: 10, SYN: 11, SYN_ACK: 12, ACK: 13, GAP_BYTES: 14 } as const
 
-/** The double with the bytes that are missing of an end. @internal */
-export const gapBytes = (end: number): number => (end === 0 ? 25 : 31)
+/**
+ * Bytes left out at the start of a buffer, so that slots begin on a cache line, and on a pair of lines: the C library puts 16
+ * bytes of its own before a large allocation, which begins on a page.
+ */
+const alignment = 112
 
 /** An array of zeros; `undefined` if there is no memory for it. @internal */
 export function allocateWords(length: number): Int32Array<ArrayBuffer> | undefined {
   try {
-    return new Int32Array(length)
+    return new Int32Array(new ArrayBuffer(alignment + 4 * length), alignment)
   } catch (error) {
     if (error instanceof RangeError) return undefined
     throw error
   }
 }
 
+const doublesOf = (words: Int32Array) => new Float64Array(words.buffer, words.byteOffset)
+
 /** @internal */
 export class FlowSlots {
+  /** The first buffer: {@link Key}, {@link Tcp}, {@link Sum}. */
   words: Int32Array
   doubles: Float64Array
+  /** The second one: {@link Rare}, {@link RareSum}. */
+  rareWords: Int32Array
+  rareDoubles: Float64Array
   /** Slots in use. */
   used = 0
   /** Slots that can be used without growing. */
   #capacity: number
   /** The most slots; less than asked for once memory was refused. */
   #limit: number
-  /** Slots that were in use, linked through Key.NEXT; -1: none. */
+  /** Slots that were in use, linked through Rare.NEXT; -1: none. */
   #free = -1
   /** Slots from this one on have never been used. */
   #fresh = 0
@@ -91,15 +108,18 @@ export class FlowSlots {
     this.#limit = limit
     this.#capacity = Math.min(limit, 1024)
     this.words = new Int32Array(this.#capacity * slotWords)
-    this.doubles = new Float64Array(this.words.buffer)
+    this.doubles = doublesOf(this.words)
+    this.rareWords = new Int32Array(this.#capacity * slotWords)
+    this.rareDoubles = doublesOf(this.rareWords)
   }
 
   /** Takes a slot, all zeros; -1 if the limit is reached. */
   take(): number {
     let slot = this.#free
     if (slot >= 0) {
-      this.#free = this.words[slot * slotWords + Key.NEXT] as number
+      this.#free = this.rareWords[slot * slotWords + Rare.NEXT] as number
       this.words.fill(0, slot * slotWords, (slot + 1) * slotWords)
+      this.rareWords.fill(0, slot * slotWords, (slot + 1) * slotWords)
     } else {
       if (this.#fresh === this.#limit) return -1
       if (this.#fresh === this.#capacity && !this.#grow()) return -1
@@ -110,7 +130,7 @@ export class FlowSlots {
   }
 
   release(slot: number): void {
-    this.words[slot * slotWords + Key.NEXT] = this.#free
+    this.rareWords[slot * slotWords + Rare.NEXT] = this.#free
     this.#free = slot
     this.used--
   }
@@ -118,14 +138,18 @@ export class FlowSlots {
   #grow(): boolean {
     const capacity = Math.min(this.#limit, this.#capacity * 2)
     const words = allocateWords(capacity * slotWords)
-    if (!words) {
+    const rareWords = words && allocateWords(capacity * slotWords)
+    if (!rareWords) {
       this.#limit = this.#capacity
       return false
     }
     words.set(this.words)
+    rareWords.set(this.rareWords)
     this.#capacity = capacity
     this.words = words
-    this.doubles = new Float64Array(words.buffer)
+    this.doubles = doublesOf(words)
+    this.rareWords = rareWords
+    this.rareDoubles = doublesOf(rareWords)
     return true
   }
 }

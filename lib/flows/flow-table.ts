@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { checkInteger, checkWord } from '../arguments.js'
-import { i32 } from '../dissect/bytes.js'
 import { Dissector } from '../dissect/dissector.js'
 import { Layer } from '../dissect/layer.js'
 import { CaptureError, optionError } from '../errors.js'
@@ -9,14 +8,14 @@ import { Index, Record } from '../packets/packet-record.js'
 import type { Flow, FlowEnd } from './flow.js'
 import { FlowIndex } from './flow-index.js'
 import { FlowInterfaces } from './flow-interfaces.js'
-import { endHash, icmpPorts, mix, same } from './flow-key.js'
+import { FlowKey } from './flow-key.js'
 import { checkFlowOptions, type FlowSettings, type FlowTableOptions, mostFlows } from './flow-options.js'
 import { FlowQueue } from './flow-queue.js'
 import { FlowReader } from './flow-reader.js'
-import { FlowSlots, Key, Sum, slotDoubles, slotWords, Tcp } from './flow-slots.js'
+import { FlowSlots, Rare, RareSum, Sum, slotDoubles, slotWords, Tcp } from './flow-slots.js'
 import { FlowTimers } from './flow-timers.js'
 import { type FlowOrder, flowOrders, largestFlows } from './largest-flows.js'
-import { noteData, noteFlip, type Segment, State, trackSegment } from './tcp-tracker.js'
+import { hasEnded, noteData, noteFlip, trackSegment } from './tcp-tracker.js'
 
 /** What a {@link FlowTable} has counted. */
 export interface FlowTableStats {
@@ -38,7 +37,15 @@ export interface FlowTableStats {
 
 /** Milliseconds since 1970 that a packet's timestamp can hold: 2^64 nanoseconds. */
 const latestTime = 18_446_744_073_709
-const closedBoth = State.CLOSED | (State.CLOSED << 4)
+
+// V8 folds a module's own constants, and reads imported ones anew at each use.
+const { PACKETS, BYTES, PAYLOAD, LAST } = Sum
+const rowDoubles = slotDoubles
+const { LENGTH_BITS, UNIT } = Index
+const { DATA } = Record
+const tcpLayer = Layer.Tcp
+const SYN_ACK = 0x12
+const SYN = 2
 
 /**
  * Assigns packets to flows, both directions to one, and counts. It makes no object per packet; a {@link Flow} is made when
@@ -62,14 +69,9 @@ export class FlowTable implements AsyncIterable<Flow> {
   readonly #reader: FlowReader
   readonly #dissector: Dissector
   readonly #options: FlowSettings
-  /** Makes the hashes of this table its own: nobody can choose flows that collide. */
-  readonly #seed = randomBytes(4).readInt32LE()
-  /** Addresses of the packet: source in words 0 to 3, destination in 4 to 7. */
-  readonly #address = new Int32Array(8)
-  readonly #segment: Segment = { flags: 0, sequence: 0, window: 0, length: 0, time: 0 }
+  /** The key of the packet. */
+  readonly #key = new FlowKey(randomBytes(4).readInt32LE())
   readonly #due = (slot: number): void => this.#look(slot)
-  /** 0 if the packet that was found last is the originator's, 1 if it is the responder's. */
-  #end = 0
   /** The latest time of a packet. */
   #time = Number.NEGATIVE_INFINITY
   #packets = 0
@@ -152,18 +154,13 @@ export class FlowTable implements AsyncIterable<Flow> {
     }
     this.#packets++
     const memory = packet._memory
-    const offset = (packet._entry >>> Index.LENGTH_BITS) << Index.UNIT
-    const network = offset + (memory.u16[(offset + Record.DATA) >>> 1] as number) + d.networkOffset
-    const device = memory.u32[(offset + Record.INTERFACE) >>> 2] as number
-    const ports =
-      d.sourcePort >= 0
-        ? (d.sourcePort << 16) | d.destinationPort
-        : d.icmpCode >= 0
-          ? icmpPorts(d.protocol, d.icmpType, d.icmpCode)
-          : 0
-    let slot = this.#find(d, memory.view, network, ports, device)
-    const isTcp = (d.layers & Layer.Tcp) !== 0 && d.tcpFlags >= 0
-    if (slot >= 0 && isTcp && (d.tcpFlags & 0x12) === 2 && this.#isClosed(slot)) {
+    const offset = (packet._entry >>> LENGTH_BITS) << UNIT
+    const key = this.#key
+    key.read(d, memory.view, offset + (memory.u16[(offset + DATA) >>> 1] as number) + d.networkOffset)
+    if (this.#options.divided) this.#divide(d, packet)
+    let slot = key.find(this.#index, this.#slots.words)
+    const isTcp = (d.layers & tcpLayer) !== 0 && d.tcpFlags >= 0
+    if (slot >= 0 && isTcp && (d.tcpFlags & SYN_ACK) === SYN && this.#isClosed(slot)) {
       this.#take(slot, 'reused')
       slot = -1
     } else if (slot >= 0 && this.#timers.isPartial && this.#deadline(slot) <= this.#time) {
@@ -171,134 +168,77 @@ export class FlowTable implements AsyncIterable<Flow> {
       this.#look(slot)
       slot = -1
     }
-    if (slot < 0) slot = this.#begin(d, ports, device, time, isTcp && (d.tcpFlags & 0x12) === 0x12)
-
-    const { words, doubles } = this.#slots
-    const end = this.#end
-    const sum = slot * slotDoubles
-    doubles[sum + Sum.PACKETS + end] = (doubles[sum + Sum.PACKETS + end] as number) + 1
-    const bytes = d.payloadOffset + d.payloadLength - d.networkOffset
-    doubles[sum + Sum.BYTES + end] = (doubles[sum + Sum.BYTES + end] as number) + bytes
-    doubles[sum + Sum.PAYLOAD + end] = (doubles[sum + Sum.PAYLOAD + end] as number) + d.payloadLength
-    if (time > (doubles[sum + Sum.LAST] as number)) doubles[sum + Sum.LAST] = time
-    const row = slot * slotWords
-    if (words[row + Tcp.INTERFACES + end] === 0) {
-      words[row + Tcp.INTERFACES + end] = this.#interfaces.enter(device, packet.interface)
-    }
-    if (isTcp) this.#track(d, slot, end, time)
-    else if (d.payloadLength > 0) noteData(this.#slots, slot, end)
+    if (slot < 0) slot = this.#begin(packet, time, isTcp && (d.tcpFlags & SYN_ACK) === SYN_ACK)
+    this.#count(d, packet, slot, key.end, time, isTcp)
   }
 
-  #track(d: Dissector, slot: number, end: number, time: number): void {
-    const segment = this.#segment
-    segment.flags = d.tcpFlags
-    segment.sequence = d.tcpSequence | 0
-    segment.window = d.tcpWindow
-    segment.length = d.payloadLength
-    segment.time = time
-    const before = this.#isClosed(slot)
-    if (!trackSegment(this.#slots, slot, end, segment) || before) return
-    this.#timers.clear(slot)
-    this.#set(slot)
+  #count(d: Dissector, packet: Packet, slot: number, end: number, time: number, isTcp: boolean): void {
+    const { doubles } = this.#slots
+    const sum = slot * rowDoubles + end
+    const packets = doubles[sum + PACKETS] as number
+    const payload = d.payloadLength
+    doubles[sum + PACKETS] = packets + 1
+    doubles[sum + BYTES] = (doubles[sum + BYTES] as number) + (d.payloadOffset + payload - d.networkOffset)
+    doubles[sum + PAYLOAD] = (doubles[sum + PAYLOAD] as number) + payload
+    const last = slot * rowDoubles + LAST
+    if (time > (doubles[last] as number)) doubles[last] = time
+    if (packets === 0) this.#enterInterface(packet, slot, end)
+    if (!isTcp) {
+      if (payload > 0) noteData(this.#slots, slot, end)
+    } else if (trackSegment(this.#slots, slot, end, d, time)) {
+      this.#timers.clear(slot)
+      this.#set(slot)
+    }
   }
 
-  /** The flow's slot, or -1; sets `#end`. */
-  #find(d: Dissector, bytes: DataView, network: number, ports: number, device: number): number {
-    const address = this.#address
-    const length = d.ipVersion === 4 ? 1 : 4
-    const source = network + (length === 1 ? 12 : 8)
-    const destination = source + 4 * length
-    for (let i = 0; i < length; i++) {
-      address[i] = i32(bytes, source + 4 * i)
-      address[4 + i] = i32(bytes, destination + 4 * i)
-    }
-    const protocol = d.protocol | (d.ipVersion << 8)
-    const back = (ports << 16) | (ports >>> 16)
-    let iface = -1
-    let vlan = -1
-    let tunnel = -1
-    // The same for both directions: the ends' hashes are added.
-    const seed = this.#seed
-    const ends = endHash(address, 0, length, ports >>> 16, seed) + endHash(address, 4, length, ports & 0xffff, seed)
-    let hash = (ends + protocol) | 0
-    if (this.#options.divided) {
-      const { byInterface, byVlan, byTunnel } = this.#options
-      if (byInterface) iface = device | 0
-      if (byVlan) vlan = d.vlanId
-      if (byTunnel) tunnel = d.tunnelId | 0
-      hash = (mix(hash ^ iface) + mix(vlan ^ Math.imul(tunnel, 0x9e3779b1))) | 0
-    }
-    hash = mix(hash)
-    this.#hash = hash
-
-    const { places, mask } = this.#index
-    const { words } = this.#slots
-    for (let at = hash & mask; ; at = (at + 1) & mask) {
-      const slot = (places[2 * at + 1] as number) - 1
-      if (slot < 0) break
-      if (places[2 * at] !== hash) continue
-      const key = slot * slotWords
-      if (words[key + Key.PROTOCOL] !== protocol || words[key + Key.INTERFACE] !== iface) continue
-      if (words[key + Key.VLAN] !== vlan || words[key + Key.TUNNEL] !== tunnel) continue
-      if (words[key + Key.PORTS] === ports && same(words, key, address, 0, 4, length)) {
-        this.#end = 0
-        return slot
-      }
-      if (words[key + Key.PORTS] === back && same(words, key, address, 4, 0, length)) {
-        this.#end = 1
-        return slot
-      }
-    }
-    return -1
+  #enterInterface(packet: Packet, slot: number, end: number): void {
+    const at = slot * slotWords + Rare.INTERFACES + end
+    const { rareWords } = this.#slots
+    if (rareWords[at] === 0) rareWords[at] = this.#interfaces.enter(packet.interface)
   }
 
-  /** Of the packet that was looked for last. */
-  #hash = 0
-
-  /** Begins the flow of a packet that was not found. `answered`: the packet is the responder's. Sets `#end`. */
-  #begin(d: Dissector, ports: number, device: number, time: number, answered: boolean): number {
+  #divide(d: Dissector, packet: Packet): void {
     const { byInterface, byVlan, byTunnel } = this.#options
+    const iface = byInterface ? packet.interface : undefined
+    this.#key.divide(
+      iface ? this.#interfaces.numberOf(iface) : -1,
+      iface ? iface.index : -1,
+      byVlan ? d.vlanId : -1,
+      byTunnel ? d.tunnelId : -1,
+    )
+  }
+
+  /** Begins the flow of a packet that was not found. `answered`: the packet is the responder's. */
+  #begin(packet: Packet, time: number, answered: boolean): number {
     let slot = this.#index.reserve() ? this.#slots.take() : -1
     if (slot < 0) {
       this.#evict()
       slot = this.#slots.take()
     }
     this.#begun++
-    const { words, doubles } = this.#slots
-    const key = slot * slotWords
-    const [source, destination] = answered ? [4, 0] : [0, 4]
-    const length = d.ipVersion === 4 ? 1 : 4
-    for (let i = 0; i < length; i++) {
-      words[key + Key.SOURCE + i] = this.#address[source + i] as number
-      words[key + Key.DESTINATION + i] = this.#address[destination + i] as number
-    }
-    words[key + Key.PORTS] = answered ? (ports << 16) | (ports >>> 16) : ports
-    words[key + Key.PROTOCOL] = d.protocol | (d.ipVersion << 8)
-    words[key + Key.INTERFACE] = byInterface ? device : -1
-    words[key + Key.VLAN] = byVlan ? d.vlanId : -1
-    words[key + Key.TUNNEL] = byTunnel ? d.tunnelId : -1
-    words[key + Key.HASH] = this.#hash
-    doubles[slot * slotDoubles + Sum.FIRST] = time
+    const iface = this.#interfaces.enter(packet.interface)
+    if (this.#options.byInterface) this.#key.interface = iface
+    const { words, doubles, rareWords, rareDoubles } = this.#slots
+    const { hash } = this.#key
+    this.#key.write(words, slot, answered)
+    rareWords[slot * slotWords + Rare.HASH] = hash
+    rareWords[slot * slotWords + Rare.INTERFACES + this.#key.end] = iface
+    rareDoubles[slot * slotDoubles + RareSum.FIRST] = time
     doubles[slot * slotDoubles + Sum.LAST] = time
-    this.#end = answered ? 1 : 0
     if (answered) noteFlip(this.#slots, slot)
-    this.#index.insert(this.#hash, slot)
+    this.#index.insert(hash, slot)
     this.#set(slot)
     return slot
   }
 
   #isClosed(slot: number): boolean {
-    const states = (this.#slots.words[slot * slotWords + Tcp.STATES] as number) & 0xff
-    return states === closedBoth || (states & 15) === State.RESET || states >>> 4 === State.RESET
+    return hasEnded(this.#slots.words[slot * slotWords + Tcp.STATES] as number)
   }
 
   /** When a flow ends unless further packets come. */
   #deadline(slot: number): number {
-    const { doubles } = this.#slots
-    return Math.min(
-      this.#silentFrom(slot),
-      (doubles[slot * slotDoubles + Sum.FIRST] as number) + this.#options.activeTimeout,
-    )
+    const first = this.#slots.rareDoubles[slot * slotDoubles + RareSum.FIRST] as number
+    return Math.min(this.#silentFrom(slot), first + this.#options.activeTimeout)
   }
 
   /** When a flow has been without a packet for long enough. */
@@ -353,17 +293,17 @@ export class FlowTable implements AsyncIterable<Flow> {
       this.#dropped++
     }
     this.#waiting.push(this.#reader.read(slot, cause))
-    for (let end = 0; end < 2; end++) {
-      this.#interfaces.leave(this.#slots.words[slot * slotWords + Tcp.INTERFACES + end] as number)
-    }
-    this.#index.remove(this.#slots.words[slot * slotWords + Key.HASH] as number, slot)
+    const { rareWords } = this.#slots
+    const row = slot * slotWords
+    for (let end = 0; end < 2; end++) this.#interfaces.leave(rareWords[row + Rare.INTERFACES + end] as number)
+    this.#index.remove(rareWords[row + Rare.HASH] as number, slot)
     this.#slots.release(slot)
   }
 
   #deliver(): void {
     const { onEnd } = this.#options
     if (!onEnd) {
-      for (const wake of this.#wake.splice(0)) wake()
+      if (this.#wake.length > 0) for (const wake of this.#wake.splice(0)) wake()
       return
     }
     if (this.#isDelivering) return

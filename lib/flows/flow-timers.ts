@@ -1,4 +1,4 @@
-import { type FlowSlots, Key, slotWords, Tcp } from './flow-slots.js'
+import { type FlowSlots, Rare, slotWords } from './flow-slots.js'
 
 const buckets = 512
 const none = -1
@@ -7,7 +7,7 @@ const mostLooks = 16_384
 
 /**
  * When flows are looked at again: a timer wheel. Each bucket is a list of slots, linked in both directions through their
- * keys. A packet does not move its flow: that happens when the bucket is due, and the flow turns out to have been active
+ * slots. A packet does not move its flow: that happens when the bucket is due, and the flow turns out to have been active
  * meanwhile.
  *
  * @internal
@@ -78,23 +78,23 @@ export class FlowTimers {
   #put(slot: number, bucket: number): void {
     const at = bucket & (buckets - 1)
     const head = this.#heads[at] as number
-    const { words } = this.#slots
-    words[slot * slotWords + Key.PREVIOUS] = none
-    words[slot * slotWords + Key.NEXT] = head
-    words[slot * slotWords + Tcp.BUCKET] = at
-    if (head !== none) words[head * slotWords + Key.PREVIOUS] = slot
+    const { rareWords } = this.#slots
+    rareWords[slot * slotWords + Rare.PREVIOUS] = none
+    rareWords[slot * slotWords + Rare.NEXT] = head
+    rareWords[slot * slotWords + Rare.BUCKET] = at
+    if (head !== none) rareWords[head * slotWords + Rare.PREVIOUS] = slot
     this.#heads[at] = slot
     if (bucket < this.#first) this.#first = bucket
   }
 
   /** Takes a slot out of its bucket. */
   clear(slot: number): void {
-    const { words } = this.#slots
-    const previous = words[slot * slotWords + Key.PREVIOUS] as number
-    const next = words[slot * slotWords + Key.NEXT] as number
-    if (previous === none) this.#heads[words[slot * slotWords + Tcp.BUCKET] as number] = next
-    else words[previous * slotWords + Key.NEXT] = next
-    if (next !== none) words[next * slotWords + Key.PREVIOUS] = previous
+    const { rareWords } = this.#slots
+    const previous = rareWords[slot * slotWords + Rare.PREVIOUS] as number
+    const next = rareWords[slot * slotWords + Rare.NEXT] as number
+    if (previous === none) this.#heads[rareWords[slot * slotWords + Rare.BUCKET] as number] = next
+    else rareWords[previous * slotWords + Rare.NEXT] = next
+    if (next !== none) rareWords[next * slotWords + Rare.PREVIOUS] = previous
   }
 
   /** A slot that would be due first; -1 if none is set. */

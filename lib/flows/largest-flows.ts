@@ -1,5 +1,5 @@
 import type { FlowIndex } from './flow-index.js'
-import { type FlowSlots, Rare, Sum, slotDoubles, slotWords } from './flow-slots.js'
+import { type FlowSlots, Rare, RareSum, Sum, slotDoubles, slotWords } from './flow-slots.js'
 
 /** @internal */
 export const flowOrders = ['bytes', 'packets', 'payloadBytes', 'duration', 'retransmissions'] as const
@@ -57,12 +57,13 @@ function sink(heap: Ranked[], added: Ranked): void {
   heap[at] = added
 }
 
-function amountOf({ words, doubles }: FlowSlots, slot: number, by: FlowOrder): number {
+function amountOf(slots: FlowSlots, slot: number, by: FlowOrder): number {
+  const { doubles, rareWords, rareDoubles } = slots
   const row = slot * slotDoubles
-  if (by === 'duration') return (doubles[row + Sum.LAST] as number) - (doubles[row + Sum.FIRST] as number)
+  if (by === 'duration') return (doubles[row + Sum.LAST] as number) - (rareDoubles[row + RareSum.FIRST] as number)
   if (by === 'retransmissions') {
     const at = slot * slotWords + Rare.RETRANSMISSIONS
-    return (words[at] as number) + (words[at + 1] as number)
+    return (rareWords[at] as number) + (rareWords[at + 1] as number)
   }
   const at = row + { bytes: Sum.BYTES, packets: Sum.PACKETS, payloadBytes: Sum.PAYLOAD }[by]
   return (doubles[at] as number) + (doubles[at + 1] as number)

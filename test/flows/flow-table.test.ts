@@ -392,6 +392,53 @@ test('interfaces, VLANs and tunnels tell flows apart if they are asked to', (t) 
   t.end()
 })
 
+test('an interface is part of the key as itself, not as its index, which another one can have', (t) => {
+  const { interface: any } = packet(udp(web), 0)
+  const on = (name: string, generation: number, time: number) => {
+    const iface = { ...any, index: 3, name, generation }
+    return packet(udp(generation === 2 ? back(web) : web), time, iface)
+  }
+  // Two files at once, each with an interface 3, and a device in place of one that was deleted.
+  const packets = [
+    on('eth0', 1, 0),
+    on('eth1', 1, 1),
+    on('eth0', 1, 2),
+    on('eth0', 2, 3),
+    on('eth1', 1, 4),
+    on('eth0', 2, 5),
+  ]
+  const summary = flowsOf(packets, { key: ['interface'] })
+    .sort((one, other) => one.first - other.first)
+    .map(({ interfaces, sourceIp, originator, responder }) => [
+      interfaces.map(({ name, generation }) => `${name} ${generation}`).join(),
+      sourceIp,
+      originator.packets,
+      responder.packets,
+    ])
+  t.same(summary, [
+    ['eth0 1', web.source, 2, 0],
+    ['eth1 1', web.source, 2, 0],
+    ['eth0 2', web.destination, 2, 0],
+  ])
+  // With room for one flow its interface is no longer used when the next one begins.
+  t.same(
+    flowsOf(packets, { key: ['interface'], maxFlows: 1 }).map(({ interfaces, originator }) => [
+      interfaces[0]?.name,
+      interfaces[0]?.generation,
+      originator.packets,
+    ]),
+    [
+      ['eth0', 1, 1],
+      ['eth1', 1, 1],
+      ['eth0', 1, 1],
+      ['eth0', 2, 1],
+      ['eth1', 1, 1],
+      ['eth0', 2, 1],
+    ],
+  )
+  t.end()
+})
+
 test('the largest flows come first', (t) => {
   const table = new FlowTable()
   for (let i = 1; i <= 50; i++) table.add(packet(udp({ ...web, sourcePort: i }, i), 0))
