@@ -15,7 +15,10 @@ import { median, runTrial } from '../support/trial.js'
 import type { DissectSample } from './dissect.trial.js'
 import type { FlowsTrial } from './flows.trial.js'
 
-/** Writes a savefile of TCP and UDP, 64 bytes a packet, of both directions of flows in an order at random. */
+/**
+ * Writes a savefile of both directions of flows in an order at random, 64 bytes a packet: acknowledgments of TCP, which the
+ * link layer pads, and datagrams.
+ */
 function writeSavefile(path: string, flows: number, packets: number): void {
   const file = openSync(path, 'w')
   const header = Buffer.alloc(24)
@@ -50,13 +53,13 @@ function writePacket(packet: Buffer, flow: number, end: number, i: number): void
   const frame = packet.subarray(16)
   const isTcp = flow % 4 !== 0
   frame.write('02000000000202000000000108004500', 0, 'hex')
-  frame.writeUInt16BE(50, 16)
+  frame.writeUInt16BE(isTcp ? 40 : 50, 16)
   frame.writeUInt16BE(0x4000 + (isTcp ? 6 : 17), 22)
   frame.writeUInt32BE(0x0a000000 + flow, end === 0 ? 26 : 30)
   frame.writeUInt32BE(0xc0000000 + (flow % 1000), end === 0 ? 30 : 26)
   frame.writeUInt16BE(1024 + (flow % 50_000), end === 0 ? 34 : 36)
   frame.writeUInt16BE(isTcp ? 443 : 53, end === 0 ? 36 : 34)
-  if (isTcp) frame.writeUInt16BE(0x5010, 46)
+  if (isTcp) frame.writeUInt32BE(0x5010_ffff, 46)
   else frame.writeUInt16BE(30, 38)
 }
 
