@@ -1,4 +1,4 @@
-// npm run bench [-- [drain|load|read|record|hexdump|dissect|open|addresses]… [--trials N] [--size BYTES] [--markdown]]
+// npm run bench [-- [drain|load|read|record|hexdump|dissect|open|addresses]… [--trials N] [--size BYTES] [--seconds N] [--markdown]]
 //
 // Runs the parts one after another, each in its own process; bench/README.md describes the method.
 import { spawnSync } from 'node:child_process'
@@ -13,7 +13,7 @@ const scripts = {
   read: ['savefile/read'],
   record: ['record/record'],
   hexdump: ['packets/hexdump'],
-  dissect: ['dissect/dissect', 'dissect/flows'],
+  dissect: ['dissect/dissect', 'dissect/flows', 'dissect/live'],
   open: ['capture/open'],
   addresses: ['filter/addresses'],
 }

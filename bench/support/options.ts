@@ -7,11 +7,12 @@ const { values, positionals } = parseArgs({
     only: { type: 'string', default: '' },
     size: { type: 'string', default: '' },
     frame: { type: 'string', default: '' },
+    seconds: { type: 'string', default: '' },
   },
   allowPositionals: true,
 })
 
-/** The command line of the benchmarks: `[part…] [--trials N] [--markdown] [--only TEXT] [--size BYTES] [--frame BYTES]`. */
+/** The command line of the benchmarks: `[part…] [--trials N] [--markdown] [--only TEXT] [--size BYTES] [--frame BYTES] [--seconds N]`. */
 export const options = {
   parts: positionals,
   /** Trials per figure, at least 3 (1 with `--only`). */
@@ -22,6 +23,8 @@ export const options = {
   size: Number(values.size) || 1e9,
   /** Only frames of this size (`record`); 0: of every size. */
   frame: Number(values.frame) || 0,
+  /** How long `dissect` captures, in seconds. Default 60. */
+  seconds: Number(values.seconds) || 60,
   /** Print tables in Markdown. */
   markdown: values.markdown,
 }
