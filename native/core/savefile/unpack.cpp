@@ -1,10 +1,10 @@
 #include "core/savefile/unpack.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <cstring>
 #include <vector>
+
+#include "core/savefile/codecs.h"
 
 namespace ringtap {
 
@@ -14,26 +14,6 @@ constexpr std::size_t kPackedAtOnce = 64 * 1024;
 constexpr std::uint8_t kGzipMagic[] = {0x1f, 0x8b};
 constexpr std::uint8_t kZstdMagic[] = {0x28, 0xb5, 0x2f, 0xfd};
 constexpr std::uint8_t kZstdSkippableMagic[] = {0x2a, 0x4d, 0x18};  // after 0x50 to 0x5f
-
-// Loads functions from the process itself, or else from a shared library. They are declared here, so the libraries'
-// headers are not needed; their interfaces have not changed since zlib 1.0 and zstd 1.4.
-template <typename Functions>
-const Functions* load(const char* library, bool (*bind)(Functions&, void*)) {
-  static const std::unique_ptr<const Functions> loaded = [&]() -> std::unique_ptr<const Functions> {
-    auto functions = std::make_unique<Functions>();
-    if (bind(*functions, RTLD_DEFAULT)) return functions;
-    void* handle = ::dlopen(library, RTLD_NOW | RTLD_LOCAL);
-    if (handle != nullptr && bind(*functions, handle)) return functions;
-    return nullptr;
-  }();
-  return loaded.get();
-}
-
-template <typename Function>
-bool find(Function*& function, void* handle, const char* name) {
-  function = reinterpret_cast<Function*>(::dlsym(handle, name));
-  return function != nullptr;
-}
 
 class Unpacker : public ByteSource {
  public:
@@ -94,35 +74,6 @@ class Unpacker : public ByteSource {
   std::optional<Error> failure_;
 };
 
-// zlib's z_stream.
-struct ZStream {
-  const std::uint8_t* nextIn = nullptr;
-  unsigned availableIn = 0;
-  unsigned long totalIn = 0;
-  std::uint8_t* nextOut = nullptr;
-  unsigned availableOut = 0;
-  unsigned long totalOut = 0;
-  const char* message = nullptr;
-  void* state = nullptr;
-  void* (*allocate)(void*, unsigned, unsigned) = nullptr;
-  void (*release)(void*, void*) = nullptr;
-  void* opaque = nullptr;
-  int dataType = 0;
-  unsigned long adler = 0;
-  unsigned long reserved = 0;
-};
-
-struct Zlib {
-  int (*init)(ZStream*, int windowBits, const char* version, int streamSize);
-  int (*inflate)(ZStream*, int flush);
-  int (*reset)(ZStream*);
-  int (*end)(ZStream*);
-
-  static bool bind(Zlib& self, void* handle) {
-    return find(self.init, handle, "inflateInit2_") && find(self.inflate, handle, "inflate") &&
-           find(self.reset, handle, "inflateReset") && find(self.end, handle, "inflateEnd");
-  }
-};
 constexpr int kZOk = 0;
 constexpr int kZStreamEnd = 1;
 constexpr int kZBufferError = -5;  // no progress was possible: not an error
@@ -135,25 +86,25 @@ class GzipUnpacker final : public Unpacker {
     if (begun_) zlib_.end(&stream_);
   }
   // zlib checks the version's first digit, and the size of z_stream.
-  bool begin() { return begun_ = zlib_.init(&stream_, kGzipOnly, "1.2.11", sizeof stream_) == kZOk; }
+  bool begin() { return begun_ = zlib_.init(&stream_, kGzipOnly, "1.2.11", static_cast<int>(sizeof stream_)) == kZOk; }
 
  private:
   std::size_t step(std::span<std::uint8_t> into) override {
     if (finished_ && !nextMember()) return 0;
-    stream_.nextIn = input().data();
-    stream_.availableIn = static_cast<unsigned>(input().size());
-    stream_.nextOut = into.data();
-    stream_.availableOut = static_cast<unsigned>(std::min<std::size_t>(into.size(), 1u << 30));
-    const unsigned in = stream_.availableIn;
-    const unsigned out = stream_.availableOut;
+    stream_.next_in = input().data();
+    stream_.avail_in = static_cast<unsigned>(input().size());
+    stream_.next_out = into.data();
+    stream_.avail_out = static_cast<unsigned>(std::min<std::size_t>(into.size(), 1u << 30));
+    const unsigned in = stream_.avail_in;
+    const unsigned out = stream_.avail_out;
     const int result = zlib_.inflate(&stream_, 0);
-    const std::size_t made = out - stream_.availableOut;
+    const std::size_t made = out - stream_.avail_out;
     finished_ = result == kZStreamEnd;
     between(finished_);
-    took(in - stream_.availableIn, !finished_ && stream_.availableOut == 0);
+    took(in - stream_.avail_in, !finished_ && stream_.avail_out == 0);
     if (result != kZOk && result != kZStreamEnd && result != kZBufferError) {
       fail(Code::FileDamaged, std::string("the gzip data are damaged: ") +
-                                  (stream_.message != nullptr ? stream_.message : "zlib gives no reason"));
+                                  (stream_.msg != nullptr ? stream_.msg : "zlib gives no reason"));
     }
     return made;
   }
@@ -177,37 +128,12 @@ class GzipUnpacker final : public Unpacker {
   }
 
   const Zlib& zlib_;
-  ZStream stream_;
+  ZStream stream_{};
   bool begun_ = false;
   bool finished_ = false;
   bool padded_ = false;
 };
 
-struct ZstdInput {
-  const void* data;
-  std::size_t size;
-  std::size_t at;
-};
-struct ZstdOutput {
-  void* data;
-  std::size_t size;
-  std::size_t at;
-};
-
-struct Zstd {
-  void* (*create)();
-  std::size_t (*free)(void*);
-  std::size_t (*set)(void*, int parameter, int value);
-  std::size_t (*decompress)(void*, ZstdOutput*, ZstdInput*);
-  unsigned (*isError)(std::size_t);
-  const char* (*errorName)(std::size_t);
-
-  static bool bind(Zstd& self, void* handle) {
-    return find(self.create, handle, "ZSTD_createDCtx") && find(self.free, handle, "ZSTD_freeDCtx") &&
-           find(self.set, handle, "ZSTD_DCtx_setParameter") && find(self.decompress, handle, "ZSTD_decompressStream") &&
-           find(self.isError, handle, "ZSTD_isError") && find(self.errorName, handle, "ZSTD_getErrorName");
-  }
-};
 constexpr int kZstdWindowLogMax = 100;  // ZSTD_d_windowLogMax
 
 class ZstdUnpacker final : public Unpacker {
@@ -215,8 +141,8 @@ class ZstdUnpacker final : public Unpacker {
   ZstdUnpacker(CountedSource& source, const Zstd& zstd) : Unpacker(source), zstd_(zstd), context_(zstd.create()) {}
   ~ZstdUnpacker() override { zstd_.free(context_); }
   bool begin() {
-    return context_ != nullptr &&
-           !zstd_.isError(zstd_.set(context_, kZstdWindowLogMax, static_cast<int>(kLargestWindowLog)));
+    return context_ != nullptr && !zstd_.isError(zstd_.set(context_, static_cast<ZstdParameter>(kZstdWindowLogMax),
+                                                           static_cast<int>(kLargestWindowLog)));
   }
 
  private:
@@ -227,21 +153,21 @@ class ZstdUnpacker final : public Unpacker {
     if (zstd_.isError(result)) {
       const std::string why = zstd_.errorName(result);
       const bool window = why.find("too much memory") != std::string::npos;
-      took(in.at, false);
+      took(in.pos, false);
       fail(window ? Code::FileFormat : Code::FileDamaged,
            window ? "the zstd data need a window of more than 8 MiB (zstd --long or --ultra): unpack them first"
                   : "the zstd data are damaged: " + why);
-      return out.at;
+      return out.pos;
     }
     // 0: a frame has ended and its output is complete. Before a frame's first byte the result is not 0, hence the
     // condition.
-    if (in.at > 0 || out.at > 0) between(result == 0);
-    took(in.at, result != 0 && out.at == out.size);
-    return out.at;
+    if (in.pos > 0 || out.pos > 0) between(result == 0);
+    took(in.pos, result != 0 && out.pos == out.size);
+    return out.pos;
   }
 
   const Zstd& zstd_;
-  void* context_;
+  ZstdContext* context_;
 };
 
 bool startsWith(std::span<const std::uint8_t> bytes, std::span<const std::uint8_t> magic) {
@@ -277,9 +203,9 @@ Result<Packing> packingOf(CountedSource& source) {
 
 Result<std::unique_ptr<ByteSource>> unpack(CountedSource& source, Packing packing) {
   if (packing == Packing::Zstd) {
-    return begin<ZstdUnpacker>(source, load<Zstd>("libzstd.so.1", Zstd::bind), "zstd", "libzstd.so.1");
+    return begin<ZstdUnpacker>(source, zstd(), "zstd", "libzstd.so.1");
   }
-  return begin<GzipUnpacker>(source, load<Zlib>("libz.so.1", Zlib::bind), "gzip", "libz.so.1");
+  return begin<GzipUnpacker>(source, zlib(), "gzip", "libz.so.1");
 }
 
 }  // namespace ringtap

@@ -1,6 +1,5 @@
-// Decompresses gzip and zstd while reading; the format is detected by the first bytes. Uses the process's own zlib or
-// the system's, and the system's libzstd, loaded at run time: neither is needed to build, or to read uncompressed
-// files.
+// Decompresses gzip and zstd while reading; the format is detected by the first bytes. codecs.h says where zlib and
+// zstd come from.
 #pragma once
 
 #include <memory>

@@ -1,0 +1,77 @@
+// zlib and zstd, as tables of the functions that unpacking needs.
+//
+// An addon of the package has both linked statically (RINGTAP_CODECS_LINKED). One built from source loads them at run
+// time, so that neither is needed to build it, or to read files that are not compressed: zlib from the process itself
+// or the system, zstd from the system. What it uses of them is declared here; it has not changed since zlib 1.0 and
+// zstd 1.4.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#ifdef RINGTAP_CODECS_LINKED
+#define ZLIB_CONST
+#include <zlib.h>
+#include <zstd.h>
+#endif
+
+namespace ringtap {
+
+#ifdef RINGTAP_CODECS_LINKED
+using ZStream = z_stream;
+using ZstdContext = ZSTD_DCtx;
+using ZstdInput = ZSTD_inBuffer;
+using ZstdOutput = ZSTD_outBuffer;
+using ZstdParameter = ZSTD_dParameter;
+#else
+struct ZStream {
+  const std::uint8_t* next_in;
+  unsigned avail_in;
+  unsigned long total_in;
+  std::uint8_t* next_out;
+  unsigned avail_out;
+  unsigned long total_out;
+  const char* msg;
+  void* state;
+  void* (*zalloc)(void*, unsigned, unsigned);
+  void (*zfree)(void*, void*);
+  void* opaque;
+  int data_type;
+  unsigned long adler;
+  unsigned long reserved;
+};
+using ZstdContext = void;
+struct ZstdInput {
+  const void* src;
+  std::size_t size;
+  std::size_t pos;
+};
+struct ZstdOutput {
+  void* dst;
+  std::size_t size;
+  std::size_t pos;
+};
+using ZstdParameter = int;
+#endif
+
+struct Zlib {
+  int (*init)(ZStream*, int windowBits, const char* version, int streamSize);  // inflateInit2_
+  int (*inflate)(ZStream*, int flush);
+  int (*reset)(ZStream*);  // inflateReset
+  int (*end)(ZStream*);    // inflateEnd
+};
+
+struct Zstd {
+  ZstdContext* (*create)();                                          // ZSTD_createDCtx
+  std::size_t (*free)(ZstdContext*);                                 // ZSTD_freeDCtx
+  std::size_t (*set)(ZstdContext*, ZstdParameter, int value);        // ZSTD_DCtx_setParameter
+  std::size_t (*decompress)(ZstdContext*, ZstdOutput*, ZstdInput*);  // ZSTD_decompressStream
+  unsigned (*isError)(std::size_t);
+  const char* (*errorName)(std::size_t);
+};
+
+// nullptr if the library is not found. Any thread.
+const Zlib* zlib();
+const Zstd* zstd();
+
+}  // namespace ringtap
