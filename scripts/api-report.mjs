@@ -33,7 +33,7 @@ export function compilerOptions(name) {
  */
 export function declarationsOf(
   entry = 'lib/index.ts',
-  options = compilerOptions('tsconfig.esm.json').options,
+  options = compilerOptions('tsconfig.json').options,
   extra = new Map(),
 ) {
   const texts = new Map()

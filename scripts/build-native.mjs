@@ -1,12 +1,15 @@
-// Builds the addon with node-gyp into build/Release. Checks the prerequisites first, hides make's command list without
+// Builds the addon with node-gyp into build/Release, in the source tree and in the installed package. Checks the prerequisites first, hides make's command list without
 // --verbose (warnings and errors are always shown), and uses the Node headers installed with this Node, if present, so
 // that nothing is downloaded.
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkBuild, describeMissing } from './check-build.mjs'
 
+const root = fileURLToPath(new URL('..', import.meta.url))
+// In the package, binding.gyp is not where package managers look for one: some compile any package that has it.
+const packaged = !existsSync(path.join(root, 'binding.gyp'))
 const verbose = process.argv.includes('--verbose')
 const check = checkBuild()
 const message = describeMissing(check)
@@ -15,18 +18,19 @@ if (message) {
   process.exit(1)
 }
 
-const env = { ...process.env, RINGTAP_FORCE_BUILD: '1' }
+const env = { ...process.env }
 if (!env.CXX && check.compiler !== 'g++') {
   env.CXX = check.compiler
   if (!env.CC && check.compiler === 'clang++') env.CC = 'clang'
 }
 
 const args = ['configure', 'build', '--jobs', 'max', '--loglevel', verbose ? 'info' : 'error']
+if (packaged) args.push('--directory', 'native')
 const headers = localHeaders()
 if (headers && !env.npm_config_nodedir) args.push('--nodedir', headers)
 
 const result = spawnSync('node-gyp', args, {
-  cwd: fileURLToPath(new URL('..', import.meta.url)),
+  cwd: root,
   env,
   stdio: ['ignore', verbose ? 'inherit' : 'ignore', 'inherit'],
 })
@@ -40,6 +44,14 @@ if (result.error) {
 } else if (result.status !== 0) {
   console.error('ringtap: the native addon was not built; "npm run build:native -- --verbose" shows every step.')
   process.exitCode = 1
+} else if (packaged) {
+  // Where the library looks for a build from source.
+  mkdirSync(path.join(root, 'build', 'Release'), { recursive: true })
+  copyFileSync(
+    path.join(root, 'native', 'build', 'Release', 'ringtap.node'),
+    path.join(root, 'build', 'Release', 'ringtap.node'),
+  )
+  rmSync(path.join(root, 'native', 'build'), { recursive: true })
 }
 
 /** Returns the prefix of this Node's installation if its headers are there and of the same version. */

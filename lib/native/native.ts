@@ -1,5 +1,6 @@
 import { CaptureError, type CaptureErrorCode } from '../errors.js'
-import loaded from './addon.cjs'
+import { type Loaded, loadAddon } from './addon.js'
+import { describeFailure } from './load-failure.js'
 
 /** Creates a CaptureError from an error of the native code (native/binding/util/errors.cpp). */
 type ErrorFactory = (
@@ -12,6 +13,8 @@ type ErrorFactory = (
   offset: number,
 ) => CaptureError
 
+// Now, so that a program can change its root directory or give up privileges before it captures.
+let loaded: Loaded = loadAddon()
 let ready: unknown
 
 /**
@@ -23,12 +26,13 @@ let ready: unknown
  */
 export function nativeExports<Exports>(): Exports {
   if (ready) return ready as Exports
-  if (!loaded.addon) {
-    throw new CaptureError(
-      'ERR_NATIVE_UNAVAILABLE',
-      `the native addon of ringtap could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. ${remedy()} (${loaded.failure?.message.trim().replace(/\s+/g, ' ') ?? 'no reason known'})`,
-      { cause: loaded.failure },
-    )
+  // A bundle may have registered its addon since.
+  if ('failure' in loaded) loaded = loadAddon()
+  if ('failure' in loaded) {
+    const { failure } = loaded
+    throw new CaptureError('ERR_NATIVE_UNAVAILABLE', describeFailure(failure), {
+      cause: failure.attempts.at(-1)?.error,
+    })
   }
   const addon = loaded.addon as { setErrorFactory(factory: ErrorFactory): void }
   addon.setErrorFactory((code, message, errno, syscall, name, option, offset) => {
@@ -42,18 +46,4 @@ export function nativeExports<Exports>(): Exports {
   })
   ready = addon
   return addon as Exports
-}
-
-function remedy(): string {
-  if (process.platform !== 'linux') return 'ringtap captures through AF_PACKET and runs on Linux only.'
-  if (loaded.bundled) {
-    return (
-      'A bundler has taken ringtap apart from its addon: mark ringtap as external (esbuild: --external:ringtap; ' +
-      "webpack: externals; Rollup: external: ['ringtap']) and install it where the bundle runs."
-    )
-  }
-  return (
-    'Build it with "npm explore ringtap -- npm run build:native" or, in the source tree, "npm run build"; ' +
-    'that needs a C++20 compiler, make, Python 3 and the libpcap headers (Debian: libpcap-dev, Fedora: libpcap-devel, Alpine: libpcap-dev).'
-  )
 }
