@@ -26,8 +26,8 @@ const former = new Set(['seconds'])
 /** Headers that the texts mention although nothing includes them. */
 const foreign = new Set(['uv.h'])
 
-/** Paths created by a build or a run, which need not be in the tree. */
-const made = /^(build|dist|prebuilds|node_modules|\.tap)(\/|$)|^compile_commands\.json$/
+/** Paths created by a build, a run or a release, which need not be in the tree. */
+const made = /^(build|dist|prebuilds|release|ringtap\/addons|node_modules|\.tap)(\/|$)|^compile_commands\.json$/
 const globals = new Set([...Object.getOwnPropertyNames(globalThis), ...builtinModules])
 const extensions = /\.(ts|cts|mjs|cjs|js|json|cpp|h|txt|gyp|md|yml)$/
 

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 export const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** Build outputs, as in .gitignore. */
-const made = new Set(['.git', '.tap', 'build', 'dist', 'node_modules', 'prebuilds'])
+const made = new Set(['.git', '.tap', 'build', 'dist', 'node_modules', 'prebuilds', 'release'])
 
 /**
  * Returns the paths from the root: tracked files and new ones that are not ignored; without git (a tree from an

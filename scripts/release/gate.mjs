@@ -1,0 +1,152 @@
+// The release gate: what must hold of the package before it is published. Each function returns one line per fault.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { outputOf } from './run.mjs'
+import { linksOf } from './stage.mjs'
+import { addonExports, glibcFloor, targets } from './targets.mjs'
+
+const MiB = 1 << 20
+/** Bounds on sizes, in bytes: an addon, the tarball, and the package when it is unpacked. */
+export const bounds = { addon: 2.5 * MiB, packed: 4.5 * MiB, unpacked: 14 * MiB }
+
+/** Everything that may be in the package. */
+const allowed = [
+  /^(package\.json|README\.md|CHANGELOG\.md|SECURITY\.md|LICENSE|THIRD-PARTY-NOTICES|sbom\.cdx\.json)$/,
+  /^dist\/cjs\/(index\.mjs|index\.d\.mts|package\.json)$/,
+  /^dist\/cjs\/([\w-]+\/)*[\w-]+(\.d\.ts|\.js)$/,
+  /^addons\/linux-(x64|arm64)-(glibc|musl)\.(cjs|d\.cts)$/,
+  /^prebuilds\/linux-(x64|arm64)\/ringtap\.(glibc|musl)\.node$/,
+  /^native\/(core|binding)\/([\w-]+\/)*[\w-]+\.(cpp|h)$/,
+  /^native\/(sources\.txt|binding\.gyp)$/,
+  /^scripts\/(build-native|check-build)\.mjs$/,
+  /^docs\/([\w-]+\/)*[\w-]+\.md$/,
+  /^examples\/([\w-]+\/)*[\w-]+\.(ts|md)$/,
+]
+
+/** Without these, the package is not complete. */
+const required = [
+  'LICENSE',
+  'THIRD-PARTY-NOTICES',
+  'sbom.cdx.json',
+  'README.md',
+  'CHANGELOG.md',
+  'native/binding.gyp',
+  'native/sources.txt',
+  'scripts/build-native.mjs',
+  'dist/cjs/index.mjs',
+  'dist/cjs/index.d.mts',
+]
+
+/** What an addon needs and exports, as readelf shows it. */
+export function inspectAddon(file) {
+  const elf = outputOf('readelf', ['-W', '-h', '-d', '-V', '--dyn-syms', file], {
+    env: { ...process.env, LC_ALL: 'C' },
+  })
+  const all = (pattern) => [...elf.matchAll(pattern)].map(([, found]) => found)
+  // Num: Value Size Type Bind Vis Ndx Name
+  const symbols = [...elf.matchAll(/^ +\d+: [0-9a-f]+ +\w+ +(\w+) +(\w+) +\w+ +(\w+) ([^@\s]+)/gm)]
+  return {
+    machine: /^ *Machine: +(.*)$/m.exec(elf)?.[1] ?? '',
+    size: statSync(file).size,
+    needed: all(/\(NEEDED\) +Shared library: \[(.+)\]/g),
+    versions: [...new Set(all(/Name: (\w+_[\d.]+) {2}Flags/g))],
+    exports: symbols.filter(([, , bind, index]) => index !== 'UND' && bind !== 'LOCAL').map(([, , , , name]) => name),
+    runpath: all(/\((?:RUNPATH|RPATH)\) +.*\[(.+)\]/g),
+  }
+}
+
+const machines = { x86_64: /X86-64/, aarch64: /AArch64/ }
+const newer = (a, b) => a.localeCompare(b, 'en', { numeric: true }) > 0
+
+/** The faults of an addon for a target. */
+export function addonFaults(target, file, roots = []) {
+  const { machine, size, needed, versions, exports, runpath } = inspectAddon(file)
+  const faults = []
+  if (!machines[target.machine].test(machine)) faults.push(`is for ${machine}`)
+  for (const library of needed.filter((name) => !target.needed.includes(name))) faults.push(`needs ${library}`)
+  for (const version of versions) {
+    const [, library, number] = /^(\w+?)_([\d.]+)$/.exec(version)
+    if (library !== 'GLIBC' || target.libc !== 'glibc') faults.push(`needs ${version}`)
+    else if (newer(number, glibcFloor)) faults.push(`needs ${version}; the floor is GLIBC_${glibcFloor}`)
+  }
+  for (const name of exports.filter((one) => !addonExports.includes(one))) faults.push(`exports ${name}`)
+  for (const name of addonExports.filter((one) => !exports.includes(one))) faults.push(`does not export ${name}`)
+  for (const folder of runpath) faults.push(`has the run path ${folder}`)
+  if (size > bounds.addon) faults.push(`has ${size} bytes; the bound is ${bounds.addon}`)
+  const bytes = readFileSync(file)
+  for (const folder of roots.filter((one) => bytes.includes(one))) faults.push(`contains the path ${folder}`)
+  return faults.map((fault) => `${target.file} ${fault}`)
+}
+
+/** The faults of all addons of an unpacked package. */
+export function addonsFaults(folder, roots) {
+  return targets.flatMap((target) => {
+    const file = path.join(folder, target.file)
+    return existsSync(file) ? addonFaults(target, file, roots) : [`${target.file} is missing`]
+  })
+}
+
+export function filesOf(folder) {
+  return readdirSync(folder, { recursive: true }).filter((name) => statSync(path.join(folder, name)).isFile())
+}
+
+/** Files that should not be in the package, or are missing from it. */
+export function fileFaults(names) {
+  return [
+    ...names
+      .filter((name) => !allowed.some((pattern) => pattern.test(name)))
+      .map((name) => `${name} should not be in the package`),
+    ...required.filter((name) => !names.includes(name)).map((name) => `${name} is missing`),
+  ]
+}
+
+/** Links of the package's texts that lead nowhere. */
+export function linkFaults(folder) {
+  return filesOf(folder)
+    .filter((name) => name.endsWith('.md'))
+    .flatMap((name) =>
+      linksOf(readFileSync(path.join(folder, name), 'utf8'), path.posix.dirname(name))
+        .filter(({ file }) => file && !existsSync(path.join(folder, file)))
+        .map(({ target }) => `${name} links to ${target}, which is not in the package`),
+    )
+}
+
+/** What would make package managers run something, and entry points that do not exist. */
+export function manifestFaults(manifest, exists) {
+  const faults = []
+  for (const hook of ['preinstall', 'install', 'postinstall', 'prepare', 'prepublish'])
+    if (manifest.scripts?.[hook]) faults.push(`package.json has the script ${hook}`)
+  if (exists('binding.gyp')) faults.push('binding.gyp at the root makes package managers compile')
+  if (manifest.gypfile !== false) faults.push('package.json has no "gypfile": false')
+  for (const entry of [manifest.main, manifest.types, ...leaves(manifest.exports)])
+    if (!entry.includes('*') && !exists(entry.replace('./', '')))
+      faults.push(`package.json leads to ${entry}, which is missing`)
+  for (const [name, range] of Object.entries(manifest.dependencies ?? {}))
+    if (/^(file|link|git|https?):/.test(range)) faults.push(`package.json depends on ${name} by ${range}`)
+  return faults
+}
+
+const leaves = (value) => (typeof value === 'string' ? [value] : Object.values(value).flatMap(leaves))
+
+export function sizeFaults({ packed, unpacked }) {
+  const faults = []
+  if (packed > bounds.packed) faults.push(`the tarball has ${packed} bytes; the bound is ${bounds.packed}`)
+  if (unpacked > bounds.unpacked) faults.push(`the package has ${unpacked} bytes; the bound is ${bounds.unpacked}`)
+  return faults
+}
+
+/** Linters of packages, which are fetched by name: their version is part of the result. */
+export const linters = [
+  { name: 'publint', version: '0.3.25', args: (tarball) => ['publint', 'run', tarball, '--strict'] },
+  { name: '@arethetypeswrong/cli', version: '0.18.5', args: (tarball) => ['attw', tarball] },
+]
+
+/** The complaints of publint and attw about a tarball. */
+export function linterFaults(tarball, cwd) {
+  return linters.flatMap(({ name, version, args }) => {
+    const command = ['exec', '--yes', '--package', `${name}@${version}`, '--', ...args(tarball)]
+    const { status, stdout, stderr } = spawnSync('npm', command, { cwd, encoding: 'utf8' })
+    return status === 0 ? [] : [`${name} complains:\n${stdout}${stderr}`]
+  })
+}
