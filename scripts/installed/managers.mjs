@@ -1,0 +1,80 @@
+// `npm run test:package -- managers`: each package manager installs the released tarball, with scripts off and without a
+// compiler, make or Python, and what it installed captures.
+import path from 'node:path'
+import {
+  bareEnvironment,
+  command,
+  expectCaptured,
+  expectQuiet,
+  inNamespace,
+  installTools,
+  programs,
+  releasedTarball,
+  write,
+} from './project.mjs'
+
+const versions = { pnpm: '12.21.0', yarn: '1.22.22', '@yarnpkg/cli-dist': '4.18.1', bun: '1.4.5' }
+
+/** A check: `install` runs the manager's command in a folder, `node` is what the program runs under. */
+function manager(files, install, node = [process.execPath]) {
+  return (folder) => {
+    const tarball = releasedTarball()
+    const env = bareEnvironment(path.join(folder, 'home'))
+    const manifest = { private: true, dependencies: { ringtap: `file:${tarball}` } }
+    write(folder, { 'project/package.json': manifest, 'project/a.mjs': programs.esm, 'project/a.cjs': programs.cjs })
+    write(path.join(folder, 'project'), files)
+    write(folder, { 'home/.keep': '' })
+    const cwd = path.join(folder, 'project')
+    const tools = () =>
+      installTools(
+        'managers',
+        Object.entries(versions).map(([name, version]) => `${name}@${version}`),
+      )
+    const [name, ...args] = install(tools)
+    const output = command(name, args, { cwd, env })
+    expectQuiet(output)
+    for (const file of ['a.mjs', 'a.cjs']) {
+      const [runtime, ...before] = node
+      expectCaptured(inNamespace(runtime, [...before, file], { cwd, env: { ...env, PATH: process.env.PATH } }))
+    }
+  }
+}
+
+const npm = [
+  process.execPath,
+  path.join(path.dirname(process.execPath), '..', 'lib', 'node_modules', 'npm', 'bin', 'npm-cli.js'),
+]
+const berry = (tools) => [process.execPath, path.join(tools(), '@yarnpkg', 'cli-dist', 'bin', 'yarn.js'), 'install']
+const berryFiles = (linker) => ({ '.yarnrc.yml': `nodeLinker: ${linker}\nenableScripts: false\n`, 'yarn.lock': '' })
+
+export const managers = {
+  npm: manager({}, () => [...npm, 'install', '--ignore-scripts', '--no-audit', '--no-fund']),
+  'npm, scripts on': manager({}, () => [...npm, 'install', '--no-audit', '--no-fund']),
+  pnpm: manager({}, (tools) => [path.join(tools(), '.bin', 'pnpm'), 'install', '--ignore-scripts']),
+  'pnpm, scripts on': manager({}, (tools) => [path.join(tools(), '.bin', 'pnpm'), 'install']),
+  'yarn 1': manager({}, (tools) => [
+    process.execPath,
+    path.join(tools(), 'yarn', 'bin', 'yarn.js'),
+    'install',
+    '--ignore-scripts',
+  ]),
+  'yarn 1, scripts on': manager({}, (tools) => [
+    process.execPath,
+    path.join(tools(), 'yarn', 'bin', 'yarn.js'),
+    'install',
+  ]),
+  'yarn 4, node_modules': manager(berryFiles('node-modules'), berry),
+  'yarn 4, PnP': manager(berryFiles('pnp'), berry, [
+    process.execPath,
+    '--require',
+    './.pnp.cjs',
+    '--loader',
+    './.pnp.loader.mjs',
+    '--no-warnings',
+  ]),
+  bun: manager({}, (tools) => [
+    path.join(tools(), '@oven', 'bun-linux-x64', 'bin', 'bun'),
+    'install',
+    '--ignore-scripts',
+  ]),
+}
