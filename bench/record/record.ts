@@ -24,7 +24,7 @@ const sizes = [
   { size: 1400, most: 1_000_000 },
 ].filter(({ size }) => options.frame === 0 || size === options.frame)
 /** Millions of frames a second; 0: as many as possible. A rate that the machine does not reach is left out. */
-const rates = [0.25, 0.5, 1, 2, 3, 4, 0]
+const rates = options.rates.length > 0 ? options.rates : [0.25, 0.5, 1, 2, 3, 4, 0]
 /** Seconds of traffic in a trial, unless that is more than `most` frames. */
 const seconds = 1.5
 /** A sender that reaches less than this share of a rate cannot make it. */

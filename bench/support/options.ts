@@ -8,11 +8,15 @@ const { values, positionals } = parseArgs({
     size: { type: 'string', default: '' },
     frame: { type: 'string', default: '' },
     seconds: { type: 'string', default: '' },
+    rate: { type: 'string', default: '' },
   },
   allowPositionals: true,
 })
 
-/** The command line of the benchmarks: `[part…] [--trials N] [--markdown] [--only TEXT] [--size BYTES] [--frame BYTES] [--seconds N]`. */
+/**
+ * The command line of the benchmarks: `[part…] [--trials N] [--markdown] [--only TEXT] [--size BYTES] [--frame BYTES]
+ * [--rate MILLIONS,…] [--seconds N]`.
+ */
 export const options = {
   parts: positionals,
   /** Trials per figure, at least 3 (1 with `--only`). */
@@ -25,6 +29,8 @@ export const options = {
   frame: Number(values.frame) || 0,
   /** How long `dissect` captures, in seconds. Default 60. */
   seconds: Number(values.seconds) || 60,
+  /** Only these rates, in millions of packets a second (`record`, `load`); 0: as many as possible; empty: all. */
+  rates: values.rate === '' ? [] : values.rate.split(',').map(Number),
   /** Print tables in Markdown. */
   markdown: values.markdown,
 }
