@@ -10,11 +10,21 @@ import { join } from 'node:path'
 import { inNamespace, isInside } from '../../test/live/support/namespace.js'
 import { waitUntil, waitUntilStable } from '../../test/live/support/wait.js'
 import { options } from '../support/options.js'
-import { type Results, takeTurns } from '../support/rounds.js'
+import { takeTurns } from '../support/rounds.js'
 import { addWire, senderProcessor } from '../support/stage.js'
+import {
+  field,
+  losslessRate,
+  middle,
+  ratesOf,
+  reaches,
+  type Sample,
+  type Step,
+  spread,
+  stepOf,
+} from '../support/sweep.js'
 import { figure, printTable } from '../support/table.js'
 import { buildSender } from '../support/tools.js'
-import { median } from '../support/trial.js'
 import { type Recorder, recorders } from './recorders.js'
 
 /** Frame sizes, and the most frames of a trial: those of 1400 bytes are limited by what the page cache takes. */
@@ -24,23 +34,15 @@ const sizes = [
   { size: 1400, most: 1_000_000 },
 ].filter(({ size }) => options.frame === 0 || size === options.frame)
 /** Millions of frames a second; 0: as many as possible. A rate that the machine does not reach is left out. */
-const rates = options.rates.length > 0 ? options.rates : [0.25, 0.5, 1, 2, 3, 4, 0]
+const rates = ratesOf([0.25, 0.5, 1, 2, 3, 4, 0])
 /** Seconds of traffic in a trial, unless that is more than `most` frames. */
 const seconds = 1.5
-/** A sender that reaches less than this share of a rate cannot make it. */
-const reached = 0.95
+/** The most bytes that a file has per packet, besides those captured. */
+const fileOverhead = 48
 
-interface Sample {
-  /** Packets received by the interface that are missing from the file. */
-  lost: number
-  /** Percentage of the packets received by the interface that are missing from the file. */
-  loss: number
-  /** Microseconds of processor time per packet in the file. */
-  cpu: number
+interface RecordSample extends Sample {
   /** Size of the file in bytes. */
   bytes: number
-  /** Packets received by the interface per second. */
-  rate: number
 }
 
 if (!isInside()) buildSender()
@@ -62,7 +64,22 @@ function packetsIn(file: string): number {
   return Number(/Number of packets: +(\d+)/.exec(stdout)?.[1] ?? Number.NaN)
 }
 
-async function trial({ command, args, ready }: Recorder, count: number, size: number, rate: number): Promise<Sample> {
+/**
+ * Fills this much of the page cache and empties it again, so that the file finds memory that this machine has already:
+ * in a virtual machine the first use of a page takes its host many times as long as the copy into it.
+ */
+function supplyPages(bytes: number): void {
+  closeSync(writePlainly(bytes))
+  rmSync(path)
+}
+
+async function trial(
+  { command, args, ready }: Recorder,
+  count: number,
+  size: number,
+  rate: number,
+): Promise<RecordSample> {
+  supplyPages(count * (size + fileOverhead))
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
   const ended = once(child, 'close')
   let said = ''
@@ -97,63 +114,40 @@ async function trial({ command, args, ready }: Recorder, count: number, size: nu
   }
 }
 
+/** Writes a file of this many bytes, in pieces of 1 MiB; returns its descriptor. */
+function writePlainly(bytes: number): number {
+  const piece = Buffer.alloc(2 ** 20, 0xa5)
+  const file = openSync(path, 'wx')
+  for (let written = 0; written < bytes; ) written += writeSync(file, piece)
+  return file
+}
+
 /**
  * Rates of a plain sequential write of this many bytes, in MB/s: into the page cache, and including the sync to disk.
  */
 function diskRate(bytes: number): { cache: number; disk: number } {
-  const piece = Buffer.alloc(2 ** 20, 0xa5)
-  const file = openSync(path, 'wx')
+  supplyPages(bytes)
   const began = performance.now()
-  let written = 0
-  while (written < bytes) written += writeSync(file, piece)
+  const file = writePlainly(bytes)
   const cached = performance.now()
   fdatasyncSync(file)
   const down = performance.now()
   closeSync(file)
   rmSync(path)
-  return { cache: written / (cached - began) / 1000, disk: written / (down - began) / 1000 }
+  return { cache: bytes / (cached - began) / 1000, disk: bytes / (down - began) / 1000 }
 }
 
-const field = ({ samples }: Results<Sample>, of: keyof Sample) => samples.map((sample) => sample[of])
-const middle = (row: Results<Sample>, of: keyof Sample) => median(field(row, of))
-/** The median and, if the samples differ, the least and the largest. */
-function spread(row: Results<Sample>, of: keyof Sample): string {
-  const all = field(row, of)
-  if (all.length === 0) return '-'
-  const [low, mid, high] = [Math.min(...all), median(all), Math.max(...all)].map(figure)
-  return low === high ? `${mid}` : `${mid} (${low} to ${high})`
-}
-
-/** One rate of the sweep. */
-interface Step {
-  /** Millions of packets a second, as sent. */
-  rate: number
-  count: number
-  rows: (Recorder & Results<Sample>)[]
-}
-
-async function sweep(size: number, most: number): Promise<Step[]> {
-  const steps: Step[] = []
+async function sweep(size: number, most: number): Promise<Step<Recorder, RecordSample>[]> {
+  const steps: Step<Recorder, RecordSample>[] = []
   for (const wanted of rates) {
     const count = wanted === 0 ? most : Math.min(most, wanted * 1e6 * seconds)
     const probe = await wire.flood(Math.min(count, 500_000), size, wanted * 1e6)
-    if (wanted > 0 && probe.packetsPerSecond < wanted * 1e6 * reached) continue
+    if (!reaches(probe.packetsPerSecond, wanted)) continue
     const rows = await takeTurns(recorders(wire.near, path), (one) => trial(one, count, size, wanted * 1e6))
-    const rate = median(rows.flatMap((row) => (row.samples.length > 0 ? [middle(row, 'rate')] : []))) / 1e6
-    steps.push({ rate, count, rows })
+    const step = stepOf(count, rows)
+    if (reaches(step.rate * 1e6, wanted)) steps.push(step)
   }
   return steps
-}
-
-/** The highest rate of the sweep up to which no trial of this recorder lost a packet, in millions a second. */
-function losslessRate(steps: readonly Step[], name: string): number {
-  let best = 0
-  for (const { rate, rows } of [...steps].sort((a, b) => a.rate - b.rate)) {
-    const row = rows.find((one) => one.name === name)
-    if (!row || row.samples.length === 0 || field(row, 'lost').some((lost) => lost > 0)) break
-    best = rate
-  }
-  return best
 }
 
 for (const { size, most } of sizes) {
