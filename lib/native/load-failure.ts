@@ -40,8 +40,10 @@ export function describeFailure(failure: LoadFailure): string {
       .replace(/\s+/g, ' ')
     return `\n- ${reason.includes(place) ? reason : `${place}: ${reason}`}`
   })
-  const remedies = new Set(failure.attempts.map(({ error }) => remedyFor(error, failure)).filter(Boolean))
-  if (remedies.size === 0) remedies.add(failure.bundled ? external : `It is not where the package has it. ${build}`)
+  const remedies = new Set(failure.attempts.map(({ error }) => remedyFor(error, failure.root)).filter(Boolean))
+  // Places without a file are expected where another place has one, which did not load for a reason of its own.
+  if (remedies.size === 0)
+    remedies.add(failure.bundled ? external : `The package has no addon for ${platform}-${arch} here. ${build}`)
   return `${head} ${[...remedies].join(' ')} Tried:${causes.join('') || ' nothing'}`
 }
 
@@ -55,8 +57,8 @@ const external =
   "externals; Rollup: external: ['ringtap']) and install it where the bundle runs, or copy the package's folder " +
   'prebuilds beside the bundle.'
 
-/** What to do about one reason; `undefined` if nothing is to be said of it beside the others. */
-export function remedyFor(error: Error, { bundled, root }: Pick<LoadFailure, 'bundled' | 'root'>): string | undefined {
+/** What to do about one reason; `undefined` if the file is missing, or the reason is not recognised. */
+export function remedyFor(error: Error, root: string | undefined): string | undefined {
   const { code } = error as NodeJS.ErrnoException
   const text = error.message
   if (code === 'ERR_DLOPEN_DISABLED' || /addons? (?:is|are) disabled|requires ffi access/i.test(text))
@@ -71,12 +73,11 @@ export function remedyFor(error: Error, { bundled, root }: Pick<LoadFailure, 'bu
     return 'This addon was built from source and needs the library libpcap (Debian: libpcap0.8, elsewhere: libpcap); install it, or delete the folder build in the package to use the prebuilt addon.'
   if (/invalid ELF header|wrong ELF class|cannot open shared object file: No such file|Exec format error/.test(text))
     return 'The addon is for another platform: install ringtap on the system that it runs on, not on another one.'
-  const missing = code === 'MODULE_NOT_FOUND' || code === 'ENOENT' || /No native build was found/.test(text)
-  if (!missing) return undefined
-  return bundled ? external : `The package has no addon for ${process.platform}-${process.arch} here. ${build}`
+  return undefined
 }
 
 function isDenied(error: Error): boolean {
-  const { code, name } = error as NodeJS.ErrnoException
-  return code === 'ERR_ACCESS_DENIED' || name === 'NotCapable' || name === 'PermissionDenied'
+  const { code, name, message } = error as NodeJS.ErrnoException
+  // Deno's errors have no code. It also refuses variables of the environment, which the addon does without.
+  return code === 'ERR_ACCESS_DENIED' || (/^(NotCapable|PermissionDenied)$/.test(name) && /read access/.test(message))
 }

@@ -128,10 +128,10 @@ t.test('which C library the process runs on', async (t) => {
 
 t.test('each cause has its remedy', async (t) => {
   const { remedyFor } = (await import(new URL('./native/load-failure.js', import.meta.resolve('ringtap')).href)) as {
-    remedyFor(error: Error, failure: { bundled: boolean; root?: string }): string | undefined
+    remedyFor(error: Error, root: string): string | undefined
   }
-  const remedy = (message: string, code?: string, bundled = false) =>
-    remedyFor(Object.assign(new Error(message), { code }), { bundled, root: '/package' }) ?? ''
+  const remedy = (message: string, code?: string, name = 'Error') =>
+    remedyFor(Object.assign(new Error(message), { code, name }), '/package') ?? ''
   t.match(
     remedy("/lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.28' not found (required by ringtap.glibc.node)"),
     /glibc is older than 2\.28, .*npm run build:native/,
@@ -149,7 +149,23 @@ t.test('each cause has its remedy', async (t) => {
     remedy('Cannot load native addon because loading addons is disabled.', 'ERR_DLOPEN_DISABLED'),
     /--allow-addons/,
   )
-  t.match(remedy("Cannot find module 'x.node'", 'MODULE_NOT_FOUND'), /The package has no addon for linux-/)
-  t.match(remedy("Cannot find module 'x.node'", 'MODULE_NOT_FOUND', true), /mark ringtap as external/)
+  t.match(
+    remedy(
+      'Requires ffi access to "/package/ringtap.node", run again with the --allow-ffi flag',
+      undefined,
+      'NotCapable',
+    ),
+    /Deno with --allow-ffi/,
+  )
+  t.match(
+    remedy('Requires read access to "/package", run again with the --allow-read flag', undefined, 'NotCapable'),
+    /Deno with --allow-read/,
+  )
+  t.equal(
+    remedy('Requires env access to "LIBC", run again with the --allow-env flag', undefined, 'NotCapable'),
+    '',
+    'which is not needed',
+  )
+  t.equal(remedy("Cannot find module 'x.node'", 'MODULE_NOT_FOUND'), '', 'which is expected at most places')
   t.equal(remedy('something else'), '', 'nothing is claimed about what is not recognised')
 })
