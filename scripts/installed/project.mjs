@@ -111,6 +111,14 @@ export const programs = {
   cjs: `const { Capture } = require('ringtap')\nconst dgram = require('node:dgram')\n${body}`,
 }
 
+/** The devices that live-checks.mjs sends and receives on. */
+export const network = `ip link set lo up && ip link add left type veth peer name right
+for name in left right; do
+  [ ! -e /proc/sys/net/ipv6 ] || echo 1 >/proc/sys/net/ipv6/conf/$name/disable_ipv6
+  ip link set $name up || exit 1
+done
+exec "$0" "$@"`
+
 /** Runs a command in a network namespace of its own, with the loopback device up. */
 export function inNamespace(name, args, options) {
   const script = 'ip link set lo up && exec "$0" "$@"'

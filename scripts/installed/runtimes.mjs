@@ -5,19 +5,11 @@
 import { cpSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { command, installTools, releasedTarball, runChecks, write } from './project.mjs'
+import { command, installTools, network, releasedTarball, runChecks, write } from './project.mjs'
 
 const nodes = ['20.20.2', '22.23.5', '24.22.3', '26.12.1']
 const bun = '1.4.5'
 const deno = '2.9.6'
-
-/** The devices that live-checks.mjs sends and receives on. */
-export const network = `ip link set lo up && ip link add left type veth peer name right
-for name in left right; do
-  [ ! -e /proc/sys/net/ipv6 ] || echo 1 >/proc/sys/net/ipv6/conf/$name/disable_ipv6
-  ip link set $name up || exit 1
-done
-exec "$0" "$@"`
 
 /** A check that runs live-checks.mjs by a command, `of` gives its words. */
 function runtime(of, environment = {}) {

@@ -1,7 +1,8 @@
 // The sources of the libraries that the prebuilt addons contain. Each is pinned by its checksum, which the Debian
 // project signs too, in the .dsc file of the source package.
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
+import { fetchSource } from './debian.mjs'
 import { hashOf, run, say, work } from './run.mjs'
 
 /**
@@ -65,7 +66,10 @@ export function checkSource({ archive, sha256 }, bytes) {
 export function sourceTree(source) {
   mkdirSync(cache, { recursive: true })
   const archive = path.join(cache, source.archive)
-  if (!existsSync(archive)) fetchArchive(source)
+  if (!existsSync(archive)) {
+    say('sources', `fetching ${source.archive} (Debian ${source.suite})`)
+    fetchSource(source.suite, source.name, cache)
+  }
   checkSource(source, readFileSync(archive))
   const tree = path.join(cache, `${source.name}-${source.sha256.slice(0, 12)}`)
   if (!existsSync(tree)) {
@@ -76,43 +80,4 @@ export function sourceTree(source) {
     renameSync(part, tree)
   }
   return tree
-}
-
-/** Fetches an archive with apt-get, from the Debian mirror that this system uses, whichever release it runs itself. */
-function fetchArchive(source) {
-  say('sources', `fetching ${source.archive} (Debian ${source.suite})`)
-  const apt = path.join(cache, 'apt')
-  for (const folder of ['lists/partial', 'cache/archives/partial'])
-    mkdirSync(path.join(apt, folder), { recursive: true })
-  const list = path.join(apt, 'release.sources')
-  const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
-  writeFileSync(
-    list,
-    `Types: deb-src\nURIs: ${debianMirror()}\nSuites: ${source.suite}\nComponents: main\nSigned-By: ${keyring}\n`,
-  )
-  const options = [
-    `Dir::Etc::sourcelist=${list}`,
-    'Dir::Etc::sourceparts=/dev/null',
-    `Dir::State::lists=${path.join(apt, 'lists')}`,
-    `Dir::Cache=${path.join(apt, 'cache')}`,
-    'APT::Sandbox::User=root',
-  ].flatMap((option) => ['-o', option])
-  run('sources', 'apt-get', [...options, 'update'])
-  run('sources', 'apt-get', [...options, 'source', '--download-only', '--tar-only', source.name], { cwd: cache })
-}
-
-/** The mirror in this system's own configuration. */
-function debianMirror() {
-  const files = ['/etc/apt/sources.list']
-  if (existsSync('/etc/apt/sources.list.d'))
-    files.push(...readdirSync('/etc/apt/sources.list.d').map((name) => `/etc/apt/sources.list.d/${name}`))
-  for (const file of files.filter((name) => existsSync(name))) {
-    const found = /^(?:URIs:|deb(?:-src)?(?: \[[^\]]*\])?) *(https?:\/\/\S+\/debian)\/?(?=\s|$)/m.exec(
-      readFileSync(file, 'utf8'),
-    )
-    if (found) return found[1]
-  }
-  throw new Error(
-    'this is not a Debian system: put the archives of scripts/release/sources.mjs into build/package/sources',
-  )
 }
