@@ -182,9 +182,10 @@ for (const backend of backends) {
   })
 }
 
-t.test('ESM and CommonJS share errors and native code', async (t) => {
+t.test('import and require() give the same classes and native code', async (t) => {
   const cjs = createRequire(import.meta.url)('ringtap') as typeof import('ringtap')
-  t.not(cjs.CaptureError, CaptureError)
+  t.equal(cjs.CaptureError, CaptureError)
+  t.equal(cjs.Capture, Capture)
   const from = async (open: typeof Capture.open) => {
     try {
       await (await open({ interfaces: 'nowhere0' })).close()
