@@ -1,7 +1,8 @@
 {
   "variables": {
-    # The output directory of scripts/static-libpcap; empty: the system's shared library.
-    "static_pcap": "<!(node -p \"process.env.RINGTAP_STATIC_PCAP || ''\")",
+    # The directory of static libpcap, zlib and zstd, which the addons of the package contain (scripts/release); empty: the
+    # system's shared libpcap, and what the system has of the others when a file needs it.
+    "static_libraries": "<!(node -p \"process.env.RINGTAP_STATIC || ''\")",
     # Turns warnings into errors, as in CI; not for users, whose newer compilers may emit more warnings.
     "werror": "<!(node -p \"process.env.RINGTAP_WERROR || ''\")"
   },
@@ -13,9 +14,12 @@
       "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "conditions": [
-        ["static_pcap != ''", {
-          "include_dirs": ["<(static_pcap)/include"],
-          "libraries": ["<(static_pcap)/lib/libpcap.a", "-Wl,--exclude-libs,ALL"]
+        ["static_libraries != ''", {
+          "include_dirs": ["<(static_libraries)/include"],
+          "defines": ["RINGTAP_CODECS_LINKED"],
+          "cflags": ["-ffunction-sections", "-fdata-sections", "-ffile-prefix-map=<(module_root_dir)/="],
+          "ldflags": ["-s", "-Wl,--gc-sections", "-Wl,--version-script=<(module_root_dir)/scripts/release/exports.map"],
+          "libraries": ["<(static_libraries)/lib/libpcap.a", "<(static_libraries)/lib/libz.a", "<(static_libraries)/lib/libzstd.a"]
         }, { "libraries": ["-lpcap"] }],
         ["werror != ''", { "cflags_cc": ["-Werror"] }]
       ],

@@ -41,7 +41,7 @@ export function installCompiler() {
   return { zig, home }
 }
 
-/** Writes the commands that build for a target; returns their folder and the arguments of CMake that select them. */
+/** Writes the commands that build for a target; returns what makes CMake and node-gyp use them. */
 export function toolsFor(target, { zig }) {
   const folder = path.join(work, 'zig', target.id)
   mkdirSync(folder, { recursive: true })
@@ -55,7 +55,7 @@ export function toolsFor(target, { zig }) {
   const cxx = tool('c++', `c++ -target ${target.triple}`)
   const ar = tool('ar', 'ar')
   const ranlib = tool('ranlib', 'ranlib')
-  return [
+  const cmake = [
     '-GNinja',
     '-DCMAKE_SYSTEM_NAME=Linux',
     `-DCMAKE_SYSTEM_PROCESSOR=${target.machine}`,
@@ -70,4 +70,5 @@ export function toolsFor(target, { zig }) {
     `-DCMAKE_AR=${ar}`,
     `-DCMAKE_RANLIB=${ranlib}`,
   ]
+  return { cmake, environment: { CC: cc, CXX: cxx, LINK: cxx, AR: ar } }
 }
