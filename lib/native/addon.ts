@@ -1,7 +1,6 @@
 // Finds and loads the addon, in every way that the package is used in: installed, built from source, in a bundle, in a
 // single executable, under a runtime that permits little. What was tried and why it failed goes into one error
 // (load-failure.ts).
-
 import { type Libc, libcOf } from './libc.js'
 import { type Attempt, isOwnManifest, type LoadFailure } from './load-failure.js'
 
@@ -18,63 +17,99 @@ export type Loaded = { addon: object } | { failure: LoadFailure }
 
 /** Loads the addon from the first place that has one. Never throws. */
 export function loadAddon(): Loaded {
-  const attempts: Attempt[] = []
   const libc = process.platform === 'linux' ? libcOf() : 'glibc'
-  // A program's folder, and not the package's, if a bundler has moved this file; undefined in a bundle of ES modules.
+  // In a bundle, the folder of the bundle; undefined in one of ES modules.
   const here = typeof __dirname === 'string' ? __dirname : undefined
   const root = here === undefined ? undefined : path.join(here, '../../..')
-  const bundled = root === undefined || !isOwnManifest(path.join(root, 'package.json'))
-  const failure: LoadFailure = { attempts, libc, bundled, root: bundled ? undefined : root }
+  const search = new Search(libc, here)
+  const packaged = root !== undefined && isOwnManifest(path.join(root, 'package.json'))
+  const addon = search.registered() ?? (packaged ? search.inPackage(root) : search.besideProgram())
+  if (addon) return { addon }
+  const { attempts } = search
+  return { failure: { attempts, libc, bundled: !packaged, root: packaged ? root : undefined } }
+}
 
-  // The other libc's addon does not load, and the failure says so; but on musl that of glibc may load and then crash.
-  const libcs: Libc[] = libc === 'unknown' ? ['musl', 'glibc'] : [libc]
-  const ids = libcs.map((one) => `${process.platform}-${process.arch}-${one}`)
+/** One search for the addon. Each method returns it, or adds to `attempts` why it was not there. */
+class Search {
+  readonly attempts: Attempt[] = []
+  readonly #tried = new Set<string>()
+  readonly #libc: Libc
+  /** If the C library is unknown, musl's comes first: on glibc it fails to load, but glibc's may load on musl, and crash. */
+  readonly #libcs: readonly Libc[]
+  readonly #here: string | undefined
 
-  const load = (place: string, get: () => unknown): object | undefined => {
-    try {
-      const found = get()
-      if (typeof found === 'object' && found !== null) return found
-      // A bundler's loader may give the file's path, relative to the bundle.
-      if (typeof found === 'string')
-        return load(found, () => requireFile(path.resolve(programFolders(here)[0] ?? '', found)))
-    } catch (error) {
-      attempts.push({ place, error: error as Error })
+  constructor(libc: Libc, here: string | undefined) {
+    this.#libc = libc
+    this.#libcs = libc === 'unknown' ? ['musl', 'glibc'] : [libc]
+    this.#here = here
+  }
+
+  /** What a bundled program has imported as `ringtap/addons/…`. */
+  registered(): object | undefined {
+    const known = (globalThis as { [registry]?: Registry })[registry]
+    for (const libc of this.#libcs) {
+      const id = `${process.platform}-${process.arch}-${libc}`
+      const get = known?.[id]
+      const addon = get && this.#load(`ringtap/addons/${id}`, get)
+      if (addon) return addon
     }
     return undefined
   }
 
-  for (const id of ids) {
-    const registered = (globalThis as { [registry]?: Registry })[registry]?.[id]
-    const addon = registered && load(`ringtap/addons/${id}`, registered)
-    if (addon) return { addon }
-  }
-  const tried = new Set<string>()
-  const file = (name: string) => {
-    if (tried.has(name)) return undefined
-    tried.add(name)
-    return load(name, () => requireFile(name))
-  }
-  if (root !== undefined && !bundled) {
-    const found = find(root, attempts)
+  /** A build from source, or a prebuilt addon. */
+  inPackage(root: string): object | undefined {
+    const found = this.#find(root)
     // node-gyp-build recognises musl on Alpine alone.
-    const other = found !== undefined && libc === 'musl' && found.endsWith('.glibc.node')
-    const addon = found !== undefined && !other ? file(found) : undefined
-    if (addon) return { addon }
-    for (const id of ids) {
-      const name = prebuiltAddon(id)
-      const addon = name === undefined ? undefined : file(name)
-      if (addon) return { addon }
+    const foreign = this.#libc !== 'glibc' && found?.endsWith('.glibc.node')
+    const addon = found === undefined || foreign ? undefined : this.#file(found)
+    if (addon) return addon
+    for (const libc of this.#libcs) {
+      const name = prebuiltAddon(`${process.platform}-${process.arch}-${libc}`)
+      const addon = name === undefined ? undefined : this.#file(name)
+      if (addon) return addon
     }
-  } else {
-    for (const folder of programFolders(here)) {
-      for (const libc of libcs) {
+    return undefined
+  }
+
+  /** The package's folder `prebuilds`, copied to where a bundle or a single executable is. */
+  besideProgram(): object | undefined {
+    for (const folder of programFolders(this.#here)) {
+      for (const libc of this.#libcs) {
         const place = `prebuilds/${process.platform}-${process.arch}/ringtap.${libc}.node`
-        const addon = file(path.resolve(folder, place))
-        if (addon) return { addon }
+        const addon = this.#file(path.resolve(folder, place))
+        if (addon) return addon
       }
     }
+    return undefined
   }
-  return { failure }
+
+  /** The place of a build from source or of a prebuilt addon, as node-gyp-build finds it. */
+  #find(root: string): string | undefined {
+    try {
+      return (require('node-gyp-build') as { resolve(root: string): string }).resolve(root)
+    } catch (error) {
+      this.attempts.push({ place: 'node-gyp-build', error: error as Error })
+      return undefined
+    }
+  }
+
+  #file(name: string): object | undefined {
+    if (this.#tried.has(name)) return undefined
+    this.#tried.add(name)
+    return this.#load(name, () => requireFile(name))
+  }
+
+  #load(place: string, get: () => unknown): object | undefined {
+    try {
+      const found = get()
+      if (typeof found === 'object' && found !== null) return found
+      // A bundler's loader may give the file's path, relative to the bundle.
+      if (typeof found === 'string') return this.#file(path.resolve(programFolders(this.#here)[0] ?? '', found))
+    } catch (error) {
+      this.attempts.push({ place, error: error as Error })
+    }
+    return undefined
+  }
 }
 
 /**
@@ -93,16 +128,6 @@ function prebuiltAddon(id: string): string | undefined {
       return path.normalize(`${__dirname}/../../../prebuilds/linux-arm64/ringtap.musl.node`)
     default:
       return undefined
-  }
-}
-
-/** The place of a build from source or of a prebuilt addon, as node-gyp-build finds it. */
-function find(root: string, attempts: Attempt[]): string | undefined {
-  try {
-    return (require('node-gyp-build') as { resolve(root: string): string }).resolve(root)
-  } catch (error) {
-    attempts.push({ place: 'node-gyp-build', error: error as Error })
-    return undefined
   }
 }
 

@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
+import { witnessEnvironment } from '../helpers/child-environment.js'
 import { builtAddon, ownTarget, script, type Target, targets } from '../helpers/staged-package.js'
 
 const gate = (await script('release/gate')) as {
@@ -75,6 +76,7 @@ t.test('an addon that requires a newer glibc, or exports more', async (t) => {
   )
   const file = path.join(folder, 'newer.node')
   const compiled = spawnSync('cc', ['-shared', '-fPIC', '-o', file, source, '-Wl,-rpath,/opt/lib'], {
+    env: witnessEnvironment(),
     encoding: 'utf8',
   })
   t.equal(compiled.status, 0, 'compiles', { output: compiled.stderr })
