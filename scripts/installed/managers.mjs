@@ -1,5 +1,6 @@
 // `npm run test:package -- managers`: each package manager installs the released tarball, with scripts off and without a
 // compiler, make or Python, and what it installed captures.
+import { existsSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import {
   bareEnvironment,
@@ -47,6 +48,29 @@ const npm = [
 const berry = (tools) => [process.execPath, path.join(tools(), '@yarnpkg', 'cli-dist', 'bin', 'yarn.js'), 'install']
 const berryFiles = (linker) => ({ '.yarnrc.yml': `nodeLinker: ${linker}\nenableScripts: false\n`, 'yarn.lock': '' })
 
+/** An application for several systems: on macOS, npm leaves the package out. */
+function optionalOnMac(folder) {
+  write(folder, { 'package.json': { private: true, optionalDependencies: { ringtap: `file:${releasedTarball()}` } } })
+  const home = path.join(folder, 'home')
+  const args = ['install', '--os=darwin', '--cpu=arm64', '--no-audit', '--no-fund']
+  command(npm[0], [npm[1], ...args], { cwd: folder, env: bareEnvironment(home) })
+  if (existsSync(path.join(folder, 'node_modules', 'ringtap'))) throw new Error('npm has installed it')
+}
+
+/** The documented command, where compiler, make and Python exist. It takes minutes of a processor. */
+function fromSource(folder) {
+  write(folder, {
+    'package.json': { private: true, dependencies: { ringtap: `file:${releasedTarball()}` } },
+    'a.mjs': programs.esm,
+  })
+  command('npm', ['install', '--no-audit', '--no-fund'], { cwd: folder })
+  const installed = path.join(folder, 'node_modules', 'ringtap')
+  rmSync(path.join(installed, 'prebuilds'), { recursive: true })
+  command('npm', ['explore', 'ringtap', '--', 'npm', 'run', 'build:native'], { cwd: folder, timeout: 1_200_000 })
+  if (existsSync(path.join(installed, 'native', 'build'))) throw new Error('objects are left in native/build')
+  expectCaptured(inNamespace(process.execPath, ['a.mjs'], { cwd: folder }))
+}
+
 export const managers = {
   npm: manager({}, () => [...npm, 'install', '--ignore-scripts', '--no-audit', '--no-fund']),
   'npm, scripts on': manager({}, () => [...npm, 'install', '--no-audit', '--no-fund']),
@@ -77,4 +101,6 @@ export const managers = {
     'install',
     '--ignore-scripts',
   ]),
+  'npm, optional on macOS': optionalOnMac,
+  'npm, built from source': fromSource,
 }

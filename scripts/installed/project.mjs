@@ -15,28 +15,14 @@ import path from 'node:path'
 import { addResult } from '../results.mjs'
 import { root } from '../tree-files.mjs'
 
+export { installTools } from '../release/tools.mjs'
+
 /** The tarball that `npm run release` left. */
 export function releasedTarball() {
   const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
   const tarball = path.join(root, 'release', `ringtap-${version}.tgz`)
   if (!existsSync(tarball)) throw new Error(`there is no ${path.relative(root, tarball)}: npm run release`)
   return tarball
-}
-
-/** Installs packages by name and version into build/package/tools, without their scripts; returns node_modules. */
-export function installTools(name, packages) {
-  const folder = path.join(root, 'build', 'package', 'tools', name)
-  const stamp = path.join(folder, 'installed.json')
-  const wanted = JSON.stringify(packages)
-  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
-    rmSync(folder, { recursive: true, force: true })
-    mkdirSync(folder, { recursive: true })
-    writeFileSync(path.join(folder, 'package.json'), '{ "private": true }')
-    // --force: tools for another C library or processor are wanted as well.
-    command('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--force', ...packages], { cwd: folder })
-    writeFileSync(stamp, wanted)
-  }
-  return path.join(folder, 'node_modules')
 }
 
 /** Runs a command and returns its output and errors, together; throws if it fails. */

@@ -1,10 +1,11 @@
 // The release gate: what must hold of the package before it is published. Each function returns one line per fault.
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { outputOf } from './run.mjs'
 import { linksOf } from './stage.mjs'
 import { addonExports, glibcFloor, targets } from './targets.mjs'
+import { installTools } from './tools.mjs'
 
 const MiB = 1 << 20
 /** Bounds on sizes, in bytes: an addon, the tarball, and the package when it is unpacked. */
@@ -136,17 +137,34 @@ export function sizeFaults({ packed, unpacked }) {
   return faults
 }
 
-/** Linters of packages, which are fetched by name: their version is part of the result. */
+/** Checkers of packages and SBOMs, which are fetched by name: their version is part of the result. */
 export const linters = [
-  { name: 'publint', version: '0.3.25', args: (tarball) => ['publint', 'run', tarball, '--strict'] },
-  { name: '@arethetypeswrong/cli', version: '0.18.5', args: (tarball) => ['attw', tarball] },
+  'publint@0.3.25',
+  '@arethetypeswrong/cli@0.18.5',
+  '@cyclonedx/cyclonedx-library@10.3.0',
+  'ajv@8.20.0',
+  'ajv-formats@3.0.1',
+  'ajv-formats-draft2019@1.6.1',
 ]
 
-/** The complaints of publint and attw about a tarball. */
-export function linterFaults(tarball, cwd) {
-  return linters.flatMap(({ name, version, args }) => {
-    const command = ['exec', '--yes', '--package', `${name}@${version}`, '--', ...args(tarball)]
-    const { status, stdout, stderr } = spawnSync('npm', command, { cwd, encoding: 'utf8' })
+const sbomChecker = `import { Spec, Validation } from '@cyclonedx/cyclonedx-library'
+import { readFileSync } from 'node:fs'
+const faults = await new Validation.JsonStrictValidator(Spec.Version.v1dot6).validate(readFileSync(process.argv[2], 'utf8'))
+if (faults) throw new Error(JSON.stringify(faults, undefined, 2))
+`
+
+/** The complaints of publint and attw about a tarball, and of CycloneDX's schema about an SBOM. */
+export function linterFaults(tarball, sbom) {
+  const modules = installTools('linters', linters)
+  const checker = path.join(modules, '..', 'check-sbom.mjs')
+  writeFileSync(checker, sbomChecker)
+  const commands = {
+    publint: [path.join(modules, '.bin', 'publint'), 'run', tarball, '--strict'],
+    attw: [path.join(modules, '.bin', 'attw'), tarball],
+    CycloneDX: [process.execPath, checker, sbom],
+  }
+  return Object.entries(commands).flatMap(([name, [command, ...args]]) => {
+    const { status, stdout, stderr } = spawnSync(command, args, { cwd: path.dirname(modules), encoding: 'utf8' })
     return status === 0 ? [] : [`${name} complains:\n${stdout}${stderr}`]
   })
 }
