@@ -3,6 +3,7 @@ import { CaptureError, optionError } from '../errors.js'
 import { Packet } from '../packets/packet.js'
 import { Index, Record, Status } from '../packets/packet-record.js'
 import { ipv4Text, ipv6Text, macText } from './address.js'
+import { u16 } from './bytes.js'
 import { type Checksums, networkChecksum, transportChecksum } from './checksum.js'
 import { clear, DissectorFields, fault, Group } from './fields.js'
 import { communityId, flowHash } from './hash.js'
@@ -14,7 +15,7 @@ import { ppp } from './ppp.js'
 import { Step } from './step.js'
 import { sackRanges, summary } from './summary.js'
 import { TcpOption, tcpOptionPlaces } from './tcp-options.js'
-import { transport } from './transport.js'
+import { tcp, transport } from './transport.js'
 import { gre, ipTunnel, mplsEthernet, udpTunnel } from './tunnels.js'
 
 /**
@@ -70,6 +71,8 @@ const sound = Malformed.None
 /** ARPHRD_ETHER (linux/if_arp.h). */
 const ethernetHardware = 1
 const ipv4Type = 0x0800
+const tcpProtocol = 6
+const ethernetLayer = Layer.Ethernet
 
 /**
  * Reads the headers of packets into integer fields, without an object per packet or layer. One dissector is used for any
@@ -146,7 +149,8 @@ export class Dissector extends DissectorFields {
     if ((status & HAS_LINK_TYPE) !== 0) linkType = (u32[(offset + LINK_TYPE) >>> 2] as number) | 0
     else if (u16[(offset + HARDWARE) >>> 1] === ethernetHardware) linkType = 1
     else linkType = packet.linkType ?? -1
-    this.#view = memory.view
+    // Not for each packet: the store of a reference costs more than the comparison.
+    if (this.#view !== memory.view) this.#view = memory.view
     this.checksumPending = (status & CHECKSUM_NOT_READY) >> 3
     const base = offset + (u16[(offset + DATA) >>> 1] as number)
     this.#begin(base, captured, original > maxLength ? maxLength : original | 0, linkType)
@@ -184,20 +188,31 @@ export class Dissector extends DissectorFields {
 
   #read(linkType: number): number {
     const view = this.#view
-    // The common kinds of packets, without the switch of next().
-    let step = linkType === 1 ? ethernet(this, view) : linkLayer(this, view, linkType)
-    if (step === ETHER_TYPE) step = this.etherType === ipv4Type ? IPV4 : etherType(this, view)
+    // The common kinds of packets, without the switch of next(), and IPv4 in Ethernet without the calls.
+    const at = this._at
+    let step: number
+    if (linkType === 1 && at + 14 <= this._end && u16(view, at + 12) === ipv4Type) {
+      this.layers |= ethernetLayer
+      this.etherType = ipv4Type
+      this._destinationMac = at
+      this._sourceMac = at + 6
+      this._at = at + 14
+      step = IPV4
+    } else {
+      step = linkType === 1 ? ethernet(this, view) : linkLayer(this, view, linkType)
+      if (step === ETHER_TYPE) step = etherType(this, view)
+    }
     if (step === IPV4) step = ipv4(this, view)
-    if (step === TRANSPORT) step = transport(this, view)
+    if (step === TRANSPORT) step = this.protocol === tcpProtocol ? tcp(this, view) : transport(this, view)
     for (let count = 0; step !== END; count++) {
       if (count === maxSteps) step = fault(this, Malformed.TooMany)
       else step = next(this, view, step)
     }
     const stale = this._previous & ~this._groups
     if (stale !== 0) clear(this, stale)
-    const at = this._at
-    this.payloadOffset = at - this._base
-    this.payloadLength = this._limit > at ? this._limit - at : 0
+    const end = this._at
+    this.payloadOffset = end - this._base
+    this.payloadLength = this._limit > end ? this._limit - end : 0
     this.truncated = this._limit > this._captured ? 1 : 0
     return this.layers
   }

@@ -79,7 +79,8 @@ function ports(d: DissectorFields, view: DataView): void {
   d.destinationPort = both & 0xffff
 }
 
-function tcp(d: DissectorFields, view: DataView): number {
+/** @internal */
+export function tcp(d: DissectorFields, view: DataView): number {
   const at = d._at
   if (at + 4 > d._end) return short(d, at + 4)
   ports(d, view)

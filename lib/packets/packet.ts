@@ -328,10 +328,15 @@ export class Packet {
 
   /** Where in the memory `size` bytes of the packet begin; throws unless all of them are its own. */
   #place(offset: number, size: number): number {
-    const isWithin = typeof offset === 'number' && offset >= 0 && offset + size <= this.capturedLength
-    if (!isWithin || (offset | 0) !== offset) return unreadable(this, offset, size)
-    const record = offsetOf(this.#entry)
-    return record + (this.#memory.u16[(record + DATA) >>> 1] as number) + offset
+    const entry = this.#entry
+    const record = offsetOf(entry)
+    const start = this.#memory.u16[(record + DATA) >>> 1]
+    const known = entry & MAX_LENGTH
+    const length = known === MAX_LENGTH ? this.capturedLength : known
+    const isWithin = typeof offset === 'number' && offset >= 0 && offset + size <= length
+    // No start: the chunk was released.
+    if (!isWithin || (offset | 0) !== offset || start === undefined) return unreadable(this, offset, size)
+    return record + start + offset
   }
 
   #packetType(): number {
