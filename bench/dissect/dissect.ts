@@ -1,4 +1,5 @@
-// Reading fields of packets: scalar reads and dissection beside the same in C, and beside decoders from npm.
+// Reading fields of packets: scalar reads and dissection beside the same in C, and beside decoders from npm
+// and gopacket's.
 //
 //   node dist/work/bench/dissect/dissect.js [--trials N] [--markdown]
 //
@@ -10,7 +11,7 @@ import { join } from 'node:path'
 import { loadPeer } from '../support/peers.js'
 import { takeTurns } from '../support/rounds.js'
 import { figure, printTable } from '../support/table.js'
-import { builtTool } from '../support/tools.js'
+import { builtGoTool, builtTool } from '../support/tools.js'
 import { median, runTrial } from '../support/trial.js'
 import type { DissectSample, DissectTrial, Way } from './dissect.trial.js'
 
@@ -91,6 +92,11 @@ try {
     const { version, missing } = loadPeer(name)
     return { ...node(`${name} ${version}`, name, rounds), missing }
   }
+  const gopacket = (): Contestant => {
+    const { path = '', missing } = builtGoTool('gopacket_loop')
+    const run = async () => ({ heap: 0, ...JSON.parse(execFileSync(path, [file, '50'], { encoding: 'utf8' })) })
+    return { name: 'gopacket DecodingLayerParser', run, missing }
+  }
   const contestants = [
     c('scalar'),
     node('ringtap scalar reads, byte + time + interface', 'scalar', 50, 'scalar'),
@@ -101,6 +107,7 @@ try {
     peer('cap', 50),
     peer('pcap', 50),
     peer('@netkitty/codec', 2),
+    gopacket(),
   ]
   const results = await takeTurns(contestants, ({ run }) => run())
   const rate = (row: (typeof results)[number] | undefined) =>
@@ -124,7 +131,8 @@ try {
   // Who reads the same fields of the same packets must find the same.
   const sums = (prefix: string[]) =>
     new Set(results.filter(({ name }) => prefix.includes(name)).flatMap(({ samples }) => samples.map(({ sum }) => sum)))
-  const tuples = sums(['C loop, to the 5-tuple', 'ringtap Dissector', 'ringtap Dissector, flow hash'])
+  const readers = ['C loop, to the 5-tuple', 'ringtap Dissector', 'gopacket DecodingLayerParser']
+  const tuples = sums([...readers, 'ringtap Dissector, flow hash'])
   if (tuples.size > 1) console.log(`\nDISAGREE on the 5-tuples: ${[...tuples].join(', ')}`)
   const peers = new Set(
     results.filter(({ name }) => /^p?cap /.test(name)).flatMap((row) => row.samples.map(({ sum }) => sum)),

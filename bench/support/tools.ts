@@ -25,6 +25,26 @@ export function builtTool(name: 'c_loop' | 'dissect_loop' | 'filter_cost' | 'flo
   return target
 }
 
+/** A program of bench/native in Go, or the reason why it cannot be built. */
+export type GoTool = { path: string; missing?: undefined } | { path?: undefined; missing: string }
+
+/**
+ * As {@link builtTool}, in Go with the libraries that Debian packages into /usr/share/gocode; `GOPATH` sets another folder.
+ */
+export function builtGoTool(name: 'gopacket_loop'): GoTool {
+  const source = fileURLToPath(new URL(`bench/native/${name}.go`, root))
+  const target = fileURLToPath(new URL(`build/tools/${name}`, root))
+  if (changed(target) > changed(source)) return { path: target }
+  mkdirSync(new URL('build/tools/', root), { recursive: true })
+  const { status, error, stderr } = spawnSync('go', ['build', '-o', target, source], {
+    encoding: 'utf8',
+    env: { GOPATH: '/usr/share/gocode', ...process.env, GO111MODULE: 'off', GOFLAGS: '-buildvcs=false' },
+  })
+  if (status === 0) return { path: target }
+  const why = error ? 'there is no Go' : (stderr.trim().split('\n').at(-1) ?? '')
+  return { missing: `${why} (Debian: golang-go, golang-github-google-gopacket-dev)` }
+}
+
 /** Builds the sender of the live tests if it is out of date. */
 export function buildSender(): void {
   const script = fileURLToPath(new URL('scripts/build-test-tools.mjs', root))
