@@ -201,3 +201,12 @@ export function abortReason(signal: AbortSignal | undefined): unknown {
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortReason(signal)
 }
+
+/** Milliseconds since 1970 that a packet's timestamp can hold: 2^64 nanoseconds. */
+const latestTime = 18_446_744_073_709
+
+/** Returns a time in milliseconds since 1970. @internal */
+export function checkTime(time: unknown): number {
+  if (typeof time === 'number' && time >= 0 && time <= latestTime) return time
+  throw optionError('time', `milliseconds since 1970, from 0 to ${latestTime}`, time)
+}

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { checkInteger, checkWord } from '../arguments.js'
+import { checkInteger, checkTime, checkWord } from '../arguments.js'
 import { Dissector } from '../dissect/dissector.js'
 import { Layer } from '../dissect/layer.js'
 import { CaptureError, optionError } from '../errors.js'
@@ -14,7 +14,7 @@ import { FlowQueue } from './flow-queue.js'
 import { FlowReader } from './flow-reader.js'
 import { FlowSlots, Rare, RareSum, Sum, slotDoubles, slotWords, Tcp } from './flow-slots.js'
 import { FlowTimers } from './flow-timers.js'
-import { type FlowOrder, flowOrders, largestFlows } from './largest-flows.js'
+import { type FlowOrder, flowOrders, largestFlows, slotsInOrder } from './largest-flows.js'
 import { hasEnded, noteData, noteFlip, trackSegment } from './tcp-tracker.js'
 
 /** What a {@link FlowTable} has counted. */
@@ -34,9 +34,6 @@ export interface FlowTableStats {
   /** Ended flows that were dropped because too many waited. */
   readonly dropped: number
 }
-
-/** Milliseconds since 1970 that a packet's timestamp can hold: 2^64 nanoseconds. */
-const latestTime = 18_446_744_073_709
 
 // V8 folds a module's own constants, and reads imported ones anew at each use.
 const { PACKETS, BYTES, PAYLOAD, LAST } = Sum
@@ -83,6 +80,9 @@ export class FlowTable implements AsyncIterable<Flow> {
   #isDelivering = false
   #wake: (() => void)[] = []
   #over = false
+  /** The slots of the flows that end() ends, and how many it has ended. */
+  #last: Int32Array | undefined
+  #lastEnded = 0
 
   /** @throws CaptureError `ERR_OPTION`. */
   constructor(options?: FlowTableOptions) {
@@ -135,10 +135,7 @@ export class FlowTable implements AsyncIterable<Flow> {
    */
   advance(time: number): void {
     if (this.#over) throw new CaptureError('ERR_CLOSED', 'the flow table has ended')
-    if (typeof time !== 'number' || !(time >= 0 && time <= latestTime)) {
-      throw optionError('time', `milliseconds since 1970, from 0 to ${latestTime}`, time)
-    }
-    if (time > this.#time) this.#time = time
+    if (checkTime(time) > this.#time) this.#time = time
     if (this.#time >= this.#timers.next) this.#timers.advance(this.#time, this.#due)
     if (this.#waiting.length > 0) this.#deliver()
   }
@@ -321,17 +318,20 @@ export class FlowTable implements AsyncIterable<Flow> {
   }
 
   /**
-   * Ends all flows, and iterations over ended flows once they have been taken. Calling it again does nothing; if `onEnd` has
-   * thrown, it goes on with the next flow.
+   * Ends all flows, in the order of their first packets, and iterations over ended flows once they have been taken. Calling it
+   * again does nothing; if `onEnd` has thrown, it goes on with the next flow.
    *
    * @throws What `onEnd` throws.
    */
   end(): void {
     this.#over = true
+    this.#last ??= slotsInOrder(this.#slots, this.#index)
     try {
-      for (let slot = this.#timers.first(); slot >= 0; slot = this.#timers.first()) {
+      // From where a call before was left by an exception, or where the call is that `onEnd` was called by.
+      while (this.#lastEnded < this.#last.length) {
         this.#deliver()
-        this.#take(slot, 'ended')
+        const slot = this.#last[this.#lastEnded++]
+        if (slot !== undefined) this.#take(slot, 'ended')
       }
       this.#deliver()
     } finally {

@@ -26,6 +26,18 @@ export function largestFlows(slots: FlowSlots, { places }: FlowIndex, count: num
   return heap.sort((a, b) => b.value - a.value).map(({ slot }) => slot)
 }
 
+/** The slots of all flows, in the order of their first packets. @internal */
+export function slotsInOrder({ used, rareDoubles }: FlowSlots, { places }: FlowIndex): Int32Array {
+  const order = new Int32Array(used)
+  let count = 0
+  for (let at = 1; at < places.length; at += 2) {
+    const entry = places[at] as number
+    if (entry !== 0) order[count++] = entry - 1
+  }
+  const first = (slot: number) => rareDoubles[slot * slotDoubles + RareSum.FIRST] as number
+  return order.sort((one, other) => first(one) - first(other) || one - other)
+}
+
 interface Ranked {
   slot: number
   value: number

@@ -1,4 +1,4 @@
-import { checkGroup, checkInteger, orElse } from '../arguments.js'
+import { checkGroup, checkInteger, checkTime, orElse } from '../arguments.js'
 import { internetChecksum } from '../dissect/checksum.js'
 import { Dissector } from '../dissect/dissector.js'
 import { Packet } from '../packets/packet.js'
@@ -145,6 +145,18 @@ export class Defragmenter {
     }
     while (this.#memory > this.#maxMemory) this.#evict()
     return undefined
+  }
+
+  /**
+   * Moves the time on, and gives up packets whose time has come. Needed only where no fragments come that would do so.
+   *
+   * @param time milliseconds since 1970. A time before that of the latest fragment changes nothing.
+   * @throws CaptureError `ERR_OPTION`.
+   */
+  advance(time: number): void {
+    if (checkTime(time) <= this.#time) return
+    this.#time = time
+    this.#expire()
   }
 
   stats(): DefragmenterStats {

@@ -97,6 +97,11 @@ export class ReceiveBuffer {
     return true
   }
 
+  /** Hands over what is held and has nothing missing before it: what a receiver that threw has left. */
+  proceed(): void {
+    this.#drain()
+  }
+
   /** Hands over all that is held, with the gaps in it. */
   flush(): void {
     while (this.#pieces.length > 0 && this.skip(Number.POSITIVE_INFINITY));

@@ -1,3 +1,4 @@
+import { checkTime } from '../arguments.js'
 import { Dissector } from '../dissect/dissector.js'
 import { Layer } from '../dissect/layer.js'
 import { CaptureError } from '../errors.js'
@@ -70,7 +71,8 @@ interface Entry {
  *
  * docs/guides/evasion.md says what follows from them.
  *
- * Data are handed over within the call of {@link add} for the packet that made them complete: that packet's time is theirs.
+ * Time is the packets' time, so that files work as captures do. On a capture whose interfaces may be silent, call
+ * {@link advance} now and then.
  */
 export class TcpReassembler {
   readonly #options: Omit<ReassemblerSettings, 'tunnels'>
@@ -104,10 +106,7 @@ export class TcpReassembler {
    *   over, and the connection goes on with the next packet.
    */
   add(packet: Packet): void {
-    if (this.#over) throw new CaptureError('ERR_CLOSED', 'the reassembler has ended')
-    if (this.#busy) {
-      throw new CaptureError('ERR_OPTION', 'add() must not be called by a function of a stream', { option: 'packet' })
-    }
+    this.#check('add', 'packet')
     const d = this.#dissector
     d.dissect(packet)
     if ((d.layers & Layer.Tcp) === 0 || d.tcpFlags < 0) return
@@ -118,6 +117,50 @@ export class TcpReassembler {
       this.#busy = false
     }
     if (this.#over) this.#endAll()
+  }
+
+  /**
+   * Moves the time on: connections that were silent for too long end, and acknowledged bytes that have not come in time count
+   * as missing, so that what follows them is handed over. Needed only where no packets come that would do so; it looks at all
+   * connections, so once a second is enough.
+   *
+   * @param time milliseconds since 1970. A time before that of the latest packet changes nothing.
+   * @throws CaptureError `ERR_OPTION`: not a time, or called by a function of a stream; `ERR_CLOSED`: after {@link end}. What
+   *   the functions of a stream throw: the other connections go on with the next call.
+   */
+  advance(time: number): void {
+    this.#check('advance', 'time')
+    if (checkTime(time) <= this.#time) return
+    this.#time = time
+    this.#busy = true
+    try {
+      this.#expire()
+      for (const entry of this.#entries.values()) this.#skipMissingOf(entry, time)
+    } finally {
+      this.#busy = false
+    }
+    if (this.#over) this.#endAll()
+  }
+
+  #skipMissingOf(entry: Entry, time: number): void {
+    const { stream } = entry
+    if (stream._buffers.every(({ missingSince }) => Number.isNaN(missingSince))) return
+    stream._time = time
+    try {
+      for (const buffer of stream._buffers) {
+        buffer.proceed()
+        this.#skipMissing(buffer, time)
+      }
+      if (stream._buffers.every(({ finished }) => finished)) this.#finish(entry, 'closed')
+    } finally {
+      this.#account(entry)
+    }
+  }
+
+  #check(method: string, option: string): void {
+    if (this.#over) throw new CaptureError('ERR_CLOSED', 'the reassembler has ended')
+    if (!this.#busy) return
+    throw new CaptureError('ERR_OPTION', `${method}() must not be called by a function of a stream`, { option })
   }
 
   #add(d: Dissector, packet: Packet): void {
@@ -232,6 +275,7 @@ export class TcpReassembler {
   /** Takes a segment; returns why the connection has ended, if it has. */
   #take(entry: Entry, own: 0 | 1, d: Dissector, time: number): TcpStreamEnd | undefined {
     const { stream } = entry
+    stream._time = time
     const mine = stream._buffers[own]
     const theirs = stream._buffers[own === 0 ? 1 : 0]
     const flags = d.tcpFlags

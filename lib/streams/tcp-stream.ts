@@ -43,15 +43,18 @@ export class TcpStream {
   readonly midstream: boolean
   /**
    * Called with the bytes that one end has sent, in order. They are a view that is valid during the call: copy what is to
-   * be kept.
+   * be kept. `time`: that of the packet that made them complete, milliseconds since 1970; of what is handed over when the
+   * connection ends, that of its last packet.
    */
-  onData: ((data: Uint8Array, end: TcpEnd) => void) | undefined
-  /** Called where bytes are missing: they were not captured, or cut at the snapshot length. */
-  onGap: ((length: number, end: TcpEnd) => void) | undefined
+  onData: ((data: Uint8Array, end: TcpEnd, time: number) => void) | undefined
+  /** Called where bytes are missing: they were not captured, or cut at the snapshot length. `time`: as of {@link onData}. */
+  onGap: ((length: number, end: TcpEnd, time: number) => void) | undefined
   /** Called at the end, after all data. */
   onEnd: ((cause: TcpStreamEnd) => void) | undefined
   /** @internal */
   readonly _buffers: readonly [ReceiveBuffer, ReceiveBuffer]
+  /** The time of what is handed over. @internal */
+  _time: number
   #ignored = false
 
   /** @internal */
@@ -61,13 +64,14 @@ export class TcpStream {
     this.destinationIp = ends.destinationIp
     this.destinationPort = ends.destinationPort
     this.first = first
+    this._time = first
     this.midstream = midstream
     const receiver = (end: TcpEnd): Receiver => ({
       data: (bytes) => {
-        if (!this.#ignored) this.onData?.(bytes, end)
+        if (!this.#ignored) this.onData?.(bytes, end, this._time)
       },
       gap: (length) => {
-        if (!this.#ignored) this.onGap?.(length, end)
+        if (!this.#ignored) this.onGap?.(length, end, this._time)
       },
     })
     this._buffers = [new ReceiveBuffer(receiver('originator')), new ReceiveBuffer(receiver('responder'))]

@@ -61,6 +61,29 @@ test('a connection that takes the place of another one is found again', (t) => {
   t.end()
 })
 
+test('end() ends flows in the order of their first packets, also where onEnd throws or calls it', (t) => {
+  const order = [7, 3, 40, 1, 22, 5]
+  const ended: number[] = []
+  const table: FlowTable = new FlowTable({
+    onEnd: ({ sourcePort, end }) => {
+      ended.push(sourcePort)
+      if (ended.length === 2) throw new Error('no')
+      if (ended.length === 4) table.end()
+      if (end !== 'ended') throw new Error(`ended as ${end}`)
+    },
+  })
+  for (const [i, port] of order.entries()) table.add(udp(port, i))
+  for (const port of [5, 7]) table.add(udp(port, order.length))
+  t.throws(() => table.end(), /^no$/)
+  t.same(ended, order.slice(0, 2))
+  table.end()
+  t.same(ended, order)
+  table.end()
+  t.same(ended, order)
+  t.equal(table.stats().flows, 0)
+  t.end()
+})
+
 test('all flows that end() ends can be taken', (t) => {
   const table = new FlowTable({ maxWaiting: 3 })
   for (let i = 0; i < 50; i++) table.add(udp(i, 0))

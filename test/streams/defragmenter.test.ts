@@ -217,6 +217,25 @@ test('wrong arguments are typed errors', (t) => {
   t.end()
 })
 
+test('packets are given up where no fragments come', (t) => {
+  const [first, second] = divide(randomBytes(32), 16) as [Part, Part]
+  const base = Number(start / 1_000_000n)
+  const defragmenter = new Defragmenter({ timeout: 1000 })
+  defragmenter.add(packet(fragment4(first), 0))
+  defragmenter.advance(base + 999)
+  t.match(defragmenter.stats(), { timedOut: 0 })
+  t.not(defragmenter.stats().memory, 0)
+  defragmenter.advance(base + 1000)
+  t.match(defragmenter.stats(), { timedOut: 1, memory: 0 })
+  t.equal(defragmenter.add(packet(fragment4(second), 1001)), undefined)
+  defragmenter.advance(base)
+  t.ok(defragmenter.add(packet(fragment4(first), 1002)), 'an earlier time changes nothing')
+  for (const wrong of [-1, Number.NaN, 2 ** 60, '5', 5n]) {
+    t.throws(() => defragmenter.advance(wrong as number), { code: 'ERR_OPTION', option: 'time' })
+  }
+  t.end()
+})
+
 test('a clock that is set back, or one wrong time, does not stop the timeout', (t) => {
   const defragmenter = new Defragmenter({ timeout: 1000 })
   const first = (identification: number) =>

@@ -194,6 +194,60 @@ test('what is missing is a gap: at the end, when it was acknowledged, and when t
   t.end()
 })
 
+test('time goes on without packets', (t) => {
+  const base = Number(start / 1_000_000n)
+  const late = [...handshake(), part(0, 0, text('ab')), part(0, 10, text('yz')), ack(1, 12, { at: 5 })]
+  const { streams, reassembler } = read(late, { idleTimeout: 1000 }, false)
+  const one = streams[0] as Read
+  const times: [number | string, string, number][] = []
+  one.stream.onData = (data, end, time) => times.push([Buffer.from(data).toString(), end, time - base])
+  one.stream.onGap = (length, end, time) => times.push([length, end, time - base])
+  reassembler.advance(base + 104)
+  t.same(times, [], 'what is missing may still come')
+  reassembler.advance(base + 1)
+  reassembler.add(packet(part(0, 12, text('!'), { at: 104.5 })))
+  t.same(times, [])
+  reassembler.advance(base + 105)
+  t.same(times, [
+    [8, 'originator', 105],
+    ['yz', 'originator', 105],
+    ['!', 'originator', 105],
+  ])
+  reassembler.add(packet(part(0, 14, text('x'), { at: 106 })))
+  reassembler.add(packet(part(0, 13, text('w'), { at: 107 })))
+  t.same(times.slice(3), [
+    ['w', 'originator', 107],
+    ['x', 'originator', 107],
+  ])
+  t.equal(reassembler.stats().memory, 0)
+  reassembler.advance(base + 1500)
+  t.equal(one.cause, undefined)
+  reassembler.advance(base + 2107)
+  t.equal(one.cause, 'idle')
+  t.equal(reassembler.stats().streams, 0)
+
+  for (const wrong of [-1, Number.NaN, 2 ** 60, '5', 5n]) {
+    t.throws(() => reassembler.advance(wrong as number), { code: 'ERR_OPTION', option: 'time' })
+  }
+  reassembler.end()
+  t.throws(() => reassembler.advance(base + 3000), { code: 'ERR_CLOSED' })
+  t.end()
+})
+
+test('a function of a stream cannot move the time on, and what it throws goes to the caller', (t) => {
+  const base = Number(start / 1_000_000n)
+  const late = [...handshake(), part(0, 10, text('yz')), ack(1, 12, { at: 5 })]
+  const { streams, reassembler } = read(late, {}, false)
+  const { stream } = streams[0] as Read
+  stream.onGap = () => reassembler.advance(base + 500)
+  t.throws(() => reassembler.advance(base + 200), { code: 'ERR_OPTION', option: 'time' })
+  t.equal(streams[0]?.originator, '', 'what follows the gap comes with the next call')
+  reassembler.advance(base + 201)
+  t.equal(streams[0]?.originator, 'yz')
+  t.equal(reassembler.stats().memory, 0)
+  t.end()
+})
+
 test('bytes that were cut at the snapshot length are a gap', (t) => {
   const one = readOne([
     ...handshake(),
