@@ -101,6 +101,9 @@ try {
     c('scalar'),
     node('ringtap scalar reads, byte + time + interface', 'scalar', 50, 'scalar'),
     node('ringtap for…of, byte + time + interface', 'for…of', 20, 'scalar'),
+    ...(['capturedLength', 'interface', 'timestampMs', 'data', 'timestamp'] as const).map((property) =>
+      node(`ringtap for…of, ${property} alone`, `for…of, ${property}`, 20, 'scalar'),
+    ),
     c('dissect'),
     node('ringtap Dissector', 'dissect', 50, 'dissect'),
     node('ringtap Dissector, flow hash', 'dissect, flow hash', 50, 'dissect'),
