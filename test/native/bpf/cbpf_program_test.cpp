@@ -233,10 +233,7 @@ TEST(randomSpecsGiveTheRightVerdicts) {
     FilterSpec spec = everything();
     spec.direction = static_cast<Direction>(choices.below(3));
     spec.filtered = !choices.oneIn(4);
-    for (const std::uint16_t linkType : {kLinkTypeEthernet, kLinkTypeRaw}) {
-      const FilterProgram program = support::randomProgram(choices, true);
-      if (validateFilter(program).ok()) spec.programs.push_back({linkType, program, {}});
-    }
+    support::addRandomPrograms(choices, spec);
     const IndexTable table = randomTable(choices, choices.below(20), 40);
     const FilterProgram program = assemble(spec, table);
     for (int i = 0; i < 8; ++i) {

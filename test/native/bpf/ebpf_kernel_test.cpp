@@ -34,25 +34,58 @@ constexpr std::uint32_t kDevices = 4;
 struct Tables {
   UniqueFd slotOf;
   UniqueFd slots;
-  UniqueFd unlistedMap;
+  UniqueFd unlisted;
   UniqueFd relations;
   UniqueFd path;
   [[nodiscard]] EbpfMaps fds(bool dedupe) const {
-    EbpfMaps maps{slotOf.get(), slots.get(), unlistedMap.get()};
+    EbpfMaps maps{slotOf.get(), slots.get(), unlisted.get()};
     if (dedupe) maps.dedupe = DedupeMapFds{relations.get(), path.get()};
     return maps;
+  }
+  // Lists a device in this slot.
+  void list(std::uint32_t slot, std::uint32_t device, std::uint16_t hardwareType, bool refused = false) const {
+    Slot entry{};
+    entry.flags = refused ? kSlotRefused : 0;
+    entry.flags |= std::uint32_t{linkTypeOrdinal(linkTypeOf(hardwareType))} << kSlotLinkTypeShift;
+    CHECK(mapUpdate(slots.get(), slot, &entry));
+    CHECK(mapUpdate(slotOf.get(), device, &slot));
+  }
+  // The packets counted as accepted on the device in this slot.
+  [[nodiscard]] std::uint64_t accepted(std::uint32_t slot) const {
+    Slot entry{};
+    CHECK(mapLookup(slots.get(), slot, &entry));
+    return entry.accepted;
   }
 };
 
 std::optional<Tables> makeTables() {
   auto slotOf = createHashMap(4, 64);
   auto slots = createMappableArray(sizeof(Slot), 64);
-  auto unlistedMap = createHashMap(8, 64);
+  auto unlisted = createHashMap(8, 64);
   auto relations = createMappableArray(sizeof(DedupeSlot), 64);
   auto path = createProcessorArray(sizeof(DedupePath), 1);
-  if (!slotOf || !slots || !unlistedMap || !relations || !path) return std::nullopt;
-  return Tables{std::move(*slotOf), std::move(*slots), std::move(*unlistedMap), std::move(*relations),
-                std::move(*path)};
+  if (!slotOf || !slots || !unlisted || !relations || !path) return std::nullopt;
+  return Tables{std::move(*slotOf), std::move(*slots), std::move(*unlisted), std::move(*relations), std::move(*path)};
+}
+
+// Adds veth devices with these indexes.
+void addDevices(std::uint32_t first, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::string index = std::to_string(first + i);
+    support::ip("link add dev near" + index + " index " + index + " type veth peer name far" + index);
+  }
+}
+
+// The filter's eBPF mode, assembled and accepted by the kernel's verifier; nothing, after a failed CHECK, otherwise.
+std::optional<UniqueFd> load(const FilterSpec& spec, bool acceptUnlisted, const EbpfMaps& maps) {
+  const auto code = assembleEbpf(spec, acceptUnlisted, maps);
+  CHECK(code.ok());
+  if (!code.ok()) return std::nullopt;
+  auto program = loadSocketFilter(code.value());
+  CHECK(program.ok());
+  if (program.ok()) return std::move(*program);
+  std::fprintf(stderr, "%s\n", program.error().message.c_str());
+  return std::nullopt;
 }
 
 // Returns the program's result for a frame received on this device; nothing if the kernel cannot run it.
@@ -89,52 +122,42 @@ bool readsLinkHeader(const FilterProgram& program) {
   return false;
 }
 
+// A filter for both link types that the kernel can test-run and verify.
+FilterSpec randomSpec(Choices& choices) {
+  FilterSpec spec;
+  spec.snapshotLength = 1 + choices.below(2000);
+  spec.direction = static_cast<Direction>(choices.below(3));
+  spec.filtered = !choices.oneIn(8);
+  for (const std::uint16_t linkType : {kLinkTypeEthernet, kLinkTypeRaw}) {
+    const FilterProgram program = support::randomProgram(choices, true, 24);
+    if (!validateFilter(program).ok() || readsLinkHeader(program)) continue;
+    spec.programs.push_back({linkType, support::withoutUnreachable(program), {}});
+  }
+  return spec;
+}
+
 }  // namespace
 
 TEST(theKernelAgreesWithTheReference) {
   if (!mayUseBpf()) SKIP("eBPF is not for this process (CAP_BPF)");
   if (!makeTables()) SKIP("the kernel makes no eBPF maps for this process");
-  for (std::uint32_t i = 0; i < kDevices; ++i) {
-    const std::string index = std::to_string(kFirstDevice + i);
-    support::ip("link add dev near" + index + " index " + index + " type veth peer name far" + index);
-  }
+  addDevices(kFirstDevice, kDevices);
   Choices choices(21);
   int loaded = 0;
   int accepted = 0;
   for (int round = 0; round < 400; ++round) {
-    FilterSpec spec;
-    spec.snapshotLength = 1 + choices.below(2000);
-    spec.direction = static_cast<Direction>(choices.below(3));
-    spec.filtered = !choices.oneIn(8);
-    for (const std::uint16_t linkType : {kLinkTypeEthernet, kLinkTypeRaw}) {
-      const FilterProgram program = support::randomProgram(choices, true, 24);
-      if (!validateFilter(program).ok() || readsLinkHeader(program)) continue;
-      spec.programs.push_back({linkType, support::withoutUnreachable(program), {}});
-    }
+    const FilterSpec spec = randomSpec(choices);
     const bool acceptUnlisted = choices.oneIn(2);
     const auto tables = makeTables();
     CHECK(tables.has_value());
     if (!tables) return;
     // No other device is listed, so no packet is a duplicate.
-    const auto code = assembleEbpf(spec, acceptUnlisted, tables->fds(choices.oneIn(2)));
-    CHECK(code.ok());
-    if (!code.ok()) continue;
-    const auto program = loadSocketFilter(code.value());
-    CHECK(program.ok());
-    if (!program.ok()) {
-      std::fprintf(stderr, "%s\n", program.error().message.c_str());
-      continue;
-    }
+    const auto program = load(spec, acceptUnlisted, tables->fds(choices.oneIn(2)));
+    if (!program) continue;
     ++loaded;
     // The first device is accepted, the second refused, the third accepted with a raw link type, the fourth not listed.
     const std::uint16_t hardwareTypes[kDevices] = {ARPHRD_ETHER, ARPHRD_ETHER, ARPHRD_NONE, ARPHRD_ETHER};
-    for (std::uint32_t i = 0; i < 3; ++i) {
-      Slot slot{};
-      slot.flags = i == 1 ? kSlotRefused : 0;
-      slot.flags |= std::uint32_t{linkTypeOrdinal(linkTypeOf(hardwareTypes[i]))} << kSlotLinkTypeShift;
-      CHECK(mapUpdate(tables->slots.get(), i, &slot));
-      CHECK(mapUpdate(tables->slotOf.get(), kFirstDevice + i, &i));
-    }
+    for (std::uint32_t i = 0; i < 3; ++i) tables->list(i, kFirstDevice + i, hardwareTypes[i], i == 1);
     std::uint64_t counts[kDevices] = {};
     for (int i = 0; i < 24; ++i) {
       const std::uint32_t device = choices.below(kDevices);
@@ -149,7 +172,7 @@ TEST(theKernelAgreesWithTheReference) {
       if (device == 3) {
         expected = acceptUnlisted && spec.direction != Direction::Out ? spec.snapshotLength : 0;
       }
-      const auto verdict = testRun(program.value().get(), frame, kFirstDevice + device);
+      const auto verdict = testRun(program->get(), frame, kFirstDevice + device);
       if (!verdict && loaded == 1) SKIP("the kernel does not test-run socket filters with a chosen device");
       CHECK(verdict == expected);
       counts[device] += expected != 0 ? 1 : 0;
@@ -157,11 +180,9 @@ TEST(theKernelAgreesWithTheReference) {
     for (std::uint32_t device = 0; device < kDevices; ++device) {
       std::uint64_t counted = 0;
       if (device == 3) {
-        (void)mapLookup(tables->unlistedMap.get(), kFirstDevice + device, &counted);
+        (void)mapLookup(tables->unlisted.get(), kFirstDevice + device, &counted);
       } else {
-        Slot slot{};
-        CHECK(mapLookup(tables->slots.get(), device, &slot));
-        counted = slot.accepted;
+        counted = tables->accepted(device);
       }
       CHECK(counted == counts[device]);
       accepted += static_cast<int>(counted);
@@ -191,17 +212,14 @@ TEST(theKernelFindsDuplicates) {
     CHECK(mapUpdate(tables->relations.get(), slot, &entry));
     CHECK(mapUpdate(tables->slotOf.get(), index, &slot));
   }
-  const auto code = assembleEbpf({}, false, tables->fds(true));
-  CHECK(code.ok());
-  const auto program = loadSocketFilter(code.value());
-  CHECK(program.ok());
-  if (!program.ok()) return;
+  const auto program = load({}, false, tables->fds(true));
+  if (!program) return;
   const Bytes frame(60, 6);
   Bytes different = frame;
   different[14 + 7] = 1;  // the kernel strips the link header for a test run
-  if (!testRun(program.value().get(), frame, other)) SKIP("the kernel does not test-run socket filters");
+  if (!testRun(program->get(), frame, other)) SKIP("the kernel does not test-run socket filters");
   const auto passes = [&](std::uint32_t device, const Bytes& bytes) {
-    return testRun(program.value().get(), bytes, device) != 0u;
+    return testRun(program->get(), bytes, device) != 0u;
   };
   for (int again = 0; again < 3; ++again) {
     CHECK(passes(port, frame) && !passes(bridge, frame));
@@ -219,36 +237,23 @@ TEST(theKernelFindsAddressesAsTheReferenceDoes) {
   if (!tables) SKIP("the kernel makes no eBPF maps for this process");
   constexpr std::uint32_t kFirst = 200;
   constexpr std::uint16_t kTypes[] = {ARPHRD_ETHER, ARPHRD_NONE, 7};
-  for (std::uint32_t i = 0; i < std::size(kTypes); ++i) {
-    const std::string index = std::to_string(kFirst + i);
-    support::ip("link add dev near" + index + " index " + index + " type veth peer name far" + index);
-    Slot slot{};
-    slot.flags = std::uint32_t{linkTypeOrdinal(linkTypeOf(kTypes[i]))} << kSlotLinkTypeShift;
-    CHECK(mapUpdate(tables->slots.get(), i, &slot));
-    CHECK(mapUpdate(tables->slotOf.get(), kFirst + i, &i));
-  }
+  addDevices(kFirst, std::size(kTypes));
+  for (std::uint32_t i = 0; i < std::size(kTypes); ++i) tables->list(i, kFirst + i, kTypes[i]);
   Choices choices(22);
   std::uint64_t accepted = 0, refused = 0;
   for (int round = 0; round < 300; ++round) {
     const support::AddressChoice chosen = support::randomAddresses(choices, round % 10 == 0 ? 2000 : 12);
     FilterSpec spec;
     spec.addresses = chosen.filter(true);
-    EbpfMaps maps{tables->slotOf.get(), tables->slots.get(), tables->unlistedMap.get()};
+    EbpfMaps maps{tables->slotOf.get(), tables->slots.get(), tables->unlisted.get()};
     if (spec.addresses) {
       const auto fds = spec.addresses->maps();
       CHECK(fds.ok());
       if (!fds.ok()) return;
       maps.addresses = fds.value();
     }
-    const auto code = assembleEbpf(spec, true, maps);
-    CHECK(code.ok());
-    if (!code.ok()) continue;
-    const auto program = loadSocketFilter(code.value());
-    CHECK(program.ok());
-    if (!program.ok()) {
-      std::fprintf(stderr, "%s\n", program.error().message.c_str());
-      continue;
-    }
+    const auto program = load(spec, true, maps);
+    if (!program) continue;
     for (int i = 0; i < 40; ++i) {
       const std::uint32_t device = choices.below(std::size(kTypes));
       const std::uint16_t linkType = linkTypeOf(kTypes[device]);
@@ -259,18 +264,14 @@ TEST(theKernelFindsAddressesAsTheReferenceDoes) {
       frame[12] = 0x88;  // with the EtherType of IPv6, the kernel would require a complete header
       frame[13] = 0xb5;
       const bool passes = support::addressesPass(chosen, support::addressesOf(linkType, payload));
-      const auto verdict = testRun(program.value().get(), frame, kFirst + device);
+      const auto verdict = testRun(program->get(), frame, kFirst + device);
       if (!verdict && round == 0) SKIP("the kernel does not test-run socket filters with a chosen device");
       CHECK(verdict == (passes ? spec.snapshotLength : 0));
       (passes ? accepted : refused) += 1;
     }
   }
   std::uint64_t counted = 0;
-  for (std::uint32_t i = 0; i < std::size(kTypes); ++i) {
-    Slot slot{};
-    CHECK(mapLookup(tables->slots.get(), i, &slot));
-    counted += slot.accepted;
-  }
+  for (std::uint32_t i = 0; i < std::size(kTypes); ++i) counted += tables->accepted(i);
   CHECK(counted == accepted && accepted > 3000 && refused > 3000);
 }
 

@@ -133,10 +133,7 @@ TEST(bothFormsGiveTheSameVerdict) {
     spec.snapshotLength = 1 + choices.below(2000);
     spec.direction = static_cast<Direction>(choices.below(3));
     spec.filtered = !choices.oneIn(4);
-    for (const std::uint16_t linkType : {kLinkTypeEthernet, kLinkTypeRaw}) {
-      const FilterProgram program = support::randomProgram(choices, true);
-      if (validateFilter(program).ok()) spec.programs.push_back({linkType, program, {}});
-    }
+    support::addRandomPrograms(choices, spec);
     // Interfaces 0 to 19, each with a fixed link type; the first half is refused.
     EbpfFilterModel ebpf(spec, true);
     IndexTable table{true, {}};
@@ -179,10 +176,7 @@ TEST(bothFormsGiveTheSameVerdictOnAddresses) {
     spec.snapshotLength = 1 + choices.below(2000);
     spec.addresses = chosen.filter();
     spec.filtered = choices.oneIn(4);
-    for (const std::uint16_t linkType : {kLinkTypeEthernet, kLinkTypeRaw}) {
-      const FilterProgram program = support::randomProgram(choices, true);
-      if (validateFilter(program).ok()) spec.programs.push_back({linkType, program, {}});
-    }
+    support::addRandomPrograms(choices, spec);
     EbpfFilterModel ebpf(spec, true);
     for (std::uint32_t index = 0; index < std::size(kTypes); ++index) ebpf.list(index, kTypes[index], false);
     const auto classic = assembleCbpf(spec, {});
@@ -199,7 +193,7 @@ TEST(bothFormsGiveTheSameVerdictOnAddresses) {
       const std::uint32_t expected = support::tailVerdict(spec, chosen, bytes, metadata);
       CHECK(runFilter(classic.value(), bytes, length, metadata) == expected);
       CHECK(run(ebpf, bytes, metadata) == expected);
-      // The third ebpf: user space.
+      // The third form: user space.
       const bool passes = support::addressesPass(chosen, support::addressesOf(linkType, bytes));
       CHECK(!spec.addresses || spec.addresses->accepts(linkType, bytes, length) == passes);
       count += expected != 0 ? 1 : 0;

@@ -8,8 +8,10 @@
 #include <iterator>
 #include <vector>
 
+#include "core/bpf/cbpf_program.h"
 #include "core/bpf/filter_instruction.h"
 #include "core/bpf/filter_interpreter.h"
+#include "core/util/link_type.h"
 #include "support/choices.h"
 
 namespace support {
@@ -113,6 +115,14 @@ inline FilterProgram randomProgram(Choices& choices, bool ancillary = false, std
   }
   program.push_back(choices.oneIn(3) ? op(BPF_RET | BPF_K, 100) : op(BPF_RET | BPF_A));
   return program;
+}
+
+// Adds a random program for each of two link types, where it is valid.
+inline void addRandomPrograms(Choices& choices, ringtap::FilterSpec& spec) {
+  for (const std::uint16_t linkType : {ringtap::kLinkTypeEthernet, ringtap::kLinkTypeRaw}) {
+    const FilterProgram program = randomProgram(choices, true);
+    if (ringtap::validateFilter(program).ok()) spec.programs.push_back({linkType, program, {}});
+  }
 }
 
 // Removes unreachable instructions, because the kernel refuses eBPF programs that contain any. `program` must be valid.
