@@ -5,7 +5,6 @@
 #include <cstring>
 #include <new>
 
-#include "core/bpf/filter.h"
 #include "core/savefile/savefile_format.h"
 #include "core/savefile/unpack.h"
 
@@ -20,13 +19,7 @@ constexpr std::size_t kMaxEventBytes = 1 << 20;
 // Limits on sections and interfaces that the caller has to keep for one chunk.
 constexpr std::size_t kMaxDescribed = 1024;
 constexpr std::size_t kMaxDescribedBytes = 1 << 20;
-constexpr std::size_t kMaxTypeWarnings = 20;
 constexpr std::size_t kKeptOverhead = 512;  // counted per kept block, in addition to its body
-
-// Link types for which an expression may be written: one of them has to accept it, and mostly the first does. Each
-// accepts expressions that none before it does, such as PFLOG (117) `action`, SunATM (123) `lane`, MTP2 (140) `dpc`.
-constexpr std::uint16_t kPlausibleLinkTypes[] = {1, 101, 113, 276, 127, 105, 119, 0,   9,  50,
-                                                 6, 7,   117, 123, 140, 189, 195, 201, 220};
 
 std::size_t sizeOf(const std::vector<FileOption>& options) {
   std::size_t size = 0;
@@ -47,7 +40,8 @@ SavefileReader::SavefileReader(SavefileConfig config, std::unique_ptr<ByteSource
     : config_(std::move(config)),
       source_(std::move(source)),
       wake_(std::move(wake)),
-      pool_(std::make_shared<BlockPool>(config_.chunkSize, config_.chunkCount)) {}
+      pool_(std::make_shared<BlockPool>(config_.chunkSize, config_.chunkCount)),
+      filter_(config_.filter, [this](std::string text) { push(SavefileWarning{std::move(text)}); }) {}
 
 SavefileReader::~SavefileReader() { close(); }
 
@@ -146,7 +140,7 @@ void SavefileReader::run() {
 }
 
 Result<> SavefileReader::work() {
-  if (auto good = checkFilter(); !good) return good;
+  if (auto good = filter_.check(); !good) return good;
   CountedSource packed(*source_);
   auto packing = packingOf(packed);
   if (!packing) return packing.error();
@@ -302,41 +296,6 @@ void SavefileReader::note(const CountedSource& packed, const CountedSource& plai
   stats_.parser = parser_->stats();
 }
 
-Result<> SavefileReader::checkFilter() const {
-  if (!config_.filter) return {};
-  std::optional<Error> first;
-  for (const std::uint16_t linkType : kPlausibleLinkTypes) {
-    auto compiled = compileFilter(*config_.filter, linkType, kMaxSnapshotLength, FilterInput::LittleEndianFile);
-    if (compiled) return {};
-    if (compiled.error().code != Code::FilterSyntax) return compiled.error();
-    if (!first) first = std::move(compiled.error());
-  }
-  return *first;
-}
-
-Result<const FilterProgram*> SavefileReader::filterFor(std::uint16_t linkType) {
-  if (!config_.filter) return static_cast<const FilterProgram*>(nullptr);
-  auto& program = filters_[{linkType, bigEndian_}];
-  if (program) return static_cast<const FilterProgram*>(program.get());
-  const FilterInput input = bigEndian_ ? FilterInput::BigEndianFile : FilterInput::LittleEndianFile;
-  auto compiled = compileFilter(*config_.filter, linkType, kMaxSnapshotLength, input);
-  if (compiled) {
-    program = std::make_unique<FilterProgram>(std::move(compiled->instructions));
-  } else {
-    if (compiled.error().code == Code::FilterTooLarge) return compiled.error();
-    // A test of metadata, such as `inbound`, is an error: the warning that no packet matches would be wrong.
-    if (compiled.error().code == Code::FilterSyntax && testsMetadata(*config_.filter)) return compiled.error();
-    if (otherTypes_++ < kMaxTypeWarnings) {
-      push(SavefileWarning{"the filter cannot be applied to packets of link type " + std::to_string(linkType) +
-                           ", none of them matches: " + compiled.error().message});
-    } else if (otherTypes_ == kMaxTypeWarnings + 1) {
-      push(SavefileWarning{"the filter cannot be applied to packets of further link types, none of them matches"});
-    }
-    program = std::make_unique<FilterProgram>(FilterProgram{{0x06, 0, 0, 0}});  // ret #0
-  }
-  return static_cast<const FilterProgram*>(program.get());
-}
-
 Result<> SavefileReader::section(FileSection section) {
   sections_ = true;
   bigEndian_ = section.bigEndian;
@@ -368,7 +327,7 @@ Result<InterfaceRule> SavefileReader::interface(FileInterface interface) {
     rule.selected = decided_.extract(index).mapped();
   }
   if (!rule.selected) return rule;
-  auto filter = filterFor(linkType);
+  auto filter = filter_.programFor(linkType, bigEndian_);
   if (!filter) return filter.error();
   rule.filter = *filter;
   return rule;

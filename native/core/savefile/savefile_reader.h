@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -21,6 +20,7 @@
 
 #include "core/block/block_pool.h"
 #include "core/savefile/byte_source.h"
+#include "core/savefile/savefile_filter.h"
 #include "core/savefile/savefile_parser.h"
 #include "core/util/result.h"
 #include "core/util/thread.h"
@@ -100,8 +100,6 @@ class SavefileReader final : private SavefileListener {
   void push(SavefileEvent event);
   [[nodiscard]] bool eventsTaken() const;  // enough that more may be pushed; under the mutex
   void note(const CountedSource& packed, const CountedSource& plain);
-  Result<const FilterProgram*> filterFor(std::uint16_t linkType);
-  Result<> checkFilter() const;
 
   Result<> section(FileSection section) override;
   Result<InterfaceRule> interface(FileInterface interface) override;
@@ -126,14 +124,13 @@ class SavefileReader final : private SavefileListener {
   bool compressed_ = false;
   std::size_t described_ = 0;       // sections and interfaces since the last fresh section
   std::size_t describedBytes_ = 0;  // bytes of their options
-  std::size_t otherTypes_ = 0;      // link types to which the filter does not apply
   bool sections_ = false;
   bool interfaces_ = false;
   bool ready_ = false;
   bool keepFull_ = false;
   std::size_t kept_ = 0;
-  std::map<std::pair<std::uint16_t, bool>, std::unique_ptr<FilterProgram>> filters_;  // by link type and byte order
-  bool bigEndian_ = false;                                                            // the section's byte order
+  SavefileFilter filter_;
+  bool bigEndian_ = false;  // the section's byte order
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
