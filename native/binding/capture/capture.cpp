@@ -1,10 +1,13 @@
 // The class behind lib/capture/capture.ts: opens off the event loop, returns blocks, and closes with its environment.
 #include "core/capture/capture.h"
 
-#include <functional>
 #include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "binding/block/leases.h"
+#include "binding/capture/capture_change.h"
 #include "binding/capture/capture_request.h"
 #include "binding/capture/capture_stats.h"
 #include "binding/links/interface_object.h"
@@ -18,28 +21,12 @@
 #include "binding/util/run_async.h"
 #include "binding/util/waker.h"
 #include "core/bpf/address_filter.h"
-#include "core/bpf/filter_request.h"
 #include "core/util/link_type.h"
 #include "core/util/netns.h"
 
 namespace ringtap::binding {
 
 namespace {
-
-// The state of an active filter, as a NativeFilterState of lib/capture/native.ts.
-js::Object filterState(js::Env env, const FilterRequest& filter) {
-  js::Object state = js::Object::New(env);
-  state.Set("warnings", toJs(env, filter.warnings));
-  state.Set("refusals", listOf(env, filter.refusals, [env](const FilterRequest::Refusal& one) {
-              js::Object refusal = js::Object::New(env);
-              refusal.Set("linkType", js::Number::New(env, one.linkType));
-              refusal.Set("warning", js::String::New(env, one.warning));
-              return refusal;
-            }));
-  state.Set("linkTypes", listOf(env, filter.linkTypes, [env](double type) { return js::Number::New(env, type); }));
-  state.Set("extensionsMissing", filter.extensionsMissing);
-  return state;
-}
 
 class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
  public:
@@ -113,13 +100,6 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
   }
 
  private:
-  // A change to a running capture.
-  struct Change {
-    std::function<Result<>()> prepare;            // off the event loop
-    std::function<Result<>(Capture&)> apply;      // skipped if the capture was closed in the meantime
-    std::function<js::Value(js::Env)> outcome{};  // makes the promise's value; unset: undefined
-  };
-
   // Runs when the environment ends, or when the object is garbage collected.
   static void cleanup(void* data) {
     auto* self = static_cast<CaptureHandle*>(data);
@@ -254,21 +234,11 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
   js::Value setFilter(const js::CallbackInfo& info) {
     const Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
-    auto request = std::make_shared<FilterRequest>();
-    request->expression = textOf(info[0]);
-    request->spec.snapshotLength = snapshotLength_;
-    request->spec.direction = direction_;
-    return begin(
-        {.prepare =
-             [request, netns = netns_, present = capture->linkTypes()] {
-               // Only then the namespace is of use, and entering it needs a privilege.
-               const bool enter = needsKernelExtensions(request->expression.value_or(""));
-               return inNamespace(enter ? netns : std::shared_ptr<const Namespace>(),
-                                  [&] { return compile(*request, present); });
-             },
-         .apply =
-             [request](Capture& capture) { return capture.setFilter(request->spec, request->expression.value_or("")); },
-         .outcome = [request](js::Env env) { return filterState(env, *request); }});
+    FilterRequest request;
+    request.expression = textOf(info[0]);
+    request.spec.snapshotLength = snapshotLength_;
+    request.spec.direction = direction_;
+    return begin(filterChange(std::move(request), netns_, capture->linkTypes()));
   }
 
   // setHosts(exclude: string | undefined, include: string | undefined): Promise<void>
@@ -276,21 +246,12 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     const Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
     AddressLists lists{{textOf(info[0]).value_or(""), "exclude"}, {textOf(info[1]).value_or(""), "include"}};
-    auto addresses = std::make_shared<std::shared_ptr<const AddressFilter>>();
-    return begin({.prepare = [addresses, lists = std::move(lists),
-                              maps = capture->filterMode() == FilterMode::Ebpf]() -> Result<> {
-                    auto created = AddressFilter::create(lists, maps);
-                    if (!created) return created.error();
-                    *addresses = std::move(*created);
-                    return {};
-                  },
-                  .apply = [addresses](Capture& running) { return running.setAddresses(std::move(*addresses)); }});
+    return begin(addressChange(std::move(lists), capture->filterMode() == FilterMode::Ebpf));
   }
 
-  js::Value begin(Change change) {
-    auto outcome = std::move(change.outcome);
+  js::Value begin(CaptureChange change) {
     return runAsync(env_, "ringtap change", std::move(change.prepare),
-                    [this, apply = std::move(change.apply), outcome = std::move(outcome),
+                    [this, apply = std::move(change.apply), outcome = std::move(change.outcome),
                      kept = js::Persistent(Value())](js::Env env, Result<>& prepared) -> Result<js::Value> {
                       if (!prepared) return std::move(prepared.error());
                       if (!capture_) return Error{Code::Closed, "the capture is closed"};
@@ -410,15 +371,6 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
   bool hooked_ = false;
 };
 
-Result<std::unique_ptr<Capture>> openInNamespace(OpenRequest& request, const std::shared_ptr<Waker>& waker) {
-  if (!request.netns.empty()) {
-    auto netns = Namespace::at(request.netns);
-    if (!netns) return netns.error();
-    request.within = std::make_shared<const Namespace>(std::move(*netns));
-  }
-  return inNamespace(request.within, [&] { return openCapture(request, [waker] { (*waker)(); }); });
-}
-
 // openCapture(options: NativeCaptureOptions, selection: NativeSelection | undefined, wake: () => void):
 // Promise<NativeCapture>
 js::Value open(const js::CallbackInfo& info) {
@@ -429,7 +381,7 @@ js::Value open(const js::CallbackInfo& info) {
   if (!waker) return {};
   auto shared = std::make_shared<OpenRequest>(std::move(request));
   return runAsync(
-      env, "ringtap open", [shared, waker] { return openInNamespace(*shared, waker); },
+      env, "ringtap open", [shared, waker] { return openCapture(*shared, [waker] { (*waker)(); }); },
       [shared, waker](js::Env env, Result<std::unique_ptr<Capture>>& opened) -> Result<js::Value> {
         if (opened) return CaptureHandle::wrap(env, std::move(*opened), waker, *shared);
         waker->release();

@@ -55,7 +55,9 @@ OpenRequest openRequest(const Fields& options, const js::Value& selection) {
   return request;
 }
 
-Result<std::unique_ptr<Capture>> openCapture(OpenRequest& request, std::function<void()> wake) {
+namespace {
+
+Result<std::unique_ptr<Capture>> openHere(OpenRequest& request, std::function<void()> wake) {
   auto addresses = AddressFilter::create(request.addresses, triesEbpf(request.config.filterMode));
   if (!addresses) return addresses.error();
   request.filter.spec.addresses = std::move(*addresses);
@@ -71,6 +73,17 @@ Result<std::unique_ptr<Capture>> openCapture(OpenRequest& request, std::function
   if (auto compiled = compile(request.filter, present); !compiled) return compiled.error();
   request.config.filter = std::move(request.filter.spec);
   return Capture::open(request.config, std::move(*monitor), std::move(wake));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Capture>> openCapture(OpenRequest& request, std::function<void()> wake) {
+  if (!request.netns.empty()) {
+    auto netns = Namespace::at(request.netns);
+    if (!netns) return netns.error();
+    request.within = std::make_shared<const Namespace>(std::move(*netns));
+  }
+  return inNamespace(request.within, [&] { return openHere(request, std::move(wake)); });
 }
 
 }  // namespace ringtap::binding

@@ -36,7 +36,8 @@ struct OpenRequest {
 // `options`: NativeCaptureOptions (lib/capture/native.ts); `selection`: NativeSelection, or undefined.
 [[nodiscard]] OpenRequest openRequest(const Fields& options, const js::Value& selection);
 
-// Compiles the filter and the selection and opens the capture, on the calling thread and in its network namespace.
+// Compiles the filter and the selection and opens the capture, in the network namespace of the request, which is then
+// `within`. Blocks: call it off the event loop.
 // `wake` is the capture's: see Capture::open().
 [[nodiscard]] Result<std::unique_ptr<Capture>> openCapture(OpenRequest& request, std::function<void()> wake);
 
