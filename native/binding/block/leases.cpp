@@ -14,12 +14,12 @@ namespace {
 // arrays.
 std::size_t lengthOf(const BlockSummary& summary) { return (std::size_t{summary.length} + 7) / 8 * 8; }
 
-// What the engine is told that a released block occupies: it takes no more than addresses, but only garbage collection
-// frees those, and a process may have only some 65 000 mappings (vm.max_map_count). With this charge V8 collects after
-// about a thousand blocks.
-constexpr std::int64_t kEstateCharge = 64 * 1024;
-// Beyond this number of estates, blocks are not returned before their ArrayBuffers are collected.
-constexpr std::size_t kMaxEstates = 8192;
+// The memory reported to the engine for a released block. The block takes no more than addresses, but only garbage
+// collection frees those, and a process may have only some 65 000 mappings (vm.max_map_count). With this charge V8
+// collects after about a thousand blocks.
+constexpr std::int64_t kRetainedCharge = 64 * 1024;
+// While this many released blocks are retained, further blocks are returned only when their ArrayBuffers are collected.
+constexpr std::size_t kMaxRetained = 8192;
 
 class LeaseOwner final : public Leases::Owner {
  public:
@@ -50,7 +50,7 @@ js::ArrayBuffer moveBuffer(js::Env env, const js::ArrayBuffer& buffer) {
   return {env, moved};
 }
 
-// Memory that becomes the spare one again afterwards.
+// Memory that becomes the spare memory again when its lease ends.
 class CopyOwner final : public Leases::Owner {
  public:
   CopyOwner(BlockBytes bytes, std::shared_ptr<BlockBytes> spare) : bytes_(std::move(bytes)), spare_(std::move(spare)) {}
@@ -80,7 +80,7 @@ js::Value Leases::copy(js::Env env, const std::byte* block, const BlockSummary& 
     return {};
   }
   copyCompact(static_cast<std::byte*>(buffer.Data()), block, summary, slack);
-  held_->emplace(ticket->number, Held{nullptr, js::Weak(buffer), ticket->estate});
+  held_->emplace(ticket->number, Held{nullptr, js::Weak(buffer), ticket->retained});
   return buffer;
 }
 
@@ -118,7 +118,7 @@ js::Value Leases::lend(js::Env env, std::byte* block, const BlockSummary& summar
   do ++last_;
   while (last_ == 0 || held_->contains(last_));
   number = last_;
-  auto* ticket = new Ticket{held_, number, std::make_shared<Estate>()};
+  auto* ticket = new Ticket{held_, number, std::make_shared<Retained>()};
   if (copying_) return copy(env, block, summary, ticket);
   napi_value value = nullptr;
   const napi_status status = napi_create_external_arraybuffer(
@@ -133,7 +133,7 @@ js::Value Leases::lend(js::Env env, std::byte* block, const BlockSummary& summar
     return {};
   }
   js::ArrayBuffer buffer(env, value);
-  held_->emplace(number, Held{std::move(owner), js::Weak(buffer), ticket->estate});
+  held_->emplace(number, Held{std::move(owner), js::Weak(buffer), ticket->retained});
   return buffer;
 }
 
@@ -145,31 +145,31 @@ bool Leases::detach(js::Env env, js::ArrayBuffer& buffer, Held& held, bool expos
   // A copy is the engine's memory, which a detachment frees. So the memory is moved, and kept in another ArrayBuffer.
   const js::ArrayBuffer moved = moveBuffer(env, buffer);
   if (moved.IsEmpty()) return false;
-  held.estate->buffer = js::Persistent(moved);
+  held.retained->buffer = js::Persistent(moved);
   return true;
 }
 
-// Leaves what readers on other threads may still have the address of to the ArrayBuffer.
+// Makes the ArrayBuffer the owner of what readers on other threads may still have the address of.
 void Leases::leave(js::Env env, const js::ArrayBuffer& buffer, Held& held) {
-  Estate& estate = *held.estate;
+  Retained& retained = *held.retained;
   if (held.owner) {
     std::optional<Remains> remains;
-    if (*estates_ < kMaxEstates) remains = held.owner->vacate();
-    estate.charge = kEstateCharge;
+    if (*retainedCount_ < kMaxRetained) remains = held.owner->vacate();
+    retained.charge = kRetainedCharge;
     if (remains) {
-      estate.charge += static_cast<std::int64_t>(remains->bytes);
-      estate.memory = std::move(remains->memory);
+      retained.charge += static_cast<std::int64_t>(remains->bytes);
+      retained.memory = std::move(remains->memory);
     } else {
-      estate.memory = std::shared_ptr<Owner>(std::move(held.owner));
+      retained.memory = std::shared_ptr<Owner>(std::move(held.owner));
     }
   }
-  ++*estates_;
-  estate.count = estates_;
+  ++*retainedCount_;
+  retained.count = retainedCount_;
   std::int64_t total = 0;
-  if (estate.charge > 0) napi_adjust_external_memory(env, estate.charge, &total);
-  auto* kept = new std::shared_ptr<Estate>(held.estate);
+  if (retained.charge > 0) napi_adjust_external_memory(env, retained.charge, &total);
+  auto* kept = new std::shared_ptr<Retained>(held.retained);
   const auto collected = [](napi_env env, void* data, void*) {
-    auto* kept = static_cast<std::shared_ptr<Estate>*>(data);
+    auto* kept = static_cast<std::shared_ptr<Retained>*>(data);
     std::int64_t total = 0;
     if ((*kept)->charge > 0) napi_adjust_external_memory(env, -(*kept)->charge, &total);
     --*(*kept)->count;

@@ -50,26 +50,26 @@ class Leases {
   void releaseAll(js::Env env);
 
  private:
-  // What has to outlast a released block: owned by its ArrayBuffer, and by its ticket as long as the engine has the
-  // memory.
-  struct Estate {
+  // What must be kept after a block is released: owned by its ArrayBuffer, and by its ticket as long as the engine has
+  // the memory.
+  struct Retained {
     std::shared_ptr<void> memory;           // the remains, or the owner itself
     js::Reference<js::ArrayBuffer> buffer;  // of a copy: the ArrayBuffer that its memory was moved to
     std::int64_t charge = 0;                // bytes reported to the engine
-    std::shared_ptr<std::size_t> count;     // of the estates that exist
+    std::shared_ptr<std::size_t> count;     // of all objects of this type
   };
   // A lent block. It is returned by release(), or when the garbage collector frees the last ArrayBuffer with its
   // memory.
   struct Held {
     std::unique_ptr<Owner> owner;           // null if the buffer is a copy
     js::Reference<js::ArrayBuffer> buffer;  // weak
-    std::shared_ptr<Estate> estate;
+    std::shared_ptr<Retained> retained;
   };
   using Table = std::unordered_map<std::uint32_t, Held>;
   struct Ticket {
     std::shared_ptr<Table> table;
     std::uint32_t number;
-    std::shared_ptr<Estate> estate;
+    std::shared_ptr<Retained> retained;
   };
 
   [[nodiscard]] js::Value lendCopy(js::Env env, Lease lease, std::uint32_t& number);
@@ -81,8 +81,8 @@ class Leases {
   bool copying_;
   std::shared_ptr<Table> held_;
   std::uint32_t last_ = 0;
-  std::shared_ptr<std::size_t> estates_ = std::make_shared<std::size_t>(0);
-  std::vector<std::shared_ptr<Estate>> unwatched_;  // those whose ArrayBuffer's collection cannot be noticed
+  std::shared_ptr<std::size_t> retainedCount_ = std::make_shared<std::size_t>(0);
+  std::vector<std::shared_ptr<Retained>> unwatched_;  // those whose ArrayBuffer's collection cannot be noticed
   std::shared_ptr<BlockBytes> spare_ = std::make_shared<BlockBytes>();  // for the next lendCopy()
 };
 

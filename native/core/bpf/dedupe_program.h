@@ -2,7 +2,7 @@
 //
 // - skb->skb_iif, the device it arrived at: set at each arrival (__netif_receive_skb_core(), net/core/dev.c), kept
 //   while the host bridges or routes it, 0 for packets that the host itself sends; cleared by tunnels and between the
-//   ends of a veth (skb_scrub_packet(), net/core/skbuff.c). A packet that leaves thus has the index of its earlier
+//   ends of a veth (skb_scrub_packet(), net/core/skbuff.c). So a packet that leaves has the index of its earlier
 //   sighting.
 // - The latest arrival on this processor. A bridge passes a packet up to the host during the packet's arrival at the
 //   port, on the same processor (br_pass_frame_up(), net/bridge/br_input.c; a bond likewise). At the bridge skb_iif is

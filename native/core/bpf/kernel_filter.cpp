@@ -282,7 +282,7 @@ Result<std::unique_ptr<KernelFilter>> KernelFilter::attach(const FilterSpec& spe
     auto ebpf = EbpfFilter::create(spec, acceptUnlisted, dedupe, sockets);
     if (ebpf && (mode == FilterMode::Ebpf || dedupe)) return std::unique_ptr<KernelFilter>(std::move(*ebpf));
     if (ebpf) {
-      // The classic filter has no use for the present specification: replace() will bring the next one.
+      // The classic filter does not need the present specification: replace() sets the next one.
       auto classic = std::make_unique<ClassicFilter>(FilterSpec{}, acceptUnlisted, std::move(sockets));
       return std::unique_ptr<KernelFilter>(std::make_unique<YieldingFilter>(std::move(*ebpf), std::move(classic)));
     }

@@ -112,8 +112,9 @@ class Capture {
   [[nodiscard]] bool oldFilterDrained();
   void enforceFilter() { table_.enforceFilter(intake_->ringPosition()); }
 
-  // From the next block on, selected packets also go to the recorder. One recorder at a time. Blocks that wait for
-  // JavaScript give way if it does not listen; may block for some milliseconds until there is room for new packets.
+  // From the next block on, selected packets also go to the recorder. One recorder at a time. If JavaScript does not
+  // listen, blocks that wait for it are dropped to make room. May block for some milliseconds until there is room for
+  // new packets.
   Result<> record(std::shared_ptr<Recorder> recorder);
   // The recording ends when all packets received before this call are written. Packets that the loops cannot hand over
   // for more than a second are not recorded, only delivered to JavaScript, and a fault reports that.

@@ -1,4 +1,4 @@
-// Filters packets again in user space, which the kernel accepted under a filter that has since been replaced.
+// Filters again, in user space, packets that the kernel accepted under a filter that has since been replaced.
 //
 // Not thread-safe: guarded by SelectionTable's lock.
 #pragma once

@@ -48,8 +48,8 @@ class InterfaceTable {
   void remove(std::map<std::uint32_t, InterfaceInfo>::iterator at, Events& events, const Losses& losses = {});
   void updateAddresses(std::uint32_t index, Events& events);
 
-  // By index, as all of rtnetlink's messages: of the present devices only one has an index, and this table gives each
-  // its generation. The history is in the InterfaceBook.
+  // Keyed by index, as rtnetlink's messages are: two present devices never share an index, and this table assigns the
+  // generations. The history is in the InterfaceBook.
   std::map<std::uint32_t, InterfaceInfo> interfaces_;
   // Two addresses may differ only in their peers. InterfaceInfo has no peers, but the removal of an address needs them.
   std::map<std::uint32_t, std::vector<netlink::AddressMessage>> addresses_;
