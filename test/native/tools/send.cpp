@@ -226,90 +226,114 @@ int runInjector(const Options& options, unsigned index) {
   return 1;
 }
 
-}  // namespace
+bool pinTo(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  if (sched_setaffinity(0, sizeof set, &set) == 0) return true;
+  std::fprintf(stderr, "send: --cpu %d: %s\n", cpu, std::strerror(errno));
+  return false;
+}
 
-int main(int argc, char** argv) {
-  const Options options = parse(argc, argv);
-
-  if (options.cpu >= 0) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(options.cpu, &set);
-    if (sched_setaffinity(0, sizeof set, &set) != 0) {
-      std::fprintf(stderr, "send: --cpu %d: %s\n", options.cpu, std::strerror(errno));
-      return 1;
-    }
-  }
-
+// Empty, after a message, if one of the interfaces does not exist.
+std::vector<unsigned> indexesOf(const std::vector<std::string>& interfaces) {
   std::vector<unsigned> indexes;
-  for (const auto& name : options.interfaces) {
+  for (const auto& name : interfaces) {
     const unsigned index = if_nametoindex(name.c_str());
     if (index == 0) {
       std::fprintf(stderr, "send: no interface %s in this network namespace\n", name.c_str());
-      return 1;
+      return {};
     }
     indexes.push_back(index);
   }
-  if (options.inject) return runInjector(options, indexes.front());
+  return indexes;
+}
 
-  // Protocol 0: this socket receives nothing.
+// A packet socket that receives nothing: its protocol is 0. -1, after a message, if there can be none.
+int openSocket(bool bypass) {
   const int socket = ::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
   if (socket < 0) {
     std::fprintf(stderr, "send: no packet socket: %s (it needs CAP_NET_RAW)\n", std::strerror(errno));
-    return 1;
+    return -1;
   }
   const int one = 1;
-  if (options.bypass && setsockopt(socket, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof one) < 0) {
+  if (bypass && setsockopt(socket, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof one) < 0) {
     std::fprintf(stderr, "send: PACKET_QDISC_BYPASS: %s\n", std::strerror(errno));
-    return 1;
+    close(socket);
+    return -1;
   }
   const int sendBuffer = 8 << 20;
   if (setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &sendBuffer, sizeof sendBuffer) < 0) {
     setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &sendBuffer, sizeof sendBuffer);  // as much as the system allows
   }
+  return socket;
+}
+
+struct Progress {
+  std::uint64_t done = 0;  // sent, or refused and passed over
+  std::uint64_t sent = 0;
+  std::uint64_t refused = 0;
+  int failure = 0;  // the errno that ended the run; 0: none
+};
+
+// Sends `length` frames of the burst, which begins with frame `progress.done` of the run.
+void sendBurst(int socket, Burst& burst, std::size_t length, bool keepGoing, Progress& progress) {
+  for (std::size_t slot = 0; slot < length;) {
+    const int taken = sendmmsg(socket, burst.from(slot), static_cast<unsigned>(length - slot), 0);
+    if (taken > 0) {
+      slot += static_cast<std::size_t>(taken);
+      progress.done += static_cast<std::uint64_t>(taken);
+      progress.sent += static_cast<std::uint64_t>(taken);
+      continue;
+    }
+    // sendmmsg reports an error only for its first message; an error later in the burst is reported by the next call,
+    // which starts with that message.
+    const int number = taken == 0 ? EAGAIN : errno;
+    if (number == EINTR) continue;
+    if (!isRefusal(number)) {
+      progress.failure = number;
+      return;
+    }
+    progress.refused++;
+    if (keepGoing) {
+      const timespec pause{0, 20'000};
+      nanosleep(&pause, nullptr);
+    } else {
+      slot++;
+      progress.done++;
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Options options = parse(argc, argv);
+  if (options.cpu >= 0 && !pinTo(options.cpu)) return 1;
+  const std::vector<unsigned> indexes = indexesOf(options.interfaces);
+  if (indexes.empty()) return 1;
+  if (options.inject) return runInjector(options, indexes.front());
+  const int socket = openSocket(options.bypass);
+  if (socket < 0) return 1;
 
   Burst burst(options, indexes);
   const std::uint64_t dropsBefore = transmitDrops(options.interfaces);
-  std::uint64_t done = 0, sent = 0, refused = 0;
-  int failure = 0;
+  Progress progress;
   const Pacer pacer(options.rate);
-  while (done < options.count && failure == 0) {
-    const auto length =
-        static_cast<std::size_t>(pacer.due(done, std::min<std::uint64_t>(options.burst, options.count - done)));
-    burst.fill(done, length);
-    for (std::size_t slot = 0; slot < length;) {
-      const int taken = sendmmsg(socket, burst.from(slot), static_cast<unsigned>(length - slot), 0);
-      if (taken > 0) {
-        slot += static_cast<std::size_t>(taken);
-        done += static_cast<std::uint64_t>(taken);
-        sent += static_cast<std::uint64_t>(taken);
-        continue;
-      }
-      // sendmmsg reports an error only for its first message; an error later in the burst is reported by the next call,
-      // which starts with that message.
-      const int number = taken == 0 ? EAGAIN : errno;
-      if (number == EINTR) continue;
-      if (!isRefusal(number)) {
-        failure = number;
-        break;
-      }
-      refused++;
-      if (options.keepGoing) {
-        const timespec pause{0, 20'000};
-        nanosleep(&pause, nullptr);
-      } else {
-        slot++;
-        done++;
-      }
-    }
+  while (progress.done < options.count && progress.failure == 0) {
+    const std::uint64_t most = std::min<std::uint64_t>(options.burst, options.count - progress.done);
+    const auto length = static_cast<std::size_t>(pacer.due(progress.done, most));
+    burst.fill(progress.done, length);
+    sendBurst(socket, burst, length, options.keepGoing, progress);
   }
   const double seconds = pacer.seconds();
   const std::uint64_t dropsAfter = transmitDrops(options.interfaces);
-  frames::report(sent, seconds, refused, dropsAfter > dropsBefore ? dropsAfter - dropsBefore : 0);
+  frames::report(progress.sent, seconds, progress.refused, dropsAfter > dropsBefore ? dropsAfter - dropsBefore : 0);
   close(socket);
-  if (failure != 0) {
-    std::fprintf(stderr, "send: frame %llu to %s: %s\n", static_cast<unsigned long long>(options.start + done),
-                 options.interfaces[done % options.interfaces.size()].c_str(), std::strerror(failure));
+  if (progress.failure != 0) {
+    std::fprintf(stderr, "send: frame %llu to %s: %s\n", static_cast<unsigned long long>(options.start + progress.done),
+                 options.interfaces[progress.done % options.interfaces.size()].c_str(),
+                 std::strerror(progress.failure));
   }
-  return sent == options.count ? 0 : 1;
+  return progress.sent == options.count ? 0 : 1;
 }
