@@ -112,6 +112,13 @@ struct BlockSummary {
   }
 };
 
+// Requests the header of the record that begins `ahead` bytes after `record`, for writing. Any value is harmless.
+inline void prefetchRecord(const std::byte* record, std::uint64_t ahead) {
+  const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(record) + ahead;
+  __builtin_prefetch(reinterpret_cast<const void*>(address), 1);
+  __builtin_prefetch(reinterpret_cast<const void*>(address + kRecordTimestamp), 1);  // often in the next cache line
+}
+
 // Walks the records of a block of `size` bytes (8-byte aligned) as its source wrote it, calls keep(Record&) for each,
 // and writes the index of those for which it returns true. Stops at the first record that is not entirely within the
 // block or for which the index is full.
@@ -123,6 +130,9 @@ template <typename Keep>
   const std::uint32_t count = description.num_pkts;
   BlockSummary summary;
   std::uint64_t offset = first;
+  // Neighbouring records are mostly of one size. Each is in cache lines that another processor wrote last: without the
+  // prefetch the walk waits for them one after another.
+  constexpr std::uint64_t kAhead = 8;
   for (std::uint32_t seen = 0; seen < count; ++seen) {
     const std::size_t entry = kIndexStart + std::size_t{summary.packets} * sizeof(std::uint32_t);
     if (offset % kRecordAlignment != 0 || offset + kRecordHeader > used || entry + sizeof(std::uint32_t) > first) {
@@ -130,6 +140,7 @@ template <typename Keep>
       break;
     }
     auto* header = reinterpret_cast<tpacket3_hdr*>(block + offset);
+    prefetchRecord(block + offset, kAhead * header->tp_next_offset);
     const bool last = seen + 1 == count;
     const std::uint64_t room = last ? used - offset : header->tp_next_offset;
     const std::uint64_t end = std::uint64_t{header->tp_mac} + header->tp_snaplen;
