@@ -8,3 +8,10 @@ export function flowsOf(packets: readonly Packet[], options: FlowTableOptions = 
   table.end()
   return flows
 }
+
+/** The only flow of these packets. */
+export function theFlow(packets: readonly Packet[], options?: FlowTableOptions): Flow {
+  const flows = flowsOf(packets, options)
+  if (flows.length !== 1) throw new Error(`${flows.length} flows`)
+  return flows[0] as Flow
+}
