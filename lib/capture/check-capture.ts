@@ -3,7 +3,7 @@ import { release } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import { CaptureError, type CaptureErrorCode } from '../errors.js'
 import { type PermissionReason, permissionAdvice } from '../permission.js'
-import { has, readPrivilege } from '../privilege.js'
+import { has, type Privilege, readPrivilege } from '../privilege.js'
 import { type CaptureNative as Native, native } from './native.js'
 
 /** Something that keeps this process from capturing. */
@@ -84,64 +84,71 @@ export function checkCapture(): CaptureCheck {
   const sysctls = readSysctls()
   const problems: CaptureProblem[] = []
   const limits: string[] = []
-  let packetSocket = false
-  let ring = false
+  let sockets = { packetSocket: false, ring: false }
   let ebpf = false
-  let libpcap: string | undefined
 
   const addon = load(problems)
   if (addon) {
-    libpcap = addon.libpcapVersion()
-    const packet = addon.probePacketSocket()
-    packetSocket = packet.socket === 0
-    ring = packetSocket && packet.ring === 0
-    if (!packetSocket) {
-      const { reason, problem, remedy } = permissionAdvice(privilege, { errno: packet.socket })
-      problems.push(
-        reason === 'unknown' && privilege
-          ? { code: 'ERR_SYSTEM', message: `a packet socket cannot be opened: ${errorName(packet.socket)}`, remedy }
-          : { code: 'ERR_PERMISSION', reason, message: problem, remedy },
-      )
-    } else if (!ring) {
-      problems.push({
-        code: 'ERR_SYSTEM',
-        message: `packet sockets have no TPACKET_V3 ring here: ${errorName(packet.ring)}`,
-        remedy: 'Capture through libpcap, with "backend: \'pcap\'".',
-      })
+    sockets = checkSockets(addon, privilege, problems)
+    const mayUseBpf = capabilities.bpf || capabilities.sysAdmin
+    if (mayUseBpf || sysctls['kernel.unprivileged_bpf_disabled'] === '0') {
+      const { map, program } = addon.probeBpf()
+      ebpf = map === 0 && program === 0
     }
-    if (capabilities.bpf || capabilities.sysAdmin || sysctls['kernel.unprivileged_bpf_disabled'] === '0') {
-      const bpf = addon.probeBpf()
-      ebpf = bpf.map === 0 && bpf.program === 0
-    }
-    if (!ebpf) {
-      const why = privilege?.userNamespace
-        ? 'a user namespace cannot grant it'
-        : capabilities.bpf || capabilities.sysAdmin
-          ? 'bpf(2) is refused by seccomp, a security module or the kernel'
-          : 'CAP_BPF is missing'
-      limits.push(
-        `No eBPF filter (${why}): the classic one is used, and what the ring drops is counted in total, not per interface.`,
-      )
-    }
+    if (!ebpf) limits.push(withoutEbpf(privilege, mayUseBpf))
     if (!capabilities.sysAdmin) limits.push('No CAP_SYS_ADMIN: the option "netns" cannot be used.')
   }
 
-  const ok = problems.length === 0
   const check = {
-    ok,
+    ok: problems.length === 0,
     problems,
     limits,
     capabilities,
     uid: privilege?.uid,
     userNamespace: privilege?.userNamespace ?? false,
-    packetSocket,
-    ring,
+    ...sockets,
     ebpf,
-    libpcap,
+    libpcap: addon?.libpcapVersion(),
     kernel: release(),
     sysctls,
   }
   return { ...check, text: summary(check) }
+}
+
+/** Opens a packet socket and a ring; adds what is wrong with them to `problems`. */
+function checkSockets(
+  addon: Native,
+  privilege: Privilege | undefined,
+  problems: CaptureProblem[],
+): { packetSocket: boolean; ring: boolean } {
+  const errors = addon.probePacketSocket()
+  const packetSocket = errors.socket === 0
+  const ring = packetSocket && errors.ring === 0
+  if (!packetSocket) {
+    const { reason, problem, remedy } = permissionAdvice(privilege, { errno: errors.socket })
+    problems.push(
+      reason === 'unknown' && privilege
+        ? { code: 'ERR_SYSTEM', message: `a packet socket cannot be opened: ${errorName(errors.socket)}`, remedy }
+        : { code: 'ERR_PERMISSION', reason, message: problem, remedy },
+    )
+  } else if (!ring) {
+    problems.push({
+      code: 'ERR_SYSTEM',
+      message: `packet sockets have no TPACKET_V3 ring here: ${errorName(errors.ring)}`,
+      remedy: 'Capture through libpcap, with "backend: \'pcap\'".',
+    })
+  }
+  return { packetSocket, ring }
+}
+
+/** What a capture lacks without eBPF, and why there is none. */
+function withoutEbpf(privilege: Privilege | undefined, mayUseBpf: boolean): string {
+  const why = privilege?.userNamespace
+    ? 'a user namespace cannot grant it'
+    : mayUseBpf
+      ? 'bpf(2) is refused by seccomp, a security module or the kernel'
+      : 'CAP_BPF is missing'
+  return `No eBPF filter (${why}): the classic one is used, and what the ring drops is counted in total, not per interface.`
 }
 
 function load(problems: CaptureProblem[]): Native | undefined {
