@@ -180,6 +180,7 @@ t.test(
         Capture.open({ interfaces: 'far5', ring: { memory: 1 << 20 }, overflow: { memory: 0 } }),
       ),
     )
+    t.teardown(() => Promise.all(load.map((one) => one.close())))
     const first = softnet()
     const affinity = spawnSync('taskset', ['-p', String(process.pid)], { encoding: 'utf8' })
       .stdout.split(' ')

@@ -124,7 +124,7 @@ t.test('the properties of a packet agree with what was sent', async (t) => {
   t.equal(copy.interface.name, 'eth0')
   t.ok(Buffer.from(copy.data).equals(expectedFrame(0, { size: 100 })), 'a copy is whole')
   t.ok(copy.copy() instanceof Packet, 'and can be copied')
-  const cut = await Capture.open({ interfaces: 'eth0', snapshotLength: 60 })
+  await using cut = await Capture.open({ interfaces: 'eth0', snapshotLength: 60 })
   const short = await oneChunk(cut, 1, { size })
   t.match(inspect([...short][0]), /^Packet eth0 out 60 of 100 bytes at/)
   await cut.close()
@@ -165,7 +165,7 @@ t.test('the properties of a packet through libpcap agree with what was sent', as
 
 for (const backend of backends) {
   t.test(`the properties of a capture agree with its options, ${backend}`, async (t) => {
-    const capture = await Capture.open({ interfaces: 'eth0', backend })
+    await using capture = await Capture.open({ interfaces: 'eth0', backend })
     t.same(
       capture.interfaces.map(({ name }) => name),
       ['eth0'],
@@ -205,8 +205,8 @@ t.test('import and require() give the same classes and native code', async (t) =
   }
   t.notOk(new Error('x') instanceof CaptureError)
 
-  const one = await Capture.open({ interfaces: 'eth0' })
-  const two = await cjs.Capture.open({ interfaces: 'eth0' })
+  await using one = await Capture.open({ interfaces: 'eth0' })
+  await using two = await cjs.Capture.open({ interfaces: 'eth0' })
   for (const capture of [one, two]) {
     t.equal((await oneChunk(capture, 5)).packetCount, 5)
     await capture.close()

@@ -114,7 +114,7 @@ for (const { way, options, skip, directions } of ways) {
 
   t.test(`at the rate of the sender every packet is delivered or counted as lost, ${way}`, { skip }, async (t) => {
     const count = 150_000
-    const capture = await Capture.open({ ...options, ring: { ...options.ring, memory: 128 << 20 } })
+    await using capture = await Capture.open({ ...options, ring: { ...options.ring, memory: 128 << 20 } })
     const copies = new Map([...near, ...far].map((name) => [name, new Uint8Array(count)]))
     let wrongWay = 0
     let wrongLabel = 0

@@ -27,7 +27,7 @@ for (const { table, skip } of tables) {
       `every packet of 40 interfaces that appear while the program is busy is captured, ${table}, exclude ${exclude}`,
       { skip },
       async (t) => {
-        const capture = await Capture.open({
+        await using capture = await Capture.open({
           interfaces: { include: '^hot', ...(exclude && { exclude }), hotplug: true },
           ring: { table },
         })

@@ -33,7 +33,7 @@ const before = inherited()
 
 t.test('a child process inherits no descriptor of a capture', async (t) => {
   for (const backend of ['ring', 'pcap'] as const) {
-    const capture = await Capture.open({ backend, interfaces: 'eth0', filter: 'vlan 5 or udp' })
+    await using capture = await Capture.open({ backend, interfaces: 'eth0', filter: 'vlan 5 or udp' })
     t.same(inherited(), before, `${backend}: while it runs`)
     await capture.setFilter('vlan 6')
     t.same(inherited(), before, `${backend}: after another filter`)
@@ -54,7 +54,7 @@ t.test('a child started while handles are opened or filters compiled inherits no
 })
 
 t.test('promiscuity ends with the capture, although children live on', async (t) => {
-  const capture = await Capture.open({ backend: 'pcap', interfaces: 'eth0', promiscuous: true })
+  await using capture = await Capture.open({ backend: 'pcap', interfaces: 'eth0', promiscuous: true })
   t.equal(link('eth0').promiscuity, 1)
   const child = spawn('sleep', ['1000'], { stdio: 'ignore' })
   t.teardown(() => child.kill())

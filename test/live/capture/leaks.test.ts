@@ -25,7 +25,7 @@ async function cycle(times: number): Promise<void> {
 }
 
 async function once(i: number): Promise<void> {
-  const capture = await Capture.open({
+  await using capture = await Capture.open({
     interfaces: { include: '^eth', hotplug: true },
     filter: 'udp',
     promiscuous: true,

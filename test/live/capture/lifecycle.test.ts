@@ -132,7 +132,7 @@ for (const backend of backends) {
   })
 
   t.test(`close on an idle interface returns at once, in any state, any number of times, ${backend}`, async (t) => {
-    const capture = await Capture.open({ backend, interfaces: 'eth0' })
+    await using capture = await Capture.open({ backend, interfaces: 'eth0' })
     const reading = (async () => {
       for await (const _ of capture) t.fail('nothing was sent')
     })()
@@ -148,7 +148,7 @@ for (const backend of backends) {
   })
 
   t.test(`close releases lent chunks, ${backend}`, async (t) => {
-    const capture = await Capture.open({ backend, interfaces: 'eth0' })
+    await using capture = await Capture.open({ backend, interfaces: 'eth0' })
     const chunk = await oneChunk(capture, 3)
     const [packet] = chunk
     const view = packet?.data
@@ -170,7 +170,7 @@ for (const backend of backends) {
     const reason = new Error('enough')
     await t.rejects(Capture.open({ backend, interfaces: 'eth0', signal: AbortSignal.abort(reason) }), reason, 'before')
     const controller = new AbortController()
-    const capture = await Capture.open({ backend, interfaces: 'eth0', signal: controller.signal })
+    await using capture = await Capture.open({ backend, interfaces: 'eth0', signal: controller.signal })
     const reading = (async () => {
       for await (const _ of capture);
     })()
@@ -214,6 +214,7 @@ for (const backend of backends) {
     for (let i = 0; i < 20; i++) {
       if (i === 1) before = await held() // the first worker allocates what Node keeps for workers
       const worker = new Worker(url, { execArgv: [] })
+      t.teardown(() => worker.terminate())
       await new Promise<void>((resolve, reject) => {
         worker.on('error', reject)
         worker.on('message', (text) => {
@@ -227,6 +228,7 @@ for (const backend of backends) {
     }
     for (let i = 0; i < 20; i++) {
       const worker = new Worker(url, { execArgv: [] })
+      t.teardown(() => worker.terminate())
       worker.on('error', (error) => t.fail(error.message))
       await sleep(i * 3) // no condition: at any moment while it opens
       await worker.terminate()
@@ -253,6 +255,7 @@ for (const backend of backends) {
     const url = new URL(`data:text/javascript,${encodeURIComponent(code)}`)
     for (let i = 0; i < 20; i++) {
       const worker = new Worker(url, { execArgv: [] })
+      t.teardown(() => worker.terminate())
       worker.on('error', (error) => t.fail(error.message))
       await new Promise((resolve) => worker.on('message', resolve))
       sendSync({ interface: 'eth0', count: 10 })

@@ -148,7 +148,7 @@ t.test('a loss for lack of overflow memory has that cause', async (t) => {
 })
 
 t.test('a loss right before close() is reported before the close event', async (t) => {
-  const capture = await Capture.open({ interfaces: 'eth0', direction: 'out', ring: tiny, overflow: none })
+  await using capture = await Capture.open({ interfaces: 'eth0', direction: 'out', ring: tiny, overflow: none })
   const told: string[] = []
   capture.on('loss', ({ level }) => {
     told.push(level)
@@ -162,7 +162,7 @@ t.test('a loss right before close() is reported before the close event', async (
 })
 
 t.test('a listener may close the capture', async (t) => {
-  const capture = await Capture.open({
+  await using capture = await Capture.open({
     interfaces: 'eth0',
     direction: 'out',
     ring: tiny,

@@ -36,7 +36,7 @@ function spoil(number: number): void {
 
 for (const { table, skip } of tables) {
   t.test(`records that cannot be read count as malformed, ${table}`, { skip }, async (t) => {
-    const capture = await Capture.open({
+    await using capture = await Capture.open({
       interfaces: 'eth0',
       direction: 'out',
       ring: { table, memory: 1 << 20 },

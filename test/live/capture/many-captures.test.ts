@@ -21,6 +21,7 @@ for (const backend of backends) {
     const files = descriptors().sort()
 
     const captures = await Promise.all(range(0, count).map(open))
+    t.teardown(() => Promise.all(captures.map((capture) => capture.close())))
     t.ok(holdings().threads >= before.threads + count, 'each has its thread')
     await inject(
       'eth0',

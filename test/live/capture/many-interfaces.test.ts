@@ -16,7 +16,7 @@ for (const { table, skip } of tables) {
   for (const exclude of [undefined, '[13579]$']) {
     t.test(`every packet of 250 interfaces is captured, ${table}, exclude ${exclude}`, { skip }, async (t) => {
       const before = await settle()
-      const capture = await Capture.open({
+      await using capture = await Capture.open({
         interfaces: { ...(exclude && { exclude }), hotplug: true },
         ring: { table },
       })
@@ -79,7 +79,7 @@ for (const { table, skip } of tables) {
 
 t.test('several rings share the memory and the packets', async (t) => {
   const before = await settle()
-  const capture = await Capture.open({ ring: { count: 2 } })
+  await using capture = await Capture.open({ ring: { count: 2 } })
   const { ring } = capture.stats()
   t.equal(ring.count, 2)
   t.equal(ring.memory, 64 * MiB)

@@ -48,6 +48,7 @@ for (const backend of backends) {
       await Capture.open({ backend, netns: two.path, interfaces, filter: 'udp or vlan 5' }),
       await Capture.open({ backend, interfaces }),
     ] as const
+    t.teardown(() => Promise.all(captures.map((capture) => capture.close())))
     ipIn(two.pid, 'link', 'add', 'hot', 'type', 'veth', 'peer', 'name', 'hotpeer')
     up(['hotpeer', 'hot'], { namespace: two.pid })
     if (backend === 'pcap') await waitUntil(() => captures[1].stats().ring.count === 3, 'a handle on each')
@@ -135,6 +136,7 @@ for (const backend of backends) {
     for (const path of [link, replaced]) symlinkSync(other.path, path)
     const open = async (netns: string) => {
       const capture = await Capture.open({ backend, netns, interfaces: 'inside3' })
+      t.teardown(() => capture.close())
       const warnings: (Error & { code?: string; option?: string })[] = []
       capture.on('warning', (warning) => warnings.push(warning))
       return { capture, warnings }

@@ -157,7 +157,10 @@ t.test('devices that do not exist or cannot be captured are refused', async (t) 
 
 t.test('each interface that appears has a handle until it goes', async (t) => {
   const before = await settle()
-  const capture = await Capture.open({ backend, interfaces: { include: '^hot', exclude: '[13579]$', hotplug: true } })
+  await using capture = await Capture.open({
+    backend,
+    interfaces: { include: '^hot', exclude: '[13579]$', hotplug: true },
+  })
   const events: CaptureInterfaceEvent[] = []
   capture.on('interface', (event) => events.push(event))
   const { packets, done } = reading(capture)
@@ -332,7 +335,7 @@ t.test('an interface is promiscuous while it is captured', async (t) => {
   addVeth('hot0', 'peer0')
   const promiscuity = (name: string) => link(name).promiscuity
   const interfaces = { include: '^hot', hotplug: true }
-  const capture = await Capture.open({ backend, interfaces, promiscuous: true })
+  await using capture = await Capture.open({ backend, interfaces, promiscuous: true })
   t.equal(promiscuity('hot0'), 1)
   t.equal(promiscuity('peer0'), 0)
   rename('hot0', 'cold0')

@@ -12,7 +12,7 @@ const flagged = (name: string) => link(name).flags.includes('PROMISC')
 
 for (const { table, skip } of tables) {
   t.test(`each selected interface is promiscuous, also later ones, ${table}`, { skip }, async (t) => {
-    const capture = await Capture.open({
+    await using capture = await Capture.open({
       interfaces: { include: ['^eth', '^hot'], exclude: 'eth2', hotplug: true },
       promiscuous: true,
       ring: { table },
@@ -56,7 +56,7 @@ for (const { table, skip } of tables) {
   })
 
   t.test(`each new device of an index that is used again is promiscuous, ${table}`, { skip }, async (t) => {
-    const capture = await Capture.open({
+    await using capture = await Capture.open({
       interfaces: { include: '^hot', hotplug: true },
       promiscuous: true,
       ring: { table },
@@ -78,14 +78,14 @@ for (const { table, skip } of tables) {
 }
 
 t.test('promiscuous is off by default', async (t) => {
-  const capture = await Capture.open({ interfaces: 'eth0' })
+  await using capture = await Capture.open({ interfaces: 'eth0' })
   t.equal(promiscuity('eth0'), 0)
   await capture.close()
 })
 
 t.test('an interface stays promiscuous until the last of two captures ends', async (t) => {
-  const one = await Capture.open({ interfaces: 'eth0', promiscuous: true })
-  const two = await Capture.open({ interfaces: 'eth0', promiscuous: true })
+  await using one = await Capture.open({ interfaces: 'eth0', promiscuous: true })
+  await using two = await Capture.open({ interfaces: 'eth0', promiscuous: true })
   t.equal(promiscuity('eth0'), 2)
   await one.close()
   t.equal(promiscuity('eth0'), 1)

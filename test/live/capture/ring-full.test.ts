@@ -13,7 +13,7 @@ const near = addVeths(3, 'eth', 'far').map(({ name }) => name)
 for (const { table, skip } of tables) {
   for (const copy of [false, true]) {
     t.test(`every loss of a full ring is counted, ${table}, chunk.copy ${copy}`, { skip }, async (t) => {
-      const capture = await Capture.open({
+      await using capture = await Capture.open({
         interfaces: near,
         direction: 'out',
         ring: { table, memory: 1 << 20 },

@@ -14,7 +14,7 @@ const MiB = 1 << 20
 
 t.test('the layout of the ring follows from the options', async (t) => {
   const ringOf = async (options: CaptureOptions) => {
-    const capture = await Capture.open({ interfaces: 'eth0', ...options })
+    await using capture = await Capture.open({ interfaces: 'eth0', ...options })
     const { memory, blockSize, blockCount, retireTime, count } = capture.stats().ring
     await capture.close()
     t.equal(memory, blockSize * blockCount)

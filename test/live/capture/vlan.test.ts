@@ -43,7 +43,7 @@ async function numbersDuring(
   visit?: (packet: Packet, number: number) => void,
   from: () => unknown = traffic,
 ): Promise<{ numbers: number[]; wrong: string[] }> {
-  const capture = await Capture.open(options)
+  await using capture = await Capture.open(options)
   from()
   return await drain(capture, visit)
 }
@@ -110,6 +110,7 @@ for (const { way, options, skip } of ways) {
           Capture.open({ interfaces: name, filter, ...options, ring: { ...options.ring, memory: 1 << 20 } }),
         ),
       )
+      t.teardown(() => Promise.all(captures.map((capture) => capture.close())))
       traffic()
       const theirs = await Promise.all(witnesses.map((witness) => witness.stop()))
       for (const [i, { name, filter }] of few.entries()) {
@@ -163,7 +164,7 @@ t.test('a filter on VLAN tags compiled before any device was up applies', async 
   const bare = await addNamespace()
   down('lo', { namespace: bare.pid })
   addVeth('outer', 'inner', { peerNamespace: bare.pid, up: false })
-  const capture = await Capture.open({ netns: bare.path, filter: 'vlan 5', interfaces: 'inner' })
+  await using capture = await Capture.open({ netns: bare.path, filter: 'vlan 5', interfaces: 'inner' })
   const warnings: string[] = []
   const numbers: number[] = []
   capture.on('warning', ({ message }) => warnings.push(message))

@@ -44,8 +44,9 @@ async function round(number: number): Promise<{ wrong: string[]; done: Record<st
   const done: Record<string, number> = {}
   const promised: Promised[] = []
   const all = Observer.ofAll(random, traffic, tables[number % tables.length] as 'ebpf' | 'classic')
-  await all.open()
   const observers: Observer[] = [all]
+  t.teardown(() => Promise.all(observers.map(({ capture }) => capture?.close())))
+  await all.open()
   const promise = (name: string, index: number) => {
     const { start, count } = traffic.exactly(name, random.between(1, 200))
     promised.push({ name, index, start, count })

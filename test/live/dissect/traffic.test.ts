@@ -60,7 +60,7 @@ async function transfer(address: string): Promise<void> {
 
 t.test('every field of every packet is as tshark has it', async (t) => {
   const file = folder.fresh()
-  const capture = await Capture.open({ interfaces: 'eth0' })
+  await using capture = await Capture.open({ interfaces: 'eth0' })
   const writer = await SavefileWriter.open(file)
   const dissector = new Dissector({ tunnels: true, tcpOptions: true })
   const kept: Dissector[] = []

@@ -228,7 +228,7 @@ t.test('no eBPF map outlives its set', { skip: ebpf?.skip ?? false }, async (t) 
       }
     }).length
   const before = maps()
-  const capture = await Capture.open({ interfaces: 'eth0', excludeHosts: '10.0.0.1' })
+  await using capture = await Capture.open({ interfaces: 'eth0', excludeHosts: '10.0.0.1' })
   const one = maps()
   t.ok(one > before)
   for (let i = 0; i < 5; i++) await capture.setHosts({ exclude: ['10.0.0.2', '10.1.0.0/16', '::1', 'fd00::/8'] })

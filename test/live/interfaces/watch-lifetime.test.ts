@@ -26,7 +26,7 @@ t.test('with initial, present interfaces come first as added', async (t) => {
 
 t.test('close(), break and an abort end an iteration', async (t) => {
   await t.test('close() ends a pending wait', async (t) => {
-    const watcher = watchInterfaces()
+    await using watcher = watchInterfaces()
     const waiting = watcher[Symbol.asyncIterator]().next()
     const closed = watcher.close()
     t.equal(watcher.close(), closed, 'idempotent')
@@ -37,14 +37,14 @@ t.test('close(), break and an abort end an iteration', async (t) => {
   })
   await t.test('break closes the watcher', async (t) => {
     const before = descriptors()
-    const watcher = watchInterfaces({ initial: true })
+    await using watcher = watchInterfaces({ initial: true })
     for await (const _ of watcher) break
     t.equal(descriptors(), before)
     t.strictSame(await watcher[Symbol.asyncIterator]().next(), { done: true, value: undefined })
   })
   await t.test('an abort rejects with its reason', async (t) => {
     const controller = new AbortController()
-    const watcher = watchInterfaces({ signal: controller.signal })
+    await using watcher = watchInterfaces({ signal: controller.signal })
     const iterator = watcher[Symbol.asyncIterator]()
     const waiting = iterator.next()
     const reason = new Error('enough')
@@ -55,7 +55,7 @@ t.test('close(), break and an abort end an iteration', async (t) => {
     t.throws(() => watchInterfaces({ signal: controller.signal }), reason)
 
     const early = new AbortController()
-    const other = watchInterfaces({ signal: early.signal })
+    await using other = watchInterfaces({ signal: early.signal })
     early.abort()
     await t.rejects(other[Symbol.asyncIterator]().next(), { name: 'AbortError' }, 'told to the first who asks')
     await other.close()
@@ -121,6 +121,7 @@ t.test('a worker can be terminated while it watches', async (t) => {
   const before = await held()
   for (let i = 0; i < 10; i++) {
     const worker = new Worker(file, { execArgv: [] })
+    t.teardown(() => worker.terminate())
     await once(worker, 'message')
     if (i % 2 === 0) {
       ip('link', 'add', 'w0', 'type', 'bridge')
@@ -133,6 +134,7 @@ t.test('a worker can be terminated while it watches', async (t) => {
   // Terminate at any point: listing, opening, closing, converting events to objects.
   for (let i = 0; i < 30; i++) {
     const worker = new Worker(file, { execArgv: [], argv: [i % 2 === 0 ? 'list' : 'open'] })
+    t.teardown(() => worker.terminate())
     await once(worker, 'message')
     await sleep(i) // no condition: at any moment
     await worker.terminate()

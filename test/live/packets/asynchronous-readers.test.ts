@@ -85,6 +85,7 @@ for (const [source, open] of Object.entries(sources)) {
     const ways = Object.entries(readers.ways)
     const results: { way: string; foreign: Promise<number> }[] = []
     const { chunks, close } = await open()
+    t.teardown(close)
     let wrong = 0
     let seen = 0
     for await (const chunk of chunks) {
@@ -111,6 +112,7 @@ for (const [source, open] of Object.entries(sources)) {
   t.test(`${source}: a chunk written to a socket that is read later shows nothing of another chunk`, async (t) => {
     const sockets = await LateSockets.open(folder.fresh('socket'))
     const { chunks, close } = await open()
+    t.teardown(close)
     const results: Promise<number>[] = []
     for await (const chunk of chunks) {
       const [packet] = chunk
@@ -131,7 +133,7 @@ for (const [source, open] of Object.entries(sources)) {
 t.test('asynchronous functions see no byte of another packet in evicted chunks either', async (t) => {
   const readers = new Readers(folder.fresh('bytes'))
   const ways = Object.entries(readers.ways)
-  const capture = await Capture.open({ interfaces: 'eth0', ring: { ...small, maxStall: 300 } })
+  await using capture = await Capture.open({ interfaces: 'eth0', ring: { ...small, maxStall: 300 } })
   const results: Promise<number>[] = []
   const numbers: (number | undefined)[] = []
   let sent = 0
@@ -161,7 +163,7 @@ t.test('asynchronous functions see no byte of another packet in evicted chunks e
 
 t.test('the addresses of released chunks are freed with their views, and hold no ring', async (t) => {
   const before = holdings()
-  const capture = await Capture.open({ interfaces: 'eth0', ring: small })
+  await using capture = await Capture.open({ interfaces: 'eth0', ring: small })
   let views: Uint8Array[] = []
   let seen = 0
   for (let start = 0; start < 60_000; start += 6000) {

@@ -29,7 +29,7 @@ for (const backend of ['ring', 'pcap'] as const) {
   ] as const) {
     t.test(`${backend}: what a program writes into ${what} does not reach a recording`, async (t) => {
       const path = folder.fresh()
-      const capture = await Capture.open({ interfaces: 'eth0', backend })
+      await using capture = await Capture.open({ interfaces: 'eth0', backend })
       const recording = await capture.record({ path })
       let seen = 0
       const reading = (async () => {
@@ -100,7 +100,7 @@ t.test('memory of a savefile that was moved to another ArrayBuffer lives as long
 })
 
 t.test('memory of a ring that was moved to another ArrayBuffer lives as long as that', async (t) => {
-  const capture = await Capture.open({ interfaces: 'eth0', ring: { memory: 4 << 20 } })
+  await using capture = await Capture.open({ interfaces: 'eth0', ring: { memory: 4 << 20 } })
   const iterator = capture[Symbol.asyncIterator]()
   await send({ interface: 'eth0', count: 100, size: 500 })
   const { value } = await iterator.next()

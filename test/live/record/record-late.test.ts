@@ -41,7 +41,7 @@ for (const { what, options } of [
       `${what}: a recording has every packet from its begin where nobody has read${reads ? ', and reads then' : ''}`,
       async (t) => {
         const path = folder.fresh()
-        const capture = await Capture.open({ interfaces: 'eth0', ...options })
+        await using capture = await Capture.open({ interfaces: 'eth0', ...options })
         // Far more than ring and overflow memory hold.
         await send({ interface: 'eth0', count: old, size: 1000, rate: 100_000 })
         await waitUntil(

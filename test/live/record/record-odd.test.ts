@@ -116,7 +116,7 @@ t.test('a netfilter log group is recorded with its link type', async (t) => {
     [...Array(20).fill('eth0'), ...Array(20).fill('nflog:7')],
     'beside Ethernet',
   )
-  const both = await Capture.open({ backend: 'pcap', interfaces: ['eth0', 'nflog:7'] })
+  await using both = await Capture.open({ backend: 'pcap', interfaces: ['eth0', 'nflog:7'] })
   await t.rejects(both.record({ path: folder.fresh('pcap'), format: 'pcap' }), {
     code: 'ERR_OPTION',
     message: /nflog:7 239/,
@@ -130,7 +130,7 @@ for (const rotate of [undefined, { packets: 50 }]) {
     async (t) => {
       const here = mkdtempSync(folder.file('here-'))
       const there = `${here}-moved`
-      const capture = await Capture.open({ interfaces: 'eth0' })
+      await using capture = await Capture.open({ interfaces: 'eth0' })
       const recording = await capture.record({ path: join(here, 'a.pcapng'), ...(rotate ? { rotate } : {}) })
       const errors: CaptureError[] = []
       recording.on('error', (error) => errors.push(error))
@@ -174,6 +174,7 @@ t.test('a worker that is terminated while it records completes the file', async 
           parentPort.postMessage('recording')
         }, 1)`
       const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), { execArgv: [] })
+      t.teardown(() => worker.terminate())
       worker.on('error', (error) => t.fail(error.message))
       const begun = new Promise((resolve) => worker.once('message', resolve))
       const ended = { traffic: false }

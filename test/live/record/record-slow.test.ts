@@ -32,7 +32,7 @@ for (const { backend, reading } of cases) {
     `packets lost to a blocked disk are counted, ${reading ? 'with' : 'without'} an iteration, ${backend}`,
     async (t) => {
       const path = folder.file(`${backend}-${reading}.pcapng`)
-      const capture = await Capture.open(
+      await using capture = await Capture.open(
         backend === 'ring' ? options : { ...options, backend, ring: { memory: 8 << 20 } },
       )
       const mine: number[] = []
@@ -85,7 +85,7 @@ for (const { backend, reading } of cases) {
 
 for (const backend of backends) {
   t.test(`a blocked disk does not hold up JavaScript, ${backend}`, async (t) => {
-    const capture = await Capture.open(
+    await using capture = await Capture.open(
       backend === 'ring' ? options : { ...options, backend, ring: { memory: 8 << 20 } },
     )
     const mine: number[] = []
@@ -127,7 +127,7 @@ for (const backend of backends) {
 
 t.test('the memory bridges a short pause of the disk', async (t) => {
   const path = folder.file('moment.pcapng')
-  const capture = await Capture.open({ ...options, overflow: { memory: 64 << 20 } })
+  await using capture = await Capture.open({ ...options, overflow: { memory: 64 << 20 } })
   const recording = await capture.record({ path })
   await send({ interface: 'eth0', count: 10, size: 1000 })
   const release = await holdThread('ringtap record')
@@ -144,7 +144,7 @@ t.test('the memory bridges a short pause of the disk', async (t) => {
 
 t.test('while JavaScript is blocked the recording goes on as long as the overflow memory lasts', async (t) => {
   const path = folder.file('busy.pcapng')
-  const capture = await Capture.open({ ...options, overflow: { memory: 64 << 20 } })
+  await using capture = await Capture.open({ ...options, overflow: { memory: 64 << 20 } })
   const mine: number[] = []
   let blocked = false
   const read = (async () => {
@@ -171,7 +171,7 @@ t.test('while JavaScript is blocked the recording goes on as long as the overflo
 
 t.test('a recording can be stopped while JavaScript holds all the memory', async (t) => {
   const path = folder.file('held.pcapng')
-  const capture = await Capture.open({
+  await using capture = await Capture.open({
     backend: 'pcap',
     interfaces: 'eth0',
     ring: { memory: 16 << 20 },
@@ -200,7 +200,7 @@ t.test('a recording can be stopped while JavaScript holds all the memory', async
 
 t.test('the statistics of the file contain the losses of the ring', async (t) => {
   const path = folder.file('ring.pcapng')
-  const capture = await Capture.open({ ...options, overflow: { memory: 0 } })
+  await using capture = await Capture.open({ ...options, overflow: { memory: 0 } })
   // While the iteration takes no further chunks, blocks that wait for JavaScript stay in the ring.
   const iterator = capture[Symbol.asyncIterator]()
   await send({ interface: 'eth0', count: 1 })

@@ -37,7 +37,7 @@ async function recordDuring(
 t.test('what is recorded is what tcpdump sees, and what JavaScript sees at the same time', async (t) => {
   const path = folder.fresh()
   const witness = await startTcpdump({ interface: 'eth0' })
-  const capture = await Capture.open({ interfaces: 'eth0', filter: 'udp' })
+  await using capture = await Capture.open({ interfaces: 'eth0', filter: 'udp' })
   const mine: Seen[] = []
   const reading = (async () => {
     for await (const chunk of capture) for (const packet of chunk) mine.push(seen(packet))
@@ -92,7 +92,7 @@ t.test('what is recorded is what tcpdump sees, and what JavaScript sees at the s
 
 t.test('without an iteration nothing waits for JavaScript, and the ledger balances', async (t) => {
   const path = folder.fresh()
-  const capture = await Capture.open({
+  await using capture = await Capture.open({
     interfaces: 'eth0',
     ring: { memory: 2 << 20, blockSize: 256 << 10 },
     overflow: { memory: 8 << 20 },
@@ -119,7 +119,7 @@ t.test('without an iteration nothing waits for JavaScript, and the ledger balanc
 for (const format of ['pcapng', 'pcap'] as const) {
   t.test(`rotation by packets loses and duplicates nothing, ${format}`, async (t) => {
     const path = folder.fresh(format)
-    const capture = await Capture.open({ interfaces: 'eth0' })
+    await using capture = await Capture.open({ interfaces: 'eth0' })
     const { files, stats } = await recordDuring(capture, { path, format, rotate: { packets: 2700 } }, () =>
       send({ interface: 'eth0', count: 10_000, rate: 100_000 }),
     )
@@ -148,7 +148,7 @@ for (const format of ['pcapng', 'pcap'] as const) {
 
 t.test('rotation by size keeps to the size and to the number of files', async (t) => {
   const path = folder.file('sized-%Y-%i.pcapng')
-  const capture = await Capture.open({ interfaces: 'eth0' })
+  await using capture = await Capture.open({ interfaces: 'eth0' })
   const { files, stats } = await recordDuring(capture, { path, rotate: { size: 100_000 }, files: 3 }, () =>
     send({ interface: 'eth0', count: 10_000, rate: 100_000 }),
   )
@@ -179,7 +179,7 @@ t.test('rotation by size keeps to the size and to the number of files', async (t
 
 t.test('rotation by time works, and a second recording keeps the files of the first', async (t) => {
   const path = folder.fresh()
-  const capture = await Capture.open({ interfaces: 'eth0' })
+  await using capture = await Capture.open({ interfaces: 'eth0' })
   const all: RecordedFile[] = []
   for (const start of [0, 100]) {
     const recording = await capture.record({ path, rotate: { milliseconds: 300 } })
@@ -207,7 +207,7 @@ t.test('rotation by time works, and a second recording keeps the files of the fi
 for (const { table, skip } of tables) {
   t.test(`interfaces that appear and are renamed are recorded under their names, ${table}`, { skip }, async (t) => {
     const path = folder.fresh()
-    const capture = await Capture.open({
+    await using capture = await Capture.open({
       interfaces: { include: '^(hot|cool)', exclude: '5$', hotplug: true },
       ring: { table },
     })
@@ -240,7 +240,7 @@ for (const { table, skip } of tables) {
 
 t.test('VLAN tags are put back, 802.1ad too', async (t) => {
   const path = folder.fresh()
-  const capture = await Capture.open({ interfaces: 'far0' })
+  await using capture = await Capture.open({ interfaces: 'far0' })
   const tci = 5 | (3 << 13)
   await recordDuring(capture, { path }, () => {
     sendSync({ interface: 'eth0', count: 5, vlan: tci, size: 100 })
@@ -271,7 +271,7 @@ t.test(
   async (t) => {
     const tun = await openTun('tun0')
     const path = folder.fresh()
-    const capture = await Capture.open({ interfaces: ['eth0', 'tun0'] })
+    await using capture = await Capture.open({ interfaces: ['eth0', 'tun0'] })
     await t.rejects(capture.record({ path, format: 'pcap' }), { code: 'ERR_OPTION', message: /eth0 1, tun0 101/ })
     await recordDuring(capture, { path }, async () => {
       sendSync({ interface: 'eth0', count: 3 })
@@ -287,7 +287,7 @@ t.test(
     await tun.close()
 
     const late = folder.fresh('pcap')
-    const plugged = await Capture.open({ interfaces: { include: '^(eth0|tun1)$', hotplug: true } })
+    await using plugged = await Capture.open({ interfaces: { include: '^(eth0|tun1)$', hotplug: true } })
     const warnings: string[] = []
     plugged.on('warning', ({ message }) => warnings.push(message))
     const { stats } = await recordDuring(plugged, { path: late, format: 'pcap', rotate: { packets: 4 } }, async () => {
@@ -306,7 +306,7 @@ t.test(
 t.test('pcap is written in micro- and nanoseconds', async (t) => {
   for (const precision of ['nanoseconds', 'microseconds'] as const) {
     const path = folder.fresh('pcap')
-    const capture = await Capture.open({ interfaces: 'eth0' })
+    await using capture = await Capture.open({ interfaces: 'eth0' })
     const { files } = await recordDuring(capture, { path, format: 'pcap', precision }, () =>
       sendSync({ interface: 'eth0', count: 100 }),
     )
@@ -322,7 +322,7 @@ t.test('pcap is written in micro- and nanoseconds', async (t) => {
 
 t.test('a recording ends with stop() and close() of its capture', async (t) => {
   const closed = folder.fresh()
-  const capture = await Capture.open({ interfaces: 'eth0' })
+  await using capture = await Capture.open({ interfaces: 'eth0' })
   const recording = await capture.record({ path: closed })
   sendSync({ interface: 'eth0', count: 100 })
   await capture.stop()
@@ -331,7 +331,7 @@ t.test('a recording ends with stop() and close() of its capture', async (t) => {
   await capture.close()
   t.same(numbersIn(closed), range(0, 100))
 
-  const other = await Capture.open({ interfaces: 'eth0' })
+  await using other = await Capture.open({ interfaces: 'eth0' })
   const path = folder.fresh()
   const open = await other.record({ path })
   sendSync({ interface: 'eth0', count: 100 })
@@ -344,7 +344,7 @@ t.test('a recording ends with stop() and close() of its capture', async (t) => {
   t.same(folder.hidden(), [])
 
   const empty = folder.fresh()
-  const idle = await Capture.open({ interfaces: 'eth0' })
+  await using idle = await Capture.open({ interfaces: 'eth0' })
   t.equal((await (await idle.record({ path: empty })).stop()).files, 1)
   t.equal(describe(empty).packets, 0, 'a recording without packets is a file without packets')
   await idle.close()

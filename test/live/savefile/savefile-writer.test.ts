@@ -18,7 +18,7 @@ const folder = new TestFolder(t)
 
 /** The chunks captured during `traffic`, retained. */
 async function chunksDuring(interfaces: string | string[], traffic: () => unknown): Promise<Chunk[]> {
-  const capture = await Capture.open({ interfaces })
+  await using capture = await Capture.open({ interfaces })
   await traffic()
   await capture.stop()
   const chunks: Chunk[] = []
@@ -29,7 +29,7 @@ async function chunksDuring(interfaces: string | string[], traffic: () => unknow
 
 t.test('chunks, packets and copies are written, live and retained', async (t) => {
   const path = folder.fresh()
-  const capture = await Capture.open({ interfaces: 'far0' })
+  await using capture = await Capture.open({ interfaces: 'far0' })
   const writer = await SavefileWriter.open(path, { comment: 'for the test', application: 'a test', filter: 'udp' })
   t.notOk(existsSync(path), 'hidden until it is complete')
   const kept: Chunk[] = []

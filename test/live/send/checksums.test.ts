@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { Capture, Injector, openFile, type Packet, replay } from 'ringtap'
+import type { Test } from 'tap'
 import { TestFolder } from '../../helpers/test-folder.js'
 import { imbalances } from '../support/ledger.js'
 import t from '../support/live.js'
@@ -61,9 +62,11 @@ async function transfer(address: string): Promise<number> {
 }
 
 /** Sends packets received on one interface out of another, until stopped. */
-async function forward(from: string, to: string) {
+async function forward(t: Test, from: string, to: string) {
   const capture = await Capture.open({ interfaces: from, direction: 'in', chunk: { maxDelay: 1 } })
+  t.teardown(() => capture.close())
   const injector = await Injector.open(to)
+  t.teardown(() => injector.close())
   let pending = 0
   let longest = 0
   const done = (async () => {
@@ -91,8 +94,8 @@ for (const segments of ['by the device', 'by the kernel'] as const) {
     t.test(`TCP to ${address} survives a capture and an injector, divided ${segments}`, async (t) => {
       // The kernel segments longer frames before it passes them to the device.
       if (segments === 'by the kernel') ip('link', 'set', 'dev', 'ethB', 'gso_max_size', '2000')
-      const there = await forward('ethA', 'ethB')
-      const back = await forward('ethB', 'ethA')
+      const there = await forward(t, 'ethA', 'ethB')
+      const back = await forward(t, 'ethB', 'ethA')
       t.equal(await within(transfer(address), 'the transfer', 120_000), bytes)
       const [first, second] = [await there(), await back()]
       for (const one of [first, second]) {
@@ -109,7 +112,7 @@ t.test('UDP of a recording has right checksums after replay and inject', async (
   const mac = addressIn(b.pid)
   ipIn(a.pid, 'neigh', 'replace', '192.0.2.2', 'lladdr', mac, 'dev', 'farA')
   const path = folder.fresh()
-  const capture = await Capture.open({ interfaces: 'ethA', direction: 'in', filter: 'udp port 7001' })
+  await using capture = await Capture.open({ interfaces: 'ethA', direction: 'in', filter: 'udp port 7001' })
   const recording = await capture.record({ path })
   const sending = node(a.pid, ['-e', sendDatagrams])
   await once(sending, 'exit')

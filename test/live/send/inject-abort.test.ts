@@ -19,7 +19,7 @@ const tbf = spawnSync('tc', 'qdisc add dev slow0 root tbf rate 8bit burst 2100 l
 const noTbf = tbf.status === 0 ? false : 'tc makes no tbf queue here: a full queue cannot be tried'
 
 t.test('frames for a queue that stays full are refused after maxWait', { skip: noTbf }, async (t) => {
-  const injector = await Injector.open('slow0', { maxWait: 50 })
+  await using injector = await Injector.open('slow0', { maxWait: 50 })
   const { sent, refused, refusals } = await injector.send(frames(100, { size: 1000 }))
   // Two frames pass, and the queue holds as many as its limit allows.
   t.ok(sent >= 2 && sent < 10, `${sent} sent`)
@@ -27,7 +27,7 @@ t.test('frames for a queue that stays full are refused after maxWait', { skip: n
   t.match(refusals, [{ cause: 'no-room', errorName: 'ENOBUFS', count: 100 - sent, positions: [sent, sent + 1] }])
   await injector.close()
 
-  const patient = await Injector.open('slow0', { maxWait: 3_600_000 })
+  await using patient = await Injector.open('slow0', { maxWait: 3_600_000 })
   const controller = new AbortController()
   const sending = patient.send(frames(100, { size: 1000 }), { signal: controller.signal })
   // Nothing shows from outside that a send waits. Earlier, the abort has the same effect: the test then finds less.
@@ -81,6 +81,7 @@ t.test('a worker can be terminated while it sends', async (t) => {
   const before = descriptors().sort()
   for (let i = 0; i < 4; i++) {
     const worker = new Worker(url, { execArgv: [] })
+    t.teardown(() => worker.terminate())
     worker.on('error', (error) => t.fail(error.message))
     await new Promise((resolve) => worker.once('message', resolve))
     await sleep(2 * i) // no condition: at any moment

@@ -386,6 +386,7 @@ t.test('a worker can be terminated during a replay', async (t) => {
   const threads = (await settle()).threads
   for (let i = 0; i < 4; i++) {
     const worker = new Worker(url, { execArgv: [] })
+    t.teardown(() => worker.terminate())
     worker.on('error', (error) => t.fail(error.message))
     await new Promise((resolve) => worker.once('message', resolve))
     await sleep(10 * i) // no condition: at any moment

@@ -64,7 +64,11 @@ t.test('what both ends have sent is what comes out, byte for byte', async (t) =>
     },
   })
   // Room for all of it, so that nothing is lost however late this process runs.
-  const capture = await Capture.open({ interfaces: 'eth0', filter: 'tcp port 7000', ring: { memory: 192 * 2 ** 20 } })
+  await using capture = await Capture.open({
+    interfaces: 'eth0',
+    filter: 'tcp port 7000',
+    ring: { memory: 192 * 2 ** 20 },
+  })
   let largest = 0
   const skipCounter = new SkipCounter()
   const reading = (async () => {
