@@ -5,10 +5,8 @@ import { emitSafely, refuseUnknownEvents } from '../emit.js'
 import { CaptureError, construction, notConstructible } from '../errors.js'
 import type { HostSets } from '../filter/address-sets.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
-import { BlockMeta } from '../native/layouts.js'
-import { Chunk } from '../packets/chunk.js'
+import type { Chunk } from '../packets/chunk.js'
 import { IterationPacer, iterateChunks } from '../packets/chunk-iteration.js'
-import { ChunkMemory } from '../packets/chunk-memory.js'
 import type { Packet } from '../packets/packet.js'
 import { explainOpening, explainRunning } from '../permission.js'
 import type { RecordOptions } from '../record/record-options.js'
@@ -16,20 +14,16 @@ import { Recorder } from '../record/recorder.js'
 import type { Recording } from '../record/recording.js'
 import { ActiveFilter } from './active-filter.js'
 import type { CaptureEvents, CaptureInterfaceEvent } from './capture-events.js'
+import { CaptureLedger } from './capture-ledger.js'
 import { type CaptureOptions, type NormalisedOptions, normaliseOptions } from './capture-options.js'
-import { type CaptureStats, toStats } from './capture-stats.js'
+import type { CaptureStats } from './capture-stats.js'
 import { CapturedInterfaces } from './captured-interfaces.js'
-import { chunkInterfaces } from './chunk-interfaces.js'
+import { ChunkIntake, EMPTY } from './chunk-intake.js'
 import { HardwareTimestampCheck } from './hardware-timestamps.js'
-import type { NameOf } from './loss-stats.js'
-import { LossWatch } from './loss-watch.js'
-import { type NativeCapture, type NativeCaptureStats, native } from './native.js'
+import { type NativeCapture, native } from './native.js'
 import { NetnsWatch } from './netns-watch.js'
-import { nameIn } from './packed-interfaces.js'
 import { ringWarnings } from './ring-warnings.js'
 
-const EMPTY = 0
-const EVENTS_FIRST = 1
 /** A stop that was requested. */
 interface Stopping {
   readonly promise: Promise<CaptureStats>
@@ -55,23 +49,18 @@ const lookPeriod = 1000
 export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterable<Chunk>, AsyncDisposable {
   readonly #native: NativeCapture
   readonly #options: NormalisedOptions
-  readonly #loss: LossWatch
-  #lossTimer: NodeJS.Timeout | undefined
+  readonly #ledger: CaptureLedger
   #lookTimer: NodeJS.Timeout | undefined
   readonly #netns: NetnsWatch | undefined
   readonly #hardwareTimestamps: HardwareTimestampCheck | undefined
-  /** The reading of the devices' losses that is under way. */
-  #readingLosses: Promise<void> | undefined
   readonly #interfaces: CapturedInterfaces
-  readonly #meta = new Float64Array(BlockMeta.WORDS)
-  readonly #times = new BigUint64Array(this.#meta.buffer)
+  readonly #intake: ChunkIntake
   readonly #pacer = new IterationPacer()
   readonly #filter: ActiveFilter
   readonly #recorder: Recorder
   readonly #debug: DebugLog
   #stopping: Stopping | undefined
   #closing: Promise<void> | undefined
-  #lastStats: CaptureStats | undefined
   #aborted: { reason: unknown } | undefined
   /** Number of iterations in progress. */
   #listening = 0
@@ -153,7 +142,12 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       this.#netns = new NetnsWatch(netns, handle.netns, (warning) => {
         if (!this.#closing) this.#warn(warning)
       })
-    this.#loss = new LossWatch(options.loss, (packets) => handle.lossSample(packets), performance.now())
+    this.#ledger = new CaptureLedger(handle, options, {
+      closed: () => this.#closing !== undefined,
+      loss: (event) => emitSafely(this, 'loss', event),
+      debug,
+    })
+    this.#intake = new ChunkIntake(handle, () => this.#takeEvents())
   }
 
   async #start(): Promise<void> {
@@ -164,7 +158,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     if (this.#debug.enabled) this.#debug('open: %s', this.stats().ring)
     // The last step that can fail: a signal of the caller's own making may throw.
     signal?.addEventListener('abort', this.#onAbort, { once: true })
-    this.#lossTimer = setInterval(() => this.#lookForLoss(), this.#loss.period).unref()
+    this.#ledger.begin()
     this.#lookTimer = setInterval(() => this.#look(), lookPeriod).unref()
     // Deferred, so that the caller can add listeners first.
     setImmediate(() => {
@@ -189,38 +183,13 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    * its RTNL lock; they are up to date in what {@link stop} returns.
    */
   stats(): CaptureStats {
-    if (!this.#closing) {
-      const ledger = this.#native.stats()
-      const loss = this.#loss.present(performance.now(), ledger.lossSample, namesIn(ledger))
-      this.#lastStats = toStats(ledger, this.#options.native, { level: this.#loss.level, ...loss })
-    }
-    return this.#lastStats as CaptureStats
+    return this.#ledger.stats()
   }
 
   /** Looks at what the kernel does not announce. */
   #look(): void {
-    void this.#readLosses()
+    void this.#ledger.readLosses()
     void this.#netns?.look()
-  }
-
-  /** Resolves when the devices' losses are up to date, also if they cannot be read; `undefined` if they are now. */
-  #readLosses(): Promise<void> | undefined {
-    if (this.#closing) return undefined
-    this.#readingLosses ??= this.#native
-      .readLosses()
-      ?.catch((error: CaptureError) => this.#debug('the losses of the devices cannot be read: %s', error.message))
-      .finally(() => {
-        this.#readingLosses = undefined
-      })
-    return this.#readingLosses
-  }
-
-  #lookForLoss(): void {
-    const event = this.#loss.look(performance.now(), () => namesIn(this.#native.stats()))
-    // Emitted after the present call, because a listener may call any method, including close().
-    if (!event) return
-    this.#debug('loss is %s, was %s: %s', event.level, event.previous, event)
-    queueMicrotask(() => emitSafely(this, 'loss', event))
   }
 
   /**
@@ -359,18 +328,16 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 
   async #close(): Promise<void> {
-    clearInterval(this.#lossTimer)
     clearInterval(this.#lookTimer)
-    this.#lookForLoss()
-    this.stats()
+    this.#ledger.end()
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
     const closed = this.#native.close()
     this.#pacer.wake()
     await closed
     this.#recorder.look()
     this.#interfaces.clear()
-    this.#stopping?.resolve(this.#lastStats as CaptureStats)
-    if (this.#debug.enabled) this.#debug('closed: %s', totals(this.#lastStats as CaptureStats))
+    this.#stopping?.resolve(this.stats())
+    if (this.#debug.enabled) this.#debug('closed: %s', this.#ledger.totals())
     emitSafely(this, 'close')
   }
 
@@ -389,40 +356,10 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
         await due
         continue
       }
-      const chunk = this.#pull()
+      const chunk = this.#intake.next()
       if (chunk !== EMPTY) return chunk
       await this.#pacer.wait()
     }
-  }
-
-  #pull(): Chunk | undefined | typeof EMPTY {
-    for (;;) {
-      this.#takeEvents()
-      const block = this.#native.nextBlock(this.#meta.buffer)
-      if (block === EVENTS_FIRST) continue
-      if (block === EMPTY) return EMPTY
-      return typeof block === 'number' ? undefined : this.#chunk(block)
-    }
-  }
-
-  #chunk(buffer: ArrayBuffer): Chunk {
-    const meta = this.#meta
-    const lease = meta[BlockMeta.LEASE] as number
-    const firstTimestamp = this.#times[BlockMeta.FIRST_TIMESTAMP] as bigint
-    const resolve = chunkInterfaces(
-      this.#native,
-      meta[BlockMeta.EPOCH] as number,
-      meta[BlockMeta.RING] as number,
-      meta[BlockMeta.NUMBER] as number,
-    )
-    return Chunk._make({
-      memory: new ChunkMemory(buffer, resolve, meta[BlockMeta.STEADY] === 1),
-      packetCount: meta[BlockMeta.PACKETS] as number,
-      byteLength: meta[BlockMeta.BYTES] as number,
-      firstTimestamp,
-      lastTimestamp: this.#times[BlockMeta.LAST_TIMESTAMP] as bigint,
-      release: (exposed) => this.#native.release(lease, exposed),
-    })
   }
 
   #wake(): void {
@@ -431,15 +368,14 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     this.#recorder.look()
     this.#pacer.wake()
     if (this.#stopping && this.#native.intakeEnded()) {
-      this.#lookForLoss()
+      this.#ledger.lookForLoss()
       if (!this.#stopping.ended) void this.#endStop(this.#stopping)
     }
   }
 
   async #endStop(stopping: Stopping): Promise<void> {
     stopping.ended = true
-    await this.#readingLosses // may have begun before the stop
-    await this.#readLosses()
+    await this.#ledger.refreshLosses()
     stopping.resolve(this.stats())
   }
 
@@ -491,14 +427,3 @@ refuseUnknownEvents(
   { interface: true, loss: true, warning: true, error: true, close: true },
   'Packets are never events: iterate, with "for await (const chunk of capture)"',
 )
-
-/** The totals of the counters, without those of single interfaces. */
-function totals(stats: CaptureStats): object {
-  const { interfaces: _, softnet: _softnet, loss: _loss, ring: _ring, overflow: _overflow, ...sums } = stats
-  return sums
-}
-
-/** Looks names up only when they are needed. */
-function namesIn({ interfaces }: NativeCaptureStats): NameOf {
-  return (index, generation) => nameIn(interfaces, index, generation)
-}
