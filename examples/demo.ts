@@ -93,11 +93,40 @@ async function demo(): Promise<void> {
   console.log(ledger(stats))
 
   title('What was sent, and what was captured')
-  const on = (name: string) => frames.get(name) ?? 0
+  const sent: Sent = { echoes, closed, rejected, plugged, unreachables, on: (name) => frames.get(name) ?? 0 }
+  const rows = rowsOf(sent, tally)
+  console.log(comparison(rows))
+
+  const wrong = mistakes(rows, stats, seen)
+  for (const [name, kind] of [
+    ['eth0', 'icmp'],
+    ['eth1', 'tcp'],
+  ] as const) {
+    if (tally.on(name, kind) === 0) wrong.push(`no packet of ${kind} was captured on ${name}`)
+  }
+  conclude(wrong, sent, seen)
+  process.removeAllListeners('disconnect')
+  process.disconnect?.()
+}
+
+/** What was sent: datagrams by the peer's count, the rest by the kernel's. */
+interface Sent {
+  echoes: number
+  closed: number
+  rejected: number
+  plugged: number
+  /** ICMP messages for datagrams to closed ports. */
+  unreachables: number
+  /** Frames that an interface has carried. */
+  on(interfaceName: string): number
+}
+
+/** What was sent beside what was captured, line by line. */
+function rowsOf({ echoes, closed, rejected, plugged, unreachables, on }: Sent, tally: Tally): Row[] {
   const row = (name: string, what: string, sent: number, kind?: string): Row => {
     return { name, what, sent, wanted: true, captured: tally.on(name, kind) }
   }
-  const rows: Row[] = [
+  return [
     row('eth0', 'UDP datagrams, and their answers', 2 * echoes, `udp ${ECHO}`),
     row('eth0', 'UDP datagrams to a closed port', closed, `udp ${CLOSED}`),
     row('eth0', 'ICMP messages that say so (kernel count)', unreachables, 'icmp'),
@@ -109,15 +138,10 @@ async function demo(): Promise<void> {
     { ...row('eth9', 'excluded (kernel count)', on('eth9')), wanted: false },
     { ...row('eth91', 'plugged in, excluded (kernel count)', on('eth91')), wanted: false },
   ]
-  console.log(comparison(rows))
+}
 
-  const wrong = mistakes(rows, stats, seen)
-  for (const [name, kind] of [
-    ['eth0', 'icmp'],
-    ['eth1', 'tcp'],
-  ] as const) {
-    if (tally.on(name, kind) === 0) wrong.push(`no packet of ${kind} was captured on ${name}`)
-  }
+/** Prints the result, and sets the exit code. */
+function conclude(wrong: readonly string[], { rejected, on }: Sent, seen: number): void {
   const carried = ['eth0', 'eth1', 'eth2'].reduce((sum, name) => sum + on(name), 0)
   const excluded = on('eth9') + on('eth91')
   console.log(
@@ -131,8 +155,6 @@ async function demo(): Promise<void> {
         ),
   )
   process.exitCode = wrong.length > 0 ? 1 : 0
-  process.removeAllListeners('disconnect')
-  process.disconnect?.()
 }
 
 /** Prints a line per chunk, and the first packet of each interface; resolves to the number of packets. */
