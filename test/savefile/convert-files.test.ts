@@ -166,7 +166,8 @@ t.test('output is split by packets, bytes and time as editcap does', async (t) =
   t.ok(both.every(({ packets, bytes }) => packets <= 100 && bytes <= 20_000))
 })
 
-t.test('interfaces, directions, comments and link types are kept', async (t) => {
+/** Two files: the first interface of both is the same, the second of each is its own, the third of one has no packet. */
+function filesWithInterfaces(): [one: string, two: string] {
   const resolution = [9, Buffer.from([9])] as const
   const flags = (value: number) => [2, Buffer.from(new Uint32Array([value]).buffer)] as const
   const one = save(
@@ -205,7 +206,11 @@ t.test('interfaces, directions, comments and link types are kept', async (t) => 
     .interface(1, [[2, 'eth0'], resolution])
     .packet(0, { time: date + 1n, data: expectedFrame(2) })
     .packet(1, { time: date + 3n, data: expectedFrame(3) })
-  const two = save(big.done())
+  return [one, save(big.done())]
+}
+
+t.test('interfaces, directions, comments and link types are kept', async (t) => {
+  const [one, two] = filesWithInterfaces()
   const output = name()
   t.match(await convertFiles([one, two], output), { written: 4, otherLinkType: 0 })
   const fields = ['interface_id', 'interface_name', 'packet_flags_direction', 'time_epoch', 'len', 'cap_len', 'comment']

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { Capture } from 'ringtap'
-import { buildAddress } from '../support/crossings.js'
+import { buildHost } from '../support/crossings.js'
 import { imbalances } from '../support/ledger.js'
 import t from '../support/live.js'
 import { ipIn, links } from '../support/network.js'
@@ -14,7 +14,7 @@ import { difference, packetKey, startTcpdump } from '../support/witness.js'
 
 const ethernet = 14
 const bytes = 4 << 20
-const host = await buildAddress(t)
+const host = await buildHost(t)
 const mtus = new Map(links().map(({ ifname, mtu }) => [ifname, mtu]))
 for (const [name, address, gateway] of [
   ['va', '10.0.0.1', '10.0.0.254'],

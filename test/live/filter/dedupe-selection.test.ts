@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { Capture, type CaptureError, type CaptureOptions } from 'ringtap'
-import { buildAddress, floods, interfaces, type Way, ways } from '../support/crossings.js'
+import { buildHost, floods, interfaces, type Way, ways } from '../support/crossings.js'
 import { imbalances } from '../support/ledger.js'
 import t from '../support/live.js'
 import { addNamespace, addVeth, del, ipBatch } from '../support/network.js'
@@ -9,7 +9,7 @@ import { duplicatesAt, duplicatesIn, firstOf, keysOf, type Run, type Sighting, w
 import { tables } from '../support/tables.js'
 import { waitUntil, waitUntilStable } from '../support/wait.js'
 
-const host = await buildAddress(t)
+const host = await buildHost(t)
 const all = Object.keys(ways) as Way[]
 const each = 10
 const startOf = (way: Way) => 1000 * (all.indexOf(way) + 1)

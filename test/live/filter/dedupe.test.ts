@@ -1,13 +1,13 @@
 import { Capture, type CaptureOptions } from 'ringtap'
 import { type Seen, seen } from '../support/collect.js'
-import { buildAddress, interfaces, type Way, ways } from '../support/crossings.js'
+import { buildHost, interfaces, type Way, ways } from '../support/crossings.js'
 import { imbalances } from '../support/ledger.js'
 import t from '../support/live.js'
 import { duplicatesAt, duplicatesIn, firstOf, keysOf, type Run, type Sighting, watch } from '../support/sightings.js'
 import { tables } from '../support/tables.js'
 import { tally } from '../support/witness.js'
 
-const host = await buildAddress(t)
+const host = await buildHost(t)
 const all = Object.keys(ways) as Way[]
 const each = 20
 const startOf = (way: Way) => 1000 * (all.indexOf(way) + 1)

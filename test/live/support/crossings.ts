@@ -58,7 +58,20 @@ const lldp = '01:80:c2:00:00:0e'
 const target = '198.18.0.2'
 
 /** Builds the host in the test's own namespace. */
-export async function buildAddress(t: { teardown(end: () => unknown): unknown }): Promise<Host> {
+export async function buildHost(t: { teardown(end: () => unknown): unknown }): Promise<Host> {
+  const { behind, mac } = await buildNetwork(t)
+  const runs = sendersOf(behind, mac)
+  return {
+    mac,
+    behind,
+    async go(way, start, count) {
+      await runs[way](start, count)
+    },
+  }
+}
+
+/** Makes the devices, namespaces, addresses and neighbours. */
+async function buildNetwork(t: { teardown(end: () => unknown): unknown }): Promise<Pick<Host, 'behind' | 'mac'>> {
   const behind: Record<string, number> = {}
   const mac: Record<string, string> = {}
   for (const [n, name] of [...ports, 'up0', 'up1'].entries()) {
@@ -87,7 +100,11 @@ export async function buildAddress(t: { teardown(end: () => unknown): unknown })
     const address = mac[name] as string
     sendSync({ interface: 'far', namespace: behind[name], count: 1, source: address, destination: broadcast })
   }
+  return { behind, mac }
+}
 
+/** The functions that send numbered packets on each way. */
+function sendersOf(behind: Host['behind'], mac: Host['mac']): Record<Way, (start: number, count: number) => unknown> {
   const from = (name: string, destination: string | undefined, start: number, count: number) =>
     sendSync({
       interface: 'far',
@@ -105,7 +122,7 @@ export async function buildAddress(t: { teardown(end: () => unknown): unknown })
     ip('route', 'del', target, 'dev', to)
   }
 
-  const runs: Record<Way, (start: number, count: number) => unknown> = {
+  return {
     'port to port': (s, n) => from('va', mac['vb'], s, n),
     'uplink to port': (s, n) => from('eth0', mac['vb'], s, n),
     'port to uplink': (s, n) => from('vb', mac['eth0'], s, n),
@@ -126,13 +143,6 @@ export async function buildAddress(t: { teardown(end: () => unknown): unknown })
     'link-local at a port': (s, n) => here('va', lldp, s, n),
     'link-local from a port': (s, n) => from('va', lldp, s, n),
     'a pair with both ends here': (s, n) => here('p0', '02:00:00:00:99:98', s, n),
-  }
-  return {
-    mac,
-    behind,
-    async go(way, start, count) {
-      await runs[way](start, count)
-    },
   }
 }
 

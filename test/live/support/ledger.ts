@@ -13,31 +13,13 @@ export function imbalances(stats: CaptureStats): string[] {
   equal('received', received, delivered + lost + unselected)
   const sum = (of: (one: CaptureStats['interfaces'][number]) => number) =>
     interfaces.reduce((all, one) => all + of(one), 0)
-  equal(
-    'sum of delivered',
-    sum((one) => one.delivered),
-    delivered,
-  )
-  equal(
-    'sum of bytes',
-    sum((one) => one.bytes),
-    stats.bytes,
-  )
-  equal(
-    'sum of unselected',
-    sum((one) => one.unselected),
-    unselected,
-  )
-  equal(
-    'sum of truncated',
-    sum((one) => one.truncated),
-    stats.truncated,
-  )
-  equal(
-    'sum of duplicates',
-    sum((one) => one.duplicates),
-    stats.duplicates,
-  )
+  for (const term of ['delivered', 'bytes', 'unselected', 'truncated', 'duplicates'] as const) {
+    equal(
+      `sum of ${term}`,
+      sum((one) => one[term]),
+      stats[term],
+    )
+  }
   for (const one of interfaces) equal(`${one.name} has nothing queued`, one.queued, 0)
   if (stats.ring.table !== 'classic') {
     equal(
