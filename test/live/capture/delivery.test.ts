@@ -1,12 +1,13 @@
 import { Capture } from 'ringtap'
-import { captureDuring } from '../support/collect.js'
+import type { Test } from 'tap'
+import { captureDuring, type Seen } from '../support/collect.js'
 import { imbalances } from '../support/ledger.js'
 import t from '../support/live.js'
 import { addVeths, link } from '../support/network.js'
 import { expectedFrame, labelOf, send, sequenceOf } from '../support/send.js'
 import { patience, within } from '../support/wait.js'
 import { ways } from '../support/ways.js'
-import { difference, packetKey, startTcpdump, tally } from '../support/witness.js'
+import { difference, packetKey, startTcpdump, tally, type Witness, type WitnessedPacket } from '../support/witness.js'
 
 t.setTimeout(300_000 * patience)
 
@@ -28,6 +29,60 @@ async function traffic(): Promise<void> {
   )
 }
 
+type Told = (direction: string | undefined) => string
+
+/**
+ * Compares packets with those that tcpdump has captured on all interfaces: from the network layer on, where the packets
+ * of "any" start.
+ */
+function compareWithAny(t: Test, packets: readonly Seen[], witnessed: readonly WitnessedPacket[], told: Told): void {
+  const theirs = new Map<string, { timestampNs: bigint; originalLength: number; capturedLength: number }>()
+  for (const packet of witnessed) {
+    const name = nameOf.get(packet.interfaceIndex ?? 0) ?? '?'
+    theirs.set(packetKey(name, told(packet.direction), packet.data), packet)
+  }
+  t.equal(witnessed.length, sizes.length * each * near.length * 2, 'tcpdump saw all that was sent')
+  t.equal(theirs.size, witnessed.length, 'which differ')
+  const ours = packets.map((packet) =>
+    packetKey(packet.interface, told(packet.direction), packet.data.subarray(ethernet)),
+  )
+  t.same(difference(ours, theirs.keys()), { missing: [], surplus: [] }, 'the same packets on the same interfaces')
+
+  let furthest = 0n
+  let wrongLengths = 0
+  packets.forEach((packet, i) => {
+    const witness = theirs.get(ours[i] as string)
+    if (!witness) return
+    if (
+      packet.capturedLength !== witness.capturedLength + ethernet ||
+      packet.originalLength !== witness.originalLength + ethernet ||
+      packet.data.length !== packet.capturedLength
+    )
+      wrongLengths++
+    const apart = packet.timestamp - witness.timestampNs
+    if ((apart < 0n ? -apart : apart) > furthest) furthest = apart < 0n ? -apart : apart
+  })
+  t.equal(wrongLengths, 0, 'captured and original length')
+  // If any process on the machine has requested timestamps (SO_TIMESTAMP), the kernel stamps each packet once for
+  // all taps; otherwise each tap reads the clock itself, one after the other.
+  t.comment(`timestamps are at most ${furthest} ns apart`)
+  t.ok(furthest < 1_000_000_000n, 'the time')
+}
+
+/** Compares packets with those that tcpdump has captured on one interface: all bytes from the link layer on. */
+async function compareWithWhole(t: Test, packets: readonly Seen[], witness: Witness): Promise<void> {
+  const seen = await witness.stop()
+  const name = seen[0]?.interface
+  t.same(
+    difference(
+      packets.filter((packet) => packet.interface === name).map(({ data }) => packetKey('', '', data)),
+      seen.map(({ data }) => packetKey('', '', data)),
+    ),
+    { missing: [], surplus: [] },
+    `all bytes on ${name}`,
+  )
+}
+
 for (const { way, options, skip, directions } of ways) {
   for (const copy of options.backend ? [false] : [false, true]) {
     t.test(`every packet that tcpdump sees is delivered, ${way}, chunk.copy ${copy}`, { skip }, async (t) => {
@@ -37,52 +92,8 @@ for (const { way, options, skip, directions } of ways) {
       const witnessed = await everywhere.stop()
       const told = (direction: string | undefined) => (directions ? String(direction) : '?')
 
-      // Compare from the network layer on, where the packets of "any" start.
-      const theirs = new Map<string, { timestampNs: bigint; originalLength: number; capturedLength: number }>()
-      for (const packet of witnessed) {
-        const name = nameOf.get(packet.interfaceIndex ?? 0) ?? '?'
-        theirs.set(packetKey(name, told(packet.direction), packet.data), packet)
-      }
-      t.equal(witnessed.length, sizes.length * each * near.length * 2, 'tcpdump saw all that was sent')
-      t.equal(theirs.size, witnessed.length, 'which differ')
-      const ours = packets.map((packet) =>
-        packetKey(packet.interface, told(packet.direction), packet.data.subarray(ethernet)),
-      )
-      t.same(difference(ours, theirs.keys()), { missing: [], surplus: [] }, 'the same packets on the same interfaces')
-
-      let furthest = 0n
-      let wrongLengths = 0
-      packets.forEach((packet, i) => {
-        const witness = theirs.get(ours[i] as string)
-        if (!witness) return
-        if (
-          packet.capturedLength !== witness.capturedLength + ethernet ||
-          packet.originalLength !== witness.originalLength + ethernet ||
-          packet.data.length !== packet.capturedLength
-        )
-          wrongLengths++
-        const apart = packet.timestamp - witness.timestampNs
-        if ((apart < 0n ? -apart : apart) > furthest) furthest = apart < 0n ? -apart : apart
-      })
-      t.equal(wrongLengths, 0, 'captured and original length')
-      // If any process on the machine has requested timestamps (SO_TIMESTAMP), the kernel stamps each packet once for
-      // all taps; otherwise each tap reads the clock itself, one after the other.
-      t.comment(`timestamps are at most ${furthest} ns apart`)
-      t.ok(furthest < 1_000_000_000n, 'the time')
-
-      // Compare from the link layer on with the packets tcpdump captured on one interface.
-      for (const witness of whole) {
-        const seen = await witness.stop()
-        const name = seen[0]?.interface
-        t.same(
-          difference(
-            packets.filter((packet) => packet.interface === name).map(({ data }) => packetKey('', '', data)),
-            seen.map(({ data }) => packetKey('', '', data)),
-          ),
-          { missing: [], surplus: [] },
-          `all bytes on ${name}`,
-        )
-      }
+      compareWithAny(t, packets, witnessed, told)
+      for (const witness of whole) await compareWithWhole(t, packets, witness)
 
       // Compare with what was sent as well: witness and library might share an error.
       t.same(

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -58,95 +58,131 @@ const loopbackIndex = 1
  */
 export async function startTcpdump(options: WitnessOptions): Promise<Witness> {
   assertInside()
-  const { interface: name, filter, direction = 'both', snapLength = 2048, namespace } = options
+  const witness = new Tcpdump(options)
+  await witness.listening()
+  return witness
+}
+
+function tcpdumpArguments({
+  interface: name,
+  filter,
+  direction = 'both',
+  snapLength = 2048,
+}: WitnessOptions): string[] {
   const args = ['-i', name, '-w', '-', '-U', '-n', '--immediate-mode', '-B', '65536', '-s', String(snapLength)]
   args.push('--time-stamp-precision=nano', '-Q', direction === 'both' ? 'inout' : direction)
   // Keep root: some builds change to another user, which may not exist here.
   args.push('-Z', 'root')
   if (name === 'any') args.push('-y', 'LINUX_SLL2')
   if (filter) args.push('--', filter)
+  return args
+}
 
-  // A file rather than a pipe: tcpdump must not wait for this process, which may be busy. It is unlinked once it is open,
-  // so that nothing is left behind.
+/** Opens a file that has no name any more, so that nothing is left behind. */
+function openUnnamed(): number {
   const folder = mkdtempSync(join(tmpdir(), 'ringtap-witness-'))
   const file = openSync(join(folder, 'pcap'), 'w+')
   rmSync(folder, { recursive: true })
+  return file
+}
 
-  const [command = '', ...tcpdump] = [...diesWithParent(), 'tcpdump', ...args]
-  const [program, rest] = commandIn(namespace, command, tcpdump)
-  const child = spawn(program, rest, { stdio: ['ignore', file, 'pipe'] })
-  let said = ''
-  let ended = false
-  child.stderr?.on('data', (text: Buffer) => (said += text.toString()))
-  child.on('error', (error) => {
-    said += error.message
-    ended = true
-  })
-  child.on('close', () => (ended = true))
-  const abandon = () => child.kill('SIGKILL')
-  process.once('exit', abandon)
-  await waitUntil(
-    () => ended || said.includes('listening on '),
-    'tcpdump to listen',
-    20_000,
-    () => said,
-  )
-  if (ended) throw new Error(`tcpdump on ${name} has ended: ${said.trim()}`)
-  child.unref()
-  ;(child.stderr as unknown as { unref?(): void }).unref?.()
+class Tcpdump implements Witness {
+  readonly #name: string
+  readonly #direction: WitnessOptions['direction']
+  // A file rather than a pipe: tcpdump must not wait for this process, which may be busy.
+  readonly #file = openUnnamed()
+  readonly #child: ChildProcess
+  readonly #abandon: () => void
+  #said = ''
+  #ended = false
 
-  const size = () => fstatSync(file).size
-  // proc_pid_stat(5): the state follows the name. While asleep, tcpdump has read everything; else it has yet to run.
-  const asleep = () => ended || readFileSync(`/proc/${child.pid}/stat`, 'latin1').includes(') S ')
-  const packets = (endsMidway = true): WitnessedPacket[] => {
-    const bytes = Buffer.alloc(size())
+  constructor(options: WitnessOptions) {
+    this.#name = options.interface
+    this.#direction = options.direction ?? 'both'
+    const [command = '', ...args] = [...diesWithParent(), 'tcpdump', ...tcpdumpArguments(options)]
+    const [program, rest] = commandIn(options.namespace, command, args)
+    this.#child = spawn(program, rest, { stdio: ['ignore', this.#file, 'pipe'] })
+    this.#child.stderr?.on('data', (text: Buffer) => (this.#said += text.toString()))
+    this.#child.on('error', (error) => {
+      this.#said += error.message
+      this.#ended = true
+    })
+    this.#child.on('close', () => (this.#ended = true))
+    this.#abandon = () => this.#child.kill('SIGKILL')
+    process.once('exit', this.#abandon)
+  }
+
+  async listening(): Promise<void> {
+    const listens = () => this.#ended || this.#said.includes('listening on ')
+    await waitUntil(listens, 'tcpdump to listen', 20_000, () => this.#said)
+    if (this.#ended) throw new Error(`tcpdump on ${this.#name} has ended: ${this.#said.trim()}`)
+    this.#child.unref()
+    ;(this.#child.stderr as unknown as { unref?(): void }).unref?.()
+  }
+
+  packets(): WitnessedPacket[] {
+    return this.#read(true)
+  }
+
+  async waitFor(count: number, { numbered = false } = {}): Promise<void> {
+    const seen = () => this.packets().filter(({ data }) => !numbered || sequenceOf(data) !== undefined).length
+    await waitUntil(() => seen() >= count, `${count} packets at tcpdump`, 20_000, seen)
+  }
+
+  async stop(): Promise<WitnessedPacket[]> {
+    // On the signal tcpdump stops reading, and would lose what is still in its ring.
+    const read = async () => {
+      await waitUntil(() => this.#asleep(), `tcpdump on ${this.#name} to wait for packets`)
+      return this.#size()
+    }
+    if (!this.#ended) await waitUntilStable(read, `the file of tcpdump on ${this.#name}`)
+    this.#child.kill('SIGINT')
+    const ended = () => this.#ended
+    await waitUntil(ended, 'tcpdump to end', 20_000, () => this.#said)
+    process.removeListener('exit', this.#abandon)
+    try {
+      const all = this.#read(false)
+      this.#checkComplete(all)
+      return all
+    } finally {
+      closeSync(this.#file)
+    }
+  }
+
+  #size(): number {
+    return fstatSync(this.#file).size
+  }
+
+  /** While asleep, tcpdump has read everything; else it has yet to run. */
+  #asleep(): boolean {
+    // proc_pid_stat(5): the state follows the name.
+    return this.#ended || readFileSync(`/proc/${this.#child.pid}/stat`, 'latin1').includes(') S ')
+  }
+
+  /** @param endsMidway Allow the last packet of the file to be incomplete. */
+  #read(endsMidway: boolean): WitnessedPacket[] {
+    const bytes = Buffer.alloc(this.#size())
     for (let at = 0; at < bytes.length; ) {
-      const read = readSync(file, bytes, at, bytes.length - at, at)
+      const read = readSync(this.#file, bytes, at, bytes.length - at, at)
       if (read === 0) throw new Error('the file of tcpdump shrank')
       at += read
     }
-    return parsePcap(bytes, { endsMidway }).packets.map((packet) => ({ interface: name, ...packet }))
+    return parsePcap(bytes, { endsMidway }).packets.map((packet) => ({ interface: this.#name, ...packet }))
   }
 
-  return {
-    packets,
-    async waitFor(count, { numbered = false } = {}) {
-      const seen = () => packets().filter(({ data }) => !numbered || sequenceOf(data) !== undefined).length
-      await waitUntil(() => seen() >= count, `${count} packets at tcpdump`, 20_000, seen)
-    },
-    async stop() {
-      // On the signal tcpdump stops reading, and would lose what is still in its ring.
-      const read = async () => {
-        await waitUntil(asleep, `tcpdump on ${name} to wait for packets`)
-        return size()
-      }
-      if (!ended) await waitUntilStable(read, `the file of tcpdump on ${name}`)
-      child.kill('SIGINT')
-      await waitUntil(
-        () => ended,
-        'tcpdump to end',
-        20_000,
-        () => said,
+  /** Throws if the statistics that tcpdump prints at its end do not agree with the packets of its file. */
+  #checkComplete(all: readonly WitnessedPacket[]): void {
+    const figure = (what: string) =>
+      Number(new RegExp(`^(\\d+) packets? ${what}`, 'm').exec(this.#said)?.[1] ?? Number.NaN)
+    const written = figure('captured')
+    // libpcap counts packets here that it discards itself: the other direction, and the second copy on loopback.
+    const received = figure('received by filter')
+    const discarded = all.filter(({ interfaceIndex }) => this.#name === 'lo' || interfaceIndex === loopbackIndex).length
+    const complete = this.#direction === 'both' ? received === written + discarded : received >= written
+    if (figure('dropped by kernel') !== 0 || !complete || written !== all.length) {
+      throw new Error(
+        `tcpdump on ${this.#name} is no witness: ${all.length} packets in its file; it says: ${this.#said.trim()}`,
       )
-      process.removeListener('exit', abandon)
-      try {
-        const all = packets(false)
-        const figure = (what: string) =>
-          Number(new RegExp(`^(\\d+) packets? ${what}`, 'm').exec(said)?.[1] ?? Number.NaN)
-        const written = figure('captured')
-        // libpcap counts packets here that it discards itself: the other direction, and the second copy on loopback.
-        const received = figure('received by filter')
-        const discarded = all.filter(({ interfaceIndex }) => name === 'lo' || interfaceIndex === loopbackIndex).length
-        const complete = direction === 'both' ? received === written + discarded : received >= written
-        if (figure('dropped by kernel') !== 0 || !complete || written !== all.length) {
-          throw new Error(
-            `tcpdump on ${name} is no witness: ${all.length} packets in its file; it says: ${said.trim()}`,
-          )
-        }
-        return all
-      } finally {
-        closeSync(file)
-      }
-    },
+    }
   }
 }
