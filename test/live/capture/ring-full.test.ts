@@ -1,10 +1,11 @@
 // Alone: it sends as fast as the kernel goes, and counts every frame.
 import { Capture } from 'ringtap'
 import { captureDuring, seen } from '../support/collect.js'
+import { sendInSteps, sendInStepsSync } from '../support/in-steps.js'
 import { imbalances } from '../support/ledger.js'
 import t from '../support/live.js'
 import { addVeths } from '../support/network.js'
-import { expectedFrame, send, sendSync, sequenceOf } from '../support/send.js'
+import { expectedFrame, sendSync, sequenceOf } from '../support/send.js'
 import { tables } from '../support/tables.js'
 import { waitUntil } from '../support/wait.js'
 
@@ -128,10 +129,8 @@ for (const { table, skip } of tables) {
     const count = 20_000
     const { packets, stats } = await captureDuring(
       { interfaces: 'eth0', direction: 'out', ring: { table, memory: 4 << 20 } },
-      () => {
-        // JavaScript is blocked; 400 bytes per frame in the ring, paced so that blocks can be copied in time.
-        sendSync({ interface: 'eth0', count, size: 300, rate: 20_000 })
-      },
+      // JavaScript is blocked. 400 bytes per frame in the ring: a step fits one of the two blocks that are kept free.
+      (capture) => sendInStepsSync(capture, { interface: 'eth0', count, size: 300 }, 2000),
     )
     t.same(
       packets.map(({ number }) => number),
@@ -163,7 +162,7 @@ for (const { table, skip } of tables) {
         for await (const chunk of capture) for (const packet of chunk) numbers.push(sequenceOf(packet.data) as number)
       })()
       // Enough to fill the ring several times.
-      await send({ interface: 'eth0', count: 60_000, start: 3, size: 300, rate: 40_000 })
+      await sendInSteps(capture, { interface: 'eth0', count: 60_000, start: 3, size: 300 }, 2000)
       await capture.stop()
       await reading
       t.same(
