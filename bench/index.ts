@@ -1,4 +1,5 @@
-// npm run bench [-- [drain|load|read|record|hexdump|dissect|open|addresses]… [--trials N] [--size BYTES] [--seconds N] [--markdown]]
+// npm run bench [-- [drain|load|visit|read|record|hexdump|dissect|open|addresses]…
+//                  [--trials N] [--size BYTES] [--seconds N] [--markdown]]
 //
 // Runs the parts one after another, each in its own process; bench/README.md describes the method.
 import { spawnSync } from 'node:child_process'
@@ -10,6 +11,7 @@ import { options } from './support/options.js'
 const scripts = {
   drain: ['capture/drain'],
   load: ['capture/load'],
+  visit: ['packets/visit'],
   read: ['savefile/read'],
   record: ['record/record'],
   hexdump: ['packets/hexdump'],
