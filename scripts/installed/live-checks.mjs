@@ -165,16 +165,17 @@ const checks = {
   },
   '100 000 packets': async () => {
     const count = 100_000
-    const session = await Capture.open({ interfaces: 'right', direction: 'in', filter, ring: { memory: 32 << 20 } })
+    const session = await Capture.open({ interfaces: 'right', direction: 'in', filter })
+    const chunks = session[Symbol.asyncIterator]()
     let next = 0
-    const sent = (async () => {
-      for (let from = 0; from < count; from += 5000) await send(5000, from)
-    })()
-    for await (const chunk of session) {
-      chunk.forEach((packet) => equal(numberOf(packet), next++, 'packet'))
-      if (next >= count) break
+    while (next < count) {
+      // Fewer at once than the processor's queue holds, which veth puts them into (net.core.netdev_max_backlog, 1000).
+      await send(500, next)
+      for (const end = next + 500; next < end; ) {
+        const { value } = await chunks.next()
+        value.forEach((packet) => equal(numberOf(packet), next++, 'packet'))
+      }
     }
-    await sent
     await session.close()
     equal(next, count, 'packets')
   },

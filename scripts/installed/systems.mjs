@@ -114,7 +114,7 @@ for name in left right; do
 done
 cd /app
 /node live-checks.mjs files
-/musl/ld-musl-aarch64.so.1 --library-path /musl /bun live-checks.mjs more-files
+/musl/ld-musl-aarch64.so.1 --library-path /musl --preload /musl/ld-linux-aarch64.so.1 /bun live-checks.mjs more-files
 poweroff -f
 `,
     { mode: 0o755 },

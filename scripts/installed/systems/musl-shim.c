@@ -2,6 +2,7 @@
    Debian. For tests alone. */
 #include <locale.h>
 #include <stddef.h>
+#include <sys/auxv.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -16,6 +17,8 @@ unsigned arc4random(void) {
 size_t __strftime_l(char* text, size_t size, const char* format, const struct tm* time, locale_t locale) {
   return strftime_l(text, size, format, time, locale);
 }
+
+unsigned long __getauxval(unsigned long type) { return getauxval(type); }
 
 /* Destructors of thread-local objects do not run. */
 int __cxa_thread_atexit_impl(void (*destructor)(void*), void* object, void* library) {
