@@ -51,6 +51,7 @@ const orders = [
     'lib/capture',
     'lib/exchange',
     'lib/index.ts',
+    'lib/cli',
     'examples',
     'test',
     'bench',
@@ -59,6 +60,9 @@ const orders = [
 
 /** Folders that may not use each other, although one is named before the other. */
 const strangers = [['native/core/capture/ring', 'native/core/capture/pcap']]
+
+/** What the files of a folder may use of others: the command is a user of the library like any other. */
+const doors = new Map([['lib/cli', ['lib/index.ts', 'lib/errors.ts']]])
 
 /** The files of the tree that a source file includes or imports, as paths from the root. */
 export function usesOf(file, text) {
@@ -98,6 +102,8 @@ export function findFaults(sources) {
       if (!from || !to) faults.push(`${from ? name : file} is in no folder that scripts/check-arrows.mjs knows`)
       else if (to.order !== from.order || to.rank > from.rank)
         faults.push(`${file} uses ${name}: ${from.name} is below ${to.name}`)
+      else if (doors.has(from.name) && to.name !== from.name && !doors.get(from.name).includes(name))
+        faults.push(`${file} uses ${name}: ${from.name} may use ${doors.get(from.name).join(' and ')} alone`)
       else if (strangers.some((pair) => from.name !== to.name && pair.includes(from.name) && pair.includes(to.name)))
         faults.push(`${file} uses ${name}: ${from.name} and ${to.name} do not know each other`)
     }

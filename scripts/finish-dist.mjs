@@ -2,8 +2,9 @@
 //
 // - package.json marks the files as CommonJS, because the package is ESM by default.
 // - index.mjs re-exports index.js for import, so that both ways into the library lead to the same classes.
+// - cli/main.js, the command, can be executed.
 // - Node's own modules are fetched with process.getBuiltinModule(), because a bundle of ES modules has no require().
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -28,6 +29,7 @@ export function finishDist(dist) {
     const changed = withoutRequireOfBuiltins(text)
     if (changed !== text) writeFileSync(file, changed)
   }
+  chmodSync(path.join(dist, 'cli', 'main.js'), 0o755)
   writeFileSync(path.join(dist, 'package.json'), '{ "type": "commonjs" }\n')
   const names = Object.keys(createRequire(import.meta.url)(path.join(dist, 'index.js')))
   writeFileSync(path.join(dist, 'index.mjs'), wrapperOf(names))

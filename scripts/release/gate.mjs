@@ -120,7 +120,7 @@ export function manifestFaults(manifest, exists) {
     if (manifest.scripts?.[hook]) faults.push(`package.json has the script ${hook}`)
   if (exists('binding.gyp')) faults.push('binding.gyp at the root makes package managers compile')
   if (manifest.gypfile !== false) faults.push('package.json has no "gypfile": false')
-  for (const entry of [manifest.main, manifest.types, ...leaves(manifest.exports)])
+  for (const entry of [manifest.main, manifest.types, ...leaves(manifest.exports), ...leaves(manifest.bin ?? {})])
     if (!entry.includes('*') && !exists(entry.replace('./', '')))
       faults.push(`package.json leads to ${entry}, which is missing`)
   for (const [name, range] of Object.entries(manifest.dependencies ?? {}))

@@ -83,3 +83,12 @@ t.test('a cycle is found, also within a folder', async (t) => {
 t.test('a file in a folder that is in no list is a fault', async (t) => {
   t.equal(faults({ 'native/new/a.cpp': '#include "core/util/a.h"\n', 'native/core/util/a.h': '' }).length, 1)
 })
+
+t.test('the command uses the library through its public API', async (t) => {
+  const uses = (name: string) => faults({ 'lib/cli/a.ts': `import '../${name}.js'\n`, [`lib/${name}.ts`]: '' })
+  t.strictSame(uses('index'), [])
+  t.strictSame(uses('errors'), [])
+  t.match(uses('packets/packet'), [
+    /a\.ts uses lib\/packets\/packet\.ts: lib\/cli may use lib\/index\.ts and lib\/errors\.ts alone/,
+  ])
+})

@@ -131,6 +131,7 @@ t.test('what makes package managers run something', async (t) => {
   t.match(gate.manifestFaults({ ...right, scripts: { install: 'node-gyp rebuild' } }, exists), [/script install/])
   t.match(gate.manifestFaults({ ...right, gypfile: true }, exists), [/gypfile/])
   t.match(gate.manifestFaults({ ...right, exports: { '.': { import: './b.mjs' } } }, exists), [/leads to \.\/b\.mjs/])
+  t.match(gate.manifestFaults({ ...right, bin: { x: 'c.js' } }, exists), [/leads to c\.js/])
   t.match(gate.manifestFaults({ ...right, dependencies: { x: 'file:../x' } }, exists), [/depends on x by file:/])
   t.match(
     gate.manifestFaults(right, (name) => name === 'binding.gyp' || exists(name)),

@@ -1,0 +1,30 @@
+/** The options that choose and describe packets, as the parser delivers them. */
+export interface ViewOptions {
+  readonly filter?: string
+  readonly count?: number
+  readonly hex: number
+  readonly link?: boolean
+  readonly verbose?: boolean
+  readonly time: number
+  readonly nano?: boolean
+  readonly json?: boolean
+  readonly interface?: string[]
+  readonly exclude?: string[]
+}
+
+export interface CaptureCommandOptions extends ViewOptions {
+  readonly read?: string
+  readonly snapshotLength?: number
+  readonly loopback?: boolean
+  readonly hotplug: boolean
+  readonly promiscuous?: boolean
+  readonly direction?: 'in' | 'out' | 'inout'
+  readonly buffer?: number
+  readonly netns?: string
+  readonly backend?: 'ring' | 'pcap'
+  readonly dedupe?: boolean
+  readonly write?: string
+  readonly fileSize?: number
+  readonly seconds?: number
+  readonly files?: number
+}

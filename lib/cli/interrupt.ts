@@ -1,0 +1,20 @@
+import { constants } from 'node:os'
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/**
+ * Runs `stop` at the first SIGINT, SIGTERM or SIGHUP; at the second the process ends at once, as the signal ends it.
+ * Returns a function that ends this.
+ */
+export function onInterrupt(stop: () => void): () => void {
+  let interrupted = false
+  const handle = (signal: (typeof signals)[number]) => {
+    if (interrupted) process.exit(128 + constants.signals[signal])
+    interrupted = true
+    stop()
+  }
+  for (const signal of signals) process.on(signal, handle)
+  return () => {
+    for (const signal of signals) process.off(signal, handle)
+  }
+}
