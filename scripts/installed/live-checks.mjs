@@ -46,7 +46,7 @@ async function send(count, from) {
   equal(result.sent, count, 'sent')
 }
 
-/** Captures what is sent to `right`, and returns the numbers of the frames in order. */
+/** Captures what is sent to `right`: each frame once. */
 async function capture(options, count) {
   const session = await Capture.open({ interfaces: 'right', direction: 'in', filter, ...options })
   const numbers = []
@@ -57,6 +57,8 @@ async function capture(options, count) {
   }
   const stats = session.stats()
   await session.close()
+  // The kernel keeps no order if the sender moves from one processor to another.
+  numbers.sort((a, b) => a - b)
   equal(numbers.join(), Array.from({ length: count }, (_, i) => i).join(), 'packets')
   equal(Number(stats.delivered), count, 'delivered')
 }
@@ -80,10 +82,11 @@ const checks = {
     equal(statSync(file('recorded.pcapng')).size > 50 * 60, true, 'the file')
   },
   openFile: async () => {
-    let next = 0
+    const numbers = []
     for await (const chunk of await openFile(file('recorded.pcapng')))
-      for (const packet of chunk) equal(numberOf(packet), next++, 'packet')
-    equal(next, 50, 'packets read')
+      for (const packet of chunk) numbers.push(numberOf(packet))
+    numbers.sort((a, b) => a - b)
+    equal(numbers.join(), Array.from({ length: 50 }, (_, i) => i).join(), 'packets read')
   },
   'write, gzip and zstd': async () => {
     const writer = await SavefileWriter.open(file('written.pcap'))
@@ -161,23 +164,28 @@ const checks = {
     }
     await session.close()
     const numbers = kept.flatMap((chunk) => Array.from(chunk, numberOf))
-    equal(numbers.join(), '0,1,2,3,4,5,6,7,8,9', 'numbers')
+    equal(numbers.sort().join(), '0,1,2,3,4,5,6,7,8,9', 'numbers')
   },
   '100 000 packets': async () => {
     const count = 100_000
     const session = await Capture.open({ interfaces: 'right', direction: 'in', filter })
     const chunks = session[Symbol.asyncIterator]()
-    let next = 0
-    while (next < count) {
+    const seen = new Uint8Array(count)
+    let packets = 0
+    while (packets < count) {
       // Fewer at once than the processor's queue holds, which veth puts them into (net.core.netdev_max_backlog, 1000).
-      await send(500, next)
-      for (const end = next + 500; next < end; ) {
+      await send(500, packets)
+      for (const end = packets + 500; packets < end; ) {
         const { value } = await chunks.next()
-        value.forEach((packet) => equal(numberOf(packet), next++, 'packet'))
+        value.forEach((packet) => {
+          seen[numberOf(packet)]++
+          packets++
+        })
       }
     }
     await session.close()
-    equal(next, count, 'packets')
+    equal(seen.indexOf(0), -1, 'the first that is missing')
+    equal(packets, count, 'packets')
   },
   workers: async () => {
     const workers = Array.from(
