@@ -1,5 +1,5 @@
 import { Capture, type CaptureOptions, listInterfaces, openFile } from '../index.js'
-import type { CaptureCommandOptions, ViewOptions } from './command-options.js'
+import type { CaptureCommandOptions, CaptureSelection, ViewOptions } from './command-options.js'
 import { onInterrupt } from './interrupt.js'
 import { ledgerText } from './ledger.js'
 import { note, OutputClosed, outputIsClosed, whenOutputCloses } from './output.js'
@@ -34,7 +34,7 @@ export function linesFor(options: ViewOptions): PacketLines {
 }
 
 /** The options of {@link Capture.open} for those of the command line. */
-export function captureOptions(options: CaptureCommandOptions, filter: string | undefined): CaptureOptions {
+export function captureOptions(options: CaptureSelection, filter: string | undefined): CaptureOptions {
   const include = options.interface ?? []
   const devices = options.loopback ? [] : listInterfaces(options.netns ? { netns: options.netns } : {})
   const named = devices.some((device) => device.loopback && include.includes(device.name))

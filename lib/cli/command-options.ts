@@ -28,3 +28,6 @@ export interface CaptureCommandOptions extends ViewOptions {
   readonly seconds?: number
   readonly files?: number
 }
+
+/** The options that choose packets alone. */
+export type CaptureSelection = Omit<CaptureCommandOptions, 'hex' | 'time'>

@@ -1,5 +1,5 @@
 import type { CaptureStats } from '../index.js'
-import { grouped, oneLine, table } from './terminal.js'
+import { amount, grouped, oneLine, table } from './terminal.js'
 
 /** What became of the packets of a capture, for the end of its output. */
 export function ledgerText(stats: CaptureStats): string {
@@ -19,7 +19,7 @@ export function ledgerText(stats: CaptureStats): string {
     .filter(([count]) => count > 0)
     .map(([count, what]) => `${grouped(count)} ${what}`)
   const head = [
-    `${grouped(stats.received)} packets received`,
+    `${amount(stats.received, 'packet')} received`,
     `${grouped(stats.delivered)} delivered`,
     ...named,
     ...(lost === 0 ? ['none lost'] : []),

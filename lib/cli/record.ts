@@ -6,7 +6,7 @@ import { onInterrupt } from './interrupt.js'
 import { ledgerText } from './ledger.js'
 import { note, outputIsClosed, whenOutputCloses } from './output.js'
 import { UsageError } from './report-error.js'
-import { grouped, metric, oneLine, StatusLine } from './terminal.js'
+import { amount, grouped, metric, oneLine, StatusLine } from './terminal.js'
 
 /** The unit of -C, as tcpdump has it. */
 const fileSizeUnit = 1_000_000
@@ -20,7 +20,7 @@ export async function recordToFile(capture: Capture, file: string, options: Capt
     if (rotating) throw new UsageError('-c goes with one file: leave out -C and -G, or use -W')
     const writer = await SavefileWriter.open(file, { format: formatOf(file) })
     await writeCounted(capture, writer, count)
-    return report(capture, `${grouped(writer.stats.packets)} packets written to ${oneLine(file)}`)
+    return report(capture, `${amount(writer.stats.packets, 'packet')} written to ${oneLine(file)}`)
   }
   const recording = await capture.record({
     path: file,
@@ -50,7 +50,7 @@ export async function recordToFile(capture: Capture, file: string, options: Capt
   }
   const where = written.files === 1 ? oneLine(file) : `${written.files} files`
   const lost = written.dropped > 0 ? `, ${grouped(written.dropped)} not written because the disk was too slow` : ''
-  await report(capture, `${grouped(written.packets)} packets, ${metric(written.bytes)}B written to ${where}${lost}`)
+  await report(capture, `${amount(written.packets, 'packet')}, ${metric(written.bytes)}B written to ${where}${lost}`)
 }
 
 /** `-w -`: pcapng on standard output, written as packets come. */
@@ -66,7 +66,7 @@ export async function streamToOutput(capture: Capture, options: CaptureCommandOp
     if (!outputIsClosed()) throw error
     return
   }
-  await report(capture, `${grouped(writer.stats.packets)} packets written`)
+  await report(capture, `${amount(writer.stats.packets, 'packet')} written`)
 }
 
 async function writeCounted(capture: Capture, writer: SavefileWriter, count: number): Promise<void> {

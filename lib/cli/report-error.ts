@@ -28,14 +28,21 @@ const flags: readonly (readonly [RegExp, string])[] = [
   [/\binterfaces\.include(\[\d+\])?/g, '-i'],
   [/\binterfaces\.exclude(\[\d+\])?/g, '-x'],
   [/\bsnapshotLength\b/g, '-s'],
+  [/"loopback: true"/g, '--loopback'],
+  [/"backend: 'pcap'"/g, '--backend pcap'],
   [/\brotate\.size\b/g, '-C'],
   [/\brotate\.milliseconds\b/g, '-G'],
 ]
 
+/** A message of the library in the words of the command line, on one line. */
+export function inFlags(message: string): string {
+  return oneLine(flags.reduce((text, [name, flag]) => text.replace(name, flag), message))
+}
+
 /** Reports an error as one sentence, without a stack trace, and returns the exit code. */
 export function reportError(error: unknown): number {
   const message = error instanceof Error ? error.message : String(error)
-  note(`ringtap: ${oneLine(flags.reduce((text, [name, flag]) => text.replace(name, flag), message))}`)
+  note(`ringtap: ${inFlags(message)}`)
   const code = exitCodeOf(error)
   if (code === ExitCode.Denied) note('ringtap: "ringtap doctor" shows what is missing and every way to grant it.')
   return code

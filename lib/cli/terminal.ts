@@ -53,6 +53,11 @@ export function grouped(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ',')
 }
 
+/** `1 packet`, `2,000 packets`. */
+export function amount(count: number, what: string): string {
+  return `${grouped(count)} ${what}${count === 1 ? '' : 's'}`
+}
+
 /** Rows as columns, each as wide as its widest cell; numbers are aligned to the right. */
 export function table(rows: readonly (readonly (string | number | undefined)[])[]): string {
   const text = rows.map((row) => row.map((cell) => (cell === undefined ? '-' : String(cell))))

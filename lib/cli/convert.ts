@@ -1,0 +1,68 @@
+import { CaptureError, type ConvertOptions, convertFiles } from '../index.js'
+import { onInterrupt } from './interrupt.js'
+import { note } from './output.js'
+import { UsageError } from './report-error.js'
+import { amount, bar, duration, grouped, metric, oneLine, StatusLine } from './terminal.js'
+
+export interface ConvertCommandOptions {
+  readonly filter?: string
+  readonly interface?: string[]
+  readonly exclude?: string[]
+  readonly fileSize?: number
+  readonly seconds?: number
+  readonly count?: number
+  readonly format?: 'pcap' | 'pcapng'
+  readonly damaged?: 'fail' | 'keep'
+}
+
+/** `ringtap convert` and `merge`: one or more savefiles, by time, into one or more. The last path is the output. */
+export async function convertCommand(files: string[], options: ConvertCommandOptions): Promise<void> {
+  const output = files.at(-1)
+  if (output === undefined || files.length < 2)
+    throw new UsageError('name at least one input, and the output as the last')
+  const { interface: include, exclude, fileSize, seconds, count } = options
+  const splits = fileSize !== undefined || seconds !== undefined || count !== undefined
+  const abort = new AbortController()
+  const status = new StatusLine()
+  const end = onInterrupt(() => abort.abort())
+  const settings: ConvertOptions = {
+    filter: options.filter,
+    format: options.format ?? (/\.(pcap|cap)$/.test(output) ? 'pcap' : 'pcapng'),
+    damaged: options.damaged,
+    signal: abort.signal,
+    onProgress: progress(status),
+    ...((include ?? exclude) && { interfaces: { include, exclude, loopback: true } }),
+    ...(splits && {
+      split: {
+        bytes: fileSize === undefined ? undefined : fileSize * 1_000_000,
+        milliseconds: seconds === undefined ? undefined : seconds * 1000,
+        packets: count,
+      },
+    }),
+  }
+  try {
+    const result = await convertFiles(files.slice(0, -1), output, settings)
+    status.clear()
+    for (const warning of result.warnings) note(`ringtap: warning: ${oneLine(warning)}`)
+    const where = result.files.map((file) => oneLine(file.path)).join(', ')
+    note(`${amount(result.packets, 'packet')} read, ${grouped(result.written)} written to ${where}`)
+  } catch (error) {
+    if (abort.signal.aborted) throw new CaptureError('ERR_SYSTEM', 'interrupted')
+    throw error
+  } finally {
+    end()
+    status.clear()
+  }
+}
+
+/** A progress bar with the rate and the time that is left. */
+function progress(status: StatusLine) {
+  const begin = performance.now()
+  return ({ bytesRead, bytesTotal, packets }: { bytesRead: number; bytesTotal: number; packets: number }) => {
+    const seconds = (performance.now() - begin) / 1000
+    const rate = bytesRead / Math.max(seconds, 0.001)
+    const share = bytesTotal > 0 ? bytesRead / bytesTotal : 0
+    const left = rate > 0 && bytesTotal > 0 ? `, ${duration((bytesTotal - bytesRead) / rate)} left` : ''
+    status.show(`${bar(share)}  ${grouped(packets)} packets, ${metric(rate)}B/s${left}`)
+  }
+}

@@ -1,0 +1,128 @@
+// The commands that work on files and on expressions, each beside the tool or the function that does the same.
+import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { compileFilter, frame, Packet, SavefileWriter } from 'ringtap'
+import t from 'tap'
+import { ringtap } from '../helpers/command.js'
+import { readAll } from '../helpers/read-savefile.js'
+import { TestFolder } from '../helpers/test-folder.js'
+import { run } from '../helpers/wireshark.js'
+
+const folder = new TestFolder(t)
+const ethernet = { source: '02:00:00:00:00:01', destination: '02:00:00:00:00:02' }
+const start = 1_700_000_000_000_000_000n
+
+/** A file of TCP SYNs from five hosts, a millisecond apart. */
+async function trace(name: string, offset = 0n): Promise<string> {
+  const path = folder.file(name)
+  const writer = await SavefileWriter.open(path)
+  for (let i = 0; i < 5; i++) {
+    const bytes = frame({
+      ethernet,
+      ipv4: { source: `192.0.2.${i + 1}`, destination: '198.51.100.2' },
+      tcp: { sourcePort: 4000 + i, destinationPort: 443, flags: ['SYN'] },
+    })
+    await writer.write(Packet.from(bytes, { timestamp: start + offset + BigInt(i) * 1_000_000n, interface: 'eth0' }))
+  }
+  await writer.close()
+  return path
+}
+const one = await trace('one.pcapng')
+const two = await trace('two.pcapng', 500_000n)
+
+t.test('hexdump prints what hexdump -C prints', async (t) => {
+  const zeros = folder.write(Buffer.alloc(100))
+  for (const args of [[one], ['-n', '40', '-s', '4', one], [zeros]])
+    t.equal(ringtap(['hexdump', ...args]).stdout, run('hexdump', ['-C', ...args]).toString(), args.join(' '))
+  const bytes = readFileSync(one)
+  t.equal(ringtap(['hexdump', '-'], { input: bytes }).stdout, run('hexdump', ['-C', one]).toString())
+  t.equal(ringtap(['hexdump', folder.file('none')]).code, 1)
+})
+
+t.test('filter lists what tcpdump -d lists', async (t) => {
+  const listing = ringtap(['filter', 'tcp', 'port', '80'])
+  t.equal(listing.code, 0)
+  t.equal(listing.stdout, spawnSync('tcpdump', ['-d', '-y', 'EN10MB', 'tcp', 'port', '80']).stdout.toString())
+  const expected = (await compileFilter('ip')).format('decimal')
+  t.equal(ringtap(['filter', '--format', 'decimal', 'ip']).stdout.trimEnd(), expected.trimEnd())
+  t.match(ringtap(['filter', 'prt']), { code: 2, stderr: /^ringtap: filter "prt": .*\n$/ })
+})
+
+t.test('merge is by time, convert filters, and the name decides on the format', async (t) => {
+  const merged = folder.file('merged.pcapng')
+  const outcome = ringtap(['merge', one, two, merged])
+  t.match(outcome, { code: 0, stdout: '', stderr: /^10 packets read, 10 written to .*merged\.pcapng\n$/ })
+  const times = (await readAll(merged)).packets.map(({ timestamp }) => Number(timestamp - start) / 500_000)
+  t.same(times, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+  const pcap = folder.file('part.pcap')
+  t.equal(ringtap(['convert', '-f', 'src port 4001 or src port 4003', one, pcap]).code, 0)
+  const { file, packets } = await readAll(pcap)
+  t.equal(file.format, 'pcap')
+  t.equal(packets.length, 2)
+  t.match(ringtap(['convert', one]), {
+    code: 2,
+    stderr: /^ringtap: name at least one input, and the output as the last\n$/,
+  })
+})
+
+t.test('stats counts', async (t) => {
+  const { code, stdout } = ringtap(['stats', '--json', one])
+  t.equal(code, 0)
+  t.same(JSON.parse(stdout), {
+    format: 'pcapng',
+    interfaces: ['eth0'],
+    packets: 5,
+    bytes: 270,
+    truncated: 0,
+    seconds: 0.004,
+    first: '2023-11-14T22:13:20.000000000Z',
+    last: '2023-11-14T22:13:20.004000000Z',
+    layers: { Tcp: 5, IPv4: 5 },
+  })
+  t.match(ringtap(['stats', one, 'src', 'port', '4000']).stdout, /^packets +1$/m)
+})
+
+t.test('flows of a file: text, Zeek, ECS', async (t) => {
+  const lines = (...args: string[]) =>
+    ringtap(['flows', '-r', one, ...args])
+      .stdout.trimEnd()
+      .split('\n')
+  t.equal(
+    lines()[0],
+    '22:13:20.000 tcp   192.0.2.1.4000 > 198.51.100.2.443: out 1 packet 40B, back 0 packets 0B, 0 ms, S0 (https)',
+  )
+  t.equal(lines().length, 5)
+  t.match(JSON.parse(lines('--format', 'zeek')[4]!), { 'id.orig_h': '192.0.2.5', 'id.orig_p': 4004, conn_state: 'S0' })
+  t.match(JSON.parse(lines('--format', 'ecs')[4]!), { source: { ip: '192.0.2.5', port: 4004, packets: 1 } })
+  t.equal(lines('src', 'port', '4002').length, 1)
+  // A pcap file ends with its last packet; pcapng has statistics of the interfaces behind it.
+  ringtap(['convert', one, folder.file('whole.pcap')])
+  writeFileSync(folder.file('cut'), readFileSync(folder.file('whole.pcap')).subarray(0, -8))
+  const cut = ringtap(['flows', '-r', folder.file('cut')])
+  t.equal(cut.code, 1)
+  t.equal(cut.stdout.trimEnd().split('\n').length, 4, 'the flows that precede the damage')
+})
+
+t.test('explain says which pattern decides', async (t) => {
+  const { code, stdout } = ringtap(['explain', 'lo', '--json'])
+  t.equal(code, 0)
+  const lo = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .find(({ name }) => name === 'lo')
+  t.match(lo, { selected: false, list: 'loopback' })
+  t.match(ringtap(['explain', 'lo']).stdout, /^- +lo +lo is not selected: .* need --loopback$/m)
+  t.match(ringtap(['explain', 'lo', '--loopback']).stdout, /^\+ +lo +lo is selected: /m)
+  t.match(ringtap(['explain', '(']), { code: 2, stderr: /^ringtap: / })
+})
+
+t.test('every command has help with examples', async (t) => {
+  const names = [...ringtap(['--help']).stdout.matchAll(/^ {2}([a-z]+)[ |[].* /gm)].map(([, name]) => name!)
+  t.ok(names.length >= 12, names.join())
+  for (const name of names.filter((name) => name !== 'help')) {
+    const { code, stdout } = ringtap([name, '--help'])
+    t.equal(code, 0, name)
+    t.match(stdout, /\nExamples:\n {2}(sudo )?ringtap/, name)
+  }
+})
