@@ -54,21 +54,25 @@ const flagNames = [
   [0x80, 'W'],
 ] as const
 
+/** The text of each combination of flags: looked up, because it is needed for every segment. */
+const flagTexts = Array.from(
+  { length: 256 },
+  (_, flags) => flagNames.map(([bit, name]) => ((flags & bit) !== 0 ? name : '')).join('') || 'none',
+)
+
 function tcp(d: DissectorFields, view: DataView): string {
   const at = d._base + d.transportOffset
   const length = d.payloadLength
-  const flags = flagNames.map(([bit, name]) => ((d.tcpFlags & bit) !== 0 ? name : '')).join('')
-  const parts = [`Flags [${flags || 'none'}]`]
+  let text = `Flags [${flagTexts[d.tcpFlags & 0xff]}]`
   // SYN, FIN and RST have a sequence number of interest even without data.
-  if (length > 0) parts.push(`seq ${d.tcpSequence}:${(d.tcpSequence + length) >>> 0}`)
-  else if ((d.tcpFlags & 0x07) !== 0) parts.push(`seq ${d.tcpSequence}`)
-  if ((d.tcpFlags & 0x10) !== 0) parts.push(`ack ${d.tcpAcknowledgment}`)
-  parts.push(`win ${d.tcpWindow}`)
-  if ((d.tcpFlags & 0x20) !== 0 && at + 20 <= d._captured) parts.push(`urg ${u16(view, at + 18)}`)
-  const options = tcpOptions(d, view, at)
-  if (options) parts.push(`options [${options}]`)
-  parts.push(`length ${length}`)
-  return parts.join(', ')
+  if (length > 0) text += `, seq ${d.tcpSequence}:${(d.tcpSequence + length) >>> 0}`
+  else if ((d.tcpFlags & 0x07) !== 0) text += `, seq ${d.tcpSequence}`
+  if ((d.tcpFlags & 0x10) !== 0) text += `, ack ${d.tcpAcknowledgment}`
+  text += `, win ${d.tcpWindow}`
+  if ((d.tcpFlags & 0x20) !== 0 && at + 20 <= d._captured) text += `, urg ${u16(view, at + 18)}`
+  const options = u8(view, at + 12) >> 4 > 5 ? tcpOptions(d, view, at) : ''
+  if (options) text += `, options [${options}]`
+  return `${text}, length ${length}`
 }
 
 function tcpOptions(d: DissectorFields, view: DataView, start: number): string {
