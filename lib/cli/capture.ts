@@ -5,7 +5,7 @@ import { ledgerText } from './ledger.js'
 import { note, OutputClosed, outputIsClosed, whenOutputCloses } from './output.js'
 import { PacketLines } from './packet-line.js'
 import { printPackets } from './print-packets.js'
-import { recordToFile, streamToOutput } from './record.js'
+import { checkRecording, recordToFile, streamToOutput } from './record.js'
 import { UsageError } from './report-error.js'
 import { oneLine, wantsColor } from './terminal.js'
 import type { TimeStyle } from './time-text.js'
@@ -61,14 +61,7 @@ export function captureOptions(options: CaptureSelection, filter: string | undef
 export async function captureCommand(words: string[], options: CaptureCommandOptions): Promise<void> {
   const filter = filterOf(words, options.filter)
   if (options.read !== undefined) return readCommand(options.read, words, options)
-  if (options.write === undefined) {
-    for (const [value, flag] of [
-      [options.fileSize, '-C'],
-      [options.seconds, '-G'],
-      [options.files, '-W'],
-    ] as const)
-      if (value !== undefined) throw new UsageError(`${flag} needs -w FILE, which names the files to write`)
-  }
+  checkRecording(options)
   const lines = linesFor(options)
   const capture = await Capture.open(captureOptions(options, filter))
   try {

@@ -11,13 +11,33 @@ import { amount, grouped, metric, oneLine, StatusLine } from './terminal.js'
 /** The unit of -C, as tcpdump has it. */
 const fileSizeUnit = 1_000_000
 
+/**
+ * Checks the options of a recording, before anything is opened.
+ *
+ * @throws UsageError
+ */
+export function checkRecording({ write, fileSize, seconds, files, count }: CaptureCommandOptions): void {
+  const rotating = fileSize !== undefined || seconds !== undefined
+  if (write === undefined) {
+    if (rotating || files !== undefined)
+      throw new UsageError('-C, -G and -W need -w FILE, which names the files to write')
+    return
+  }
+  if (write === '-') {
+    if (rotating || files !== undefined) throw new UsageError('-C, -G and -W need a file; -w - writes one stream')
+    if (process.stdout.isTTY)
+      throw new UsageError('-w - writes binary data, and standard output is a terminal; send it into a pipe or a file')
+  }
+  if (files !== undefined && !rotating) throw new UsageError('-W needs -C or -G, which begin another file')
+  if (count !== undefined && rotating)
+    throw new UsageError('-c ends one file, and -C and -G begin others: leave one out')
+}
+
 /** `-w FILE`: native code writes the files; with -c the packets pass through here, because they are counted. */
 export async function recordToFile(capture: Capture, file: string, options: CaptureCommandOptions): Promise<void> {
   const { fileSize, seconds, files, count } = options
   const rotating = fileSize !== undefined || seconds !== undefined
-  if (files !== undefined && !rotating) throw new UsageError('-W needs -C or -G, which begin another file')
   if (count !== undefined) {
-    if (rotating) throw new UsageError('-c goes with one file: leave out -C and -G, or use -W')
     const writer = await SavefileWriter.open(file, { format: formatOf(file) })
     await writeCounted(capture, writer, count)
     return report(capture, `${amount(writer.stats.packets, 'packet')} written to ${oneLine(file)}`)
@@ -55,10 +75,6 @@ export async function recordToFile(capture: Capture, file: string, options: Capt
 
 /** `-w -`: pcapng on standard output, written as packets come. */
 export async function streamToOutput(capture: Capture, options: CaptureCommandOptions): Promise<void> {
-  if (process.stdout.isTTY)
-    throw new UsageError('-w - writes binary data, and standard output is a terminal; send it into a pipe or a file')
-  if (options.fileSize !== undefined || options.seconds !== undefined || options.files !== undefined)
-    throw new UsageError('-C, -G and -W need a file; -w - writes one stream')
   const writer = new SavefileWriter(process.stdout)
   try {
     await writeCounted(capture, writer, options.count ?? Number.POSITIVE_INFINITY)

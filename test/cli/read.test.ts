@@ -134,7 +134,10 @@ t.test('what is wrong is one sentence, and the exit code names the kind', async 
     [['read', pcap, '-i', '('], 2, /^ringtap: -i: "\(" is not a valid .*\n$/],
     [['read', pcap, '-c', 'x'], 2, /^ringtap: option '-c, --count <n>' argument 'x' is invalid. It must be a whole/],
     [['read', '--no\x1b[31m'], 2, /^ringtap: unknown option '--no\\x1b\[31m'\n$/],
-    [['-C', '5'], 2, /^ringtap: -C needs -w FILE/],
+    [['-C', '5'], 2, /^ringtap: -C, -G and -W need -w FILE.*\n$/],
+    [['-w', folder.file('x'), '-W', '5'], 2, /^ringtap: -W needs -C or -G.*\n$/],
+    [['-w', folder.file('x'), '-C', '5', '-c', '1'], 2, /^ringtap: -c ends one file.*\n$/],
+    [['-w', '-', '-G', '5'], 2, /^ringtap: .* -w - writes one stream\n$/],
   ]
   for (const [args, code, message] of cases) {
     const outcome = ringtap(args)
