@@ -4,7 +4,7 @@ import { type CaptureCheck, checkCapture, listInterfaces } from '../index.js'
 import { ExitCode } from './exit-codes.js'
 import { write } from './output.js'
 import { inFlags } from './report-error.js'
-import { grouped, metric, oneLine, type Paint, paintFor, table, wantsColor } from './terminal.js'
+import { grouped, metric, oneLine, type Paint, paintFor, table, wantsColor, wrapped } from './terminal.js'
 
 /** `ringtap doctor`: whether this process can capture, and, if not, what is missing and every line that grants it. */
 export async function doctorCommand(options: { json?: boolean }): Promise<void> {
@@ -20,10 +20,10 @@ function doctorText(check: CaptureCheck, paint: Paint): string {
     : paint.red('This process cannot capture packets.')
   const parts = [`${verdict}\n`]
   for (const { message, remedy } of check.problems)
-    parts.push(`\n${paint.bold('Missing')}: ${inFlags(message)}.\n${paint.bold('Here')}: ${inFlags(remedy)}\n`)
+    parts.push(`\n${wrapped(`Missing: ${inFlags(message)}.`)}\n${wrapped(`Here: ${inFlags(remedy)}`)}\n`)
   if (check.problems.some(({ code }) => code === 'ERR_PERMISSION')) parts.push(`\n${waysText(paint)}`)
   if (check.limits.length > 0)
-    parts.push(`\n${paint.bold('Limits')}\n${check.limits.map((one) => `  ${one}\n`).join('')}`)
+    parts.push(`\n${paint.bold('Limits')}\n${check.limits.map((one) => `${wrapped(one)}\n`).join('')}`)
   parts.push(`\n${paint.bold('For a bug report')}\n${indented(factsText(check))}`)
   return parts.join('')
 }
@@ -40,9 +40,9 @@ function waysText(paint: Paint): string {
     ['Kubernetes', 'hostNetwork: true, and securityContext: { capabilities: { add: ["NET_RAW", "BPF"] } }'],
     ['user namespace, with an empty network of its own', 'unshare -rn ringtap'],
   ]
-  return `${paint.bold('Ways to grant it')} (CAP_NET_RAW is needed; CAP_BPF adds counters per interface)\n${table(
-    ways.map(([name, line]) => [`  ${name}`, line]),
-  )}`
+  return `${paint.bold('Ways to grant it')} (CAP_NET_RAW is needed; CAP_BPF adds counters per interface)\n${ways
+    .map(([name, line]) => `  ${name}:\n    ${line}\n`)
+    .join('')}`
 }
 
 function factsText(check: CaptureCheck): string {

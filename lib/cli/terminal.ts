@@ -53,6 +53,20 @@ export function grouped(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ',')
 }
 
+/** Prose with line feeds between words, as wide as the terminal; unchanged where standard output is none. */
+export function wrapped(text: string): string {
+  const width = process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY
+  let line = ''
+  let result = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length >= width) {
+      result += `${line}\n`
+      line = word
+    } else line = line === '' ? word : `${line} ${word}`
+  }
+  return result + line
+}
+
 /** `1 packet`, `2,000 packets`. */
 export function amount(count: number, what: string): string {
   return `${grouped(count)} ${what}${count === 1 ? '' : 's'}`
