@@ -54,7 +54,7 @@ Result<Pattern> Pattern::compile(const std::string& expression) {
     regerror(failure, regex.get(), reason, sizeof reason);
     return refused(reason);
   }
-  return Pattern(Handle(regex.release()), cost.references ? PatternLimits::kReferencingName : std::string::npos);
+  return Pattern(Handle(regex.release()), cost.references ? PatternLimits::kReferencingName : PatternLimits::kName);
 }
 
 bool Pattern::matches(const std::string& name) const {

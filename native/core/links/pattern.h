@@ -30,8 +30,8 @@ class Pattern {
   // - an expression that exceeds PatternLimits.
   [[nodiscard]] static Result<Pattern> compile(const std::string& expression);
 
-  // True if the pattern matches anywhere in `name`. A name with an embedded NUL never matches. A pattern with
-  // back-references never matches a name longer than PatternLimits::kReferencingName.
+  // True if the pattern matches anywhere in `name`. A name with an embedded NUL never matches, nor one that is longer
+  // than PatternLimits::kName, or kReferencingName if the pattern has back-references.
   [[nodiscard]] bool matches(const std::string& name) const;
 
  private:

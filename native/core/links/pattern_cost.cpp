@@ -41,6 +41,44 @@ struct Paths {
   }
 };
 
+// The automaton's transitions as musl (regcomp.c, TRE) builds them: from every character that may end a part to every
+// one that may begin the next. A bracket is one character with as many entries as it has items.
+struct Positions {
+  uint64_t first = 0;        // entries of the characters that may come first
+  uint64_t firstPlaces = 0;  // these characters
+  uint64_t last = 0;         // entries of the characters that may come last
+  uint64_t lastSquared = 0;  // for each of these characters the square of its entries
+  uint64_t copied = 0;       // entries of all the sets that are made
+  uint64_t transitions = 0;  // weighted with the entries of the character that they begin at
+
+  static Positions character(uint64_t items) {
+    return {items, 1, items, capped(items * items), capped(items * items + items), 0};
+  }
+
+  [[nodiscard]] Positions then(const Positions& next, bool nullable, bool nextNullable) const {
+    Positions both;
+    both.first = capped(first + (nullable ? next.first : 0));
+    both.firstPlaces = capped(firstPlaces + (nullable ? next.firstPlaces : 0));
+    both.last = capped(next.last + (nextNullable ? last : 0));
+    both.lastSquared = capped(next.lastSquared + (nextNullable ? lastSquared : 0));
+    both.copied = capped(copied + next.copied + (nullable ? both.first : 0) + (nextNullable ? both.last : 0));
+    both.transitions = capped(transitions + next.transitions + capped(lastSquared * next.firstPlaces));
+    return both;
+  }
+  [[nodiscard]] Positions orElse(const Positions& other) const {
+    Positions both{capped(first + other.first), capped(firstPlaces + other.firstPlaces), capped(last + other.last),
+                   capped(lastSquared + other.lastSquared)};
+    both.copied = capped(copied + other.copied + both.first + both.last);
+    both.transitions = capped(transitions + other.transitions);
+    return both;
+  }
+  [[nodiscard]] Positions looped() const {
+    Positions loop = *this;
+    loop.transitions = capped(loop.transitions + capped(lastSquared * firstPlaces));
+    return loop;
+  }
+};
+
 // The cost of a part of the expression, with counted repetitions expanded.
 struct Cost {
   uint64_t size = 0;
@@ -54,6 +92,7 @@ struct Cost {
   uint64_t loopedReferences = 0;  // those in repetitions
   bool nullable = true;           // may match the empty string
   Paths paths;
+  Positions positions;
 
   void add(const Cost& other) {
     size = capped(size + other.size);
@@ -103,6 +142,7 @@ class Reader {
       const Cost branch = sequence(depth);
       cost.add(branch);
       cost.paths = cost.paths.orElse(branch.paths);
+      cost.positions = cost.positions.orElse(branch.positions);
       cost.choices = capped(cost.choices + 1);
       cost.nullable = cost.nullable || branch.nullable;
     }
@@ -116,6 +156,7 @@ class Reader {
       const Cost one = factor(depth);
       cost.add(one);
       cost.paths = cost.paths.then(one.paths);
+      cost.positions = cost.positions.then(one.positions, cost.nullable, one.nullable);
       cost.nullable = cost.nullable && one.nullable;
       if (!one.nullable) run = 0;
       run = capped(run + one.assertions - one.emptyAssertions);
@@ -162,11 +203,14 @@ class Reader {
     cost.size = 1;
     cost.nullable = false;
     cost.paths = Paths::node(true);
+    cost.positions = Positions::character(1);
     const char c = text_[at_++];
     if (c == '^' || c == '$') {
       assertion(cost);
     } else if (c == '[') {
+      const size_t from = at_;
       bracket();
+      cost.positions = Positions::character(at_ - from);
     } else if (c == '\\' && more()) {
       const char escaped = text_[at_++];
       if (std::string_view("bB<>`'").find(escaped) != std::string_view::npos) assertion(cost);
@@ -183,6 +227,7 @@ class Reader {
     cost.assertions = 1;
     cost.nullable = true;
     cost.paths = Paths::node(false);
+    cost.positions = {};
   }
 
   // Starts after the `[`. A `]` in first place is literal; [:…:], [.….] and [=…=] may contain one.
@@ -235,7 +280,10 @@ class Reader {
     cost.loopedReferences = cost.references;
     const uint64_t copies = std::max<uint64_t>(1, most ? std::max(least, *most) : least + 1);
     cost.multiply(copies);
-    if (cost.size <= Limits::kSize) cost.paths = repeated(cost.paths, repetition);
+    if (cost.size <= Limits::kSize) {
+      cost.paths = repeated(cost.paths, repetition);
+      cost.positions = repeated(cost.positions, cost.nullable, repetition);
+    }
     if (!most) {
       cost.choices = capped(cost.choices + 1);
       if (cost.nullable) {
@@ -258,6 +306,17 @@ class Reader {
     Paths paths;
     for (uint64_t i = 0; i < least; i++) paths = paths.then(operand);
     return paths.then(tail);
+  }
+
+  static Positions repeated(const Positions& operand, bool nullable, const Repetition& repetition) {
+    const auto [least, most] = repetition;
+    Positions tail;
+    if (!most) tail = operand.looped();
+    else
+      for (uint64_t i = least; i < *most; i++) tail = operand.then(tail, nullable, true).orElse({});
+    Positions positions;
+    for (uint64_t i = 0; i < least; i++) positions = positions.then(operand, i == 0 || nullable, nullable);
+    return positions.then(tail, least == 0 || nullable, true);
   }
 
   std::string_view text_;
@@ -294,6 +353,8 @@ PatternCost patternCost(const std::string& expression) {
            references ? refuse(cost->size, Limits::kReferencingSize,
                                "characters, counting repetitions, beside back-references")
                       : std::string(),
+           refuse(cost->positions.copied, Limits::kCopied, "characters at the beginnings and ends of nested parts"),
+           refuse(cost->positions.transitions, Limits::kTransitions, "ways for one character to follow another"),
        }) {
     if (!excess.empty()) return {excess, references};
   }

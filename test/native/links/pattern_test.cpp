@@ -118,6 +118,13 @@ TEST(patternsTheLibraryCannotHandleAreRefused) {
   tooMuch("(^(){1500})", ways);
   tooMuch("(^((|){1,23}){1,28})", ways);
   tooMuch("^b*{1,1}{5}{0,17}{1,18}", ways);
+  const char* following = "ways for one character to follow another";
+  tooMuch(times(500, "a?"), following);
+  tooMuch(times(1999, "a?") + times(4000, "b"), following);
+  tooMuch(times(100, "[abcdefghijklmnopqrstuvwxyz]?"), following);
+  tooMuch("(" + times(400, "a|") + "b)(" + times(400, "a|") + "b)", following);
+  tooMuch("(" + times(400, "a|") + "b)+", following);
+  tooMuch("[" + times(2200, "a") + "]", "beginnings and ends of nested parts");
   tooMuch("(a*)(\\1+|\\w+){0,}(a{1,}[^a]{2}|[^a]?)\\<", "repeated back-references");
   tooMuch("(a*)(a*)(a*)\\1\\2\\3x", "2 back-references");
   tooMuch("(a*)b{100}\\1", "64 characters");
@@ -143,6 +150,11 @@ TEST(generatedPatternsAreAccepted) {
   CHECK(found(nested(50, "(", "a", ")"), "a") && found("^(a*)*$", "aaa") && found("^a{1,255}$", "aa"));
   CHECK(found("^(eth|ens|enp[0-9]+s)[0-9]+(\\.[0-9]{1,4})?$", "enp3s0.4094"));
   CHECK(found("(^|-)eth([0-9]|$)", "br-eth") && found("\\<eth\\>", "br-eth"));
+  CHECK(found(times(1999, "x|") + "eth0", "eth0"));
+  CHECK(found("eth$", times(252, "x") + "eth") && !found("eth$", times(253, "x") + "eth"));
+  const std::string letters = "[abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789]";
+  CHECK(found("^" + letters + "{1,15}$", "eth0") && found("^[[:alnum:]_.:-]{1,255}$", "br-1"));
+  CHECK(found("^" + times(40, "a?") + "$", "aaa"));
   // Optional parts at the ends of many alternatives, and many in a row.
   std::string optional = "^(lo";
   for (int i = 0; i < 200; i++) optional += "|e?n?s?" + std::to_string(i) + "([a-z]?[0-9]*)?";
