@@ -1,6 +1,6 @@
 import type { DebugLog } from '../debug.js'
 import type { CaptureError } from '../errors.js'
-import type { NormalisedOptions } from './capture-options.js'
+import type { OpeningOptions } from './capture-options.js'
 import { type CaptureStats, toStats } from './capture-stats.js'
 import type { NameOf } from './loss-stats.js'
 import { type LossEvent, LossWatch } from './loss-watch.js'
@@ -18,7 +18,7 @@ export interface LedgerContext {
 /** The statistics of a capture, and the watch on its losses. @internal */
 export class CaptureLedger {
   readonly #native: NativeCapture
-  readonly #options: NormalisedOptions
+  readonly #options: OpeningOptions
   readonly #context: LedgerContext
   readonly #loss: LossWatch
   #lossTimer: NodeJS.Timeout | undefined
@@ -26,7 +26,7 @@ export class CaptureLedger {
   #readingLosses: Promise<void> | undefined
   #last: CaptureStats | undefined
 
-  constructor(handle: NativeCapture, options: NormalisedOptions, context: LedgerContext) {
+  constructor(handle: NativeCapture, options: OpeningOptions, context: LedgerContext) {
     this.#native = handle
     this.#options = options
     this.#context = context

@@ -10,7 +10,12 @@ import {
 } from '../arguments.js'
 import { CaptureError } from '../errors.js'
 import { checkAddresses, type HostList } from '../filter/address-sets.js'
-import { type InterfaceSelection, normaliseSelection, type Selection } from '../interfaces/selection.js'
+import {
+  type CheckedSelection,
+  type InterfaceSelection,
+  normaliseSelection,
+  type Selection,
+} from '../interfaces/selection.js'
 import { type LossOptions, normaliseLoss } from './loss-options.js'
 import type { LossSettings } from './loss-watch.js'
 import type { NativeCaptureOptions } from './native.js'
@@ -173,10 +178,15 @@ export interface CaptureOptions {
 
 /** The options, checked, with defaults applied. @internal */
 export interface NormalisedOptions {
-  readonly selection: Selection
+  readonly selection: CheckedSelection
   readonly signal: AbortSignal | undefined
   readonly loss: LossSettings
   readonly native: NativeCaptureOptions
+}
+
+/** The same, with the selection compiled. @internal */
+export interface OpeningOptions extends Omit<NormalisedOptions, 'selection'> {
+  readonly selection: Selection
 }
 
 const keys = [
@@ -204,7 +214,7 @@ const ringOnly = ['dedupe', 'excludeHosts', 'includeHosts'] as const
 /**
  * Checks the options and applies the defaults.
  *
- * @throws CaptureError `ERR_OPTION`, `ERR_PATTERN`.
+ * @throws CaptureError `ERR_OPTION`.
  * @internal
  */
 export function normaliseOptions(given: CaptureOptions | undefined): NormalisedOptions {

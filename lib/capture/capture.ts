@@ -15,7 +15,7 @@ import type { Recording } from '../record/recording.js'
 import { ActiveFilter } from './active-filter.js'
 import type { CaptureEvents, CaptureInterfaceEvent } from './capture-events.js'
 import { CaptureLedger } from './capture-ledger.js'
-import { type CaptureOptions, type NormalisedOptions, normaliseOptions } from './capture-options.js'
+import { type CaptureOptions, normaliseOptions, type OpeningOptions } from './capture-options.js'
 import type { CaptureStats } from './capture-stats.js'
 import { CapturedInterfaces } from './captured-interfaces.js'
 import { ChunkIntake, EMPTY } from './chunk-intake.js'
@@ -48,7 +48,7 @@ const lookPeriod = 1000
  */
 export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterable<Chunk>, AsyncDisposable {
   readonly #native: NativeCapture
-  readonly #options: NormalisedOptions
+  readonly #options: OpeningOptions
   readonly #ledger: CaptureLedger
   #lookTimer: NodeJS.Timeout | undefined
   readonly #netns: NetnsWatch | undefined
@@ -75,8 +75,9 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    *   an aborted signal is thrown unchanged.
    */
   static async open(options?: CaptureOptions): Promise<Capture> {
-    const normalised = normaliseOptions(options)
-    const { signal } = normalised
+    const checked = normaliseOptions(options)
+    const { signal } = checked
+    const normalised = { ...checked, selection: await checked.selection.compile() }
     throwIfAborted(signal)
     const debug = debugLog('capture')
     debug('opening with %s', normalised.native)
@@ -102,7 +103,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     }
   }
 
-  private constructor(by: typeof construction, handle: NativeCapture, options: NormalisedOptions, debug: DebugLog) {
+  private constructor(by: typeof construction, handle: NativeCapture, options: OpeningOptions, debug: DebugLog) {
     super()
     if (by !== construction) throw notConstructible('Capture', 'use Capture.open()')
     this.#debug = debug

@@ -58,9 +58,12 @@ export class CapturedInterfaces {
   begin(initial: readonly NativeInitialInterface[]): void {
     const selection = this.#selection
     for (const { interface: iface, selected: verdict } of initial) {
-      const { selected: expected, text } = selection.decide(iface)
-      this.#listener.debug('present: %s', text)
-      const selected = verdict ?? this.#answer(iface, 0, expected)
+      let selected = verdict
+      if (selected === undefined || this.#listener.debug.enabled) {
+        const explanation = selection.decide(iface)
+        this.#listener.debug('present: %s', explanation.text)
+        selected ??= this.#answer(iface, 0, explanation.selected)
+      }
       if (selected) this.#selected.set(keyOf(iface), iface)
     }
     const present = initial.map((one) => one.interface)

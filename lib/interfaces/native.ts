@@ -8,7 +8,11 @@ import type { NetworkInterface } from './network-interface.js'
  * @internal
  */
 export interface InterfacesNative {
-  Pattern: new (expression: string) => NativePattern
+  /** @throws CaptureError `ERR_PATTERN`, with only the reason as its message. */
+  compilePattern(expression: string): NativePattern
+  /** Compiles in order, on a separate thread, up to the first expression that is refused: `failure` is its error. */
+  compilePatterns(expressions: readonly string[]): Promise<{ patterns: NativePattern[]; failure?: CaptureError }>
+  patternMatches(pattern: NativePattern, name: string): boolean
   listInterfaces(netns: string | undefined): NetworkInterface[]
   /**
    * `receiveBuffer`: size of the netlink socket's receive buffer in bytes; 0: the default. `maxQueue`: maximum number
@@ -27,14 +31,15 @@ export interface InterfacesNative {
 /** @internal */
 export const native: () => InterfacesNative = nativeExports
 
+declare const pattern: unique symbol
+
 /**
- * A compiled POSIX extended regular expression (native/core/links/pattern.h). The constructor throws `ERR_PATTERN`,
- * with only the reason as its message.
+ * A compiled POSIX extended regular expression (native/core/links/pattern.h).
  *
  * @internal
  */
 export interface NativePattern {
-  matches(name: string): boolean
+  readonly [pattern]: never
 }
 
 /**

@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import { CaptureError, describe, optionError } from '../errors.js'
-import { native } from './native.js'
+import { type NativePattern, native } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
 
 /**
@@ -13,8 +13,9 @@ import type { NetworkInterface } from './network-interface.js'
  *   is a pattern that could take the C library long. The limits are 16384 bytes, 50 parentheses inside one another,
  *   20000 characters and 2000 choices (`|`, `?`, `*` …) with counted repetitions written out, a few repetitions of what
  *   may be empty (`(a*)*`), 100000 ways to pass through parts that may be empty where there are such repetitions or
- *   anchors, and 2 back-references. A pattern with back-references matches no name of more than 15 bytes, the longest
- *   that a network device can have.
+ *   anchors, 100000 ways for one character to follow another, and 2 back-references. A name of more than 255 bytes, which
+ *   a file may have, matches no string; with back-references none of more than 15 bytes, the longest of a network device.
+ *   Strings are compiled on a thread of their own.
  * - A **RegExp** is used unchanged, and is also searched for anywhere. Each name is matched from its start:
  *   flags `g` and `y` carry nothing over from one name to the next, and `lastIndex` of the given object is neither read
  *   nor changed.
@@ -46,30 +47,66 @@ export interface Matcher {
 }
 
 /**
- * Compiles one pattern. `label` is its option, for messages (`interfaces.include[1]`).
+ * A string among the patterns that is not compiled yet.
  *
- * @throws CaptureError `ERR_PATTERN` for a string that is not an extended regular expression; `ERR_OPTION` for a value
- *   of the wrong kind.
  * @internal
  */
-export function compilePattern(pattern: unknown, label: string): Matcher {
-  if (typeof pattern === 'string') return fromExpression(pattern, label)
+export interface Expression {
+  readonly expression: string
+  /** Its option, for messages (`interfaces.include[1]`). */
+  readonly label: string
+}
+
+/**
+ * Checks the type of one pattern. All but strings are compiled already.
+ *
+ * @throws CaptureError `ERR_OPTION` for a value of the wrong kind.
+ * @internal
+ */
+export function checkPattern(pattern: unknown, label: string): Matcher | Expression {
+  if (typeof pattern === 'string') return { expression: pattern, label }
   if (types.isRegExp(pattern)) return fromRegExp(pattern, label)
   if (typeof pattern === 'function') return fromFunction(pattern as (iface: NetworkInterface) => boolean, label)
   throw optionError(label, 'a string (an extended regular expression), a RegExp or a function', pattern)
 }
 
-function fromExpression(pattern: string, label: string): Matcher {
+/**
+ * Compiles the strings of a list on a separate thread.
+ *
+ * @throws CaptureError (the promise rejects) `ERR_PATTERN` for the first that is not an extended regular expression.
+ * @internal
+ */
+export async function compilePatterns(list: readonly (Matcher | Expression)[]): Promise<readonly Matcher[]> {
+  const expressions = list.filter((one) => 'expression' in one)
+  if (expressions.length === 0) return list as readonly Matcher[]
+  const { patterns, failure } = await native().compilePatterns(expressions.map(({ expression }) => cut(expression)))
+  if (failure) throw refused(expressions[patterns.length] as Expression, failure)
+  let at = 0
+  return list.map((one) => ('expression' in one ? fromExpression(one, patterns[at++] as NativePattern) : one))
+}
+
+/**
+ * Compiles the strings of a list on the calling thread.
+ *
+ * @throws CaptureError `ERR_PATTERN` for the first that is not an extended regular expression.
+ * @internal
+ */
+export function compilePatternsNow(list: readonly (Matcher | Expression)[]): readonly Matcher[] {
+  return list.map((one) => ('expression' in one ? fromExpression(one, compileExpression(one)) : one))
+}
+
+function fromExpression({ expression: pattern, label }: Expression, compiled: NativePattern): Matcher {
+  const addon = native()
   const shown = show(pattern)
-  const compiled = compileExpression(pattern, label)
   const stray = strayEscape(pattern)
-  const warnings = emptyMatchWarning(label, shown, (text) => compiled.matches(text))
+  const matches = (text: string) => addon.patternMatches(compiled, text)
+  const warnings = emptyMatchWarning(label, shown, matches)
   if (stray !== undefined) {
     warnings.push(
       `${label}: ${shown} is an extended regular expression, in which ${stray}; for JavaScript's dialect give a RegExp`,
     )
   }
-  return { pattern, shown, needsInterface: false, warnings, matches: (iface) => compiled.matches(iface.name) }
+  return { pattern, shown, needsInterface: false, warnings, matches: (iface) => matches(iface.name) }
 }
 
 // Shortens a pattern in a message: programs generate patterns of hundreds of names.
@@ -79,21 +116,29 @@ function show(pattern: string): string {
 
 const maxLength = 16_384
 
-function compileExpression(pattern: string, label: string) {
-  const { Pattern } = native()
+/** Native code reports the exact limit in bytes; it need not copy more to do so. */
+function cut(expression: string): string {
+  return expression.slice(0, maxLength + 1)
+}
+
+function compileExpression(one: Expression): NativePattern {
   try {
-    // Native code reports the exact limit in bytes; it need not copy more to do so.
-    return new Pattern(pattern.slice(0, maxLength + 1))
+    return native().compilePattern(cut(one.expression))
   } catch (cause) {
     if (!(cause instanceof CaptureError)) throw cause
-    // regerror's message for JavaScript's (?:…), (?=…) or (?<name>…) does not help: add the likely mistake.
-    const hint = pattern.includes('(?') ? ' ("(?" is JavaScript\'s dialect: give a RegExp)' : ''
-    throw new CaptureError(
-      'ERR_PATTERN',
-      `${label}: ${show(pattern)} is not a valid extended regular expression: ${cause.message}${hint}`,
-      { cause, option: label },
-    )
+    throw refused(one, cause)
   }
+}
+
+/** `cause`: the native error, whose message is the reason alone. */
+function refused({ expression, label }: Expression, cause: CaptureError): CaptureError {
+  // regerror's message for JavaScript's (?:…), (?=…) or (?<name>…) does not help: add the likely mistake.
+  const hint = expression.includes('(?') ? ' ("(?" is JavaScript\'s dialect: give a RegExp)' : ''
+  return new CaptureError(
+    'ERR_PATTERN',
+    `${label}: ${show(expression)} is not a valid extended regular expression: ${cause.message}${hint}`,
+    { cause, option: label },
+  )
 }
 
 function fromRegExp(pattern: RegExp, label: string): Matcher {

@@ -160,7 +160,7 @@ export async function convertFiles(
   options?: ConvertOptions,
 ): Promise<ConvertResult> {
   const { settings, selection, signal, onProgress } = normalise(inputs, output, options)
-  const judge = selection && new InterfaceJudge(selection)
+  const judge = selection && new InterfaceJudge(await selection.compile())
   const thrown: unknown[] = []
   const addon = native()
   const {

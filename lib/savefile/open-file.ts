@@ -1,4 +1,6 @@
+import { Readable } from 'node:stream'
 import { throwIfAborted } from '../arguments.js'
+import type { CheckedSelection } from '../interfaces/selection.js'
 import { native } from './native.js'
 import { Savefile } from './savefile.js'
 import { normaliseSavefileOptions, type SavefileOptions } from './savefile-options.js'
@@ -26,7 +28,8 @@ import { openSource, type SavefileSource } from './savefile-source.js'
  *   as they are.
  */
 export async function openFile(source: SavefileSource, options?: SavefileOptions): Promise<Savefile> {
-  const normalised = normaliseSavefileOptions(options)
+  const checked = normaliseSavefileOptions(options)
+  const normalised = { ...checked, selection: await compiledBeside(source, checked.selection) }
   throwIfAborted(normalised.signal)
   const addon = native()
   const opened = await openSource(source)
@@ -40,4 +43,16 @@ export async function openFile(source: SavefileSource, options?: SavefileOptions
     await opened.file?.close() // the reader has duplicated the descriptor
   }
   return await file._open()
+}
+
+/** Compiles the selection. An error that a stream emits meanwhile is reported by its iterator later. */
+async function compiledBeside(source: SavefileSource, selection: CheckedSelection | undefined) {
+  const stream = source instanceof Readable ? source : undefined
+  const ignore = () => {}
+  stream?.on('error', ignore)
+  try {
+    return await selection?.compile()
+  } finally {
+    stream?.off('error', ignore)
+  }
 }

@@ -1,6 +1,11 @@
 import { checkBoolean, checkFilter, checkGroup, checkInteger, checkList, checkSignal, checkWord } from '../arguments.js'
 import { optionError } from '../errors.js'
-import { type InterfaceSelection, normaliseSelection, type Selection } from '../interfaces/selection.js'
+import {
+  type CheckedSelection,
+  type InterfaceSelection,
+  normaliseSelection,
+  type Selection,
+} from '../interfaces/selection.js'
 import type { NativeSavefileOptions } from './native.js'
 
 const KiB = 1024
@@ -72,9 +77,14 @@ export interface SavefileOptions {
 /** The options, checked, with defaults applied. @internal */
 export interface NormalisedSavefileOptions {
   /** `undefined`: all interfaces. */
-  readonly selection: Selection | undefined
+  readonly selection: CheckedSelection | undefined
   readonly signal: AbortSignal | undefined
   readonly native: NativeSavefileOptions
+}
+
+/** The same, with the selection compiled. @internal */
+export interface OpeningSavefileOptions extends Omit<NormalisedSavefileOptions, 'selection'> {
+  readonly selection: Selection | undefined
 }
 
 /** Kinds of blocks by their type in the file (native/core/savefile/savefile_format.h). @internal */
@@ -90,7 +100,7 @@ export const blockTypes: Readonly<Record<SavefileBlockKind, number>> = {
 export const maxKinds = 100
 const wholePacket = 0xffff_ffff
 
-/** @throws CaptureError `ERR_OPTION`, `ERR_PATTERN`. @internal */
+/** @throws CaptureError `ERR_OPTION`. @internal */
 export function normaliseSavefileOptions(given: SavefileOptions | undefined): NormalisedSavefileOptions {
   const options = checkGroup(given, 'options', [
     'filter',

@@ -13,7 +13,7 @@ import type { NativeSavefile } from './native.js'
 import { SavefileContents } from './savefile-contents.js'
 import type { SavefileEvents, SavefileProgress, SavefileStats } from './savefile-events.js'
 import type { SavefileBlock, SavefileInterface, SavefileSection } from './savefile-metadata.js'
-import type { NormalisedSavefileOptions } from './savefile-options.js'
+import type { OpeningSavefileOptions } from './savefile-options.js'
 import { type OpenedSource, Pump } from './savefile-source.js'
 
 const EMPTY = 0
@@ -34,7 +34,7 @@ const workAtOnce = 2048
 export class Savefile extends EventEmitter<SavefileEvents> implements AsyncIterable<Chunk>, AsyncDisposable {
   readonly #native: NativeSavefile
   readonly #source: OpenedSource
-  readonly #options: NormalisedSavefileOptions
+  readonly #options: OpeningSavefileOptions
   readonly #pump: Pump | undefined
   readonly #meta = new Float64Array(ChunkMeta.WORDS)
   readonly #times = new BigUint64Array(this.#meta.buffer)
@@ -60,7 +60,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     by: typeof construction,
     reader: NativeSavefile,
     source: OpenedSource,
-    options: NormalisedSavefileOptions,
+    options: OpeningSavefileOptions,
   ) {
     super()
     if (by !== construction) throw notConstructible('Savefile', 'use openFile()')
@@ -73,7 +73,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   }
 
   /** @internal */
-  static _make(reader: NativeSavefile, source: OpenedSource, options: NormalisedSavefileOptions): Savefile {
+  static _make(reader: NativeSavefile, source: OpenedSource, options: OpeningSavefileOptions): Savefile {
     return new Savefile(construction, reader, source, options)
   }
 

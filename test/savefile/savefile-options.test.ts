@@ -1,6 +1,6 @@
 // The options of openFile(), and the life of a Savefile.
 import { spawnSync } from 'node:child_process'
-import { createReadStream, readFileSync } from 'node:fs'
+import { createReadStream, readdirSync, readFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import { type CaptureError, openFile, type SavefileOptions } from 'ringtap'
@@ -328,4 +328,22 @@ t.test('a listener for an event that does not exist is refused', async (t) => {
     })
   }
   t.equal((await read(file)).packets.length, 0)
+})
+
+t.test('patterns are compiled beside the event loop', async (t) => {
+  const costly = Array.from({ length: 30 }, () => 'xa{0,1998}y')
+  const opened = openFile(folder.write(pcap([])), { interfaces: { include: costly } })
+  let done = false
+  const ended = t.rejects(opened, { code: 'ERR_NO_INTERFACE' }).then(() => (done = true))
+  const compiles = () =>
+    readdirSync('/proc/self/task').some((id) => {
+      try {
+        return readFileSync(`/proc/self/task/${id}/comm`, 'utf8') === 'ringtap pattern\n'
+      } catch {
+        return false // the thread has ended
+      }
+    })
+  await waitUntil(() => done || compiles(), 'a thread that compiles')
+  t.notOk(done, 'the loop turned meanwhile')
+  await ended
 })

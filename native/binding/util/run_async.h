@@ -1,6 +1,7 @@
 // Runs work off JavaScript's thread and returns a promise for its result.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <utility>
 
@@ -58,6 +59,9 @@ class AsyncTask {
   }
 
  private:
+  // regcomp needs more (pattern_cost.h) than musl's default of 128 KiB.
+  static constexpr std::size_t kStack = std::size_t{1} << 20;
+
   AsyncTask(js::Env env, Work work, Finish finish) : env_(env), run_(std::move(work)), finish_(std::move(finish)) {}
 
   bool queue(const char* name, std::shared_ptr<Queued> queued) {
@@ -95,10 +99,13 @@ class AsyncTask {
                                         nullptr, call, &function_) != napi_ok) {
       return false;
     }
-    auto started = Thread::start(name, [this] {
-      outcome_ = run_();
-      (void)napi_call_threadsafe_function(function_, this, napi_tsfn_nonblocking);
-    });
+    auto started = Thread::start(
+        name,
+        [this] {
+          outcome_ = run_();
+          (void)napi_call_threadsafe_function(function_, this, napi_tsfn_nonblocking);
+        },
+        kStack);
     if (!started) {
       (void)napi_release_threadsafe_function(function_, napi_tsfn_abort);
       return false;
@@ -120,6 +127,7 @@ class AsyncTask {
   static void cleanup(void* data) {
     const std::unique_ptr<AsyncTask> task(static_cast<AsyncTask*>(data));
     const js::HandleScope scope(task->env_);
+    if constexpr (requires { task->run_.stop(); }) task->run_.stop();
     task->thread_.join();
     (void)napi_release_threadsafe_function(task->function_, napi_tsfn_abort);
     (void)task->finish_(task->env_, task->outcome_);
@@ -148,7 +156,8 @@ class AsyncTask {
 // Calls work(), which returns a Result, off JavaScript's thread, then finish(env, result) on JavaScript's thread, which
 // returns the promise's value or the error to reject it with. finish() is always called, even while the environment
 // ends and nothing can be made in it; both functions are then destroyed. If JavaScript cannot run, returns empty and
-// calls neither. `name`: at most 15 bytes with Where::OwnThread (Thread::start).
+// calls neither. `name`: at most 15 bytes with Where::OwnThread (Thread::start). If `work` has a function stop(), it is
+// called, beside work(), when the environment ends before a thread of its own has: it should make work() return soon.
 template <typename Work, typename Finish>
 [[nodiscard]] js::Value runAsync(js::Env env, const char* name, Work work, Finish finish, Where where = Where::Pool,
                                  std::shared_ptr<Queued> queued = {}) {

@@ -23,6 +23,7 @@ for (const entry of [
   'Capture.open that fails',
   'openFile',
   'openFile that fails',
+  'openFile with costly patterns',
   'convertFiles',
   'replay',
   'SavefileWriter',

@@ -14,6 +14,8 @@ const entries: Record<string, (call: number) => Promise<unknown>> = {
   openFile: async () => {
     for await (const chunk of await openFile(input)) for (const packet of chunk) packet.data.at(0)
   },
+  'openFile with costly patterns': () =>
+    openFile(input, { interfaces: { include: Array.from({ length: 100 }, () => 'xa{0,1998}y') } }).catch(nothing),
   'openFile that fails': () => openFile(`${folder}/missing.pcap`).catch(nothing),
   convertFiles: (call) => convertFiles([input, input], `${folder}/converted-${round}-${call}.pcapng`),
   replay: () => replay(input, { interface: 'eth0', speed: 'fastest' }),
