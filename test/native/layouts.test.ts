@@ -1,17 +1,20 @@
 // The memory layouts shared by C++ and TypeScript: TypeScript defines them as literals, which are compared here with
 // the values compiled into the addon.
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 
 type Layout = Record<string, number>
 
 // Not exported: loaded from beside the package's entry point.
-const load = (file: string) => import(new URL(file, import.meta.resolve('ringtap')).href)
-const { nativeExports } = (await load('./native/native.js')) as {
+const require = createRequire(import.meta.url)
+const load = (file: string) => require(fileURLToPath(new URL(file, import.meta.resolve('ringtap'))))
+const { nativeExports } = load('./native/native.js') as {
   nativeExports: () => { layouts(): Record<string, Layout> }
 }
-const rows = (await load('./native/layouts.js')) as Record<string, Layout>
-const records = (await load('./packets/packet-record.js')) as Record<string, Layout>
-const { causes, TRUNCATED } = (await load('./send/send-result.js')) as { causes: string[]; TRUNCATED: number }
+const rows = load('./native/layouts.js') as Record<string, Layout>
+const records = load('./packets/packet-record.js') as Record<string, Layout>
+const { causes, TRUNCATED } = load('./send/send-result.js') as { causes: string[]; TRUNCATED: number }
 
 /** Converts FirstTimestamp to FIRST_TIMESTAMP. */
 const constant = (name: string) => name.replace(/(?<=[a-z\d])(?=[A-Z])/g, '_').toUpperCase()
