@@ -112,11 +112,10 @@ struct BlockSummary {
   }
 };
 
-// Requests the header of the record that begins `ahead` bytes after `record`, for writing. Any value is harmless.
-inline void prefetchRecord(const std::byte* record, std::uint64_t ahead) {
-  const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(record) + ahead;
-  __builtin_prefetch(reinterpret_cast<const void*>(address), 1);
-  __builtin_prefetch(reinterpret_cast<const void*>(address + kRecordTimestamp), 1);  // often in the next cache line
+// Requests the header of the record at `record`, for writing.
+inline void prefetchRecord(const std::byte* record) {
+  __builtin_prefetch(record, 1);
+  __builtin_prefetch(record + kRecordTimestamp, 1);  // often in the next cache line
 }
 
 // Walks the records of a block of `size` bytes (8-byte aligned) as its source wrote it, calls keep(Record&) for each,
@@ -140,7 +139,8 @@ template <typename Keep>
       break;
     }
     auto* header = reinterpret_cast<tpacket3_hdr*>(block + offset);
-    prefetchRecord(block + offset, kAhead * header->tp_next_offset);
+    const std::uint64_t ahead = offset + kAhead * header->tp_next_offset;
+    if (ahead + kRecordHeader <= used) prefetchRecord(block + ahead);
     const bool last = seen + 1 == count;
     const std::uint64_t room = last ? used - offset : header->tp_next_offset;
     const std::uint64_t end = std::uint64_t{header->tp_mac} + header->tp_snaplen;
