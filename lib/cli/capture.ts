@@ -2,7 +2,7 @@ import { Capture, type CaptureOptions, listInterfaces, openFile } from '../index
 import type { CaptureCommandOptions, CaptureSelection, ViewOptions } from './command-options.js'
 import { onInterrupt } from './interrupt.js'
 import { ledgerText } from './ledger.js'
-import { note, OutputClosed, outputIsClosed, whenOutputCloses } from './output.js'
+import { note, OutputClosed, outputIsClosed, warn, whenOutputCloses } from './output.js'
 import { PacketLines } from './packet-line.js'
 import { printPackets } from './print-packets.js'
 import { checkRecording, recordToFile, streamToOutput } from './record.js'
@@ -19,7 +19,7 @@ export function filterOf(words: readonly string[], option: string | undefined): 
   return option ?? (words.length > 0 ? words.join(' ') : undefined)
 }
 
-export function linesFor(options: ViewOptions): PacketLines {
+function linesFor(options: ViewOptions): PacketLines {
   const time = timeStyles[options.time]
   if (time === undefined) throw new UsageError('-t may be given up to four times')
   return new PacketLines({
@@ -99,7 +99,7 @@ function announce(capture: Capture, options: CaptureCommandOptions, filter: stri
 /** What happens to a capture beside its packets, on standard error. */
 function watch(capture: Capture, options: CaptureCommandOptions): void {
   capture.on('error', () => undefined) // The iteration fails with it too.
-  capture.on('warning', (warning) => note(`ringtap: warning: ${oneLine(warning.message)}`))
+  capture.on('warning', (warning) => warn(warning.message))
   capture.on('loss', ({ level, lost, ratio }) => {
     if (level === 'none') note('ringtap: no packets are lost any more')
     else note(`ringtap: ${lost} packets lost, ${(ratio * 100).toFixed(1)} % (${level})`)
@@ -120,7 +120,7 @@ export async function readCommand(file: string, words: string[], options: ViewOp
     filter,
     ...((include ?? exclude) && { interfaces: { include, exclude, loopback: true } }),
   })
-  savefile.on('warning', (warning) => note(`ringtap: warning: ${oneLine(warning.message)}`))
+  savefile.on('warning', (warning) => warn(warning.message))
   const ends = [onInterrupt(() => void savefile.close())]
   try {
     await printPackets(savefile, lines, options.count)

@@ -1,8 +1,10 @@
 import { CaptureError, type ConvertOptions, convertFiles } from '../index.js'
+import { fileSizeUnit, formatOf } from './file-options.js'
 import { onInterrupt } from './interrupt.js'
-import { note } from './output.js'
+import { note, warn } from './output.js'
+import { progressOn } from './progress.js'
 import { UsageError } from './report-error.js'
-import { amount, bar, duration, grouped, metric, oneLine, StatusLine } from './terminal.js'
+import { amount, grouped, oneLine, StatusLine } from './terminal.js'
 
 export interface ConvertCommandOptions {
   readonly filter?: string
@@ -24,17 +26,18 @@ export async function convertCommand(files: string[], options: ConvertCommandOpt
   const splits = fileSize !== undefined || seconds !== undefined || count !== undefined
   const abort = new AbortController()
   const status = new StatusLine()
+  const showProgress = progressOn(status)
   const end = onInterrupt(() => abort.abort())
   const settings: ConvertOptions = {
     filter: options.filter,
-    format: options.format ?? (/\.(pcap|cap)$/.test(output) ? 'pcap' : 'pcapng'),
+    format: options.format ?? formatOf(output),
     damaged: options.damaged,
     signal: abort.signal,
-    onProgress: progress(status),
+    onProgress: ({ bytesRead, bytesTotal, packets }) => showProgress(bytesRead, bytesTotal, packets),
     ...((include ?? exclude) && { interfaces: { include, exclude, loopback: true } }),
     ...(splits && {
       split: {
-        bytes: fileSize === undefined ? undefined : fileSize * 1_000_000,
+        bytes: fileSize === undefined ? undefined : fileSize * fileSizeUnit,
         milliseconds: seconds === undefined ? undefined : seconds * 1000,
         packets: count,
       },
@@ -43,7 +46,7 @@ export async function convertCommand(files: string[], options: ConvertCommandOpt
   try {
     const result = await convertFiles(files.slice(0, -1), output, settings)
     status.clear()
-    for (const warning of result.warnings) note(`ringtap: warning: ${oneLine(warning)}`)
+    for (const warning of result.warnings) warn(warning)
     const where = result.files.map((file) => oneLine(file.path)).join(', ')
     note(`${amount(result.packets, 'packet')} read, ${grouped(result.written)} written to ${where}`)
   } catch (error) {
@@ -52,17 +55,5 @@ export async function convertCommand(files: string[], options: ConvertCommandOpt
   } finally {
     end()
     status.clear()
-  }
-}
-
-/** A progress bar with the rate and the time that is left. */
-function progress(status: StatusLine) {
-  const begin = performance.now()
-  return ({ bytesRead, bytesTotal, packets }: { bytesRead: number; bytesTotal: number; packets: number }) => {
-    const seconds = (performance.now() - begin) / 1000
-    const rate = bytesRead / Math.max(seconds, 0.001)
-    const share = bytesTotal > 0 ? bytesRead / bytesTotal : 0
-    const left = rate > 0 && bytesTotal > 0 ? `, ${duration((bytesTotal - bytesRead) / rate)} left` : ''
-    status.show(`${bar(share)}  ${grouped(packets)} packets, ${metric(rate)}B/s${left}`)
   }
 }

@@ -3,7 +3,7 @@ import { captureOptions, filterOf } from './capture.js'
 import type { CaptureSelection } from './command-options.js'
 import { onInterrupt } from './interrupt.js'
 import { ledgerText } from './ledger.js'
-import { note, OutputClosed, outputIsClosed, whenOutputCloses, write } from './output.js'
+import { note, OutputClosed, outputIsClosed, warn, whenOutputCloses, write } from './output.js'
 import { amount, metric, oneLine } from './terminal.js'
 
 export interface FlowCommandOptions extends CaptureSelection {
@@ -21,7 +21,7 @@ export async function flowsCommand(words: string[], options: FlowCommandOptions)
   const stop = () => void capture.stop().catch(() => undefined)
   const ends = [onInterrupt(stop), whenOutputCloses(stop)]
   capture.on('error', () => undefined)
-  capture.on('warning', (warning) => note(`ringtap: warning: ${oneLine(warning.message)}`))
+  capture.on('warning', (warning) => warn(warning.message))
   note(`ringtap: flows of ${capture.interfaces.map((one) => oneLine(one.name)).join(', ')}; a line when one ends`)
   // Without packets no time passes for the table.
   let printing = Promise.resolve()

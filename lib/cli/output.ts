@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { oneLine } from './terminal.js'
 
 /** Thrown when whoever reads standard output is gone (`ringtap | head`). The command then ends quietly. */
 export class OutputClosed extends Error {}
@@ -45,4 +46,9 @@ export async function write(text: string | Uint8Array): Promise<void> {
 /** A line of the command itself on standard error. */
 export function note(text: string): void {
   process.stderr.write(`${text}\n`)
+}
+
+/** A warning of the library, as a line on standard error. */
+export function warn(message: string): void {
+  note(`ringtap: warning: ${oneLine(message)}`)
 }

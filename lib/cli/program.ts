@@ -8,11 +8,13 @@ import { explainCommand, filterCommand, hexdumpCommand, interfacesCommand } from
 import { replayCommand, sendCommand } from './send.js'
 import { statsCommand } from './stats.js'
 
+const filterHelp = 'a filter as of tcpdump'
+
 /** Collects the values of an option that may be repeated. */
-export const collect = (value: string, before: string[] | undefined) => [...(before ?? []), value]
+const collect = (value: string, before: string[] | undefined) => [...(before ?? []), value]
 
 /** A parser of whole numbers from `low` on. */
-export function wholeNumber(low: number) {
+function wholeNumber(low: number) {
   return (text: string) => {
     const value = Number(text)
     if (!/^\d+$/.test(text) || value < low || !Number.isSafeInteger(value))
@@ -22,7 +24,7 @@ export function wholeNumber(low: number) {
 }
 
 /** An option without a value that may be repeated; its value is how often. */
-export function counted(command: Command, flags: string, name: string, description: string): void {
+function counted(command: Command, flags: string, name: string, description: string): void {
   const option = new Option(flags, description)
   command.addOption(option)
   command.setOptionValue(name, 0)
@@ -33,14 +35,14 @@ export function counted(command: Command, flags: string, name: string, descripti
   })
 }
 
-export function addExamples(command: Command, lines: readonly (readonly [string, string])[]): Command {
+function addExamples(command: Command, lines: readonly (readonly [string, string])[]): Command {
   const width = Math.max(...lines.map(([line]) => line.length))
   const text = lines.map(([line, what]) => `  ${line.padEnd(width)}  ${what}`).join('\n')
   return command.addHelpText('after', `\nExamples:\n${text}`)
 }
 
 /** The options that say which packets are shown, and how. */
-export function addViewOptions(command: Command): Command {
+function addViewOptions(command: Command): Command {
   command
     .option('-i, --interface <pattern>', 'only interfaces that match this expression (egrep); may be repeated', collect)
     .option('-x, --exclude <pattern>', 'not these; wins over -i; may be repeated', collect)
@@ -60,9 +62,9 @@ export function addViewOptions(command: Command): Command {
 function captureProgram(): Command {
   const command = addViewOptions(new Command('capture'))
     .description('print packets, or record them with -w; the default command')
-    .argument('[filter...]', 'a filter as of tcpdump')
+    .argument('[filter...]', filterHelp)
     .option('-s, --snapshot-length <n>', 'keep n bytes of each packet', wholeNumber(1))
-    .option('-Q, --direction <direction>', 'in, out or inout')
+    .addOption(new Option('-Q, --direction <direction>', 'of the packets').choices(['in', 'out', 'inout']))
     .option('-w, --write <file>', 'record into a file, pcapng unless it ends in .pcap; - is standard output')
     .option('-C, --file-size <n>', 'with -w: begin another file after n million bytes', wholeNumber(1))
     .option('-G, --seconds <n>', 'with -w: begin another file after n seconds', wholeNumber(1))
@@ -76,8 +78,6 @@ function captureProgram(): Command {
     .option('-B, --buffer <n>', 'KiB of memory for the ring', wholeNumber(1))
     .addOption(new Option('--backend <backend>', 'how packets are captured').choices(['ring', 'pcap']))
     .action(captureCommand)
-  const direction = command.options.find((option) => option.long === '--direction')
-  direction?.choices(['in', 'out', 'inout'])
   return addExamples(command, [
     ['ringtap', 'all interfaces, also new ones'],
     ["ringtap -i '^eth' tcp port 443", 'HTTPS on eth0, eth1 …'],
@@ -92,7 +92,7 @@ function readProgram(): Command {
   const command = new Command('read')
     .description('print the packets of a pcap or pcapng file, plain, gzip or zstd')
     .addArgument(new Argument('<file>', 'the file; - is standard input'))
-    .argument('[filter...]', 'a filter as of tcpdump')
+    .argument('[filter...]', filterHelp)
   addViewOptions(command).action(readCommand)
   return addExamples(command, [
     ['ringtap read trace.pcapng', 'all of it'],
@@ -100,8 +100,6 @@ function readProgram(): Command {
     ['zstdcat x.zst | ringtap read -', 'from another program'],
   ])
 }
-
-const filterHelp = 'a filter as of tcpdump'
 
 function flowsProgram(): Command {
   const command = new Command('flows')

@@ -2,14 +2,12 @@ import { statfsSync } from 'node:fs'
 import path from 'node:path'
 import { type Capture, type Chunk, type RecordingStats, SavefileWriter } from '../index.js'
 import type { CaptureCommandOptions } from './command-options.js'
+import { fileSizeUnit, formatOf } from './file-options.js'
 import { onInterrupt } from './interrupt.js'
 import { ledgerText } from './ledger.js'
 import { note, outputIsClosed, whenOutputCloses } from './output.js'
 import { UsageError } from './report-error.js'
 import { amount, grouped, metric, oneLine, StatusLine } from './terminal.js'
-
-/** The unit of -C, as tcpdump has it. */
-const fileSizeUnit = 1_000_000
 
 /**
  * Checks the options of a recording, before anything is opened.
@@ -111,8 +109,6 @@ function* first(chunk: Chunk, count: number) {
     yield packet
   }
 }
-
-const formatOf = (file: string) => (/\.(pcap|cap)$/.test(file) ? 'pcap' : 'pcapng')
 
 async function report(capture: Capture, text: string): Promise<void> {
   process.stderr.write(`${text}\n${ledgerText(await capture.stop())}`)

@@ -14,7 +14,7 @@ const usage: ReadonlySet<CaptureErrorCode> = new Set<CaptureErrorCode>([
   'ERR_NO_INTERFACE',
 ])
 
-export function exitCodeOf(error: unknown): number {
+function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return ExitCode.Usage
   if (!(error instanceof CaptureError)) return ExitCode.Failed
   // A file that may not be read is a failure like others: the doctor has no advice on it.

@@ -2,9 +2,9 @@
 import { Injector, openFile, type Refusal, replay, type SendResult } from '../index.js'
 import { ExitCode } from './exit-codes.js'
 import { onInterrupt } from './interrupt.js'
-import { note } from './output.js'
+import { note, warn } from './output.js'
 import { UsageError } from './report-error.js'
-import { amount, grouped, metric, oneLine, StatusLine } from './terminal.js'
+import { amount, grouped, metric, StatusLine } from './terminal.js'
 
 export interface ReplayCommandOptions {
   readonly interface: string
@@ -35,7 +35,7 @@ export async function replayCommand(file: string, options: ReplayCommandOptions)
         ),
     })
     status.clear()
-    for (const warning of result.warnings) note(`ringtap: warning: ${oneLine(warning)}`)
+    for (const warning of result.warnings) warn(warning)
     report(result)
     note(`${result.seconds.toFixed(3)} s, ${metric(result.packetsPerSecond)} packets/s`)
   } catch (error) {

@@ -1,7 +1,8 @@
 import { Dissector, formatTimestamp, Layer, openFile } from '../index.js'
 import { onInterrupt } from './interrupt.js'
 import { write } from './output.js'
-import { bar, duration, grouped, metric, oneLine, StatusLine, table } from './terminal.js'
+import { progressOn } from './progress.js'
+import { grouped, metric, oneLine, StatusLine, table } from './terminal.js'
 
 const kinds = ['Tcp', 'Udp', 'Icmp', 'Icmp6', 'Arp', 'IPv4', 'IPv6', 'Vlan', 'Sctp', 'Vxlan'] as const
 
@@ -10,13 +11,8 @@ export async function statsCommand(file: string, words: string[], options: { jso
   const filter = words.length > 0 ? words.join(' ') : undefined
   const savefile = await openFile(file === '-' ? process.stdin : file, { filter })
   const status = new StatusLine()
-  const begin = performance.now()
-  savefile.on('progress', ({ bytesDone, size, packets }) => {
-    const rate = bytesDone / Math.max((performance.now() - begin) / 1000, 0.001)
-    const share = size ? `${bar(bytesDone / size)}  ` : ''
-    const left = size ? `, ${duration((size - bytesDone) / rate)} left` : ''
-    status.show(`${share}${grouped(packets)} packets, ${metric(rate)}B/s${left}`)
-  })
+  const showProgress = progressOn(status)
+  savefile.on('progress', ({ bytesDone, size, packets }) => showProgress(bytesDone, size, packets))
   const end = onInterrupt(() => void savefile.close())
   const d = new Dissector()
   const counts = new Float64Array(kinds.length)
