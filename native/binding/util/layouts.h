@@ -33,7 +33,7 @@ RINGTAP_LAYOUT(writer_counts, RINGTAP_WRITER_COUNTS)
 #define RINGTAP_INTERFACE_ROW(X)                                                               \
   X(Index) X(Generation) X(Present) X(Selected)                                                \
   X(Received) X(Delivered) X(Bytes) X(DroppedByRecorder) X(Dropped)                            \
-  X(Unselected) X(Duplicates) X(Truncated) X(Queued)                                           \
+  X(Unselected) X(Duplicates) X(BeyondCutoff) X(SampledOut) X(Truncated) X(Queued)             \
   X(DeviceDropped) X(DeviceMissed) X(DeviceErrors) X(DeviceOverruns) X(DeviceFifoErrors)
 // clang-format on
 RINGTAP_LAYOUT(interface_row, RINGTAP_INTERFACE_ROW)

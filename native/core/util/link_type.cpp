@@ -1,6 +1,5 @@
 #include "core/util/link_type.h"
 
-#include <linux/if_arp.h>
 #include <pcap/dlt.h>
 
 #include <array>
@@ -15,24 +14,22 @@ struct Known {
   std::uint16_t linkType;
 };
 
-constexpr std::uint16_t kArphrdRawIp = 519;  // ARPHRD_RAWIP, Linux 4.20
-
 constexpr Known kKnown[] = {
-    {ARPHRD_ETHER, kLinkTypeEthernet},
-    {ARPHRD_LOOPBACK, kLinkTypeEthernet},
+    {hardware_type::kEthernet, kLinkTypeEthernet},
+    {hardware_type::kLoopback, kLinkTypeEthernet},
     // Devices without a link header: tun, WireGuard, rmnet, ipip, sit, gre and their IPv6 variants.
-    {ARPHRD_NONE, kLinkTypeRaw},
-    {kArphrdRawIp, kLinkTypeRaw},
-    {ARPHRD_TUNNEL, kLinkTypeRaw},
-    {ARPHRD_TUNNEL6, kLinkTypeRaw},
-    {ARPHRD_SIT, kLinkTypeRaw},
-    {ARPHRD_IPGRE, kLinkTypeRaw},
-    {ARPHRD_IP6GRE, kLinkTypeRaw},
+    {hardware_type::kNone, kLinkTypeRaw},
+    {hardware_type::kRawIp, kLinkTypeRaw},
+    {hardware_type::kTunnel, kLinkTypeRaw},
+    {hardware_type::kTunnel6, kLinkTypeRaw},
+    {hardware_type::kSit, kLinkTypeRaw},
+    {hardware_type::kIpGre, kLinkTypeRaw},
+    {hardware_type::kIp6Gre, kLinkTypeRaw},
     // The kernel removes the PPP header before packet sockets receive the packet.
-    {ARPHRD_PPP, kLinkTypeRaw},
-    {ARPHRD_IEEE80211, kLinkTypeWireless},
-    {ARPHRD_IEEE80211_PRISM, kLinkTypePrism},
-    {ARPHRD_IEEE80211_RADIOTAP, kLinkTypeRadiotap},
+    {hardware_type::kPpp, kLinkTypeRaw},
+    {hardware_type::kWireless, kLinkTypeWireless},
+    {hardware_type::kPrism, kLinkTypePrism},
+    {hardware_type::kRadiotap, kLinkTypeRadiotap},
 };
 
 constexpr auto kHardwareTypes = [] {

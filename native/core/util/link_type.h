@@ -10,10 +10,32 @@ namespace ringtap {
 inline constexpr std::uint16_t kLinkTypeEthernet = 1;
 inline constexpr std::uint16_t kLinkTypeRaw = 101;
 inline constexpr std::uint16_t kLinkTypeWireless = 105;  // IEEE 802.11 without, or with one of the following headers
+inline constexpr std::uint16_t kLinkTypeLinuxSll = 113;  // cooked
 inline constexpr std::uint16_t kLinkTypePrism = 119;
 inline constexpr std::uint16_t kLinkTypeRadiotap = 127;
+inline constexpr std::uint16_t kLinkTypeIpv4 = 228;  // raw IP of one version
+inline constexpr std::uint16_t kLinkTypeIpv6 = 229;
+inline constexpr std::uint16_t kLinkTypeLinuxSll2 = 276;
 // No link type describes the headers of the device's packets.
 inline constexpr std::uint16_t kLinkTypeUnknown = 0xffff;
+
+// The ARPHRD_* that have a link type, and ARPHRD_VOID: the type is not known.
+namespace hardware_type {
+inline constexpr std::uint16_t kEthernet = 1;
+inline constexpr std::uint16_t kPpp = 512;
+inline constexpr std::uint16_t kRawIp = 519;  // since Linux 4.20
+inline constexpr std::uint16_t kTunnel = 768;
+inline constexpr std::uint16_t kTunnel6 = 769;
+inline constexpr std::uint16_t kLoopback = 772;
+inline constexpr std::uint16_t kSit = 776;
+inline constexpr std::uint16_t kIpGre = 778;
+inline constexpr std::uint16_t kWireless = 801;
+inline constexpr std::uint16_t kPrism = 802;
+inline constexpr std::uint16_t kRadiotap = 803;
+inline constexpr std::uint16_t kIp6Gre = 823;
+inline constexpr std::uint16_t kNone = 0xfffe;
+inline constexpr std::uint16_t kVoid = 0xffff;
+}  // namespace hardware_type
 
 // The LINKTYPE_ value of packets that a SOCK_RAW packet socket receives from a device of this ARPHRD_ type.
 [[nodiscard]] std::uint16_t linkTypeOf(std::uint16_t hardwareType);

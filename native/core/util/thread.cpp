@@ -4,6 +4,8 @@
 
 #include <memory>
 
+#include "core/util/system.h"
+
 namespace ringtap {
 
 namespace {
@@ -38,7 +40,7 @@ Result<Thread> Thread::start(const char* name, Body body, std::size_t stackSize)
     return Error::fromErrno("pthread_create", std::string("no thread could be made (") + name + ")");
   }
   (void)own.release();  // owned by the thread
-  pthread_setname_np(id, name);
+  nameThread(id, name);
   return Thread(id);
 }
 

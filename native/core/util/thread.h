@@ -36,6 +36,8 @@ class Thread {
   ~Thread() { join(); }
 
   [[nodiscard]] bool joinable() const { return joinable_; }
+  // Valid while joinable().
+  [[nodiscard]] pthread_t id() const { return id_; }
   // Waits for body() to return. Idempotent; must not be called on the thread itself.
   void join() {
     if (std::exchange(joinable_, false)) pthread_join(id_, nullptr);

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <memory>
 #include <utility>
 
 #include "binding/util/js/value.h"
@@ -65,6 +67,27 @@ class TypedArray : public Value {
 using Uint8Array = TypedArray<std::uint8_t, napi_uint8_array>;
 using Uint32Array = TypedArray<std::uint32_t, napi_uint32_array>;
 using Float64Array = TypedArray<double, napi_float64_array>;
+
+// A Uint8Array with these bytes: without a copy, unless the embedder refuses external memory. Empty if none could be
+// made.
+[[nodiscard]] inline Value giveBytes(napi_env env, std::unique_ptr<std::byte[]> bytes, std::size_t length) {
+  napi_value buffer = nullptr;
+  const auto gone = [](napi_env, void* data, void*) { delete[] static_cast<std::byte*>(data); };
+  const napi_status status = napi_create_external_arraybuffer(env, bytes.get(), length, gone, nullptr, &buffer);
+  if (status == napi_ok) {
+    (void)bytes.release();
+  } else if (status == napi_no_external_buffers_allowed) {
+    const ArrayBuffer copy = ArrayBuffer::New(env, length);
+    if (copy.Data() == nullptr) return {};
+    std::memcpy(copy.Data(), bytes.get(), length);
+    buffer = copy;
+  } else {
+    return {};
+  }
+  napi_value made = nullptr;
+  if (napi_create_typedarray(env, napi_uint8_array, length, buffer, 0, &made) != napi_ok) return {};
+  return {env, made};
+}
 
 // A Buffer with these bytes.
 [[nodiscard]] inline Value copyToBuffer(napi_env env, const void* bytes, std::size_t length) {

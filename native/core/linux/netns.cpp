@@ -1,4 +1,4 @@
-#include "core/util/netns.h"
+#include "core/linux/netns.h"
 
 #include <fcntl.h>
 #include <sched.h>

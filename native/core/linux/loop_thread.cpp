@@ -1,8 +1,10 @@
-#include "core/util/loop_thread.h"
+#include "core/linux/loop_thread.h"
 
 #include <sys/eventfd.h>
 
 #include <algorithm>
+
+#include "core/linux/processors.h"
 
 namespace ringtap {
 
@@ -28,11 +30,14 @@ Result<> LoopThread::control(int operation, int fd, std::uint32_t events, std::u
   return Error::fromErrno("epoll_ctl");
 }
 
-Result<> LoopThread::start(std::function<void()> body) {
+Result<> LoopThread::start(std::function<void()> body, std::optional<std::uint32_t> processor) {
   auto started = Thread::start("ringtap", std::move(body));
   if (!started) return std::move(started.error());
   thread_ = std::move(*started);
-  return {};
+  if (!processor) return {};
+  auto bound = bindToProcessor(thread_.id(), *processor);
+  if (!bound) stop();
+  return bound;
 }
 
 void LoopThread::nudge() {

@@ -1,4 +1,4 @@
-#include "core/util/proc_file.h"
+#include "core/linux/proc_file.h"
 
 #include <fcntl.h>
 

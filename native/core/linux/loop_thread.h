@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 
 #include "core/util/result.h"
@@ -32,8 +33,9 @@ class LoopThread {
   Result<> rearm(int fd, std::uint32_t events, std::uint64_t tag) { return control(EPOLL_CTL_MOD, fd, events, tag); }
   void unwatch(int fd) { (void)control(EPOLL_CTL_DEL, fd, 0, 0); }
 
-  // Runs `body` on a new thread; see Thread::start().
-  Result<> start(std::function<void()> body);
+  // Runs `body` on a new thread; see Thread::start(). `processor`: the only one that it runs on; see bindToProcessor(),
+  // whose errors may come once `body` has been called: it has ended then.
+  Result<> start(std::function<void()> body, std::optional<std::uint32_t> processor = std::nullopt);
   // True once stop() was called: body() has to return.
   [[nodiscard]] bool ending() const { return ending_; }
   // Wakes wait(). After a nudge between two waits, the next wait() returns immediately.

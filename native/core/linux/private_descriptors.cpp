@@ -1,4 +1,4 @@
-#include "core/util/private_descriptors.h"
+#include "core/linux/private_descriptors.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -119,7 +119,9 @@ Result<> openPrivately(const std::function<void()>& open) {
     reserved.emplace_back(number);
     numbers.push_back(number);
   }
-  std::sort(numbers.begin(), numbers.end());
+  // Not std::sort: for plain numbers, that of libc++ is one object with its sort of long doubles, which on arm64 needs
+  // the compiler's runtime library (savefile/file_time.cpp).
+  std::ranges::sort(numbers);
 
   bool own = false;
   Opened opened;

@@ -1,4 +1,4 @@
-#include "core/util/interrupt.h"
+#include "core/linux/interrupt.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>
