@@ -7,7 +7,7 @@
 
 #include "core/bpf/address_locator.h"
 #include "core/bpf/address_program.h"
-#include "core/bpf/filter_interpreter.h"
+#include "core/filter/filter_interpreter.h"
 
 namespace ringtap {
 

@@ -13,7 +13,7 @@
 
 #include "core/bpf/address_maps.h"
 #include "core/bpf/address_set.h"
-#include "core/bpf/filter_instruction.h"
+#include "core/filter/filter_instruction.h"
 #include "core/util/result.h"
 
 namespace ringtap {

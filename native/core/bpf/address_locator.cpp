@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "core/bpf/cbpf_writer.h"
 #include "core/util/link_type.h"
 
 namespace ringtap {
@@ -212,6 +211,33 @@ const Locator* locatorFor(std::uint16_t linkType) {
   const auto found =
       std::find_if(all.begin(), all.end(), [&](const Locator& locator) { return locator.linkType == linkType; });
   return found == all.end() ? nullptr : &*found;
+}
+
+FilterProgram behindLocator(const Locator& locator, const FilterProgram& program) {
+  FilterProgram whole = locator.program;
+  whole.pop_back();  // the final `ret a`
+  whole.insert(whole.end(), program.begin(), program.end());
+  return whole;
+}
+
+void appendLocators(CbpfWriter& out) {
+  const Label located = out.label();
+  out.op(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_HATYPE));
+  for (const Locator& locator : locators()) {
+    const Label here = out.label(), other = out.label();
+    for (const std::uint16_t type : hardwareTypesOf(locator.linkType)) {
+      out.branch(BPF_JEQ | BPF_K, type, here, kNext);
+    }
+    out.go(other);
+    out.land(here);
+    FilterProgram program = locator.program;
+    program.pop_back();  // the final `ret a`
+    out.append(program);
+    out.go(located);
+    out.land(other);
+  }
+  out.op(BPF_LD | BPF_IMM, kNoAddresses);
+  out.land(located);
 }
 
 }  // namespace ringtap

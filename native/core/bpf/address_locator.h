@@ -5,7 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/bpf/filter_instruction.h"
+#include "core/bpf/cbpf_writer.h"
+#include "core/filter/filter_instruction.h"
 
 namespace ringtap {
 
@@ -32,5 +33,12 @@ struct Locator {
 [[nodiscard]] const std::vector<Locator>& locators();
 // Null for an unsupported link type: its packets have no addresses.
 [[nodiscard]] const Locator* locatorFor(std::uint16_t linkType);
+
+// The locator and behind it a program that expects its result in A.
+[[nodiscard]] FilterProgram behindLocator(const Locator& locator, const FilterProgram& program);
+
+// Appends all locators to a classic socket filter; then A = the result of the one for the device's link type.
+// Overwrites X, M[0] and M[1].
+void appendLocators(CbpfWriter& out);
 
 }  // namespace ringtap

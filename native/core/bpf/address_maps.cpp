@@ -6,8 +6,7 @@
 #include "core/bpf/ebpf.h"
 #include "core/bpf/ebpf_assembler.h"
 #include "core/bpf/ebpf_program.h"
-#include "core/bpf/ebpf_translation.h"
-#include "core/util/link_type.h"
+#include "core/bpf/locator_dispatch.h"
 
 namespace ringtap {
 
@@ -73,7 +72,7 @@ class AddressCheck {
 
   Result<> append(std::uint8_t ordinal) {
     out_.store32(kKept, R0);
-    if (auto located = locate(ordinal); !located) return located;
+    if (auto located = appendLocators(locators(), ordinal, kNoAddresses, code_); !located) return located;
     leave(out_.jump32(BPF_JEQ, R0, kNoAddresses));
     out_.copy32(R7, R0);
     out_.emit(BPF_ALU | BPF_RSH | BPF_K, R7, 0, 0, 2);
@@ -89,22 +88,6 @@ class AddressCheck {
   }
 
  private:
-  // R0 = the result of the locator for the device's link type.
-  Result<> locate(std::uint8_t ordinal) {
-    std::vector<std::size_t> located;
-    for (const Locator& locator : locators()) {
-      const std::size_t other = out_.jump32(BPF_JNE, ordinal, linkTypeOrdinal(locator.linkType));
-      if (auto translated = translateCbpf(locator.program, code_); !translated) return translated;
-      located.push_back(out_.jumpAlways());
-      if (!out_.land(other)) return tooFar();
-    }
-    out_.set(R0, kNoAddresses);
-    for (const std::size_t from : located) {
-      if (!out_.land(from)) return tooFar();
-    }
-    return {};
-  }
-
   // The jump is taken by a packet none of whose addresses is in any set.
   void leave(std::size_t jump) { (maps_.including ? refuse_ : passed_).push_back(jump); }
 

@@ -9,157 +9,23 @@
 
 #include "core/bpf/address_locator.h"
 #include "core/bpf/cbpf_writer.h"
-#include "core/util/link_type.h"
+#include "core/bpf/search_tree.h"
 
 namespace ringtap {
 
 namespace {
 
-// Conditional jumps reach 255 instructions. Code up to this length stays open, to share its exits with adjacent code;
-// longer code is closed with its own exits.
-constexpr std::size_t kOpenLength = 200;
-// The number of tests in a leaf of the tree, done one after another: this takes fewer instructions than a tree down to
-// single hosts, and no more time.
-constexpr std::size_t kLeaf = 16;
-
-// The results of the search for an address.
-enum Exit : std::uint8_t { kNeutral, kIncluded, kRefused, kExits };
+using search_tree::Code;
+using search_tree::Exit;
+using search_tree::kIncluded;
+using search_tree::kNeutral;
+using search_tree::kRefused;
+using search_tree::Test;
+using search_tree::treeOf;
 
 Exit exitFor(std::uint8_t flags) {
   if ((flags & kAddressExcluded) != 0) return kRefused;
   return (flags & kAddressIncluded) != 0 ? kIncluded : kNeutral;
-}
-
-// Code that ends in exits. Open: its conditional jumps to exits are recorded. Closed: these lead to jumps of any length
-// at its end, which are recorded instead.
-struct Code {
-  struct Leave {
-    std::size_t from;
-    bool whenTrue;
-    Exit to;
-  };
-  FilterProgram code;
-  std::vector<Leave> leaves;  // conditional jumps if open, unconditional ones if closed
-  bool closed = false;
-
-  void op(int operation, std::uint32_t k = 0) { code.push_back({static_cast<std::uint16_t>(operation), 0, 0, k}); }
-  void leave(bool whenTrue, Exit to) { leaves.push_back({code.size() - 1, whenTrue, to}); }
-  void append(const Code& other) {
-    for (const Leave& each : other.leaves) leaves.push_back({each.from + code.size(), each.whenTrue, each.to});
-    code.insert(code.end(), other.code.begin(), other.code.end());
-  }
-
-  void close() {
-    if (closed) return;
-    closed = true;
-    std::vector<Leave> longJumps;
-    for (const Exit exit : {kNeutral, kIncluded, kRefused}) {
-      bool used = false;
-      for (const Leave& each : leaves) {
-        if (each.to != exit) continue;
-        used = true;
-        (each.whenTrue ? code[each.from].jt : code[each.from].jf) =
-            static_cast<std::uint8_t>(code.size() - each.from - 1);
-      }
-      if (!used) continue;
-      if (exit == kRefused) {
-        op(BPF_RET | BPF_K, 0);
-      } else {
-        op(BPF_JMP | BPF_JA, 0);
-        longJumps.push_back({code.size() - 1, true, exit});
-      }
-    }
-    leaves = std::move(longJumps);
-  }
-};
-
-// A step of the search: a range of values of one word of the address, and its result.
-struct Test {
-  std::uint32_t first;
-  std::uint32_t last;
-  Exit exit;
-  Code then;  // for a single value: the search in the following words; else empty
-
-  [[nodiscard]] std::size_t size() const { return (first == last ? 1 : 2) + then.code.size(); }
-};
-
-// Tests one after another, then the code of those with a further search. Open.
-Code leafOf(std::span<const Test> tests) {
-  Code leaf;
-  std::vector<std::size_t> entrances;  // the tests with a further search, in order
-  for (std::size_t i = 0; i < tests.size(); ++i) {
-    const Test& test = tests[i];
-    const bool final = i + 1 == tests.size();
-    if (test.first != test.last) {
-      leaf.op(BPF_JMP | BPF_JGE | BPF_K, test.first);  // lower than this test's range, hence than all that follow
-      leaf.leave(false, kNeutral);
-      leaf.op(BPF_JMP | BPF_JGT | BPF_K, test.last);
-      leaf.leave(false, test.exit);
-      if (final) leaf.leave(true, kNeutral);
-      continue;
-    }
-    leaf.op(BPF_JMP | BPF_JEQ | BPF_K, test.first);
-    if (test.then.code.empty()) leaf.leave(true, test.exit);
-    else entrances.push_back(leaf.code.size() - 1);
-    if (final) leaf.leave(false, kNeutral);
-  }
-  auto entrance = entrances.begin();
-  for (const Test& test : tests) {
-    if (test.then.code.empty()) continue;
-    leaf.code[*entrance].jt = static_cast<std::uint8_t>(leaf.code.size() - *entrance - 1);
-    ++entrance;
-    leaf.append(test.then);
-  }
-  return leaf;
-}
-
-// A single test that leads to closed code.
-Code gateTo(const Test& test) {
-  Code gate;
-  gate.op(BPF_JMP | BPF_JEQ | BPF_K, test.first);
-  gate.code.back().jt = 1;
-  gate.op(BPF_JMP | BPF_JA, 0);
-  gate.leave(true, kNeutral);
-  gate.append(test.then);
-  gate.closed = true;
-  return gate;
-}
-
-// A search tree over ascending, disjoint tests of the word in A.
-Code treeOf(std::span<const Test> tests) {
-  std::size_t size = 0;
-  bool open = true;
-  for (const Test& test : tests) {
-    size += test.size();
-    open = open && !test.then.closed;
-  }
-  if (open && tests.size() <= kLeaf && size <= kOpenLength) return leafOf(tests);
-  if (tests.size() == 1) {
-    Test alone = tests.front();
-    alone.then.close();
-    return gateTo(alone);
-  }
-  std::size_t middle = tests.size() / 2;
-  if (size <= 2 * tests.size()) middle = (middle + kLeaf - 1) / kLeaf * kLeaf;  // the fewest leaves, all but one full
-  Code left = treeOf(tests.first(middle));
-  Code right = treeOf(tests.subspan(middle));
-  Code tree;
-  if (left.closed || right.closed || left.code.size() + right.code.size() + 1 > kOpenLength) {
-    left.close();
-    right.close();
-    tree.closed = true;
-  }
-  if (left.code.size() <= 255) {
-    tree.op(BPF_JMP | BPF_JGE | BPF_K, tests[middle].first);
-    tree.code.back().jt = static_cast<std::uint8_t>(left.code.size());
-  } else {
-    tree.op(BPF_JMP | BPF_JGE | BPF_K, tests[middle].first);
-    tree.code.back().jf = 1;
-    tree.op(BPF_JMP | BPF_JA, static_cast<std::uint32_t>(left.code.size()));
-  }
-  tree.append(left);
-  tree.append(right);
-  return tree;
 }
 
 // The location of the address's words: at an offset from X, or in M[].
@@ -261,34 +127,13 @@ void writeFamily(CbpfWriter& out, const AddressSet& addresses, Ranges<Bits> rang
   out.go(pass);
 }
 
-// Writes the locators; A = the result of the one for the device's link type.
-void writeLocators(CbpfWriter& out) {
-  const auto located = out.label();
-  out.op(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_HATYPE));
-  for (const Locator& locator : locators()) {
-    const auto here = out.label(), other = out.label();
-    for (const std::uint16_t type : hardwareTypesOf(locator.linkType)) {
-      out.branch(BPF_JEQ | BPF_K, type, here, CbpfWriter::kNext);
-    }
-    out.go(other);
-    out.land(here);
-    FilterProgram program = locator.program;
-    program.pop_back();  // the final `ret a`
-    out.append(program);
-    out.go(located);
-    out.land(other);
-  }
-  out.op(BPF_LD | BPF_IMM, kNoAddresses);
-  out.land(located);
-}
-
 }  // namespace
 
 FilterProgram assembleAddresses(const AddressSet& addresses) {
   CbpfWriter out;
   const auto ip4 = out.label(), arp = out.label(), ip6 = out.label(), some = out.label(), search4 = out.label(),
              pass = out.label(), refuse = out.label();
-  writeLocators(out);
+  appendLocators(out);
   out.op(BPF_MISC | BPF_TAX);
   out.op(BPF_ALU | BPF_AND | BPF_K, kAddressesKind);
   out.branch(BPF_JEQ | BPF_K, 0, CbpfWriter::kNext, some);

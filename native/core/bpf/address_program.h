@@ -4,7 +4,7 @@
 #include <cstddef>
 
 #include "core/bpf/address_set.h"
-#include "core/bpf/filter_instruction.h"
+#include "core/filter/filter_instruction.h"
 
 namespace ringtap {
 

@@ -6,7 +6,7 @@
 
 #include <span>
 
-#include "core/bpf/filter_instruction.h"
+#include "core/filter/filter_instruction.h"
 #include "core/util/result.h"
 
 namespace ringtap {

@@ -8,6 +8,11 @@
 #include <limits>
 
 #include "core/bpf/address_filter.h"
+#include "core/bpf/address_locator.h"
+#include "core/bpf/connection_filter.h"
+#include "core/bpf/sample_filter.h"
+#include "core/bpf/sample_program.h"
+#include "core/bpf/slice_program.h"
 #include "core/util/link_type.h"
 
 namespace ringtap {
@@ -16,8 +21,12 @@ namespace {
 
 using Program = std::vector<FilterInstruction>;
 
-// Instructions reserved for the table if there are address sets: some sixty ranges. User space refuses the rest.
+// Instructions reserved for the table if there are address sets or connections: some sixty ranges. User space refuses
+// the rest.
 constexpr std::size_t kTableRoom = 256;
+
+// The word of M[] that keeps what the locator of addresses found; the sampling leaves it alone.
+constexpr std::uint32_t kLocated = 10;
 
 constexpr std::uint32_t kHighest = std::numeric_limits<std::uint32_t>::max();
 
@@ -114,8 +123,36 @@ void assembleDirection(Program& program, Direction direction) {
   }
 }
 
+// What follows the acceptance of a packet: the sampling, and the number of bytes to keep.
+Program assembleAcceptance(const FilterSpec& spec) {
+  CbpfWriter out;
+  if (spec.sample || spec.slice != Slice::None) appendLocators(out);
+  if (spec.sample) {
+    const auto take = out.label(), refuse = out.label();
+    // The slice needs the locator's result too.
+    out.op(BPF_ST, kLocated);
+    appendSample(out, spec.sample->sample(), take, refuse);
+    out.land(refuse);
+    out.op(BPF_RET | BPF_K, 0);
+    out.land(take);
+    if (spec.slice != Slice::None) out.op(BPF_LD | BPF_MEM, kLocated);
+  }
+  if (spec.slice == Slice::None) out.op(BPF_RET | BPF_K, spec.snapshotLength);
+  else out.append(sliceProgram(spec.slice, spec.snapshotLength));
+  return out.finish();
+}
+
+// Makes the program jump to its end where it accepts: a filter of libpcap returns either 0 or the snapshot length.
+void acceptAtEnd(Program& program) {
+  for (std::size_t at = 0; at < program.size(); ++at) {
+    FilterInstruction& each = program[at];
+    if (each.code != (BPF_RET | BPF_K) || each.k == 0) continue;
+    each = statement(BPF_JMP | BPF_JA, static_cast<std::uint32_t>(program.size() - at - 1));
+  }
+}
+
 Program assembleFilter(const FilterSpec& spec) {
-  if (!spec.filtered) return {statement(BPF_RET | BPF_K, spec.snapshotLength)};
+  if (!spec.filtered) return assembleAcceptance(spec);
   Program program{loadAncillary(SKF_AD_HATYPE)};
   for (const LinkTypeFilter& link : spec.programs) {
     const std::vector<std::uint16_t> types = hardwareTypesOf(link.linkType);
@@ -130,6 +167,10 @@ Program assembleFilter(const FilterSpec& spec) {
     program.insert(program.end(), link.instructions.begin(), link.instructions.end());
   }
   program.push_back(giveUp());
+  if (!spec.sample && spec.slice == Slice::None) return program;
+  acceptAtEnd(program);
+  const Program acceptance = assembleAcceptance(spec);
+  program.insert(program.end(), acceptance.begin(), acceptance.end());
   return program;
 }
 
@@ -175,11 +216,19 @@ Result<Program> assembleCbpf(const FilterSpec& spec, const IndexTable& table) {
                                            " instructions with all link types together; the kernel takes " +
                                            std::to_string(BPF_MAXINSNS)};
   }
+  const auto room = [&] {
+    const std::size_t taken = tail.size() + filter.size() + kTableRoom;
+    return taken < BPF_MAXINSNS ? BPF_MAXINSNS - taken : 0;
+  };
   if (spec.addresses) {
-    const std::size_t taken = length + kTableRoom;
-    const auto addresses = spec.addresses->classic(taken < BPF_MAXINSNS ? BPF_MAXINSNS - taken : 0);
+    const auto addresses = spec.addresses->classic(room());
     if (!addresses) return addresses.error();
     tail.insert(tail.end(), addresses.value().begin(), addresses.value().end());
+  }
+  if (spec.connections) {
+    const auto connections = spec.connections->classic(room());
+    if (!connections) return connections.error();
+    tail.insert(tail.end(), connections.value().begin(), connections.value().end());
   }
   tail.insert(tail.end(), filter.begin(), filter.end());
   Program program;

@@ -9,12 +9,15 @@
 #include <string>
 #include <vector>
 
-#include "core/bpf/filter.h"
+#include "core/bpf/slice.h"
+#include "core/filter/filter.h"
 #include "core/util/result.h"
 
 namespace ringtap {
 
 class AddressFilter;
+class ConnectionFilter;
+class SampleFilter;
 
 enum class Direction { Both, In, Out };
 
@@ -24,8 +27,11 @@ struct FilterSpec {
   // `filtered` false: everything matches.
   std::vector<LinkTypeFilter> programs;
   bool filtered = false;
-  std::shared_ptr<const AddressFilter> addresses;  // excludeHosts and includeHosts; null: every address passes
-  std::string expression;                          // the source of the programs
+  std::shared_ptr<const AddressFilter> addresses;       // excludeHosts and includeHosts; null: every address passes
+  std::shared_ptr<const ConnectionFilter> connections;  // excludeConnections; null: none
+  std::shared_ptr<const SampleFilter> sample;           // applied to what all of these accept; null: every flow
+  Slice slice = Slice::None;                            // cuts packets further than the snapshot length
+  std::string expression;                               // the source of the programs
   std::uint32_t snapshotLength = 262144;
   Direction direction = Direction::Both;
 };
@@ -52,8 +58,8 @@ struct IndexRange {
 [[nodiscard]] std::vector<IndexRange> refusedRanges(const IndexTable& table, std::size_t limit);
 
 // Assembles the program, in at most 4096 instructions; the table is thinned (see refusedRanges) if it would not fit.
-// ERR_FILTER_TOO_LARGE if the user's part is too long, alone or together with the address sets; some instructions are
-// reserved for the table.
+// ERR_FILTER_TOO_LARGE if the user's part is too long, alone or together with the address sets and connections; some
+// instructions are reserved for the table.
 [[nodiscard]] Result<std::vector<FilterInstruction>> assembleCbpf(const FilterSpec& spec, const IndexTable& table);
 
 }  // namespace ringtap

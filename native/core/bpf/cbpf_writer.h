@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/bpf/filter_instruction.h"
+#include "core/filter/filter_instruction.h"
 
 namespace ringtap {
 

@@ -1,7 +1,5 @@
 #include "core/bpf/dedupe.h"
 
-#include <linux/if_packet.h>
-
 #include <cstring>
 
 namespace ringtap {
@@ -111,7 +109,7 @@ Relations relate(const std::vector<DedupeDevice>& devices, Direction direction) 
 }
 
 bool duplicateByTopology(const DedupeRelation& relation, const Record& record) {
-  if (record.from().sll_pkttype != PACKET_OUTGOING) return (relation.flags & kDedupeAllIn) != 0;
+  if (record.from().sll_pkttype != kPacketOutgoing) return (relation.flags & kDedupeAllIn) != 0;
   return (relation.flags & kDedupeAllOut) != 0 && !linkLocal(record);
 }
 

@@ -4,10 +4,11 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <utility>
 
 #include "core/bpf/dedupe.h"
 #include "core/bpf/dedupe_program.h"
+#include "core/bpf/slot_array.h"
 #include "core/util/result.h"
 #include "core/util/unique_fd.h"
 
@@ -16,25 +17,24 @@ namespace ringtap {
 class DedupeMaps {
  public:
   [[nodiscard]] static Result<DedupeMaps> create(std::uint32_t slots);
-  DedupeMaps(DedupeMaps&& other) noexcept;
-  DedupeMaps& operator=(DedupeMaps&&) = delete;
-  ~DedupeMaps();
 
-  [[nodiscard]] DedupeMapFds fds() const { return {slotArray_.get(), path_.get()}; }
+  [[nodiscard]] DedupeMapFds fds() const { return {slots_.fd(), path_.get()}; }
 
   // Assigns the slot to another device, without relations and with no duplicates counted.
   void reset(std::uint32_t slot);
   void relate(std::uint32_t slot, const DedupeRelation& relation);
   // Duplicates counted at the slot's present device.
-  [[nodiscard]] std::uint64_t duplicates(std::uint32_t slot) const;
+  [[nodiscard]] std::uint64_t duplicates(std::uint32_t slot) const {
+    return slots_.count(slot, &DedupeSlot::duplicates);
+  }
 
  private:
-  DedupeMaps() = default;
+  using Slots = SlotArray<DedupeSlot, &DedupeSlot::duplicates>;
 
-  UniqueFd slotArray_;
+  DedupeMaps(Slots slots, UniqueFd path) : slots_(std::move(slots)), path_(std::move(path)) {}
+
+  Slots slots_;
   UniqueFd path_;
-  DedupeSlot* slots_ = nullptr;
-  std::vector<std::uint64_t> baseline_;  // each slot's count at its last reset()
 };
 
 }  // namespace ringtap

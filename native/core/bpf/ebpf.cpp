@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <vector>
 
@@ -38,6 +40,31 @@ Result<UniqueFd> createMap(std::uint32_t type, std::uint32_t flags, std::uint32_
   return UniqueFd(fd);
 }
 
+// `what`: the message if it fails. If the verifier refuses the program, the error has the end of its log too.
+Result<UniqueFd> load(std::span<const bpf_insn> program, bpf_prog_type type, std::uint32_t attachType,
+                      const char* what) {
+  bpf_attr attributes = blank();
+  attributes.prog_type = type;
+  attributes.expected_attach_type = attachType;
+  attributes.insns = reinterpret_cast<std::uintptr_t>(program.data());
+  attributes.insn_cnt = static_cast<std::uint32_t>(program.size());
+  attributes.license = reinterpret_cast<std::uintptr_t>("MIT");
+  name(attributes.prog_name, "ringtap");
+  int fd = bpf(BPF_PROG_LOAD, attributes);
+  if (fd >= 0) return UniqueFd(fd);
+  Error error = Error::fromErrno("bpf", what);
+  // Load again with a log to get the reason: requesting the log at first would slow down every load.
+  std::vector<char> log(std::size_t{64} << 10);
+  attributes.log_level = 1;
+  attributes.log_size = static_cast<std::uint32_t>(log.size());
+  attributes.log_buf = reinterpret_cast<std::uintptr_t>(log.data());
+  fd = bpf(BPF_PROG_LOAD, attributes);
+  if (fd >= 0) return UniqueFd(fd);
+  const std::size_t length = ::strnlen(log.data(), log.size());
+  if (length > 0) error.message += "; verifier: " + std::string(log.data() + (length > 400 ? length - 400 : 0));
+  return error;
+}
+
 }  // namespace
 
 bool mayUseBpf() {
@@ -57,12 +84,26 @@ Result<UniqueFd> createHashMap(std::uint32_t valueSize, std::uint32_t entries) {
   return createMap(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, sizeof(std::uint32_t), valueSize, entries);
 }
 
-Result<UniqueFd> createMappableArray(std::uint32_t valueSize, std::uint32_t entries) {
-  return createMap(BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, sizeof(std::uint32_t), valueSize, entries);
+Result<MappedArray> createMappedArray(std::uint32_t valueSize, std::uint32_t entries) {
+  auto map = createMap(BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, sizeof(std::uint32_t), valueSize, entries);
+  if (!map) return std::move(map.error());
+  const std::size_t stride = (std::size_t{valueSize} + 7) / 8 * 8;  // elem_size of array_map_alloc(), arraymap.c
+  const std::size_t length = PageRange::wholePages(stride * entries);
+  void* memory = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, map->get(), 0);
+  if (memory == MAP_FAILED) return Error::fromErrno("mmap", "an eBPF array could not be mapped");
+  return MappedArray{std::move(*map), PageRange(static_cast<std::byte*>(memory), length)};
 }
 
 Result<UniqueFd> createFullHashMap(std::uint32_t keySize, std::uint32_t valueSize, std::uint32_t entries) {
   return createMap(BPF_MAP_TYPE_HASH, 0, keySize, valueSize, entries);
+}
+
+Result<UniqueFd> createSparseHashMap(std::uint32_t keySize, std::uint32_t valueSize, std::uint32_t entries) {
+  return createMap(BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, keySize, valueSize, entries);
+}
+
+Result<UniqueFd> createLruHashMap(std::uint32_t keySize, std::uint32_t valueSize, std::uint32_t entries) {
+  return createMap(BPF_MAP_TYPE_LRU_HASH, 0, keySize, valueSize, entries);
 }
 
 Result<UniqueFd> createTrie(std::uint32_t keySize, std::uint32_t valueSize, std::uint32_t entries) {
@@ -71,6 +112,10 @@ Result<UniqueFd> createTrie(std::uint32_t keySize, std::uint32_t valueSize, std:
 
 Result<UniqueFd> createProcessorArray(std::uint32_t valueSize, std::uint32_t entries) {
   return createMap(BPF_MAP_TYPE_PERCPU_ARRAY, 0, sizeof(std::uint32_t), valueSize, entries);
+}
+
+Result<UniqueFd> createProgramArray(std::uint32_t entries) {
+  return createMap(BPF_MAP_TYPE_PROG_ARRAY, 0, sizeof(std::uint32_t), sizeof(std::uint32_t), entries);
 }
 
 bool mapUpdate(int map, std::uint32_t key, const void* value) {
@@ -118,32 +163,41 @@ bool mapDelete(int map, std::uint32_t key) {
   return bpf(BPF_MAP_DELETE_ELEM, attributes) == 0;
 }
 
-Result<UniqueFd> loadSocketFilter(std::span<const bpf_insn> program) {
+int mapUpdate(int map, std::span<const std::uint8_t> key, const void* value) {
   bpf_attr attributes = blank();
-  attributes.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
-  attributes.insns = reinterpret_cast<std::uintptr_t>(program.data());
-  attributes.insn_cnt = static_cast<std::uint32_t>(program.size());
-  attributes.license = reinterpret_cast<std::uintptr_t>("MIT");
-  name(attributes.prog_name, "ringtap");
-  int fd = bpf(BPF_PROG_LOAD, attributes);
-  if (fd >= 0) return UniqueFd(fd);
-  Error error = Error::fromErrno("bpf", "the eBPF socket filter could not be loaded");
-  // Load again with a log to get the reason: requesting the log at first would slow down every load.
-  std::vector<char> log(std::size_t{64} << 10);
-  attributes.log_level = 1;
-  attributes.log_size = static_cast<std::uint32_t>(log.size());
-  attributes.log_buf = reinterpret_cast<std::uintptr_t>(log.data());
-  fd = bpf(BPF_PROG_LOAD, attributes);
-  if (fd >= 0) return UniqueFd(fd);
-  const std::size_t length = ::strnlen(log.data(), log.size());
-  if (length > 0) error.message += "; verifier: " + std::string(log.data() + (length > 400 ? length - 400 : 0));
-  return error;
+  attributes.map_fd = static_cast<std::uint32_t>(map);
+  attributes.key = reinterpret_cast<std::uintptr_t>(key.data());
+  attributes.value = reinterpret_cast<std::uintptr_t>(value);
+  attributes.flags = BPF_ANY;
+  return bpf(BPF_MAP_UPDATE_ELEM, attributes) == 0 ? 0 : errno;
 }
 
-std::size_t mappedLength(std::uint32_t valueSize, std::uint32_t entries) {
-  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  const std::size_t stride = (std::size_t{valueSize} + 7) / 8 * 8;  // array_map_alloc: elem_size
-  return (stride * entries + page - 1) / page * page;
+int mapDelete(int map, std::span<const std::uint8_t> key) {
+  bpf_attr attributes = blank();
+  attributes.map_fd = static_cast<std::uint32_t>(map);
+  attributes.key = reinterpret_cast<std::uintptr_t>(key.data());
+  return bpf(BPF_MAP_DELETE_ELEM, attributes) == 0 ? 0 : errno;
 }
+
+Result<UniqueFd> loadSocketFilter(std::span<const bpf_insn> program) {
+  return load(program, BPF_PROG_TYPE_SOCKET_FILTER, 0, "the eBPF socket filter could not be loaded");
+}
+
+Result<UniqueFd> loadSocketWatcher(std::span<const bpf_insn> program) {
+  return load(program, BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET_SOCK_CREATE,
+              "the eBPF program that watches new sockets could not be loaded");
+}
+
+Result<UniqueFd> attachToGroup(int program, int cgroup) {
+  bpf_attr attributes = blank();
+  attributes.link_create.prog_fd = static_cast<std::uint32_t>(program);
+  attributes.link_create.target_fd = static_cast<std::uint32_t>(cgroup);
+  attributes.link_create.attach_type = BPF_CGROUP_INET_SOCK_CREATE;
+  const int fd = bpf(BPF_LINK_CREATE, attributes);
+  if (fd < 0) return Error::fromErrno("bpf", "an eBPF program could not be attached to a control group");
+  return UniqueFd(fd);
+}
+
+Result<UniqueFd> createRing(std::uint32_t bytes) { return createMap(BPF_MAP_TYPE_RINGBUF, 0, 0, 0, bytes); }
 
 }  // namespace ringtap

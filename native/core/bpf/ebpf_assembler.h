@@ -16,12 +16,15 @@ namespace ringtap::ebpf {
 inline constexpr std::uint8_t R0 = 0, R1 = 1, R2 = 2, R3 = 3, R4 = 4, R5 = 5, R6 = 6, R7 = 7, R8 = 8, R9 = 9, R10 = 10;
 
 // Offsets on the stack, from the top: M[0] to M[15] of the classic machine, then the words of the interface table, of
-// duplicate detection, and of the address sets.
+// duplicate detection, of the address sets, of the connections, of the flow cut-off, and of the sampling.
 inline constexpr std::int16_t kMemory = -64;
 inline constexpr std::int16_t kKey = -72;
 inline constexpr std::int16_t kCount = -80;
 inline constexpr std::int16_t kDuplicates = -112;  // up to kCount
 inline constexpr std::int16_t kAddresses = -144;   // 32 bytes
+inline constexpr std::int16_t kConnections = -152;
+inline constexpr std::int16_t kCutoff = -232;  // 80 bytes
+inline constexpr std::int16_t kSample = -240;
 
 class Assembler {
  public:
@@ -38,6 +41,10 @@ class Assembler {
   }
   void set(std::uint8_t reg, std::uint32_t value) {
     emit(BPF_ALU | BPF_MOV | BPF_K, reg, 0, 0, static_cast<std::int32_t>(value));
+  }
+  void set64(std::uint8_t reg, std::uint64_t value) {
+    emit(BPF_LD | BPF_DW | BPF_IMM, reg, 0, 0, static_cast<std::int32_t>(value & 0xffffffff));
+    emit(0, 0, 0, 0, static_cast<std::int32_t>(value >> 32));
   }
   void copy32(std::uint8_t to, std::uint8_t from) { emit(BPF_ALU | BPF_MOV | BPF_X, to, from, 0, 0); }
   void copy64(std::uint8_t to, std::uint8_t from) { emit(BPF_ALU64 | BPF_MOV | BPF_X, to, from, 0, 0); }
@@ -59,9 +66,12 @@ class Assembler {
     mapAndKey(map, key);
     call(BPF_FUNC_map_lookup_elem);
   }
-  void mapAndKey(int map, std::int16_t key) {
-    emit(BPF_LD | BPF_DW | BPF_IMM, R1, BPF_PSEUDO_MAP_FD, 0, map);
+  void map(std::uint8_t to, int map) {
+    emit(BPF_LD | BPF_DW | BPF_IMM, to, BPF_PSEUDO_MAP_FD, 0, map);
     emit(0, 0, 0, 0, 0);
+  }
+  void mapAndKey(int map, std::int16_t key) {
+    this->map(R1, map);
     copy64(R2, R10);
     emit(BPF_ALU64 | BPF_ADD | BPF_K, R2, 0, 0, key);
   }

@@ -5,8 +5,13 @@
 
 #include <cstddef>
 
+#include "core/bpf/address_locator.h"
 #include "core/bpf/ebpf_assembler.h"
 #include "core/bpf/ebpf_translation.h"
+#include "core/bpf/locator_dispatch.h"
+#include "core/bpf/sample_filter.h"
+#include "core/bpf/sample_program.h"
+#include "core/bpf/slice_program.h"
 #include "core/util/link_type.h"
 
 namespace ringtap {
@@ -46,6 +51,28 @@ Result<> appendFilters(const FilterSpec& spec, std::vector<bpf_insn>& code, std:
     decided.push_back(out.jumpAlways());
     if (!out.land(other)) return tooFar();
   }
+  return {};
+}
+
+// Runs a program that expects what the locator of addresses found. `ordinal`: as of appendLocators(). Overwrites what
+// translateCbpf() does.
+Result<> appendBehindLocators(const FilterProgram& program, std::uint8_t ordinal, std::vector<bpf_insn>& code) {
+  if (auto located = appendLocators(locators(), ordinal, kNoAddresses, code); !located) return located;
+  return translateCbpf(program, code, Accumulator::Given);
+}
+
+// Appends the sampling of a packet that the filter accepts, whose slot's address is in R8. Continues after the appended
+// code with R0 as before if the packet is taken.
+Result<> appendSampling(const SampleFilter& sample, std::uint8_t ordinal, std::vector<bpf_insn>& code,
+                        std::vector<std::size_t>& refuse) {
+  Assembler out(code);
+  out.store32(kSample, R0);
+  if (auto run = appendBehindLocators(sample.program(), ordinal, code); !run) return run;
+  const std::size_t taken = out.jump32(BPF_JEQ, R0, kSampled);
+  out.increment(R8, offsetof(Slot, sampledOut));
+  refuse.push_back(out.jumpAlways());
+  if (!out.land(taken)) return tooFar();
+  out.load32(R0, R10, kSample);
   return {};
 }
 
@@ -99,12 +126,32 @@ Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUn
       if (!out.land(from)) return tooFar();
     }
     refuse.push_back(out.jump32(BPF_JEQ, R0, 0));
-    if (maps.addresses) {
+    const auto loadOrdinal = [&] {
       out.load32(R1, R8, offsetof(Slot, flags));
       out.emit(BPF_ALU | BPF_RSH | BPF_K, R1, 0, 0, kSlotLinkTypeShift);
+    };
+    if (maps.addresses) {
+      loadOrdinal();
       if (auto checked = appendAddressCheck(*maps.addresses, R1, code, refuse); !checked) return checked.error();
     }
+    if (maps.connections) {
+      loadOrdinal();
+      if (auto checked = appendConnectionCheck(*maps.connections, R1, code, refuse); !checked) return checked.error();
+    }
     if (dedupe && !dedupe->accept(refuse)) return tooFar();
+    if (spec.sample) {
+      loadOrdinal();
+      if (auto checked = appendSampling(*spec.sample, R1, code, refuse); !checked) return checked.error();
+    }
+    if (maps.cutoff) {
+      loadOrdinal();
+      if (auto checked = appendCutoff(*maps.cutoff, R1, code, refuse); !checked) return checked.error();
+    }
+    if (spec.slice != Slice::None) {
+      loadOrdinal();
+      const FilterProgram slice = sliceProgram(spec.slice, spec.snapshotLength);
+      if (auto measured = appendBehindLocators(slice, R1, code); !measured) return measured.error();
+    }
     out.increment(R8, offsetof(Slot, accepted));
     out.exit();
   }

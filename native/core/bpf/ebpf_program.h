@@ -10,16 +10,20 @@
 
 #include "core/bpf/address_maps.h"
 #include "core/bpf/cbpf_program.h"
+#include "core/bpf/connection_maps.h"
+#include "core/bpf/cutoff_program.h"
 #include "core/bpf/dedupe_program.h"
 #include "core/util/result.h"
 
 namespace ringtap {
 
-// An entry of the slot array: the verdict on an interface, and the number of its packets accepted.
+// An entry of the slot array: the verdict on an interface, and the number of its packets accepted, and of those that
+// only the sampling refused.
 struct Slot {
   std::uint32_t flags;
   std::uint32_t reserved;
   std::uint64_t accepted;
+  std::uint64_t sampledOut;
 };
 
 inline constexpr std::uint32_t kSlotRefused = 1;   // nothing passes
@@ -34,10 +38,13 @@ struct EbpfMaps {
   int unlistedMap;                           // hash: ifindex → u64 packets accepted from an interface without a slot
   std::optional<DedupeMapFds> dedupe{};      // if set: duplicates are refused (core/bpf/dedupe.h) and counted here
   std::optional<AddressMapFds> addresses{};  // if set: the address sets, checked for packets that the filter accepts
+  std::optional<ConnectionMapFds> connections{};  // the same for the excluded connections
+  std::optional<CutoffSettings> cutoff{};         // if set: applied to packets that everything else accepts
 };
 
-// A packet of an interface without a slot is accepted, without filter or address sets (eBPF cannot read a device's
-// type), and counted in `unlistedMap`; if acceptUnlisted is false, it is refused. It is never a duplicate.
+// A packet of an interface without a slot is accepted, without filter, address sets, connections, sampling or slice
+// (eBPF cannot read a device's type), and counted in `unlistedMap`; if acceptUnlisted is false, it is refused. It is
+// never a duplicate.
 [[nodiscard]] Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUnlisted,
                                                          const EbpfMaps& maps);
 

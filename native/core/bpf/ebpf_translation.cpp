@@ -55,8 +55,8 @@ class Translation {
   Translation(std::span<const FilterInstruction> program, std::vector<bpf_insn>& code)
       : program_(program), code_(code), out_(code) {}
 
-  Result<> run() {
-    clear();
+  Result<> run(Accumulator start) {
+    clear(start);
     for (const FilterInstruction& in : program_) {
       starts_.push_back(code_.size());
       if (auto done = append(in); !done) return done;
@@ -73,7 +73,7 @@ class Translation {
 
  private:
   // The verifier refuses reads of unset memory and registers.
-  void clear() {
+  void clear(Accumulator start) {
     for (std::uint32_t slot = 0; slot < BPF_MEMWORDS; ++slot) {
       for (const FilterInstruction& instruction : program_) {
         if (!usesMemory(instruction, slot)) continue;
@@ -81,7 +81,7 @@ class Translation {
         break;
       }
     }
-    out_.set(R0, 0);
+    if (start == Accumulator::Zero) out_.set(R0, 0);
     out_.set(R7, 0);
   }
 
@@ -186,8 +186,8 @@ class Translation {
 
 }  // namespace
 
-Result<> translateCbpf(std::span<const FilterInstruction> program, std::vector<bpf_insn>& code) {
-  return Translation(program, code).run();
+Result<> translateCbpf(std::span<const FilterInstruction> program, std::vector<bpf_insn>& code, Accumulator start) {
+  return Translation(program, code).run(start);
 }
 
 }  // namespace ringtap

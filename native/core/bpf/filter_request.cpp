@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/bpf/filter.h"
+#include "core/bpf/socket_filter.h"
 #include "core/util/link_type.h"
 
 namespace ringtap {
@@ -14,7 +14,7 @@ Result<> compile(FilterRequest& request, std::span<const std::uint16_t> present)
     const bool listed = std::find(linkTypes.begin(), linkTypes.end(), linkType) != linkTypes.end();
     if (linkType != kLinkTypeUnknown && !listed) linkTypes.push_back(linkType);
   }
-  auto compiled = compileForLinkTypes(*request.expression, request.spec.snapshotLength, FilterInput::Socket, linkTypes);
+  auto compiled = compileSocketFilters(*request.expression, request.spec.snapshotLength, linkTypes);
   if (!compiled) return compiled.error();
   for (const LinkTypeFilter& filter : compiled->filters) {
     if (!filter.refusal.empty()) request.refusals.push_back({filter.linkType, refusalWarning(filter)});

@@ -1,17 +1,21 @@
 #include "core/bpf/kernel_filter.h"
 
 #include <linux/if_arp.h>
-#include <sys/mman.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <set>
 #include <utility>
 
 #include "core/bpf/address_filter.h"
 #include "core/bpf/attach.h"
+#include "core/bpf/connection_filter.h"
+#include "core/bpf/cutoff_maps.h"
 #include "core/bpf/dedupe_maps.h"
 #include "core/bpf/ebpf.h"
 #include "core/bpf/ebpf_program.h"
+#include "core/bpf/replaceable_filter.h"
+#include "core/bpf/slot_array.h"
 #include "core/util/link_type.h"
 
 namespace ringtap {
@@ -82,33 +86,35 @@ constexpr std::uint32_t kUnlisted = 16384;
 
 class EbpfFilter final : public KernelFilter {
  public:
-  static Result<std::unique_ptr<EbpfFilter>> create(const FilterSpec& spec, bool acceptUnlisted, bool dedupe,
-                                                    std::vector<int> sockets) {
-    std::unique_ptr<EbpfFilter> self(new EbpfFilter(acceptUnlisted, std::move(sockets)));
+  static Result<std::unique_ptr<EbpfFilter>> create(const FilterSpec& spec, bool acceptUnlisted,
+                                                    const KernelFilterOptions& options, std::vector<int> sockets) {
     auto slotOf = createHashMap(sizeof(std::uint32_t), kSlots);
     if (!slotOf) return slotOf.error();
     auto unlistedMap = createHashMap(sizeof(std::uint64_t), kUnlisted);
     if (!unlistedMap) return unlistedMap.error();
-    auto slots = createMappableArray(sizeof(Slot), kSlots);
+    auto slots = Slots::create(kSlots);
     if (!slots) return slots.error();
+    std::unique_ptr<EbpfFilter> self(new EbpfFilter(acceptUnlisted, std::move(sockets), std::move(*slots)));
     self->slotOf_ = std::move(*slotOf);
     self->unlistedMap_ = std::move(*unlistedMap);
-    void* memory =
-        ::mmap(nullptr, mappedLength(sizeof(Slot), kSlots), PROT_READ | PROT_WRITE, MAP_SHARED, slots->get(), 0);
-    if (memory == MAP_FAILED) return Error::fromErrno("mmap", "the eBPF table of interfaces could not be mapped");
-    self->slots_ = static_cast<Slot*>(memory);
-    self->slotArray_ = std::move(*slots);
-    if (dedupe) {
+    if (options.dedupe) {
       auto maps = DedupeMaps::create(kSlots);
       if (!maps) return maps.error();
       self->dedupe_.emplace(std::move(*maps));
     }
-    if (auto attached = self->attachAll(spec); !attached) return attached.error();
+    if (options.cutoff) {
+      auto maps = CutoffMaps::create(*options.cutoff, kSlots);
+      if (!maps) return maps.error();
+      self->cutoffMaps_.emplace(std::move(*maps));
+      self->cutoff_ = CutoffSettings{self->cutoffMaps_->fds(), *options.cutoff, !options.dedupe};
+    }
+    auto code = self->assemble(spec);
+    if (!code) return code.error();
+    auto filter = ReplaceableFilter::create(*code);
+    if (!filter) return std::move(filter.error());
+    self->filter_.emplace(std::move(*filter));
+    if (auto attached = self->attach(); !attached) return attached.error();
     return self;
-  }
-
-  ~EbpfFilter() override {
-    if (slots_ != nullptr) ::munmap(slots_, mappedLength(sizeof(Slot), kSlots));
   }
 
   void accept(std::uint32_t index, std::uint16_t hardwareType) override { set(index, hardwareType, 0); }
@@ -123,7 +129,8 @@ class EbpfFilter final : public KernelFilter {
     slotByIndex_.erase(found);
   }
 
-  Result<> commit() override { return {}; }
+  // A packet that comes before the first verdicts would pass as that of an unlisted interface.
+  Result<> commit() override { return filter_->begin(); }
 
   void relate(std::uint32_t index, const DedupeRelation& relation) override {
     if (const auto found = slotByIndex_.find(index); dedupe_ && found != slotByIndex_.end()) {
@@ -136,49 +143,79 @@ class EbpfFilter final : public KernelFilter {
     return dedupe_ && found != slotByIndex_.end() ? dedupe_->duplicates(found->second) : 0;
   }
 
-  Result<> replace(const FilterSpec& spec) override {
-    auto attached = attachAll(spec);
-    if (!attached) restore();
-    return attached;
+  std::uint64_t beyondCutoff(std::uint32_t index) const override {
+    const auto found = slotByIndex_.find(index);
+    return cutoffMaps_ && found != slotByIndex_.end() ? cutoffMaps_->beyond(found->second) : 0;
   }
 
-  // Attaches the program of the last successful change to all rings again.
-  void restore() {
-    for (const int socket : sockets_) (void)attachFilter(socket, program_.get());
+  Result<> mark(const Connection& connection, CutoffMark mark) override {
+    return cutoffMaps_ ? cutoffMaps_->mark(connection, mark) : KernelFilter::mark(connection, mark);
+  }
+
+  Result<> replace(const FilterSpec& spec) override {
+    auto code = assemble(spec);
+    if (!code) return code.error();
+    auto replaced = filter_->replace(*code);
+    if (replaced || replaced.error().number != EINVAL) return replaced;
+    // The kernel may compile programs now and not have done so before, or the reverse (net.core.bpf_jit_enable).
+    auto fresh = ReplaceableFilter::create(*code);
+    if (!fresh) return replaced;
+    if (auto begun = fresh->begin(); !begun) return begun;
+    std::swap(*filter_, *fresh);
+    if (auto attached = attach(); !attached) {
+      std::swap(*filter_, *fresh);
+      (void)attach();
+      return attached;
+    }
+    return {};
+  }
+
+  // Attaches the present filter to all rings, again if need be.
+  Result<> attach() {
+    for (const int socket : sockets_) {
+      if (auto attached = filter_->attach(socket); !attached) return attached;
+    }
+    return {};
   }
 
   std::optional<std::uint64_t> accepted(std::uint32_t index) const override {
     std::uint64_t count = 0;
     (void)mapLookup(unlistedMap_.get(), index, &count);
     if (const auto found = slotByIndex_.find(index); found != slotByIndex_.end()) {
-      count += __atomic_load_n(&slots_[found->second].accepted, __ATOMIC_RELAXED) - baseline_[found->second];
+      count += slots_.count(found->second, &Slot::accepted);
     }
     return count;
   }
+  std::uint64_t sampledOut(std::uint32_t index) const override {
+    const auto found = slotByIndex_.find(index);
+    if (found == slotByIndex_.end()) return 0;
+    return slots_.count(found->second, &Slot::sampledOut);
+  }
   bool unlistedPassUnfiltered() const override { return true; }
+  bool passesUnfiltered(std::uint32_t index) const override { return !slotByIndex_.contains(index); }
   FilterMode filterMode() const override { return FilterMode::Ebpf; }
 
  private:
-  EbpfFilter(bool acceptUnlisted, std::vector<int> sockets)
-      : acceptUnlisted_(acceptUnlisted), sockets_(std::move(sockets)), baseline_(kSlots, 0) {}
+  using Slots = SlotArray<Slot, &Slot::accepted, &Slot::sampledOut>;
 
-  Result<> attachAll(const FilterSpec& spec) {
-    EbpfMaps maps{slotOf_.get(), slotArray_.get(), unlistedMap_.get()};
+  EbpfFilter(bool acceptUnlisted, std::vector<int> sockets, Slots slots)
+      : acceptUnlisted_(acceptUnlisted), sockets_(std::move(sockets)), slots_(std::move(slots)) {}
+
+  [[nodiscard]] Result<std::vector<bpf_insn>> assemble(const FilterSpec& spec) const {
+    EbpfMaps maps{slotOf_.get(), slots_.fd(), unlistedMap_.get()};
     if (dedupe_) maps.dedupe = dedupe_->fds();
+    maps.cutoff = cutoff_;
     if (spec.addresses) {
       const auto addresses = spec.addresses->maps();
       if (!addresses) return addresses.error();
       maps.addresses = addresses.value();
     }
-    auto code = assembleEbpf(spec, acceptUnlisted_, maps);
-    if (!code) return code.error();
-    auto program = loadSocketFilter(*code);
-    if (!program) return program.error();
-    for (const int socket : sockets_) {
-      if (auto attached = attachFilter(socket, program->get()); !attached) return attached;
+    if (spec.connections) {
+      const auto connections = spec.connections->maps();
+      if (!connections) return connections.error();
+      maps.connections = connections.value();
     }
-    program_ = std::move(*program);
-    return {};
+    return assembleEbpf(spec, acceptUnlisted_, maps);
   }
 
   static std::uint32_t flagsFor(std::uint16_t hardwareType) {
@@ -201,24 +238,25 @@ class EbpfFilter final : public KernelFilter {
     } else {
       return;  // no slot is free: the interface stays unlisted, and user space judges its packets
     }
-    baseline_[slot] = __atomic_load_n(&slots_[slot].accepted, __ATOMIC_RELAXED);
+    slots_.reset(slot);
     __atomic_store_n(&slots_[slot].flags, flags, __ATOMIC_RELEASE);
     if (dedupe_) dedupe_->reset(slot);
+    if (cutoffMaps_) cutoffMaps_->reset(slot);
     if (mapUpdate(slotOf_.get(), index, &slot)) slotByIndex_.emplace(index, slot);
     else free_.push_back(slot);
   }
 
   bool acceptUnlisted_;
   std::vector<int> sockets_;
-  UniqueFd program_;  // in force; kept, because without the privilege it could not be loaded again
+  std::optional<ReplaceableFilter> filter_;
   UniqueFd slotOf_;
-  UniqueFd slotArray_;
   UniqueFd unlistedMap_;
   std::optional<DedupeMaps> dedupe_;
-  Slot* slots_ = nullptr;
+  std::optional<CutoffMaps> cutoffMaps_;
+  std::optional<CutoffSettings> cutoff_;  // with the descriptors of these maps
+  Slots slots_;
   std::uint32_t used_ = 0;
   std::vector<std::uint32_t> free_;
-  std::vector<std::uint64_t> baseline_;  // each slot's count when it was assigned
   std::map<std::uint32_t, std::uint32_t> slotByIndex_;
 };
 
@@ -250,7 +288,7 @@ class YieldingFilter final : public KernelFilter {
     if (replaced || replaced.error().code != Code::Permission) return replaced;
     auto yielded = classic_->supersede(spec);
     if (!yielded) {
-      ebpf_->restore();
+      (void)ebpf_->attach();
       yielded.error().message += "; eBPF is refused: " + replaced.error().message;
       return yielded;
     }
@@ -259,7 +297,9 @@ class YieldingFilter final : public KernelFilter {
   }
 
   std::optional<std::uint64_t> accepted(std::uint32_t index) const override { return inForce().accepted(index); }
+  std::uint64_t sampledOut(std::uint32_t index) const override { return inForce().sampledOut(index); }
   bool unlistedPassUnfiltered() const override { return true; }  // the ring may hold packets from before the change
+  bool passesUnfiltered(std::uint32_t index) const override { return ebpf_ && ebpf_->passesUnfiltered(index); }
   FilterMode filterMode() const override { return inForce().filterMode(); }
 
  private:
@@ -273,26 +313,42 @@ class YieldingFilter final : public KernelFilter {
 
 }  // namespace
 
+namespace {
+
+Error needsEbpf(const std::string& reason) {
+  return Error{Code::Permission, "cutoff is applied by an eBPF program in the kernel, and that is refused: " + reason,
+               EPERM, "bpf"};
+}
+
+}  // namespace
+
 bool triesEbpf(FilterMode mode) { return mode == FilterMode::Ebpf || (mode == FilterMode::Auto && mayUseBpf()); }
 
 Result<std::unique_ptr<KernelFilter>> KernelFilter::attach(const FilterSpec& spec, bool acceptUnlisted, FilterMode mode,
-                                                           bool dedupe, std::vector<int> sockets) {
+                                                           const KernelFilterOptions& options,
+                                                           std::vector<int> sockets) {
   std::string refusal;
   if (triesEbpf(mode)) {
-    auto ebpf = EbpfFilter::create(spec, acceptUnlisted, dedupe, sockets);
-    if (ebpf && (mode == FilterMode::Ebpf || dedupe)) return std::unique_ptr<KernelFilter>(std::move(*ebpf));
+    auto ebpf = EbpfFilter::create(spec, acceptUnlisted, options, sockets);
+    if (ebpf && (mode == FilterMode::Ebpf || options.dedupe || options.cutoff))
+      return std::unique_ptr<KernelFilter>(std::move(*ebpf));
     if (ebpf) {
       // The classic filter does not need the present specification: replace() sets the next one.
       auto classic = std::make_unique<ClassicFilter>(FilterSpec{}, acceptUnlisted, std::move(sockets));
       return std::unique_ptr<KernelFilter>(std::make_unique<YieldingFilter>(std::move(*ebpf), std::move(classic)));
     }
     if (mode == FilterMode::Ebpf) return ebpf.error();
+    if (options.cutoff) {
+      return ebpf.error().code == Code::FilterTooLarge ? std::move(ebpf.error()) : needsEbpf(ebpf.error().message);
+    }
     refusal = ebpf.error().message;
   }
+  if (options.cutoff) return needsEbpf("CAP_BPF is missing");
   auto classic = std::make_unique<ClassicFilter>(spec, acceptUnlisted, std::move(sockets));
   if (auto attached = classic->commit(); !attached) {
     Error error = std::move(attached.error());
-    if (spec.addresses && !refusal.empty()) error.message += "; eBPF was tried, and refused: " + refusal;
+    if ((spec.addresses || spec.connections) && !refusal.empty())
+      error.message += "; eBPF was tried, and refused: " + refusal;
     return error;
   }
   return std::unique_ptr<KernelFilter>(std::move(classic));

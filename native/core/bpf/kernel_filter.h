@@ -17,6 +17,8 @@
 #include <vector>
 
 #include "core/bpf/cbpf_program.h"
+#include "core/bpf/connection_set.h"
+#include "core/bpf/cutoff.h"
 #include "core/bpf/dedupe.h"
 #include "core/util/result.h"
 
@@ -28,17 +30,24 @@ enum class FilterMode { Auto, Ebpf, Classic, None };
 // Whether attach() will try eBPF.
 [[nodiscard]] bool triesEbpf(FilterMode mode);
 
+// What only the eBPF mode can do.
+struct KernelFilterOptions {
+  bool dedupe = false;                    // refuse duplicates according to the relations set by relate()
+  std::optional<CutoffOptions> cutoff{};  // refuse what is beyond a connection's first packets
+};
+
 class KernelFilter {
  public:
-  // Attaches the filter to packet sockets, which must not receive yet and must stay open while replace() and commit()
-  // may be called. `acceptUnlisted`: packets of an interface without a verdict are accepted. FilterMode::Auto uses eBPF
-  // if that works, else classic; with Ebpf or Classic, failure of that mode is an error. `dedupe`: refuse duplicates
-  // according to the relations set by relate(); in eBPF mode only.
+  // Attaches the filter to packet sockets, which must stay open while replace() and commit() may be called. Before the
+  // first commit(), which follows the verdicts on the interfaces that are known, the sockets may accept either nothing
+  // or what the filter accepts, never what it refuses. `acceptUnlisted`: packets of an interface without a
+  // verdict are accepted. FilterMode::Auto uses eBPF if that works, else classic; with Ebpf or Classic, failure of that
+  // mode is an error. Permission: `cutoff` is set and eBPF is refused.
   //
-  // With FilterMode::Auto and without `dedupe` the mode may change later, once, from eBPF to classic: when replace() is
-  // refused the use of eBPF, because the process has given up the privilege for it.
+  // With FilterMode::Auto and without `options` the mode may change later, once, from eBPF to classic: when replace()
+  // is refused the use of eBPF, because the process has given up the privilege for it.
   [[nodiscard]] static Result<std::unique_ptr<KernelFilter>> attach(const FilterSpec& spec, bool acceptUnlisted,
-                                                                    FilterMode mode, bool dedupe,
+                                                                    FilterMode mode, const KernelFilterOptions& options,
                                                                     std::vector<int> sockets);
   virtual ~KernelFilter() = default;
 
@@ -60,8 +69,20 @@ class KernelFilter {
   // Packets refused as duplicates on this interface since attach() or the last forget().
   [[nodiscard]] virtual std::uint64_t duplicates(std::uint32_t index) const = 0;
 
-  // Replaces the user's part, address sets included, atomically for each ring. After an error the old filter is in
-  // effect on all rings. Permission: the process may not use eBPF any more, and the classic mode is no substitute.
+  // Packets refused on this interface as beyond the cut-off, since attach() or the last forget().
+  [[nodiscard]] virtual std::uint64_t beyondCutoff(std::uint32_t) const { return 0; }
+  // Packets that only the sampling refused on this interface, since attach() or the last forget(). The classic mode
+  // does not count them.
+  [[nodiscard]] virtual std::uint64_t sampledOut(std::uint32_t) const { return 0; }
+
+  // See CutoffMaps::mark(). Option: there is no cut-off.
+  virtual Result<> mark(const Connection&, CutoffMark) {
+    return Error{Code::Option, "the capture was opened without cutoff"};
+  }
+
+  // Replaces the user's part, address sets and connections included, atomically for each ring. After an error the old
+  // filter is in effect on all rings. Permission: the process may not use eBPF any more, and the classic mode is no
+  // substitute.
   virtual Result<> replace(const FilterSpec& spec) = 0;
 
   // Packets accepted from this interface since attach() or the last forget(); none in classic mode, which does not
@@ -71,6 +92,9 @@ class KernelFilter {
   // Whether packets of an interface without a verdict are, or were in an earlier mode, accepted unfiltered: their
   // reader must then apply the filter.
   [[nodiscard]] virtual bool unlistedPassUnfiltered() const = 0;
+  // Whether packets of this interface are accepted unfiltered at present, because it has no verdict in the kernel: its
+  // device is gone, or there was no room for it.
+  [[nodiscard]] virtual bool passesUnfiltered(std::uint32_t) const { return false; }
   [[nodiscard]] virtual FilterMode filterMode() const = 0;
 };
 

@@ -3,8 +3,8 @@
 
 #include <linux/filter.h>
 
-#include "core/bpf/filter.h"
-#include "core/bpf/filter_interpreter.h"
+#include "core/filter/filter.h"
+#include "core/filter/filter_interpreter.h"
 #include "support/addresses.h"
 #include "support/check.h"
 

@@ -3,7 +3,7 @@
 
 #include <set>
 
-#include "core/bpf/filter_interpreter.h"
+#include "core/filter/filter_interpreter.h"
 #include "support/addresses.h"
 #include "support/check.h"
 #include "support/random_filter.h"

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <set>
 
-#include "core/bpf/filter_interpreter.h"
+#include "core/filter/filter_interpreter.h"
 #include "support/check.h"
 #include "support/random_filter.h"
 #include "support/verdict.h"

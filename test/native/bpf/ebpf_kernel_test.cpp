@@ -12,11 +12,15 @@
 #include <optional>
 
 #include "core/bpf/address_filter.h"
+#include "core/bpf/connection_filter.h"
 #include "core/bpf/ebpf.h"
 #include "core/bpf/ebpf_program.h"
-#include "core/bpf/filter_interpreter.h"
+#include "core/bpf/sample_filter.h"
+#include "core/filter/filter_interpreter.h"
 #include "support/addresses.h"
 #include "support/check.h"
+#include "support/connections.h"
+#include "support/headers.h"
 #include "support/namespace.h"
 #include "support/random_filter.h"
 #include "support/verdict.h"
@@ -60,12 +64,13 @@ struct Tables {
 
 std::optional<Tables> makeTables() {
   auto slotOf = createHashMap(4, 64);
-  auto slots = createMappableArray(sizeof(Slot), 64);
+  auto slots = createMappedArray(sizeof(Slot), 64);
   auto unlisted = createHashMap(8, 64);
-  auto relations = createMappableArray(sizeof(DedupeSlot), 64);
+  auto relations = createMappedArray(sizeof(DedupeSlot), 64);
   auto path = createProcessorArray(sizeof(DedupePath), 1);
   if (!slotOf || !slots || !unlisted || !relations || !path) return std::nullopt;
-  return Tables{std::move(*slotOf), std::move(*slots), std::move(*unlisted), std::move(*relations), std::move(*path)};
+  return Tables{std::move(*slotOf), std::move(slots->map), std::move(*unlisted), std::move(relations->map),
+                std::move(*path)};
 }
 
 // Adds veth devices with these indexes.
@@ -275,6 +280,55 @@ TEST(theKernelFindsAddressesAsTheReferenceDoes) {
   CHECK(counted == accepted && accepted > 3000 && refused > 3000);
 }
 
+TEST(theKernelFindsConnectionsAsTheReferenceDoes) {
+  if (!mayUseBpf()) SKIP("eBPF is not for this process (CAP_BPF)");
+  const auto tables = makeTables();
+  if (!tables) SKIP("the kernel makes no eBPF maps for this process");
+  constexpr std::uint32_t kFirst = 300;
+  constexpr std::uint16_t kTypes[] = {ARPHRD_ETHER, ARPHRD_NONE, 7};
+  addDevices(kFirst, std::size(kTypes));
+  for (std::uint32_t i = 0; i < std::size(kTypes); ++i) tables->list(i, kFirst + i, kTypes[i]);
+  Choices choices(23);
+  std::uint64_t accepted = 0, refused = 0;
+  for (int round = 0; round < 300; ++round) {
+    const support::AddressChoice hosts =
+        choices.oneIn(3) ? support::randomAddresses(choices) : support::AddressChoice{};
+    const support::Connections chosen = support::randomConnections(choices, 24);
+    FilterSpec spec;
+    spec.addresses = hosts.filter(true);
+    spec.connections = support::filterOf(chosen, true);
+    EbpfMaps maps{tables->slotOf.get(), tables->slots.get(), tables->unlisted.get()};
+    if (spec.addresses) maps.addresses = spec.addresses->maps().value();
+    if (spec.connections) {
+      const auto fds = spec.connections->maps();
+      CHECK(fds.ok());
+      if (!fds.ok()) return;
+      maps.connections = fds.value();
+    }
+    const auto program = load(spec, true, maps);
+    if (!program) continue;
+    for (int i = 0; i < 40; ++i) {
+      const std::uint32_t device = choices.below(std::size(kTypes));
+      const std::uint16_t linkType = linkTypeOf(kTypes[device]);
+      PacketMetadata metadata;
+      Bytes payload = support::randomPacketAmong(choices, linkType, chosen);
+      payload.resize(std::max<std::size_t>(payload.size(), 1));
+      Bytes frame = frameOf(choices, payload, metadata);
+      frame[12] = 0x88;  // with the EtherType of IPv6, the kernel would require a complete header
+      frame[13] = 0xb5;
+      const bool passes = support::addressesPass(hosts, support::addressesOf(linkType, payload)) &&
+                          support::connectionPasses(chosen, support::connectionOf(linkType, payload));
+      const auto verdict = testRun(program->get(), frame, kFirst + device);
+      if (!verdict && round == 0) SKIP("the kernel does not test-run socket filters with a chosen device");
+      CHECK(verdict == (passes ? spec.snapshotLength : 0));
+      (passes ? accepted : refused) += 1;
+    }
+  }
+  std::uint64_t counted = 0;
+  for (std::uint32_t i = 0; i < std::size(kTypes); ++i) counted += tables->accepted(i);
+  CHECK(counted == accepted && accepted > 3000 && refused > 1500);
+}
+
 TEST(aHundredThousandAddressesInTheKernel) {
   if (!mayUseBpf()) SKIP("eBPF is not for this process (CAP_BPF)");
   if (!makeTables()) SKIP("the kernel makes no eBPF maps for this process");
@@ -288,4 +342,54 @@ TEST(aHundredThousandAddressesInTheKernel) {
   if (!maps.ok()) return;
   const auto fds = maps.value().fds();
   CHECK(fds.addresses4 && !fds.prefixes4 && !fds.addresses6 && fds.prefixes6);
+}
+
+TEST(theKernelSamplesAndCutsAsTheReferenceDoes) {
+  if (!mayUseBpf()) SKIP("eBPF is not for this process (CAP_BPF)");
+  const auto tables = makeTables();
+  if (!tables) SKIP("the kernel makes no eBPF maps for this process");
+  constexpr std::uint32_t kFirst = 400;
+  constexpr std::uint16_t kTypes[] = {ARPHRD_ETHER, ARPHRD_NONE};
+  addDevices(kFirst, std::size(kTypes));
+  for (std::uint32_t i = 0; i < std::size(kTypes); ++i) tables->list(i, kFirst + i, kTypes[i]);
+  Choices choices(24);
+  support::HeaderChoices packets(choices);
+  std::uint64_t accepted = 0, refused = 0, cut = 0;
+  for (int round = 0; round < 60; ++round) {
+    FilterSpec spec;
+    spec.snapshotLength = choices.oneIn(3) ? 1 + choices.below(100) : 262144;
+    if (!choices.oneIn(4)) spec.sample = std::make_shared<const SampleFilter>(Sample{0x9000'0000, choices.below(3)});
+    spec.slice = static_cast<Slice>(round % 3);
+    const auto program = load(spec, true, EbpfMaps{tables->slotOf.get(), tables->slots.get(), tables->unlisted.get()});
+    if (!program) continue;
+    for (int i = 0; i < 200; ++i) {
+      const std::uint32_t device = choices.below(std::size(kTypes));
+      const std::uint16_t linkType = linkTypeOf(kTypes[device]);
+      PacketMetadata metadata;
+      Bytes payload = packets.packet(linkType);
+      payload.resize(std::max<std::size_t>(payload.size(), 1));
+      Bytes frame = frameOf(choices, payload, metadata);
+      frame[12] = 0x88;  // with the EtherType of IPv6, the kernel would require a complete header
+      frame[13] = 0xb5;
+      const auto verdict = testRun(program->get(), frame, kFirst + device);
+      if (!verdict && round == 0) SKIP("the kernel does not test-run socket filters with a chosen device");
+      if (spec.sample && !support::sampled(spec.sample->sample(), linkType, payload)) {
+        CHECK(verdict == 0u);
+        ++refused;
+        continue;
+      }
+      const auto slice = support::sliceOf(spec.slice, linkType, payload);
+      CHECK(verdict == std::min<std::size_t>(spec.snapshotLength, slice.value_or(spec.snapshotLength)));
+      ++accepted;
+      cut += slice && *slice < payload.size() ? 1 : 0;
+    }
+  }
+  std::uint64_t taken = 0, sampledOut = 0;
+  for (std::uint32_t i = 0; i < std::size(kTypes); ++i) {
+    Slot entry{};
+    CHECK(mapLookup(tables->slots.get(), i, &entry));
+    taken += entry.accepted;
+    sampledOut += entry.sampledOut;
+  }
+  CHECK(taken == accepted && sampledOut == refused && accepted > 5000 && refused > 1000 && cut > 2000);
 }

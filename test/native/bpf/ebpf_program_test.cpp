@@ -6,7 +6,7 @@
 #include <linux/if_packet.h>
 
 #include "core/bpf/ebpf_translation.h"
-#include "core/bpf/filter_interpreter.h"
+#include "core/filter/filter_interpreter.h"
 #include "support/check.h"
 #include "support/ebpf_filter.h"
 #include "support/random_filter.h"
@@ -203,6 +203,45 @@ TEST(bothFormsGiveTheSameVerdictOnAddresses) {
     accepted += static_cast<int>(count);
   }
   CHECK(accepted > 5000 && refused > 5000);
+}
+
+TEST(bothFormsGiveTheSameVerdictOnConnections) {
+  constexpr std::uint16_t kTypes[] = {ARPHRD_ETHER, ARPHRD_NONE, ARPHRD_LOOPBACK, 7};
+  Choices choices(14);
+  int accepted = 0, refused = 0;
+  for (int round = 0; round < 3000; ++round) {
+    const support::AddressChoice hosts =
+        choices.oneIn(4) ? support::randomAddresses(choices) : support::AddressChoice{};
+    const support::Connections chosen = support::randomConnections(choices, 16);
+    FilterSpec spec;
+    spec.snapshotLength = 1 + choices.below(2000);
+    spec.addresses = hosts.filter();
+    spec.connections = support::filterOf(chosen);
+    spec.filtered = choices.oneIn(4);
+    support::addRandomPrograms(choices, spec);
+    EbpfFilterModel ebpf(spec, true, choices.oneIn(4));
+    for (std::uint32_t index = 0; index < std::size(kTypes); ++index) ebpf.list(index, kTypes[index], false);
+    const auto classic = assembleCbpf(spec, {});
+    CHECK(classic.ok() && validateFilter(classic.value()).ok() && !ebpf.code.empty());
+    if (!classic.ok() || ebpf.code.empty()) continue;
+    std::uint64_t count = 0;
+    for (int i = 0; i < 10; ++i) {
+      PacketMetadata metadata = support::randomMetadata(choices);
+      metadata.interfaceIndex = choices.below(std::size(kTypes));
+      metadata.hardwareType = kTypes[metadata.interfaceIndex];
+      const std::uint16_t linkType = linkTypeOf(metadata.hardwareType);
+      const Bytes bytes = support::randomPacketAmong(choices, linkType, chosen);
+      const auto length = static_cast<std::uint32_t>(bytes.size());
+      const std::uint32_t expected = support::tailVerdict(spec, hosts, chosen, bytes, metadata);
+      CHECK(runFilter(classic.value(), bytes, length, metadata) == expected);
+      CHECK(run(ebpf, bytes, metadata) == expected);
+      count += expected != 0 ? 1 : 0;
+      CHECK(ebpf.accepted() == count);
+      refused += support::connectionPasses(chosen, support::connectionOf(linkType, bytes)) ? 0 : 1;
+    }
+    accepted += static_cast<int>(count);
+  }
+  CHECK(accepted > 5000 && refused > 3000);
 }
 
 TEST(unknownInterfacesAreCountedWhileTheMapHasRoom) {

@@ -1,6 +1,6 @@
 // The interpreter, compared with the semantics of net/core/filter.c and with the kernel itself: the same random
 // programs on the same packets, attached to a socket.
-#include "core/bpf/filter_interpreter.h"
+#include "core/filter/filter_interpreter.h"
 
 #include <linux/filter.h>
 #include <sys/socket.h>

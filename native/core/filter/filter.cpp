@@ -1,9 +1,4 @@
-#include "core/bpf/filter.h"
-
-#include <net/if.h>
-#include <net/if_arp.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
+#include "core/filter/filter.h"
 
 #include <algorithm>
 #include <bit>
@@ -16,10 +11,9 @@
 #include <string_view>
 #include <unordered_set>
 
-#include "core/bpf/filter_interpreter.h"
+#include "core/filter/filter_interpreter.h"
 #include "core/util/pcap_handle.h"
 #include "core/util/thread.h"
-#include "core/util/unique_fd.h"
 
 namespace ringtap {
 
@@ -90,28 +84,6 @@ Error tooLarge(const std::string& expression, const std::string& size) {
                                     " instructions. Ranges (net, portrange) need fewer than lists."};
 }
 
-// `denied`: set to the error number if the process may not open packet sockets.
-PcapHandle activate(const char* name, std::uint32_t snapshotLength, int& denied) {
-  auto activated = activateHandle(name, [&](pcap_t* handle) {
-    pcap_set_snaplen(handle, static_cast<int>(snapshotLength));
-    pcap_set_buffer_size(handle, 64 * 1024);  // this gives a ring of a single frame
-    pcap_set_timeout(handle, 1000);
-    pcap_set_protocol_linux(handle, kQuietProtocol);
-  });
-  if (!activated || !activated->handle) return nullptr;
-  if (activated->status == PCAP_ERROR_PERM_DENIED) denied = activated->number == EACCES ? EACCES : EPERM;
-  if (activated->status < 0 || pcap_datalink(activated->handle.get()) != DLT_EN10MB) return nullptr;
-  return std::move(activated->handle);
-}
-
-bool isUpEthernet(int socket, const char* name) {
-  ifreq request{};
-  std::strncpy(request.ifr_name, name, IFNAMSIZ - 1);
-  if (::ioctl(socket, SIOCGIFFLAGS, &request) != 0 || !(request.ifr_flags & IFF_UP)) return false;
-  if (::ioctl(socket, SIOCGIFHWADDR, &request) != 0) return false;
-  return linkTypeOf(request.ifr_hwaddr.sa_family) == kLinkTypeEthernet;
-}
-
 // Visits the words of an expression, split approximately as libpcap's scanner.l does.
 template <typename Visit>
 void forEachWord(std::string_view expression, Visit visit) {
@@ -140,25 +112,6 @@ std::string hopelessSize(const std::string& expression) {
   if (distinct.size() > kMaxDistinctWords) return std::to_string(distinct.size()) + " different words";
   if (words > kMaxWords) return std::to_string(words) + " words";
   return {};
-}
-
-// A live Ethernet handle, used only to make the code generator emit the kernel's extensions; null if no device is up.
-// Permission: the process may not open packet sockets.
-Result<PcapHandle> activateAny(std::uint32_t snapshotLength) {
-  int denied = 0;
-  PcapHandle handle = activate("lo", snapshotLength, denied);
-  if (!handle && denied == 0) {
-    const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    struct if_nameindex* const names = ::if_nameindex();
-    if (!names) return PcapHandle();
-    for (const struct if_nameindex* each = names; each->if_index != 0 && !handle && denied == 0; ++each) {
-      if (isUpEthernet(socket.get(), each->if_name)) handle = activate(each->if_name, snapshotLength, denied);
-    }
-    ::if_freenameindex(names);
-  }
-  if (denied == 0) return handle;
-  errno = denied;
-  return Error::fromErrno("socket", "libpcap compiles vlan, inbound, outbound and ifindex only with a packet socket");
 }
 
 Result<FilterProgram> compileOn(pcap_t* handle, const std::string& expression) {
@@ -222,7 +175,7 @@ bool needsKernelExtensions(const std::string& expression) {
 }
 
 Result<CompiledFilter> compileFilter(const std::string& expression, std::uint16_t linkType,
-                                     std::uint32_t snapshotLength, FilterInput input) {
+                                     std::uint32_t snapshotLength, FilterInput input, OpenLiveHandle live) {
   if (snapshotLength == 0 || snapshotLength > kMaxSnapshotLength) {
     return Error{Code::Option, "the snapshot length must be between 1 and " + std::to_string(kMaxSnapshotLength) +
                                    "; got " + std::to_string(snapshotLength)};
@@ -236,13 +189,13 @@ Result<CompiledFilter> compileFilter(const std::string& expression, std::uint16_
   if (const std::string size = hopelessSize(expression); !size.empty()) return tooLarge(expression, size);
 
   PcapHandle handle;
-  const bool file = input == FilterInput::LittleEndianFile || input == FilterInput::BigEndianFile;
+  const bool file = input != FilterInput::Memory;
   if (file) {
     handle = openSavefile(linkType, snapshotLength, input == FilterInput::BigEndianFile);
-  } else if (input == FilterInput::Socket && linkType == kLinkTypeEthernet && needsKernelExtensions(expression)) {
-    auto activated = activateAny(snapshotLength);
-    if (!activated) return std::move(activated.error());
-    handle = std::move(*activated);
+  } else if (live != nullptr && linkType == kLinkTypeEthernet && needsKernelExtensions(expression)) {
+    auto opened = live(snapshotLength);
+    if (!opened) return std::move(opened.error());
+    handle = std::move(*opened);
     result.extensionsMissing = !handle;
   }
   if (!handle && !file) handle.reset(pcap_open_dead(dltOf(linkType), static_cast<int>(snapshotLength)));
@@ -266,12 +219,13 @@ Result<CompiledFilter> compileFilter(const std::string& expression, std::uint16_
 }
 
 Result<LinkTypeFilters> compileForLinkTypes(const std::string& expression, std::uint32_t snapshotLength,
-                                            FilterInput input, std::span<const std::uint16_t> linkTypes) {
+                                            FilterInput input, std::span<const std::uint16_t> linkTypes,
+                                            OpenLiveHandle live) {
   LinkTypeFilters result;
   Error first;
   bool valid = false;
   for (const std::uint16_t linkType : linkTypes) {
-    auto compiled = compileFilter(expression, linkType, snapshotLength, input);
+    auto compiled = compileFilter(expression, linkType, snapshotLength, input, live);
     if (compiled.ok()) {
       valid = true;
       result.extensionsMissing |= compiled->extensionsMissing;
@@ -284,6 +238,13 @@ Result<LinkTypeFilters> compileForLinkTypes(const std::string& expression, std::
   }
   if (!valid && !linkTypes.empty()) return first;
   return result;
+}
+
+std::string libpcapVersion() {
+  std::string sentence = pcap_lib_version();  // "libpcap version 1.10.5 (with TPACKET_V3)"
+  const auto start = sentence.find_first_of("0123456789");
+  if (start == std::string::npos) return sentence;
+  return sentence.substr(start, sentence.find_first_of(" ,(", start) - start);
 }
 
 std::string filterListing(std::span<const FilterInstruction> program) {

@@ -1,10 +1,11 @@
 // Runs classic BPF on a packet in memory, as the kernel would (net/core/filter.c). Pure: no state, no system call.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
-#include "core/bpf/filter_instruction.h"
+#include "core/filter/filter_instruction.h"
 #include "core/util/result.h"
 
 namespace ringtap {
@@ -33,5 +34,12 @@ Result<> validateFilter(std::span<const FilterInstruction> program);
 // the program with 0; A, X and M[] start as 0. `originalLength` is the length on the wire (`len` in an expression).
 [[nodiscard]] std::uint32_t runFilter(std::span<const FilterInstruction> program, std::span<const std::uint8_t> bytes,
                                       std::uint32_t originalLength, const PacketMetadata& metadata = {});
+
+// The words of M[].
+using FilterMemory = std::array<std::uint32_t, 16>;
+// The same, and returns M[] as the program leaves it.
+[[nodiscard]] std::uint32_t runFilter(std::span<const FilterInstruction> program, std::span<const std::uint8_t> bytes,
+                                      std::uint32_t originalLength, const PacketMetadata& metadata,
+                                      FilterMemory& memory);
 
 }  // namespace ringtap

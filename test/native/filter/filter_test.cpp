@@ -1,5 +1,5 @@
 // Compiling filters: the errors, and the effect of the kernel's extensions. The interpreter computes the verdicts.
-#include "core/bpf/filter.h"
+#include "core/filter/filter.h"
 
 #include <linux/filter.h>
 
@@ -7,7 +7,8 @@
 #include <array>
 #include <thread>
 
-#include "core/bpf/filter_interpreter.h"
+#include "core/bpf/socket_filter.h"
+#include "core/filter/filter_interpreter.h"
 #include "support/check.h"
 
 using namespace ringtap;
@@ -46,7 +47,7 @@ std::vector<std::uint8_t> arpFrame() {
 TEST(blankExpressionsMatchEverythingOnAnyLinkType) {
   for (const char* expression : {"", " ", " \t\r\n "}) {
     for (const std::uint16_t linkType : {kLinkTypeEthernet, kLinkTypeRaw, kLinkTypeUnknown}) {
-      const auto compiled = compileFilter(expression, linkType, 96, FilterInput::Socket);
+      const auto compiled = compileSocketFilter(expression, linkType, 96);
       CHECK(compiled.ok() && compiled.value().instructions == FilterProgram{{BPF_RET | BPF_K, 0, 0, 96}});
     }
   }
@@ -132,7 +133,7 @@ TEST(vlanMatchesStrippedTagsWithExtensionsOnly) {
   CHECK(dead.ok() && !dead.value().extensionsMissing && !asksKernel(dead.value().instructions));
   CHECK(matches(dead.value().instructions, tagged) && !matches(dead.value().instructions, arpFrame(), stripped));
 
-  const auto live = compileFilter("vlan 5", kLinkTypeEthernet, kSnapshot, FilterInput::Socket);
+  const auto live = compileSocketFilter("vlan 5", kLinkTypeEthernet, kSnapshot);
   if (!live.ok()) {
     CHECK(live.error().code == Code::Permission && std::string_view(live.error().syscall) == "socket");
     SKIP("no packet socket can be opened here (CAP_NET_RAW)");
@@ -149,7 +150,7 @@ TEST(vlanMatchesStrippedTagsWithExtensionsOnly) {
       CHECK(!matches(program, arpFrame(), stripped));
     }
   }
-  const auto plain = compileFilter("tcp", kLinkTypeEthernet, kSnapshot, FilterInput::Socket);
+  const auto plain = compileSocketFilter("tcp", kLinkTypeEthernet, kSnapshot);
   CHECK(plain.ok() && !plain.value().extensionsMissing);
 }
 

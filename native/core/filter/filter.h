@@ -6,14 +6,17 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "core/bpf/filter_instruction.h"
+#include "core/filter/filter_instruction.h"
 #include "core/util/link_type.h"
 #include "core/util/result.h"
+
+struct pcap;
 
 namespace ringtap {
 
@@ -23,11 +26,6 @@ inline constexpr std::uint32_t kMaxSnapshotLength = 262144;
 enum class FilterInput {
   // Packets in memory: the program reads only their bytes.
   Memory,
-  // Packets on a socket. The program may also use the kernel's extensions (SKF_AD_*): `vlan` must match tags that the
-  // kernel has removed from the packet. libpcap generates such code only for a handle that captures on an Ethernet
-  // device, so such a handle is activated briefly if the expression needs it (CAP_NET_RAW, and one Ethernet device of
-  // the namespace up).
-  Socket,
   // Packets of a savefile of that byte order, compiled as libpcap does for its own savefiles: on loopback's link types
   // (0, 108, 109) every system's number for IPv6 matches, in the file's byte order. Tests of what a savefile does not
   // store, such as the direction of an Ethernet packet, are refused.
@@ -35,15 +33,20 @@ enum class FilterInput {
   BigEndianFile,
 };
 
+// Opens a handle that captures on an Ethernet device, for which libpcap compiles the kernel's extensions; null if there
+// is no such device (core/bpf/socket_filter.h).
+struct PcapCloser;  // core/util/pcap_handle.h, whose macros are not those of linux/filter.h
+using OpenLiveHandle = Result<std::unique_ptr<pcap, PcapCloser>> (*)(std::uint32_t snapshotLength);
+
 struct CompiledFilter {
   FilterProgram instructions;
-  // FilterInput::Socket was given, the expression needs the kernel's extensions, and no Ethernet device is up: the
-  // program does not match tags that the kernel has removed. Callers should warn.
+  // `live` was given, the expression needs the kernel's extensions, and no Ethernet device is up: the program does not
+  // match tags that the kernel has removed. Callers should warn.
   bool extensionsMissing = false;
 };
 
 // Compiles for one LINKTYPE_ value. The program returns `snapshotLength` for a match and 0 otherwise, and has passed
-// validateFilter (core/bpf/filter_interpreter.h). An expression of only white space matches everything, for any link
+// validateFilter (core/filter/filter_interpreter.h). An expression of only white space matches everything, for any link
 // type.
 //
 // No netmask is passed to libpcap: `ip broadcast` is refused rather than compiled into a test that never matches.
@@ -53,10 +56,9 @@ struct CompiledFilter {
 //   kernel does not run.
 // FilterTooLarge: more than kMaxFilterInstructions, or so long that compiling would take hours and then exceed them.
 // Option: snapshotLength is 0 or above kMaxSnapshotLength, or libpcap does not support the link type.
-// Permission (syscall `socket`): FilterInput::Socket was given, the expression needs the kernel's extensions, and the
-//   process may not open packet sockets.
+// Errors of `live`, which is called if the expression needs the kernel's extensions.
 Result<CompiledFilter> compileFilter(const std::string& expression, std::uint16_t linkType,
-                                     std::uint32_t snapshotLength, FilterInput input);
+                                     std::uint32_t snapshotLength, FilterInput input, OpenLiveHandle live = nullptr);
 
 struct LinkTypeFilter {
   std::uint16_t linkType = kLinkTypeUnknown;
@@ -79,7 +81,8 @@ inline constexpr std::uint16_t kUsualLinkTypes[] = {kLinkTypeEthernet, kLinkType
 // whole call. The time taken is the sum over the link types.
 Result<LinkTypeFilters> compileForLinkTypes(const std::string& expression, std::uint32_t snapshotLength,
                                             FilterInput input,
-                                            std::span<const std::uint16_t> linkTypes = kUsualLinkTypes);
+                                            std::span<const std::uint16_t> linkTypes = kUsualLinkTypes,
+                                            OpenLiveHandle live = nullptr);
 
 // Whether the expression has nothing but white space: it matches everything.
 [[nodiscard]] bool isBlank(std::string_view expression);
@@ -88,9 +91,12 @@ Result<LinkTypeFilters> compileForLinkTypes(const std::string& expression, std::
 // direction nor interface, only a socket filter can test them.
 [[nodiscard]] bool testsMetadata(const std::string& expression);
 
-// Whether FilterInput::Socket gives another program than FilterInput::Memory: the expression has the word vlan,
-// inbound, outbound or ifindex. Used to decide whether to compile again once a device is up.
+// Whether an expression gives another program for packets on a socket than for packets in memory: the expression has
+// the word vlan, inbound, outbound or ifindex. Used to decide whether to compile again once a device is up.
 [[nodiscard]] bool needsKernelExtensions(const std::string& expression);
+
+// The version of the loaded libpcap, such as "1.10.5"; the full text of pcap_lib_version() if it has no number.
+[[nodiscard]] std::string libpcapVersion();
 
 // The program as `tcpdump -d` prints it, each line ended with a newline.
 [[nodiscard]] std::string filterListing(std::span<const FilterInstruction> program);

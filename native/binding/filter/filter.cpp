@@ -1,5 +1,5 @@
 // Filters: compiled on libuv's thread pool, since that can take minutes, and run on packets in JavaScript's memory.
-#include "core/bpf/filter.h"
+#include "core/filter/filter.h"
 
 #include <cstring>
 #include <iterator>
@@ -11,7 +11,8 @@
 #include "binding/util/exports.h"
 #include "binding/util/js.h"
 #include "binding/util/run_async.h"
-#include "core/bpf/filter_interpreter.h"
+#include "core/filter/filter_interpreter.h"
+#include "core/util/link_type.h"
 
 namespace ringtap::binding {
 
@@ -65,6 +66,11 @@ js::Value matches(const js::CallbackInfo& info) {
   return js::Boolean::New(info.Env(), kept != 0);
 }
 
+js::Value linkTypeOfHardware(const js::CallbackInfo& info) {
+  const std::uint16_t linkType = linkTypeOf(static_cast<std::uint16_t>(info[0].As<js::Number>().Uint32Value()));
+  return linkType == kLinkTypeUnknown ? info.Env().Undefined() : js::Value(js::Number::New(info.Env(), linkType));
+}
+
 }  // namespace
 
 void initFilter(js::Env env, js::Object exports) {
@@ -72,6 +78,9 @@ void initFilter(js::Env env, js::Object exports) {
   exportFunction(env, exports, "filterInstructions", instructions);
   exportFunction(env, exports, "filterListing", listing);
   exportFunction(env, exports, "filterMatches", matches);
+  exportFunction(env, exports, "linkTypeOf", linkTypeOfHardware);
+  exportFunction(env, exports, "libpcapVersion",
+                 [](const js::CallbackInfo& info) { return js::String::New(info.Env(), libpcapVersion()); });
 }
 
 }  // namespace ringtap::binding

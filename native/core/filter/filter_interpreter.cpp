@@ -1,27 +1,28 @@
-#include "core/bpf/filter_interpreter.h"
+#include "core/filter/filter_interpreter.h"
 
-#include <linux/filter.h>
+#include <pcap/pcap.h>
 
 #include <string>
+
+#include "core/filter/kernel_loads.h"
 
 namespace ringtap {
 
 namespace {
 
-// SKF_* are negative int constants; instructions carry them as uint32_t.
-constexpr std::uint32_t ancillary(int which) { return static_cast<std::uint32_t>(SKF_AD_OFF + which); }
+namespace loads = kernel_loads;
 
 bool isKnownAncillary(std::uint32_t k) {
   switch (k) {
-    case ancillary(SKF_AD_PROTOCOL):
-    case ancillary(SKF_AD_PKTTYPE):
-    case ancillary(SKF_AD_IFINDEX):
-    case ancillary(SKF_AD_HATYPE):
-    case ancillary(SKF_AD_RXHASH):
-    case ancillary(SKF_AD_ALU_XOR_X):
-    case ancillary(SKF_AD_VLAN_TAG):
-    case ancillary(SKF_AD_VLAN_TAG_PRESENT):
-    case ancillary(SKF_AD_VLAN_TPID): return true;
+    case loads::kProtocol:
+    case loads::kPacketType:
+    case loads::kInterfaceIndex:
+    case loads::kHardwareType:
+    case loads::kRxHash:
+    case loads::kXorX:
+    case loads::kVlanTag:
+    case loads::kVlanTagPresent:
+    case loads::kVlanTpid: return true;
     default: return false;
   }
 }
@@ -32,7 +33,7 @@ const char* flaw(const FilterInstruction& instruction, std::size_t following) {
     case BPF_LD | BPF_W | BPF_ABS:
     case BPF_LD | BPF_H | BPF_ABS:
     case BPF_LD | BPF_B | BPF_ABS:
-      if (instruction.k >= static_cast<std::uint32_t>(SKF_AD_OFF) && !isKnownAncillary(instruction.k)) {
+      if (instruction.k >= loads::kAncillary && !isKnownAncillary(instruction.k)) {
         return "an ancillary load that only the kernel can answer";
       }
       return nullptr;
@@ -107,15 +108,15 @@ class Packet {
   // bpf_convert_ancillary: the width of the load does not matter.
   void loadAncillary(std::uint32_t k, std::uint32_t x, std::uint32_t& a) const {
     switch (k) {
-      case ancillary(SKF_AD_PROTOCOL): a = metadata_.protocol; break;
-      case ancillary(SKF_AD_PKTTYPE): a = metadata_.packetType; break;
-      case ancillary(SKF_AD_IFINDEX): a = metadata_.interfaceIndex; break;
-      case ancillary(SKF_AD_HATYPE): a = metadata_.hardwareType; break;
-      case ancillary(SKF_AD_RXHASH): a = metadata_.rxHash; break;
-      case ancillary(SKF_AD_ALU_XOR_X): a ^= x; break;
-      case ancillary(SKF_AD_VLAN_TAG): a = metadata_.vlanTci; break;
-      case ancillary(SKF_AD_VLAN_TAG_PRESENT): a = metadata_.vlanPresent ? 1 : 0; break;
-      case ancillary(SKF_AD_VLAN_TPID): a = metadata_.vlanTpid; break;
+      case loads::kProtocol: a = metadata_.protocol; break;
+      case loads::kPacketType: a = metadata_.packetType; break;
+      case loads::kInterfaceIndex: a = metadata_.interfaceIndex; break;
+      case loads::kHardwareType: a = metadata_.hardwareType; break;
+      case loads::kRxHash: a = metadata_.rxHash; break;
+      case loads::kXorX: a ^= x; break;
+      case loads::kVlanTag: a = metadata_.vlanTci; break;
+      case loads::kVlanTagPresent: a = metadata_.vlanPresent ? 1 : 0; break;
+      case loads::kVlanTpid: a = metadata_.vlanTpid; break;
       default: break;  // validateFilter refuses all others
     }
   }
@@ -123,12 +124,12 @@ class Packet {
  private:
   // bpf_skb_load_helper_convert_offset: negative offsets count from the network header or from the link header.
   [[nodiscard]] bool resolve(std::uint32_t offset, std::size_t& at) const {
-    if (offset >= static_cast<std::uint32_t>(SKF_NET_OFF)) {
-      at = std::size_t{offset - static_cast<std::uint32_t>(SKF_NET_OFF)} + metadata_.networkOffset;
+    if (offset >= loads::kNetworkHeader) {
+      at = std::size_t{offset - loads::kNetworkHeader} + metadata_.networkOffset;
       return true;
     }
-    if (offset >= static_cast<std::uint32_t>(SKF_LL_OFF)) {
-      at = offset - static_cast<std::uint32_t>(SKF_LL_OFF);
+    if (offset >= loads::kLinkHeader) {
+      at = offset - loads::kLinkHeader;
       return true;
     }
     return false;
@@ -159,25 +160,32 @@ Result<> validateFilter(std::span<const FilterInstruction> program) {
 
 std::uint32_t runFilter(std::span<const FilterInstruction> program, std::span<const std::uint8_t> bytes,
                         std::uint32_t originalLength, const PacketMetadata& metadata) {
+  FilterMemory memory;
+  return runFilter(program, bytes, originalLength, metadata, memory);
+}
+
+std::uint32_t runFilter(std::span<const FilterInstruction> program, std::span<const std::uint8_t> bytes,
+                        std::uint32_t originalLength, const PacketMetadata& metadata, FilterMemory& memory) {
+  static_assert(std::tuple_size_v<FilterMemory> == BPF_MEMWORDS);
   const Packet packet(bytes, metadata);
   std::uint32_t a = 0;
   std::uint32_t x = 0;
-  std::uint32_t memory[BPF_MEMWORDS] = {};
+  memory.fill(0);
 
   // Jumps only go forward and the last instruction returns, so the loop ends.
   for (const FilterInstruction* pc = program.data();; ++pc) {
     const std::uint32_t k = pc->k;
     switch (pc->code) {
       case BPF_LD | BPF_W | BPF_ABS:
-        if (k >= static_cast<std::uint32_t>(SKF_AD_OFF)) packet.loadAncillary(k, x, a);
+        if (k >= loads::kAncillary) packet.loadAncillary(k, x, a);
         else if (!packet.load<4>(k, a)) return 0;
         break;
       case BPF_LD | BPF_H | BPF_ABS:
-        if (k >= static_cast<std::uint32_t>(SKF_AD_OFF)) packet.loadAncillary(k, x, a);
+        if (k >= loads::kAncillary) packet.loadAncillary(k, x, a);
         else if (!packet.load<2>(k, a)) return 0;
         break;
       case BPF_LD | BPF_B | BPF_ABS:
-        if (k >= static_cast<std::uint32_t>(SKF_AD_OFF)) packet.loadAncillary(k, x, a);
+        if (k >= loads::kAncillary) packet.loadAncillary(k, x, a);
         else if (!packet.load<1>(k, a)) return 0;
         break;
       // X + k wraps at 32 bits, as in the kernel.
