@@ -18,7 +18,7 @@
 #include "binding/util/exports.h"
 #include "binding/util/js.h"
 #include "binding/util/waker.h"
-#include "core/util/netns.h"
+#include "core/linux/netns.h"
 
 namespace ringtap::binding {
 

@@ -13,7 +13,7 @@
 
 #include "core/links/device_losses.h"
 #include "core/links/interface_info.h"
-#include "core/util/proc_file.h"
+#include "core/linux/proc_file.h"
 
 namespace ringtap {
 

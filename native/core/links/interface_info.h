@@ -1,7 +1,6 @@
 // One network interface, as described by rtnetlink, and the events about it. Plain data, copied freely.
 #pragma once
 
-#include <array>
 #include <compare>
 #include <cstdint>
 #include <optional>
@@ -9,19 +8,12 @@
 #include <vector>
 
 #include "core/links/device_losses.h"
+#include "core/util/interface_address.h"
 
 namespace ringtap {
 
 // IFF_UP (netdevice(7)). Its own headers, <net/if.h> and <linux/if.h>, cannot both be included in one file.
 inline constexpr std::uint32_t kInterfaceUp = 1;
-
-struct InterfaceAddress {
-  std::uint8_t family = 0;               // AF_INET or AF_INET6
-  std::array<std::uint8_t, 16> bytes{};  // the first 4 for IPv4
-  std::uint8_t prefixLength = 0;
-  std::uint8_t scope = 0;  // RT_SCOPE_*
-  bool operator==(const InterfaceAddress&) const = default;
-};
 
 // Identifies a device of a namespace; the index alone does not, because the kernel may reuse it.
 struct InterfaceId {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/links/interface_info.h"
-#include "core/links/pattern.h"
+#include "core/patterns/pattern.h"
 #include "core/util/result.h"
 
 namespace ringtap {

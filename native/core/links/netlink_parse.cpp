@@ -2,6 +2,7 @@
 
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/net_namespace.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -190,6 +191,14 @@ std::optional<AddressMessage> parseAddress(Bytes payload) {
   if (!hasLocal) message.address.bytes = message.peer;
   if (!hasAddress) message.peer = message.address.bytes;
   return message;
+}
+
+std::optional<std::int32_t> parseNamespaceId(Bytes payload) {
+  std::int32_t id = NETNSA_NSID_NOT_ASSIGNED;
+  const bool sound = forEachAttribute(after(payload, aligned(sizeof(rtgenmsg))),
+                                      [&](int type, Bytes data) { return type != NETNSA_NSID || readAt(data, 0, id); });
+  if (!sound || id < 0) return std::nullopt;
+  return id;
 }
 
 int parseStatus(Bytes payload) {

@@ -63,6 +63,9 @@ struct AddressMessage {
 // RTM_NEWADDR and RTM_DELADDR of family AF_INET or AF_INET6.
 [[nodiscard]] std::optional<AddressMessage> parseAddress(Bytes payload);
 
+// RTM_NEWNSID, the reply to RTM_GETNSID: the id of a network namespace. nullopt if it has none.
+[[nodiscard]] std::optional<std::int32_t> parseNamespaceId(Bytes payload);
+
 // NLMSG_ERROR and NLMSG_DONE: the error number, positive; 0 for success. EPROTO if the payload is too short.
 [[nodiscard]] int parseStatus(Bytes payload);
 

@@ -2,10 +2,12 @@
 
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/net_namespace.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include <cstddef>
 #include <cstring>
 #include <utility>
 
@@ -17,6 +19,11 @@
 namespace ringtap::netlink {
 
 namespace {
+
+static_assert(NETLINK_ROUTE == 0, "the default protocol in the header");
+
+// IFLA_TARGET_NETNSID, which older headers name IFLA_IF_NETNSID (Linux 4.15).
+constexpr std::uint16_t kTargetNetnsId = 46;
 
 // After this many interrupted dumps in succession the last one is used: the notifications of the changes that
 // interrupted it wait on the other socket.
@@ -30,9 +37,9 @@ Error answered(int number, const char* what) {
 
 }  // namespace
 
-Result<Socket> Socket::open(std::uint32_t groups, int receiveBuffer) {
+Result<Socket> Socket::open(std::uint32_t groups, int receiveBuffer, int protocol) {
   const int nonBlocking = groups != 0 ? SOCK_NONBLOCK : 0;
-  Socket socket(UniqueFd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | nonBlocking, NETLINK_ROUTE)));
+  Socket socket(UniqueFd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | nonBlocking, protocol)));
   if (!socket.fd_) return Error::fromErrno("socket", "cannot open a netlink socket");
 
   if (receiveBuffer > 0) {
@@ -50,7 +57,7 @@ Result<Socket> Socket::open(std::uint32_t groups, int receiveBuffer) {
   self.nl_family = AF_NETLINK;
   self.nl_groups = groups;
   if (bind(socket.fd(), reinterpret_cast<const sockaddr*>(&self), sizeof self) != 0) {
-    return Error::fromErrno("bind", "cannot subscribe to changes of the network interfaces");
+    return Error::fromErrno("bind", "cannot subscribe to notifications of the kernel");
   }
   return socket;
 }
@@ -91,7 +98,7 @@ Result<> Socket::send(const void* request, std::size_t length) {
     const ssize_t sent =
         sendto(fd_.get(), request, length, 0, reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel);
     if (sent >= 0) return {};
-    if (errno != EINTR) return Error::fromErrno("sendto", "cannot ask for the network interfaces");
+    if (errno != EINTR) return Error::fromErrno("sendto", "cannot send a request to the kernel");
   }
 }
 
@@ -104,25 +111,29 @@ Result<Requester> Requester::open() {
 // Calls visit(message) for each message of the reply. ENOBUFS: part of the reply was lost, repeat the request.
 template <typename Header, typename Visit>
 Result<Requester::Outcome> Requester::ask(std::uint16_t type, std::uint16_t flags, const Header& header,
-                                          std::uint32_t extendedMask, Visit visit) {
+                                          std::span<const Attribute> attributes, Visit visit) {
   static_assert(sizeof(Header) % NLMSG_ALIGNTO == 0);
+  constexpr std::size_t mostAttributes = 2;
   struct {
     nlmsghdr message;
     Header header;
-    nlattr attribute;
-    std::uint32_t mask;
+    struct {
+      nlattr head;
+      std::uint32_t value;
+    } attributes[mostAttributes];
   } request{};
-  static_assert(sizeof request == sizeof(nlmsghdr) + sizeof(Header) + sizeof(nlattr) + sizeof(std::uint32_t));
-  // The attribute is omitted if it is zero: under strict checking the kernel refuses attributes it does not expect.
-  const std::size_t length =
-      sizeof request - (extendedMask == 0 ? sizeof request.attribute + sizeof request.mask : std::size_t{0});
+  static_assert(sizeof request == sizeof(nlmsghdr) + sizeof(Header) + mostAttributes * sizeof(std::uint64_t));
+  if (attributes.size() > mostAttributes) return Outcome{.number = EINVAL};
+  const std::size_t length = offsetof(decltype(request), attributes) + attributes.size() * sizeof request.attributes[0];
   request.message.nlmsg_len = static_cast<std::uint32_t>(length);
   request.message.nlmsg_type = type;
   request.message.nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
   request.message.nlmsg_seq = ++sequence_;
   request.header = header;
-  request.attribute = {.nla_len = sizeof(nlattr) + sizeof(std::uint32_t), .nla_type = IFLA_EXT_MASK};
-  request.mask = extendedMask;
+  for (std::size_t i = 0; i < attributes.size(); ++i) {
+    request.attributes[i].head = {.nla_len = sizeof(nlattr) + sizeof(std::uint32_t), .nla_type = attributes[i].type};
+    request.attributes[i].value = attributes[i].value;
+  }
   if (auto sent = socket_.send(&request, length); !sent) return std::move(sent.error());
 
   const bool dumping = (flags & NLM_F_DUMP) == NLM_F_DUMP;
@@ -156,7 +167,9 @@ Result<Requester::Outcome> Requester::dump(std::uint16_t type, const Header& hea
                                            Start start, Visit visit) {
   for (int attempt = 1;; ++attempt) {
     start();
-    auto outcome = ask(type, NLM_F_DUMP, header, extendedMask, visit);
+    // The attribute is omitted if it is zero: under strict checking the kernel refuses attributes it does not expect.
+    const Attribute mask[] = {{IFLA_EXT_MASK, extendedMask}};
+    auto outcome = ask(type, NLM_F_DUMP, header, std::span(mask).first(extendedMask == 0 ? 0 : 1), visit);
     if (!outcome) return outcome;
     const bool again = outcome->interrupted || outcome->number == ENOBUFS || outcome->number == EINTR;
     if (!again || attempt >= kDumpAttempts) return outcome;
@@ -216,11 +229,22 @@ Result<std::map<std::uint32_t, DeviceLosses>> Requester::losses() {
 }
 
 Result<std::optional<InterfaceInfo>> Requester::link(std::uint32_t index) {
+  const Attribute mask[] = {{IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS}};
+  return linkOf(index, mask);
+}
+
+Result<std::optional<InterfaceInfo>> Requester::linkIn(std::int32_t namespaceId, std::uint32_t index) {
+  const Attribute attributes[] = {{IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS},
+                                  {kTargetNetnsId, static_cast<std::uint32_t>(namespaceId)}};
+  return linkOf(index, attributes);
+}
+
+Result<std::optional<InterfaceInfo>> Requester::linkOf(std::uint32_t index, std::span<const Attribute> attributes) {
   ifinfomsg header{};
   header.ifi_index = static_cast<int>(index);
   for (int attempt = 1;; ++attempt) {
     std::optional<InterfaceInfo> info;
-    auto outcome = ask(RTM_GETLINK, 0, header, RTEXT_FILTER_SKIP_STATS, [&](const Message& message) {
+    auto outcome = ask(RTM_GETLINK, 0, header, attributes, [&](const Message& message) {
       if (message.type != RTM_NEWLINK) return;
       if (auto parsed = parseLink(message.payload); parsed && parsed->info.index == index)
         info = std::move(parsed->info);
@@ -231,6 +255,26 @@ Result<std::optional<InterfaceInfo>> Requester::link(std::uint32_t index) {
       return answered(outcome->number, "cannot ask for a network interface");
     }
   }
+}
+
+std::optional<std::int32_t> Requester::namespaceIdOf(int fd) {
+  return namespaceId({NETNSA_FD, static_cast<std::uint32_t>(fd)});
+}
+
+std::optional<std::int32_t> Requester::namespaceIdOfProcess(std::uint32_t pid) {
+  return namespaceId({NETNSA_PID, pid});
+}
+
+std::optional<std::int32_t> Requester::namespaceId(Attribute of) {
+  struct {
+    rtgenmsg header;
+    std::uint8_t padding[NLMSG_ALIGNTO - sizeof(rtgenmsg)];
+  } header{};
+  std::optional<std::int32_t> id;
+  (void)ask(RTM_GETNSID, 0, header, {&of, 1}, [&](const Message& message) {
+    if (message.type == RTM_NEWNSID) id = parseNamespaceId(message.payload);
+  });
+  return id;
 }
 
 }  // namespace ringtap::netlink

@@ -1,4 +1,4 @@
-// A NETLINK_ROUTE socket, and the requests sent through one.
+// A netlink socket, and the requests of NETLINK_ROUTE sent through one.
 //
 // A monitor has two sockets: one for notifications (multicast), one for requests. A dump can therefore neither be
 // mistaken for notifications nor fill their receive buffer.
@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "core/links/netlink_parse.h"
@@ -31,8 +32,8 @@ class Socket {
  public:
   // groups: a bit mask as in nl_groups; 0 for a socket for requests. receive() is non-blocking on a socket with groups,
   // and waits for a reply on a socket for requests. receiveBuffer: bytes requested; without CAP_NET_ADMIN the kernel
-  // limits it to net.core.rmem_max. 0: the system's default.
-  [[nodiscard]] static Result<Socket> open(std::uint32_t groups, int receiveBuffer);
+  // limits it to net.core.rmem_max. 0: the system's default. protocol: NETLINK_*, see netlink(7).
+  [[nodiscard]] static Result<Socket> open(std::uint32_t groups, int receiveBuffer, int protocol = 0);
 
   [[nodiscard]] int fd() const { return fd_.get(); }
   Result<Received> receive();
@@ -65,6 +66,12 @@ class Requester {
   Result<Snapshot> snapshot();
   // nullopt if no device has this index.
   Result<std::optional<InterfaceInfo>> link(std::uint32_t index);
+  // The same in the namespace with this id. Permission: CAP_NET_ADMIN there is missing.
+  Result<std::optional<InterfaceInfo>> linkIn(std::int32_t namespaceId, std::uint32_t index);
+  // The id that this socket's namespace has for another one, which is open as `fd`, or the one of a process; nullopt if
+  // it has none, or it is no network namespace, or there is no such process. Needs no privilege.
+  [[nodiscard]] std::optional<std::int32_t> namespaceIdOf(int fd);
+  [[nodiscard]] std::optional<std::int32_t> namespaceIdOfProcess(std::uint32_t pid);
   Result<std::vector<AddressMessage>> addresses(std::uint32_t index);
   // The counters of every device of the namespace, by index; empty if the kernel does not support the request (before
   // Linux 4.7). Takes about half a microsecond per device.
@@ -77,9 +84,15 @@ class Requester {
     int number = 0;            // the errno in the kernel's reply
     bool interrupted = false;  // the reply may be inconsistent
   };
+  struct Attribute {
+    std::uint16_t type;
+    std::uint32_t value;
+  };
   template <typename Header, typename Visit>
-  Result<Outcome> ask(std::uint16_t type, std::uint16_t flags, const Header& header, std::uint32_t extendedMask,
-                      Visit visit);
+  Result<Outcome> ask(std::uint16_t type, std::uint16_t flags, const Header& header,
+                      std::span<const Attribute> attributes, Visit visit);
+  Result<std::optional<InterfaceInfo>> linkOf(std::uint32_t index, std::span<const Attribute> attributes);
+  std::optional<std::int32_t> namespaceId(Attribute of);
   template <typename Header, typename Start, typename Visit>
   Result<Outcome> dump(std::uint16_t type, const Header& header, std::uint32_t extendedMask, Start start, Visit visit);
 

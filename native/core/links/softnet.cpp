@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/util/proc_file.h"
+#include "core/linux/proc_file.h"
 
 namespace ringtap {
 

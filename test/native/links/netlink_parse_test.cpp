@@ -2,6 +2,7 @@
 #include "core/links/netlink_parse.h"
 
 #include <linux/if_link.h>
+#include <linux/net_namespace.h>
 #include <net/if.h>
 
 #include <cstddef>
@@ -180,6 +181,17 @@ TEST(statusesArePositiveErrnos) {
   for (const int number : {1, 19, -4096, static_cast<int>(0x80000000)}) CHECK(parseStatus(bytesOf(number)) == EPROTO);
 }
 
+TEST(namespaceIdsAreReadUnlessThereIsNone) {
+  const Payload header = bytesOf(std::uint32_t{0});  // rtgenmsg, with padding
+  const auto withId = [&](std::int32_t id) { return header + attribute(NETNSA_NSID, bytesOf(id)); };
+  CHECK(parseNamespaceId(withId(0)) == 0 && parseNamespaceId(withId(7)) == 7);
+  CHECK(!parseNamespaceId(withId(NETNSA_NSID_NOT_ASSIGNED)));
+  CHECK(!parseNamespaceId(header) && !parseNamespaceId({}));
+  CHECK(!parseNamespaceId(header + attribute(NETNSA_NSID, Payload(3, 0))));
+  CHECK(parseNamespaceId(header + attribute(NETNSA_CURRENT_NSID, bytesOf(5)) + attribute(NETNSA_NSID, bytesOf(3))) ==
+        3);
+}
+
 TEST(randomBytesAreReadWithinTheirBounds) {
   support::Choices choices(31);
   const Payload sound = support::message(
@@ -194,6 +206,7 @@ TEST(randomBytesAreReadWithinTheirBounds) {
     while (const auto message = nextMessage(rest)) {
       (void)parseLink(message->payload);
       (void)parseAddress(message->payload);
+      (void)parseNamespaceId(message->payload);
     }
   }
 }
