@@ -46,12 +46,16 @@ void InterfaceCounts::leave(const KernelCounts& counts, const RingPosition& posi
   receivedBefore_ = counts.accepted;
   if (receivedBefore_) *receivedBefore_ += inherited_;
   stats.duplicates += counts.duplicates;
+  stats.beyondCutoff += counts.beyondCutoff;
+  stats.sampledOut += counts.sampledOut;
 }
 
 void InterfaceCounts::report(const KernelCounts& counts, InterfaceStats& into) const {
   std::optional<std::uint64_t> accepted = receivedBefore_;
   if (present_) {
     into.duplicates += counts.duplicates;
+    into.beyondCutoff += counts.beyondCutoff;
+    into.sampledOut += counts.sampledOut;
     if (counts.accepted) accepted = *counts.accepted + inherited_;
   }
   if (accepted) into.received = *accepted > lateRefused ? *accepted - lateRefused : 0;

@@ -28,8 +28,10 @@ struct InterfaceStats {
   std::uint64_t droppedByOverflow = 0;  // taken for JavaScript, and dropped because it did not read them
   std::uint64_t unselected = 0;
   std::uint64_t truncated = 0;
-  std::uint64_t queued = 0;      // taken, not yet handed out
-  std::uint64_t duplicates = 0;  // refused as duplicates, here or by the kernel; not part of received and taken
+  std::uint64_t queued = 0;        // taken, not yet handed out
+  std::uint64_t duplicates = 0;    // refused as duplicates, here or by the kernel; not part of received and taken
+  std::uint64_t beyondCutoff = 0;  // refused by the kernel as beyond the cut-off; not part of received and taken
+  std::uint64_t sampledOut = 0;    // refused by the sampling alone, here or by the kernel; likewise
   // Packets lost by the device before packet sockets receive them, since it was first selected; nullopt if unknown.
   std::optional<DeviceLosses> losses;
 };
@@ -38,6 +40,8 @@ struct InterfaceStats {
 struct KernelCounts {
   std::optional<std::uint64_t> accepted;
   std::uint64_t duplicates = 0;
+  std::uint64_t beyondCutoff = 0;
+  std::uint64_t sampledOut = 0;
 };
 
 class InterfaceCounts {
@@ -55,12 +59,13 @@ class InterfaceCounts {
   // The device was removed; blocks up to `position` may hold packets of it.
   void leave(const KernelCounts& counts, const RingPosition& position);
 
-  // Fills in received and duplicates. `counts`: the kernel's present counts; ignored after leave().
+  // Fills in received, duplicates, beyondCutoff and sampledOut. `counts`: the kernel's present counts; ignored after
+  // leave().
   void report(const KernelCounts& counts, InterfaceStats& into) const;
 
   InterfaceStats stats;           // the counts made in user space; report() adds the others
-  std::uint64_t lateRefused = 0;  // accepted by the kernel, and then refused in user space: by the filter, or as
-                                  // duplicates
+  std::uint64_t lateRefused = 0;  // accepted by the kernel, and then refused in user space: by the filter or the
+                                  // sampling, or as duplicates
 
  private:
   // After leave(): packets that the kernel has counted and that were in no block, because they were dropped or have not

@@ -29,13 +29,19 @@ Result<> KernelVerdicts::replace(const FilterSpec& spec) {
   return filter_ && !closed_ ? filter_->replace(spec) : Result<>{};
 }
 
+Result<> KernelVerdicts::mark(const Connection& connection, CutoffMark mark) {
+  return filter_ && !closed_ ? filter_->mark(connection, mark) : Result<>{};
+}
+
 Result<> KernelVerdicts::close(const std::function<Result<>()>& refuseAll) {
   closed_ = true;
   return refuseAll();
 }
 
 KernelCounts KernelVerdicts::counts(std::uint32_t index) const {
-  return filter_ ? KernelCounts{filter_->accepted(index), filter_->duplicates(index)} : KernelCounts{};
+  return filter_ ? KernelCounts{filter_->accepted(index), filter_->duplicates(index), filter_->beyondCutoff(index),
+                                filter_->sampledOut(index)}
+                 : KernelCounts{};
 }
 
 }  // namespace ringtap

@@ -21,9 +21,10 @@ class KernelVerdicts {
 
   // Sets the kernel's filter. Before that, set() and relate() have no effect.
   void use(std::unique_ptr<KernelFilter> filter) { filter_ = std::move(filter); }
-  // Only after use().
-  [[nodiscard]] FilterMode filterMode() const { return filter_->filterMode(); }
+  // None before use().
+  [[nodiscard]] FilterMode filterMode() const { return filter_ ? filter_->filterMode() : FilterMode::None; }
   [[nodiscard]] bool unlistedPassUnfiltered() const { return filter_ && filter_->unlistedPassUnfiltered(); }
+  [[nodiscard]] bool passesUnfiltered(std::uint32_t index) const { return filter_ && filter_->passesUnfiltered(index); }
 
   // Passes on the interface's present verdict. In force after commit() at the latest.
   void set(const TrackedInterface& tracked);
@@ -33,6 +34,8 @@ class KernelVerdicts {
   Result<> commit();
   // See KernelFilter::replace().
   Result<> replace(const FilterSpec& spec);
+  // See KernelFilter::mark().
+  Result<> mark(const Connection& connection, CutoffMark mark);
   // Stops passing verdicts to the kernel; `refuseAll` makes the sockets refuse every packet instead.
   Result<> close(const std::function<Result<>()>& refuseAll);
 

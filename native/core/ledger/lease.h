@@ -50,13 +50,17 @@ class HeldBlock {
   // True if the block occupies no place in a ring: it is in overflow memory, or already released.
   [[nodiscard]] virtual bool outsideRing() const = 0;
 
-  // Called by each lease. After the last leave() the content is not read any more. If one lease remains, it may be a
-  // recorder's; the recorder can then drop the block to free its memory, so refused requests for memory are retried.
+  // Whether so much of the overflow memory is used, a quarter, or there is so little, that blocks are not to be held
+  // for longer than necessary.
+  [[nodiscard]] bool crowded() const { return overflow_->used() >= overflow_->limit() / 4; }
+
+  // Called by each lease. After the last leave() the content is not read any more. Leases that remain may be those of
+  // recorders, which can then drop the block to free its memory; so refused requests for memory are retried.
   void join() { ++leases_; }
   void leave() {
     const std::uint32_t left = --leases_;
     if (left == 0) end();
-    else if (left == 1) overflow_->retryRefused();
+    else if (left <= 2) overflow_->retryRefused();
   }
   [[nodiscard]] std::uint32_t leases() const { return leases_; }
 

@@ -2,26 +2,40 @@
 
 #include <arpa/inet.h>
 #include <linux/if_arp.h>
-#include <linux/if_packet.h>
 
+#include <algorithm>
 #include <span>
 
 #include "core/bpf/address_filter.h"
-#include "core/bpf/filter_interpreter.h"
+#include "core/bpf/connection_filter.h"
+#include "core/bpf/sample_filter.h"
+#include "core/bpf/slice_filter.h"
+#include "core/filter/filter_interpreter.h"
 #include "core/util/link_type.h"
 
 namespace ringtap {
 
+namespace {
+
+std::uint16_t ownLinkTypeOf(const Record& record) {
+  return record.ownLinkType().value_or(linkTypeOf(record.from().sll_hatype));
+}
+
+std::span<const std::uint8_t> bytesOf(const Record& record) { return {record.data(), record.header->tp_snaplen}; }
+
+// Everything but the sampling.
 bool accepts(const FilterSpec& spec, const Record& record) {
-  const sockaddr_ll& from = record.from();
-  const bool leaving = from.sll_pkttype == PACKET_OUTGOING;
+  const RecordAddress& from = record.from();
+  const bool leaving = from.sll_pkttype == kPacketOutgoing;
   if (leaving && (from.sll_hatype == ARPHRD_LOOPBACK || spec.direction == Direction::In)) return false;
   if (!leaving && spec.direction == Direction::Out) return false;
   const std::uint16_t linkType = linkTypeOf(from.sll_hatype);
-  const std::span<const std::uint8_t> bytes(record.data(), record.header->tp_snaplen);
+  const std::span<const std::uint8_t> bytes = bytesOf(record);
   if (spec.addresses && !spec.addresses->accepts(linkType, bytes, record.header->tp_len)) return false;
+  const std::uint16_t ownLinkType = ownLinkTypeOf(record);
+  if (spec.connections && !spec.connections->accepts(ownLinkType, bytes, record.header->tp_len)) return false;
   if (!spec.filtered) return true;
-  const LinkTypeFilter* program = programFor(spec, record.ownLinkType().value_or(linkType));
+  const LinkTypeFilter* program = programFor(spec, ownLinkType);
   if (program == nullptr) return false;
   PacketMetadata metadata;
   metadata.packetType = from.sll_pkttype;
@@ -29,10 +43,24 @@ bool accepts(const FilterSpec& spec, const Record& record) {
   metadata.protocol = ntohs(from.sll_protocol);
   metadata.hardwareType = from.sll_hatype;
   metadata.networkOffset = static_cast<std::uint32_t>(record.header->tp_net - record.header->tp_mac);
-  metadata.vlanPresent = (record.header->tp_status & TP_STATUS_VLAN_VALID) != 0;
-  metadata.vlanTci = static_cast<std::uint16_t>(record.header->hv1.tp_vlan_tci);
-  metadata.vlanTpid = record.header->hv1.tp_vlan_tpid;
+  metadata.vlanPresent = (record.header->tp_status & kStatusVlanValid) != 0;
+  metadata.vlanTci = static_cast<std::uint16_t>(record.header->tp_vlan_tci);
+  metadata.vlanTpid = record.header->tp_vlan_tpid;
   return runFilter(program->instructions, bytes, record.header->tp_len, metadata) != 0;
+}
+
+}  // namespace
+
+Judgement judge(const FilterSpec& spec, const Record& record) {
+  if (!accepts(spec, record)) return Judgement::Refused;
+  if (!spec.sample) return Judgement::Accepted;
+  const bool taken = spec.sample->accepts(ownLinkTypeOf(record), bytesOf(record), record.header->tp_len);
+  return taken ? Judgement::Accepted : Judgement::SampledOut;
+}
+
+void cutToSlice(const FilterSpec& spec, Record& record) {
+  const std::uint32_t length = sliceLength(spec.slice, ownLinkTypeOf(record), bytesOf(record), record.header->tp_len);
+  record.header->tp_snaplen = std::min(record.header->tp_snaplen, length);
 }
 
 }  // namespace ringtap

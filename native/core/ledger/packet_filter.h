@@ -7,7 +7,12 @@
 
 namespace ringtap {
 
-// True if the packet matches the direction, the address sets and the user's filter.
-[[nodiscard]] bool accepts(const FilterSpec& spec, const Record& record);
+// Accepted: the packet matches the direction, the address sets and the user's filter, is of no excluded connection, and
+// is of a flow that the sampling takes. SampledOut: only the last does not hold.
+enum class Judgement { Accepted, Refused, SampledOut };
+[[nodiscard]] Judgement judge(const FilterSpec& spec, const Record& record);
+
+// Cuts the packet as the kernel would.
+void cutToSlice(const FilterSpec& spec, Record& record);
 
 }  // namespace ringtap

@@ -4,12 +4,15 @@
 
 namespace ringtap {
 
-std::uint64_t Refilter::apply(std::byte* block, TakenBlock& taken) const {
-  std::uint64_t refused = 0;
+Refilter::Removed Refilter::apply(std::byte* block, TakenBlock& taken) const {
+  Removed removed;
   ShareFinder finder(taken.shares);
   taken.summary = thinIndex(block, taken.summary, [&](Record& record) {
-    if (accepts(enforced_, record)) return true;
-    ++refused;
+    const Judgement judgement = judge(enforced_, record);
+    if (judgement == Judgement::Accepted) return true;
+    const std::uint64_t sampledOut = judgement == Judgement::SampledOut ? 1 : 0;
+    ++removed.packets;
+    removed.sampledOut += sampledOut;
     if (BlockShare* share = finder.find(record)) {
       --share->packets;
       share->bytes -= record.header->tp_snaplen;
@@ -18,10 +21,11 @@ std::uint64_t Refilter::apply(std::byte* block, TakenBlock& taken) const {
       --counts.stats.queued;
       --counts.stats.taken;
       ++counts.lateRefused;
+      counts.stats.sampledOut += sampledOut;
     }
     return false;
   });
-  return refused;
+  return removed;
 }
 
 }  // namespace ringtap

@@ -19,8 +19,11 @@ class Refilter {
   }
   [[nodiscard]] bool concerns(const TakenBlock& taken) const { return isBefore(until_, taken.number); }
   // Removes the packets that the filter refuses from the block's index and from the counts of their interfaces. Returns
-  // the number of removed packets.
-  std::uint64_t apply(std::byte* block, TakenBlock& taken) const;
+  // the number of removed packets, and how many of them the sampling alone refused.
+  struct Removed {
+    std::uint64_t packets = 0, sampledOut = 0;
+  };
+  Removed apply(std::byte* block, TakenBlock& taken) const;
 
  private:
   RingPosition until_;

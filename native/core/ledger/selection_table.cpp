@@ -14,9 +14,10 @@ constexpr std::size_t kMaxGone = 1024;
 
 }  // namespace
 
-void SelectionTable::use(std::unique_ptr<KernelFilter> kernel) {
+void SelectionTable::use(std::unique_ptr<KernelFilter> kernel, std::function<RingPosition()> reached) {
   std::lock_guard lock(mutex_);
   kernel_.use(std::move(kernel));
+  reached_ = std::move(reached);
   for (const auto& [index, tracked] : byIndex_) {
     kernel_.set(*tracked);
     tracked->relation = {};
@@ -47,9 +48,8 @@ std::optional<bool> SelectionTable::selects(const InterfaceInfo& info) const {
 }
 
 TrackedInterface& SelectionTable::track(const InterfaceDescription& interface, std::uint64_t epoch,
-                                        RingPosition refilterUntil, const std::optional<DeviceLosses>& losses) {
+                                        const std::optional<DeviceLosses>& losses) {
   const auto tracked = std::make_shared<TrackedInterface>(interface, epoch, Verdict::Pending, losses);
-  tracked->refilterUntil = std::move(refilterUntil);
   TrackedInterface::follow(tracked, std::exchange(byIndex_[interface->index], tracked));
   relations_.invalidate();
   return *tracked;
@@ -57,7 +57,7 @@ TrackedInterface& SelectionTable::track(const InterfaceDescription& interface, s
 
 Verdict SelectionTable::add(const InterfaceDescription& interface, const std::optional<DeviceLosses>& losses) {
   std::lock_guard lock(mutex_);
-  TrackedInterface& tracked = track(interface, 0, {}, losses);
+  TrackedInterface& tracked = track(interface, 0, losses);
   if (const auto selected = selects(*interface)) tracked.verdicts.answer(0, *selected);
   kernel_.set(tracked);
   return tracked.verdicts.now();
@@ -70,6 +70,8 @@ void SelectionTable::retire(const Interface& tracked, const std::optional<Device
   const KernelCounts counts = kernel_.counts(index);
   tracked->leave(counts, losses, position);
   totals_.duplicates += counts.duplicates;
+  totals_.beyondCutoff += counts.beyondCutoff;
+  totals_.sampledOut += counts.sampledOut;
   kernel_.forget(index);
   relations_.invalidate();
   gone_.push_back(tracked);
@@ -81,26 +83,31 @@ void SelectionTable::retire(const Interface& tracked, const std::optional<Device
 
 // A newly selected interface is accepted before packets of other interfaces count as its duplicates; a deselected one
 // is refused only after they have ceased to. In between a packet is delivered twice rather than never.
-void SelectionTable::setInKernel(TrackedInterface& tracked, const Moment& now) {
+//
+// `unfiltered`: until now the kernel may have accepted packets of the interface to which it did not apply the filter.
+// How far they reach in the rings is asked only when the verdict is in force: other rings may have gone on since `now`.
+void SelectionTable::setInKernel(TrackedInterface& tracked, const Moment& now, bool unfiltered) {
   if (tracked.verdicts.now() == Verdict::Unselected && (tracked.relation.flags & kDedupeTaken) != 0) {
     updateRelations(now);
   }
+  unfiltered = unfiltered || kernel_.passesUnfiltered(tracked.info().index);
   kernel_.set(tracked);
+  if (unfiltered && kernel_.unlistedPassUnfiltered()) tracked.refilterUntil = reached_();
 }
 
 std::optional<bool> SelectionTable::applyAdded(const BookedEvent& event, const Moment& now) {
   if (const auto before = find(event.current->index)) retire(before, {}, now.position);
-  TrackedInterface& tracked = track(event.current, event.epoch, now.position, event.losses);
+  TrackedInterface& tracked = track(event.current, event.epoch, event.losses);
   const std::optional<bool> selected = hotplug_ ? selects(*event.current) : false;
   if (selected) tracked.verdicts.answer(event.epoch, *selected);
-  setInKernel(tracked, now);
+  setInKernel(tracked, now, true);
   return selected;
 }
 
 std::optional<bool> SelectionTable::applyChanged(const BookedEvent& event, const Moment& now) {
   const auto tracked = find(event.current->index);
   if (!tracked) return std::nullopt;
-  if (tracked->info().hardwareType != event.current->hardwareType) tracked->refilterUntil = now.position;
+  const bool retyped = tracked->info().hardwareType != event.current->hardwareType;
   relations_.changed(tracked->info(), *event.current);
   tracked->description = event.current;
   if (event.losses) tracked->updateLosses(*event.losses);
@@ -113,7 +120,7 @@ std::optional<bool> SelectionTable::applyChanged(const BookedEvent& event, const
     if (selected) tracked->verdicts.answer(event.epoch, *selected);
     relations_.invalidate();
   }
-  setInKernel(*tracked, now);
+  setInKernel(*tracked, now, retyped);
   return selected;
 }
 
@@ -179,20 +186,46 @@ Result<> SelectionTable::replaceFilter(const FilterSpec& spec) {
   std::lock_guard lock(mutex_);
   FilterSpec next = spec;
   next.addresses = spec_.addresses;
+  next.connections = spec_.connections;
+  next.sample = spec_.sample;
   return replace(std::move(next));
 }
 
 Result<> SelectionTable::replaceAddresses(std::shared_ptr<const AddressFilter> addresses) {
+  return replacePart([&](FilterSpec& next) { next.addresses = std::move(addresses); });
+}
+
+Result<> SelectionTable::replaceConnections(std::shared_ptr<const ConnectionFilter> connections) {
+  return replacePart([&](FilterSpec& next) { next.connections = std::move(connections); });
+}
+
+Result<> SelectionTable::replaceSample(std::shared_ptr<const SampleFilter> sample) {
+  return replacePart([&](FilterSpec& next) { next.sample = std::move(sample); });
+}
+
+template <typename Change>
+Result<> SelectionTable::replacePart(Change&& change) {
   std::lock_guard lock(mutex_);
   FilterSpec next = spec_;
-  next.addresses = std::move(addresses);
+  change(next);
   return replace(std::move(next));
 }
 
 Result<> SelectionTable::replace(FilterSpec spec) {
   if (auto replaced = kernel_.replace(spec); !replaced) return replaced;
   spec_ = std::move(spec);
+  sampled_ = sampled_ || spec_.sample != nullptr;
   return {};
+}
+
+Reduction SelectionTable::reduction() const {
+  std::lock_guard lock(mutex_);
+  return reductionOf(spec_);
+}
+
+Result<> SelectionTable::mark(const Connection& connection, CutoffMark mark) {
+  std::lock_guard lock(mutex_);
+  return kernel_.mark(connection, mark);
 }
 
 void SelectionTable::enforceFilter(const RingPosition& position) {
@@ -227,9 +260,25 @@ BlockShare* SelectionTable::shareOf(const Record& record, TakenBlock& taken, std
   share.verdict = verdict.verdict;
   share.since = verdict.since;
   share.until = verdict.until;
-  share.refilter = isBefore(tracked->refilterUntil, taken.number) && kernel_.unlistedPassUnfiltered();
+  share.refilter = kernel_.passesUnfiltered(index) ||
+                   (kernel_.unlistedPassUnfiltered() && isBefore(tracked->refilterUntil, taken.number));
   share.interface = std::move(tracked);
   return &share;
+}
+
+// Applies the filter, the sampling and the slice to a packet that the kernel has let pass without them.
+bool SelectionTable::acceptsLate(TrackedInterface& tracked, Record& record) {
+  const Judgement judgement = judge(spec_, record);
+  if (judgement == Judgement::Accepted) {
+    cutToSlice(spec_, record);
+    return true;
+  }
+  if (judgement == Judgement::SampledOut) {
+    ++tracked.counts.stats.sampledOut;
+    ++totals_.sampledOut;
+  }
+  refuseLate(tracked);
+  return false;
 }
 
 void SelectionTable::refuseLate(TrackedInterface& tracked) {
@@ -251,10 +300,7 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, BlockNumber 
     if (share == nullptr && (share = shareOf(record, taken, lock, onUnknown)) == nullptr) return false;
     TrackedInterface& tracked = *share->interface;
     ++share->records;
-    if (share->refilter && !accepts(spec_, record)) {
-      refuseLate(tracked);
-      return false;
-    }
+    if (share->refilter && !acceptsLate(tracked, record)) return false;
     if (judge && tracked.relatedFrom.isBehind(number, record.timestamp()) &&
         duplicateByTopology(tracked.relation, record)) {
       ++tracked.counts.stats.duplicates;
@@ -289,9 +335,10 @@ void SelectionTable::applyVerdicts(std::byte* block, TakenBlock& taken) {
   std::lock_guard lock(mutex_);
   if (taken.accounted) return;
   if (refilter_.concerns(taken)) {
-    const std::uint64_t refused = refilter_.apply(block, taken);
-    totals_.queued -= refused;
-    totals_.lateRefused += refused;
+    const Refilter::Removed removed = refilter_.apply(block, taken);
+    totals_.queued -= removed.packets;
+    totals_.lateRefused += removed.packets;
+    totals_.sampledOut += removed.sampledOut;
   }
   if (!taken.pending) return;
   for (BlockShare& share : taken.shares) {
@@ -339,14 +386,29 @@ void SelectionTable::account(TakenBlock& taken, Outcome outcome) {
   }
 }
 
+void SelectionTable::retract(InterfaceId device, std::uint64_t packets, std::uint64_t bytes, std::uint64_t truncated) {
+  std::lock_guard lock(mutex_);
+  const auto move = [&](auto& stats) {
+    stats.delivered -= packets;
+    stats.bytes -= bytes;
+    stats.truncated -= truncated;
+    stats.droppedByOverflow += packets;
+  };
+  move(totals_);
+  if (const auto tracked = find(device)) move(tracked->counts.stats);
+}
+
 SelectionTable::Stats SelectionTable::stats(const DeviceLines* lines) {
   std::lock_guard lock(mutex_);
   Stats stats = totals_;
+  stats.sampledOutKnown = !sampled_ || kernel_.filterMode() != FilterMode::Classic;
   for (const auto& tracked : gone_) stats.interfaces.push_back(tracked->report({}));
   for (const auto& [index, tracked] : byIndex_) {
     if (!tracked->present()) continue;
     const KernelCounts counts = kernel_.counts(index);
     stats.duplicates += counts.duplicates;
+    stats.beyondCutoff += counts.beyondCutoff;
+    stats.sampledOut += counts.sampledOut;
     const DeviceLine* line = nullptr;
     if (lines != nullptr) {
       // By name: after a rename whose event is still to be read, the line is missing, or another device's for once.

@@ -22,6 +22,7 @@
 
 #include "core/ledger/dedupe_relations.h"
 #include "core/ledger/kernel_verdicts.h"
+#include "core/ledger/reduction_log.h"
 #include "core/ledger/refilter.h"
 #include "core/ledger/taken_block.h"
 #include "core/ledger/tracked_interface.h"
@@ -50,11 +51,14 @@ class SelectionTable {
         hotplug_(hotplug),
         selection_(std::move(selection)),
         kernel_(hotplug),
-        relations_(dedupe) {}
+        relations_(dedupe),
+        sampled_(spec_.sample != nullptr) {}
 
-  // Sets the kernel's filter; from now on it gets the verdicts.
-  void use(std::unique_ptr<KernelFilter> kernel);
-  // Only after use(). It changes once at most, with replaceFilter() or replaceAddresses(): see KernelFilter::attach().
+  // Sets the kernel's filter; from now on it gets the verdicts. `reached` returns the present position of the rings; it
+  // is called under the lock.
+  void use(std::unique_ptr<KernelFilter> kernel, std::function<RingPosition()> reached);
+  // None before use(). After it, it changes once at most, with replaceFilter() or replaceAddresses(): see
+  // KernelFilter::attach().
   [[nodiscard]] FilterMode filterMode() const;
 
   // Adds an interface that was present before the capture started. Returns its verdict.
@@ -75,10 +79,17 @@ class SelectionTable {
   // Updates the kernel's filter with the verdicts since the last call.
   Result<> commit(const Moment& now);
 
-  // Replaces the filter in the kernel and here; the address sets stay. After an error the old filter stays in force.
+  // Replaces the filter in the kernel and here; address sets, connections and sampling stay. After an error the old
+  // filter stays in force.
   Result<> replaceFilter(const FilterSpec& spec);
-  // The same for the address sets; the filter stays.
+  // The same for the address sets, the excluded connections, or the sampling; the others stay.
   Result<> replaceAddresses(std::shared_ptr<const AddressFilter> addresses);
+  Result<> replaceConnections(std::shared_ptr<const ConnectionFilter> connections);
+  Result<> replaceSample(std::shared_ptr<const SampleFilter> sample);
+  // What the present filter leaves out by sampling and slice.
+  [[nodiscard]] Reduction reduction() const;
+  // See KernelFilter::mark().
+  Result<> mark(const Connection& connection, CutoffMark mark);
   // Applies the present filter also to blocks up to `position`, accepted under another filter, when they are handed
   // out. These blocks keep this filter after replaceFilter(), until this is called again.
   void enforceFilter(const RingPosition& position);
@@ -99,6 +110,8 @@ class SelectionTable {
   // as dropped from the queue because JavaScript did not read it.
   enum class Outcome { Delivered, DroppedByRecorder, DroppedByOverflow };
   void account(TakenBlock& taken, Outcome outcome);
+  // Packets that were entered as delivered did not reach their reader: they count as dropped by overflow.
+  void retract(InterfaceId device, std::uint64_t packets, std::uint64_t bytes, std::uint64_t truncated);
   // Does both when the block leaves the queue: the last step before delivery.
   void handOut(std::byte* block, TakenBlock& taken) {
     applyVerdicts(block, taken);
@@ -108,7 +121,8 @@ class SelectionTable {
   struct Stats {
     std::uint64_t delivered = 0, bytes = 0, droppedByRecorder = 0, unselected = 0, truncated = 0, queued = 0;
     std::uint64_t droppedByOverflow = 0, lateRefused = 0, malformed = 0;
-    std::uint64_t duplicates = 0;
+    std::uint64_t duplicates = 0, beyondCutoff = 0, sampledOut = 0;
+    bool sampledOutKnown = true;  // false: the kernel sampled without counting what it refused
     std::vector<InterfaceStats> interfaces;
   };
   // `lines`: the device table, just read; without it, the devices' losses are those of the last updateLosses().
@@ -123,18 +137,21 @@ class SelectionTable {
 
   Interface find(std::uint32_t index);
   Interface find(InterfaceId device);
-  TrackedInterface& track(const InterfaceDescription& interface, std::uint64_t epoch, RingPosition refilterUntil,
+  TrackedInterface& track(const InterfaceDescription& interface, std::uint64_t epoch,
                           const std::optional<DeviceLosses>& losses);
   void retire(const Interface& tracked, const std::optional<DeviceLosses>& losses, const RingPosition& position);
   [[nodiscard]] std::optional<bool> selects(const InterfaceInfo& info) const;
   std::optional<bool> applyAdded(const BookedEvent& event, const Moment& now);
   std::optional<bool> applyChanged(const BookedEvent& event, const Moment& now);
-  void setInKernel(TrackedInterface& tracked, const Moment& now);
+  void setInKernel(TrackedInterface& tracked, const Moment& now, bool unfiltered = false);
   void updateRelations(const Moment& now) { relations_.update(byIndex_, spec_.direction, now, kernel_); }
   Result<> replace(FilterSpec spec);
+  template <typename Change>
+  Result<> replacePart(Change&& change);
 
   BlockShare* shareOf(const Record& record, TakenBlock& taken, std::unique_lock<std::mutex>& lock,
                       const std::function<void(std::uint32_t index)>& onUnknown);
+  [[nodiscard]] bool acceptsLate(TrackedInterface& tracked, Record& record);
   void refuseLate(TrackedInterface& tracked);
 
   mutable std::mutex mutex_;
@@ -142,8 +159,10 @@ class SelectionTable {
   const bool hotplug_;
   const std::shared_ptr<const InterfaceSelection> selection_;
   KernelVerdicts kernel_;
+  std::function<RingPosition()> reached_;
   DedupeRelations relations_;
   Refilter refilter_;
+  bool sampled_;                 // there is a sampling, or was one
   std::uint64_t epoch_ = 0;      // of the last event applied
   InterfacesByIndex byIndex_;    // the latest device of each index, kept after its removal for its last packets
   std::vector<Interface> gone_;  // removed devices, oldest first; bounded

@@ -32,9 +32,10 @@ struct TakenBlock {
   std::uint64_t records = 0;  // packets stored by the kernel
   std::uint64_t epoch = 0;
   bool pending = false;       // the verdict of a share is pending
-  bool forJavaScript = true;  // false: for a recorder only
+  bool forJavaScript = true;  // false: for recorders only
+  bool recorded = false;      // for a recorder that is not secondary
   bool accounted = false;     // its packets are in the ledger; the block is not changed any more
-  // What the recorder did with a block that is for JavaScript too.
+  // What that recorder, or else the secondary ones, did with a block that is for JavaScript too.
   enum class Recorder : std::uint8_t { Pending, Written, Dropped };
   Recorder recorder = Recorder::Pending;
   std::vector<BlockShare> shares;

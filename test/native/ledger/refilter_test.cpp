@@ -11,6 +11,7 @@ using namespace ringtap;
 using support::Block;
 using support::device;
 using support::event;
+using support::Indexes;
 using support::MadeRecord;
 using support::packetsOf;
 using support::SelectionFixture;
@@ -81,11 +82,15 @@ TEST(severalFilterChangesApplyInOrder) {
   fixture.checkBalance(5);
 }
 
-TEST(anIndexUsedAgainBeforeItsEventsAreRead) {
+static FilterSpec acceptNothing() {
   FilterSpec spec;
   spec.filtered = true;
-  spec.programs.push_back({kLinkTypeEthernet, {{BPF_RET | BPF_K, 0, 0, 0}}, {}});  // accepts nothing
-  SelectionFixture fixture(true, spec, true);
+  spec.programs.push_back({kLinkTypeEthernet, {{BPF_RET | BPF_K, 0, 0, 0}}, {}});
+  return spec;
+}
+
+TEST(anIndexUsedAgainBeforeItsEventsAreRead) {
+  SelectionFixture fixture(true, acceptNothing(), true);
   fixture.add(device(7, 1, "hot"));
   CHECK(fixture.decide(7, 1, 0, true));
   fixture.apply({event(InterfaceChange::Removed, device(7, 1, "hot"))}, 0, {0});
@@ -122,4 +127,48 @@ TEST(packetsOfAnEarlierDeviceOfTheIndexAreItsOwn) {
     CHECK(fixture.handOut(block, taken).size() == first);
   }
   fixture.checkBalance(2);
+}
+
+TEST(whatNoFilterOfTheKernelHasJudgedIsJudgedHere) {
+  SelectionFixture fixture(true, acceptNothing(), true);
+  fixture.add(device(7, 1, "hot"));
+  CHECK(fixture.decide(7, 1, 0, true));
+  fixture.kernel->room = 1;
+  fixture.add(device(8, 2, "hotter"));  // the kernel has no room for its verdict
+  CHECK(fixture.decide(8, 2, 0, true));
+  Block block = packetsOf({7, 8});
+  TakenBlock taken = fixture.take(block, 2000);        // long after both have been added
+  CHECK(fixture.handOut(block, taken) == Indexes{7});  // which the kernel has judged
+  CHECK(fixture.table.stats().lateRefused == 1);
+
+  // The device came back and left again, and both events were lost.
+  fixture.apply({event(InterfaceChange::Removed, device(7, 1, "hot"))}, 0, {2000});
+  Block late = packetsOf({7});
+  TakenBlock last = fixture.take(late, 4000);
+  CHECK(fixture.handOut(late, last).empty());
+  CHECK(fixture.table.stats().lateRefused == 2);
+  fixture.checkBalance(3);
+}
+
+TEST(whatWasReceivedBeforeTheVerdictWasInForceIsJudgedHere) {
+  for (const auto change : {InterfaceChange::Added, InterfaceChange::Changed}) {
+    SelectionFixture fixture(true, acceptNothing(), true);
+    if (change == InterfaceChange::Changed) {
+      auto raw = device(7, 1, "hot");
+      raw.hardwareType = 0xfffe;
+      fixture.add(raw);
+      CHECK(fixture.decide(7, 1, 0, true));
+    }
+    // Another ring's loop takes blocks after the time of the event was read, and the kernel fills them again.
+    fixture.kernel->onVerdict = [&] { fixture.ringPosition = {3000}; };
+    fixture.apply({event(change, device(7, 1, "hot"))}, 0, {1000});
+    Block block = packetsOf({7});
+    TakenBlock taken = fixture.take(block, 2500);
+    CHECK(fixture.handOut(block, taken).empty());
+    CHECK(fixture.table.stats().lateRefused == 1);
+    Block later = packetsOf({7});
+    TakenBlock second = fixture.take(later, 3001);
+    CHECK(fixture.handOut(later, second) == Indexes{7});  // which the kernel has judged
+    fixture.checkBalance(2);
+  }
 }

@@ -109,10 +109,10 @@ TEST(duplicatesAreFoundByTopology) {
     // Two packets: from va to vb and the host, and from the host to vb.
     const auto crossing = [] {
       return Block::of({{.index = 1},
-                        {.index = 2, .packetType = PACKET_OUTGOING},
+                        {.index = 2, .packetType = kPacketOutgoing},
                         {.index = 10},
-                        {.index = 10, .packetType = PACKET_OUTGOING},
-                        {.index = 2, .packetType = PACKET_OUTGOING}});
+                        {.index = 10, .packetType = kPacketOutgoing},
+                        {.index = 2, .packetType = kPacketOutgoing}});
     };
     const Indexes all{1, 2, 10, 10, 2};
     const auto seen = [&] {
@@ -125,7 +125,7 @@ TEST(duplicatesAreFoundByTopology) {
     CHECK(fixture.commit().ok());
     CHECK(((fixture.kernel->relations[2].flags & kDedupeAllOut) != 0) == dedupe);
     CHECK(seen() == all);  // may predate the decision
-    fixture.table.use(std::make_unique<RecordingKernel>());
+    fixture.table.use(std::make_unique<RecordingKernel>(), [] { return RingPosition{}; });
     CHECK(seen() == (dedupe ? Indexes{1, 10} : all));
     fixture.checkBalance(15);
     CHECK(fixture.table.stats().duplicates == (dedupe ? 3 : 0));
@@ -146,7 +146,7 @@ TEST(aSelectionInTheCoreDecidesWithTheEvent) {
   SelectionTable table({}, true, false, std::make_shared<const InterfaceSelection>(std::move(*compiled)));
   auto fake = std::make_unique<RecordingKernel>();
   const RecordingKernel& kernel = *fake;
-  table.use(std::move(fake));
+  table.use(std::move(fake), [] { return RingPosition{}; });
   CHECK(table.add(book.add(device(1, 1, "eth1"))) == Verdict::Selected);
   CHECK(table.add(book.add(device(2, 2, "eth9"))) == Verdict::Unselected);
   const auto apply = [&](const std::vector<InterfaceEvent>& events) {

@@ -214,7 +214,7 @@ TEST(packetTimesDecideOnlyWithinTheRing) {
   }
   CHECK(fixture.table.commit({kLater, {10}}).ok());
   const auto seenIn = [&](std::uint64_t number) {
-    Block block = Block::of({{.index = 1, .packetType = PACKET_OUTGOING}, {.index = 2}});
+    Block block = Block::of({{.index = 1, .packetType = kPacketOutgoing}, {.index = 2}});
     TakenBlock taken = fixture.take(block, number);
     return fixture.handOut(block, taken);
   };
