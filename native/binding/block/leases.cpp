@@ -1,18 +1,11 @@
 #include "binding/block/leases.h"
 
-#include <cerrno>
 #include <utility>
 #include <vector>
-
-#include "binding/util/errors.h"
 
 namespace ringtap::binding {
 
 namespace {
-
-// In bytes, up to the end of the last packet rounded up to 64 bits: lib/packets/chunk.ts reads the block through typed
-// arrays.
-std::size_t lengthOf(const BlockSummary& summary) { return (std::size_t{summary.length} + 7) / 8 * 8; }
 
 // The memory reported to the engine for a released block. The block takes no more than addresses, but only garbage
 // collection frees those, and a process may have only some 65 000 mappings (vm.max_map_count). With this charge V8
@@ -20,15 +13,6 @@ std::size_t lengthOf(const BlockSummary& summary) { return (std::size_t{summary.
 constexpr std::int64_t kRetainedCharge = 64 * 1024;
 // While this many released blocks are retained, further blocks are returned only when their ArrayBuffers are collected.
 constexpr std::size_t kMaxRetained = 8192;
-
-class LeaseOwner final : public Leases::Owner {
- public:
-  explicit LeaseOwner(Lease lease) : lease_(std::move(lease)) {}
-  [[nodiscard]] std::optional<Remains> vacate() override { return lease_.vacate(); }
-
- private:
-  Lease lease_;
-};
 
 // structuredClone(buffer, { transfer: [buffer] }); empty if that fails.
 js::ArrayBuffer moveBuffer(js::Env env, const js::ArrayBuffer& buffer) {
@@ -50,20 +34,6 @@ js::ArrayBuffer moveBuffer(js::Env env, const js::ArrayBuffer& buffer) {
   return {env, moved};
 }
 
-// Memory that becomes the spare memory again when its lease ends.
-class CopyOwner final : public Leases::Owner {
- public:
-  CopyOwner(BlockBytes bytes, std::shared_ptr<BlockBytes> spare) : bytes_(std::move(bytes)), spare_(std::move(spare)) {}
-  ~CopyOwner() override {
-    if (bytes_ && bytes_.size() > spare_->size()) *spare_ = std::move(bytes_);
-  }
-  [[nodiscard]] std::optional<Remains> vacate() override { return bytes_.vacate(); }
-
- private:
-  BlockBytes bytes_;
-  std::shared_ptr<BlockBytes> spare_;
-};
-
 }  // namespace
 
 void Leases::expire(Ticket* ticket) {
@@ -82,35 +52,6 @@ js::Value Leases::copy(js::Env env, const std::byte* block, const BlockSummary& 
   copyCompact(static_cast<std::byte*>(buffer.Data()), block, summary, slack);
   held_->emplace(ticket->number, Held{nullptr, js::Weak(buffer), ticket->retained});
   return buffer;
-}
-
-// JavaScript can write to the memory it gets. A recorder that reads the same block, now or later, must not see such
-// writes nor trust an index that may change while it reads; so JavaScript gets a copy.
-js::Value Leases::lendCopy(js::Env env, Lease lease, std::uint32_t& number) {
-  BlockBytes copy;
-  BlockSummary summary;
-  lease.read([&](const std::byte* content, const TakenBlock& taken) {
-    const std::uint32_t slack = slackOf(content, taken.summary);
-    const std::size_t size = OverflowMemory::roundUp(lengthOf(taken.summary) - slack);
-    copy = spare_->size() >= size ? std::exchange(*spare_, {}) : BlockBytes::allocate(size);
-    if (!copy) return;
-    copyCompact(copy.data(), content, taken.summary, slack);
-    summary = taken.summary;
-    summary.length -= slack;
-  });
-  if (!copy) {
-    throwError(env, Error{.message = "no memory for a chunk", .number = ENOMEM, .syscall = "malloc"});
-    return {};
-  }
-  std::byte* const content = copy.data();
-  return lend(env, content, summary, std::make_unique<CopyOwner>(std::move(copy), spare_), number);
-}
-
-js::Value Leases::lend(js::Env env, Lease lease, std::uint32_t& number) {
-  if (!copying_ && lease.block().leases() > 1) return lendCopy(env, std::move(lease), number);
-  std::byte* block = lease.lend();  // the content's length is fixed from here on
-  const BlockSummary summary = lease.taken().summary;
-  return lend(env, block, summary, std::make_unique<LeaseOwner>(std::move(lease)), number);
 }
 
 js::Value Leases::lend(js::Env env, std::byte* block, const BlockSummary& summary, std::unique_ptr<Owner> owner,

@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "binding/util/js.h"
+#include "core/block/block.h"
 #include "core/block/block_bytes.h"
-#include "core/capture/intake/chunk_queue.h"
 
 namespace ringtap::binding {
 
@@ -42,12 +42,20 @@ class Leases {
   // takes. Empty if none could be made.
   [[nodiscard]] js::Value lend(js::Env env, std::byte* block, const BlockSummary& summary, std::unique_ptr<Owner> owner,
                                std::uint32_t& number);
-  [[nodiscard]] js::Value lend(js::Env env, Lease lease, std::uint32_t& number);
   // Detaches the ArrayBuffer, so that all views on it become empty, then returns the block. `exposed`: JavaScript
   // outside the library has had a view on it. If JavaScript has moved the memory to another ArrayBuffer, the block is
   // returned when that one is gone. Unknown numbers have no effect.
   void release(js::Env env, std::uint32_t number, bool exposed);
   void releaseAll(js::Env env);
+  // Whether copies are lent.
+  [[nodiscard]] bool copying() const { return copying_; }
+
+ protected:
+  // In bytes, up to the end of the last packet rounded up to 64 bits: lib/packets/chunk.ts reads the block through
+  // typed arrays.
+  [[nodiscard]] static std::size_t lengthOf(const BlockSummary& summary) {
+    return (std::size_t{summary.length} + 7) / 8 * 8;
+  }
 
  private:
   // What must be kept after a block is released: owned by its ArrayBuffer, and by its ticket as long as the engine has
@@ -72,7 +80,6 @@ class Leases {
     std::shared_ptr<Retained> retained;
   };
 
-  [[nodiscard]] js::Value lendCopy(js::Env env, Lease lease, std::uint32_t& number);
   [[nodiscard]] js::Value copy(js::Env env, const std::byte* block, const BlockSummary& summary, Ticket* ticket);
   void leave(js::Env env, const js::ArrayBuffer& buffer, Held& held);
   static void expire(Ticket* ticket);
@@ -83,7 +90,6 @@ class Leases {
   std::uint32_t last_ = 0;
   std::shared_ptr<std::size_t> retainedCount_ = std::make_shared<std::size_t>(0);
   std::vector<std::shared_ptr<Retained>> unwatched_;  // those whose ArrayBuffer's collection cannot be noticed
-  std::shared_ptr<BlockBytes> spare_ = std::make_shared<BlockBytes>();  // for the next lendCopy()
 };
 
 }  // namespace ringtap::binding

@@ -1,7 +1,7 @@
 // The layout of a block of packets, and the walk over it.
 //
-// A block has the layout of TPACKET_V3 (Documentation/networking/packet_mmap.rst): a tpacket_block_desc, space for an
-// index, then records. Each record is a tpacket3_hdr followed by a sockaddr_ll, with the packet's bytes at tp_mac. The
+// A block has the layout of TPACKET_V3 (Documentation/networking/packet_mmap.rst): a BlockHeader, space for an index,
+// then records. Each record is a RecordHeader followed by a RecordAddress, with the packet's bytes at tp_mac. The
 // kernel reserves the space for the index (tp_sizeof_priv) and leaves it unused; the walk writes one entry per kept
 // packet there. Readers use the index instead of the chain of records: records are some hundred bytes apart, so
 // following the chain costs a cache miss per record. Every packet source fills blocks of this layout, and
@@ -11,40 +11,27 @@
 // counts, offsets and lengths may be hostile.
 #pragma once
 
-#include <linux/if_packet.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <optional>
 
+#include "core/block/record_layout.h"
+
 namespace ringtap {
 
-// Layout of a record; offsets in bytes from its tpacket3_hdr.
+// Layout of a record; offsets in bytes from its RecordHeader.
 inline constexpr std::size_t kRecordAlignment = 8;
-inline constexpr std::size_t kRecordAddress = TPACKET_ALIGN(sizeof(tpacket3_hdr));
-inline constexpr std::size_t kRecordHeader = kRecordAddress + sizeof(sockaddr_ll);
+inline constexpr std::size_t kRecordAddress = sizeof(RecordHeader);
+inline constexpr std::size_t kRecordHeader = kRecordAddress + sizeof(RecordAddress);
 // The kernel zeroes tp_padding and never reads it (af_packet.c). The walk stores the timestamp there, as one 64-bit
 // number of nanoseconds since 1970, which JavaScript reads in one step.
-inline constexpr std::size_t kRecordTimestamp = offsetof(tpacket3_hdr, tp_padding);
-static_assert(kRecordTimestamp % 8 == 0 && sizeof(tpacket3_hdr{}.tp_padding) == 8);
-
-// Bits of tp_status that the kernel does not use.
-// The link type cannot be derived from the hardware type (sll_hatype); it is in tp_rxhash, which the kernel fills only
-// on request (TP_FT_REQ_FILL_RXHASH).
-inline constexpr std::uint32_t kStatusLinkType = 1u << 24;
-// Comments follow the packet's bytes, at the next multiple of four: their number, then for each its length and its
-// bytes, padded to four.
-inline constexpr std::uint32_t kStatusComments = 1u << 25;
-
-// Values of sll_pkttype in addition to the PACKET_* of linux/if_packet.h, for sources that do not report whether an
-// incoming packet was addressed to the host (kPacketIncoming), or do not report the direction (kPacketUnknown).
-inline constexpr std::uint8_t kPacketIncoming = 0xfe;
-inline constexpr std::uint8_t kPacketUnknown = 0xff;
+inline constexpr std::size_t kRecordTimestamp = offsetof(RecordHeader, tp_padding);
+static_assert(kRecordTimestamp % 8 == 0 && sizeof(RecordHeader{}.tp_padding) == 8);
 
 // The index: 32-bit entries. The upper bits are the offset of the record in units of kRecordAlignment, the lower
 // kIndexLengthBits its captured length, capped at kIndexMaxLength.
-inline constexpr std::size_t kIndexStart = sizeof(tpacket_block_desc);
+inline constexpr std::size_t kIndexStart = sizeof(BlockHeader);
 inline constexpr unsigned kIndexLengthBits = 13;
 inline constexpr std::uint32_t kIndexMaxLength = (1u << kIndexLengthBits) - 1;  // or more: see the record
 inline constexpr std::size_t kLargestBlock = kRecordAlignment << (32 - kIndexLengthBits);
@@ -75,11 +62,11 @@ constexpr BlockDivision divide(std::size_t blockSize) {
 }
 
 struct Record {
-  tpacket3_hdr* header;
+  RecordHeader* header;
   std::uint32_t offset;  // of the header in its block
 
-  [[nodiscard]] const sockaddr_ll& from() const {
-    return *reinterpret_cast<const sockaddr_ll*>(reinterpret_cast<const std::byte*>(header) + kRecordAddress);
+  [[nodiscard]] const RecordAddress& from() const {
+    return *reinterpret_cast<const RecordAddress*>(reinterpret_cast<const std::byte*>(header) + kRecordAddress);
   }
   [[nodiscard]] const std::uint8_t* data() const {
     return reinterpret_cast<const std::uint8_t*>(header) + header->tp_mac;
@@ -87,7 +74,7 @@ struct Record {
   // The LINKTYPE_ stored in the record; none if it follows from the hardware type.
   [[nodiscard]] std::optional<std::uint16_t> ownLinkType() const {
     if ((header->tp_status & kStatusLinkType) == 0) return std::nullopt;
-    return static_cast<std::uint16_t>(header->hv1.tp_rxhash);
+    return static_cast<std::uint16_t>(header->tp_rxhash);
   }
   [[nodiscard]] bool truncated() const { return header->tp_snaplen < header->tp_len; }
   [[nodiscard]] std::uint64_t timestamp() const {
@@ -123,7 +110,7 @@ inline void prefetchRecord(const std::byte* record) {
 // block or for which the index is full.
 template <typename Keep>
 [[nodiscard]] BlockSummary walkBlock(std::byte* block, std::size_t size, Keep&& keep) {
-  const auto& description = reinterpret_cast<const tpacket_block_desc*>(block)->hdr.bh1;
+  const auto& description = *reinterpret_cast<const BlockHeader*>(block);
   const std::size_t used = description.blk_len < size ? description.blk_len : size;
   const std::uint32_t first = description.offset_to_first_pkt;
   const std::uint32_t count = description.num_pkts;
@@ -138,7 +125,7 @@ template <typename Keep>
       summary.malformed = count - seen;
       break;
     }
-    auto* header = reinterpret_cast<tpacket3_hdr*>(block + offset);
+    auto* header = reinterpret_cast<RecordHeader*>(block + offset);
     const std::uint64_t ahead = offset + kAhead * header->tp_next_offset;
     if (ahead + kRecordHeader <= used) prefetchRecord(block + ahead);
     const bool last = seen + 1 == count;
@@ -167,7 +154,7 @@ void walkIndex(std::byte* block, std::uint32_t packets, Visit&& visit) {
     std::uint32_t entry;
     std::memcpy(&entry, block + kIndexStart + std::size_t{i} * sizeof entry, sizeof entry);
     const std::uint32_t offset = indexedOffset(entry);
-    Record record{reinterpret_cast<tpacket3_hdr*>(block + offset), offset};
+    Record record{reinterpret_cast<RecordHeader*>(block + offset), offset};
     visit(record);
   }
 }

@@ -9,7 +9,7 @@ std::size_t BlockFiller::seal() {
   walkIndex(memory_, summary_.packets, [&](Record& record) {
     std::byte* here = memory_ + record.offset;
     if (before != nullptr) {
-      put(before, offsetof(tpacket3_hdr, tp_next_offset), static_cast<std::uint32_t>(here - before));
+      put(before, offsetof(RecordHeader, tp_next_offset), static_cast<std::uint32_t>(here - before));
     }
     before = here;
   });
@@ -21,10 +21,10 @@ std::size_t BlockFiller::seal() {
     used -= first - needed;
     first = needed;
   }
-  tpacket_block_desc header{};
-  header.hdr.bh1.num_pkts = summary_.packets;
-  header.hdr.bh1.offset_to_first_pkt = static_cast<std::uint32_t>(first);
-  header.hdr.bh1.blk_len = static_cast<std::uint32_t>(used);
+  BlockHeader header{};
+  header.num_pkts = summary_.packets;
+  header.offset_to_first_pkt = static_cast<std::uint32_t>(first);
+  header.blk_len = static_cast<std::uint32_t>(used);
   std::memcpy(memory_, &header, sizeof header);
   return used;
 }

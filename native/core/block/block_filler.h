@@ -3,7 +3,6 @@
 #pragma once
 
 #include <arpa/inet.h>
-#include <sys/socket.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -24,15 +23,15 @@ struct RecordHead {
   // packet.
   RecordHead(std::uint32_t interface, std::optional<std::uint16_t> linkType, std::uint16_t hardwareType,
              std::uint16_t networkOffset = 0) {
-    tpacket3_hdr header{};
+    RecordHeader header{};
     header.tp_mac = kRecordHeader;
     header.tp_net = static_cast<std::uint16_t>(kRecordHeader + networkOffset);
     if (linkType) {
       header.tp_status = kStatusLinkType;
-      header.hv1.tp_rxhash = *linkType;
+      header.tp_rxhash = *linkType;
     }
-    sockaddr_ll from{};
-    from.sll_family = AF_PACKET;
+    RecordAddress from{};
+    from.sll_family = kPacketFamily;
     from.sll_ifindex = static_cast<int>(interface);
     from.sll_hatype = hardwareType;
     std::memcpy(bytes, &header, sizeof header);
@@ -42,13 +41,13 @@ struct RecordHead {
   // Sets the EtherType of subsequent packets; 0: unknown.
   void setProtocol(std::uint16_t protocol) {
     const std::uint16_t stored = htons(protocol);
-    std::memcpy(bytes + kRecordAddress + offsetof(sockaddr_ll, sll_protocol), &stored, sizeof stored);
+    std::memcpy(bytes + kRecordAddress + offsetof(RecordAddress, sll_protocol), &stored, sizeof stored);
   }
-  // Subsequent packets have the time of the system clock, as those of a packet socket's ring (TP_STATUS_TS_SOFTWARE).
+  // Subsequent packets have the time of the system clock, as those of a packet socket's ring (kStatusTimeSoftware).
   void setSystemTime() {
-    tpacket3_hdr header;
+    RecordHeader header;
     std::memcpy(&header, bytes, sizeof header);
-    header.tp_status |= TP_STATUS_TS_SOFTWARE;
+    header.tp_status |= kStatusTimeSoftware;
     std::memcpy(bytes, &header, sizeof header);
   }
   struct Tag {
@@ -57,12 +56,12 @@ struct RecordHead {
   };
   // Sets the VLAN tag of subsequent packets, if it is not in their bytes.
   void setTag(std::optional<Tag> tag) {
-    tpacket3_hdr header;
+    RecordHeader header;
     std::memcpy(&header, bytes, sizeof header);
-    constexpr std::uint32_t valid = TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID;
+    constexpr std::uint32_t valid = kStatusVlanValid | kStatusVlanTpidValid;
     header.tp_status = tag ? header.tp_status | valid : header.tp_status & ~valid;
-    header.hv1.tp_vlan_tci = tag ? tag->tci : 0;
-    header.hv1.tp_vlan_tpid = tag ? tag->protocol : 0;
+    header.tp_vlan_tci = tag ? tag->tci : 0;
+    header.tp_vlan_tpid = tag ? tag->protocol : 0;
     std::memcpy(bytes, &header, sizeof header);
   }
 };
@@ -123,15 +122,15 @@ class BlockFiller {
     std::byte* record = memory_ + at_;
     std::memcpy(record, head.bytes, kRecordHeader);
     const auto length = static_cast<std::uint32_t>(captured);
-    put(record, offsetof(tpacket3_hdr, tp_sec), packet.seconds);
-    put(record, offsetof(tpacket3_hdr, tp_nsec), packet.nanoseconds);
-    put(record, offsetof(tpacket3_hdr, tp_snaplen), length);
-    put(record, offsetof(tpacket3_hdr, tp_len), packet.original);
+    put(record, offsetof(RecordHeader, tp_sec), packet.seconds);
+    put(record, offsetof(RecordHeader, tp_nsec), packet.nanoseconds);
+    put(record, offsetof(RecordHeader, tp_snaplen), length);
+    put(record, offsetof(RecordHeader, tp_len), packet.original);
     put(record, kRecordTimestamp, packet.timestamp);
-    put(record, kRecordAddress + offsetof(sockaddr_ll, sll_pkttype), packet.packetType);
+    put(record, kRecordAddress + offsetof(RecordAddress, sll_pkttype), packet.packetType);
     if (comments > 0) {
       std::memcpy(memory_ + end - comments, packet.comments.data(), comments);
-      put(record, offsetof(tpacket3_hdr, tp_status), kStatusLinkType | kStatusComments);
+      put(record, offsetof(RecordHeader, tp_status), kStatusLinkType | kStatusComments);
     }
     const std::uint32_t written = indexEntry(static_cast<std::uint32_t>(at_), length);
     std::memcpy(memory_ + entry, &written, sizeof written);

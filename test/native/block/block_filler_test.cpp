@@ -47,14 +47,14 @@ TEST(filledBlocksAreReadBack) {
   int count = 0;
   const BlockSummary summary = walkBlock(block.data(), used, [&](Record& record) {
     const bool last = ++count == 3;
-    const sockaddr_ll& from = record.from();
-    const tpacket3_hdr& header = *record.header;
+    const RecordAddress& from = record.from();
+    const RecordHeader& header = *record.header;
     const char* expected = count == 1 ? "first" : count == 2 ? "fi" : "second";
     CHECK(header.tp_snaplen == std::strlen(expected) && std::memcmp(record.data(), expected, header.tp_snaplen) == 0);
     CHECK(record.truncated() == !last);
     CHECK(record.ownLinkType() == (last ? std::nullopt : std::optional<std::uint16_t>(239)));
-    CHECK(((header.tp_status & TP_STATUS_VLAN_VALID) != 0) == (count == 1));
-    CHECK(((header.tp_status & TP_STATUS_VLAN_TPID_VALID) != 0) == (count == 1));
+    CHECK(((header.tp_status & kStatusVlanValid) != 0) == (count == 1));
+    CHECK(((header.tp_status & kStatusVlanTpidValid) != 0) == (count == 1));
     CHECK(from.sll_pkttype == (count == 1 ? kPacketUnknown : kPacketIncoming));
     CHECK(from.sll_hatype == (last ? ARPHRD_ETHER : ARPHRD_VOID));
     if (last) {
@@ -64,7 +64,7 @@ TEST(filledBlocksAreReadBack) {
     CHECK(record.timestamp() == time);
     CHECK(static_cast<std::uint32_t>(from.sll_ifindex) == 0x8000'0001);
     CHECK(from.sll_protocol == htons(0x0800) && header.tp_net - header.tp_mac == 14);
-    CHECK(header.hv1.tp_vlan_tci == (count == 1 ? 0x3005 : 0) && header.hv1.tp_vlan_tpid == (count == 1 ? 0x88a8 : 0));
+    CHECK(header.tp_vlan_tci == (count == 1 ? 0x3005 : 0) && header.tp_vlan_tpid == (count == 1 ? 0x88a8 : 0));
     return true;
   });
   CHECK(summary.packets == 3 && summary.bytes == 13 && summary.malformed == 0 && summary.length == used);

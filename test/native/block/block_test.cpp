@@ -127,7 +127,7 @@ TEST(aCompactCopyHasTheSamePackets) {
       const std::uint32_t first = Block::firstOf(6);
       std::memcpy(block, source.data(), first);
       std::memcpy(block + first + gap, source.data() + first, source.size() - first);
-      auto& head = reinterpret_cast<tpacket_block_desc*>(block)->hdr.bh1;
+      auto& head = *reinterpret_cast<BlockHeader*>(block);
       head.offset_to_first_pkt += static_cast<std::uint32_t>(gap);
       head.blk_len += static_cast<std::uint32_t>(gap);
       BlockSummary summary = walkBlock(block, source.size() + gap, [&](const Record& record) {
@@ -257,13 +257,13 @@ TEST(impossibleLengthsOfDataAreMalformed) {
   };
   for (const std::size_t record : {0u, 1u, 2u}) {
     const auto before = static_cast<std::uint32_t>(record);
-    expect([](tpacket3_hdr& header) { header.tp_mac = 0; }, record, before);
-    expect([](tpacket3_hdr& header) { header.tp_mac = kRecordHeader - 1; }, record, before);
-    expect([](tpacket3_hdr& header) { header.tp_mac = 0xffff; }, record, before);
-    expect([](tpacket3_hdr& header) { header.tp_snaplen = kMax32; }, record, before);
-    expect([](tpacket3_hdr& header) { header.tp_snaplen = kMax32 - kRecordHeader + 1; }, record, before);
-    expect([](tpacket3_hdr& header) { header.tp_snaplen += 8; }, record, before);
-    expect([](tpacket3_hdr& header) { header.tp_snaplen = 0; }, record, 3);
+    expect([](RecordHeader& header) { header.tp_mac = 0; }, record, before);
+    expect([](RecordHeader& header) { header.tp_mac = kRecordHeader - 1; }, record, before);
+    expect([](RecordHeader& header) { header.tp_mac = 0xffff; }, record, before);
+    expect([](RecordHeader& header) { header.tp_snaplen = kMax32; }, record, before);
+    expect([](RecordHeader& header) { header.tp_snaplen = kMax32 - kRecordHeader + 1; }, record, before);
+    expect([](RecordHeader& header) { header.tp_snaplen += 8; }, record, before);
+    expect([](RecordHeader& header) { header.tp_snaplen = 0; }, record, 3);
   }
 }
 
