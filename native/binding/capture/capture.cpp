@@ -1,17 +1,21 @@
 // The class behind lib/capture/capture.ts: opens off the event loop, returns blocks, and closes with its environment.
 #include "core/capture/capture.h"
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "binding/block/leases.h"
 #include "binding/capture/capture_change.h"
 #include "binding/capture/capture_request.h"
 #include "binding/capture/capture_stats.h"
+#include "binding/capture/captured_leases.h"
 #include "binding/links/interface_object.h"
+#include "binding/record/batches.h"
+#include "binding/record/flight.h"
 #include "binding/record/recording.h"
+#include "binding/record/server.h"
 #include "binding/util/convert.h"
 #include "binding/util/errors.h"
 #include "binding/util/exports.h"
@@ -21,8 +25,8 @@
 #include "binding/util/run_async.h"
 #include "binding/util/waker.h"
 #include "core/bpf/address_filter.h"
+#include "core/linux/netns.h"
 #include "core/util/link_type.h"
-#include "core/util/netns.h"
 
 namespace ringtap::binding {
 
@@ -45,10 +49,21 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
                                        InstanceMethod<&CaptureHandle::release>("release"),
                                        InstanceMethod<&CaptureHandle::setFilter>("setFilter"),
                                        InstanceMethod<&CaptureHandle::setHosts>("setHosts"),
+                                       InstanceMethod<&CaptureHandle::setConnections>("setConnections"),
+                                       InstanceMethod<&CaptureHandle::setSample>("setSample"),
+                                       InstanceMethod<&CaptureHandle::mark>("mark"),
                                        InstanceMethod<&CaptureHandle::oldFilterDrained>("oldFilterDrained"),
                                        InstanceMethod<&CaptureHandle::enforceFilter>("enforceFilter"),
                                        InstanceMethod<&CaptureHandle::record>("record"),
                                        InstanceMethod<&CaptureHandle::stopRecording>("stopRecording"),
+                                       InstanceMethod<&CaptureHandle::markRecording>("markRecording"),
+                                       InstanceMethod<&CaptureHandle::batches>("batches"),
+                                       InstanceMethod<&CaptureHandle::endBatches>("endBatches"),
+                                       InstanceMethod<&CaptureHandle::flight>("flight"),
+                                       InstanceMethod<&CaptureHandle::serve>("serve"),
+                                       InstanceMethod<&CaptureHandle::endServer>("endServer"),
+                                       InstanceMethod<&CaptureHandle::endFlight>("endFlight"),
+                                       InstanceMethod<&CaptureHandle::markFlight>("markFlight"),
                                        InstanceMethod<&CaptureHandle::listen>("listen"),
                                        InstanceMethod<&CaptureHandle::stats>("stats"),
                                        InstanceMethod<&CaptureHandle::readLosses>("readLosses"),
@@ -83,9 +98,8 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     self->book_ = capture->book();
     self->capture_ = std::move(capture);
     self->waker_ = std::move(waker);
-    self->leases_ = std::make_unique<Leases>(request.copying);
+    self->leases_ = std::make_unique<CapturedLeases>(request.copying);
     self->netns_ = request.within;
-    self->snapshotLength_ = request.config.filter.snapshotLength;
     self->direction_ = request.config.filter.direction;
     napi_add_env_cleanup_hook(env, &CaptureHandle::cleanup, self);
     self->hooked_ = true;
@@ -230,13 +244,14 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     leases_->release(info.Env(), info[0].As<js::Number>().Uint32Value(), info[1].As<js::Boolean>().Value());
   }
 
-  // setFilter(expression: string | undefined): Promise<NativeFilterState>
+  // setFilter(expression: string | undefined, snapshotLength: number, slice: number): Promise<NativeFilterState>
   js::Value setFilter(const js::CallbackInfo& info) {
     const Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
     FilterRequest request;
     request.expression = textOf(info[0]);
-    request.spec.snapshotLength = snapshotLength_;
+    request.spec.snapshotLength = info[1].As<js::Number>().Uint32Value();
+    request.spec.slice = static_cast<Slice>(info[2].As<js::Number>().Uint32Value());
     request.spec.direction = direction_;
     return begin(filterChange(std::move(request), netns_, capture->linkTypes()));
   }
@@ -247,6 +262,31 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     if (capture == nullptr) return {};
     AddressLists lists{{textOf(info[0]).value_or(""), "exclude"}, {textOf(info[1]).value_or(""), "include"}};
     return begin(addressChange(std::move(lists), capture->filterMode() == FilterMode::Ebpf));
+  }
+
+  // setConnections(connections: string): Promise<void>
+  js::Value setConnections(const js::CallbackInfo& info) {
+    const Capture* capture = open(info.Env());
+    if (capture == nullptr) return {};
+    ConnectionList list{textOf(info[0]).value_or(""), "connections"};
+    return begin(connectionChange(std::move(list), capture->filterMode() == FilterMode::Ebpf));
+  }
+
+  // setSample(sample: NativeSample | undefined): Promise<void>
+  js::Value setSample(const js::CallbackInfo& info) {
+    if (open(info.Env()) == nullptr) return {};
+    return begin(sampleChange(sampleOf(info[0])));
+  }
+
+  // mark(connection: string, mark: number)
+  void mark(const js::CallbackInfo& info) {
+    Capture* capture = open(info.Env());
+    if (capture == nullptr) return;
+    auto connection = parseConnection(textOf(info[0]).value_or(""));
+    auto marked = connection
+                      ? capture->mark(*connection, static_cast<CutoffMark>(info[1].As<js::Number>().Uint32Value()))
+                      : Result<>(connection.error());
+    if (!marked) throwError(info.Env(), marked.error());
   }
 
   js::Value begin(CaptureChange change) {
@@ -282,6 +322,57 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     if (capture_) capture_->stopRecording();
   }
 
+  void markRecording(const js::CallbackInfo&) {
+    if (capture_) capture_->markRecording();
+  }
+
+  // batches(options: NativeBatchOptions): NativeBatches
+  js::Value batches(const js::CallbackInfo& info) {
+    Capture* capture = open(info.Env());
+    if (capture == nullptr) return {};
+    return binding::batches(info.Env(), Fields(info[0]), [capture](std::shared_ptr<Recorder> recorder) {
+      return capture->record(std::move(recorder));
+    });
+  }
+
+  void endBatches(const js::CallbackInfo&) {
+    if (capture_) capture_->endBatches();
+  }
+
+  // flight(options: NativeFlightOptions): NativeFlight
+  js::Value flight(const js::CallbackInfo& info) {
+    Capture* capture = open(info.Env());
+    if (capture == nullptr) return {};
+    return binding::flight(info.Env(), Fields(info[0]),
+                           [capture](std::shared_ptr<Recorder> recorder) { return capture->fly(std::move(recorder)); });
+  }
+
+  // serve(options: NativeServeOptions): NativeServer
+  js::Value serve(const js::CallbackInfo& info) {
+    Capture* capture = open(info.Env());
+    if (capture == nullptr) return {};
+    return binding::serve(info.Env(), Fields(info[0]), [capture](std::shared_ptr<Recorder> recorder) {
+      return capture->serve(std::move(recorder));
+    });
+  }
+
+  void endServer(const js::CallbackInfo&) {
+    if (capture_) capture_->endServer();
+  }
+
+  void endFlight(const js::CallbackInfo&) {
+    if (capture_) capture_->endFlight();
+  }
+
+  // markFlight(handle: FlightDumpHandle, after: number)
+  void markFlight(const js::CallbackInfo& info) {
+    const std::shared_ptr<FlightDump> dump = flightDumpOf(info[0]);
+    if (!dump) return;
+    const std::chrono::milliseconds after(info[1].As<js::Number>().Int64Value());
+    if (capture_) capture_->markFlight(after, [dump] { dump->finish(); });
+    else dump->finish();
+  }
+
   void listen(const js::CallbackInfo& info) {
     if (capture_) capture_->listen(info[0].As<js::Boolean>().Value());
   }
@@ -289,7 +380,7 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
   js::Value stats(const js::CallbackInfo& info) {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
-    return toJs(info.Env(), *capture, capture->stats());
+    return toJs(info.Env(), capture->stats());
   }
 
   // readLosses(): Promise<void> | undefined
@@ -329,7 +420,7 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
     const auto stats = capture->ledgerAfter(static_cast<std::uint64_t>(info[0].As<js::Number>().Int64Value()));
-    return stats ? toLossSample(info.Env(), *capture, *stats) : info.Env().Undefined();
+    return stats ? toLossSample(info.Env(), *stats) : info.Env().Undefined();
   }
 
   void stop(const js::CallbackInfo& info) {
@@ -340,6 +431,7 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     return js::Boolean::New(info.Env(), !capture_ || capture_->intakeEnded());
   }
 
+  // close(): Promise<NativeCaptureStats> | undefined
   js::Value close(const js::CallbackInfo& info) {
     if (!capture_) return info.Env().Undefined();
     netns_.reset();
@@ -348,13 +440,16 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     hooked_ = false;
     return runAsync(
         info.Env(), "ringtap close",
-        [capture = std::move(capture_)]() mutable -> Result<> {
+        [capture = std::move(capture_)]() mutable -> Result<CaptureStats> {
+          capture->close();
+          CaptureStats stats = capture->finalStats();
           capture.reset();
-          return {};
+          return stats;
         },
-        [waker = waker_](js::Env env, Result<>&) -> Result<js::Value> {
+        [waker = waker_](js::Env env, Result<CaptureStats>& stats) -> Result<js::Value> {
           waker->release();
-          return env.Undefined();
+          if (!stats) return std::move(stats.error());
+          return toJs(env, *stats);
         },
         Where::OwnThread);
   }
@@ -364,9 +459,8 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
   std::shared_ptr<const InterfaceBook> book_;
   InterfaceObjects objects_;
   std::shared_ptr<Waker> waker_;
-  std::unique_ptr<Leases> leases_;
+  std::unique_ptr<CapturedLeases> leases_;
   std::shared_ptr<const Namespace> netns_;  // null: the process's, or closed
-  std::uint32_t snapshotLength_ = 0;
   Direction direction_ = Direction::Both;
   bool hooked_ = false;
 };
@@ -389,17 +483,11 @@ js::Value open(const js::CallbackInfo& info) {
       });
 }
 
-js::Value linkTypeOfHardware(const js::CallbackInfo& info) {
-  const std::uint16_t linkType = linkTypeOf(static_cast<std::uint16_t>(info[0].As<js::Number>().Uint32Value()));
-  return linkType == kLinkTypeUnknown ? info.Env().Undefined() : js::Value(js::Number::New(info.Env(), linkType));
-}
-
 }  // namespace
 
 void initCapture(js::Env env, js::Object exports) {
   CaptureHandle::init(env);
   exportFunction(env, exports, "openCapture", open);
-  exportFunction(env, exports, "linkTypeOf", linkTypeOfHardware);
 }
 
 }  // namespace ringtap::binding

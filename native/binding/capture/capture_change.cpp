@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "binding/util/convert.h"
-#include "core/bpf/filter.h"
+#include "core/filter/filter.h"
 
 namespace ringtap::binding {
 
@@ -31,6 +31,22 @@ CaptureChange addressChange(AddressLists lists, bool maps) {
             return {};
           },
           .apply = [addresses](Capture& capture) { return capture.setAddresses(std::move(*addresses)); }};
+}
+
+CaptureChange connectionChange(ConnectionList list, bool maps) {
+  auto connections = std::make_shared<std::shared_ptr<const ConnectionFilter>>();
+  return {.prepare = [connections, list = std::move(list), maps]() -> Result<> {
+            auto created = ConnectionFilter::create(list, maps);
+            if (!created) return created.error();
+            *connections = std::move(*created);
+            return {};
+          },
+          .apply = [connections](Capture& capture) { return capture.setConnections(std::move(*connections)); }};
+}
+
+CaptureChange sampleChange(std::shared_ptr<const SampleFilter> sample) {
+  return {.prepare = [] { return Result<>{}; },
+          .apply = [sample = std::move(sample)](Capture& capture) { return capture.setSample(sample); }};
 }
 
 js::Object filterState(js::Env env, const FilterRequest& filter) {

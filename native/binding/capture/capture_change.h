@@ -1,4 +1,5 @@
-// Changes to a running capture: the filter and the address sets. Each is prepared off the event loop and then applied.
+// Changes to a running capture: the filter, the address sets, the connections and the sampling. Each is prepared off
+// the event loop and then applied.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +11,11 @@
 
 #include "binding/util/js.h"
 #include "core/bpf/address_filter.h"
+#include "core/bpf/connection_filter.h"
 #include "core/bpf/filter_request.h"
+#include "core/bpf/sample_filter.h"
 #include "core/capture/capture.h"
-#include "core/util/netns.h"
+#include "core/linux/netns.h"
 #include "core/util/result.h"
 
 namespace ringtap::binding {
@@ -30,6 +33,12 @@ struct CaptureChange {
 
 // Replaces the address sets. `maps`: as of AddressFilter::create().
 [[nodiscard]] CaptureChange addressChange(AddressLists lists, bool maps);
+
+// Replaces the excluded connections. `maps`: as of ConnectionFilter::create().
+[[nodiscard]] CaptureChange connectionChange(ConnectionList list, bool maps);
+
+// Replaces the sampling; null: every flow.
+[[nodiscard]] CaptureChange sampleChange(std::shared_ptr<const SampleFilter> sample);
 
 // The state of an active filter, as a NativeFilterState of lib/capture/native.ts.
 [[nodiscard]] js::Object filterState(js::Env env, const FilterRequest& filter);

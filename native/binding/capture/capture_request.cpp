@@ -22,14 +22,20 @@ std::optional<SelectionRequest> selectionOf(const js::Value& value) {
 
 }  // namespace
 
+std::shared_ptr<const SampleFilter> sampleOf(const js::Value& value) {
+  if (!value.IsObject()) return nullptr;
+  const Fields given(value);
+  return std::make_shared<const SampleFilter>(Sample{given.number("below"), given.number("seed")});
+}
+
 OpenRequest openRequest(const Fields& options, const js::Value& selection) {
   OpenRequest request;
   CaptureConfig& config = request.config;
   config.ring.blockSize = options.number("blockSize");
   config.ring.blockCount = options.number("blockCount");
   config.ring.maxDelayMilliseconds = options.number("maxDelay");
-  config.ringCount = options.number("ringCount");
-  config.sharing = options.flag("ownRings") ? Sharing::ByProgram : Sharing::ByFlow;
+  config.layout = {options.number("ringCount"), static_cast<Sharing>(options.number("sharing")),
+                   options.numbers("processors")};
   if (const std::uint32_t group = options.number("groupId"); group != 0) {
     config.ring.group = {static_cast<std::uint16_t>(group), static_cast<std::uint16_t>(options.number("groupType"))};
   }
@@ -42,12 +48,20 @@ OpenRequest openRequest(const Fields& options, const js::Value& selection) {
   config.hotplug = options.flag("hotplug");
   config.promiscuous = options.flag("promiscuous");
   config.dedupe = options.flag("dedupe");
+  if (const js::Value cutoff = options["cutoff"]; cutoff.IsObject()) {
+    const Fields given(cutoff);
+    config.cutoff = CutoffOptions{given.large("bytes"), given.large("packets"), given.large("idle") * 1'000'000,
+                                  given.number("flows")};
+  }
   config.filterMode = static_cast<FilterMode>(options.number("table"));
   request.filter.spec.snapshotLength = options.number("snapshotLength");
+  request.filter.spec.sample = sampleOf(options["sample"]);
+  request.filter.spec.slice = static_cast<Slice>(options.number("slice"));
   request.filter.spec.direction = static_cast<Direction>(options.number("direction"));
   request.filter.expression = options.optionalText("filter");
   request.addresses.exclude.text = options.text("excludeHosts");
   request.addresses.include.text = options.text("includeHosts");
+  request.connections.text = options.text("excludeConnections");
   request.copying = options.flag("copying");
   request.netns = options.text("netns");
   config.pcap.netns = request.netns;
@@ -58,9 +72,13 @@ OpenRequest openRequest(const Fields& options, const js::Value& selection) {
 namespace {
 
 Result<std::unique_ptr<Capture>> openHere(OpenRequest& request, std::function<void()> wake) {
-  auto addresses = AddressFilter::create(request.addresses, triesEbpf(request.config.filterMode));
+  const bool maps = request.config.backend == Backend::Ring && triesEbpf(request.config.filterMode);
+  auto addresses = AddressFilter::create(request.addresses, maps);
   if (!addresses) return addresses.error();
   request.filter.spec.addresses = std::move(*addresses);
+  auto connections = ConnectionFilter::create(request.connections, maps);
+  if (!connections) return connections.error();
+  request.filter.spec.connections = std::move(*connections);
   if (request.selection) {
     auto selection = compile(*request.selection);
     if (!selection) return selection.error();

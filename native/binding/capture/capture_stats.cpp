@@ -50,6 +50,8 @@ js::Object packInterfaces(js::Env env, const CaptureStats& stats) {
     set(interface_row::kDropped, stats.lost(one));
     set(interface_row::kUnselected, one.unselected);
     set(interface_row::kDuplicates, one.duplicates);
+    set(interface_row::kBeyondCutoff, one.beyondCutoff);
+    if (stats.table.sampledOutKnown) set(interface_row::kSampledOut, one.sampledOut);
     set(interface_row::kTruncated, one.truncated);
     set(interface_row::kQueued, one.queued);
     if (!one.losses) continue;
@@ -67,7 +69,7 @@ js::Object packInterfaces(js::Env env, const CaptureStats& stats) {
 
 }  // namespace
 
-js::Object toJs(js::Env env, const Capture& capture, const CaptureStats& stats) {
+js::Object toJs(js::Env env, const CaptureStats& stats) {
   js::Object object = js::Object::New(env);
   object.Set("received", stats.received);
   object.Set("droppedByRing", stats.loops.ringDrops);
@@ -80,33 +82,34 @@ js::Object toJs(js::Env env, const Capture& capture, const CaptureStats& stats) 
   object.Set("droppedByRecorder", stats.table.droppedByRecorder);
   object.Set("unselected", stats.table.unselected);
   object.Set("duplicates", stats.table.duplicates);
+  object.Set("beyondCutoff", stats.table.beyondCutoff);
+  if (stats.table.sampledOutKnown) object.Set("sampledOut", stats.table.sampledOut);
   object.Set("truncated", stats.table.truncated);
   object.Set("malformed", stats.table.malformed);
   object.Set("queued", stats.table.queued);
   object.Set("monitorOverflows", stats.monitorOverflows);
-  const IntakeSize size = capture.size();
-  object.Set("memory", size.memory);
-  object.Set("count", size.count);
-  object.Set("blockSize", size.blockSize);
-  object.Set("blockCount", size.blockCount);
-  object.Set("table", js::String::New(env, nameOf(capture.filterMode())));
+  object.Set("memory", stats.size.memory);
+  object.Set("count", stats.size.count);
+  object.Set("blockSize", stats.size.blockSize);
+  object.Set("blockCount", stats.size.blockCount);
+  object.Set("table", js::String::New(env, nameOf(stats.filterMode)));
   if (stats.softnet) {
     js::Object softnet = js::Object::New(env);
     softnet.Set("dropped", stats.softnet->dropped);
     softnet.Set("timeSqueezed", stats.softnet->timeSqueezed);
     object.Set("softnet", softnet);
   }
-  object.Set("lossSample", toLossSample(env, capture, stats));
+  object.Set("lossSample", toLossSample(env, stats));
   object.Set("interfaces", packInterfaces(env, stats));
   return object;
 }
 
-js::Value toLossSample(js::Env env, const Capture& capture, const CaptureStats& stats) {
+js::Value toLossSample(js::Env env, const CaptureStats& stats) {
   std::vector<double> sample(loss_head::kWords);
   const auto set = [&sample](std::size_t word, std::uint64_t value) { sample[word] = static_cast<double>(value); };
   set(loss_head::kPackets, stats.loops.packets);
   set(loss_head::kSettled, stats.settled ? 1 : 0);
-  set(loss_head::kPerInterface, capture.filterMode() == FilterMode::Ebpf ? 1 : 0);
+  set(loss_head::kPerInterface, stats.filterMode == FilterMode::Ebpf ? 1 : 0);
   set(loss_head::kReceived, stats.received);
   set(loss_head::kByRing, stats.loops.ringDrops);
   set(loss_head::kByOverflow, stats.droppedByOverflow());

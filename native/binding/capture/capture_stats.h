@@ -7,9 +7,9 @@
 namespace ringtap::binding {
 
 // NativeCaptureStats of lib/native/native.ts.
-[[nodiscard]] js::Object toJs(js::Env env, const Capture& capture, const CaptureStats& stats);
+[[nodiscard]] js::Object toJs(js::Env env, const CaptureStats& stats);
 
 // The numbers that are checked for losses, as one row (read by lib/capture/loss-stats.ts).
-[[nodiscard]] js::Value toLossSample(js::Env env, const Capture& capture, const CaptureStats& stats);
+[[nodiscard]] js::Value toLossSample(js::Env env, const CaptureStats& stats);
 
 }  // namespace ringtap::binding

@@ -21,8 +21,6 @@ void initCheck(js::Env env, js::Object exports) {
     result.Set("program", probe.program);
     return result;
   });
-  exportFunction(env, exports, "libpcapVersion",
-                 [](const js::CallbackInfo& info) { return js::String::New(info.Env(), libpcapVersion()); });
 }
 
 }  // namespace ringtap::binding

@@ -18,9 +18,18 @@ namespace ringtap {
 std::optional<std::uint64_t> CaptureStats::lost(const InterfaceStats& one) const {
   if (!one.received) return std::nullopt;
   // If nothing was lost, packets not taken yet are still in the ring.
-  const bool lossy = loops.ringDrops + loops.overflowDrops + table.malformed > 0;
-  const std::uint64_t inKernel = lossy && *one.received > one.taken ? *one.received - one.taken : 0;
+  const std::uint64_t inKernel = lossy() && *one.received > one.taken ? *one.received - one.taken : 0;
   return inKernel + one.droppedByOverflow;
+}
+
+void CaptureStats::countRingAsQueued() {
+  const std::uint64_t accounted = taken + loops.ringDrops + loops.overflowDrops;
+  if (accounted >= loops.packets) return;
+  table.queued += loops.packets - accounted;
+  if (lossy()) return;
+  for (InterfaceStats& one : table.interfaces) {
+    if (one.received) one.queued += *one.received - std::min(one.taken, *one.received);
+  }
 }
 
 Capture::Capture(const CaptureConfig& config, InterfaceMonitor monitor, netlink::Requester counters,
@@ -28,6 +37,7 @@ Capture::Capture(const CaptureConfig& config, InterfaceMonitor monitor, netlink:
     : config_(config),
       counters_(std::make_shared<netlink::Requester>(std::move(counters))),
       table_(config.filter, config.hotplug, config.dedupe, config.selection),
+      reductions_(table_.reduction()),
       queue_(wake),
       wake_(std::move(wake)),
       outlet_(queue_, table_),
@@ -77,13 +87,14 @@ Result<> Capture::openIntake() {
   };
   const auto onDrained = [this] {
     if (const auto recorder = outlet_.recorder()) recorder->finish(false);
+    for (const auto& secondary : outlet_.secondaries()) secondary->finish(false);
     queue_.finish();
   };
   switch (config_.backend) {
     case Backend::Pcap: return take(PcapLoop::open(config_.pcap, config_.filter, context, onDrained));
     case Backend::Ring: break;
   }
-  return take(RingIntake::open(config_.ring, config_.ringCount, config_.sharing, config_.filterMode, config_.dedupe,
+  return take(RingIntake::open(config_.ring, config_.layout, config_.filterMode, {config_.dedupe, config_.cutoff},
                                context, onDrained));
 }
 
@@ -92,8 +103,10 @@ Capture::~Capture() { close(); }
 Result<> Capture::start() {
   auto kernel = intake_->attach(config_.filter, config_.hotplug);
   if (!kernel) return std::move(kernel.error());
-  table_.use(std::move(*kernel));
-  config_.filter.addresses.reset();  // the table holds them; a second reference would keep replaced sets in memory
+  table_.use(std::move(*kernel), [this] { return intake_->ringPosition(); });
+  // The table holds them; a second reference would keep replaced sets in memory.
+  config_.filter.addresses.reset();
+  config_.filter.connections.reset();
   if (auto committed = table_.commit({}); !committed) return committed;
   return intake_->begin();
 }
@@ -152,7 +165,9 @@ Result<> Capture::setFilter(const FilterSpec& spec, const std::string& expressio
   if (auto replaced = table_.replaceFilter(spec); !replaced) return replaced;
   expression_ = expression;
   if (recorder_) recorder_->setFilter(expression);
-  resetDrained();
+  if (flight_) flight_->setFilter(expression);
+  if (server_) server_->setFilter(expression);
+  filterReplaced();
   return {};
 }
 
@@ -160,6 +175,23 @@ Result<> Capture::setAddresses(std::shared_ptr<const AddressFilter> addresses) {
   if (auto replaced = table_.replaceAddresses(std::move(addresses)); !replaced) return replaced;
   resetDrained();
   return {};
+}
+
+Result<> Capture::setConnections(std::shared_ptr<const ConnectionFilter> connections) {
+  if (auto replaced = table_.replaceConnections(std::move(connections)); !replaced) return replaced;
+  resetDrained();
+  return {};
+}
+
+Result<> Capture::setSample(std::shared_ptr<const SampleFilter> sample) {
+  if (auto replaced = table_.replaceSample(std::move(sample)); !replaced) return replaced;
+  filterReplaced();
+  return {};
+}
+
+void Capture::filterReplaced() {
+  reductions_.change(table_.reduction(), now());
+  resetDrained();
 }
 
 void Capture::resetDrained() {
@@ -182,26 +214,84 @@ bool Capture::oldFilterDrained() {
   return recorded && queue_.givenOut() >= *oldInQueue_;
 }
 
-Result<> Capture::record(std::shared_ptr<Recorder> recorder) {
-  if (recorder_ && !recorder_->ended()) return Error{Code::Option, "a recording of this capture is under way"};
-  if (draining_ || closed_) return Error{Code::Closed, "the capture was stopped"};
-  if (recorder_) recorder_->join();
-  if (expression_) recorder->setFilter(*expression_);  // the filter was replaced while the first file was created
-  outlet_.decided(config_.selection ? book_->epoch() : queue_.seenEpoch());
-  auto prepared = recorder->prepare(Recorder::Context{
+Recorder::Context Capture::recorderContext(bool sinceOpening) {
+  return {
       table_,
       *book_,
       [this] { return losses(); },
       [this](const std::string& name) { return speedOf(name); },
       [this](const Recorder& one) { outlet_.detach(one); },
       wake_,
-  });
+      sinceOpening,
+      &reductions_,
+  };
+}
+
+Result<> Capture::attach(std::shared_ptr<Recorder>& slot, std::shared_ptr<Recorder> secondary, std::string inUse) {
+  if (slot && !slot->ended()) return Error{Code::Option, std::move(inUse)};
+  if (draining_ || closed_) return Error{Code::Closed, "the capture was stopped"};
+  if (slot) slot->join();
+  if (auto prepared = secondary->prepare(recorderContext(false)); !prepared) return prepared;
+  slot = std::move(secondary);
+  outlet_.decided(config_.selection ? book_->epoch() : queue_.seenEpoch());
+  outlet_.attachSecondary(slot);
+  slot->start();
+  intake_->awaitRoom();
+  return {};
+}
+
+Result<> Capture::fly(std::shared_ptr<Recorder> flight) {
+  return attach(flight_, std::move(flight), "this capture has a flight recorder");
+}
+
+Result<> Capture::serve(std::shared_ptr<Recorder> server) {
+  return attach(server_, std::move(server), "this capture has a server");
+}
+
+void Capture::endServer() {
+  if (!server_) return;
+  server_->stop(caughtUp(std::chrono::steady_clock::now() + maxDelay(), "a server"));
+}
+
+void Capture::endFlight() {
+  if (!flight_) return;
+  outlet_.detach(*flight_);
+  flight_->finish(false);
+}
+
+void Capture::markFlight(std::chrono::milliseconds after, std::function<void()> reached) {
+  const auto from = std::chrono::steady_clock::now() + after + maxDelay();
+  flight_->mark(from, caughtUp(from, "a dump of the flight recorder"), std::move(reached));
+}
+
+void Capture::markRecording() {
+  if (!recorder_) return;
+  const auto from = std::chrono::steady_clock::now() + maxDelay();
+  recorder_->mark(from, caughtUp(from, "a file of a recording"), [] {});
+}
+
+Result<> Capture::record(std::shared_ptr<Recorder> recorder) {
+  if (recorder_ && !recorder_->ended()) return Error{Code::Option, "a recording of this capture is under way"};
+  if (draining_ || closed_) return Error{Code::Closed, "the capture was stopped"};
+  if (recorder_) recorder_->join();
+  if (expression_) recorder->setFilter(*expression_);  // the filter was replaced while the first file was created
+  outlet_.decided(config_.selection ? book_->epoch() : queue_.seenEpoch());
+  auto prepared = recorder->prepare(recorderContext(!recorder->lasting() && !batched_));
   if (!prepared) return prepared;
   recorder_ = std::move(recorder);
-  outlet_.attach(recorder_);
+  batched_ = batched_ || !recorder_->lasting();
+  outlet_.attach(recorder_, !recorder_->lasting());
   recorder_->start();
   intake_->awaitRoom();
   return {};
+}
+
+void Capture::endBatches() {
+  if (!recorder_ || recorder_->lasting()) return;
+  outlet_.detach(*recorder_);
+  recorder_->abandon();
+  recorder_->join();
+  outlet_.restore(*recorder_);
 }
 
 void Capture::listen(bool listening) {
@@ -211,24 +301,31 @@ void Capture::listen(bool listening) {
 
 void Capture::stopRecording() {
   if (!recorder_) return;
+  recorder_->stop(caughtUp(std::chrono::steady_clock::now() + maxDelay(), "a recording"));
+}
+
+std::chrono::milliseconds Capture::maxDelay() const {
+  return std::chrono::milliseconds(config_.backend == Backend::Pcap ? config_.pcap.maxDelayMilliseconds
+                                                                    : config_.ring.maxDelayMilliseconds);
+}
+
+// A packet that passed the filter on another processor may not be counted yet; it will be within one block timeout,
+// which `from` contains.
+std::function<bool()> Capture::caughtUp(std::chrono::steady_clock::time_point from, std::string what) {
   using Clock = std::chrono::steady_clock;
-  // A packet that passed the filter on another processor may not be counted yet; it will be within one block timeout.
-  const auto delay =
-      config_.backend == Backend::Pcap ? config_.pcap.maxDelayMilliseconds : config_.ring.maxDelayMilliseconds;
-  const auto from = Clock::now() + std::chrono::milliseconds(delay);
-  // As with a drain: a loop may wait for memory held by JavaScript, which must not delay the stop indefinitely.
-  const auto overdue = from + 100 * std::chrono::milliseconds(delay) + std::chrono::seconds(1);
+  // As with a drain: a loop may wait for memory held by JavaScript, which must not delay the end indefinitely.
+  const auto overdue = from + 100 * maxDelay() + std::chrono::seconds(1);
   std::vector<std::uint64_t> wanted;
-  recorder_->stop([this, from, overdue, wanted]() mutable {
+  return [this, from, overdue, what = std::move(what), wanted]() mutable {
     if (Clock::now() < from) return false;
     if (Clock::now() >= overdue) {
-      queue_.push(Error{Code::System, "a recording was stopped before all that had been received was handed over"});
+      queue_.push(Error{Code::System, what + " was stopped before all that had been received was handed over"});
       return true;
     }
     if (wanted.empty()) wanted = intake_->entered();
     const std::vector<std::uint64_t> taken = intake_->taken();
     return std::equal(taken.begin(), taken.end(), wanted.begin(), wanted.end(), std::greater_equal<>());
-  });
+  };
 }
 
 // Counts for each device only certain losses: packets accepted and not taken may still be in the kernel's memory.
@@ -238,6 +335,7 @@ Losses Capture::losses() {
   const LoopStats loops = intake_->stats();
   Losses losses;
   losses.inRing = loops.ringDrops + loops.overflowDrops;
+  losses.causes = {loops.ringDrops, loops.overflowDrops + table.droppedByOverflow, table.malformed};
   losses.byDevice = table_.filterMode() != FilterMode::Classic;
   if (!losses.byDevice || losses.inRing == 0) return losses;
   const std::uint64_t entered = loops.packets - losses.inRing;
@@ -273,13 +371,17 @@ void Capture::close() {
   if (closed_.exchange(true)) return;
   overflow_->onRoom({});
   if (!intake_) return;
+  // What comes from here on is refused, so that it does not count as lost while the threads end.
+  (void)table_.close([this] { return intake_->refuseAll(); });
   intake_->stop();
-  if (recorder_) {
-    recorder_->finish(true);
-    recorder_->join();
+  for (const auto& recorder : {recorder_, flight_, server_}) {
+    if (!recorder) continue;
+    recorder->finish(true);
+    recorder->join();
   }
+  final_ = stats();
+  final_.countRingAsQueued();
   queue_.clear();
-  (void)table_.close([] { return Result<>{}; });  // the filter's sockets are closed next
   intake_->shut();
 }
 
@@ -315,15 +417,16 @@ std::optional<CaptureStats> Capture::ledgerAfter(std::uint64_t packets) {
 
 CaptureStats Capture::stats(const DeviceLines* lines) {
   CaptureStats stats;
-  std::uint64_t taken = 0;
-  for (const std::uint64_t one : intake_->taken()) taken += one;
+  for (const std::uint64_t one : intake_->taken()) stats.taken += one;
   // The loops' counters last: they then include everything the table has counted.
   stats.table = table_.stats(lines);
   stats.loops = intake_->stats();
-  stats.settled = taken == stats.loops.packets - stats.loops.ringDrops - stats.loops.overflowDrops;
+  stats.settled = stats.taken == stats.loops.packets - stats.loops.ringDrops - stats.loops.overflowDrops;
   stats.received = stats.loops.packets - stats.table.lateRefused;
   stats.overflowUsed = overflow_->used();
   stats.monitorOverflows = feed_.overflows();
+  stats.size = intake_->size();
+  stats.filterMode = table_.filterMode();
   return stats;
 }
 

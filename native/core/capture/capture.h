@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -26,6 +27,7 @@
 #include "core/capture/intake/promiscuity.h"
 #include "core/capture/pcap/pcap_options.h"
 #include "core/capture/ring/ring.h"
+#include "core/ledger/reduction_log.h"
 #include "core/ledger/selection_table.h"
 #include "core/links/device_table.h"
 #include "core/links/hardware_timestamps.h"
@@ -44,15 +46,15 @@ enum class Backend { Ring, Pcap };
 struct CaptureConfig {
   Backend backend = Backend::Ring;
   RingOptions ring;  // of each ring
-  std::uint32_t ringCount = 1;
-  Sharing sharing = Sharing::ByFlow;  // how packets are distributed among the rings
+  RingLayout layout;
   PcapOptions pcap;
   std::size_t overflowMemory = 0;
   FilterSpec filter;
   bool hotplug = false;
   bool promiscuous = false;
   FilterMode filterMode = FilterMode::Auto;
-  bool dedupe = false;  // core/bpf/dedupe.h
+  bool dedupe = false;                    // core/bpf/dedupe.h
+  std::optional<CutoffOptions> cutoff{};  // core/bpf/cutoff.h
   // Selects the interfaces to capture; if null, decide() does.
   std::shared_ptr<const InterfaceSelection> selection;
   std::uint64_t (*clock)() = realNow;  // the clock of the packets' timestamps
@@ -62,14 +64,22 @@ struct CaptureStats {
   SelectionTable::Stats table;
   LoopStats loops;             // the sums over all loops
   std::uint64_t received = 0;  // accepted by the filter
+  std::uint64_t taken = 0;     // from the rings
   std::uint64_t overflowUsed = 0;
   std::uint64_t monitorOverflows = 0;
   std::optional<SoftnetStats> softnet;
+  IntakeSize size;
+  FilterMode filterMode = FilterMode::None;
   bool settled = false;  // no packet was in a ring: the statistics per interface are exact
 
+  // Whether packets were lost between the filter and the blocks that were taken.
+  [[nodiscard]] bool lossy() const { return loops.ringDrops + loops.overflowDrops + table.malformed > 0; }
   // Packets of this interface that were received and cannot be delivered, for any reason. nullopt if its `received` is
   // unknown.
   [[nodiscard]] std::optional<std::uint64_t> lost(const InterfaceStats& one) const;
+  // Adds to `queued` what is in a ring. Per interface only if nothing was lost: what is missing may be either
+  // otherwise.
+  void countRingAsQueued();
   // Packets lost because they were not read in time, in the kernel or in the queue.
   [[nodiscard]] std::uint64_t droppedByOverflow() const { return loops.overflowDrops + table.droppedByOverflow; }
 };
@@ -109,16 +119,40 @@ class Capture {
   Result<> setFilter(const FilterSpec& spec, const std::string& expression = {});
   // The same for the address sets; oldFilterDrained() and enforceFilter() apply to them too.
   Result<> setAddresses(std::shared_ptr<const AddressFilter> addresses);
+  // The same for the excluded connections.
+  Result<> setConnections(std::shared_ptr<const ConnectionFilter> connections);
+  // The same for the sampling by flow; null: every flow.
+  Result<> setSample(std::shared_ptr<const SampleFilter> sample);
+  // Marks a connection for the cut-off; effective on return. See KernelFilter::mark().
+  Result<> mark(const Connection& connection, CutoffMark mark) { return table_.mark(connection, mark); }
   [[nodiscard]] bool oldFilterDrained();
   void enforceFilter() { table_.enforceFilter(intake_->ringPosition()); }
 
   // From the next block on, selected packets also go to the recorder. One recorder at a time. If JavaScript does not
   // listen, blocks that wait for it are dropped to make room. May block for some milliseconds until there is room for
-  // new packets.
+  // new packets. A recorder whose target is not lasting takes JavaScript's place: it also gets the blocks that wait for
+  // JavaScript, which must not listen until endBatches().
   Result<> record(std::shared_ptr<Recorder> recorder);
+  // Ends the recording into a target that is not lasting, if there is one. Packets in the target count as dropped by
+  // overflow; what the recorder has not read waits for JavaScript again. Takes some milliseconds.
+  void endBatches();
   // The recording ends when all packets received before this call are written. Packets that the loops cannot hand over
   // for more than a second are not recorded, only delivered to JavaScript, and a fault reports that.
   void stopRecording();
+  // From the next block on, selected packets also go to this recorder, whose options say `secondary`, beside JavaScript
+  // and record(). One at a time. As with record(), blocks are queued for JavaScript only if it listens.
+  Result<> fly(std::shared_ptr<Recorder> flight);
+  // The same for the recorder that keeps packets for readers, independent of the flight recorder.
+  Result<> serve(std::shared_ptr<Recorder> server);
+  // It ends when all packets received before this call are in its target; with a fault as of stopRecording().
+  void endServer();
+  // The flight recorder ends when all that was handed over to it is in its target.
+  void endFlight();
+  // Marks the flight recorder (Recorder::mark) when every packet that was received until `after` from now is handed
+  // over, or after a second more with a fault. Not after close().
+  void markFlight(std::chrono::milliseconds after, std::function<void()> reached);
+  // The same for the recording, with every packet received so far.
+  void markRecording();
   // Whether JavaScript takes blocks. If it does not, no blocks are queued for it during a recording.
   void listen(bool listening);
 
@@ -128,6 +162,8 @@ class Capture {
   // Ends the threads and closes the descriptors. Waiting blocks and events are dropped; leased blocks stay readable.
   // Idempotent.
   void close();
+  // The statistics at the end of close(): `queued` counts the packets that nobody will get, in the queue or in a ring.
+  [[nodiscard]] const CaptureStats& finalStats() const { return final_; }
 
   // The ledger, and the packets lost before they reached a ring. Makes no system call that waits for the kernel's RTNL
   // lock: the losses of physical devices are those of the last updateLosses(). JavaScript's thread.
@@ -142,7 +178,6 @@ class Capture {
   // Returns whether these interfaces stamp the packets that they receive, one result per name. The function waits for
   // the RTNL lock: call it on a worker thread. It may outlive the capture.
   [[nodiscard]] std::function<std::vector<HardwareTimestamps>()> timestampReader(std::vector<std::string> names) const;
-  [[nodiscard]] IntakeSize size() const { return intake_->size(); }
   // The link types that a filter for setFilter() has to be compiled for.
   [[nodiscard]] std::vector<std::uint16_t> linkTypes() const;
   [[nodiscard]] FilterMode filterMode() const { return table_.filterMode(); }
@@ -160,8 +195,15 @@ class Capture {
   // Applies a verdict outside the table: to loops that capture single interfaces, and to promiscuous mode.
   void follow(InterfaceId device, bool selected);
   [[nodiscard]] Moment now() const { return {config_.clock(), intake_->ringPosition()}; }
+  void filterReplaced();
   void resetDrained();
   [[nodiscard]] Losses losses();
+  [[nodiscard]] Recorder::Context recorderContext(bool sinceOpening);
+  Result<> attach(std::shared_ptr<Recorder>& slot, std::shared_ptr<Recorder> secondary, std::string inUse);
+  // Returns true from the moment on when every packet received before `from` is handed over. Past `overdue` it reports
+  // that as a fault of `what`, once, and returns true.
+  [[nodiscard]] std::function<bool()> caughtUp(std::chrono::steady_clock::time_point from, std::string what);
+  [[nodiscard]] std::chrono::milliseconds maxDelay() const;
   [[nodiscard]] std::uint64_t speedOf(const std::string& name) const;
 
   CaptureConfig config_;
@@ -170,6 +212,7 @@ class Capture {
   Softnet softnet_;
   const std::shared_ptr<InterfaceBook> book_ = std::make_shared<InterfaceBook>();
   SelectionTable table_;
+  ReductionLog reductions_;
   ChunkQueue queue_;
   std::function<void()> wake_;
   BlockOutlet outlet_;
@@ -185,7 +228,11 @@ class Capture {
   std::atomic<bool> draining_{false};
   std::atomic<bool> closed_{false};
   Promiscuity promiscuity_;
+  CaptureStats final_;                     // set by close()
   std::shared_ptr<Recorder> recorder_;     // the most recent one
+  std::shared_ptr<Recorder> flight_;       // likewise
+  std::shared_ptr<Recorder> server_;       // likewise
+  bool batched_ = false;                   // there was a recorder whose target is not lasting
   std::optional<std::string> expression_;  // of the latest setFilter()
 };
 

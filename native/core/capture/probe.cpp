@@ -74,11 +74,4 @@ BpfProbe probeBpf() {
   return probe;
 }
 
-std::string libpcapVersion() {
-  std::string sentence = pcap_lib_version();  // "libpcap version 1.10.5 (with TPACKET_V3)"
-  const auto start = sentence.find_first_of("0123456789");
-  if (start == std::string::npos) return sentence;
-  return sentence.substr(start, sentence.find_first_of(" ,(", start) - start);
-}
-
 }  // namespace ringtap

@@ -2,8 +2,6 @@
 // resources are released again.
 #pragma once
 
-#include <string>
-
 namespace ringtap {
 
 // Each an error number, 0 for success.
@@ -24,8 +22,5 @@ struct BpfProbe {
 // call it only if it can succeed, that is with CAP_BPF or CAP_SYS_ADMIN, or kernel.unprivileged_bpf_disabled=0. Kernels
 // before 5.11 charge maps to RLIMIT_MEMLOCK and return EPERM if it is exceeded.
 [[nodiscard]] BpfProbe probeBpf();
-
-// The version of the loaded libpcap, such as "1.10.5"; the full text of pcap_lib_version() if it has no number.
-[[nodiscard]] std::string libpcapVersion();
 
 }  // namespace ringtap

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/bpf/filter.h"
 #include "core/capture/capture.h"
+#include "core/filter/filter.h"
 #include "support/check.h"
 #include "support/consumer.h"
 #include "support/filter_modes.h"
@@ -94,7 +94,7 @@ TEST(filterChangesUnderTrafficLoseNothing) {
   for (const FilterMode mode : filterModes()) {
     addPair("near0", "far0");
     CaptureConfig config = small(mode);
-    config.ringCount = 2;
+    config.layout.count = 2;
     config.promiscuous = true;
     auto filters = acceptingFilters(config.filter);
     CHECK(filters.size() == 3);
@@ -179,7 +179,7 @@ TEST(closingAtAnyStageLeavesNothingOpen) {
     CHECK(monitor.ok());
     if (!monitor.ok()) return;
     CaptureConfig config = round / 4 % 2 == 0 ? small() : smallPcap();
-    config.ringCount = 1 + round % 2;
+    config.layout.count = 1 + round % 2;
     auto capture = Capture::open(config, std::move(*monitor), [] {});
     CHECK(capture.ok());
     if (!capture.ok()) return;

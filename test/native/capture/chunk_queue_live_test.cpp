@@ -88,8 +88,8 @@ TEST(clearedBlocksReturnToTheirRing) {
   Bench bench;
   if (!bench.ring) return;
   for (std::uint32_t i = 0; i < 3; ++i) {
-    auto& head = reinterpret_cast<tpacket_block_desc*>(bench.view->block(i))->hdr.bh1;
-    head.block_status = TP_STATUS_USER;
+    auto& head = *reinterpret_cast<BlockHeader*>(bench.view->block(i));
+    head.block_status = kStatusUser;
     head.seq_num = 1;
     bench.queue.push(bench.block(i, 0));
   }

@@ -20,7 +20,7 @@ constexpr std::size_t kMostMembers = 256;  // fanout_add(), net/packet/af_packet
 // A packet socket that belongs to kGroup and accepts no packets.
 UniqueFd member() {
   UniqueFd socket(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
-  const int request = kGroup.id | kGroup.type << 16;
+  const int request = *kGroup.id | kGroup.type << 16;
   const bool joined = socket && refusePackets(socket.get()).ok() && bindToInterface(socket.get(), 0).ok() &&
                       ::setsockopt(socket.get(), SOL_PACKET, PACKET_FANOUT, &request, sizeof request) == 0;
   CHECK(joined);
@@ -67,8 +67,8 @@ TEST(aGroupOfARingAloneHasAFreeNumber) {
   const auto one = boundRing();
   const auto two = boundRing();
   if (!one || !two) return;
-  auto first = one->joinFanout({0, PACKET_FANOUT_HASH});
-  auto second = two->joinFanout({0, PACKET_FANOUT_HASH});
+  auto first = one->joinFanout({{}, PACKET_FANOUT_HASH});
+  auto second = two->joinFanout({{}, PACKET_FANOUT_HASH});
   CHECK(first.ok() && second.ok());
   if (first.ok() && second.ok()) CHECK(*first != *second);
 }

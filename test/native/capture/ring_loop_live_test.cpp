@@ -28,10 +28,10 @@ TEST(blocksReleasedWhileTheLoopLooksAreTakenOnce) {
     (void)table.add(book.add(info));
     table.decide(info.id(), 0, info.name == "near0", {});
   }
-  auto kernel = KernelFilter::attach({}, true, FilterMode::Classic, false, {(*ring)->fd()});
+  auto kernel = KernelFilter::attach({}, true, FilterMode::Classic, {}, {(*ring)->fd()});
   CHECK(kernel.ok());
   if (!kernel.ok()) return;
-  table.use(std::move(*kernel));
+  table.use(std::move(*kernel), [] { return RingPosition{}; });
   CHECK(table.commit({}).ok() && bindToInterface((*ring)->fd(), 0).ok());
   // Without overflow memory, a leased block stays in the ring.
   RingLoop loop(0, *ring, {table, queue, outlet, feed, std::make_shared<OverflowMemory>(0)}, 1,

@@ -1,7 +1,7 @@
 // The assignment of rings to interfaces, and the fanout program that implements it in the kernel.
 #include "core/capture/ring/ring_owners.h"
 
-#include "core/bpf/filter_interpreter.h"
+#include "core/filter/filter_interpreter.h"
 #include "support/check.h"
 
 using namespace ringtap;

@@ -96,6 +96,12 @@ std::optional<Lease> ChunkQueue::takeOldest(std::uint64_t epoch) {
   return oldest;
 }
 
+void ChunkQueue::restore(std::deque<Lease> blocks) {
+  std::lock_guard lock(mutex_);
+  pushed_ += blocks.size();
+  for (; !blocks.empty(); blocks.pop_back()) blocks_.push_front(std::move(blocks.back()));
+}
+
 std::uint64_t ChunkQueue::seenEpoch() const {
   std::lock_guard lock(mutex_);
   return seenEpoch_;

@@ -45,6 +45,8 @@ class ChunkQueue {
   Next nextBlock(std::optional<Lease>& out);
   // Takes the oldest waiting block, without delivering it, unless events later than `epoch` precede it.
   [[nodiscard]] std::optional<Lease> takeOldest(std::uint64_t epoch);
+  // Puts blocks back, oldest first, ahead of all that wait.
+  void restore(std::deque<Lease> blocks);
   // The epoch of the last event taken by JavaScript.
   [[nodiscard]] std::uint64_t seenEpoch() const;
   // Blocks pushed, and blocks taken out, so far.

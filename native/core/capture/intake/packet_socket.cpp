@@ -21,7 +21,7 @@ Result<> bindToInterface(int socket, std::uint32_t interface) {
 Result<> shareByProgram(int socket, std::span<const FilterInstruction> program) {
   const sock_fprog request = kernelProgram(program);
   if (::setsockopt(socket, SOL_PACKET, PACKET_FANOUT_DATA, &request, sizeof request) == 0) return {};
-  return Error::fromErrno("setsockopt", "the kernel refused to give the interfaces rings of their own");
+  return Error::fromErrno("setsockopt", "the kernel refused the program that selects the rings");
 }
 
 Result<> setPromiscuous(int socket, std::uint32_t interface, bool on) {

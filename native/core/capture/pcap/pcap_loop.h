@@ -25,8 +25,8 @@
 #include "core/capture/pcap/pcap_table.h"
 #include "core/ledger/copied_block.h"
 #include "core/ledger/drop_causes.h"
-#include "core/util/loop_thread.h"
-#include "core/util/netns.h"
+#include "core/linux/loop_thread.h"
+#include "core/linux/netns.h"
 #include "core/util/rounds.h"
 
 namespace ringtap {

@@ -12,7 +12,9 @@
 #include <climits>
 
 #include "core/bpf/attach.h"
+#include "core/bpf/connection_filter.h"
 #include "core/capture/intake/packet_socket.h"
+#include "core/util/byte_order.h"
 #include "core/util/link_type.h"
 
 namespace ringtap {
@@ -21,8 +23,6 @@ namespace {
 
 constexpr std::uint32_t kTagLength = 4;
 constexpr std::uint32_t kTagOffset = 2 * ETH_ALEN;
-
-std::uint16_t bigEndian16(const std::uint8_t* bytes) { return static_cast<std::uint16_t>(bytes[0] << 8 | bytes[1]); }
 
 int optionOf(int socket, int option) {
   int value = -1;
@@ -139,8 +139,9 @@ Result<> PcapSource::setUserFilter(const FilterSpec& spec) {
   }
   static_assert(sizeof(FilterInstruction) == sizeof(bpf_insn));
   bpf_program request{static_cast<unsigned>(program.size()), reinterpret_cast<bpf_insn*>(program.data())};
-  if (pcap_setfilter(handle_.get(), &request) == 0) return {};
-  return failure("pcap_setfilter");
+  if (pcap_setfilter(handle_.get(), &request) != 0) return failure("pcap_setfilter");
+  excluded_ = spec.connections;
+  return {};
 }
 
 Result<> PcapSource::receive() { return packetSocket_ ? bindToInterface(fd_, interface_) : Result<>{}; }
@@ -164,7 +165,7 @@ Result<PcapSource::Read> PcapSource::read(PacketSink& sink, int limit) {
   // On packet sockets libpcap reads the host's clock unless pcap_set_tstamp_type() is called. Of other devices it does
   // not report which clock was read.
   if (packetSocket_) reading.head.setSystemTime();
-  if (settings_.direction == Direction::Out) reading.packet.packetType = PACKET_OUTGOING;
+  if (settings_.direction == Direction::Out) reading.packet.packetType = kPacketOutgoing;
   // libpcap, like our own filter, omits what a loopback device sends: the same packet comes in again.
   else if (settings_.direction == Direction::In || hardwareType_ == ARPHRD_LOOPBACK)
     reading.packet.packetType = kPacketIncoming;
@@ -184,6 +185,7 @@ Result<PcapSource::Read> PcapSource::read(PacketSink& sink, int limit) {
 
 void PcapSource::deliver(std::uint8_t* user, const pcap_pkthdr* header, const std::uint8_t* bytes) {
   auto& [source, sink, head, packet] = *reinterpret_cast<Reading*>(user);
+  if (source.excluded_ && !source.excluded_->accepts(source.linkType_, {bytes, header->caplen}, header->len)) return;
   ++source.read_;
   const std::uint64_t fraction = static_cast<std::uint64_t>(header->ts.tv_usec) * (source.nanoseconds_ ? 1 : 1000);
   packet.timestamp = static_cast<std::uint64_t>(header->ts.tv_sec) * 1'000'000'000u + fraction;

@@ -19,7 +19,7 @@
 
 #include "core/block/block_filler.h"
 #include "core/bpf/cbpf_program.h"
-#include "core/util/pcap_handle.h"
+#include "core/linux/live_handle.h"
 #include "core/util/result.h"
 
 namespace ringtap {
@@ -123,7 +123,8 @@ class PcapSource {
   bool packetSocket_ = false;
   bool kernelFiltered_ = false;  // the filter is attached to the socket directly, and its counters are exact
   bool nanoseconds_ = false;
-  bool quiet_ = false;  // the last read found nothing
+  bool quiet_ = false;                                // the last read found nothing
+  std::shared_ptr<const ConnectionFilter> excluded_;  // for read(); null where the kernel's filter contains them
 
   std::uint64_t read_ = 0;
   PcapStatistics sums_;

@@ -26,7 +26,7 @@ template <typename T>
 // The reasons are those of fanout_add() (af_packet.c).
 Error refusedGroup(const FanoutGroup& group) {
   const int number = errno;
-  const std::string name = "the fanout group " + std::to_string(group.id);
+  const std::string name = "the fanout group " + std::to_string(group.id.value_or(0));
   Error error = Error::fromErrno("setsockopt", "the rings could not be grouped");
   if (number == EINVAL) {
     error.code = Code::Option;
@@ -34,7 +34,7 @@ Error refusedGroup(const FanoutGroup& group) {
   } else if (number == ENOSPC) {
     error.message = name + " has as many members as the kernel allows";
   }
-  if (group.id != 0) error.option = "ring.group";
+  if (group.id) error.option = "ring.group";
   return error;
 }
 
@@ -120,8 +120,8 @@ Result<> Ring::separateHeaders() {
 }
 
 Result<std::uint16_t> Ring::joinFanout(const FanoutGroup& group) {
-  const int type = group.type | (group.id == 0 ? PACKET_FANOUT_FLAG_UNIQUEID : 0);
-  const int request = group.id | type << 16;
+  const int type = group.type | (group.id ? 0 : PACKET_FANOUT_FLAG_UNIQUEID);
+  const int request = group.id.value_or(0) | type << 16;
   if (!setOption(fd(), PACKET_FANOUT, request)) return refusedGroup(group);
   int granted = 0;
   socklen_t length = sizeof granted;
@@ -139,21 +139,21 @@ void Ring::shut() {
 }
 
 bool Ring::ready(std::uint32_t index, std::uint64_t sequence) const {
-  const tpacket_hdr_v1& block = header(index);
+  const BlockHeader& block = header(index);
   // A block that we still hold when the kernel reaches it has the same status as a new one, and may be returned at any
   // moment. The kernel numbers the blocks as it opens them (af_packet.c, prb_open_block), so the number distinguishes
   // them. It must be read first: otherwise the status could be from the time we held the block, and the number from
   // after the block was returned, while the kernel is filling it.
   if (__atomic_load_n(&block.seq_num, __ATOMIC_ACQUIRE) != sequence) return false;
-  return (__atomic_load_n(&block.block_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER) != 0;
+  return (__atomic_load_n(&block.block_status, __ATOMIC_ACQUIRE) & kStatusUser) != 0;
 }
 
 void Ring::release(std::uint32_t index) {
   __atomic_store_n(&header(index).block_status, std::uint32_t{TP_STATUS_KERNEL}, __ATOMIC_RELEASE);
 }
 
-tpacket_hdr_v1& Ring::header(std::uint32_t index) const {
-  return reinterpret_cast<tpacket_block_desc*>(headers_ + std::size_t{index} * blockSize_)->hdr.bh1;
+BlockHeader& Ring::header(std::uint32_t index) const {
+  return *reinterpret_cast<BlockHeader*>(headers_ + std::size_t{index} * blockSize_);
 }
 
 RingStatistics Ring::statistics() {

@@ -5,15 +5,15 @@
 // called from any thread.
 #pragma once
 
-#include <linux/if_packet.h>
-
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
+#include "core/block/record_layout.h"
 #include "core/util/page_range.h"
 #include "core/util/result.h"
 #include "core/util/unique_fd.h"
@@ -22,8 +22,8 @@ namespace ringtap {
 
 // A fanout group (packet(7), PACKET_FANOUT), within which each packet of the network namespace goes to one ring.
 struct FanoutGroup {
-  std::uint16_t id = 0;    // 0: Ring::joinFanout() creates a group with a free number
-  std::uint16_t type = 0;  // PACKET_FANOUT_*, with PACKET_FANOUT_FLAG_*; the same for all members
+  std::optional<std::uint16_t> id;  // empty: Ring::joinFanout() creates a group with a free number, from 0 to 65535
+  std::uint16_t type = 0;           // PACKET_FANOUT_*, with PACKET_FANOUT_FLAG_*; the same for all members
 };
 
 struct RingOptions {
@@ -34,8 +34,17 @@ struct RingOptions {
   bool hardwareTimestamps = false;          // of packets that a device has stamped, in place of the system clock's
 };
 
-// How the rings of a capture share packets: both directions of a flow go to the same ring, or a program selects.
-enum class Sharing { ByFlow, ByProgram };
+// How the rings of a capture share packets: both directions of a flow go to the same ring; each interface has a ring,
+// as far as there are any; or each processor, see programByProcessor().
+enum class Sharing { ByFlow, ByInterface, ByProcessor };
+
+// The rings of a capture. With RingOptions::group all of them are members of that group, and `sharing` is unused.
+struct RingLayout {
+  std::uint32_t count = 1;
+  Sharing sharing = Sharing::ByFlow;
+  // One for each ring: its thread runs there, and its memory is of that processor's NUMA node. Empty: anywhere.
+  std::vector<std::uint32_t> processors = {};
+};
 
 struct RingStatistics {
   std::uint64_t packets = 0;  // accepted by the filter, including drops
@@ -114,7 +123,7 @@ class Ring {
   Ring() = default;
   [[nodiscard]] Result<PageRange> map() const;
   // For the header alone: the rest of the block may be mapped elsewhere.
-  [[nodiscard]] tpacket_hdr_v1& header(std::uint32_t index) const;
+  [[nodiscard]] BlockHeader& header(std::uint32_t index) const;
 
   UniqueFd socket_;
   std::shared_ptr<RingView> view_;

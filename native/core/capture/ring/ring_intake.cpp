@@ -4,16 +4,27 @@
 
 #include "core/bpf/attach.h"
 #include "core/capture/intake/packet_socket.h"
+#include "core/capture/ring/processor_program.h"
+#include "core/linux/processors.h"
 
 namespace ringtap {
 
-Result<std::unique_ptr<RingIntake>> RingIntake::open(const RingOptions& ring, std::uint32_t count, Sharing sharing,
-                                                     FilterMode mode, bool dedupe, const IntakeContext& context,
+namespace {
+
+Error ofPlacement(Error error) {
+  if (error.code == Code::Option) error.option = "ring.cpus";
+  return error;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RingIntake>> RingIntake::open(const RingOptions& ring, const RingLayout& layout, FilterMode mode,
+                                                     const KernelFilterOptions& kernel, const IntakeContext& context,
                                                      std::function<void()> onDrained) {
-  std::unique_ptr<RingIntake> self(new RingIntake(count, sharing, ring.group, mode, dedupe, std::move(onDrained)));
+  std::unique_ptr<RingIntake> self(new RingIntake(layout, ring.group, mode, kernel, std::move(onDrained)));
   RingOptions options = ring;
-  for (std::uint32_t number = 0; number < count; ++number) {
-    auto opened = Ring::open(options);
+  for (std::uint32_t number = 0; number < layout.count; ++number) {
+    auto opened = self->openRing(number, options);
     if (!opened) return std::move(opened.error());
     options.blockCount = (*opened)->blockCount();  // later rings start with the count that this one could get
     self->rings_.push_back(*opened);
@@ -25,25 +36,46 @@ Result<std::unique_ptr<RingIntake>> RingIntake::open(const RingOptions& ring, st
   return self;
 }
 
+std::optional<std::uint32_t> RingIntake::processorOf(std::uint32_t number) const {
+  if (number >= layout_.processors.size()) return std::nullopt;
+  return layout_.processors[number];
+}
+
+// The kernel allocates a ring's memory in the call that sets it up (alloc_pg_vec(), af_packet.c), from the node of the
+// processor that the caller runs on.
+Result<std::shared_ptr<Ring>> RingIntake::openRing(std::uint32_t number, const RingOptions& options) const {
+  const auto processor = processorOf(number);
+  if (!processor) return Ring::open(options);
+  std::optional<Result<std::shared_ptr<Ring>>> opened;
+  if (auto ran = runOnProcessor(*processor, [&] { opened = Ring::open(options); }); !ran) {
+    return ofPlacement(std::move(ran.error()));
+  }
+  return std::move(*opened);
+}
+
 Result<std::unique_ptr<KernelFilter>> RingIntake::attach(const FilterSpec& spec, bool acceptUnlisted) {
   if (rings_.size() > 1 && !group_) {
     if (auto grouped = groupRings(); !grouped) return std::move(grouped.error());
   }
   std::vector<int> sockets;
   for (const auto& ring : rings_) sockets.push_back(ring->fd());
-  return KernelFilter::attach(spec, acceptUnlisted, mode_, dedupe_, std::move(sockets));
+  return KernelFilter::attach(spec, acceptUnlisted, mode_, kernel_, std::move(sockets));
 }
 
 // Rings can join a fanout group only once they receive, so until all have joined, none accepts packets.
 Result<> RingIntake::groupRings() {
   if (auto refused = refuseAll(); !refused) return refused;
   // The flow hash is the same for both directions (__skb_get_hash_symmetric, net/core/flow_dissector.c).
-  FanoutGroup group{0, owners_ ? std::uint16_t{PACKET_FANOUT_CBPF} : std::uint16_t{PACKET_FANOUT_HASH}};
+  const bool byFlow = layout_.sharing == Sharing::ByFlow;
+  FanoutGroup group{{}, byFlow ? std::uint16_t{PACKET_FANOUT_HASH} : std::uint16_t{PACKET_FANOUT_CBPF}};
   for (const auto& ring : rings_) {
     if (auto bound = bindToInterface(ring->fd(), 0); !bound) return bound;
     auto joined = ring->joinFanout(group);
     if (!joined) return std::move(joined.error());
     group.id = *joined;
+  }
+  if (layout_.sharing == Sharing::ByProcessor) {
+    return shareByProgram(rings_.front()->fd(), programByProcessor(layout_.processors));
   }
   return commit();
 }
@@ -64,8 +96,10 @@ Result<> RingIntake::begin() {
   if (rings_.size() == 1 || group_) {
     if (auto bound = bindAll(); !bound) return bound;
   }
-  for (const auto& loop : loops_) {
-    if (auto started = loop->start(); !started) return started;
+  for (std::uint32_t number = 0; number < loops_.size(); ++number) {
+    if (auto started = loops_[number]->start(processorOf(number)); !started) {
+      return ofPlacement(std::move(started.error()));
+    }
   }
   return {};
 }

@@ -1,5 +1,5 @@
 // Rings that receive from every interface of the namespace, with one thread per ring: a single ring; several that share
-// the traffic by flow; or one for each of the first captured interfaces and one for the rest.
+// the traffic by flow or by processor; or one for each of the first captured interfaces and one for the rest.
 #pragma once
 
 #include <atomic>
@@ -19,10 +19,9 @@ namespace ringtap {
 
 class RingIntake final : public Intake {
  public:
-  // Opens the rings. With RingOptions::group all of them become members of that group, and `sharing` is unused. `mode`,
-  // `dedupe`: see KernelFilter.
-  [[nodiscard]] static Result<std::unique_ptr<RingIntake>> open(const RingOptions& ring, std::uint32_t count,
-                                                                Sharing sharing, FilterMode mode, bool dedupe,
+  // Opens the rings. `ring`: of each of them. `mode`, `kernel`: see KernelFilter.
+  [[nodiscard]] static Result<std::unique_ptr<RingIntake>> open(const RingOptions& ring, const RingLayout& layout,
+                                                                FilterMode mode, const KernelFilterOptions& kernel,
                                                                 const IntakeContext& context,
                                                                 std::function<void()> onDrained);
 
@@ -44,11 +43,15 @@ class RingIntake final : public Intake {
   [[nodiscard]] IntakeSize size() const override;
 
  private:
-  RingIntake(std::uint32_t count, Sharing sharing, const std::optional<FanoutGroup>& group, FilterMode mode,
-             bool dedupe, std::function<void()> onDrained)
-      : mode_(mode), dedupe_(dedupe), group_(group), onDrained_(std::move(onDrained)) {
-    if (sharing == Sharing::ByProgram && !group) owners_.emplace(count);
+  RingIntake(RingLayout layout, const std::optional<FanoutGroup>& group, FilterMode mode,
+             const KernelFilterOptions& kernel, std::function<void()> onDrained)
+      : layout_(std::move(layout)), mode_(mode), kernel_(kernel), group_(group), onDrained_(std::move(onDrained)) {
+    if (layout_.sharing == Sharing::ByInterface && !group) owners_.emplace(layout_.count);
   }
+
+  Result<std::shared_ptr<Ring>> openRing(std::uint32_t number, const RingOptions& options) const;
+  // The processor of the ring and its thread, if it has one.
+  [[nodiscard]] std::optional<std::uint32_t> processorOf(std::uint32_t number) const;
 
   // Makes a group of this capture's rings alone.
   Result<> groupRings();
@@ -58,11 +61,12 @@ class RingIntake final : public Intake {
   template <typename Of>
   [[nodiscard]] std::vector<std::uint64_t> ofEach(Of&& of) const;
 
+  const RingLayout layout_;
   const FilterMode mode_;
-  const bool dedupe_;
+  const KernelFilterOptions kernel_;
   const std::optional<FanoutGroup> group_;  // shared with other captures
   std::function<void()> onDrained_;
-  std::optional<RingOwners> owners_;  // with Sharing::ByProgram only; used by JavaScript's thread only, once attached
+  std::optional<RingOwners> owners_;  // with Sharing::ByInterface only; used by JavaScript's thread only, once attached
   std::vector<std::shared_ptr<Ring>> rings_;
   std::vector<std::unique_ptr<RingLoop>> loops_;
   std::atomic<std::uint32_t> undrained_{0};

@@ -29,14 +29,14 @@ RingLoop::RingLoop(std::uint32_t number, std::shared_ptr<Ring> ring, IntakeConte
 
 RingLoop::~RingLoop() { stop(); }
 
-Result<> RingLoop::start() {
+Result<> RingLoop::start(std::optional<std::uint32_t> processor) {
   if (auto opened = thread_.open(); !opened) return opened;
   // Edge-triggered: with level-triggered polling a ring whose newest block is held would wake the loop continuously.
   if (auto watched = thread_.watch(ring_->fd(), EPOLLIN | EPOLLET, kRing); !watched) return watched;
   if (number_ == 0) {
     if (auto watched = thread_.watch(context_.feed.fd(), EPOLLIN | EPOLLET, kNetlink); !watched) return watched;
   }
-  return thread_.start([this] { run(); });
+  return thread_.start([this] { run(); }, processor);
 }
 
 void RingLoop::stop() {

@@ -7,13 +7,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/capture/intake/intake.h"
 #include "core/capture/ring/ring.h"
 #include "core/capture/ring/ring_block.h"
 #include "core/ledger/drop_causes.h"
-#include "core/util/loop_thread.h"
+#include "core/linux/loop_thread.h"
 #include "core/util/rounds.h"
 
 namespace ringtap {
@@ -25,7 +26,8 @@ class RingLoop {
            std::function<void()> onDrained);
   ~RingLoop();
 
-  Result<> start();
+  // `processor`: the only one that the thread runs on.
+  Result<> start(std::optional<std::uint32_t> processor = std::nullopt);
   // Stops and joins the thread.
   void stop();
   // Calls onDrained, once, when every packet that the ring has accepted so far is in the queue. The ring's filter must

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/bpf/filter_instruction.h"
+#include "core/filter/filter_instruction.h"
 
 namespace ringtap {
 
