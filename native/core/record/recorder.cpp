@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/util/clock.h"
+
 namespace ringtap {
 
 namespace {
@@ -15,17 +17,19 @@ using namespace std::chrono_literals;
 // case.
 constexpr std::size_t kFlushBytes = 1u << 20;
 constexpr auto kCatchUpPoll = 5ms;
-constexpr std::size_t kMaxEvents = 65'536;
+// For which a packet waits until the sockets have been read since it was received, at most.
+constexpr auto kOwnersWait = 1s;
+constexpr auto kOwnersPoll = 5ms;
 
 }  // namespace
 
-Recorder::Recorder(RecorderOptions options)
-    : filter_(std::move(options.filter)), files_(std::move(options.files)), stream_(std::move(options.form)) {}
-
-Result<std::shared_ptr<Recorder>> Recorder::open(RecorderOptions options) {
-  std::shared_ptr<Recorder> self(new Recorder(std::move(options)));
-  if (auto begun = self->files_.begin(); !begun) return begun.error();
-  return self;
+Recorder::Recorder(RecorderOptions options, std::shared_ptr<RecordingTarget> target)
+    : filter_(std::move(options.filter)),
+      target_(std::move(target)),
+      threadName_(options.thread),
+      secondary_(options.secondary),
+      stream_(std::move(options.form)) {
+  if (options.owners) owners_.emplace(std::move(options.owners));
 }
 
 Recorder::~Recorder() {
@@ -36,19 +40,19 @@ Recorder::~Recorder() {
 Result<> Recorder::prepare(Context context) {
   context_.emplace(std::move(context));
   stream_.start({
-      context_->book,
-      context_->inRing,
-      [this] {
-        std::lock_guard lock(mutex_);
-        return droppedOf_;
-      },
-      context_->speed,
-      [this] {
-        std::lock_guard lock(mutex_);
-        return filter_;
-      },
-  });
-  auto thread = Thread::start("ringtap record", [this] {
+                    context_->book,
+                    context_->inRing,
+                    [this] { return lost(); },
+                    context_->speed,
+                    [this] {
+                      std::lock_guard lock(mutex_);
+                      return filter_;
+                    },
+                    context_->reductions,
+                    owners_ ? &*owners_ : nullptr,
+                },
+                context_->sinceOpening);
+  auto thread = Thread::start(threadName_, [this] {
     {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [this] { return started_; });
@@ -72,10 +76,42 @@ void Recorder::stop(std::function<bool()> caughtUp) {
   changed_.notify_one();
 }
 
+void Recorder::mark(Clock::time_point from, std::function<bool()> caughtUp, std::function<void()> reached) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!marksEnded_) {
+      marks_.push_back({from, std::move(caughtUp), std::move(reached), std::nullopt});
+      changed_.notify_one();
+      return;
+    }
+  }
+  reached();
+}
+
 void Recorder::finish(bool undecided) {
   std::lock_guard lock(mutex_);
   finished_ = true;
   undecided_ = undecided_ || undecided;
+  abandoned_ = abandoned_ || (undecided && !target_->lasting());
+  if (undecided) target_->hurry();
+  changed_.notify_one();
+}
+
+void Recorder::abandon() {
+  std::lock_guard lock(mutex_);
+  finished_ = true;
+  abandoned_ = true;
+  changed_.notify_one();
+}
+
+std::deque<Lease> Recorder::takeWaiting() {
+  std::lock_guard lock(mutex_);
+  pushed_ -= queue_.size();
+  return std::exchange(queue_, {});
+}
+
+void Recorder::resume() {
+  std::lock_guard lock(mutex_);
   changed_.notify_one();
 }
 
@@ -84,7 +120,32 @@ void Recorder::setFilter(std::string expression) {
   filter_ = std::move(expression);
 }
 
-void Recorder::join() { thread_.join(); }
+void Recorder::addSecrets(std::span<const std::uint8_t> lines) {
+  std::lock_guard lock(mutex_);
+  if (ended_) return;
+  secrets_.insert(secrets_.end(), lines.begin(), lines.end());
+  changed_.notify_one();
+}
+
+void Recorder::takeSecrets() {
+  std::vector<std::uint8_t> lines;
+  {
+    std::lock_guard lock(mutex_);
+    lines.swap(secrets_);
+  }
+  if (!lines.empty()) stream_.addSecrets(lines);
+}
+
+void Recorder::join() {
+  thread_.join();
+  bool abandoned = false;
+  {
+    std::lock_guard lock(mutex_);
+    abandoned = abandoned_;
+  }
+  // Here, and not on the thread, which may have ended long before abandon() and left complete batches in the target.
+  if (abandoned) retract(target_->takeBack());
+}
 
 void Recorder::push(Lease lease) {
   std::lock_guard lock(mutex_);
@@ -100,10 +161,10 @@ void Recorder::decided(std::uint64_t epoch) {
 }
 
 // Blocks with undecided packets stay: their loss cannot be counted yet, and they do not wait for the disk.
-bool Recorder::dropWaiting(const HeldBlock* block) {
+bool Recorder::dropWaiting(const HeldBlock* block, std::uint32_t readers) {
   std::unique_lock lock(mutex_);
-  const auto dispensable = [this](const Lease& lease) {
-    return lease.block().leases() == 1 && lease.taken().epoch <= decided_;
+  const auto dispensable = [this, readers](const Lease& lease) {
+    return lease.block().leases() <= readers && lease.taken().epoch <= decided_;
   };
   // The block itself, or else the oldest that takes up memory, if only this recorder holds it.
   auto found = std::find_if(queue_.begin(), queue_.end(), [&](const Lease& lease) { return &lease.block() == block; });
@@ -112,8 +173,7 @@ bool Recorder::dropWaiting(const HeldBlock* block) {
                          [&](const Lease& lease) { return dispensable(lease) && lease.block().outsideRing(); });
   }
   if (found == queue_.end()) return false;
-  Lease lease = std::move(*found);
-  queue_.erase(found);
+  Lease lease = leave(static_cast<std::size_t>(found - queue_.begin()));
   lock.unlock();
   drop(std::move(lease));
   return true;
@@ -124,16 +184,24 @@ void Recorder::drop(Lease lease) {
   std::vector<std::pair<InterfaceId, std::uint32_t>> devices;
   lease.modify([&](std::byte* content, TakenBlock& taken) {
     context_->table.applyVerdicts(content, taken);
-    if (!taken.forJavaScript) context_->table.account(taken, SelectionTable::Outcome::DroppedByRecorder);
-    taken.recorder = TakenBlock::Recorder::Dropped;
+    using Outcome = SelectionTable::Outcome;
+    if (!taken.forJavaScript && responsible(taken)) {
+      const bool recorded = taken.recorder == TakenBlock::Recorder::Written;  // by an earlier recorder
+      const Outcome lost = target_->lasting() ? Outcome::DroppedByRecorder : Outcome::DroppedByOverflow;
+      context_->table.account(taken, recorded ? Outcome::Delivered : lost);
+    }
+    // Another secondary recorder may have written it.
+    if (responsible(taken) && taken.recorder == TakenBlock::Recorder::Pending) {
+      taken.recorder = TakenBlock::Recorder::Dropped;
+    }
     dropped = taken.summary.packets;
     for (const BlockShare& share : taken.shares) {
       if (share.verdict != Verdict::Unselected) devices.emplace_back(share.device, share.packets);
     }
   });
   std::unique_lock lock(mutex_);
-  const bool first = stats_.dropped == 0;
-  stats_.dropped += dropped;
+  const bool first = dropped_ == 0;
+  dropped_ += dropped;
   for (const auto& [device, packets] : devices) droppedOf_[device] += packets;
   lock.unlock();
   ++done_;
@@ -144,27 +212,78 @@ void Recorder::dropAll() {
   for (;;) {
     std::unique_lock lock(mutex_);
     if (queue_.empty()) return;
-    Lease lease = std::move(queue_.front());
-    queue_.pop_front();
+    Lease lease = leave(0);
     lock.unlock();
     drop(std::move(lease));
   }
 }
 
-bool Recorder::ready() const { return !queue_.empty() && queue_.front().taken().epoch <= decided_; }
+bool Recorder::ready() const {
+  return !queue_.empty() && queue_.front().taken().epoch <= decided_ && target_->hasRoom();
+}
 
 Recorder::Clock::time_point Recorder::deadline(bool stopping) const {
   Clock::time_point until = Clock::now() + 1h;
   if (stopping) until = Clock::now() + kCatchUpPoll;
   if (const auto due = stream_.cutDue()) until = std::min(until, *due);
-  if (const auto due = files_.syncDue()) until = std::min(until, *due);
+  if (const auto due = target_->workDue()) until = std::min(until, *due);
+  for (const Mark& mark : marks_) {
+    if (!mark.ahead) until = std::min(until, std::max(mark.from, Clock::now() + kCatchUpPoll));
+  }
   return until;
+}
+
+// Takes a block out of the queue.
+Lease Recorder::leave(std::size_t at) {
+  for (Mark& mark : marks_) {
+    if (mark.ahead && at < *mark.ahead) --*mark.ahead;
+  }
+  Lease lease = std::move(queue_[at]);
+  queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(at));
+  return lease;
+}
+
+// Passes the marks whose packets are all written. Blocks are pushed before a capture counts their packets as taken: so
+// the queue has, when `caughtUp` returns true, all that is still to be written.
+void Recorder::passMarks() {
+  std::list<Mark> passed;
+  {
+    std::unique_lock lock(mutex_);
+    for (auto mark = marks_.begin(); mark != marks_.end();) {
+      const auto one = mark++;
+      if (!one->ahead) {
+        if (Clock::now() < one->from) continue;
+        lock.unlock();  // only this thread removes marks
+        const bool caughtUp = one->caughtUp();
+        lock.lock();
+        if (caughtUp) one->ahead = queue_.size();
+      }
+      if (one->ahead == 0u) passed.splice(passed.end(), marks_, one);
+    }
+  }
+  if (passed.empty()) return;
+  if (stream_.counts().packets > 0 || target_->takesEmpty()) stream_.cut();
+  (void)flush();
+  for (const Mark& mark : passed) mark.reached();
+  marksPassed_ += passed.size();
+  context_->wake();
+}
+
+void Recorder::passAllMarks() {
+  std::list<Mark> passed;
+  {
+    std::lock_guard lock(mutex_);
+    marksEnded_ = true;
+    passed = std::exchange(marks_, {});
+  }
+  for (const Mark& mark : passed) mark.reached();
 }
 
 void Recorder::run() {
   (void)flush();                   // makes the file readable from the start
   std::function<bool()> caughtUp;  // of the first stop(); it has state, so it is not copied
-  while (!failed_) {
+  bool abandoned = false;
+  while (!failed_ && !abandoned) {
     std::optional<Lease> lease;
     bool idle = true;
     bool stopping = false;
@@ -174,22 +293,26 @@ void Recorder::run() {
         if (finished_ && (queue_.empty() || undecided_)) break;
         changed_.wait_until(lock, deadline((caughtUp || caughtUp_) && !finished_));
       }
+      abandoned = abandoned_;
+      if (abandoned) break;
       if (ready()) {
-        lease.emplace(std::move(queue_.front()));
-        queue_.pop_front();
+        lease.emplace(leave(0));
         idle = !ready();
       }
       if (!caughtUp) caughtUp = std::exchange(caughtUp_, nullptr);
       stopping = caughtUp && !finished_;
     }
+    takeSecrets();
     if (const auto due = stream_.cutDue(); due && Clock::now() >= *due) stream_.cut();
     if (lease) {
+      awaitOwners(*lease);
       write(*lease);
       lease.reset();  // releases the block before waiting for the disk
     }
     if (!stream_.cuts().empty() || idle || stream_.sink().size() >= kFlushBytes) (void)flush();
+    if (!failed_) passMarks();
     if (!failed_) {
-      if (auto synced = files_.syncIfDue(); !synced) fail(std::move(synced.error()));
+      if (auto done = target_->work(); !done) fail(std::move(done.error()));
     }
     if (!failed_ && stopping && caughtUp()) {
       context_->detach(*this);
@@ -197,47 +320,74 @@ void Recorder::run() {
     }
   }
   context_->detach(*this);
-  if (!failed_) {
+  if (!failed_ && !abandoned) {
+    takeSecrets();
     dropAll();  // before the last file's statistics, which include these losses
     endFile();
   }
-  if (failed_) {
-    // Packets that were copied out of blocks but did not reach the disk.
-    std::lock_guard lock(mutex_);
-    stats_.dropped += stream_.packets() - stats_.packets;
-  }
-  dropAll();
+  if (failed_ || abandoned) giveUp();
+  if (!abandoned) dropAll();
+  passAllMarks();
   ended_ = true;
   context_->wake();
+}
+
+// Holds a block back, until the sockets have been read since its packets were received, if more may be known of their
+// owners then. Not while memory is short.
+void Recorder::awaitOwners(Lease& lease) {
+  if (!owners_) return;
+  bool complete = true;
+  std::uint64_t last = 0;
+  lease.read([&](std::byte* content, const TakenBlock& taken) {
+    complete = owners_->complete(content, taken.summary);
+    last = taken.summary.lastTimestamp;
+  });
+  if (complete) return;
+  const std::uint64_t now = realNow();
+  const std::chrono::nanoseconds age(now > last ? now - last : 0);
+  const Clock::time_point until = Clock::now() + kOwnersWait - std::min<std::chrono::nanoseconds>(age, kOwnersWait);
+  owners_->ask();
+  while (!owners_->knows(last) && !lease.block().crowded() && Clock::now() < until) {
+    std::unique_lock lock(mutex_);
+    if (abandoned_ || undecided_) return;
+    changed_.wait_for(lock, kOwnersPoll);
+  }
 }
 
 void Recorder::write(Lease& lease) {
   lease.modify([this](std::byte* content, TakenBlock& taken) {
     context_->table.applyVerdicts(content, taken);
+    if (!responsible(taken)) return;
     if (!taken.forJavaScript) context_->table.account(taken, SelectionTable::Outcome::Delivered);
     taken.recorder = TakenBlock::Recorder::Written;
   });
   lease.read([this](std::byte* content, const TakenBlock& taken) { stream_.add(content, taken); });
   std::unique_lock lock(mutex_);
-  const bool first = stats_.otherLinkType == 0 && stream_.otherLinkType() > 0;
-  stats_.otherLinkType = stream_.otherLinkType();
+  const bool first = otherLinkType_ == 0 && stream_.otherLinkType() > 0;
+  otherLinkType_ = stream_.otherLinkType();
   lock.unlock();
   ++done_;
   if (first) context_->wake();
 }
 
-// Writes the sink's bytes to the files, each up to its cut.
+// Writes the sink's bytes to the files, each up to its cut. After an error the cuts of files that are not complete
+// stay.
 bool Recorder::flush() {
+  std::vector<RecordingStream::Cut>& cuts = stream_.cuts();
   std::size_t from = 0;
-  for (const auto& cut : std::exchange(stream_.cuts(), {})) {
-    if (!bring(from, cut.end, cut.counts) || !complete(cut.counts)) return false;
+  std::ptrdiff_t whole = 0;  // of `cuts`, those of the files that are complete
+  for (const RecordingStream::Cut& cut : cuts) {
+    if (!bring(from, cut.end, cut.counts) || !complete(cut)) break;
     from = cut.end;
-    if (auto begun = files_.begin(); !begun) {
+    ++whole;
+    if (auto begun = target_->begin(); !begun) {
       fail(std::move(begun.error()));
-      return false;
+      break;
     }
   }
-  if (!bring(from, stream_.sink().size(), stream_.counts())) return false;
+  // At once: a block may have thousands of files.
+  cuts.erase(cuts.begin(), cuts.begin() + whole);
+  if (failed_ || !bring(from, stream_.sink().size(), stream_.counts())) return false;
   stream_.sink().clear();
   return true;
 }
@@ -245,93 +395,38 @@ bool Recorder::flush() {
 // Writes the sink's bytes from `from` to `to`, all of one file. `counts`: the file's counts including them.
 bool Recorder::bring(std::size_t from, std::size_t to, const SavefileCounts& counts) {
   if (from == to) return true;
-  const std::span<const std::byte> bytes = stream_.sink().bytes().subspan(from, to - from);
-  const std::uint64_t before = files_.written();
-  auto written = files_.write(bytes);
-  if (!written) {
-    // Whole blocks or records that are in the file stay.
-    const std::size_t length = static_cast<std::size_t>(files_.written() - before);
-    const WholePart whole = stream_.format() == SavefileFormat::Pcapng
-                                ? wholeBlocks(bytes, length)
-                                : wholePcapRecords(bytes, length, before == 0, stream_.nanoseconds());
-    (void)!files_.shorten(before + whole.bytes).ok();
-    if (whole.packets > 0) {
-      const bool first = flushed_.packets == 0;
-      flushed_.firstTimestamp = first ? whole.firstTimestamp : std::min(flushed_.firstTimestamp, whole.firstTimestamp);
-      flushed_.lastTimestamp = std::max(flushed_.lastTimestamp, whole.lastTimestamp);
-    }
-    flushed_.packets += whole.packets;
-    flushed_.packetBytes += whole.packetBytes;
-    flushed_.bytes += whole.bytes;
-    {
-      std::lock_guard lock(mutex_);
-      stats_.packets += whole.packets;
-      stats_.packetBytes += whole.packetBytes;
-      stats_.bytes += whole.bytes;
-    }
-    fail(std::move(written.error()));
-    return false;
-  }
-  {
-    std::lock_guard lock(mutex_);
-    stats_.packets += counts.packets - flushed_.packets;
-    stats_.packetBytes += counts.packetBytes - flushed_.packetBytes;
-    stats_.bytes += bytes.size();
-  }
-  flushed_ = counts;
-  return true;
+  auto written = target_->write(stream_.sink().bytes().subspan(from, to - from), counts);
+  if (!written) fail(std::move(written.error()));
+  return written.ok();
 }
 
-bool Recorder::complete(const SavefileCounts& counts) {
-  auto path = files_.complete();
-  flushed_ = {};
-  if (!path) {
-    fail(std::move(path.error()));
+bool Recorder::complete(const RecordingStream::Cut& cut) {
+  if (auto completed = target_->complete(cut); !completed) {
+    fail(std::move(completed.error()));
     return false;
   }
-  tell(CompleteFile{std::move(*path), counts});
+  context_->wake();
   return true;
 }
 
 void Recorder::endFile() {
   if (stream_.sink().size() > 0 && !flush()) return;
   stream_.cut();
-  const auto last = stream_.cuts().front();
+  const RecordingStream::Cut& last = stream_.cuts().front();
   // The file was begun in advance, and there are no packets and no losses to write into it.
   const bool silent = last.end == 0 || stream_.format() == SavefileFormat::Pcap;
-  if (silent && last.counts.packets == 0 && stats().files > 0) {
-    files_.discard();
+  if (silent && last.counts.packets == 0 && !target_->keepsEmpty(last)) {
+    target_->discard();
     return;
   }
-  if (bring(0, last.end, last.counts)) (void)complete(last.counts);
+  if (bring(0, last.end, last.counts) && complete(last)) stream_.cuts().clear();
 }
 
-// Ends the recording. The file keeps its whole blocks or records, and all packets not written to it count as dropped.
+// Ends the recording. Packets that did not reach the target count as dropped: see giveUp().
 void Recorder::fail(Error error) {
   failed_ = true;
   context_->detach(*this);
-  const SavefileCounts counts = flushed_;
-  if (files_.begun()) {
-    if (counts.packets == 0) {
-      files_.discard();
-    } else if (auto path = files_.complete(); path) {
-      tell(CompleteFile{std::move(*path), counts});
-    }
-  }
-  tell(std::move(error));
-}
-
-void Recorder::tell(CompleteFile file) {
-  {
-    std::lock_guard lock(mutex_);
-    ++stats_.files;
-    completeFiles_.push_back(std::move(file));
-    if (completeFiles_.size() > kMaxEvents) completeFiles_.pop_front();
-  }
-  context_->wake();
-}
-
-void Recorder::tell(Error error) {
+  target_->fail();
   {
     std::lock_guard lock(mutex_);
     faults_.push_back(std::move(error));
@@ -339,12 +434,39 @@ void Recorder::tell(Error error) {
   context_->wake();
 }
 
-std::optional<CompleteFile> Recorder::nextFile() {
+// Counts the packets that were copied out of blocks and did not reach the target.
+void Recorder::giveUp() {
+  if (target_->lasting()) {
+    std::lock_guard lock(mutex_);
+    dropped_ += stream_.packets() - target_->counts().packets;
+    return;
+  }
+  stream_.cut();
+  for (const RecordingStream::Cut& cut : stream_.cuts()) retract(cut.devices);
+}
+
+void Recorder::retract(const std::vector<DeviceTally>& devices) {
+  if (devices.empty()) return;
+  std::uint64_t packets = 0;
+  for (const auto& [device, tally] : devices) {
+    context_->table.retract(device, tally.packets, tally.bytes, tally.truncated);
+    packets += tally.packets;
+  }
   std::lock_guard lock(mutex_);
-  if (completeFiles_.empty()) return std::nullopt;
-  CompleteFile file = std::move(completeFiles_.front());
-  completeFiles_.pop_front();
-  return file;
+  dropped_ += packets;
+}
+
+// Packets lost outside of the ring, by device.
+std::map<InterfaceId, std::uint64_t> Recorder::lost() const {
+  if (target_->lasting()) {
+    std::lock_guard lock(mutex_);
+    return droppedOf_;
+  }
+  std::map<InterfaceId, std::uint64_t> lost;
+  for (const InterfaceStats& one : context_->table.stats().interfaces) {
+    lost[{one.index, one.generation}] = one.droppedByOverflow;
+  }
+  return lost;
 }
 
 std::optional<Error> Recorder::nextFault() {
@@ -356,8 +478,11 @@ std::optional<Error> Recorder::nextFault() {
 }
 
 RecorderStats Recorder::stats() const {
+  RecorderStats stats{target_->counts()};
   std::lock_guard lock(mutex_);
-  return stats_;
+  stats.dropped = dropped_;
+  stats.otherLinkType = otherLinkType_;
+  return stats;
 }
 
 std::uint64_t Recorder::pushed() const {

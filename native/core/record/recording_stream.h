@@ -10,13 +10,17 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <tuple>
 #include <vector>
 
+#include "core/ledger/reduction_log.h"
 #include "core/ledger/taken_block.h"
 #include "core/links/interface_book.h"
+#include "core/record/owner_notes.h"
 #include "core/savefile/byte_sink.h"
+#include "core/savefile/key_log.h"
 #include "core/savefile/savefile_writer.h"
 
 namespace ringtap {
@@ -31,12 +35,31 @@ struct RecordingForm {
   std::uint16_t linkType = 0;            // pcap: of the files; 0: that of the first packet
 };
 
+// Packets lost so far, by cause, as in the ledger.
+struct LossCauses {
+  std::uint64_t droppedByRing = 0, droppedByOverflow = 0, malformed = 0;
+  [[nodiscard]] bool operator==(const LossCauses&) const = default;
+};
+
 // Packets lost so far, by device where the device is known.
 struct Losses {
   std::uint64_t inRing = 0;  // of all devices
   bool byDevice = false;     // whether `ofDevice` has inRing's counts by device
   std::map<InterfaceId, std::uint64_t> ofDevice;
+  LossCauses causes;  // includes losses outside of the ring
 };
+
+struct DeviceTally {
+  InterfaceId device;
+  PacketTally tally;
+};
+
+// Packets of one interface that are missing from a file, by who lost them.
+struct InterfaceLoss {
+  std::uint64_t inRing = 0, byRecorder = 0;
+};
+// Adds them to an interface's statistics. `lostOfAll`: as in RecordingStream::Cut.
+void addLosses(SavefileStatistics& statistics, const InterfaceLoss& loss, std::uint64_t lostOfAll);
 
 class RecordingStream {
  public:
@@ -44,21 +67,33 @@ class RecordingStream {
   struct Sources {
     const InterfaceBook& book;
     std::function<Losses()> inRing;
-    std::function<std::map<InterfaceId, std::uint64_t>()> byRecorder;  // packets dropped so far
+    std::function<std::map<InterfaceId, std::uint64_t>()> byRecorder;  // packets lost besides these, so far
     std::function<std::uint64_t(const std::string& name)> speed;       // bits per second; 0: unknown
     std::function<std::string()> filter;                               // the current expression, as stored in files
+    const ReductionLog* reductions = nullptr;  // stated with the interfaces; null: nothing is left out
+    OwnerNotes* owners = nullptr;              // written with the packets, in pcapng; null: none
   };
   struct Cut {
     std::size_t end;  // offset in the sink; the bytes from the previous cut to here are of this file
     SavefileCounts counts;
+    LossCauses losses;                 // until the end of this file
+    std::vector<DeviceTally> devices;  // whose packets these are; a device may be listed several times
+    // What the file's statistics report (pcapng), by interface number; and the packets lost in the ring, of all
+    // interfaces together, where they are not counted by interface.
+    std::vector<InterfaceLoss> lost;
+    std::uint64_t lostOfAll = 0;
   };
 
   explicit RecordingStream(RecordingForm form);
-  // Counts losses from here on, and begins the first file.
-  void start(Sources sources);
+  // Begins the first file. Its statistics contain the losses from here on, or `sinceOpening`, those since the sources
+  // began to count.
+  void start(Sources sources, bool sinceOpening = false);
 
   // Adds a block's packets. Their verdicts must have been applied to the block before.
   void add(std::byte* block, const TakenBlock& taken);
+  // Adds lines of a key log of TLS (core/savefile/key_log.h) ahead of all further packets. Files that begin later
+  // repeat the newest. Ignored in pcap.
+  void addSecrets(std::span<const std::uint8_t> lines);
   // Ends the current file and begins the next.
   void cut();
   // When cut() is due even if no packet arrives.
@@ -76,22 +111,20 @@ class RecordingStream {
   [[nodiscard]] std::uint64_t otherLinkType() const { return otherLinkType_; }
 
  private:
-  // Index, generation, name, and the link type of the packets.
-  using InterfaceKey = std::tuple<std::uint32_t, std::uint32_t, std::string, std::uint16_t>;
+  // Index, generation, name, the link type of the packets, and what is left out of them.
+  using InterfaceKey = std::tuple<std::uint32_t, std::uint32_t, std::string, std::uint16_t, Reduction>;
   struct Known {
     std::uint64_t key;  // index, ARPHRD_ type and the record's own link type
     std::uint32_t id;
-  };
-  struct Loss {
-    std::uint64_t inRing = 0, byRecorder = 0;
   };
 
   void begin();
   void add(const Record& record, const BlockOrigin& origin);
   std::uint32_t idOf(const Record& record, const BlockOrigin& origin);
-  std::uint32_t idOf(std::shared_ptr<const InterfaceInfo> info, std::uint16_t linkType);
+  std::uint32_t idOf(std::shared_ptr<const InterfaceInfo> info, std::uint16_t linkType, const Reduction& reduction);
   [[nodiscard]] bool full(std::size_t further) const;
-  void addStatistics();
+  void addStatistics(const Losses& inRing, Cut& cut);
+  std::vector<InterfaceLoss> newLosses(const Losses& inRing);
   void forgetKnown();
 
   const RecordingForm form_;
@@ -103,12 +136,13 @@ class RecordingStream {
   std::map<InterfaceKey, std::uint32_t> ids_;
   // By interface index modulo the size, for the current block only, and only while every index stands for one device.
   std::vector<Known> known_;
-  bool steady_ = false;      // no index changes its meaning within the current block
+  bool steady_ = false;      // no index changes its meaning within the current block, and what is left out neither
   std::uint64_t began_ = 0;  // start of the current file, nanoseconds since 1970
   Clock::time_point firstPacket_;
   Losses reportedInRing_;  // in the statistics of the files so far
   std::map<InterfaceId, std::uint64_t> reportedByRecorder_;
   std::uint16_t linkType_;  // pcap: of the files; 0: not yet determined
+  KeptKeyLog secrets_;
   std::uint64_t packets_ = 0;
   std::uint64_t otherLinkType_ = 0;
 };

@@ -4,6 +4,8 @@
 #include <thread>
 
 #include "core/capture/capture.h"
+#include "core/record/batch_target.h"
+#include "core/record/file_target.h"
 #include "core/savefile/savefile_source.h"
 #include "core/send/injector.h"
 #include "core/send/replay_sender.h"
@@ -36,23 +38,30 @@ std::vector<CaptureConfig> ways() {
   for (const FilterMode mode : support::filterModes()) {
     for (const std::uint32_t rings : {1u, 2u}) {
       config.filterMode = mode;
-      config.ringCount = rings;
+      config.layout.count = rings;
       configs.push_back(config);
     }
   }
   config.backend = Backend::Pcap;
-  config.ringCount = 1;
+  config.layout.count = 1;
   config.pcap.memory = std::size_t{128} << 20;
   configs.push_back(config);
   return configs;
 }
 
-std::shared_ptr<Recorder> begin(Capture& capture, const std::string& path, std::uint64_t rotatePackets) {
-  auto recorder = Recorder::open({{.rotatePackets = rotatePackets}, {.path = path}, "udp"});
-  CHECK(recorder.ok());
-  const auto begun = capture.record(*recorder);
+std::shared_ptr<Recorder> begin(Capture& capture, std::shared_ptr<RecordingTarget> target, RecordingForm form) {
+  auto recorder = std::make_shared<Recorder>(RecorderOptions{std::move(form), "udp"}, std::move(target));
+  const auto begun = capture.record(recorder);
   CHECK(begun.ok());
-  return *recorder;
+  return recorder;
+}
+
+std::shared_ptr<Recorder> begin(Capture& capture, const std::string& path, std::uint64_t rotatePackets,
+                                std::shared_ptr<FileTarget>* target = nullptr) {
+  auto files = FileTarget::open({.path = path});
+  CHECK(files.ok());
+  if (target != nullptr) *target = *files;
+  return begin(capture, *files, {.rotatePackets = rotatePackets});
 }
 
 std::uint64_t lost(Capture& capture) {
@@ -72,7 +81,8 @@ TEST(recordingUnderChangesLosesNothing) {
     if (!consumer.running()) return;
     Capture& capture = consumer.capture();
     capture.listen(true);
-    const auto first = begin(capture, folder.file("a-%i.pcapng"), 700);
+    std::shared_ptr<FileTarget> files;
+    const auto first = begin(capture, folder.file("a-%i.pcapng"), 700, &files);
     constexpr std::uint64_t kCount = 20'000;
     std::atomic<bool> sent{false};
     std::atomic<int> bursts{0};
@@ -98,7 +108,7 @@ TEST(recordingUnderChangesLosesNothing) {
       while (!capture.oldFilterDrained() && !sent) std::this_thread::sleep_for(1ms);
       capture.enforceFilter();
       (void)first->stats();
-      while (first->nextFile()) {
+      while (files->nextFile()) {
       }
       const int before = bursts;
       while (bursts == before && !sent) std::this_thread::sleep_for(1ms);

@@ -1,0 +1,138 @@
+#include "binding/record/server.h"
+
+#include <utility>
+
+#include "binding/owners/owner_watch.h"
+#include "binding/savefile/savefile_form.h"
+#include "binding/util/errors.h"
+#include "binding/util/run_async.h"
+#include "core/record/flight_memory.h"
+#include "core/record/segment_stream.h"
+
+namespace ringtap::binding {
+
+namespace {
+
+using Stream = std::shared_ptr<SegmentStream>;
+
+// The work of a stream's next().
+struct NextPiece {
+  Stream stream;
+  Result<SegmentStream::Piece> operator()() const { return stream->next(); }
+  void stop() const { stream->cancel(); }
+};
+
+Result<js::Value> toJs(js::Env env, SegmentStream::Piece& piece) {
+  const std::size_t length = piece.bytes.size();
+  if (length == 0) return env.Undefined();
+  auto bytes = piece.bytes.release();
+  if (!bytes) return Error{Code::System, "no memory for a reader", ENOMEM, "malloc"};
+  js::Object object = js::Object::New(env);
+  object.Set("bytes", js::giveBytes(env, std::move(bytes), length));
+  object.Set("packets", piece.packets);
+  object.Set("packetBytes", piece.packetBytes);
+  object.Set("taken", piece.taken);
+  return object;
+}
+
+// The functions of a NativeServerStream.
+js::Object wrap(js::Env env, const Stream& stream) {
+  js::Object object = js::Object::New(env);
+  const auto method = [&](const char* name, auto body) {
+    object.Set(name, js::Function::New(
+                         env, [stream, body](const js::CallbackInfo& info) { return body(info.Env(), stream); }, name));
+  };
+  // next(): Promise<NativePiece | undefined>
+  method("next", [](js::Env env, const Stream& stream) -> js::Value {
+    return runAsync(
+        env, "ringtap reader", NextPiece{stream},
+        [](js::Env env, Result<SegmentStream::Piece>& piece) -> Result<js::Value> {
+          if (!piece) return std::move(piece.error());
+          return toJs(env, *piece);
+        },
+        Where::OwnThread);
+  });
+  method("counts", [](js::Env env, const Stream& stream) -> js::Value {
+    const SegmentStream::Counts counts = stream->counts();
+    js::Object object = js::Object::New(env);
+    object.Set("overwritten", counts.overwritten);
+    object.Set("waiting", counts.waiting);
+    object.Set("taken", counts.taken);
+    object.Set("lost", counts.lost);
+    object.Set("otherLinkType", counts.otherLinkType);
+    return object;
+  });
+  method("finish", [](js::Env env, const Stream& stream) -> js::Value {
+    stream->finish();
+    return env.Undefined();
+  });
+  method("cancel", [](js::Env env, const Stream& stream) -> js::Value {
+    stream->cancel();
+    return env.Undefined();
+  });
+  return object;
+}
+
+SegmentCopyOptions copyOptions(const Fields& options) {
+  SegmentCopyOptions request;
+  request.form = savefileForm(options);
+  request.filter = options.optionalText("filter");
+  request.linkType = static_cast<std::uint16_t>(options.number("linkType"));
+  return request;
+}
+
+}  // namespace
+
+js::Value serve(js::Env env, const Fields& options, const std::function<Result<>(std::shared_ptr<Recorder>)>& attach) {
+  const FlightOptions limits{.memory = static_cast<std::size_t>(options.large("memory")), .byDevice = true};
+  const auto memory = std::make_shared<FlightMemory>(limits);
+  if (auto begun = memory->begin(); !begun) {
+    throwError(env, begun.error());
+    return {};
+  }
+  RecorderOptions request;  // whatever the readers get, pcapng is kept
+  request.form.rotateBytes = segmentBytes(limits);
+  request.form.rotateMilliseconds = options.number("milliseconds");
+  request.filter = options.text("captureFilter");
+  request.owners = ownerSourceOf(options["owners"]);
+  request.thread = "ringtap serve";
+  request.secondary = true;
+  const auto recorder = std::make_shared<Recorder>(std::move(request), memory);
+  if (auto attached = attach(recorder); !attached) {
+    throwError(env, attached.error());
+    return {};
+  }
+  js::Object object = js::Object::New(env);
+  const auto method = [&](const char* name, auto body) {
+    object.Set(
+        name, js::Function::New(
+                  env, [recorder, memory, body](const js::CallbackInfo& info) { return body(info, *recorder, memory); },
+                  name));
+  };
+  using Memory = std::shared_ptr<FlightMemory>;
+  // stream(options: NativeServerStreamOptions): NativeServerStream
+  method("stream", [](const js::CallbackInfo& info, Recorder&, const Memory& memory) -> js::Value {
+    return wrap(info.Env(), std::make_shared<SegmentStream>(memory, copyOptions(Fields(info[0]))));
+  });
+  method("stats", [](const js::CallbackInfo& info, Recorder& recorder, const Memory& memory) -> js::Value {
+    js::Object object = js::Object::New(info.Env());
+    object.Set("packets", recorder.stats().packets);
+    object.Set("dropped", recorder.stats().dropped);
+    object.Set("memory", memory->held().memory);
+    return object;
+  });
+  method("clear", [](const js::CallbackInfo& info, Recorder&, const Memory& memory) -> js::Value {
+    memory->clear();
+    return info.Env().Undefined();
+  });
+  method("nextFault", [](const js::CallbackInfo& info, Recorder& recorder, const Memory&) -> js::Value {
+    const auto fault = recorder.nextFault();
+    return fault ? binding::toJs(info.Env(), *fault) : info.Env().Undefined();
+  });
+  method("ended", [](const js::CallbackInfo& info, Recorder& recorder, const Memory&) -> js::Value {
+    return js::Boolean::New(info.Env(), recorder.ended());
+  });
+  return object;
+}
+
+}  // namespace ringtap::binding

@@ -1,0 +1,18 @@
+// What a capture's server keeps for its readers, as a JavaScript object.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "binding/util/convert.h"
+#include "binding/util/js.h"
+#include "core/record/recorder.h"
+
+namespace ringtap::binding {
+
+// Makes a recorder into memory that readers read, and attaches it to its capture. Returns a NativeServer
+// (lib/record/native.ts), or empty with an exception pending.
+[[nodiscard]] js::Value serve(js::Env env, const Fields& options,
+                              const std::function<Result<>(std::shared_ptr<Recorder>)>& attach);
+
+}  // namespace ringtap::binding
