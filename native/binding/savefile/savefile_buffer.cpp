@@ -3,7 +3,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <optional>
+#include <utility>
 
 #include "binding/savefile/savefile_form.h"
 #include "binding/util/convert.h"
@@ -11,7 +13,11 @@
 #include "binding/util/exports.h"
 #include "binding/util/js.h"
 #include "binding/util/layouts.h"
+#include "binding/util/run_async.h"
+#include "core/savefile/key_log.h"
+#include "core/savefile/pack.h"
 #include "core/savefile/packet_comments.h"
+#include "core/savefile/savefile_format.h"
 
 namespace ringtap::binding {
 
@@ -34,10 +40,12 @@ class SavefileBuffer : public js::ObjectWrap<SavefileBuffer> {
                        {
                            InstanceMethod<&SavefileBuffer::addInterface>("addInterface"),
                            InstanceMethod<&SavefileBuffer::append>("append"),
+                           InstanceMethod<&SavefileBuffer::secrets>("secrets"),
                            InstanceMethod<&SavefileBuffer::linkType>("linkType"),
                            InstanceMethod<&SavefileBuffer::statistics>("statistics"),
                            InstanceMethod<&SavefileBuffer::end>("end"),
                            InstanceMethod<&SavefileBuffer::take>("take"),
+                           InstanceMethod<&SavefileBuffer::pack>("pack"),
                        });
   }
 
@@ -80,7 +88,7 @@ class SavefileBuffer : public js::ObjectWrap<SavefileBuffer> {
     std::size_t at = 0;
     for (; at < count; ++at) {
       const std::uint32_t offset = indexedOffset(entries[at]);
-      auto* header = reinterpret_cast<tpacket3_hdr*>(memory + offset);
+      auto* header = reinterpret_cast<RecordHeader*>(memory + offset);
       const bool whole = at < idCount && offset + kRecordHeader <= length && header->tp_mac >= kRecordHeader &&
                          std::uint64_t{offset} + header->tp_mac + header->tp_snaplen <= length;
       if (!whole || ids[at] >= known) {
@@ -104,6 +112,18 @@ class SavefileBuffer : public js::ObjectWrap<SavefileBuffer> {
     return js::Number::New(info.Env(), static_cast<double>(at));
   }
 
+  // secrets(lines: Uint8Array): of a key log, for the packets that are appended later. Ignored in pcap.
+  js::Value secrets(const js::CallbackInfo& info) {
+    const auto [bytes, length] = info[0].As<js::Uint8Array>().elements();
+    const auto body = keyLogBlock({bytes, length});
+    if (!sink_.reserve(body.size() + savefile::kBlockEnvelope)) {
+      throwError(info.Env(), Error{Code::System, "no memory for the secrets that wait to be written", ENOMEM});
+      return {};
+    }
+    writer_.block(savefile::kDecryptionSecrets, body);
+    return info.Env().Undefined();
+  }
+
   // linkType(): of the first interface, which all packets of a pcap file share. Call it after addInterface().
   js::Value linkType(const js::CallbackInfo& info) { return js::Number::New(info.Env(), writer_.linkType()); }
 
@@ -113,7 +133,7 @@ class SavefileBuffer : public js::ObjectWrap<SavefileBuffer> {
     SavefileStatistics statistics;
     statistics.start = bigint(info[1]);
     statistics.end = bigint(info[2]);
-    statistics.delivered = writer_.delivered()[id];
+    statistics.delivered = writer_.delivered()[id].packets;
     if (info[3].IsNumber()) statistics.dropped = static_cast<std::uint64_t>(info[3].As<js::Number>().DoubleValue());
     writer_.statistics(id, statistics);
   }
@@ -138,6 +158,32 @@ class SavefileBuffer : public js::ObjectWrap<SavefileBuffer> {
     const js::Value bytes = js::copyToBuffer(info.Env(), sink_.data(), sink_.size());
     if (!bytes.IsEmpty()) sink_.clear();
     return bytes;
+  }
+
+  // pack(packing: number): Uint8Array, or a promise of it if there is something to compress. Takes the pending bytes.
+  js::Value pack(const js::CallbackInfo& info) {
+    const auto packing = static_cast<Packing>(info[0].As<js::Number>().Uint32Value());
+    const auto give = [](js::Env env, ByteSink& content) -> Result<js::Value> {
+      const std::size_t length = content.size();
+      auto bytes = content.release();
+      if (!bytes) return Error{Code::System, "no memory for the savefile", ENOMEM, "malloc"};
+      return js::giveBytes(env, std::move(bytes), length);
+    };
+    auto content = std::make_shared<ByteSink>(std::move(sink_));
+    sink_ = {};
+    if (packing == Packing::None) {
+      auto given = give(info.Env(), *content);
+      if (given) return *given;
+      throwError(info.Env(), given.error());
+      return {};
+    }
+    return runAsync(
+        info.Env(), "ringtap pack", [content, packing] { return ringtap::pack(*content, packing); },
+        [content, give](js::Env env, Result<>& packed) -> Result<js::Value> {
+          if (!packed) return std::move(packed.error());
+          return give(env, *content);
+        },
+        Where::OwnThread);
   }
 
   ByteSink sink_;

@@ -27,6 +27,8 @@ js::Value start(const js::CallbackInfo& info) {
   options.files.path = given.text("output");
   options.byTime = given.flag("byTime");
   options.filter = given.optionalText("filter");
+  options.from = given["from"].As<js::BigInt>().Uint64Value();
+  options.to = given["to"].As<js::BigInt>().Uint64Value();
   options.selecting = given.flag("selecting");
   options.keepDamaged = given.flag("keepDamaged");
   options.keep = given.numbers("keep");

@@ -7,6 +7,7 @@
 #include <memory>
 #include <new>
 #include <span>
+#include <utility>
 
 namespace ringtap {
 
@@ -36,6 +37,20 @@ class ByteSink {
   void clear() { size_ = 0; }
   // Truncates to the first `size` bytes.
   void shorten(std::size_t size) { size_ = size; }
+  // Gives the bytes away and becomes empty. If they fill less than half of the memory, they move to memory of their own
+  // size. Null if there is none for that, or no byte.
+  [[nodiscard]] std::unique_ptr<std::byte[]> release() {
+    std::unique_ptr<std::byte[]> bytes;
+    if (size_ < capacity_ / 2) {
+      if (size_ > 0) bytes.reset(new (std::nothrow) std::byte[size_]);
+      if (bytes) std::memcpy(bytes.get(), memory_.get(), size_);
+    } else {
+      bytes = std::move(memory_);
+      capacity_ = 0;
+    }
+    size_ = 0;
+    return bytes;
+  }
 
  private:
   [[nodiscard]] bool enlarge(std::size_t wanted) {

@@ -1,17 +1,16 @@
 #include "core/savefile/byte_source.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 
+#include "core/util/system.h"
+
 namespace ringtap {
 
-FileSource::FileSource(UniqueFd fd) : fd_(std::move(fd)) {
-  (void)::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_SEQUENTIAL);  // a hint: twice the read-ahead
-}
+FileSource::FileSource(UniqueFd fd) : fd_(std::move(fd)) { adviseSequential(fd_.get()); }
 
 Result<std::size_t> FileSource::read(std::span<std::uint8_t> into) {
   for (;;) {
@@ -20,6 +19,13 @@ Result<std::size_t> FileSource::read(std::span<std::uint8_t> into) {
     if (got >= 0) return static_cast<std::size_t>(got);
     if (errno != EINTR) return Error::fromErrno("read");
   }
+}
+
+Result<std::size_t> MemorySource::read(std::span<std::uint8_t> into) {
+  const std::size_t length = std::min(into.size(), left_.size());
+  if (length > 0) std::memcpy(into.data(), left_.data(), length);
+  left_ = left_.subspan(length);
+  return length;
 }
 
 FeedSource::FeedSource(std::size_t capacity, std::function<void()> onRoom)

@@ -39,6 +39,16 @@ class FileSource final : public ByteSource {
   std::atomic<bool> shut_{false};
 };
 
+// Bytes in memory, which must stay there.
+class MemorySource final : public ByteSource {
+ public:
+  explicit MemorySource(std::span<const std::byte> bytes) : left_(bytes) {}
+  Result<std::size_t> read(std::span<std::uint8_t> into) override;
+
+ private:
+  std::span<const std::byte> left_;
+};
+
 // Bytes that another thread supplies through a bounded buffer.
 class FeedSource final : public ByteSource {
  public:

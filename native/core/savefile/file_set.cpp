@@ -1,15 +1,16 @@
 #include "core/savefile/file_set.h"
 
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+
+#include "core/savefile/pipe_writer.h"
+#include "core/util/system.h"
 
 namespace ringtap {
 
@@ -36,6 +37,24 @@ std::string quoted(const std::string& path) {
 bool exists(const std::string& path) {
   struct stat status;
   return ::lstat(path.c_str(), &status) == 0;
+}
+
+bool isPipe(const std::string& path) {
+  struct stat status;
+  return ::stat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+// Whether the descriptor is no pipe any more, or one that somebody else may have put in the place of a file: the rule
+// of the sysctl fs.protected_fifos, which the kernel applies to open(2) with O_CREAT alone.
+bool isStrangers(int fd, const std::string& path) {
+  struct stat pipe;
+  if (::fstat(fd, &pipe) != 0 || !S_ISFIFO(pipe.st_mode)) return true;
+  const std::size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  struct stat place;
+  if (pipe.st_uid == ::geteuid() || ::stat(folder.c_str(), &place) != 0) return false;
+  const bool shared = (place.st_mode & S_ISVTX) != 0 && (place.st_mode & S_IWOTH) != 0;
+  return shared && pipe.st_uid != place.st_uid;
 }
 
 Error isThere(const std::string& path, const char* syscall) {
@@ -85,9 +104,16 @@ std::string FileSet::nameOf(std::uint64_t number) const {
 }
 
 Result<> FileSet::begin() {
+  if (options_.standardOutput) {
+    file_ = UniqueFd(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    if (!file_) return Error::fromErrno("fcntl", "there is no standard output");
+    written_ = 0;
+    return {};
+  }
   // Files of earlier runs are not replaced, nor are hidden files that a killed process left behind.
   for (unsigned tried = 0; tried < kMaxTries; ++tried) {
     const std::string path = nameOf(++number_);
+    if (isPipe(path)) return beginPipe(path);
     if (exists(path)) {
       if (numbered()) continue;
       return isThere(path, "open");
@@ -107,11 +133,23 @@ Result<> FileSet::begin() {
   return Error{Code::System, "there is no free name left for " + quoted(options_.path), EEXIST, "open"};
 }
 
-bool FileSet::removeOldest() {
-  if (options_.keep == 0 || complete_.empty()) return false;
-  const bool removed = ::unlink(complete_.front().c_str()) == 0 || errno == ENOENT;
-  complete_.pop_front();
-  return removed;
+// Fails if no program reads the pipe: waiting for one could not be ended.
+Result<> FileSet::beginPipe(const std::string& path) {
+  UniqueFd pipe(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+  if (!pipe) {
+    const char* const failed =
+        errno == ENXIO ? " has no reader: start the program that reads it first" : " could not be opened";
+    return Error::fromErrno("open", "the pipe " + quoted(path) + failed);
+  }
+  if (isStrangers(pipe.get(), path)) {
+    return Error{Code::System,
+                 "the pipe " + quoted(path) + " is another user's, in a folder that everybody may write to", EACCES,
+                 "open"};
+  }
+  file_ = std::move(pipe);
+  pipe_ = path;
+  written_ = 0;
+  return {};
 }
 
 Result<> FileSet::makeRoom(std::size_t bytes) {
@@ -121,7 +159,7 @@ Result<> FileSet::makeRoom(std::size_t bytes) {
     if (::fstatvfs(file_.get(), &disk) != 0) return Error::fromErrno("statvfs");
     const std::uint64_t free = std::uint64_t{disk.f_bavail} * disk.f_frsize;
     if (free >= options_.minimumFree + bytes) return {};
-    if (removeOldest()) continue;
+    if (kept_.removeOldest()) continue;
     return Error{Code::System,
                  "the disk has " + std::to_string(free) + " bytes left, and " + std::to_string(options_.minimumFree) +
                      " are to be left free",
@@ -130,6 +168,8 @@ Result<> FileSet::makeRoom(std::size_t bytes) {
 }
 
 Result<> FileSet::write(std::span<const std::byte> bytes) {
+  if (options_.standardOutput) return writePipe(file_.get(), "standard output", bytes, hurry_, written_);
+  if (!pipe_.empty()) return writePipe(file_.get(), "the pipe " + quoted(pipe_), bytes, hurry_, written_);
   struct stat status;
   if (::fstat(file_.get(), &status) == 0 && status.st_nlink == 0) {
     return Error{Code::System, "the file " + quoted(hidden_) + " was removed while it was being written", ENOENT,
@@ -140,7 +180,9 @@ Result<> FileSet::write(std::span<const std::byte> bytes) {
     const ssize_t count = ::write(file_.get(), bytes.data(), bytes.size());
     if (count < 0) {
       if (errno == EINTR) continue;
-      if ((errno == ENOSPC || errno == EDQUOT) && removeOldest()) continue;
+      const int number = errno;
+      if ((number == ENOSPC || number == EDQUOT) && kept_.removeOldest()) continue;
+      errno = number;
       return Error::fromErrno("write", "the file " + quoted(hidden_) + " could not be written");
     }
     written_ += static_cast<std::uint64_t>(count);
@@ -165,11 +207,12 @@ Result<> FileSet::syncIfDue() {
 }
 
 Result<> FileSet::sync() {
-  if (::fdatasync(file_.get()) == 0) return {};
+  if (syncContent(file_.get()) == 0) return {};
   return Error::fromErrno("fdatasync", "the file " + quoted(hidden_) + " could not be brought to the disk");
 }
 
 Result<> FileSet::shorten(std::uint64_t length) {
+  if (isStream()) return {};
   if (::ftruncate(file_.get(), static_cast<off_t>(length)) != 0 ||
       ::lseek(file_.get(), static_cast<off_t>(length), SEEK_SET) < 0) {
     return Error::fromErrno("ftruncate", "the file " + quoted(hidden_) + " could not be cut off");
@@ -179,6 +222,10 @@ Result<> FileSet::shorten(std::uint64_t length) {
 }
 
 Result<std::string> FileSet::complete() {
+  if (isStream()) {
+    file_.reset();
+    return options_.standardOutput ? std::string("-") : pipe_;
+  }
   const bool durable = options_.sync != FileSetOptions::Sync::Never;
   if (durable) {
     if (auto synced = sync(); !synced) return synced.error();
@@ -197,10 +244,7 @@ Result<std::string> FileSet::complete() {
     const UniqueFd folder(::open(folder_.empty() ? "." : folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (folder) (void)!::fsync(folder.get());
   }
-  if (options_.keep > 0) {
-    complete_.push_back(path);
-    while (complete_.size() > options_.keep) (void)removeOldest();
-  }
+  kept_.add(path);
   return path;
 }
 
@@ -226,8 +270,7 @@ Result<> FileSet::giveName(const std::string& path) {
   if (exists(hidden_) && !hiddenIsOurs()) {
     return Error{Code::System, failed + ": another file was put in its place", ENOENT, "rename"};
   }
-  // musl has no renameat2().
-  if (::syscall(SYS_renameat2, AT_FDCWD, hidden_.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) return {};
+  if (renameWithoutReplacing(hidden_, path) == 0) return {};
   if (errno == EINVAL || errno == ENOSYS) {
     // sshfs and others support neither. A file that appears between the check and rename(2) is replaced.
     if (exists(path)) return isThere(path, "rename");
@@ -239,7 +282,7 @@ Result<> FileSet::giveName(const std::string& path) {
 
 void FileSet::discard() {
   if (!file_) return;
-  if (hiddenIsOurs()) (void)!::unlink(hidden_.c_str());
+  if (!isStream() && hiddenIsOurs()) (void)!::unlink(hidden_.c_str());
   file_.reset();
 }
 

@@ -29,15 +29,15 @@ std::string hex(std::uint32_t value) {
 
 std::uint8_t packetTypeOf(std::uint32_t flags) {
   switch (flags & kFlagDirection) {
-    case kFlagOutbound: return PACKET_OUTGOING;
+    case kFlagOutbound: return kPacketOutgoing;
     case kFlagInbound: break;
     default: return kPacketUnknown;
   }
   switch (flags & kFlagReception) {
-    case kFlagUnicast: return PACKET_HOST;
-    case kFlagMulticast: return PACKET_MULTICAST;
-    case kFlagBroadcast: return PACKET_BROADCAST;
-    case kFlagPromiscuous: return PACKET_OTHERHOST;
+    case kFlagUnicast: return kPacketHost;
+    case kFlagMulticast: return kPacketMulticast;
+    case kFlagBroadcast: return kPacketBroadcast;
+    case kFlagPromiscuous: return kPacketOtherHost;
     default: return kPacketIncoming;
   }
 }

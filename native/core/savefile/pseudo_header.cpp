@@ -5,17 +5,17 @@
 #include <cstring>
 
 #include "core/savefile/savefile_format.h"
+#include "core/util/byte_order.h"
+#include "core/util/link_type.h"
 
 namespace ringtap {
 
 namespace {
 
-constexpr std::uint16_t kLinuxSll = 113;
 constexpr std::uint16_t kPflog = 117;
 constexpr std::uint16_t kUsbLinux = 189;
 constexpr std::uint16_t kUsbLinuxMmapped = 220;
 constexpr std::uint16_t kNflog = 239;
-constexpr std::uint16_t kLinuxSll2 = 276;
 
 // Swaps single fields, if they are completely within the data.
 class Fields {
@@ -97,7 +97,7 @@ void swapPflog(std::span<std::uint8_t> data, std::uint32_t original) {
 // A cooked header, with its protocol in network byte order, followed by a SocketCAN header.
 void swapCooked(std::span<std::uint8_t> data, std::uint32_t original, std::size_t header, std::size_t protocolAt) {
   if (data.size() < header || original < header) return;
-  const unsigned protocol = data[protocolAt] << 8 | data[protocolAt + 1];
+  const unsigned protocol = bigEndian16(data.data() + protocolAt);
   Fields fields(data.first(std::min<std::size_t>(data.size(), original)).subspan(header));
   constexpr unsigned kCan = 0x000c;
   constexpr unsigned kCanFd = 0x000d;
@@ -111,20 +111,20 @@ void swapCooked(std::span<std::uint8_t> data, std::uint32_t original, std::size_
 
 bool hasHostOrderHeader(std::uint16_t linkType) {
   switch (linkType) {
-    case kLinuxSll:
+    case kLinkTypeLinuxSll:
     case kPflog:
     case kUsbLinux:
     case kUsbLinuxMmapped:
     case kNflog:
-    case kLinuxSll2: return true;
+    case kLinkTypeLinuxSll2: return true;
     default: return false;
   }
 }
 
 void swapPseudoHeader(std::uint16_t linkType, std::span<std::uint8_t> data, std::uint32_t original) {
   switch (linkType) {
-    case kLinuxSll: return swapCooked(data, original, 16, 14);
-    case kLinuxSll2: return swapCooked(data, original, 20, 0);
+    case kLinkTypeLinuxSll: return swapCooked(data, original, 16, 14);
+    case kLinkTypeLinuxSll2: return swapCooked(data, original, 20, 0);
     case kPflog: return swapPflog(data, original);
     case kUsbLinux: return swapUsb(data, false);
     case kUsbLinuxMmapped: return swapUsb(data, true);

@@ -1,6 +1,5 @@
 #include "core/savefile/savefile_blocks.h"
 
-#include <linux/if_packet.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 
@@ -18,6 +17,13 @@ using namespace savefile;
 constexpr std::size_t kTagAt = 12;  // after the two addresses of an Ethernet header
 constexpr std::size_t kMaxText = 65'532;
 
+void putOption(ByteSink& sink, std::uint16_t code, const void* data, std::size_t length) {
+  sink.put(OptionHeader{code, static_cast<std::uint16_t>(length)});
+  std::byte* target = sink.grow(padded(length));
+  std::memcpy(target, data, length);
+  std::memset(target + length, 0, padded(length) - length);
+}
+
 // One block: the constructor begins it, and end() closes it.
 class Block {
  public:
@@ -30,10 +36,13 @@ class Block {
     sink_.put(value);
   }
   void option(std::uint16_t code, const void* data, std::size_t length) {
-    sink_.put(OptionHeader{code, static_cast<std::uint16_t>(length)});
-    std::byte* target = sink_.grow(padded(length));
-    std::memcpy(target, data, length);
-    std::memset(target + length, 0, padded(length) - length);
+    putOption(sink_, code, data, length);
+    options_ = true;
+  }
+  // As putOption() wrote them.
+  void encoded(std::span<const std::byte> options) {
+    if (options.empty()) return;
+    std::memcpy(sink_.grow(options.size()), options.data(), options.size());
     options_ = true;
   }
   void text(std::uint16_t code, std::string_view text) {
@@ -67,17 +76,17 @@ class Block {
 
 std::uint32_t flagsOf(std::uint8_t packetType) {
   switch (packetType) {
-    case PACKET_OUTGOING: return kFlagOutbound;
-    case PACKET_BROADCAST: return kFlagInbound | kFlagBroadcast;
-    case PACKET_MULTICAST: return kFlagInbound | kFlagMulticast;
-    case PACKET_OTHERHOST: return kFlagInbound | kFlagPromiscuous;
+    case kPacketOutgoing: return kFlagOutbound;
+    case kPacketBroadcast: return kFlagInbound | kFlagBroadcast;
+    case kPacketMulticast: return kFlagInbound | kFlagMulticast;
+    case kPacketOtherHost: return kFlagInbound | kFlagPromiscuous;
     case kPacketIncoming: return kFlagInbound;
     case kPacketUnknown: return 0;
     default: return kFlagInbound | kFlagUnicast;
   }
 }
 
-constexpr std::size_t kPacketFlagsOption = 2 * sizeof(OptionHeader) + sizeof(std::uint32_t);  // with end-of-options
+constexpr std::size_t kPacketFlagsOption = sizeof(OptionHeader) + sizeof(std::uint32_t);
 
 }  // namespace
 
@@ -99,12 +108,12 @@ void setUserLinkType(SavefileInterface& interface, std::uint16_t hardwareType) {
 }
 
 FilePacket FilePacket::of(const Record& record, std::uint16_t linkType) {
-  const tpacket3_hdr& header = *record.header;
+  const RecordHeader& header = *record.header;
   FilePacket packet{record.data(), std::min(header.tp_snaplen, kMaxCaptured), header.tp_len, std::nullopt};
-  const bool tagged = (header.tp_status & TP_STATUS_VLAN_VALID) != 0;
+  const bool tagged = (header.tp_status & kStatusVlanValid) != 0;
   if (!tagged || linkType != kLinkTypeEthernet || packet.captured < kTagAt) return packet;
-  const std::uint16_t tpid = (header.tp_status & TP_STATUS_VLAN_TPID_VALID) != 0 ? header.hv1.tp_vlan_tpid : 0x8100;
-  const auto tci = static_cast<std::uint16_t>(header.hv1.tp_vlan_tci);
+  const std::uint16_t tpid = (header.tp_status & kStatusVlanTpidValid) != 0 ? header.tp_vlan_tpid : 0x8100;
+  const auto tci = static_cast<std::uint16_t>(header.tp_vlan_tci);
   packet.tag = {static_cast<std::uint8_t>(tpid >> 8), static_cast<std::uint8_t>(tpid),
                 static_cast<std::uint8_t>(tci >> 8), static_cast<std::uint8_t>(tci)};
   packet.captured = std::min<std::uint32_t>(packet.captured + sizeof *packet.tag, kMaxCaptured);
@@ -114,7 +123,7 @@ FilePacket FilePacket::of(const Record& record, std::uint16_t linkType) {
 
 void FilePacket::copyTo(std::byte* target) const {
   if (!tag) {
-    std::memcpy(target, data, captured);
+    if (captured > 0) std::memcpy(target, data, captured);  // of no bytes, `data` may be null
     return;
   }
   std::memcpy(target, data, kTagAt);
@@ -162,14 +171,14 @@ void writeInterface(ByteSink& sink, const SavefileInterface& interface) {
 }
 
 void writePacket(ByteSink& sink, std::uint32_t interface, std::uint64_t timestamp, const FilePacket& packet,
-                 std::uint8_t packetType, std::span<const std::string> comments) {
+                 std::uint8_t packetType, std::span<const std::string> comments, std::span<const std::byte> options) {
   const EnhancedPacketBody body{interface, static_cast<std::uint32_t>(timestamp >> 32),
                                 static_cast<std::uint32_t>(timestamp), packet.captured, packet.original};
   const std::size_t room = padded(packet.captured);
   const std::uint32_t flags = flagsOf(packetType);  // 0: unknown, and the option is left out
   if (comments.empty()) {
     // The common case, written in one piece because most of the time is spent here.
-    const auto length = static_cast<std::uint32_t>(packetBlockSize(packet.captured, packetType));
+    const auto length = static_cast<std::uint32_t>(packetBlockSize(packet.captured, packetType, options.size()));
     std::byte* at = sink.grow(length);
     const std::uint32_t head[] = {kEnhancedPacket, length};
     std::memcpy(at, head, sizeof head);
@@ -178,8 +187,18 @@ void writePacket(ByteSink& sink, std::uint32_t interface, std::uint64_t timestam
     const std::uint32_t zero = 0;
     if (room > 0) std::memcpy(at + room - sizeof zero, &zero, sizeof zero);  // the padding is within the last word
     packet.copyTo(at);
+    at += room;
+    if (!options.empty()) {
+      std::memcpy(at, options.data(), options.size());
+      at += options.size();
+    }
     if (flags == 0) {
-      std::memcpy(at + room, &length, sizeof length);
+      const struct {
+        OptionHeader end;
+        std::uint32_t length;
+      } tail{{kOptionEnd, 0}, length};
+      if (options.empty()) std::memcpy(at, &length, sizeof length);
+      else std::memcpy(at, &tail, sizeof tail);
       return;
     }
     const struct {
@@ -188,7 +207,7 @@ void writePacket(ByteSink& sink, std::uint32_t interface, std::uint64_t timestam
       OptionHeader end;
       std::uint32_t length;
     } tail{{packet_option::kFlags, sizeof(std::uint32_t)}, flags, {kOptionEnd, 0}, length};
-    std::memcpy(at + room, &tail, sizeof tail);
+    std::memcpy(at, &tail, sizeof tail);
     return;
   }
   Block block(sink, kEnhancedPacket);
@@ -197,8 +216,22 @@ void writePacket(ByteSink& sink, std::uint32_t interface, std::uint64_t timestam
   std::memset(at, 0, room);
   packet.copyTo(at);
   block.texts(kOptionComment, comments);
+  block.encoded(options);
   if (flags != 0) block.number(packet_option::kFlags, flags);
   block.end();
+}
+
+std::vector<std::byte> packetOptions(std::string_view comment, std::uint32_t process) {
+  ByteSink sink;
+  if (!comment.empty()) putOption(sink, kOptionComment, comment.data(), std::min(comment.size(), kMaxText));
+  if (process != 0) {
+    // epb_processid_threadid is the process "which originated the packet" and its thread, which the owner of a socket
+    // does not tell: 0 is an unknown one.
+    const std::uint32_t processThread[] = {process, 0};
+    putOption(sink, packet_option::kProcessThread, processThread, sizeof processThread);
+  }
+  const std::span<const std::byte> bytes = sink.bytes();
+  return {bytes.begin(), bytes.end()};
 }
 
 void writeStatistics(ByteSink& sink, std::uint32_t interface, const SavefileStatistics& statistics) {
@@ -239,9 +272,10 @@ bool writePcapPacket(ByteSink& sink, std::uint64_t timestamp, const FilePacket& 
   return fits;
 }
 
-std::size_t packetBlockSize(std::uint32_t captured, std::uint8_t packetType) {
-  return kBlockEnvelope + sizeof(EnhancedPacketBody) + padded(captured) +
-         (flagsOf(packetType) != 0 ? kPacketFlagsOption : 0);
+std::size_t packetBlockSize(std::uint32_t captured, std::uint8_t packetType, std::size_t options) {
+  if (flagsOf(packetType) != 0) options += kPacketFlagsOption;
+  const std::size_t end = options > 0 ? sizeof(OptionHeader) : 0;  // of the options
+  return kBlockEnvelope + sizeof(EnhancedPacketBody) + padded(captured) + options + end;
 }
 
 std::size_t pcapPacketSize(std::uint32_t captured) { return sizeof(PcapRecord) + captured; }

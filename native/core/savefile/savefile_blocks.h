@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -10,8 +11,8 @@
 #include <vector>
 
 #include "core/block/block.h"
-#include "core/links/interface_info.h"
 #include "core/savefile/byte_sink.h"
+#include "core/util/interface_address.h"
 
 namespace ringtap {
 
@@ -65,9 +66,13 @@ struct FilePacket {
 
 void writeSection(ByteSink& sink, const SavefileSection& section);
 void writeInterface(ByteSink& sink, const SavefileInterface& interface);
-// `packetType`: sll_pkttype, from which the packet's direction and reception type are set.
+// `packetType`: sll_pkttype, from which the packet's direction and reception type are set. `options`: further ones, as
+// packetOptions() has them.
 void writePacket(ByteSink& sink, std::uint32_t interface, std::uint64_t timestamp, const FilePacket& packet,
-                 std::uint8_t packetType, std::span<const std::string> comments = {});
+                 std::uint8_t packetType, std::span<const std::string> comments = {},
+                 std::span<const std::byte> options = {});
+// A comment of UTF-8 (empty: none), and the process that has sent the packet (0: unknown).
+[[nodiscard]] std::vector<std::byte> packetOptions(std::string_view comment, std::uint32_t process);
 void writeStatistics(ByteSink& sink, std::uint32_t interface, const SavefileStatistics& statistics);
 
 // `body`: in this machine's byte order, a multiple of four bytes.
@@ -77,8 +82,8 @@ void writePcapHeader(ByteSink& sink, std::uint16_t linkType, std::uint32_t snapL
 // Returns false if the time is later than pcap's last second, in 2106, and was replaced by the end of that second.
 bool writePcapPacket(ByteSink& sink, std::uint64_t timestamp, const FilePacket& packet, bool nanoseconds);
 
-// The number of bytes that writePacket() without comments, or writePcapPacket(), adds.
-[[nodiscard]] std::size_t packetBlockSize(std::uint32_t captured, std::uint8_t packetType);
+// The number of bytes that writePacket() without comments, or writePcapPacket(), adds. `options`: bytes of these.
+[[nodiscard]] std::size_t packetBlockSize(std::uint32_t captured, std::uint8_t packetType, std::size_t options = 0);
 [[nodiscard]] std::size_t pcapPacketSize(std::uint32_t captured);
 
 // The whole blocks or records before `length` in the output of writePacket(), writeInterface(), …, or of

@@ -59,7 +59,7 @@ class SavefileConverter::Input {
     std::uint32_t entry;
     std::memcpy(&entry, block_.memory + kIndexStart + std::size_t{at_++} * sizeof entry, sizeof entry);
     const std::uint32_t offset = indexedOffset(entry);
-    record = Record{reinterpret_cast<tpacket3_hdr*>(block_.memory + offset), offset};
+    record = Record{reinterpret_cast<RecordHeader*>(block_.memory + offset), offset};
     std::memcpy(&timestamp, block_.memory + offset + kRecordTimestamp, sizeof timestamp);
     return true;
   }
@@ -282,6 +282,7 @@ Result<> SavefileConverter::append() {
 }
 
 Result<> SavefileConverter::take(Input& input) {
+  if (input.timestamp < options_.from || input.timestamp > options_.to) return {};
   const auto interface = static_cast<std::uint32_t>(input.record.from().sll_ifindex);
   comments_ = input.comments();
   auto id = idOf(input, interface);

@@ -32,6 +32,8 @@ struct ConvertOptions {
   // first. False: one input after the other.
   bool byTime = true;
   std::optional<std::string> filter;
+  std::uint64_t from = 0;           // nanoseconds since 1970: of the earliest packet that is taken,
+  std::uint64_t to = UINT64_MAX;    // and of the latest one
   bool selecting = false;           // each interface waits for answer()
   bool keepDamaged = false;         // a damaged or truncated input ends there, with a warning; otherwise run() fails
   std::vector<std::uint32_t> keep;  // types of blocks to copy (passthrough_block.h); pcapng only
@@ -45,7 +47,7 @@ struct ConvertOptions {
 };
 
 struct ConvertStats {
-  std::uint64_t packets = 0;  // from the inputs, accepted by selection and filter
+  std::uint64_t packets = 0;  // from the inputs, accepted by selection, filter and times
   std::uint64_t written = 0;
   std::uint64_t otherLinkType = 0;  // pcap: not written, because the file has another link type
   std::uint64_t bytesRead = 0;      // of the inputs, as stored

@@ -1,6 +1,6 @@
 #include "core/savefile/savefile_filter.h"
 
-#include "core/bpf/filter.h"
+#include "core/filter/filter.h"
 
 namespace ringtap {
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <utility>
 
-#include "core/bpf/filter_instruction.h"
+#include "core/filter/filter_instruction.h"
 #include "core/util/result.h"
 
 namespace ringtap {

@@ -42,6 +42,7 @@ inline constexpr std::uint32_t kNameResolution = 4;
 inline constexpr std::uint32_t kInterfaceStatistics = 5;
 inline constexpr std::uint32_t kEnhancedPacket = 6;
 inline constexpr std::uint32_t kDecryptionSecrets = 0x0a;
+inline constexpr std::uint32_t kTlsKeyLog = 0x544c'534b;   // the type of decryption secrets: a key log in NSS's format
 inline constexpr std::uint32_t kCustom = 0x0bad;           // may be copied by programs that do not support its content
 inline constexpr std::uint32_t kCustomOnce = 0x4000'0bad;  // must not be copied by them
 
@@ -87,6 +88,7 @@ inline constexpr std::uint16_t kTimestampOffset = 14;
 }  // namespace interface_option
 namespace packet_option {
 inline constexpr std::uint16_t kFlags = 2;
+inline constexpr std::uint16_t kProcessThread = 8;
 }  // namespace packet_option
 namespace statistics_option {
 inline constexpr std::uint16_t kStartTime = 2;
@@ -142,6 +144,11 @@ struct EnhancedPacketBody {
 struct InterfaceStatisticsBody {
   std::uint32_t interface;
   std::uint32_t timeHigh, timeLow;
+};
+// Then the secrets, padded to four bytes.
+struct DecryptionSecretsBody {
+  std::uint32_t type;
+  std::uint32_t length;
 };
 struct OptionHeader {
   std::uint16_t code;

@@ -1,14 +1,12 @@
 #include "core/savefile/savefile_parser.h"
 
-#include <linux/if_arp.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstdio>
 #include <cstring>
 #include <iterator>
 
-#include "core/bpf/filter_interpreter.h"
+#include "core/filter/filter_interpreter.h"
 #include "core/savefile/pcap_parser.h"
 #include "core/savefile/pcapng_parser.h"
 #include "core/savefile/pseudo_header.h"
@@ -88,7 +86,7 @@ std::uint16_t hardwareTypeOf(std::uint16_t linkType) {
   for (const std::uint16_t type : knownHardwareTypes()) {
     if (linkTypeOf(type) == linkType) return type;
   }
-  return ARPHRD_VOID;
+  return hardware_type::kVoid;
 }
 
 }  // namespace ringtap

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/block/block_filler.h"
-#include "core/bpf/filter_instruction.h"
+#include "core/filter/filter_instruction.h"
 #include "core/util/result.h"
 
 namespace ringtap {

@@ -32,18 +32,19 @@ std::uint32_t SavefileWriter::add(const SavefileInterface& interface) {
     header(interface.linkType);
   }
   linkTypes_.push_back(interface.linkType);
-  delivered_.push_back(0);
+  delivered_.emplace_back();
   return static_cast<std::uint32_t>(linkTypes_.size() - 1);
 }
 
-bool SavefileWriter::write(std::uint32_t interface, const Record& record, std::span<const std::string> comments) {
+bool SavefileWriter::write(std::uint32_t interface, const Record& record, std::span<const std::string> comments,
+                           std::span<const std::byte> options) {
   const std::uint16_t linkType = linkTypes_[interface];
   const std::size_t before = sink_.size();
   const FilePacket packet = FilePacket::of(record, linkType);
   std::uint64_t timestamp;
   std::memcpy(&timestamp, record.header->tp_padding, sizeof timestamp);
   if (options_.format == SavefileFormat::Pcapng) {
-    writePacket(sink_, interface, timestamp, packet, record.from().sll_pkttype, comments);
+    writePacket(sink_, interface, timestamp, packet, record.from().sll_pkttype, comments, options);
   } else {
     if (linkType != linkTypes_.front()) return false;
     if (!writePcapPacket(sink_, timestamp, packet, options_.nanoseconds)) ++counts_.clampedTimes;
@@ -52,14 +53,17 @@ bool SavefileWriter::write(std::uint32_t interface, const Record& record, std::s
   counts_.lastTimestamp = std::max(counts_.lastTimestamp, timestamp);
   ++counts_.packets;
   counts_.packetBytes += packet.captured;
-  ++delivered_[interface];
+  PacketTally& tally = delivered_[interface];
+  ++tally.packets;
+  tally.bytes += record.header->tp_snaplen;
+  tally.truncated += record.truncated() ? 1 : 0;
   wrote(before);
   return true;
 }
 
-std::size_t SavefileWriter::sizeOf(std::uint32_t interface, const Record& record) const {
+std::size_t SavefileWriter::sizeOf(std::uint32_t interface, const Record& record, std::size_t options) const {
   const std::uint32_t captured = FilePacket::of(record, linkTypes_[interface]).captured;
-  return options_.format == SavefileFormat::Pcapng ? packetBlockSize(captured, record.from().sll_pkttype)
+  return options_.format == SavefileFormat::Pcapng ? packetBlockSize(captured, record.from().sll_pkttype, options)
                                                    : pcapPacketSize(captured);
 }
 

@@ -31,6 +31,12 @@ struct SavefileCounts {
   std::uint64_t clampedTimes = 0;  // packets later than pcap's last second, in 2106, and stored with that second
 };
 
+// Packets of one interface in a file, and of these: the bytes captured, without VLAN tags that were put back, and the
+// packets that were cut at the snapshot length.
+struct PacketTally {
+  std::uint64_t packets = 0, bytes = 0, truncated = 0;
+};
+
 struct CompleteFile {
   std::string path;
   SavefileCounts counts;
@@ -45,10 +51,12 @@ class SavefileWriter {
   // Returns the interface's number in this file. A pcap file describes no interfaces: the first one added sets its link
   // type.
   std::uint32_t add(const SavefileInterface& interface);
-  // Returns false, and writes nothing, if the format is pcap and the interface's link type is not the file's.
-  [[nodiscard]] bool write(std::uint32_t interface, const Record& record, std::span<const std::string> comments = {});
-  // The number of bytes that write() would add for this packet.
-  [[nodiscard]] std::size_t sizeOf(std::uint32_t interface, const Record& record) const;
+  // Returns false, and writes nothing, if the format is pcap and the interface's link type is not the file's. In pcap
+  // there are neither comments nor `options` (packetOptions()).
+  [[nodiscard]] bool write(std::uint32_t interface, const Record& record, std::span<const std::string> comments = {},
+                           std::span<const std::byte> options = {});
+  // The number of bytes that write() would add for this packet without comments. `options`: bytes of these.
+  [[nodiscard]] std::size_t sizeOf(std::uint32_t interface, const Record& record, std::size_t options = 0) const;
   // Writes a block of any other type. Ignored in pcap.
   void block(std::uint32_t type, std::span<const std::uint8_t> body);
   // Writes interface statistics, which end a file: only further statistics may follow. Ignored in pcap.
@@ -60,8 +68,8 @@ class SavefileWriter {
   [[nodiscard]] SavefileFormat format() const { return options_.format; }
   // The link type of the first interface, which all packets of a pcap file share. Call after add().
   [[nodiscard]] std::uint16_t linkType() const { return linkTypes_.front(); }
-  // Packets written, by interface number.
-  [[nodiscard]] const std::vector<std::uint64_t>& delivered() const { return delivered_; }
+  // What was written, by interface number.
+  [[nodiscard]] const std::vector<PacketTally>& delivered() const { return delivered_; }
 
  private:
   void header(std::uint16_t linkType);
@@ -71,7 +79,7 @@ class SavefileWriter {
   SavefileForm options_;
   SavefileCounts counts_;
   std::vector<std::uint16_t> linkTypes_;  // by interface number
-  std::vector<std::uint64_t> delivered_;
+  std::vector<PacketTally> delivered_;
   bool headed_ = false;
 };
 

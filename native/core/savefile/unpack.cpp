@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "core/savefile/codecs.h"
@@ -179,7 +180,7 @@ Result<std::unique_ptr<ByteSource>> begin(CountedSource& source, const Library* 
                                           const char* name) {
   if (library == nullptr) {
     Error error{Code::FileFormat,
-                std::string("the file is compressed with ") + format + ", and " + name + " is not there to unpack it"};
+                std::string("the file is compressed with ") + format + ", but the library " + name + " was not found"};
     error.offset = 0;
     return error;
   }
@@ -203,9 +204,24 @@ Result<Packing> packingOf(CountedSource& source) {
 
 Result<std::unique_ptr<ByteSource>> unpack(CountedSource& source, Packing packing) {
   if (packing == Packing::Zstd) {
-    return begin<ZstdUnpacker>(source, zstd(), "zstd", "libzstd.so.1");
+    return begin<ZstdUnpacker>(source, zstd(), "zstd", kZstdFile);
   }
-  return begin<GzipUnpacker>(source, zlib(), "gzip", "libz.so.1");
+  return begin<GzipUnpacker>(source, zlib(), "gzip", kZlibFile);
+}
+
+Result<> unpack(std::span<const std::byte> packed, Packing packing, std::span<std::byte> into) {
+  MemorySource memory(packed);
+  CountedSource source(memory);
+  auto unpacked = unpack(source, packing);
+  if (!unpacked) return std::move(unpacked.error());
+  const std::span<std::uint8_t> bytes(reinterpret_cast<std::uint8_t*>(into.data()), into.size());
+  for (std::size_t done = 0; done < bytes.size();) {
+    auto length = (*unpacked)->read(bytes.subspan(done));
+    if (!length) return length.error();
+    if (*length == 0) return Error{Code::FileTruncated, "packed bytes end too early"};
+    done += *length;
+  }
+  return {};
 }
 
 }  // namespace ringtap

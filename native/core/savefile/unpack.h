@@ -4,13 +4,13 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "core/savefile/byte_source.h"
+#include "core/savefile/packing.h"
 #include "core/util/result.h"
 
 namespace ringtap {
-
-enum class Packing { None, Gzip, Zstd };
 
 // Detects the packing by the source's first bytes, which are not consumed.
 Result<Packing> packingOf(CountedSource& source);
@@ -21,6 +21,9 @@ Result<Packing> packingOf(CountedSource& source);
 // All bytes before damage are returned before the error. FileDamaged, FileTruncated: the offset refers to the unpacked
 // bytes. FileFormat: the library is missing, or the window is too large.
 Result<std::unique_ptr<ByteSource>> unpack(CountedSource& source, Packing packing);
+
+// Unpacks what a Packer made of into.size() bytes. Errors as above.
+Result<> unpack(std::span<const std::byte> packed, Packing packing, std::span<std::byte> into);
 
 inline constexpr unsigned kLargestWindowLog = 23;  // 8 MiB, which RFC 8878 recommends that decoders support
 

@@ -55,6 +55,15 @@ class Folder final : public support::Folder {
 
 using Names = std::vector<std::string>;
 
+// The descriptor of a file that is open; -1 if there is none.
+int descriptorOf(const std::string& path) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code failed;
+    if (std::filesystem::read_symlink(entry.path(), failed) == path) return std::stoi(entry.path().filename());
+  }
+  return -1;
+}
+
 bool write(FileSet& files, std::size_t bytes) {
   const std::vector<std::byte> content(bytes, std::byte{7});
   return files.write(content).ok();
@@ -179,4 +188,70 @@ TEST(anErrorShowsNoControlCharacters) {
   CHECK(!named && named.error().number == EEXIST);
   CHECK(named.error().message.find("a\\x1b[2J\\x0a\\x7f.pcap") != std::string::npos);
   second.discard();
+}
+
+TEST(filesThatAreHeldAreNotRemovedBeforeTheyAreReleased) {
+  const support::Folder folder;
+  FileSet files({.path = folder.file("%i"), .keep = 2, .held = true});
+  const auto write = [&] {
+    CHECK(files.begin().ok());
+    CHECK(files.write(std::as_bytes(std::span("x", 1))).ok());
+    CHECK(files.complete().ok());
+  };
+  for (int i = 0; i < 4; ++i) write();
+  using Names = std::vector<std::string>;
+  CHECK((folder.names() == Names{"000001", "000002", "000003", "000004"}));
+  files.release();
+  CHECK((folder.names() == Names{"000002", "000003", "000004"}));
+  files.release();
+  CHECK((folder.names() == Names{"000003", "000004"}));
+  files.release();  // as many as are kept
+  CHECK((folder.names() == Names{"000003", "000004"}));
+  write();
+  CHECK((folder.names() == Names{"000004", "000005"}));
+  write();
+  CHECK((folder.names() == Names{"000004", "000005", "000006"}));
+  for (int i = 0; i < 4; ++i) files.release();  // more than there are files
+  CHECK((folder.names() == Names{"000005", "000006"}));
+}
+
+TEST(aHeldFileIsNotRemovedForSpaceEither) {
+  const support::Folder folder;
+  FileSet files({.path = folder.file("%i"), .keep = 5, .held = true, .minimumFree = ~0ull >> 1});
+  CHECK(files.begin().ok());
+  CHECK(files.complete().ok());
+  CHECK(files.begin().ok());
+  auto refused = files.write(std::as_bytes(std::span("x", 1)));
+  CHECK(!refused.ok() && refused.error().number == ENOSPC && folder.names().size() == 2);
+  files.release();
+  refused = files.write(std::as_bytes(std::span("x", 1)));
+  CHECK(!refused.ok() && refused.error().number == ENOSPC && folder.names().size() == 1);
+  files.discard();
+}
+
+TEST(aFileThatCannotBeRemovedDoesNotKeepTheOthers) {
+  const support::Folder folder;
+  FileSet files({.path = folder.file("%i"), .keep = 5, .minimumFree = ~0ull >> 1});
+  for (int i = 0; i < 3; ++i) CHECK(files.begin().ok() && files.complete().ok());
+  std::filesystem::remove(folder.file("000001"));
+  std::filesystem::create_directory(folder.file("000001"));  // unlink(2) refuses it
+  CHECK(files.begin().ok());
+  const auto refused = files.write(std::as_bytes(std::span("x", 1)));
+  CHECK(!refused.ok() && refused.error().number == ENOSPC);
+  CHECK((folder.names() == Names{".000004.partial", "000001"}));
+  files.discard();
+}
+
+TEST(aFullDiskIsReportedAlthoughNoFileCanBeRemoved) {
+  const support::Folder folder;
+  FileSet files({.path = folder.file("%i"), .keep = 5});
+  CHECK(files.begin().ok() && files.complete().ok());
+  std::filesystem::remove(folder.file("000001"));
+  std::filesystem::create_directory(folder.file("000001"));  // unlink(2) refuses it, with another error number
+  CHECK(files.begin().ok());
+  const int file = descriptorOf(folder.file(".000002.partial"));
+  const UniqueFd full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
+  CHECK(full && ::dup2(full.get(), file) == file);
+  const auto refused = files.write(std::as_bytes(std::span("x", 1)));
+  CHECK(!refused.ok() && refused.error().number == ENOSPC);
 }

@@ -1,4 +1,4 @@
-#include "core/bpf/filter.h"
+#include "core/filter/filter.h"
 #include "core/savefile/file_time.h"
 #include "support/check.h"
 #include "support/parse_savefile.h"
@@ -44,7 +44,7 @@ TEST(pcap_of_every_magic_and_byte_order) {
       CHECK(parsed.packets[0].timestamp == 1'700'000'000'000'000'000u + 999'999 * unit);
       CHECK(parsed.packets[0].bytes == frame(61) && parsed.packets[0].original == 70);
       CHECK(parsed.packets[0].linkType == 101 && parsed.packets[0].interface == 0);
-      CHECK(parsed.packets[0].packetType == (magic == kMagicKuznetsov ? PACKET_OUTGOING : kPacketUnknown));
+      CHECK(parsed.packets[0].packetType == (magic == kMagicKuznetsov ? kPacketOutgoing : kPacketUnknown));
       CHECK(parsed.packets[1].bytes.empty() && parsed.packets[1].timestamp == 5'000'000'000u);
       CHECK(parsed.packets[2].timestamp == 0xffffffffull * 1'000'000'000u + unit);
       CHECK(parsed.sections.size() == 1 && parsed.sections[0].bigEndian == big && !parsed.sections[0].pcapng);
@@ -240,7 +240,7 @@ TEST(pcapng_sections_interfaces_and_all_kinds_of_packets_are_read) {
     const std::vector<std::uint8_t> odd{1, 0, 0, 0, 3, 0, 0, 0, 'o', 'd', 'd', 0};
     CHECK(packets[0].comments == odd && packets[0].packetType == kPacketUnknown);
     CHECK(packets[1].timestamp == 101'000'000'000u);  // 1024 / 2^10 s + 100 s
-    CHECK(packets[1].packetType == PACKET_OUTGOING && packets[1].linkType == 101 && packets[1].original == 99);
+    CHECK(packets[1].packetType == kPacketOutgoing && packets[1].linkType == 101 && packets[1].original == 99);
     CHECK(packets[2].timestamp == 0 && packets[2].bytes == frame(10) && packets[2].interface == 0);
     CHECK(packets[3].timestamp == 7 && packets[3].bytes == frame(12));
     CHECK(packets[4].interface == 2 && packets[4].linkType == 113 && packets[4].timestamp == 5'000'000'000u);
@@ -280,8 +280,8 @@ TEST(simple_packets_are_limited_by_the_snapshot_length_of_the_interface) {
 
 TEST(flags_become_directions) {
   const std::pair<std::uint32_t, std::uint8_t> kinds[] = {
-      {0x00, kPacketUnknown},   {0x01, kPacketIncoming},  {0x05, PACKET_HOST},     {0x09, PACKET_MULTICAST},
-      {0x0d, PACKET_BROADCAST}, {0x11, PACKET_OTHERHOST}, {0x02, PACKET_OUTGOING}, {0x06, PACKET_OUTGOING},
+      {0x00, kPacketUnknown},   {0x01, kPacketIncoming},  {0x05, kPacketHost},     {0x09, kPacketMulticast},
+      {0x0d, kPacketBroadcast}, {0x11, kPacketOtherHost}, {0x02, kPacketOutgoing}, {0x06, kPacketOutgoing},
       {0x08, kPacketUnknown},   {0x03, kPacketUnknown}};
   FileBytes file = ngSection(true) + ngInterface(true, 1, 0);
   for (const auto& [flags, type] : kinds) {
@@ -344,4 +344,21 @@ TEST(times_of_every_resolution_are_converted) {
   CHECK(FileTime(6, 10).nanoseconds(5) == 10'000'005'000u);
   CHECK(FileTime(6, -10).nanoseconds(10'000'001) == 1000 && FileTime(6, -10).nanoseconds(5) == 0);
   CHECK(FileTime(9, INT64_MAX).nanoseconds(1) == UINT64_MAX && FileTime(9, INT64_MIN).nanoseconds(UINT64_MAX) == 0);
+}
+
+TEST(decimal_times_are_the_quotient_of_128_bits) {
+  __extension__ typedef unsigned __int128 Wide;
+  for (const std::int64_t offset : {0, 1}) {
+    Wide divisor = 1;
+    for (std::uint8_t resolution = 0; resolution <= 28; ++resolution, divisor *= 10) {
+      for (const std::uint64_t units : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{9'999'999'999},
+                                        std::uint64_t{1'700'000'000'123'456'789}, UINT64_MAX - 1, UINT64_MAX}) {
+        const Wide exact = Wide{units} * 1'000'000'000u / divisor + static_cast<Wide>(offset) * 1'000'000'000u;
+        const auto expected = exact > UINT64_MAX ? UINT64_MAX : static_cast<std::uint64_t>(exact);
+        bool clamped = false;
+        CHECK(FileTime(resolution, offset).nanoseconds(units, clamped) == expected);
+        CHECK(clamped == (exact > UINT64_MAX));
+      }
+    }
+  }
 }

@@ -72,7 +72,7 @@ std::string text(const FileBlock& block, std::uint16_t code) {
 
 // Walks the records of a block as the loop does.
 void forEachRecord(const std::vector<MadeRecord>& made, const std::function<void(Record&)>& visit,
-                   const std::function<void(tpacket3_hdr&)>& change = {}) {
+                   const std::function<void(RecordHeader&)>& change = {}) {
   support::Block block = support::Block::of(made);
   for (std::size_t i = 0; change && i < made.size(); ++i) change(block.record(i));
   const BlockSummary summary = walkBlock(block.data(), block.size(), [](Record&) { return true; });
@@ -140,12 +140,12 @@ TEST(aStrippedTagIsPutBack) {
   made[2].bytes.resize(11);  // too short for the field
   made[3].bytes.resize(12);
   std::vector<FilePacket> packets;
-  const auto tag = [n = 0](tpacket3_hdr& header) mutable {
-    header.tp_status |= TP_STATUS_VLAN_VALID;
-    header.hv1.tp_vlan_tci = 0x6005;
+  const auto tag = [n = 0](RecordHeader& header) mutable {
+    header.tp_status |= kStatusVlanValid;
+    header.tp_vlan_tci = 0x6005;
     if (n++ == 1) {
-      header.tp_status |= TP_STATUS_VLAN_TPID_VALID;
-      header.hv1.tp_vlan_tpid = 0x88a8;
+      header.tp_status |= kStatusVlanTpidValid;
+      header.tp_vlan_tpid = 0x88a8;
     }
   };
   int number = 0;
