@@ -17,9 +17,9 @@
 #include "binding/util/js.h"
 #include "binding/util/layouts.h"
 #include "binding/util/run_async.h"
+#include "core/linux/netns.h"
 #include "core/send/injector.h"
 #include "core/send/replay_frame.h"
-#include "core/util/netns.h"
 
 namespace ringtap::binding {
 

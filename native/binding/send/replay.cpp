@@ -16,9 +16,9 @@
 #include "binding/util/exports.h"
 #include "binding/util/job.h"
 #include "binding/util/js.h"
+#include "core/linux/netns.h"
 #include "core/savefile/savefile_source.h"
 #include "core/send/replay_sender.h"
-#include "core/util/netns.h"
 
 namespace ringtap::binding {
 

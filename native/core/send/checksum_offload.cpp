@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/util/byte_order.h"
+
 namespace ringtap {
 
 namespace {
@@ -19,7 +21,7 @@ constexpr std::uint8_t kCongestionWindowReduced = 0x80;
 
 using Bytes = std::span<const std::uint8_t>;
 
-std::uint16_t load16(Bytes bytes, std::size_t at) { return static_cast<std::uint16_t>(bytes[at] << 8 | bytes[at + 1]); }
+std::uint16_t load16(Bytes bytes, std::size_t at) { return bigEndian16(bytes.data() + at); }
 
 // The position of the transport header, and the inputs of its pseudo-header's sum.
 struct Transport {

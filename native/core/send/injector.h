@@ -16,9 +16,9 @@
 #include <vector>
 
 #include "core/links/interface_info.h"
+#include "core/linux/interrupt.h"
 #include "core/send/checksum_offload.h"
 #include "core/send/send_tally.h"
-#include "core/util/interrupt.h"
 #include "core/util/result.h"
 #include "core/util/unique_fd.h"
 

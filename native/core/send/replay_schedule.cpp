@@ -10,6 +10,15 @@ namespace {
 // Longer than any real wait, and does not overflow when added to the time.
 constexpr std::uint64_t kFarthest = std::uint64_t{1} << 62;
 
+// Nanoseconds at a speed, rounded up: no packet is early. A double holds them exactly up to 104 days of file time, and
+// is wrong by some nanoseconds beyond. On arm64, a long double would be computed by the compiler's runtime library: in
+// savefile/file_time.cpp is why that must not be needed.
+std::uint64_t scaled(std::uint64_t elapsed, double speed) {
+  if (speed == 1) return elapsed;
+  const double passed = std::ceil(static_cast<double>(elapsed) / speed);
+  return passed < static_cast<double>(kFarthest) ? static_cast<std::uint64_t>(passed) : kFarthest;
+}
+
 }  // namespace
 
 std::uint64_t ReplaySchedule::due(std::uint64_t timestamp) {
@@ -23,10 +32,7 @@ std::uint64_t ReplaySchedule::due(std::uint64_t timestamp) {
   } else if (latest_ - timestamp > longestGap_) {
     latest_ = timestamp;  // one packet with a wrong date must not affect all that follow
   }
-  // Rounded up: no packet is early.
-  const long double passed = std::ceil(static_cast<long double>(elapsed_) / speed_);
-  const auto wait = passed < kFarthest ? static_cast<std::uint64_t>(passed) : kFarthest;
-  return due_ = std::max(due_, start_ + wait);
+  return due_ = std::max(due_, start_ + scaled(elapsed_, speed_));
 }
 
 }  // namespace ringtap

@@ -28,6 +28,8 @@ constexpr std::uint64_t kDate = 1'700'000'000'123'456'789;
 
 TEST(gapsAreKept) {
   CHECK(dues({1, kNone, kStart}, {kDate, kDate + 1, kDate + 1'000'000'007}) == (List{0, 1, 1'000'000'007}));
+  // To the nanosecond, also of times that a double rounds.
+  CHECK(dues({1, kNone, kStart}, {1, kDate, kDate + 1}) == (List{0, kDate - 1, kDate}));
 }
 
 TEST(theSpeedMultipliesTheGaps) {
