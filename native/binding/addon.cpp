@@ -9,18 +9,16 @@ Napi::Object init(Napi::Env environment, Napi::Object exports) {
   if (!Instance::create(env)) return exports;
   const ringtap::js::Object all(env, exports);
   initErrors(env, all);
-  initCapture(env, all);
-  initCheck(env, all);
-  initPattern(env, all);
-  initInterfaces(env, all);
   initLayouts(env, all);
   initFilter(env, all);
+  initPattern(env, all);
   initSavefile(env, all);
   initSavefileFile(env, all);
   initSavefileBuffer(env, all);
   initConvert(env, all);
-  initInject(env, all);
-  initReplay(env, all);
+#ifndef RINGTAP_PORTABLE
+  initLinux(env, all);
+#endif
   return exports;
 }
 

@@ -1,8 +1,7 @@
 // Exports the layouts that C++ and TypeScript share, as declared in C++, for the test that compares them.
 #include "binding/util/layouts.h"
 
-#include <linux/if_packet.h>
-
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <utility>
@@ -10,7 +9,6 @@
 #include "binding/util/exports.h"
 #include "binding/util/js.h"
 #include "core/block/block.h"
-#include "core/send/send_tally.h"
 
 namespace ringtap::binding {
 
@@ -28,40 +26,39 @@ js::Object table(js::Env env, std::initializer_list<Entry> entries) {
 }
 
 js::Object recordLayout(js::Env env) {
-  constexpr std::size_t variant = offsetof(tpacket3_hdr, hv1);
   return table(env, {
-                        {"Captured", offsetof(tpacket3_hdr, tp_snaplen)},
-                        {"Original", offsetof(tpacket3_hdr, tp_len)},
-                        {"Status", offsetof(tpacket3_hdr, tp_status)},
-                        {"Data", offsetof(tpacket3_hdr, tp_mac)},
-                        {"LinkType", variant + offsetof(tpacket_hdr_variant1, tp_rxhash)},
-                        {"VlanTci", variant + offsetof(tpacket_hdr_variant1, tp_vlan_tci)},
-                        {"VlanTpid", variant + offsetof(tpacket_hdr_variant1, tp_vlan_tpid)},
+                        {"Captured", offsetof(RecordHeader, tp_snaplen)},
+                        {"Original", offsetof(RecordHeader, tp_len)},
+                        {"Status", offsetof(RecordHeader, tp_status)},
+                        {"Data", offsetof(RecordHeader, tp_mac)},
+                        {"LinkType", offsetof(RecordHeader, tp_rxhash)},
+                        {"VlanTci", offsetof(RecordHeader, tp_vlan_tci)},
+                        {"VlanTpid", offsetof(RecordHeader, tp_vlan_tpid)},
                         {"Timestamp", kRecordTimestamp},
-                        {"Interface", kRecordAddress + offsetof(sockaddr_ll, sll_ifindex)},
-                        {"Hardware", kRecordAddress + offsetof(sockaddr_ll, sll_hatype)},
-                        {"PacketType", kRecordAddress + offsetof(sockaddr_ll, sll_pkttype)},
+                        {"Interface", kRecordAddress + offsetof(RecordAddress, sll_ifindex)},
+                        {"Hardware", kRecordAddress + offsetof(RecordAddress, sll_hatype)},
+                        {"PacketType", kRecordAddress + offsetof(RecordAddress, sll_pkttype)},
                     });
 }
 
 js::Object statusBits(js::Env env) {
   return table(env, {
-                        {"User", TP_STATUS_USER},
-                        {"ChecksumNotReady", TP_STATUS_CSUMNOTREADY},
-                        {"VlanValid", TP_STATUS_VLAN_VALID},
-                        {"VlanTpidValid", TP_STATUS_VLAN_TPID_VALID},
-                        {"ChecksumValid", TP_STATUS_CSUM_VALID},
+                        {"User", kStatusUser},
+                        {"ChecksumNotReady", kStatusChecksumNotReady},
+                        {"VlanValid", kStatusVlanValid},
+                        {"VlanTpidValid", kStatusVlanTpidValid},
+                        {"ChecksumValid", kStatusChecksumValid},
                         {"LinkType", kStatusLinkType},
                         {"Comments", kStatusComments},
-                        {"TimeSoftware", TP_STATUS_TS_SOFTWARE},
-                        {"TimeSystemHardware", TP_STATUS_TS_SYS_HARDWARE},
+                        {"TimeSoftware", kStatusTimeSoftware},
+                        {"TimeSystemHardware", kStatusTimeSystemHardware},
                         // Bit 31: JavaScript's bitwise operators see it as the sign.
-                        {"TimeRawHardware", static_cast<std::int32_t>(TP_STATUS_TS_RAW_HARDWARE)},
+                        {"TimeRawHardware", static_cast<std::int32_t>(kStatusTimeRawHardware)},
                     });
 }
 
 js::Object packetTypes(js::Env env) {
-  return table(env, {{"Outgoing", PACKET_OUTGOING}, {"Incoming", kPacketIncoming}, {"Unknown", kPacketUnknown}});
+  return table(env, {{"Outgoing", kPacketOutgoing}, {"Incoming", kPacketIncoming}, {"Unknown", kPacketUnknown}});
 }
 
 js::Object indexLayout(js::Env env) {
@@ -75,21 +72,6 @@ js::Object indexLayout(js::Env env) {
                     });
 }
 
-js::Object refusals(js::Env env) {
-  const auto of = [](Refusal refusal) { return static_cast<std::int64_t>(refusal); };
-  return table(env, {
-                        {"None", of(Refusal::None)},
-                        {"TooShort", of(Refusal::TooShort)},
-                        {"TooLong", of(Refusal::TooLong)},
-                        {"InterfaceDown", of(Refusal::InterfaceDown)},
-                        {"InterfaceGone", of(Refusal::InterfaceGone)},
-                        {"NoRoom", of(Refusal::NoRoom)},
-                        {"Truncated", of(Refusal::Truncated)},
-                        {"LinkType", of(Refusal::LinkType)},
-                        {"Other", of(Refusal::Other)},
-                    });
-}
-
 js::Value layouts(const js::CallbackInfo& info) {
   const js::Env env = info.Env();
   js::Object all = js::Object::New(env);
@@ -97,7 +79,6 @@ js::Value layouts(const js::CallbackInfo& info) {
   all.Set("Status", statusBits(env));
   all.Set("PacketType", packetTypes(env));
   all.Set("Index", indexLayout(env));
-  all.Set("Refusal", refusals(env));
 #define RINGTAP_ENTRY(name) {#name, k##name},
 #define RINGTAP_EXPORT(key, layout, words)                             \
   {                                                                    \
@@ -113,6 +94,9 @@ js::Value layouts(const js::CallbackInfo& info) {
   RINGTAP_EXPORT("Frame", frame, RINGTAP_FRAME)
 #undef RINGTAP_EXPORT
 #undef RINGTAP_ENTRY
+#ifndef RINGTAP_PORTABLE
+  addLinuxLayouts(env, all);
+#endif
   return all;
 }
 
