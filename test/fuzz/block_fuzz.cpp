@@ -67,14 +67,14 @@ FilterSpec someFilter() {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size < 1 + sizeof(tpacket_block_desc)) return 0;
+  if (size < 1 + sizeof(BlockHeader)) return 0;
   const std::uint8_t refuse = *data++;
   const std::size_t length = --size / 8 * 8;
   const std::unique_ptr<std::uint64_t[]> memory(new std::uint64_t[length / 8]);
   auto* block = reinterpret_cast<std::byte*>(memory.get());
 
   std::memcpy(block, data, length);
-  const std::uint32_t announced = reinterpret_cast<tpacket_block_desc*>(block)->hdr.bh1.num_pkts;
+  const std::uint32_t announced = reinterpret_cast<BlockHeader*>(block)->num_pkts;
   std::uint32_t seen = 0;
   const BlockSummary first = walkBlock(block, length, [&](Record&) { return (refuse >> (seen++ % 8) & 1) == 0; });
   EXPECT(seen + first.malformed == announced && first.packets <= seen);
@@ -86,7 +86,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   std::memcpy(block, data, length);
   SelectionTable table(someFilter(), true);
-  table.use(std::make_unique<support::NoKernel>(true));
+  table.use(std::make_unique<support::NoKernel>(true), [] { return RingPosition{}; });
   std::uint32_t generation = 0;
   InterfaceBook book;
   TakenBlock taken = table.take(block, length, {0, 1}, [&](std::uint32_t index) {

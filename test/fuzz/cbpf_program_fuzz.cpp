@@ -1,10 +1,10 @@
-// For any table, filter and address sets, both forms of the socket filter must return the verdict of the reference
-// implementation: for every listed index, its neighbours, and random indexes and packets.
+// For any table, filter, address sets and connections, both forms of the socket filter must return the verdict of the
+// reference implementation: for every listed index, its neighbours, and random indexes and packets.
 #include <algorithm>
 #include <set>
 
 #include "core/bpf/cbpf_program.h"
-#include "core/bpf/filter_interpreter.h"
+#include "core/filter/filter_interpreter.h"
 #include "fuzz.h"
 #include "support/ebpf_filter.h"
 #include "support/random_filter.h"
@@ -20,6 +20,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const support::AddressChoice chosen =
       choices.oneIn(2) ? support::randomAddresses(choices, 40) : support::AddressChoice{};
   spec.addresses = chosen.filter();
+  const support::Connections excluded =
+      choices.oneIn(2) ? support::randomConnections(choices, 24) : support::Connections{};
+  spec.connections = support::filterOf(excluded);
   for (const std::uint16_t linkType : {kLinkTypeEthernet, kLinkTypeRaw}) {
     FilterProgram program = support::randomProgram(choices, true);
     if (validateFilter(program).ok()) spec.programs.push_back({linkType, std::move(program), {}});
@@ -36,8 +39,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto program = assembleCbpf(spec, table);
   EXPECT(program.ok() && program.value().size() <= kMaxFilterInstructions);
   EXPECT(validateFilter(program.value()).ok());
-  // A range takes four instructions; the rest takes at most 200 without address sets and 2200 with them.
-  const bool thinned = ranges.size() > (spec.addresses ? 450 : 950);
+  // A range takes four instructions; the rest takes at most 200 without address sets and connections, 2200
+  // with address sets, 1000 with connections.
+  const bool thinned = ranges.size() > (spec.addresses && spec.connections ? 200
+                                        : spec.addresses                   ? 450
+                                        : spec.connections                 ? 750
+                                                                           : 950);
 
   support::Choices packets(static_cast<std::uint32_t>(size));
   const auto check = [&](std::uint32_t index) {
@@ -45,12 +52,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     metadata.interfaceIndex = index;
     const std::uint16_t linkType = linkTypeOf(metadata.hardwareType);
     // The reference does not parse wireless frames.
-    if (spec.addresses && linkType != kLinkTypeEthernet && linkType != kLinkTypeRaw) metadata.hardwareType = 7;
-    const auto bytes = spec.addresses && packets.oneIn(2) ? support::randomPacket(packets, linkType)
-                                                          : packets.bytes(packets.below(40));
+    if ((spec.addresses || spec.connections) && linkType != kLinkTypeEthernet && linkType != kLinkTypeRaw)
+      metadata.hardwareType = 7;
+    const auto bytes = spec.connections && packets.oneIn(2) ? support::randomPacketAmong(packets, linkType, excluded)
+                       : spec.addresses && packets.oneIn(2) ? support::randomPacket(packets, linkType)
+                                                            : packets.bytes(packets.below(40));
     const auto length = static_cast<std::uint32_t>(bytes.size());
     const bool passes = (listed.contains(index)) != table.acceptUnlisted;
-    const std::uint32_t tail = support::tailVerdict(spec, chosen, bytes, metadata);
+    const std::uint32_t tail = support::tailVerdict(spec, chosen, excluded, bytes, metadata);
     const std::uint32_t verdict = runFilter(program.value(), bytes, length, metadata);
     EXPECT(verdict == (passes ? tail : 0) || (thinned && verdict == tail));
 
@@ -72,7 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const std::uint32_t index : listed) {
     PacketMetadata metadata;
     metadata.interfaceIndex = index;
-    const std::uint32_t tail = support::tailVerdict(spec, chosen, {}, metadata);
+    const std::uint32_t tail = support::tailVerdict(spec, chosen, excluded, {}, metadata);
     const std::uint32_t verdict = runFilter(program.value(), {}, 0, metadata);
     EXPECT(verdict == (table.acceptUnlisted ? 0 : tail) || (thinned && verdict == tail));
   }

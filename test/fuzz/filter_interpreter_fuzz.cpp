@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "core/bpf/ebpf_translation.h"
-#include "core/bpf/filter.h"
-#include "core/bpf/filter_interpreter.h"
+#include "core/filter/filter.h"
+#include "core/filter/filter_interpreter.h"
 #include "fuzz.h"
 #include "support/ebpf_machine.h"
 #include "support/random_filter.h"

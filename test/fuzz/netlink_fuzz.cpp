@@ -62,6 +62,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::vector<InterfaceEvent> events;
     (void)netlink::parseStatus(message->payload);
     (void)netlink::parseLinkStatistics(message->payload);
+    (void)netlink::parseNamespaceId(message->payload);
     const auto link = netlink::parseLink(message->payload);
     const auto address = netlink::parseAddress(message->payload);
     switch (message->type) {

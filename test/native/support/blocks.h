@@ -18,7 +18,7 @@ struct MadeRecord {
   std::uint32_t index = 1;
   std::vector<std::uint8_t> bytes = {1, 2, 3, 4};
   std::uint32_t originalLength = 0;  // 0: the length of `bytes`
-  std::uint8_t packetType = PACKET_HOST;
+  std::uint8_t packetType = ringtap::kPacketHost;
   std::uint16_t hardwareType = ARPHRD_ETHER;
   std::uint32_t seconds = 1'700'000'000;
   std::uint32_t nanoseconds = 5;
@@ -50,7 +50,7 @@ class Block {
     std::uint32_t offset = first;
     offsets_.clear();
     for (const MadeRecord& made : records) {
-      auto& header = *reinterpret_cast<tpacket3_hdr*>(data() + offset);
+      auto& header = *reinterpret_cast<ringtap::RecordHeader*>(data() + offset);
       header.tp_next_offset =
           &made == &records.back() ? 0 : lengthOf(made);  // prb_close_block() sets 0 in the last record
       header.tp_sec = made.seconds;
@@ -59,7 +59,7 @@ class Block {
       header.tp_len = made.originalLength != 0 ? made.originalLength : header.tp_snaplen;
       header.tp_mac = ringtap::kRecordHeader;
       header.tp_net = static_cast<std::uint16_t>(header.tp_mac + 14);
-      auto& from = *reinterpret_cast<sockaddr_ll*>(data() + offset + ringtap::kRecordAddress);
+      auto& from = *reinterpret_cast<ringtap::RecordAddress*>(data() + offset + ringtap::kRecordAddress);
       from.sll_family = AF_PACKET;
       from.sll_ifindex = static_cast<int>(made.index);
       from.sll_pkttype = made.packetType;
@@ -73,15 +73,15 @@ class Block {
     description.num_pkts = static_cast<std::uint32_t>(records.size());
     description.offset_to_first_pkt = first;
     description.blk_len = offset;
-    description.block_status = TP_STATUS_USER;
+    description.block_status = ringtap::kStatusUser;
   }
 
   [[nodiscard]] std::byte* data() { return reinterpret_cast<std::byte*>(memory_.get()); }
   [[nodiscard]] std::size_t size() const { return size_; }
-  [[nodiscard]] tpacket_hdr_v1& head() { return reinterpret_cast<tpacket_block_desc*>(data())->hdr.bh1; }
+  [[nodiscard]] ringtap::BlockHeader& head() { return *reinterpret_cast<ringtap::BlockHeader*>(data()); }
   [[nodiscard]] std::uint32_t offset(std::size_t record) const { return offsets_[record]; }
-  [[nodiscard]] tpacket3_hdr& record(std::size_t number) {
-    return *reinterpret_cast<tpacket3_hdr*>(data() + offsets_[number]);
+  [[nodiscard]] ringtap::RecordHeader& record(std::size_t number) {
+    return *reinterpret_cast<ringtap::RecordHeader*>(data() + offsets_[number]);
   }
 
  private:

@@ -141,9 +141,9 @@ class Consumer {
   void readOldest() {
     eachPacket(held_.front(), [this](const ringtap::Record& record) {
       ++packets_;
-      const sockaddr_ll& from = record.from();
+      const ringtap::RecordAddress& from = record.from();
       if (const auto stamp = stampOf(record.data(), record.header->tp_snaplen)) {
-        tally_.add(static_cast<std::uint32_t>(from.sll_ifindex), from.sll_pkttype == PACKET_OUTGOING, *stamp);
+        tally_.add(static_cast<std::uint32_t>(from.sll_ifindex), from.sll_pkttype == ringtap::kPacketOutgoing, *stamp);
       }
     });
     held_.pop_front();

@@ -8,6 +8,7 @@
 
 #include "core/bpf/ebpf_program.h"
 #include "support/addresses.h"
+#include "support/connections.h"
 #include "support/ebpf_machine.h"
 #include "support/verdict.h"
 
@@ -26,6 +27,7 @@ class EbpfFilterModel {
       fds.dedupe = ringtap::DedupeMapFds{kRelations, kPath};
     }
     if (spec.addresses) fds.addresses = addressMaps(spec.addresses->addresses());
+    if (spec.connections) fds.connections = connectionMaps(spec.connections->connections());
     auto assembled = ringtap::assembleEbpf(spec, acceptUnlisted, fds);
     if (assembled.ok()) code = std::move(*assembled);
   }
@@ -56,12 +58,15 @@ class EbpfFilterModel {
   // The number of packets counted as accepted, on listed and unlisted interfaces.
   std::uint64_t accepted() { return sum(kSlots, offsetof(ringtap::Slot, accepted)) + sum(kUnlisted, 0); }
 
+  // The number of packets counted as refused by the sampling.
+  std::uint64_t sampledOut() { return sum(kSlots, offsetof(ringtap::Slot, sampledOut)); }
+
   EbpfMachine machine;
   std::vector<bpf_insn> code;  // empty if assembly failed
 
  private:
   static constexpr int kSlotOf = 3, kSlots = 4, kUnlisted = 5, kRelations = 6, kPath = 7, kAddresses4 = 8,
-                       kPrefixes4 = 9, kAddresses6 = 10, kPrefixes6 = 11;
+                       kPrefixes4 = 9, kAddresses6 = 10, kPrefixes6 = 11, kConnections4 = 12, kConnections6 = 13;
 
   std::uint64_t sum(int map, std::size_t offset) {
     std::uint64_t all = 0;
@@ -80,6 +85,27 @@ class EbpfFilterModel {
     fill(addresses.v4(), kAddresses4, kPrefixes4, fds.addresses4, fds.prefixes4);
     fill(addresses.v6(), kAddresses6, kPrefixes6, fds.addresses6, fds.prefixes6);
     return fds;
+  }
+
+  // Fills the maps as core/bpf/connection_maps.cpp fills the kernel's.
+  ringtap::ConnectionMapFds connectionMaps(const ringtap::ConnectionSet& connections) {
+    ringtap::ConnectionMapFds fds;
+    fill(connections.v4(), kConnections4, fds.v4);
+    fill(connections.v6(), kConnections6, fds.v6);
+    return fds;
+  }
+  template <std::size_t Words>
+  void fill(const std::vector<ringtap::ConnectionKey<Words>>& keys, int number, std::optional<int>& fd) {
+    if (keys.empty()) return;
+    fd = number;
+    EbpfMap& map = machine.maps[number];
+    map.valueSize = 4;
+    map.keySize = sizeof(ringtap::ConnectionKey<Words>);
+    for (const auto& key : keys) {
+      std::vector<std::uint8_t> bytes(sizeof key);
+      std::memcpy(bytes.data(), key.data(), sizeof key);
+      map.byBytes[bytes] = {1, 0, 0, 0};
+    }
   }
   template <typename Bits>
   void fill(const ringtap::AddressSet::Family<Bits>& family, int singles, int prefixes, std::optional<int>& addressesFd,

@@ -17,7 +17,7 @@
 #include <span>
 #include <vector>
 
-#include "core/bpf/filter_interpreter.h"
+#include "core/filter/filter_interpreter.h"
 
 namespace support {
 

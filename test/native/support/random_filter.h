@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "core/bpf/cbpf_program.h"
-#include "core/bpf/filter_instruction.h"
-#include "core/bpf/filter_interpreter.h"
+#include "core/filter/filter_instruction.h"
+#include "core/filter/filter_interpreter.h"
 #include "core/util/link_type.h"
 #include "support/choices.h"
 

@@ -3,6 +3,7 @@
 
 #include <net/if.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -24,8 +25,8 @@ using Indexes = std::vector<std::uint32_t>;
 class RecordingKernel final : public NoKernel {
  public:
   using NoKernel::NoKernel;
-  void accept(std::uint32_t index, std::uint16_t) override { verdicts[index] = true; }
-  void refuse(std::uint32_t index, std::uint16_t) override { verdicts[index] = false; }
+  void accept(std::uint32_t index, std::uint16_t) override { list(index, true); }
+  void refuse(std::uint32_t index, std::uint16_t) override { list(index, false); }
   void forget(std::uint32_t index) override {
     verdicts.erase(index);
     counts.erase(index);
@@ -40,7 +41,18 @@ class RecordingKernel final : public NoKernel {
     return counting ? ringtap::FilterMode::Ebpf : ringtap::FilterMode::Classic;
   }
 
+  bool passesUnfiltered(std::uint32_t index) const override {
+    return unlistedPassUnfiltered() && !verdicts.contains(index);
+  }
+
+  void list(std::uint32_t index, bool accepted) {
+    if (verdicts.size() < room || verdicts.contains(index)) verdicts[index] = accepted;
+    if (onVerdict) onVerdict();
+  }
+
   std::map<std::uint32_t, bool> verdicts;
+  std::size_t room = 1000;          // verdicts that it can hold
+  std::function<void()> onVerdict;  // called when a verdict comes into force
   std::map<std::uint32_t, ringtap::DedupeRelation> relations;
   bool counting = false;
   std::map<std::uint32_t, std::uint64_t> counts;
@@ -68,7 +80,7 @@ struct SelectionFixture {
       : table(std::move(spec), hotplug, dedupe) {
     auto fake = std::make_unique<RecordingKernel>(unfiltered);
     kernel = fake.get();
-    table.use(std::move(fake));
+    table.use(std::move(fake), [this] { return ringPosition; });
   }
 
   ringtap::TakenBlock take(Block& block, std::uint64_t number = 1) {

@@ -36,8 +36,8 @@ inline ringtap::CaptureConfig smallPcap() {
 // A configuration with a ring for each interface.
 inline ringtap::CaptureConfig smallOwnRings() {
   ringtap::CaptureConfig config = small();
-  config.ringCount = 3;
-  config.sharing = ringtap::Sharing::ByProgram;
+  config.layout.count = 3;
+  config.layout.sharing = ringtap::Sharing::ByInterface;
   return config;
 }
 

@@ -9,9 +9,10 @@
 #include <span>
 
 #include "core/bpf/cbpf_program.h"
-#include "core/bpf/filter_interpreter.h"
+#include "core/filter/filter_interpreter.h"
 #include "core/util/link_type.h"
 #include "support/addresses.h"
+#include "support/connections.h"
 
 namespace support {
 
@@ -37,6 +38,15 @@ inline std::uint32_t tailVerdict(const ringtap::FilterSpec& spec, const AddressC
   const std::uint16_t linkType = ringtap::linkTypeOf(metadata.hardwareType);
   if (!addressesPass(chosen, addressesOf(linkType, bytes))) return 0;
   return tailVerdict(spec, bytes, static_cast<std::uint32_t>(bytes.size()), metadata);
+}
+
+// The same with excluded connections.
+inline std::uint32_t tailVerdict(const ringtap::FilterSpec& spec, const AddressChoice& chosen,
+                                 const Connections& excluded, std::span<const std::uint8_t> bytes,
+                                 const ringtap::PacketMetadata& metadata) {
+  const std::uint16_t linkType = ringtap::linkTypeOf(metadata.hardwareType);
+  if (!connectionPasses(excluded, connectionOf(linkType, bytes))) return 0;
+  return tailVerdict(spec, chosen, bytes, metadata);
 }
 
 inline bool passesTable(const ringtap::IndexTable& table, std::uint32_t index) {

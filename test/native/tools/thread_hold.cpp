@@ -1,6 +1,6 @@
 // Stops a single thread of another process until standard input ends. To the rest of the process, this looks like a
-// thread that waits for a slow disk: the thread is stopped only while it writes to a file or waits for work, where it
-// holds no lock.
+// thread that waits for a slow disk, or is not scheduled: the thread is stopped only while it writes to a file or waits
+// for work, where it holds no lock.
 //
 //   thread_hold TID
 //
@@ -31,7 +31,11 @@ bool holdsNoLock(int thread) {
     case SYS_writev:
     case SYS_pwrite64:
     case SYS_fsync:
-    case SYS_fdatasync: return true;
+    case SYS_fdatasync:
+#ifdef SYS_epoll_wait
+    case SYS_epoll_wait:
+#endif
+    case SYS_epoll_pwait: return true;
     case SYS_futex: {
       unsigned long address = 0, operation = 0;
       file >> std::hex >> address >> operation;
