@@ -5,7 +5,7 @@
  * - `ERR_NO_INTERFACE`: nothing matches the selection, or no interface has that name.
  * - `ERR_FILTER_SYNTAX`: libpcap refused the filter expression.
  * - `ERR_FILTER_TOO_LARGE`: the compiled filter is longer than the kernel accepts (4096 instructions), or, without
- *   CAP_BPF, the address sets are.
+ *   CAP_BPF, the address sets or the excluded connections are.
  * - `ERR_PATTERN`: an include or exclude pattern is not a valid expression, or a function among the patterns failed.
  * - `ERR_OPTION`: an argument or option is wrong, or cannot be honoured.
  * - `ERR_FILE_FORMAT`: the file is not a pcap or pcapng file, or of a version or compression that cannot be read.
@@ -14,6 +14,7 @@
  * - `ERR_CLOSED`: the object was closed.
  * - `ERR_RELEASED`: the chunk of this packet was released.
  * - `ERR_OUT_OF_RANGE`: an offset is outside the captured bytes.
+ * - `ERR_NOT_SUPPORTED`: this system cannot do it: capturing, sending, and listing interfaces need Linux.
  * - `ERR_NATIVE_UNAVAILABLE`: the native addon could not be loaded.
  * - `ERR_SYSTEM`: a system call failed; see `syscall` and `errno`.
  */
@@ -30,6 +31,7 @@ export type CaptureErrorCode =
   | 'ERR_CLOSED'
   | 'ERR_RELEASED'
   | 'ERR_OUT_OF_RANGE'
+  | 'ERR_NOT_SUPPORTED'
   | 'ERR_NATIVE_UNAVAILABLE'
   | 'ERR_SYSTEM'
 
@@ -92,6 +94,7 @@ export class CaptureError extends Error {
     Object.defineProperty(this, brand, { value: true })
   }
 
+  /** Recognises the errors of every copy of the library that the process has loaded. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (this !== CaptureError) return Function.prototype[Symbol.hasInstance].call(this, value)
     return typeof value === 'object' && value !== null && brand in value

@@ -32,7 +32,8 @@ export function describeFailure(failure: LoadFailure): string {
   const { platform, arch, version } = process
   const libc = platform === 'linux' && failure.libc !== 'unknown' ? ` (${failure.libc})` : ''
   const head = `the native addon of ringtap could not be loaded on ${platform}-${arch}${libc}, Node ${version}.`
-  if (platform !== 'linux') return `${head} ringtap captures through AF_PACKET and runs on Linux only.`
+  if (platform !== 'linux' && platform !== 'darwin')
+    return `${head} ringtap captures on Linux; on macOS, its half for files can be built from source.`
   const causes = failure.attempts.map(({ place, error }) => {
     const reason = error.message
       .replace(/\nRequire stack:[\s\S]*/, '')
@@ -50,7 +51,7 @@ export function describeFailure(failure: LoadFailure): string {
 const build =
   'Build it with "npm explore ringtap -- npm run build:native" or, in the source tree, "npm run build"; that needs a ' +
   'C++20 compiler, make, Python 3 and the libpcap headers (Debian: libpcap-dev, Fedora: libpcap-devel, Alpine: ' +
-  'libpcap-dev).'
+  'libpcap-dev; macOS: the command line tools of Xcode have all of it).'
 
 const external =
   'A bundler has taken ringtap apart from its addon: mark ringtap as external (esbuild: --external:ringtap; webpack: ' +

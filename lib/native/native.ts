@@ -47,3 +47,26 @@ export function nativeExports<Exports>(): Exports {
   ready = addon
   return addon as Exports
 }
+
+/**
+ * As {@link nativeExports}, for exports of the addon that exist on Linux alone (native/binding/linux.cpp).
+ *
+ * @throws CaptureError `ERR_NOT_SUPPORTED` on another system, whether or not there is an addon for it.
+ * @internal
+ */
+export function linuxExports<Exports>(): Exports {
+  const { platform } = process
+  if (platform !== 'linux') throw notSupported(`which ${platform} is not`)
+  const addon = nativeExports<object>()
+  if (!('openCapture' in addon)) throw notSupported('which this build of the addon leaves out')
+  return addon as Exports
+}
+
+function notSupported(reason: string): CaptureError {
+  return new CaptureError(
+    'ERR_NOT_SUPPORTED',
+    `capturing, sending, and listing or watching interfaces need Linux, ${reason}; what works here: reading, writing and ` +
+      'converting files (openFile, SavefileWriter, convertFiles), filters and patterns (compileFilter, ' +
+      'explainSelection), and everything that reads packets in memory (Dissector, FlowTable, TcpReassembler, hexdump)',
+  )
+}
