@@ -1,11 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkGroup } from '../arguments.js'
+import { checkGroup, checkInteger } from '../arguments.js'
 import type { DebugLog } from '../debug.js'
 import { CaptureError, optionError } from '../errors.js'
 import { checkAddresses, type HostSets } from '../filter/address-sets.js'
+import { type Connection, type ConnectionList, checkConnection, checkConnections } from '../filter/connections.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import { explainRunning } from '../permission.js'
-import type { NativeCapture, NativeCaptureOptions, NativeFilterState } from './native.js'
+import { maximumSnapshotLength } from './capture-options.js'
+import type { NativeCapture, NativeCaptureOptions, NativeFilterState, NativeSample } from './native.js'
+import { normaliseSample, type SampleOptions, sampleOf } from './sample-options.js'
+import { checkSlice, nativeSlice, type Slice } from './slice-options.js'
 
 /** LINKTYPE_ETHERNET. */
 const ETHERNET = 1
@@ -20,32 +24,57 @@ export interface FilteredCapture {
   readonly debug: DebugLog
 }
 
-/** The filter and the address sets of a running capture; changes are made one after another. @internal */
+/** How much of each packet is kept, as it was given. @internal */
+export interface Cut {
+  readonly snapshotLength: number
+  readonly slice: Slice | undefined
+}
+
+/**
+ * The filter of a running capture: the user's, the address sets, the excluded connections, the sampling, and how packets
+ * are cut. Changes are made one after another.
+ *
+ * @internal
+ */
 export class ActiveFilter {
   readonly #native: NativeCapture
   readonly #options: NativeCaptureOptions
   readonly #capture: FilteredCapture
   #expression: string | undefined
+  #cut: Cut
+  #sample: NativeSample | undefined
   #state: NativeFilterState
   /** One entry per line. */
   #hosts: { readonly exclude: string | undefined; readonly include: string | undefined }
+  /** One a line. */
+  #connections: string | undefined
+  /** Those of the capture's server, in addition; one a line. */
+  #served = ''
   #latest: Promise<void> = Promise.resolve()
   /** Link types that the present filter is refused for, as far as there was a warning. */
   readonly #refused = new Set<number>()
   /** The generation of each interface without a link type that there was a warning of, by index. */
   readonly #unknown = new Map<number, number>()
 
-  constructor(native: NativeCapture, options: NativeCaptureOptions, capture: FilteredCapture) {
+  constructor(native: NativeCapture, options: NativeCaptureOptions, cut: Cut, capture: FilteredCapture) {
     this.#native = native
     this.#options = options
     this.#capture = capture
     this.#expression = options.filter
+    this.#cut = cut
+    this.#sample = options.sample
     this.#state = native.filter
     this.#hosts = { exclude: options.excludeHosts, include: options.includeHosts }
+    this.#connections = options.excludeConnections
   }
 
   get expression(): string | undefined {
     return this.#expression
+  }
+
+  /** The sampling in force now, and the slice. */
+  get reduction(): { readonly sample: Required<SampleOptions> | undefined; readonly slice: Slice | undefined } {
+    return { sample: sampleOf(this.#sample), slice: this.#cut.slice }
   }
 
   /** See {@link Capture.setFilter}. */
@@ -58,6 +87,50 @@ export class ActiveFilter {
       await this.#compile(expression).catch((error) => {
         throw error.code === 'ERR_CLOSED' ? error : Object.assign(error, { option: 'expression' })
       })
+    })
+  }
+
+  /** See {@link Capture.setSnapshotLength}. */
+  async replaceSnapshotLength(given: number): Promise<void> {
+    const snapshotLength = checkInteger(given, 'snapshotLength', 1, this.#mostBytes, 'bytes')
+    await this.#recut(() => ({ ...this.#cut, snapshotLength }))
+  }
+
+  /** See {@link Capture.setSlice}. */
+  async replaceSlice(given: Slice | undefined): Promise<void> {
+    const slice = checkSlice(given, 'slice', this.#mostBytes)
+    if (this.#options.pcap && typeof slice === 'string') throw notWithPcap('slice')
+    await this.#recut(() => {
+      const cut = { ...this.#cut, slice }
+      const { most } = nativeSlice(slice, cut.snapshotLength)
+      if (most > this.#mostBytes) throw optionError('slice', `at most ${this.#mostBytes} bytes`, slice)
+      return cut
+    })
+  }
+
+  /** libpcap cuts what its handle delivers, whatever the filter returns. */
+  get #mostBytes(): number {
+    return this.#options.pcap ? this.#options.snapshotLength : maximumSnapshotLength
+  }
+
+  /** The filter accepts the same packets as before, so none of those that are queued is filtered again. */
+  #recut(next: () => Cut): Promise<void> {
+    return this.#afterEarlier(async () => {
+      this.#assertOpen()
+      await this.#compile(this.#expression, next())
+    })
+  }
+
+  /** See {@link Capture.setSample}. */
+  async replaceSample(given: SampleOptions | undefined): Promise<void> {
+    const sample = normaliseSample(given, 'sample')
+    if (this.#options.pcap) throw notWithPcap('sample')
+    await this.#change(async () => {
+      this.#assertOpen()
+      await this.#apply(() => this.#native.setSample(sample))
+      this.#capture.debug('sample: %s', sample ?? 'none')
+      this.#sample = sample
+      for (const iface of this.#capture.interfaces()) this.#reportOn(iface)
     })
   }
 
@@ -80,6 +153,41 @@ export class ActiveFilter {
       this.#hosts = { exclude, include }
       for (const iface of this.#capture.interfaces()) this.#reportOn(iface)
     })
+  }
+
+  /** See {@link Capture.setConnections}. */
+  async replaceConnections(connections: ConnectionList): Promise<void> {
+    const given = checkConnections(connections, 'connections')
+    await this.#change(async () => {
+      this.#assertOpen()
+      await this.#apply(() => this.#native.setConnections(lines(given, this.#served)))
+      this.#capture.debug('%s connections excluded', entries(given))
+      this.#connections = given
+      for (const iface of this.#capture.interfaces()) this.#reportOn(iface)
+    })
+  }
+
+  /** Excludes the connections of the capture's server in addition. Packets from before the change are delivered. */
+  async excludeServed(connections: readonly Connection[]): Promise<void> {
+    const served = connections.map((one) => checkConnection(one, 'connections')).join('\n')
+    await this.#afterEarlier(async () => {
+      if (served === this.#served) return
+      this.#assertOpen()
+      await this.#apply(() => this.#native.setConnections(lines(this.#connections, served)))
+      this.#capture.debug('%s connections of readers excluded', entries(served))
+      this.#served = served
+    })
+  }
+
+  /** See {@link Capture.bypass}; `mark`: one of `cutoffMark`. */
+  mark(connection: Connection, mark: number): void {
+    const text = checkConnection(connection, 'connection')
+    this.#assertOpen()
+    try {
+      this.#native.mark(text, mark)
+    } catch (error) {
+      throw explainRunning(error as CaptureError)
+    }
   }
 
   /** Called when the capture has started: reports the warnings about the filter with which it was opened. */
@@ -108,9 +216,16 @@ export class ActiveFilter {
     if (this.#capture.closed()) throw new CaptureError('ERR_CLOSED', 'the capture is closed')
   }
 
-  /** Makes a change once all earlier changes are complete. */
+  /** Makes a change of what is accepted, once all earlier changes are complete. */
   #change(make: () => Promise<void>): Promise<void> {
-    const done = this.#latest.then(make).then(() => this.#settle())
+    return this.#afterEarlier(async () => {
+      await make()
+      await this.#settle()
+    })
+  }
+
+  #afterEarlier(make: () => Promise<void>): Promise<void> {
+    const done = this.#latest.then(make)
     this.#latest = done.catch(() => {})
     return done
   }
@@ -128,10 +243,13 @@ export class ActiveFilter {
     this.#capture.debug('only packets of the present filter from here on')
   }
 
-  async #compile(expression: string | undefined): Promise<void> {
-    this.#state = await this.#apply(() => this.#native.setFilter(expression))
+  async #compile(expression: string | undefined, cut = this.#cut): Promise<void> {
+    const { slice, most } = nativeSlice(cut.slice, cut.snapshotLength)
+    this.#state = await this.#apply(() => this.#native.setFilter(expression, most, slice))
     this.#expression = expression
     this.#capture.debug('filter %s, for link types %s', expression ?? 'none', this.#state.linkTypes)
+    if (cut !== this.#cut) this.#capture.debug('snapshot length %d, slice %s', cut.snapshotLength, cut.slice ?? 'none')
+    this.#cut = cut
     this.#refused.clear()
     this.#report()
   }
@@ -158,7 +276,7 @@ export class ActiveFilter {
     for (const iface of this.#capture.interfaces()) this.#reportOn(iface)
   }
 
-  /** Warns if the filter or the address sets cannot be applied to an interface. */
+  /** Warns if the filter, the address sets or the connections cannot be applied to an interface. */
   #reportOn({ index, generation, name, linkType, hardwareType }: NetworkInterface): void {
     // libpcap's handles have link types of their own, and native code warns of them.
     if (this.#options.pcap) return
@@ -176,19 +294,29 @@ export class ActiveFilter {
       new CaptureError(
         'ERR_OPTION',
         `no link type is known for ${name} (device type ${hardwareType} of linux/if_arp.h): ${consequence}. ` +
-          "Capture it with backend: 'pcap', or in a capture without filter and address sets",
+          "Capture it with backend: 'pcap', or in a capture without filter, address sets and excluded connections",
         { interface: name },
       ),
     )
   }
 
-  /** What the filter and the address sets do with packets whose headers cannot be interpreted. */
+  /** What the filter, the address sets and the connections do with packets whose headers cannot be interpreted. */
   #onUnknownLinkType(): string | undefined {
     if (this.#expression?.trim()) return 'the filter cannot be applied to it, and nothing is captured on it'
     if (this.#hosts.include) return 'includeHosts cannot be applied to it, and nothing is captured on it'
     if (this.#hosts.exclude) return 'excludeHosts cannot be applied to it, and all its packets are captured'
+    if (this.#connections) return 'excludeConnections cannot be applied to it, and all its packets are captured'
     return undefined
   }
+}
+
+/** Two lists with one entry per line as one. */
+function lines(one: string | undefined, other: string): string {
+  return one && other ? `${one}\n${other}` : one || other
+}
+
+function notWithPcap(option: string): CaptureError {
+  return new CaptureError('ERR_OPTION', `${option} is not to be had with backend: 'pcap'`, { option })
 }
 
 /** Number of entries in a list with one entry per line. */

@@ -12,6 +12,8 @@ export interface LedgerContext {
   closed(): boolean
   /** The level of loss has changed, or the loss lasts. Called in a microtask. */
   loss(event: LossEvent): void
+  /** The sampling and the slice in force now. */
+  reduction(): Pick<CaptureStats, 'sample' | 'slice'>
   readonly debug: DebugLog
 }
 
@@ -38,18 +40,24 @@ export class CaptureLedger {
     this.#lossTimer = setInterval(() => this.lookForLoss(), this.#loss.period).unref()
   }
 
-  /** To be called before the capture closes: {@link stats} stays as it is then. */
+  /** To be called before the capture closes: {@link stats} stays as it is until {@link settle}. */
   end(): void {
     clearInterval(this.#lossTimer)
     this.lookForLoss()
     this.stats()
   }
 
+  /** The capture is closed, and this is what became of its packets. */
+  settle(ledger: NativeCaptureStats): void {
+    this.#last = toStats(ledger, this.#options.native, this.stats().loss, this.#context.reduction())
+  }
+
   stats(): CaptureStats {
     if (!this.#context.closed()) {
       const ledger = this.#native.stats()
       const loss = this.#loss.present(performance.now(), ledger.lossSample, namesIn(ledger))
-      this.#last = toStats(ledger, this.#options.native, { level: this.#loss.level, ...loss })
+      const level = { level: this.#loss.level, ...loss }
+      this.#last = toStats(ledger, this.#options.native, level, this.#context.reduction())
     }
     return this.#last as CaptureStats
   }
@@ -62,6 +70,8 @@ export class CaptureLedger {
       loss: _loss,
       ring: _ring,
       overflow: _overflow,
+      sample: _sample,
+      slice: _slice,
       ...sums
     } = this.#last as CaptureStats
     return sums

@@ -10,12 +10,20 @@ import {
 } from '../arguments.js'
 import { CaptureError } from '../errors.js'
 import { checkAddresses, type HostList } from '../filter/address-sets.js'
+import { type ConnectionList, checkConnections } from '../filter/connections.js'
 import {
   type CheckedSelection,
   type InterfaceSelection,
   normaliseSelection,
   type Selection,
 } from '../interfaces/selection.js'
+import {
+  normaliseOwnerOptions,
+  type OwnerSettings,
+  ownerKeys,
+  type SocketOwnersOptions,
+} from '../owners/owner-options.js'
+import { type CutoffOptions, normaliseCutoff } from './cutoff-options.js'
 import { type LossOptions, normaliseLoss } from './loss-options.js'
 import type { LossSettings } from './loss-watch.js'
 import type { NativeCaptureOptions } from './native.js'
@@ -26,6 +34,8 @@ import {
   type OverflowOptions,
   type RingOptions,
 } from './ring-options.js'
+import { normaliseSample, type SampleOptions } from './sample-options.js'
+import { checkSlice, nativeSlice, type Slice } from './slice-options.js'
 
 /** What {@link Capture.open} takes; everything is optional. */
 export interface CaptureOptions {
@@ -58,6 +68,24 @@ export interface CaptureOptions {
    * all. What counts as an address, and how many there may be: as with `excludeHosts`.
    */
   includeHosts?: HostList | undefined
+  /**
+   * Connections whose packets are not captured, in either direction: the kernel drops them. Meant for the program's own
+   * ones, such as those over which it forwards what it captures; `excludeHosts` would exclude everything else of those
+   * hosts too. A packet must pass this as well as `filter` and the address sets. Default: none.
+   *
+   * A packet belongs to a connection if it has its ports: TCP or UDP directly behind the header of IPv4 or IPv6; up to
+   * two VLAN tags are skipped. These are captured: all fragments but the first, which have no ports; packets of IPv6 with
+   * extension headers, except the first fragment; ICMP errors about the connection; packets inside tunnels; and packets
+   * whose addresses or ports are translated (NAT) where they are captured.
+   *
+   * With `backend: 'pcap'`, connections are kept out of network interfaces whose packets libpcap delivers as they are, not of
+   * those that it delivers in cooked mode (PPP), nor of its other devices (`nflog:5`).
+   *
+   * To change it while the capture runs: {@link Capture.setConnections}. With CAP_BPF the connections are kept in kernel
+   * maps. Without, and with `backend: 'pcap'`, they are part of the filter program, which holds some 600 connections of
+   * IPv4, or 180 of IPv6: more is `ERR_FILTER_TOO_LARGE`.
+   */
+  excludeConnections?: ConnectionList | undefined
   /** Bytes kept of each packet, 1 to 262144. Default 262144. */
   snapshotLength?: number | undefined
   /**
@@ -114,6 +142,51 @@ export interface CaptureOptions {
    * decides about the first sighting only; duplicates take room in the ring.
    */
   dedupe?: boolean | undefined
+  /**
+   * Capture only the first packets of each connection: of TCP and UDP over IPv4 and IPv6, by protocol, addresses and
+   * ports, both directions together. The kernel refuses the rest, and counts it as {@link CaptureStats.beyondCutoff}.
+   * Packets of TCP with SYN, FIN or RST always pass, and so do packets that belong to no connection: other protocols,
+   * tunnels, fragments whose first one was not seen before. To change it for one connection: {@link Capture.bypass}, {@link Capture.keep}.
+   *
+   * Each interface has its own count of a connection that crosses several; with `dedupe` there is one, of what is
+   * delivered. The first packets of an interface that appears later pass, until the capture has read its name.
+   *
+   * It needs eBPF (CAP_BPF, Linux 5.8): without, {@link Capture.open} rejects with `ERR_PERMISSION`. Not with
+   * `backend: 'pcap'` or `ring.table: 'classic'`. Default: everything is captured.
+   */
+  cutoff?: CutoffOptions | undefined
+  /**
+   * Capture only a share of all flows, whole, both directions: `{ flows: 1 / 8 }`. The kernel refuses the others, and
+   * counts them as {@link CaptureStats.sampledOut}. Default: every flow.
+   *
+   * A hash of addresses, protocol and (TCP, UDP, SCTP) ports decides, the same for both directions and for every capture
+   * with the same seed, so that several sensors see the same flows; docs/guides/sampling.md specifies it for other
+   * programs. Fragments have no ports, the first one neither: all fragments of a packet agree, but not necessarily with
+   * the whole packets of their flow. ICMP errors are flows of their own. In a tunnel the outer headers count. Up to two VLAN
+   * tags are skipped. Packets that are not IP are always captured, and so is everything on interfaces whose
+   * {@link NetworkInterface.linkType} is `undefined`.
+   *
+   * A packet must pass the filter first. With `dedupe` its first sighting decides; with `cutoff` only packets of captured
+   * flows are counted. Without CAP_BPF the kernel samples too, but does not count. Not with `backend: 'pcap'`. To change it
+   * while the capture runs: {@link Capture.setSample}.
+   */
+  sample?: SampleOptions | undefined
+  /**
+   * Cut each packet behind its headers, in the kernel, so that the payload never reaches the ring. `originalLength` is
+   * that of the whole packet. Default: packets are kept whole. The shorter of slice and `snapshotLength` counts.
+   *
+   * - `'l4'`: behind the transport header: TCP with its options; UDP, UDP-Lite, ICMP, ICMPv6, IGMP and ESP, 8 bytes; SCTP,
+   *   12 bytes; GRE with its optional fields; AH. Another protocol, and a fragment but the first, is cut behind the IP header,
+   *   with its options or extension headers.
+   * - `'headers'`: the same of what is inside tunnels: IP in IP, GRE, VXLAN (port 4789 or 8472), GENEVE (6081), GTP-U
+   *   (2152), up to two in each other.
+   * - A number: so many bytes of each packet.
+   *
+   * Packets that are not IP are kept whole, and so are those that end within one of these headers, those with more than
+   * six extension headers of IPv6, and everything on interfaces whose {@link NetworkInterface.linkType} is `undefined`. Not
+   * with `backend: 'pcap'`, except a number. To change it while the capture runs: {@link Capture.setSlice}.
+   */
+  slice?: Slice | undefined
   /** The kernel's ring. */
   ring?: RingOptions | undefined
   /** How packets are grouped into chunks. */
@@ -172,6 +245,13 @@ export interface CaptureOptions {
    * Default `'ring'`.
    */
   backend?: 'ring' | 'pcap' | undefined
+  /**
+   * Follow whose packets are: {@link Capture.ownersOf} then names the processes, users and containers at the ends of a
+   * packet, and {@link Capture.record} can write them. `true`, or options; the network namespace is that of the capture. The
+   * capture opens all the same if something cannot be found out for lack of privileges: a `warning` (`ERR_PERMISSION`, with
+   * `option: 'owners'`) says what. Default false.
+   */
+  owners?: boolean | Omit<SocketOwnersOptions, 'netns'> | undefined
   /** Aborting closes the capture; iterations reject with the signal's reason. */
   signal?: AbortSignal | undefined
 }
@@ -181,6 +261,10 @@ export interface NormalisedOptions {
   readonly selection: CheckedSelection
   readonly signal: AbortSignal | undefined
   readonly loss: LossSettings
+  /** As given: `native` has what follows from it. */
+  readonly cut: { readonly snapshotLength: number; readonly slice: Slice | undefined }
+  /** `undefined`: they are not followed. */
+  readonly owners: OwnerSettings | undefined
   readonly native: NativeCaptureOptions
 }
 
@@ -189,15 +273,22 @@ export interface OpeningOptions extends Omit<NormalisedOptions, 'selection'> {
   readonly selection: Selection
 }
 
+/** Bytes; the largest packet there can be, merged ones included, fits. @internal */
+export const maximumSnapshotLength = 262144
+
 const keys = [
   'interfaces',
   'filter',
   'excludeHosts',
   'includeHosts',
+  'excludeConnections',
   'snapshotLength',
   'promiscuous',
   'direction',
   'dedupe',
+  'cutoff',
+  'sample',
+  'slice',
   'ring',
   'chunk',
   'overflow',
@@ -205,11 +296,12 @@ const keys = [
   'netns',
   'timestamps',
   'backend',
+  'owners',
   'signal',
 ] as const
 const directions = ['both', 'in', 'out'] as const
 /** Options that are not available with `backend: 'pcap'`. */
-const ringOnly = ['dedupe', 'excludeHosts', 'includeHosts'] as const
+const ringOnly = ['dedupe', 'cutoff', 'sample', 'slice', 'excludeHosts', 'includeHosts'] as const
 
 /**
  * Checks the options and applies the defaults.
@@ -225,33 +317,69 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
   const selection = normaliseSelection(options.interfaces)
   if (pcap) {
     for (const key of ringOnly) {
-      if (options[key] === undefined || options[key] === false) continue
+      if (options[key] === undefined || options[key] === false || typeof options[key] === 'number') continue
       throw new CaptureError('ERR_OPTION', `${key} is not to be had with backend: 'pcap'`, { option: key })
     }
+  }
+  const cutoff = normaliseCutoff(options.cutoff)
+  if (cutoff && options.ring?.table === 'classic') {
+    throw new CaptureError('ERR_OPTION', "cutoff is applied by eBPF, and not to be had with ring.table: 'classic'", {
+      option: 'cutoff',
+    })
   }
   const clock = checkWord(orElse(options.timestamps, 'system'), 'timestamps', ['system', 'hardware'])
   if (pcap && clock === 'hardware') {
     const text = "timestamps: 'hardware' is not to be had with backend: 'pcap', which does not report a packet's clock"
     throw new CaptureError('ERR_OPTION', text, { option: 'timestamps' })
   }
+  const snapshotLength = checkInteger(
+    orElse(options.snapshotLength, maximumSnapshotLength),
+    'snapshotLength',
+    1,
+    maximumSnapshotLength,
+    'bytes',
+  )
+  const slice = checkSlice(options.slice, 'slice', maximumSnapshotLength)
+  const cut = nativeSlice(slice, snapshotLength)
   const memory = pcap ? normalisePcap(options) : normaliseRing(options)
   return {
     selection,
     signal,
     loss: normaliseLoss(options.loss),
+    cut: { snapshotLength, slice },
+    owners: normaliseOwners(options),
     native: {
       ...memory,
       names: [...(selection.names ?? [])],
-      snapshotLength: checkInteger(orElse(options.snapshotLength, 262144), 'snapshotLength', 1, 262144, 'bytes'),
+      snapshotLength: cut.most,
+      slice: cut.slice,
       direction: directions.indexOf(checkWord(orElse(options.direction, 'both'), 'direction', directions)),
       hardwareTimestamps: clock === 'hardware',
       hotplug: selection.follows,
       promiscuous: checkBoolean(orElse(options.promiscuous, false), 'promiscuous'),
       dedupe: checkBoolean(orElse(options.dedupe, false), 'dedupe'),
+      cutoff,
+      sample: normaliseSample(options.sample, 'sample'),
       filter,
       excludeHosts: checkAddresses(options.excludeHosts, 'excludeHosts'),
       includeHosts: checkAddresses(options.includeHosts, 'includeHosts'),
+      excludeConnections:
+        options.excludeConnections === undefined
+          ? undefined
+          : checkConnections(options.excludeConnections, 'excludeConnections'),
       netns: checkNetns(options.netns, 'netns'),
     },
   }
+}
+
+function normaliseOwners({ owners, netns }: CaptureOptions): OwnerSettings | undefined {
+  if (owners === undefined || owners === false) return undefined
+  if (owners === true) return normaliseOwnerOptions({ netns }, 'owners')
+  // Its own namespace would not be that of the packets.
+  if (typeof owners === 'object' && owners !== null && 'netns' in owners) {
+    throw new CaptureError('ERR_OPTION', 'owners.netns is not an option: it is the netns of the capture', {
+      option: 'owners.netns',
+    })
+  }
+  return normaliseOwnerOptions({ ...checkGroup(owners, 'owners', ownerKeys), netns }, 'owners')
 }

@@ -3,17 +3,19 @@ import type { InterfaceStats } from './interface-stats.js'
 import type { LossLevel, LossStats } from './loss-stats.js'
 import type { NativeCaptureOptions, NativeCaptureStats } from './native.js'
 import { unpackInterfaces } from './packed-interfaces.js'
+import type { SampleOptions } from './sample-options.js'
+import type { Slice } from './slice-options.js'
 
 /**
- * What became of every packet. Once nothing is `queued`,
- * `received = delivered + droppedByRing + droppedByOverflow + droppedByRecorder + unselected + malformed`.
+ * What became of every packet. While none is in the ring, and after {@link Capture.close},
+ * `received = delivered + droppedByRing + droppedByOverflow + droppedByRecorder + unselected + malformed + queued`.
  *
  * Counts are since the capture was opened; whole numbers, exact up to 2⁵³.
  */
 export interface CaptureStats {
   /** Packets that the filter accepted, whether or not there was room for them. */
   readonly received: number
-  /** Packets delivered to JavaScript, or to a recording. A packet that both got counts once. */
+  /** Packets delivered to JavaScript, to a recording or into a batch. A packet that two of them got counts once. */
   readonly delivered: number
   /** Captured bytes of the delivered packets. */
   readonly bytes: number
@@ -23,14 +25,15 @@ export interface CaptureStats {
    */
   readonly droppedByRing: number
   /**
-   * Packets lost because the ring was full and the overflow memory was used up: chunks are consumed too slowly. Also
-   * those that waited for JavaScript and made room for a recording, while no iteration was in progress.
+   * Packets lost because the ring was full and the overflow memory was used up: chunks, or batches, are consumed too
+   * slowly. Also those that waited for JavaScript and made room for a recording, while no iteration was in progress, and
+   * those of batches that were not taken ({@link Capture.batches}).
    */
   readonly droppedByOverflow: number
   /**
    * Packets lost because the disk was slower than the traffic and the overflow memory was used up. Packets that
    * JavaScript got are not among them; all packets that a recording did not write are in its own
-   * `Recording.stats().dropped`.
+   * `Recording.stats().dropped`. Where only a flight recorder reads, those that it did not take in time.
    */
   readonly droppedByRecorder: number
   /** Packets of interfaces that are not selected, accepted before that was decided, and not delivered. */
@@ -46,9 +49,23 @@ export interface CaptureStats {
    * lost in the ring counts as lost.
    */
   readonly duplicates: number
-  /** Delivered packets that were cut at the snapshot length. */
+  /**
+   * With the option `cutoff`: packets that the filter accepted and the kernel refused, because enough of their
+   * connection had passed. Not part of `received`.
+   */
+  readonly beyondCutoff: number
+  /**
+   * With the option `sample`: packets that the filter accepted, of flows that the sampling leaves out. Not part of
+   * `received`. `undefined` if the kernel's filter had its classic form while the capture sampled, which does not count
+   * them ({@link CaptureStats.ring} `table`).
+   */
+  readonly sampledOut: number | undefined
+  /** Delivered packets that were cut at the snapshot length, or behind their headers. */
   readonly truncated: number
-  /** Packets that were taken from the ring and wait for JavaScript. */
+  /**
+   * Packets that were taken from the ring and wait for JavaScript. After {@link Capture.close}: those that nobody got,
+   * because they waited then, or were still in the ring.
+   */
   readonly queued: number
   /** Losses within the last `loss.window`, up to this call. */
   readonly loss: LossStats & {
@@ -74,6 +91,10 @@ export interface CaptureStats {
   readonly softnet: SoftnetStats | undefined
   /** The ledger per interface: interfaces that are present, then the latest 1024 that were removed. */
   readonly interfaces: readonly InterfaceStats[]
+  /** The sampling in force now: {@link CaptureOptions.sample}, {@link Capture.setSample}. `undefined`: every flow. */
+  readonly sample: Required<SampleOptions> | undefined
+  /** The slice in force now: {@link CaptureOptions.slice}, {@link Capture.setSlice}. `undefined`: none. */
+  readonly slice: Slice | undefined
   /** The buffers that hold packets in the kernel. */
   readonly ring: {
     /**
@@ -112,6 +133,7 @@ export function toStats(
   native: NativeCaptureStats,
   options: NativeCaptureOptions,
   loss: CaptureStats['loss'],
+  reduction: Pick<CaptureStats, 'sample' | 'slice'>,
 ): CaptureStats {
   return {
     received: native.received,
@@ -123,6 +145,8 @@ export function toStats(
     unselected: native.unselected,
     malformed: native.malformed,
     duplicates: native.duplicates,
+    beyondCutoff: native.beyondCutoff,
+    sampledOut: native.sampledOut,
     truncated: native.truncated,
     queued: native.queued,
     loss,
@@ -131,6 +155,7 @@ export function toStats(
     interfaceResyncs: native.monitorOverflows,
     softnet: native.softnet,
     interfaces: unpackInterfaces(native.interfaces),
+    ...reduction,
     ring: {
       memory: native.memory,
       count: native.count,

@@ -4,14 +4,24 @@ import { type DebugLog, debugLog } from '../debug.js'
 import { emitSafely, refuseUnknownEvents } from '../emit.js'
 import { CaptureError, construction, notConstructible } from '../errors.js'
 import type { HostSets } from '../filter/address-sets.js'
+import type { Connection, ConnectionList } from '../filter/connections.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
+import { ownersWarning } from '../owners/owners-warning.js'
+import type { PacketOwners } from '../owners/socket-owner.js'
+import { SocketOwners } from '../owners/socket-owners.js'
 import type { Chunk } from '../packets/chunk.js'
 import { IterationPacer, iterateChunks } from '../packets/chunk-iteration.js'
 import type { Packet } from '../packets/packet.js'
 import { explainOpening, explainRunning } from '../permission.js'
+import type { BatchOptions } from '../record/batch-options.js'
+import type { Batches } from '../record/batcher.js'
+import type { FlightRecorderOptions } from '../record/flight-options.js'
+import type { FlightRecorder } from '../record/flight-recorder.js'
+import { Outputs } from '../record/outputs.js'
+import type { PacketServer } from '../record/packet-server.js'
 import type { RecordOptions } from '../record/record-options.js'
-import { Recorder } from '../record/recorder.js'
 import type { Recording } from '../record/recording.js'
+import type { ServeOptions } from '../record/serve-options.js'
 import { ActiveFilter } from './active-filter.js'
 import type { CaptureEvents, CaptureInterfaceEvent } from './capture-events.js'
 import { CaptureLedger } from './capture-ledger.js'
@@ -19,10 +29,13 @@ import { type CaptureOptions, normaliseOptions, type OpeningOptions } from './ca
 import type { CaptureStats } from './capture-stats.js'
 import { CapturedInterfaces } from './captured-interfaces.js'
 import { ChunkIntake, EMPTY } from './chunk-intake.js'
+import { cutoffMark } from './cutoff-options.js'
 import { HardwareTimestampCheck } from './hardware-timestamps.js'
 import { type NativeCapture, native } from './native.js'
 import { NetnsWatch } from './netns-watch.js'
 import { ringWarnings } from './ring-warnings.js'
+import type { SampleOptions } from './sample-options.js'
+import type { Slice } from './slice-options.js'
 
 /** A stop that was requested. */
 interface Stopping {
@@ -57,7 +70,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   readonly #intake: ChunkIntake
   readonly #pacer = new IterationPacer()
   readonly #filter: ActiveFilter
-  readonly #recorder: Recorder
+  readonly #outputs: Outputs
+  readonly #owners: SocketOwners | undefined
   readonly #debug: DebugLog
   #stopping: Stopping | undefined
   #closing: Promise<void> | undefined
@@ -81,35 +95,45 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     throwIfAborted(signal)
     const debug = debugLog('capture')
     debug('opening with %s', normalised.native)
+    // Before the first packet: nothing is known of what was before.
+    const owners = normalised.owners && (await SocketOwners._open(normalised.owners))
     let wake = () => {}
     let handle: NativeCapture
     try {
       handle = await native().openCapture(normalised.native, normalised.selection.native, () => wake())
     } catch (error) {
       debug('not opened: %s', (error as Error).message)
+      await owners?.close()
       throw explainOpening(error)
     }
     try {
       throwIfAborted(signal)
-      const capture = new Capture(construction, handle, normalised, debug)
+      const capture = new Capture(construction, handle, normalised, debug, owners)
       wake = () => capture.#wake()
       await capture.#start()
       return capture
     } catch (error) {
       debug('not started: %s', (error as Error)?.message)
       wake = () => {} // the closed handle would refuse its calls
-      await handle.close()
+      await Promise.all([handle.close(), owners?.close()])
       throw explainOpening(error)
     }
   }
 
-  private constructor(by: typeof construction, handle: NativeCapture, options: OpeningOptions, debug: DebugLog) {
+  private constructor(
+    by: typeof construction,
+    handle: NativeCapture,
+    options: OpeningOptions,
+    debug: DebugLog,
+    owners: SocketOwners | undefined,
+  ) {
     super()
     if (by !== construction) throw notConstructible('Capture', 'use Capture.open()')
+    this.#owners = owners
     this.#debug = debug
     this.#native = handle
     this.#options = options
-    this.#filter = new ActiveFilter(handle, options.native, {
+    this.#filter = new ActiveFilter(handle, options.native, options.cut, {
       closed: () => this.#closing !== undefined,
       interfaces: () => this.interfaces,
       warn: (warning) => this.#warnLater(warning),
@@ -124,11 +148,14 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       ended: (warning) => this.#warnLater(warning),
       debug,
     })
-    this.#recorder = new Recorder(handle, {
+    this.#outputs = new Outputs(handle, {
       interfaces: () => this.interfaces,
       filter: () => this.#filter.expression,
+      owners: () => this.#owners,
       ended: () => this.#closing !== undefined || this.#stopping !== undefined,
       closed: () => this.#closing,
+      iterated: () => this.#listening > 0,
+      exclude: (connections) => this.#filter.excludeServed(connections),
       warn: (warning) => this.#warn(warning),
     })
     if (options.native.hardwareTimestamps) {
@@ -146,6 +173,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     this.#ledger = new CaptureLedger(handle, options, {
       closed: () => this.#closing !== undefined,
       loss: (event) => emitSafely(this, 'loss', event),
+      reduction: () => this.#filter.reduction,
       debug,
     })
     this.#intake = new ChunkIntake(handle, () => this.#takeEvents())
@@ -167,6 +195,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       for (const text of selection.warnings) this.#warn(new CaptureError('ERR_OPTION', text))
       this.#filter.begin()
       for (const iface of this.interfaces) this.#hardwareTimestamps?.learn(iface)
+      const blind = this.#owners && ownersWarning(this.#owners.missing)
+      if (blind) this.#warn(blind)
       for (const warning of ringWarnings(settings, this.stats().ring)) this.#warn(warning)
     })
   }
@@ -177,7 +207,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 
   /**
-   * The ledger: what became of every packet. After `close()` it stays as it was last.
+   * The ledger: what became of every packet. Once `close()` has resolved, it is final: what nobody took is `queued`.
    *
    * Synchronous; takes some microseconds for each interface of the namespace, and waits for no lock of the kernel.
    * {@link InterfaceStats.device} may be up to a second old for hardware, whose counters the kernel reports only under
@@ -185,6 +215,37 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    */
   stats(): CaptureStats {
     return this.#ledger.stats()
+  }
+
+  /**
+   * Whose packets are, with {@link CaptureOptions.owners}; otherwise `undefined`. Closed with the capture.
+   *
+   * {@link SocketOwners.update} reads what is known of packets received by then; call it once per chunk.
+   */
+  get owners(): SocketOwners | undefined {
+    return this.#owners
+  }
+
+  /**
+   * The owners of a packet, as far as they are known by now: {@link SocketOwners.ownersOf}.
+   *
+   * ```ts
+   * const capture = await Capture.open({ owners: true })
+   * for await (const chunk of capture) {
+   *   await capture.owners?.update(chunk.lastTimestamp)
+   *   for (const packet of chunk) console.log(capture.ownersOf(packet).source.processes[0]?.name)
+   * }
+   * ```
+   *
+   * @throws CaptureError `ERR_OPTION`, also if the capture was opened without `owners`; `ERR_RELEASED`, `ERR_CLOSED`.
+   */
+  ownersOf(packet: Packet): PacketOwners {
+    if (!this.#owners) {
+      throw new CaptureError('ERR_OPTION', 'ownersOf() needs a capture that was opened with owners: true', {
+        option: 'owners',
+      })
+    }
+    return this.#owners.ownersOf(packet)
   }
 
   /** Looks at what the kernel does not announce. */
@@ -205,6 +266,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
       next: (ended) => this.#next(ended),
       wake: () => this.#pacer.wake(),
       use: (used) => {
+        if (used) this.#outputs.assertIterable()
         this.#listening += used ? 1 : -1
         if (!this.#closing) this.#native.listen(this.#listening > 0)
       },
@@ -220,7 +282,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 
   /**
-   * Replaces the filter while the capture runs. The address sets stay ({@link setHosts}). No packet that both filters
+   * Replaces the filter while the capture runs. The address sets ({@link setHosts}) and the excluded
+   * connections ({@link setConnections}) stay. No packet that both filters
    * accept is lost, and after the promise has resolved every chunk contains only what the new filter accepts.
    *
    * It takes a moment: the expression is compiled off the event loop, and packets from before the change are delivered
@@ -243,6 +306,50 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 
   /**
+   * Changes {@link CaptureOptions.snapshotLength} while the capture runs: packets that are received after the promise
+   * has resolved are cut to the new length, in the kernel. No packet is lost by the change. Privileges that the process
+   * gave up matter as in {@link setFilter}.
+   *
+   * @param bytes 1 to 262144; with `backend: 'pcap'` at most the length with which the capture was opened.
+   * @throws CaptureError (the promise rejects, and the old length stays) as {@link setFilter} does.
+   */
+  setSnapshotLength(bytes: number): Promise<void> {
+    return this.#filter.replaceSnapshotLength(bytes)
+  }
+
+  /**
+   * Changes {@link CaptureOptions.slice} while the capture runs: packets that are received after the promise has resolved
+   * are cut in the new way, in the kernel. No packet is lost by the change. The snapshot length stays. Privileges that the
+   * process gave up matter as in {@link setFilter}.
+   *
+   * Files that are being recorded describe their interfaces again, with the new slice, ahead of the packets that it
+   * applies to.
+   *
+   * @param slice `undefined`: packets are kept up to the snapshot length again.
+   * @throws CaptureError (the promise rejects, and the old slice stays) as {@link setFilter} does.
+   */
+  setSlice(slice: Slice | undefined): Promise<void> {
+    return this.#filter.replaceSlice(slice)
+  }
+
+  /**
+   * Changes {@link CaptureOptions.sample} while the capture runs.
+   *
+   * As with {@link setFilter}, no packet that passes the old sampling and the new one is lost, after the promise has
+   * resolved every chunk contains only what passes the new one, and packets from before the change are delivered under the
+   * old one as long as an iteration takes them in time. Privileges that the process gave up matter as there.
+   *
+   * Files that are being recorded describe their interfaces again, with the new sampling, ahead of the packets that it
+   * applies to.
+   *
+   * @param sample `undefined`: every flow.
+   * @throws CaptureError (the promise rejects, and the old sampling stays) as {@link setFilter} does.
+   */
+  setSample(sample: SampleOptions | undefined): Promise<void> {
+    return this.#filter.replaceSample(sample)
+  }
+
+  /**
    * Replaces the address sets ({@link CaptureOptions.excludeHosts}, {@link CaptureOptions.includeHosts}) while the
    * capture runs, both in one step if both are given; one that is not given is kept.
    *
@@ -259,6 +366,64 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    */
   setHosts(hosts: HostSets): Promise<void> {
     return this.#filter.replaceAddresses(hosts)
+  }
+
+  /**
+   * Replaces the list of connections that are not captured ({@link CaptureOptions.excludeConnections}) while the capture
+   * runs; an empty list removes the restriction.
+   *
+   * ```ts
+   * const socket = connect(443, 'collector.example')
+   * socket.once('connect', () => void capture.setConnections([socket]))
+   * ```
+   *
+   * As with {@link setFilter}, no packet that passes the old list and the new one is lost, after the promise has resolved
+   * every chunk contains only what passes the new one, and packets from before the change are delivered under the old
+   * one as long as an iteration takes them in time. The list is read at the call.
+   *
+   * A socket's addresses and ports are known once it is connected, and so are captured the packets by which it connects.
+   * To exclude these too, choose the local port, and name the connection beforehand.
+   *
+   * If the process has given up CAP_BPF since it opened the capture, the same holds as for {@link setFilter}, and the
+   * connections must fit into a classic filter program.
+   *
+   * @throws CaptureError (the promise rejects, and the old list stays) `ERR_OPTION`, naming the entry and its position;
+   *   `ERR_FILTER_TOO_LARGE`, saying how many fit; `ERR_CLOSED`; `ERR_PERMISSION`, naming the missing capability and how
+   *   to keep it; `ERR_SYSTEM`.
+   */
+  setConnections(connections: ConnectionList): Promise<void> {
+    return this.#filter.replaceConnections(connections)
+  }
+
+  /**
+   * Refuses a connection from now on, both directions, as if it were beyond the cut-off ({@link CaptureOptions.cutoff},
+   * which must be given, if only as `{}`): to be used once a program has seen enough of it. It stays refused until
+   * {@link unbypass}; up to 65 536 connections can be marked by `bypass` and {@link keep} together.
+   *
+   * @throws CaptureError `ERR_OPTION`, also if the capture has no cut-off or too many connections are marked;
+   *   `ERR_CLOSED`; `ERR_PERMISSION` if the process has given up CAP_BPF.
+   */
+  bypass(connection: Connection): void {
+    this.#filter.mark(connection, cutoffMark.bypass)
+  }
+
+  /**
+   * Captures a connection whole from now on, whatever the cut-off says, until {@link unbypass}.
+   *
+   * @throws CaptureError as {@link bypass} does.
+   */
+  keep(connection: Connection): void {
+    this.#filter.mark(connection, cutoffMark.keep)
+  }
+
+  /**
+   * Ends {@link bypass} or {@link keep} of a connection: the cut-off applies to it again. Does nothing if it is not
+   * marked.
+   *
+   * @throws CaptureError as {@link bypass} does.
+   */
+  unbypass(connection: Connection): void {
+    this.#filter.mark(connection, cutoffMark.normal)
   }
 
   /**
@@ -287,7 +452,92 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    *   `ERR_PERMISSION` or `ERR_SYSTEM` if the first file cannot be created.
    */
   record(options: RecordOptions): Promise<Recording> {
-    return this.#recorder.record(options)
+    return this.#outputs.record(options)
+  }
+
+  /**
+   * Packs the packets into batches, each a whole pcapng file in memory, for a program that forwards them: off the event
+   * loop, on a thread of its own, without the packets passing through JavaScript one by one.
+   *
+   * ```ts
+   * for await (const { bytes, sequence, lost } of capture.batches({ bytes: 1 << 20, milliseconds: 500 })) {
+   *   await send(bytes, { sequence, lost: lost.total })
+   * }
+   * ```
+   *
+   * A batch is complete when it has `bytes`, or `milliseconds` after its first packet. After {@link stop}, the last batch
+   * ends with the last packet that was received before it, and the iteration ends. When the batches are taken too slowly,
+   * they wait in `memory`, then packets wait in the ring and in the overflow memory; when that is used up too, the oldest
+   * packets that are not packed yet are dropped. In all batches together, `packets` and `lost.total` add up to the
+   * packets that the capture received, without those of interfaces that are not selected (`stats().unselected`), if
+   * nothing else takes packets of the capture.
+   *
+   * The packets of a capture have one consumer: while there are batches, an iteration and {@link record} are refused, and
+   * batches are refused while there is another iteration or a recording. Packing begins at the call, with the packets
+   * that wait already. It ends when the iteration ends: leaving the loop, aborting `signal` and {@link close} discard
+   * the batches that were not taken, and the part of one that was packed; their packets count as
+   * {@link CaptureStats.droppedByOverflow}, and as `lost` in the next batches. Packets that were not packed wait for the
+   * next consumer.
+   *
+   * {@link CaptureStats.delivered} counts a packet when it is packed. After {@link setFilter} the batches that were
+   * packed before may still contain packets that only the old filter accepts.
+   *
+   * @throws CaptureError `ERR_OPTION`, also for a second consumer; `ERR_CLOSED` if the capture was stopped;
+   *   `ERR_SYSTEM` without memory. The iteration rejects with `ERR_SYSTEM` if there is no memory for a batch, and with
+   *   the reason of an aborted `signal`, this one's or the capture's, unchanged.
+   */
+  batches(options?: BatchOptions): Batches {
+    return this.#outputs.batches(options)
+  }
+
+  /**
+   * Keeps the newest packets in bounded memory, in native code, for a dump of what was before an alarm and what comes
+   * after it. Beside it the capture can be iterated, recorded and packed into batches as ever.
+   *
+   * ```ts
+   * const recorder = capture.flightRecorder({ memory: 256 << 20, seconds: 120 })
+   * onAlarm(() => recorder.dump('/var/tmp/alarm.pcapng', { before: 30, after: 10 }))
+   * ```
+   *
+   * One at a time. It begins with the next block of the ring. While it runs, packets wait for JavaScript only as long as
+   * an iteration is in progress, as with {@link record}; those that nobody else takes count as `delivered`. If it does not
+   * keep up, it gives up packets before a recording or JavaScript loses any.
+   *
+   * @throws CaptureError `ERR_OPTION`, also while another one runs; `ERR_CLOSED` if the capture was stopped;
+   *   `ERR_SYSTEM` without memory.
+   */
+  flightRecorder(options?: FlightRecorderOptions): FlightRecorder {
+    return this.#outputs.flightRecorder(options)
+  }
+
+  /**
+   * Serves the packets over TCP, live, to programs that connect: Wireshark (`-i TCP@HOST:PORT`), tshark, NetworkMiner, Arkime and
+   * whatever else speaks PCAP-over-IP, which is a savefile through a socket. In native code but for the sockets, which get large
+   * pieces.
+   *
+   * ```ts
+   * const server = await capture.serve({ port: 57012, memory: 128 << 20 })
+   * server.on('detach', ({ address, packets, dropped }) => console.log(address, packets, dropped))
+   * ```
+   *
+   * Each reader gets a whole savefile, which begins when it connects: the section, the interfaces of its packets, the packets,
+   * and in pcapng statistics of the interfaces on each loss, at most once a second, and at the end. A reader that is too slow
+   * misses the oldest packets once `memory` is used up; they are counted for it alone, and neither the capture nor other readers
+   * wait. In pcapng its statistics have them.
+   *
+   * One at a time. Beside it the capture can be iterated, recorded, packed into batches, and have a flight recorder; as with that,
+   * packets wait for JavaScript only as long as an iteration is in progress, and the server gives up packets before a recording or
+   * JavaScript loses any. The connections of the readers are not captured, for everybody who reads this capture.
+   *
+   * There is no authentication: whoever can connect gets the packets. Bind it to loopback, which is the default, and let
+   * readers come through ssh, or require certificates (`tls`).
+   *
+   * @throws CaptureError (the promise rejects) `ERR_OPTION`, also while another one runs; `ERR_FILTER_SYNTAX`;
+   *   `ERR_FILTER_TOO_LARGE`; `ERR_CLOSED` if the capture was stopped; `ERR_PERMISSION` or `ERR_SYSTEM` if it cannot listen,
+   *   or without memory.
+   */
+  serve(options?: ServeOptions): Promise<PacketServer> {
+    return this.#outputs.serve(options)
   }
 
   /**
@@ -330,12 +580,14 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
 
   async #close(): Promise<void> {
     clearInterval(this.#lookTimer)
+    this.#outputs.close(this.#aborted)
     this.#ledger.end()
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
-    const closed = this.#native.close()
+    const closed = Promise.all([this.#native.close(), this.#owners?.close()])
     this.#pacer.wake()
-    await closed
-    this.#recorder.look()
+    const [ledger] = await closed
+    if (ledger) this.#ledger.settle(ledger)
+    this.#outputs.look()
     this.#interfaces.clear()
     this.#stopping?.resolve(this.stats())
     if (this.#debug.enabled) this.#debug('closed: %s', this.#ledger.totals())
@@ -366,7 +618,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   #wake(): void {
     if (this.#closing) return
     this.#takeEvents()
-    this.#recorder.look()
+    this.#outputs.look()
     this.#pacer.wake()
     if (this.#stopping && this.#native.intakeEnded()) {
       this.#ledger.lookForLoss()

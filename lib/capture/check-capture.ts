@@ -159,7 +159,10 @@ function load(problems: CaptureProblem[]): Native | undefined {
     problems.push({
       code,
       message: error instanceof Error ? error.message : String(error),
-      remedy: 'Install a build of ringtap for this platform, or build it from source.',
+      remedy:
+        code === 'ERR_NOT_SUPPORTED'
+          ? 'Capture on a Linux system, and read its files here.'
+          : 'Install a build of ringtap for this platform, or build it from source.',
     })
     return undefined
   }

@@ -1,6 +1,7 @@
 import { BlockMeta } from '../native/layouts.js'
 import { Chunk } from '../packets/chunk.js'
 import { ChunkMemory } from '../packets/chunk-memory.js'
+import { encodeChunk } from '../savefile/encode-chunk.js'
 import { chunkInterfaces } from './chunk-interfaces.js'
 import type { NativeCapture } from './native.js'
 
@@ -49,6 +50,7 @@ export class ChunkIntake {
       firstTimestamp,
       lastTimestamp: this.#times[BlockMeta.LAST_TIMESTAMP] as bigint,
       release: (exposed) => this.#native.release(lease, exposed),
+      encode: encodeChunk,
     })
   }
 }

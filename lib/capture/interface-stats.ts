@@ -60,9 +60,16 @@ export interface InterfaceStats {
   readonly unselected: number
   /** With the option `dedupe`: packets not delivered on this interface, because another one saw them first. */
   readonly duplicates: number
-  /** Delivered packets that were cut at the snapshot length. */
+  /** With the option `cutoff`: packets that were refused, because they were beyond the first ones of their connection. */
+  readonly beyondCutoff: number
+  /** See {@link CaptureStats.sampledOut}. */
+  readonly sampledOut: number | undefined
+  /** Delivered packets that were cut at the snapshot length, or behind their headers. */
   readonly truncated: number
-  /** Packets that were taken from the ring and wait for JavaScript, or for a recording. */
+  /**
+   * Packets that were taken from the ring and wait for JavaScript, or for a recording. After {@link Capture.close}: those
+   * that nobody got; if packets were lost, what was still in the ring is part of `dropped`.
+   */
   readonly queued: number
   /**
    * What the device lost ahead of the ring; not part of `received`. For hardware and bonds it may be up to a second old

@@ -35,8 +35,11 @@ export interface LossStats {
   readonly duration: number
   /** Packets lost by cause, see {@link CaptureStats}. */
   readonly causes: {
+    /** See {@link CaptureStats.droppedByRing}. */
     readonly droppedByRing: number
+    /** See {@link CaptureStats.droppedByOverflow}. */
     readonly droppedByOverflow: number
+    /** See {@link CaptureStats.malformed}. */
     readonly malformed: number
   }
   /**

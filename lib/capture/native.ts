@@ -2,7 +2,7 @@ import type { CaptureError } from '../errors.js'
 import type { NativeInterfaceEvent, NativeSelection } from '../interfaces/native.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import type { SoftnetStats } from '../interfaces/softnet.js'
-import { nativeExports } from '../native/native.js'
+import { linuxExports } from '../native/native.js'
 import type { NativeRecorder } from '../record/native.js'
 import type { LossSample } from './loss-stats.js'
 import type { PackedInterfaces } from './packed-interfaces.js'
@@ -31,7 +31,7 @@ export interface CaptureNative {
 }
 
 /** @internal */
-export const native: () => CaptureNative = nativeExports
+export const native: () => CaptureNative = linuxExports
 
 /**
  * The options of a capture, checked, with defaults applied (capture-options.ts).
@@ -43,8 +43,13 @@ export interface NativeCaptureOptions {
   /** Blocks of each ring. */
   blockCount: number
   ringCount: number
-  /** Each ring except the first belongs to one interface; false: all rings share the traffic by flow. */
-  ownRings: boolean
+  /**
+   * How the rings share the traffic: 0 by flow; 1: each except the first belongs to one interface; 2: by the processor
+   * that receives or sends.
+   */
+  sharing: number
+  /** The processor of each ring; empty: any. */
+  processors: number[]
   /** The number of a fanout group that other programs may be members of too; 0: none. */
   groupId: number
   /** PACKET_FANOUT_*, with PACKET_FANOUT_FLAG_*, of that group. */
@@ -54,6 +59,7 @@ export interface NativeCaptureOptions {
   overflowMemory: number
   /** Milliseconds after which a part-filled block is handed over. */
   maxDelay: number
+  /** The most bytes of each packet. */
   snapshotLength: number
   /** 0 both, 1 in, 2 out. */
   direction: number
@@ -61,6 +67,10 @@ export interface NativeCaptureOptions {
   hotplug: boolean
   promiscuous: boolean
   dedupe: boolean
+  cutoff: NativeCutoff | undefined
+  sample: NativeSample | undefined
+  /** One of `sliceNumber` (slice-options.ts). */
+  slice: number
   /** 0 auto, 1 eBPF, 2 classic. */
   table: number
   /** Deliver copies of blocks instead of the ring's memory. */
@@ -75,6 +85,8 @@ export interface NativeCaptureOptions {
   /** Addresses and prefixes, one a line. */
   excludeHosts: string | undefined
   includeHosts: string | undefined
+  /** Connections, one a line (connection_set.h). */
+  excludeConnections: string | undefined
   netns: string | undefined
 }
 
@@ -141,9 +153,15 @@ export interface NativeCapture extends NativeRecorder {
   nextBlock(meta: ArrayBuffer): ArrayBuffer | 0 | 1 | 2
   release(lease: number, exposed: boolean): void
   /** Compiles the expression and replaces the filter. */
-  setFilter(expression: string | undefined): Promise<NativeFilterState>
+  setFilter(expression: string | undefined, snapshotLength: number, slice: number): Promise<NativeFilterState>
   /** Checks and replaces both sets, in the format of {@link NativeCaptureOptions}. */
   setHosts(exclude: string | undefined, include: string | undefined): Promise<void>
+  /** Replaces the excluded connections, in the format of {@link NativeCaptureOptions}. */
+  setConnections(connections: string): Promise<void>
+  /** Replaces the sampling; `undefined`: every flow. */
+  setSample(sample: NativeSample | undefined): Promise<void>
+  /** Marks a connection for the cut-off: 0 neither, 1 bypass, 2 keep. In the format of a line of `excludeConnections`. */
+  mark(connection: string, mark: number): void
   /** Whether every packet accepted by an earlier filter, or by earlier sets, has been delivered. */
   oldFilterDrained(): boolean
   /** Applies the present filter to the packets that are not delivered yet. */
@@ -163,7 +181,22 @@ export interface NativeCapture extends NativeRecorder {
   stop(): void
   /** Whether every packet received before `stop()` is in the queue. */
   intakeEnded(): boolean
-  close(): Promise<void> | undefined
+  /** Resolves to the ledger at the end: `queued` then also counts what was in a ring. `undefined` if it was called before. */
+  close(): Promise<NativeCaptureStats> | undefined
+}
+
+/** 0: no limit; `idle` in milliseconds. @internal */
+export interface NativeCutoff {
+  bytes: number
+  packets: number
+  idle: number
+  flows: number
+}
+
+/** Of all flows, those are captured whose hash is less than `below`; as Sample in native/core/bpf/sample.h. @internal */
+export interface NativeSample {
+  below: number
+  seed: number
 }
 
 /** @internal */
@@ -176,6 +209,9 @@ export interface NativeCaptureStats {
   droppedByRecorder: number
   unselected: number
   duplicates: number
+  beyondCutoff: number
+  /** Absent if the kernel has sampled without counting. */
+  sampledOut?: number
   truncated: number
   malformed: number
   queued: number

@@ -46,6 +46,8 @@ function unpack(name: string, rows: Float64Array, at: number): InterfaceStats {
     dropped: known(InterfaceRow.DROPPED),
     unselected: word(InterfaceRow.UNSELECTED),
     duplicates: word(InterfaceRow.DUPLICATES),
+    beyondCutoff: word(InterfaceRow.BEYOND_CUTOFF),
+    sampledOut: known(InterfaceRow.SAMPLED_OUT),
     truncated: word(InterfaceRow.TRUNCATED),
     queued: word(InterfaceRow.QUEUED),
     device: known(InterfaceRow.DEVICE_DROPPED) === undefined ? undefined : device(word),

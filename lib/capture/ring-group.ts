@@ -1,5 +1,5 @@
 import { checkBoolean, checkGroup, checkInteger, checkWord, orElse } from '../arguments.js'
-import { CaptureError, optionError } from '../errors.js'
+import { optionError } from '../errors.js'
 
 /**
  * How a group distributes packets, named as in packet(7), PACKET_FANOUT_….
@@ -66,10 +66,4 @@ export function normaliseGroup(given: RingGroup | undefined): { groupId: number;
   if (rollover && mode === 'rollover')
     throw optionError('ring.group.rollover', "left out with mode 'rollover'", rollover)
   return { groupId, groupType: types[mode] | (rollover ? ROLLOVER : 0) | (defragment ? DEFRAG : 0) }
-}
-
-/** Refuses `ring.group` together with rings of single interfaces, which are a group of their own. @internal */
-export function checkGroupAlone(group: RingGroup | undefined, perInterface: number): void {
-  if (group === undefined || perInterface === 0) return
-  throw new CaptureError('ERR_OPTION', 'ring.group and ring.perInterface exclude each other', { option: 'ring.group' })
 }

@@ -1,7 +1,8 @@
 import { checkBoolean, checkGroup, checkInteger, checkWord, orElse } from '../arguments.js'
 import { CaptureError, optionError } from '../errors.js'
 import type { NativeCaptureOptions } from './native.js'
-import { checkGroupAlone, normaliseGroup, type RingGroup } from './ring-group.js'
+import { normaliseGroup, type RingGroup } from './ring-group.js'
+import { normaliseLayout } from './ring-layout.js'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -31,9 +32,35 @@ export interface RingOptions {
   /**
    * Number of rings that share the traffic, each with a thread: for rates that one processor core cannot handle. Each
    * packet is in exactly one ring, and both directions of a flow are in the same (PACKET_FANOUT_HASH). `memory` is
-   * divided among them. 1 to 64, default 1.
+   * divided among them. 1 to 64; default 1, or the number of `cpus`.
    */
   count?: number | undefined
+  /**
+   * The processors of the rings, a list with one for each, by the kernel's numbers: the ring's thread runs on its
+   * processor alone, and its memory is of that processor's NUMA node. The list may name processors that the program
+   * itself does not use: isolated ones, or others than taskset(1) gave it; not those outside its cpuset (cpuset(7)) nor
+   * those that are offline: `Capture.open` then rejects with `ERR_OPTION` and names the allowed ones. JavaScript's thread
+   * and the others of the process are not affected.
+   *
+   * `'auto'`: of the processors that the process uses (`Cpus_allowed_list` of proc_pid_status(5)) as many as there are
+   * rings: first those of the NUMA nodes of the network devices, then the others, each in ascending order. Without
+   * `count` and `perInterface` that is one, because the first ring is enough for most (`ringtap doctor` proposes).
+   *
+   * Default: wherever the kernel's scheduler puts them.
+   */
+  cpus?: readonly number[] | 'auto' | undefined
+  /**
+   * How the rings share the traffic.
+   *
+   * - `'hash'`: by flow; both directions of a flow go to the same ring.
+   * - `'cpu'`: by the processor that receives or sends the packet: each of `cpus` has its ring, so that a packet is read
+   *   where the kernel has just written it. The packets of processors that are not in `cpus` go to the ring (processor
+   *   modulo number of rings). The two directions of a flow may go to different rings, which are delivered in no order
+   *   of their own: {@link TcpReassembler} waits for what is late, {@link FlowTable} may take the answer for the start.
+   *
+   * Not with `perInterface` or `group` (which has a mode of its own). Default `'hash'`.
+   */
+  mode?: 'hash' | 'cpu' | undefined
   /**
    * Number of interfaces that have a ring and a thread of their own, so that a flood on one does not use up the ring or
    * the thread of the others. Rings are given to interfaces in the order of their indexes when the capture opens, then
@@ -96,7 +123,8 @@ type RingSettings = Pick<
   | 'blockSize'
   | 'blockCount'
   | 'ringCount'
-  | 'ownRings'
+  | 'sharing'
+  | 'processors'
   | 'groupId'
   | 'groupType'
   | 'overflowMemory'
@@ -107,7 +135,6 @@ type RingSettings = Pick<
   | 'pcapMemory'
 >
 
-const maxRings = 64
 const minBlocks = 4
 const minBlockSize = 256 * KiB
 const maxBlockSize = 4 * MiB
@@ -118,7 +145,7 @@ const maxMemory = 64 * GiB
 const minPcapMemory = MiB
 const minPcapOverflow = 2 * MiB
 
-const ringKeys = ['memory', 'blockSize', 'count', 'perInterface', 'group', 'maxStall', 'table'] as const
+const ringKeys = ['memory', 'blockSize', 'count', 'cpus', 'mode', 'perInterface', 'group', 'maxStall', 'table'] as const
 const tables = ['auto', 'ebpf', 'classic'] as const
 
 /** Checks the options that both backends share. */
@@ -150,7 +177,8 @@ export function normalisePcap(options: MemoryOptions): RingSettings {
     blockSize: 0,
     blockCount: 0,
     ringCount: 0,
-    ownRings: false,
+    sharing: 0,
+    processors: [],
     ...normaliseGroup(undefined),
     table: 0,
   }
@@ -160,14 +188,8 @@ export function normalisePcap(options: MemoryOptions): RingSettings {
 export function normaliseRing(options: MemoryOptions): RingSettings {
   const ring = checkGroup(options.ring, 'ring', ringKeys)
   const { delayGiven, maxDelay, copying, overflowMemory } = normaliseChunks(options, 0)
-  const perInterface = checkInteger(orElse(ring.perInterface, 0), 'ring.perInterface', 0, maxRings - 1)
-  if (perInterface > 0 && ring.count !== undefined) {
-    throw new CaptureError('ERR_OPTION', 'ring.perInterface and ring.count exclude each other', {
-      option: 'ring.perInterface',
-    })
-  }
-  checkGroupAlone(ring.group, perInterface)
-  const ringCount = perInterface > 0 ? perInterface + 1 : checkInteger(orElse(ring.count, 1), 'ring.count', 1, maxRings)
+  const layout = normaliseLayout(ring)
+  const { ringCount } = layout
   const minMemory = minBlocks * minBlockSize * ringCount
   const allMemory = checkInteger(orElse(ring.memory, 64 * MiB), 'ring.memory', minMemory, maxMemory, 'bytes')
   const maxStall = checkInteger(orElse(ring.maxStall, 1000), 'ring.maxStall', 1, 3_600_000, 'milliseconds')
@@ -177,7 +199,7 @@ export function normaliseRing(options: MemoryOptions): RingSettings {
   }
   return {
     ...blocks,
-    ownRings: perInterface > 0,
+    ...layout,
     ...normaliseGroup(ring.group),
     pcap: false,
     pcapMemory: 0,
