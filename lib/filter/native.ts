@@ -1,7 +1,7 @@
 import { nativeExports } from '../native/native.js'
 
 /**
- * The part of the addon that compiles filters (native/binding/bpf/).
+ * The part of the addon that compiles filters (native/binding/filter/).
  *
  * @internal
  */
