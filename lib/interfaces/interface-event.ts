@@ -16,12 +16,15 @@ import type { NetworkInterface } from './network-interface.js'
  */
 export type InterfaceEvent =
   | {
+      /** What happened. */
       readonly type: 'added' | 'removed'
       /** The interface. */
       readonly interface: NetworkInterface
+      /** Absent. */
       readonly previous?: undefined
     }
   | {
+      /** What happened. */
       readonly type: 'renamed' | 'up' | 'down' | 'changed'
       /** The interface after the change. */
       readonly interface: NetworkInterface

@@ -1,6 +1,6 @@
 import { checkGroup, checkNetns } from '../arguments.js'
 import { explainOpening } from '../permission.js'
-import { native } from './native.js'
+import { linksNative } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
 
 /** Options of {@link listInterfaces}. */
@@ -24,7 +24,7 @@ export interface ListInterfacesOptions {
 export function listInterfaces(options?: ListInterfacesOptions): NetworkInterface[] {
   const { netns } = checkGroup(options, 'options', ['netns'])
   try {
-    return native().listInterfaces(checkNetns(netns, 'options.netns'))
+    return linksNative().listInterfaces(checkNetns(netns, 'options.netns'))
   } catch (error) {
     throw explainOpening(error)
   }

@@ -10,7 +10,7 @@ import {
 } from '../arguments.js'
 import { explainOpening } from '../permission.js'
 import { difference, type InterfaceEvent, toInterfaceEvents } from './interface-event.js'
-import { type NativeInterfaceWatch, native } from './native.js'
+import { linksNative, type NativeInterfaceWatch } from './native.js'
 import type { NetworkInterface } from './network-interface.js'
 
 /** Options of {@link watchInterfaces}. */
@@ -159,7 +159,7 @@ class Watcher implements InterfaceWatcher {
   constructor({ signal, initial, maxQueue, receiveBuffer, netns }: Settings) {
     throwIfAborted(signal)
     try {
-      this.#watch = new (native().InterfaceWatch)(receiveBuffer, maxQueue, callThrough(this.#link), netns)
+      this.#watch = new (linksNative().InterfaceWatch)(receiveBuffer, maxQueue, callThrough(this.#link), netns)
     } catch (error) {
       throw explainOpening(error)
     }
