@@ -4,10 +4,15 @@ export interface FrameLayers {
   readonly ethernet?: EthernetFields | undefined
   /** VLAN tags, the outermost first. */
   readonly vlan?: VlanFields | readonly VlanFields[] | undefined
+  /** An ARP message. */
   readonly arp?: ArpFields | undefined
+  /** The header of IPv4. */
   readonly ipv4?: Ipv4Fields | undefined
+  /** The header of IPv6, with its extension headers. */
   readonly ipv6?: Ipv6Fields | undefined
+  /** The header of TCP. */
   readonly tcp?: TcpFields | undefined
+  /** The header of UDP. */
   readonly udp?: UdpFields | undefined
   /** ICMP; behind IPv6, ICMPv6. */
   readonly icmp?: IcmpFields | undefined
@@ -17,8 +22,9 @@ export interface FrameLayers {
 
 /** Ethernet. */
 export interface EthernetFields {
-  /** Such as `02:00:00:00:00:01`. */
+  /** The sender's address, such as `02:00:00:00:00:01`. */
   readonly source: string
+  /** The receiver's address. */
   readonly destination: string
   /** Of the tag, if there is one, and otherwise of what follows. Default: by the next layer; without one, 0x88b5. */
   readonly etherType?: number | undefined
@@ -42,16 +48,21 @@ export interface VlanFields {
 export interface ArpFields {
   /** Default `'request'`. */
   readonly operation?: 'request' | 'reply' | number | undefined
+  /** The sender's hardware address, such as `02:00:00:00:00:01`. */
   readonly senderMac: string
+  /** The sender's IPv4 address. */
   readonly senderIp: string
   /** Default `00:00:00:00:00:00`. */
   readonly targetMac?: string | undefined
+  /** The IPv4 address that is asked for, or of the receiver of a reply. */
   readonly targetIp: string
 }
 
 /** IPv4 (RFC 791). */
 export interface Ipv4Fields {
+  /** The source address, such as `192.0.2.1`. */
   readonly source: string
+  /** The destination address. */
   readonly destination: string
   /** Default 64. */
   readonly ttl?: number | undefined
@@ -89,7 +100,9 @@ export interface Ipv6Extension {
 
 /** IPv6 (RFC 8200). */
 export interface Ipv6Fields {
+  /** The source address, such as `2001:db8::1`. */
   readonly source: string
+  /** The destination address. */
   readonly destination: string
   /** Default 64. */
   readonly hopLimit?: number | undefined
@@ -115,7 +128,9 @@ export type TcpFlag = 'FIN' | 'SYN' | 'RST' | 'PSH' | 'ACK' | 'URG' | 'ECE' | 'C
 
 /** TCP (RFC 9293). */
 export interface TcpFields {
+  /** 0 to 65535. */
   readonly sourcePort: number
+  /** 0 to 65535. */
   readonly destinationPort: number
   /** Default 0. */
   readonly sequence?: number | undefined
@@ -137,7 +152,9 @@ export interface TcpFields {
 
 /** UDP (RFC 768). */
 export interface UdpFields {
+  /** 0 to 65535. */
   readonly sourcePort: number
+  /** 0 to 65535. */
   readonly destinationPort: number
   /** Default: the length that it has. */
   readonly length?: number | undefined

@@ -15,13 +15,15 @@ const { INTERFACE, TIMESTAMP } = Record
  * @internal
  */
 export class ChunkMemory {
-  readonly buffer: ArrayBuffer
-  readonly u8: Uint8Array
-  readonly u16: Uint16Array
-  readonly u32: Uint32Array
-  readonly u64: BigUint64Array
+  // Declared alone: a class field without a value begins as undefined, and V8 then checks the type at each access, because
+  // it cannot tell that the field always holds the same kind of array.
+  declare readonly buffer: ArrayBuffer
+  declare readonly u8: Uint8Array
+  declare readonly u16: Uint16Array
+  declare readonly u32: Uint32Array
+  declare readonly u64: BigUint64Array
   /** For reads in network byte order. */
-  readonly view: DataView
+  declare readonly view: DataView
   readonly resolve: InterfaceResolver
   /** Whether each interface index denotes the same interface in all packets of the chunk. */
   readonly steady: boolean

@@ -1,15 +1,21 @@
 import { CaptureError, construction, notConstructible, optionError } from '../errors.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import { ChunkMemory, copyCompact, detach } from './chunk-memory.js'
+import type { EncodeOptions } from './encode-options.js'
 import { Packet } from './packet.js'
 import { Index } from './packet-record.js'
 
 /** A chunk as {@link Chunk.toJSON} gives it. Timestamps are nanoseconds since 1970-01-01 UTC, in decimal digits. */
 export interface ChunkJson {
+  /** Number of packets. */
   readonly packetCount: number
+  /** Captured bytes of all packets. */
   readonly byteLength: number
+  /** Of the first packet: nanoseconds since 1970-01-01 UTC, in decimal digits. */
   readonly firstTimestamp: string
+  /** Of the last packet. */
   readonly lastTimestamp: string
+  /** Whether the chunk was released. */
   readonly released: boolean
 }
 
@@ -22,6 +28,8 @@ export interface ChunkParts {
   readonly lastTimestamp: bigint
   /** Returns the memory to its owner, which detaches the buffer. `exposed`: see {@link ChunkMemory.exposed}. */
   readonly release: (exposed: boolean) => void
+  /** Encodes the chunk: lib/savefile/encode-chunk.ts, which is above this folder. */
+  readonly encode: (chunk: Chunk, options: EncodeOptions | undefined) => Promise<Uint8Array>
 }
 
 /**
@@ -47,6 +55,7 @@ export class Chunk implements Iterable<Packet> {
   readonly lastTimestamp: bigint
   readonly #memory: ChunkMemory
   readonly #release: (exposed: boolean) => void
+  readonly #encode: ChunkParts['encode']
 
   private constructor(by: typeof construction, parts: ChunkParts) {
     if (by !== construction) throw notConstructible('Chunk', 'chunks come from a capture or a savefile')
@@ -56,6 +65,7 @@ export class Chunk implements Iterable<Packet> {
     this.lastTimestamp = parts.lastTimestamp
     this.#memory = parts.memory
     this.#release = parts.release
+    this.#encode = parts.encode
   }
 
   /** @internal */
@@ -81,8 +91,10 @@ export class Chunk implements Iterable<Packet> {
     this.#check()
     const { u32 } = this.#memory
     const cursor = Packet._make(this.#memory, 0)
-    for (let index = 0; index < this.packetCount; index++) {
-      const entry = u32[Index.FIRST + index]
+    // The count came from native code as a double.
+    const count = this.packetCount | 0
+    for (let index = 0; index < count; index++) {
+      const entry = u32[FIRST + index]
       if (entry === undefined) return
       cursor._move(entry)
       visit(cursor, index)
@@ -113,10 +125,13 @@ export class Chunk implements Iterable<Packet> {
     const { steady } = this.#memory
     const interfaces = new Map<string | number, NetworkInterface>()
     const key = (index: number, timestamp: bigint) => (steady ? index : `${index} ${timestamp}`)
-    this.forEach((packet) => {
-      const iface = packet.interface
-      interfaces.set(key(iface.index, packet.timestamp), iface)
-    })
+    // Not with forEach: V8 compiles the caller's function into the loop as long as there is only one.
+    const cursor = Packet._make(this.#memory, 0)
+    for (const entry of this._entries()) {
+      cursor._move(entry)
+      const iface = cursor.interface
+      interfaces.set(key(iface.index, cursor.timestamp), iface)
+    }
     const resolve = (index: number, timestamp: bigint) => interfaces.get(key(index, timestamp)) as NetworkInterface
     const memory = new ChunkMemory(copyCompact(this.#memory, this.packetCount), resolve, steady)
     return Chunk._make({
@@ -126,7 +141,20 @@ export class Chunk implements Iterable<Packet> {
       firstTimestamp: this.firstTimestamp,
       lastTimestamp: this.lastTimestamp,
       release: (exposed) => detach(memory.buffer, exposed),
+      encode: this.#encode,
     })
+  }
+
+  /**
+   * The packets as a savefile in memory. They are copied and encoded before this returns, so that the chunk may be
+   * released at once, and stays valid otherwise; another thread compresses them. To encode more than some chunks, use
+   * {@link SavefileWriter} or {@link Capture.batches}.
+   *
+   * @throws CaptureError (the promise rejects) `ERR_OPTION`, also for `'pcap'` if the packets have several link types,
+   *   and for `'zstd'` without its library; `ERR_RELEASED`; `ERR_SYSTEM` without memory.
+   */
+  encode(options?: EncodeOptions): Promise<Uint8Array> {
+    return this.#encode(this, options)
   }
 
   /**
@@ -179,6 +207,9 @@ export class Chunk implements Iterable<Packet> {
     throw new CaptureError('ERR_RELEASED', 'the chunk was released; to keep one, take chunk.retain() before that')
   }
 }
+
+// V8 folds a module's own constants, and reads imported ones anew at each use.
+const { FIRST } = Index
 
 const noClone = Symbol(
   'a Chunk is a view on its memory: send the packets of chunk.retain(), by packet.copy().data, instead',

@@ -17,15 +17,28 @@ export interface PacketJson {
   readonly timestamp: string
   /** Absent if it is not known. */
   readonly timestampSource?: 'system' | 'hardware'
-  readonly interface: { readonly index: number; readonly name: string }
+  /** The interface. */
+  readonly interface: {
+    /** Its interface index. */
+    readonly index: number
+    /** Its name, see {@link Packet.interface}. */
+    readonly name: string
+  }
   /** Absent if it is not known; this also applies to the fields that follow. */
   readonly direction?: 'in' | 'out'
+  /** To whom the link layer addressed it. */
   readonly kind?: PacketKind
+  /** A LINKTYPE_ number, such as those of {@link LinkType}. */
   readonly linkType?: number
+  /** The VLAN tag that was removed from the bytes. */
   readonly vlan?: VlanTag
+  /** Bytes captured. */
   readonly capturedLength: number
+  /** Bytes of the whole packet. */
   readonly originalLength: number
+  /** See {@link Packet.checksumVerified}. */
   readonly checksumVerified: boolean
+  /** See {@link Packet.checksumPending}. */
   readonly checksumPending: boolean
   /** Absent if there are none. */
   readonly comments?: readonly string[]
@@ -33,6 +46,7 @@ export interface PacketJson {
   readonly data: string
 }
 
+const noMemory = new ChunkMemory(new ArrayBuffer(0), gone, true)
 const none: readonly string[] = Object.freeze([])
 const kinds: readonly PacketKind[] = ['host', 'broadcast', 'multicast', 'other-host', 'outgoing']
 
@@ -63,16 +77,17 @@ export class Packet {
    * @internal
    */
   readonly cloning: symbol = noClone
-  #memory: ChunkMemory
-  /** The packet's entry in the index of the memory. */
-  #entry: number
+  // Initial values of the final kind, so that V8 need not check the kind at each access.
+  #memory = noMemory
+  /** The packet's entry in the index of the memory, as a signed number: those of large chunks have the highest bit set. */
+  #entry = 0
   /** The view that {@link data} returned. */
   #data: Uint8Array | undefined
 
   private constructor(by: typeof construction, memory: ChunkMemory, entry: number) {
     if (by !== construction) throw notConstructible('Packet', 'packets come from a capture or a savefile')
     this.#memory = memory
-    this.#entry = entry
+    this.#entry = entry | 0
   }
 
   /**
@@ -91,6 +106,15 @@ export class Packet {
     return new Packet(construction, memory, entry)
   }
 
+  /**
+   * As `instanceof`, at less cost: V8 compiles it to the comparison of types that the next access needs anyway.
+   *
+   * @internal
+   */
+  static _is(value: unknown): value is Packet {
+    return typeof value === 'object' && value !== null && #entry in value
+  }
+
   /** @internal */
   get _memory(): ChunkMemory {
     return this.#memory
@@ -103,7 +127,7 @@ export class Packet {
 
   /** Moves a cursor to another packet. @internal */
   _move(entry: number): void {
-    this.#entry = entry
+    this.#entry = entry | 0
     this.#data = undefined
   }
 
@@ -298,7 +322,12 @@ export class Packet {
    * For JSON.stringify(): the packet's properties, the timestamp as a string and the bytes in base64. Of a packet whose
    * chunk was released, `{ released: true }`.
    */
-  toJSON(): PacketJson | { released: true } {
+  toJSON():
+    | PacketJson
+    | {
+        /** The chunk was released. */
+        released: true
+      } {
     if (this.#memory.released) return { released: true }
     const { interface: iface, timestampSource, direction, kind, linkType, vlan, comments, data } = this
     return {

@@ -3,7 +3,17 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { PassThrough } from 'node:stream'
 import { inspect } from 'node:util'
-import { Capture, Chunk, Injector, openFile, Packet, Recording, Savefile, SavefileWriter } from 'ringtap'
+import {
+  Capture,
+  Chunk,
+  FlightRecorder,
+  Injector,
+  openFile,
+  Packet,
+  Recording,
+  Savefile,
+  SavefileWriter,
+} from 'ringtap'
 import t from 'tap'
 
 const dir = path.join(tmpdir(), `ringtap-shapes-${process.pid}`)
@@ -113,6 +123,7 @@ t.test('constructing a class that only the library may construct throws', async 
     [Chunk, /^Chunk has no public constructor/],
     [Savefile, /^Savefile has no public constructor: use openFile\(\)$/],
     [Recording, /^Recording has no public constructor: use capture\.record\(\)$/],
+    [FlightRecorder, /^FlightRecorder has no public constructor: use capture\.flightRecorder\(\)$/],
     [Capture, /^Capture has no public constructor: use Capture\.open\(\)$/],
     [Injector, /^Injector has no public constructor: use Injector\.open\(\)$/],
   ] as [new () => unknown, RegExp][]) {
