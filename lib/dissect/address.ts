@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { optionError } from '../errors.js'
+import { putIpv6 } from './ascii.js'
 
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
@@ -70,30 +71,9 @@ export function ipv4Text(bytes: Uint8Array, at: number): string {
   return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`
 }
 
+const scratch = Buffer.alloc(48)
+
 /** @internal */
 export function ipv6Text(bytes: Uint8Array, at: number): string {
-  const group = (i: number) => ((bytes[at + 2 * i] as number) << 8) | (bytes[at + 2 * i + 1] as number)
-  if (group(5) === 0xffff && [0, 1, 2, 3, 4].every((i) => group(i) === 0)) return `::ffff:${ipv4Text(bytes, at + 12)}`
-  // The longest run of at least two groups that are 0, the first of several (RFC 5952, 4.2).
-  let runStart = 8
-  let runLength = 1
-  for (let i = 0; i < 8; i++) {
-    let length = 0
-    while (i + length < 8 && group(i + length) === 0) length++
-    if (length > runLength) {
-      runStart = i
-      runLength = length
-    }
-    i += length
-  }
-  let text = ''
-  for (let i = 0; i < 8; i++) {
-    if (i === runStart) {
-      text += i === 0 ? '::' : ':'
-      i += runLength - 1
-    } else {
-      text += group(i).toString(16) + (i < 7 ? ':' : '')
-    }
-  }
-  return text
+  return scratch.toString('latin1', 0, putIpv6(scratch, 0, bytes, at))
 }

@@ -1,6 +1,5 @@
 import { optionError } from '../errors.js'
 import type { DissectorFields } from './fields.js'
-import { Layer } from './layer.js'
 import { Protocol } from './transport.js'
 
 /**
@@ -15,6 +14,7 @@ export type ChecksumState = 'correct' | 'wrong' | 'pending' | 'absent' | 'unknow
 
 /** A checksum of a packet. */
 export interface Checksum {
+  /** What the verification found. */
   readonly state: ChecksumState
   /** The number in the packet, if there is one. */
   readonly found?: number
@@ -104,5 +104,6 @@ export function transportChecksum(d: DissectorFields, bytes: Uint8Array, pending
     sum += d.protocol + Math.floor(length / 0x10000) + (length % 0x10000)
     sum = d.ipVersion === 4 ? add(bytes, network + 12, network + 20, sum) : add(bytes, network + 8, network + 40, sum)
   }
-  return verify(bytes, at + place, sum, pending && (d.layers & (Layer.Tcp | Layer.Udp)) !== 0)
+  const isOffloaded = d.protocol === Protocol.TCP || d.protocol === Protocol.UDP
+  return verify(bytes, at + place, sum, pending && isOffloaded)
 }

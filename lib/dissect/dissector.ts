@@ -1,11 +1,12 @@
-import { checkBoolean, checkGroup, checkInteger, checkList, checkWord, orElse } from '../arguments.js'
+import { checkBoolean, checkGroup, checkInteger, orElse } from '../arguments.js'
 import { CaptureError, optionError } from '../errors.js'
+import type { ChunkMemory } from '../packets/chunk-memory.js'
 import { Packet } from '../packets/packet.js'
 import { Index, Record, Status } from '../packets/packet-record.js'
 import { ipv4Text, ipv6Text, macText } from './address.js'
-import { u16 } from './bytes.js'
 import { type Checksums, networkChecksum, transportChecksum } from './checksum.js'
-import { clear, DissectorFields, fault, Group } from './fields.js'
+import { commonPacket } from './common-packet.js'
+import { clear, DissectorFields, fault, Group, presentEnd } from './fields.js'
 import { communityId, flowHash } from './hash.js'
 import { type Headers, headers } from './headers.js'
 import { extensions, ip, ipv4, ipv6 } from './ip.js'
@@ -13,23 +14,11 @@ import { Layer, Malformed } from './layer.js'
 import { addTag, ethernet, etherType, linkLayer, llc } from './link-layer.js'
 import { ppp } from './ppp.js'
 import { Step } from './step.js'
-import { sackRanges, summary } from './summary.js'
-import { TcpOption, tcpOptionPlaces } from './tcp-options.js'
-import { tcp, transport } from './transport.js'
+import { longestSummary, putSummary } from './summary.js'
+import { sackRanges } from './tcp-options.js'
+import { transport } from './transport.js'
+import { checkTunnels, type Tunnel } from './tunnel-option.js'
 import { gre, ipTunnel, mplsEthernet, udpTunnel } from './tunnels.js'
-
-/**
- * A tunnel that a {@link Dissector} can follow:
- *
- * - `'ipip'`: IPv4 or IPv6 directly in IPv4 or IPv6
- * - `'gre'`: IP, Ethernet and MPLS in GRE, and PPP in PPTP's
- * - `'erspan'`: mirrored frames in GRE, types I to III
- * - `'vxlan'`: UDP to port 4789 or 8472 (Linux's default)
- * - `'geneve'`: UDP to port 6081
- * - `'gtpu'`: version 1, UDP from or to port 2152
- * - `'mpls'`: Ethernet pseudowires with a control word. IP behind MPLS labels is always read.
- */
-export type Tunnel = 'ipip' | 'gre' | 'erspan' | 'vxlan' | 'geneve' | 'gtpu' | 'mpls'
 
 /** Options of a {@link Dissector}. */
 export interface DissectorOptions {
@@ -42,17 +31,6 @@ export interface DissectorOptions {
   tcpOptions?: boolean
 }
 
-const tunnelLayers: { readonly [name in Tunnel]: number } = {
-  ipip: Layer.IPv4 | Layer.IPv6,
-  gre: Layer.Gre,
-  erspan: Layer.Erspan,
-  vxlan: Layer.Vxlan,
-  geneve: Layer.Geneve,
-  gtpu: Layer.Gtpu,
-  mpls: Layer.Mpls,
-}
-const tunnelNames = Object.keys(tunnelLayers) as Tunnel[]
-
 /** More headers than any real packet has; bounds the time that a packet can take. */
 const maxSteps = 64
 
@@ -60,6 +38,9 @@ const maxSteps = 64
 const maxLength = 0x3fff_ffff
 
 const nothing = new DataView(new ArrayBuffer(0))
+
+/** For summaries that become texts. */
+const scratch = Buffer.alloc(longestSummary)
 
 // V8 folds a module's own constants, and reads imported ones anew at each use.
 const { LENGTH_BITS, MAX_LENGTH, UNIT } = Index
@@ -70,9 +51,6 @@ const { COUNTED } = Group
 const sound = Malformed.None
 /** ARPHRD_ETHER (linux/if_arp.h). */
 const ethernetHardware = 1
-const ipv4Type = 0x0800
-const tcpProtocol = 6
-const ethernetLayer = Layer.Ethernet
 
 /**
  * Reads the headers of packets into integer fields, without an object per packet or layer. One dissector is used for any
@@ -93,13 +71,18 @@ const ethernetLayer = Layer.Ethernet
 export class Dissector extends DissectorFields {
   /** On the whole memory that holds the packet. */
   #view: DataView = nothing
+  /** The memory of the packet's chunk, whose view that is; `undefined` for bytes that are no packet. */
+  #memory: ChunkMemory | undefined
+  /** All bytes of `#bytesOf`, the view for which they were last needed. */
+  #bytes: Uint8Array = new Uint8Array(0)
+  #bytesOf: DataView = nothing
 
   /** @throws CaptureError `ERR_OPTION`. */
   constructor(options?: DissectorOptions) {
     super()
     const { tunnels, tcpOptions } = checkGroup(options, 'options', ['tunnels', 'tcpOptions'])
     this._tunnels = checkTunnels(orElse(tunnels, false))
-    this._tcpOptions = checkBoolean(orElse(tcpOptions, false), 'options.tcpOptions')
+    this._tcpOptions = checkBoolean(orElse(tcpOptions, false), 'options.tcpOptions') ? 1 : 0
     clear(this, Group.ALL)
   }
 
@@ -121,16 +104,24 @@ export class Dissector extends DissectorFields {
    */
   dissect(bytes: Uint8Array, linkType?: number, originalLength?: number): number
   dissect(from: Packet | Uint8Array, linkType?: number, originalLength?: number): number {
-    if (from instanceof Packet) return this.#packet(from)
+    return Packet._is(from) ? this.#packet(from) : this.#frame(from, linkType, originalLength)
+  }
+
+  #frame(from: Uint8Array, linkType: number | undefined, originalLength: number | undefined): number {
     if (!(from instanceof Uint8Array)) throw optionError('packet', 'a Packet or a Uint8Array', from)
     const type = linkType === undefined ? 1 : checkInteger(linkType, 'linkType', 0, 0xffff)
     const original =
       originalLength === undefined
         ? from.length
         : checkInteger(originalLength, 'originalLength', from.length, maxLength)
-    if (from.buffer !== this.#view.buffer) this.#view = new DataView(from.buffer)
+    if (from.buffer !== this.#view.buffer) {
+      this.#view = new DataView(from.buffer)
+      this.#memory = undefined
+    }
     this.checksumPending = 0
-    this.#begin(from.byteOffset, from.length, original, type)
+    const base = from.byteOffset
+    if (type === 1 && commonPacket(this, this.#view, base, base + from.length, base + original)) return this.layers
+    this.#begin(base, from.length, original, type)
     return this.#read(type)
   }
 
@@ -144,17 +135,26 @@ export class Dissector extends DissectorFields {
     if (status === undefined) throw released()
     const length = entry & MAX_LENGTH
     const captured = length === MAX_LENGTH ? (u32[(offset + CAPTURED) >>> 2] as number) | 0 : length
-    const original = u32[(offset + ORIGINAL) >>> 2] as number
+    const wire = u32[(offset + ORIGINAL) >>> 2] as number
+    const original = wire > maxLength ? maxLength : wire | 0
     let linkType: number
     if ((status & HAS_LINK_TYPE) !== 0) linkType = (u32[(offset + LINK_TYPE) >>> 2] as number) | 0
     else if (u16[(offset + HARDWARE) >>> 1] === ethernetHardware) linkType = 1
     else linkType = packet.linkType ?? -1
     // Not for each packet: the store of a reference costs more than the comparison.
-    if (this.#view !== memory.view) this.#view = memory.view
+    if (this.#view !== memory.view) {
+      this.#view = memory.view
+      this.#memory = memory
+    }
     this.checksumPending = (status & CHECKSUM_NOT_READY) >> 3
     const base = offset + (u16[(offset + DATA) >>> 1] as number)
-    this.#begin(base, captured, original > maxLength ? maxLength : original | 0, linkType)
-    if ((status & VLAN_VALID) !== 0) addTag(this, u32[(offset + VLAN_TCI) >>> 2] as number)
+    const hasTag = (status & VLAN_VALID) !== 0
+    if (linkType === 1 && !hasTag) {
+      const end = base + Math.max(original, captured)
+      if (commonPacket(this, memory.view, base, base + captured, end)) return this.layers
+    }
+    this.#begin(base, captured, original, linkType)
+    if (hasTag) addTag(this, u32[(offset + VLAN_TCI) >>> 2] as number)
     return this.#read(linkType)
   }
 
@@ -170,6 +170,7 @@ export class Dissector extends DissectorFields {
     if (counted !== 0) clear(this, counted)
     this._previous = this._groups
     this._groups = 0
+    this._common = 0
     this._inFragment = false
     this.layers = 0
     this.linkType = linkType
@@ -188,22 +189,11 @@ export class Dissector extends DissectorFields {
 
   #read(linkType: number): number {
     const view = this.#view
-    // The common kinds of packets, without the switch of next(), and IPv4 in Ethernet without the calls.
-    const at = this._at
-    let step: number
-    if (linkType === 1 && at + 14 <= this._end && u16(view, at + 12) === ipv4Type) {
-      this.layers |= ethernetLayer
-      this.etherType = ipv4Type
-      this._destinationMac = at
-      this._sourceMac = at + 6
-      this._at = at + 14
-      step = IPV4
-    } else {
-      step = linkType === 1 ? ethernet(this, view) : linkLayer(this, view, linkType)
-      if (step === ETHER_TYPE) step = etherType(this, view)
-    }
+    let step = linkType === 1 ? ethernet(this, view) : linkLayer(this, view, linkType)
+    // The usual ways, without the switch of next().
+    if (step === ETHER_TYPE) step = etherType(this, view)
     if (step === IPV4) step = ipv4(this, view)
-    if (step === TRANSPORT) step = this.protocol === tcpProtocol ? tcp(this, view) : transport(this, view)
+    if (step === TRANSPORT) step = transport(this, view)
     for (let count = 0; step !== END; count++) {
       if (count === maxSteps) step = fault(this, Malformed.TooMany)
       else step = next(this, view, step)
@@ -237,12 +227,17 @@ export class Dissector extends DissectorFields {
     return this._destinationMac < 0 ? undefined : macText(this.#valid(), this._destinationMac)
   }
 
-  /** What was captured of the payload: a view on the packet's bytes, without a copy. Empty once the chunk is released. */
+  /**
+   * What was captured of the payload: a view on the packet's bytes, without a copy. Empty once the chunk is released. As
+   * {@link Packet.data}, it must be copied for functions that use it later or on another thread.
+   */
   get payload(): Uint8Array {
     const { buffer } = this.#view
-    const end = Math.min(this._limit, this._captured)
+    if (buffer.byteLength === 0) return new Uint8Array(0)
+    if (this.#memory) this.#memory.exposed = true
+    const end = presentEnd(this)
     const start = Math.min(this._at, end)
-    return buffer.byteLength === 0 ? new Uint8Array(0) : new Uint8Array(buffer, start, end - start)
+    return new Uint8Array(buffer, start, end - start)
   }
 
   /**
@@ -287,9 +282,7 @@ export class Dissector extends DissectorFields {
   get tcpSackRanges(): [number, number][] {
     if (this.tcpFlags < 0) return []
     this.#valid()
-    const places = tcpOptionPlaces(this.#view, this._base + this.transportOffset, Math.min(this._limit, this._captured))
-    const sack = places.find(({ kind }) => kind === TcpOption.SACK)
-    return sack ? sackRanges(this.#view, sack.at, sack.length) : []
+    return sackRanges(this.#view, this._base + this.transportOffset, presentEnd(this))
   }
 
   /** Verifies the checksums of the innermost packet, and computes what they should be. */
@@ -316,8 +309,28 @@ export class Dissector extends DissectorFields {
    * `IP 10.0.0.1.40000 > 10.0.0.2.80: Flags [S], seq 1, win 64240, length 0`. Payloads are not decoded.
    */
   summary(): string {
-    const bytes = this.#valid()
-    return summary(this, this.#view, bytes)
+    return scratch.toString('latin1', 0, this.summaryInto(scratch))
+  }
+
+  /**
+   * Writes {@link summary} as bytes of ASCII, which costs less than a text: for those who print many packets.
+   *
+   * @param target no summary needs more than 4096 bytes.
+   * @param offset where in `target` the summary begins. Default 0.
+   * @returns the number of bytes written.
+   * @throws CaptureError `ERR_OUT_OF_RANGE`: it does not fit, and `target` holds its beginning; `ERR_OPTION`; `ERR_RELEASED`.
+   */
+  summaryInto(target: Uint8Array, offset = 0): number {
+    if (!(target instanceof Uint8Array)) throw optionError('target', 'a Uint8Array', target)
+    checkInteger(offset, 'offset', 0, target.length)
+    const end = putSummary(this, this.#view, this.#valid(), target, offset)
+    if (end > target.length) {
+      throw new CaptureError(
+        'ERR_OUT_OF_RANGE',
+        `target must have room for the summary: ${end - offset} bytes from offset ${offset}; it has ${target.length} in all`,
+      )
+    }
+    return end - offset
   }
 
   #ipText(in4: number, in6: number): string | undefined {
@@ -333,8 +346,12 @@ export class Dissector extends DissectorFields {
 
   /** The memory, which must not have been released; `_at` and so on are positions in it. */
   #valid(): Uint8Array {
-    if (this.#released) throw released()
-    return new Uint8Array(this.#view.buffer)
+    if (this.#bytesOf !== this.#view) {
+      this.#bytesOf = this.#view
+      this.#bytes = new Uint8Array(this.#view.buffer)
+    }
+    if (this._captured > 0 && this.#bytes.length === 0) throw released()
+    return this.#bytes
   }
 }
 
@@ -369,15 +386,6 @@ function next(d: Dissector, view: DataView, step: number): number {
     default:
       return Step.END
   }
-}
-
-function checkTunnels(given: unknown): number {
-  if (typeof given === 'boolean') return given ? tunnelNames.reduce((bits, name) => bits | tunnelLayers[name], 0) : 0
-  const names = checkList(given, 'options.tunnels', `a boolean, or a list of ${tunnelNames.join(', ')}`, 100)
-  return names.reduce<number>(
-    (bits, name, i) => bits | tunnelLayers[checkWord(name, `options.tunnels[${i}]`, tunnelNames)],
-    0,
-  )
 }
 
 function released(): CaptureError {

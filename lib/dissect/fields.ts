@@ -168,14 +168,20 @@ export class DissectorFields {
   _routed = false
   /** The packet is in a tunnel whose packet is a fragment: its end is in another fragment. @internal */
   _inFragment = false
+  /**
+   * The layers of the packet before if it was a common one (common-packet.ts), whose constant fields are written then; else 0.
+   *
+   * @internal
+   */
+  _common = 0
   /** Groups of fields written for this packet, bits of {@link Group}. @internal */
   _groups = 0
   /** Those of the packet before. @internal */
   _previous = 0
   /** Tunnels to follow, bits of Layer. @internal */
   _tunnels = 0
-  /** @internal */
-  _tcpOptions = false
+  /** 1: read the options of TCP. @internal */
+  _tcpOptions = 0
 }
 
 // V8 folds a module's own constants, and reads exported ones anew at each use.
@@ -238,6 +244,9 @@ export function limit(d: DissectorFields, end: number): void {
   d._limit = end
   if (end < d._end) d._end = end
 }
+
+/** Where the bytes end that were captured and belong to the packet: padding of the link layer does not. @internal */
+export const presentEnd = (d: DissectorFields): number => Math.min(d._captured, d._limit)
 
 const maxTunnels = 8
 

@@ -5,6 +5,7 @@
  * A bit is set if the header's fixed part is within the captured bytes and its content is plausible.
  */
 export const Layer = {
+  /** Ethernet. */
   Ethernet: 1 << 0,
   /** A data frame of IEEE 802.11, with or without a radiotap, Prism or AVS header. */
   Ieee80211: 1 << 1,
@@ -14,16 +15,21 @@ export const Layer = {
   Sll2: 1 << 3,
   /** The address family that precedes packets of BSD's loopback (NULL, LOOP) and of OpenBSD's enc devices. */
   Loopback: 1 << 4,
+  /** PPP, also inside PPPoE. */
   Ppp: 1 << 5,
+  /** PPPoE, discovery or session. */
   Pppoe: 1 << 6,
   /** IEEE 802.2 LLC, with or without SNAP. */
   Llc: 1 << 7,
   /** An 802.1Q or 802.1ad tag, also one that was removed from the bytes (`packet.vlan`). */
   Vlan: 1 << 8,
+  /** An MPLS label. */
   Mpls: 1 << 9,
   /** ARP or RARP of IPv4 over Ethernet. */
   Arp: 1 << 10,
+  /** IPv4. */
   IPv4: 1 << 11,
+  /** IPv6. */
   IPv6: 1 << 12,
   /** A hop-by-hop, routing, fragment or destination options header of IPv6. */
   IPv6Extension: 1 << 13,
@@ -31,14 +37,21 @@ export const Layer = {
   Ah: 1 << 14,
   /** An encrypted payload of IPsec. */
   Esp: 1 << 15,
+  /** TCP. */
   Tcp: 1 << 16,
   /** UDP, and UDP-Lite (`protocol` 136). */
   Udp: 1 << 17,
+  /** SCTP. */
   Sctp: 1 << 18,
+  /** DCCP. */
   Dccp: 1 << 19,
+  /** ICMP of IPv4. */
   Icmp: 1 << 20,
+  /** ICMPv6. */
   Icmp6: 1 << 21,
+  /** IGMP. */
   Igmp: 1 << 22,
+  /** GRE. */
   Gre: 1 << 23,
   /** ERSPAN type I, II or III, if it is followed. */
   Erspan: 1 << 24,
@@ -50,6 +63,7 @@ export const Layer = {
   Gtpu: 1 << 27,
   /** A WireGuard message on UDP port 51820. Its content is encrypted. */
   WireGuard: 1 << 28,
+  /** A radiotap header before IEEE 802.11. */
   Radiotap: 1 << 29,
 } as const
 

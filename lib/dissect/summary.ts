@@ -1,37 +1,99 @@
-import { ipv4Text, ipv6Text, macText } from './address.js'
-import { i32, u8, u16, u32 } from './bytes.js'
+import { putDecimal, putField, putHex, putIpv4, putIpv6, putLength, putMac, putText } from './ascii.js'
+import { i32, u16, u32 } from './bytes.js'
 import type { DissectorFields } from './fields.js'
-import { Layer } from './layer.js'
-import { TcpOption, tcpOptionPlaces } from './tcp-options.js'
+import { Layer, Malformed } from './layer.js'
+import { hasExtensions, putExtensions } from './summary-extensions.js'
+import { icmp, icmp6, igmp } from './summary-icmp.js'
+import { tcp } from './summary-tcp.js'
+import { Protocol } from './transport.js'
+
+// V8 folds a module's own constants, and reads imported ones, and exported ones, anew at each use.
+const { Arp, Tcp, Icmp, Icmp6, Igmp, Esp } = Layer
+const lengthFault = Malformed.Length
+
+/** No summary is longer: the most is written of eight routing headers and a TCP header with options. @internal */
+export const longestSummary = 4096
 
 /**
- * A line as `tcpdump -n -t -S` writes it, of the innermost packet.
+ * Writes a line as `tcpdump -n -t -S` writes it, of the innermost packet, to `out` at `to`; returns where it ends.
  *
  * @param bytes all of the view's memory
  * @internal
  */
-export function summary(d: DissectorFields, view: DataView, bytes: Uint8Array): string {
-  if ((d.layers & Layer.Arp) !== 0) return arp(d, view, bytes)
-  if (d.ipVersion === 0) return link(d, bytes)
+export function putSummary(d: DissectorFields, view: DataView, bytes: Uint8Array, out: Uint8Array, to: number): number {
+  if ((d.layers & Arp) !== 0) return arp(d, view, bytes, out, to)
+  if (d.ipVersion === 0) return link(d, bytes, out, to)
   const at = d._base + d.networkOffset
-  const [name, from, to] =
-    d.ipVersion === 4
-      ? ['IP', ipv4Text(bytes, at + 12), ipv4Text(bytes, at + 16)]
-      : ['IP6', ipv6Text(bytes, at + 8), ipv6Text(bytes, at + 24)]
-  const ports = d.sourcePort >= 0
-  const ends = ports ? `${from}.${d.sourcePort} > ${to}.${d.destinationPort}` : `${from} > ${to}`
-  return `${name} ${ends}: ${upper(d, view, bytes)}`
+  const extended = hasExtensions(d, view)
+  const missing = d.malformed === lengthFault ? missingBytes(d, view, at) : 0
+  if (d.ipVersion === 4) {
+    to = putText(out, to, 'IP ')
+    if (missing > 0) to = putText(out, putField(out, to, 'truncated-ip - ', missing), ' bytes missing! ')
+    to = putIpv4(out, to, bytes, at + 12)
+    if (!extended) to = port(out, to, d.sourcePort)
+    to = putIpv4(out, putText(out, to, ' > '), bytes, at + 16)
+  } else {
+    to = putText(out, to, 'IP6 ')
+    if (missing > 0) to = putText(out, putField(out, to, 'truncated-ip6 - ', missing), ' bytes missing!')
+    to = putIpv6(out, to, bytes, at + 8)
+    if (!extended) to = port(out, to, d.sourcePort)
+    to = putIpv6(out, putText(out, to, ' > '), bytes, at + 24)
+  }
+  if (!extended) to = port(out, to, d.destinationPort)
+  to = putText(out, to, ': ')
+  if (extended) {
+    to = putExtensions(d, view, bytes, out, to)
+    if (d.ipVersion === 6 && d.fragmentOffset > 0) return to
+    if (d.sourcePort >= 0) {
+      to = putField(out, putField(out, to, '', d.sourcePort), ' > ', d.destinationPort)
+      to = putText(out, to, ': ')
+    }
+  }
+  return upper(d, view, bytes, missing, out, to)
 }
 
-function upper(d: DissectorFields, view: DataView, bytes: Uint8Array): string {
+/** Bytes that the packet lacks of what the length in its IP header says. */
+function missingBytes(d: DissectorFields, view: DataView, at: number): number {
+  const end = d.ipVersion === 4 ? at + u16(view, at + 2) : at + 40 + u16(view, at + 4)
+  return Math.max(0, end - d._wire)
+}
+
+/** The transport header, and the length of what follows it as the IP header says: with the missing bytes. */
+function upper(
+  d: DissectorFields,
+  view: DataView,
+  bytes: Uint8Array,
+  missing: number,
+  out: Uint8Array,
+  to: number,
+): number {
   const { layers } = d
-  if ((layers & Layer.Tcp) !== 0) return tcp(d, view)
-  if ((layers & Layer.Udp) !== 0 && d.sourcePort >= 0) return `UDP, length ${datagramLength(d, view)}`
-  if ((layers & Layer.Icmp) !== 0 && d.icmpType >= 0) return icmp(d)
-  if ((layers & Layer.Icmp6) !== 0 && d.icmpType >= 0) return icmp6(d, bytes)
-  if ((layers & Layer.Esp) !== 0 && d.transportOffset >= 0) return esp(d, view)
-  const length = d.transportOffset >= 0 ? ipLength(d) : d.payloadLength
-  return d.fragmentOffset > 0 ? `ip-proto-${d.protocol}` : `ip-proto-${d.protocol} ${length}`
+  if ((layers & Tcp) !== 0 && d.tcpFlags >= 0) return tcp(d, view, bytes, d.payloadLength + missing, out, to)
+  if (isWholeUdp(d)) return putLength(out, putText(out, to, 'UDP'), datagramLength(d, view))
+  const length = ipLength(d) + missing
+  if ((layers & Icmp) !== 0 && d.icmpType >= 0) return icmp(d, view, bytes, length, out, to)
+  if ((layers & Icmp6) !== 0 && d.icmpType >= 0) return icmp6(d, view, bytes, length, out, to)
+  if ((layers & Igmp) !== 0 && d.icmpType >= 0) return igmp(d, view, bytes, length, out, to)
+  if ((layers & Esp) !== 0 && d.transportOffset >= 0) return esp(d, view, out, to)
+  return other(d, missing, out, to)
+}
+
+function port(out: Uint8Array, to: number, value: number): number {
+  if (value < 0) return to
+  out[to] = 0x2e
+  return putDecimal(out, to + 1, value)
+}
+
+function other(d: DissectorFields, missing: number, out: Uint8Array, to: number): number {
+  const end = putField(out, to, 'ip-proto-', d.protocol)
+  if (d.fragmentOffset > 0) return end
+  return putField(out, end, ' ', (d.transportOffset >= 0 ? ipLength(d) : d.payloadLength) + missing)
+}
+
+/** The layer alone does not say it: the bit may be that of a tunnel outside. */
+function isWholeUdp({ protocol, transportOffset, payloadOffset }: DissectorFields): boolean {
+  if (protocol !== Protocol.UDP && protocol !== Protocol.UDP_LITE) return false
+  return transportOffset >= 0 && payloadOffset >= transportOffset + 8
 }
 
 /** Bytes from the transport header on. */
@@ -39,141 +101,60 @@ const ipLength = (d: DissectorFields) => d.payloadOffset + d.payloadLength - d.t
 
 /** As the header says, which for a first fragment is more than it has. */
 function datagramLength(d: DissectorFields, view: DataView): number {
-  const length = u16(view, d._base + d.transportOffset + 4)
-  return length >= 8 ? length - 8 : d.payloadLength
+  const stated = u16(view, d._base + d.transportOffset + 4)
+  return stated >= 8 ? stated - 8 : d.payloadLength
 }
 
-const flagNames = [
-  [0x01, 'F'],
-  [0x02, 'S'],
-  [0x04, 'R'],
-  [0x08, 'P'],
-  [0x10, '.'],
-  [0x20, 'U'],
-  [0x40, 'E'],
-  [0x80, 'W'],
-] as const
-
-/** The text of each combination of flags: looked up, because it is needed for every segment. */
-const flagTexts = Array.from(
-  { length: 256 },
-  (_, flags) => flagNames.map(([bit, name]) => ((flags & bit) !== 0 ? name : '')).join('') || 'none',
-)
-
-function tcp(d: DissectorFields, view: DataView): string {
+function esp(d: DissectorFields, view: DataView, out: Uint8Array, to: number): number {
   const at = d._base + d.transportOffset
-  const length = d.payloadLength
-  let text = `Flags [${flagTexts[d.tcpFlags & 0xff]}]`
-  // SYN, FIN and RST have a sequence number of interest even without data.
-  if (length > 0) text += `, seq ${d.tcpSequence}:${(d.tcpSequence + length) >>> 0}`
-  else if ((d.tcpFlags & 0x07) !== 0) text += `, seq ${d.tcpSequence}`
-  if ((d.tcpFlags & 0x10) !== 0) text += `, ack ${d.tcpAcknowledgment}`
-  text += `, win ${d.tcpWindow}`
-  if ((d.tcpFlags & 0x20) !== 0 && at + 20 <= d._captured) text += `, urg ${u16(view, at + 18)}`
-  const options = u8(view, at + 12) >> 4 > 5 ? tcpOptions(d, view, at) : ''
-  if (options) text += `, options [${options}]`
-  return `${text}, length ${length}`
+  to = putHex(out, putText(out, to, 'ESP(spi=0x'), i32(view, at), 8)
+  to = putHex(out, putText(out, to, ',seq=0x'), i32(view, at + 4))
+  return putLength(out, putText(out, to, ')'), ipLength(d))
 }
 
-function tcpOptions(d: DissectorFields, view: DataView, start: number): string {
-  return tcpOptionPlaces(view, start, d._captured)
-    .map(({ kind, at, length }) => {
-      switch (kind) {
-        case TcpOption.END:
-          return 'eol'
-        case TcpOption.NOP:
-          return 'nop'
-        case TcpOption.MSS:
-          return length === 2 ? `mss ${u16(view, at)}` : 'mss'
-        case TcpOption.WINDOW_SCALE:
-          return length === 1 ? `wscale ${u8(view, at)}` : 'wscale'
-        case TcpOption.SACK_PERMITTED:
-          return 'sackOK'
-        case TcpOption.SACK:
-          return sack(view, at, length)
-        case TcpOption.TIMESTAMPS:
-          return length === 8 ? `TS val ${u32(view, at)} ecr ${u32(view, at + 4)}` : 'TS'
-        default:
-          return `unknown-${kind}`
-      }
-    })
-    .join(',')
-}
+/** Where the fields of ARP for IPv4 over Ethernet are. */
+const ArpField = { OPERATION: 6, SENDER_MAC: 8, SENDER: 14, TARGET_MAC: 18, TARGET: 24 } as const
 
-function sack(view: DataView, at: number, length: number): string {
-  const ranges = sackRanges(view, at, length).map(([from, to]) => `{${from}:${to}}`)
-  return `sack ${ranges.length} ${ranges.join('')}`
-}
-
-/** The ranges of a SACK option. @internal */
-export function sackRanges(view: DataView, at: number, length: number): [number, number][] {
-  return Array.from({ length: length >> 3 }, (_, i) => [u32(view, at + 8 * i), u32(view, at + 8 * i + 4)])
-}
-
-function icmp(d: DissectorFields): string {
-  const length = `length ${ipLength(d)}`
-  if (d.icmpType === 8 || d.icmpType === 0) {
-    const name = d.icmpType === 8 ? 'request' : 'reply'
-    return `ICMP echo ${name}, id ${d.icmpIdentifier}, seq ${d.icmpSequence}, ${length}`
-  }
-  return `ICMP type ${d.icmpType}, code ${d.icmpCode}, ${length}`
-}
-
-const icmp6Names: ReadonlyMap<number, string> = new Map([
-  [128, 'echo request'],
-  [129, 'echo reply'],
-  [133, 'router solicitation'],
-  [134, 'router advertisement'],
-  [135, 'neighbor solicitation'],
-  [136, 'neighbor advertisement'],
-])
-
-function icmp6(d: DissectorFields, bytes: Uint8Array): string {
-  const length = `length ${ipLength(d)}`
-  const name = icmp6Names.get(d.icmpType)
-  if (name === undefined) return `ICMP6, type ${d.icmpType}, code ${d.icmpCode}, ${length}`
-  const at = d._base + d.transportOffset
-  if (d.icmpIdentifier >= 0) return `ICMP6, ${name}, id ${d.icmpIdentifier}, seq ${d.icmpSequence}, ${length}`
-  if (at + 24 <= d._captured && (d.icmpType === 135 || d.icmpType === 136)) {
-    const about = d.icmpType === 135 ? 'who has' : 'tgt is'
-    return `ICMP6, ${name}, ${about} ${ipv6Text(bytes, at + 8)}, ${length}`
-  }
-  return `ICMP6, ${name}, ${length}`
-}
-
-function esp(d: DissectorFields, view: DataView): string {
-  const at = d._base + d.transportOffset
-  const spi = (i32(view, at) >>> 0).toString(16).padStart(8, '0')
-  return `ESP(spi=0x${spi},seq=0x${u32(view, at + 4).toString(16)}), length ${ipLength(d)}`
-}
-
-function arp(d: DissectorFields, view: DataView, bytes: Uint8Array): string {
+function arp(d: DissectorFields, view: DataView, bytes: Uint8Array, out: Uint8Array, to: number): number {
   const at = d._base + d.arpOffset
-  const senderMac = macText(bytes, at + 8)
-  const sender = ipv4Text(bytes, at + 14)
-  const targetMac = macText(bytes, at + 18)
-  const target = ipv4Text(bytes, at + 24)
-  const length = `length ${d._wire - at}`
-  switch (u16(view, at + 6)) {
-    case 1: {
-      const known = targetMac === '00:00:00:00:00:00' || targetMac === 'ff:ff:ff:ff:ff:ff' ? '' : ` (${targetMac})`
-      return `ARP, Request who-has ${target}${known} tell ${sender}, ${length}`
-    }
+  const { SENDER_MAC, SENDER, TARGET_MAC, TARGET } = ArpField
+  switch (u16(view, at + ArpField.OPERATION)) {
+    case 1:
+      to = putIpv4(out, putText(out, to, 'ARP, Request who-has '), bytes, at + TARGET)
+      if (!isUnknown(view, at + TARGET_MAC)) {
+        to = putText(out, putMac(out, putText(out, to, ' ('), bytes, at + TARGET_MAC), ')')
+      }
+      to = putIpv4(out, putText(out, to, ' tell '), bytes, at + SENDER)
+      break
     case 2:
-      return `ARP, Reply ${sender} is-at ${senderMac}, ${length}`
+      to = putIpv4(out, putText(out, to, 'ARP, Reply '), bytes, at + SENDER)
+      to = putMac(out, putText(out, to, ' is-at '), bytes, at + SENDER_MAC)
+      break
     case 3:
-      return `ARP, Reverse Request who-is ${targetMac} tell ${senderMac}, ${length}`
+      to = putMac(out, putText(out, to, 'ARP, Reverse Request who-is '), bytes, at + TARGET_MAC)
+      to = putMac(out, putText(out, to, ' tell '), bytes, at + SENDER_MAC)
+      break
     case 4:
-      return `ARP, Reverse Reply ${targetMac} at ${target}, ${length}`
+      to = putMac(out, putText(out, to, 'ARP, Reverse Reply '), bytes, at + TARGET_MAC)
+      to = putIpv4(out, putText(out, to, ' at '), bytes, at + TARGET)
+      break
     default:
-      return `ARP, operation ${d.arpOperation}, ${length}`
+      to = putField(out, to, 'ARP, operation ', d.arpOperation)
   }
+  return putLength(out, to, d._wire - at)
 }
 
-function link(d: DissectorFields, bytes: Uint8Array): string {
-  const length = `length ${d._wire - d._base}`
-  const type = d.etherType < 0 ? '' : `, ethertype 0x${d.etherType.toString(16).padStart(4, '0')}`
-  if (d._sourceMac < 0) return `link type ${d.linkType}${type}, ${length}`
-  const to = d._destinationMac < 0 ? '' : ` > ${macText(bytes, d._destinationMac)}`
-  return `${macText(bytes, d._sourceMac)}${to}${type}, ${length}`
+/** A hardware address that is not known yet. */
+function isUnknown(view: DataView, at: number): boolean {
+  return u32(view, at) === 0 && u16(view, at + 4) === 0
+}
+
+function link(d: DissectorFields, bytes: Uint8Array, out: Uint8Array, to: number): number {
+  if (d._sourceMac >= 0) {
+    to = putMac(out, to, bytes, d._sourceMac)
+    if (d._destinationMac >= 0) to = putMac(out, putText(out, to, ' > '), bytes, d._destinationMac)
+  } else if (d.linkType >= 0) to = putField(out, to, 'link type ', d.linkType)
+  else to = putText(out, to, 'unknown link type')
+  if (d.etherType >= 0) to = putHex(out, putText(out, to, ', ethertype 0x'), d.etherType, 4)
+  return putLength(out, to, d._wire - d._base)
 }

@@ -29,31 +29,32 @@ export function tcpOptions(d: DissectorFields, view: DataView, at: number, end: 
   }
 }
 
-/** An option: its kind, where its data begin, and how many bytes they are. @internal */
-export interface OptionPlace {
-  readonly kind: number
-  readonly at: number
-  readonly length: number
+/**
+ * Where the option at `at` ends, of options that end at `end`; 0 if it is not whole, or of a wrong length.
+ *
+ * @internal
+ */
+export function optionEnd(view: DataView, at: number, end: number): number {
+  if (u8(view, at) <= TcpOption.NOP) return at + 1
+  if (at + 2 > end) return 0
+  const length = u8(view, at + 1)
+  return length < 2 || at + length > end ? 0 : at + length
 }
 
-/** The options of the TCP header at `start`, as far as they were captured. @internal */
-export function tcpOptionPlaces(view: DataView, start: number, captured: number): OptionPlace[] {
-  const places: OptionPlace[] = []
+/** The ranges of the SACK option of the TCP header at `start`, as far as it was captured. @internal */
+export function sackRanges(view: DataView, start: number, captured: number): [number, number][] {
   const end = Math.min(start + ((u8(view, start + 12) >> 4) << 2), captured)
-  let at = start + 20
-  while (at < end) {
+  for (let at = start + 20; at < end; ) {
+    const next = optionEnd(view, at, end)
     const kind = u8(view, at)
-    if (kind <= TcpOption.NOP) {
-      places.push({ kind, at: at + 1, length: 0 })
-      if (kind === TcpOption.END) break
-      at++
-      continue
+    if (next === 0 || kind === TcpOption.END) break
+    if (kind === TcpOption.SACK) {
+      return Array.from({ length: (next - at - 2) >> 3 }, (_, i) => {
+        const range = at + 2 + 8 * i
+        return [u32(view, range), u32(view, range + 4)]
+      })
     }
-    if (at + 2 > end) break
-    const length = u8(view, at + 1)
-    if (length < 2 || at + length > end) break
-    places.push({ kind, at: at + 2, length: length - 2 })
-    at += length
+    at = next
   }
-  return places
+  return []
 }

@@ -94,7 +94,7 @@ export function tcp(d: DissectorFields, view: DataView): number {
   d.tcpFlags = (fourth >>> 16) & 0x1ff
   d.tcpWindow = fourth & 0xffff
   if (header < 20) return fault(d, Malformed.HeaderLength)
-  if (d._tcpOptions) tcpOptions(d, view, at + 20, Math.min(at + header, d._end))
+  if (d._tcpOptions !== 0) tcpOptions(d, view, at + 20, Math.min(at + header, d._end))
   if (at + header > d._limit) return short(d, at + header)
   // The payload begins there even if the options were cut.
   d._at = at + header

@@ -78,6 +78,13 @@ function erspan(d: DissectorFields, view: DataView, type: number, numbered: bool
 
 const Port = { GTPU: 2152, VXLAN: 4789, GENEVE: 6081, LINUX_VXLAN: 8472 } as const
 
+/** Whether a datagram between these ports may carry a packet. @internal */
+export function mayBeTunnel(source: number, destination: number): boolean {
+  return source === Port.GTPU || tunnelPorts.includes(destination)
+}
+
+const tunnelPorts: readonly number[] = Object.values(Port)
+
 /** VXLAN and GENEVE by the destination port, GTP-U by either. @internal */
 export function udpTunnel(d: DissectorFields, view: DataView): number {
   const port = d.destinationPort

@@ -2,6 +2,7 @@ import { checkBytes } from '../arguments.js'
 
 /** The head of an HTTP/1 request (RFC 9112), as far as it says who wants what from whom. */
 export interface HttpRequest {
+  /** Such as `GET`. */
   readonly method: string
   /** The request target as sent: a path, or a whole URL in requests to a proxy. */
   readonly target: string

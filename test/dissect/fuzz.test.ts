@@ -2,21 +2,12 @@
 import { Dissector, type DissectorFields, Packet } from 'ringtap'
 import t from 'tap'
 import { corpus } from '../helpers/corpus.js'
+import { derived } from '../helpers/derived.js'
+import { random } from '../helpers/random.js'
 
 /** Packets in all; RINGTAP_DISSECT_PACKETS sets another number. */
 const count = Number(process.env.RINGTAP_DISSECT_PACKETS ?? 200_000)
 const seed = Number(process.env.RINGTAP_DISSECT_SEED ?? Date.now() % 0x7fffffff)
-
-/** Numbers at random below a limit; the same for the same seed (a xorshift generator). */
-function random(seed: number): (limit: number) => number {
-  let state = seed | 1
-  return (limit) => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) % limit
-  }
-}
 
 const linkTypes = [0, 1, 9, 12, 50, 51, 101, 104, 105, 108, 109, 113, 119, 127, 147, 163, 204, 228, 229, 276]
 const maxLength = 300
@@ -67,15 +58,13 @@ t.test(`${count} packets, RINGTAP_DISSECT_SEED=${seed}`, async (t) => {
       malformed >= 0 &&
       malformed <= 6
     const different = fields.filter((name) => first[name] !== second[name])
-    if (sane && different.length === 0) continue
-    t.fail(
-      `packet ${i}: ${different.join(', ') || JSON.stringify({ payloadOffset, payloadLength, truncated, malformed })}`,
-      {
-        bytes: Buffer.from(low.subarray(margin, margin + length)).toString('hex'),
-        linkType,
-        original,
-      },
-    )
+    const isRead = i % 4 !== 0 || derived(first) === derived(second)
+    if (sane && isRead && different.length === 0) continue
+    t.fail(`packet ${i}: ${different.join(', ') || `${derived(first)} and ${derived(second)}`}`, {
+      bytes: Buffer.from(low.subarray(margin, margin + length)).toString('hex'),
+      linkType,
+      original,
+    })
     return
   }
   t.pass()

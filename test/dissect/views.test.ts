@@ -193,3 +193,33 @@ t.test('ranges of SACK', async (t) => {
   d.dissect(ethernet(0x0800, ipv4(tcp(data), { protocol: 6 })))
   t.strictSame(d.tcpSackRanges, [])
 })
+
+t.test('the line of a cut packet in a tunnel is made from its own bytes', async (t) => {
+  const d = new Dissector({ tunnels: true })
+  // The datagram outside is whole; of the one inside, the ports alone are captured.
+  const inner = make.ethernet(0x0800, make.ipv4(make.udp(make.counting(9)), { protocol: 17 }))
+  const frame = make.ethernet(0x0800, make.ipv4(make.vxlan(7, inner), { protocol: 17 }))
+  const cut = frame.length - 9 - 4
+  for (const filler of [0, 255]) {
+    const bytes = new Uint8Array(cut + 8).fill(filler)
+    bytes.set(frame.subarray(0, cut))
+    d.dissect(bytes.subarray(0, cut), 1, frame.length)
+    t.equal(d.summary(), `IP ${make.here4}.40002 > ${make.there4}.40003: ip-proto-17 17`)
+  }
+  const exact = Uint8Array.from(frame.subarray(0, cut))
+  d.dissect(exact, 1, frame.length)
+  t.equal(d.summary(), `IP ${make.here4}.40002 > ${make.there4}.40003: ip-proto-17 17`)
+})
+
+t.test('a summary has no number for what was not read', async (t) => {
+  const d = new Dissector()
+  t.equal(d.summary(), 'unknown link type, length 0', 'of no packet')
+  // A timestamp request that ends behind its checksum, with the padding of a short frame.
+  const cut = ethernet(0x0800, ipv4(u8(13, 0, 0, 0), { protocol: 1 }))
+  const padded = (frame: Buffer) => make.join(frame, Buffer.alloc(60 - frame.length))
+  d.dissect(padded(cut))
+  t.equal(d.summary(), `IP ${make.here4} > ${make.there4}: ICMP type 13, code 0, length 4`)
+  // An error that ends where the packet that it quotes should begin.
+  d.dissect(padded(ethernet(0x0800, ipv4(u8(3, 3, 0, 0, 0, 0, 0, 0), { protocol: 1 }))))
+  t.equal(d.summary(), `IP ${make.here4} > ${make.there4}: ICMP type 3, code 3, length 8`)
+})
