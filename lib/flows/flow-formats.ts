@@ -35,59 +35,114 @@ export interface ZeekConnection {
   readonly ts: number
   /** `C` and 17 letters or digits: the same for the same flow. */
   readonly uid: string
+  /** The originator's address. */
   readonly 'id.orig_h': string
+  /** See {@link Flow.sourcePort}. */
   readonly 'id.orig_p': number
+  /** The responder's address. */
   readonly 'id.resp_h': string
+  /** See {@link Flow.destinationPort}. */
   readonly 'id.resp_p': number
+  /** `tcp`, `udp`, `icmp` or `unknown_transport`. */
   readonly proto: string
   /** Seconds. Absent if there was one packet only. */
   readonly duration?: number
+  /** Bytes of payload that the originator sent. */
   readonly orig_bytes: number
+  /** Bytes of payload that the responder sent. */
   readonly resp_bytes: number
+  /** The state of the connection, see {@link Flow.state}. */
   readonly conn_state: string
+  /** Bytes of gaps in both directions. */
   readonly missed_bytes: number
+  /** The events of the connection, see {@link Flow.history}. */
   readonly history: string
+  /** Packets that the originator sent. */
   readonly orig_pkts: number
+  /** Bytes that the originator sent, from the IP header on. */
   readonly orig_ip_bytes: number
+  /** Packets that the responder sent. */
   readonly resp_pkts: number
+  /** Bytes that the responder sent, from the IP header on. */
   readonly resp_ip_bytes: number
+  /** The number of the protocol (IANA). */
   readonly ip_proto: number
+  /** The Community ID, version 1, with seed 0. */
   readonly community_id: string
+  /** The outermost VLAN, if the table tells flows apart by it. */
   readonly vlan?: number
 }
 
 /** A network event of the Elastic Common Schema, version 8. */
 export interface EcsEvent {
+  /** Time of the latest packet: ISO 8601, UTC. */
   readonly '@timestamp': string
-  readonly ecs: { readonly version: string }
+  /** About the format. */
+  readonly ecs: {
+    /** The version of the schema. */
+    readonly version: string
+  }
+  /** The flow as an event. */
   readonly event: {
+    /** Always `event`. */
     readonly kind: 'event'
+    /** Always `network`. */
     readonly category: readonly ['network']
+    /** `connection`, and `end` if the flow has ended, otherwise `info`. */
     readonly type: readonly string[]
+    /** Time of the first packet: ISO 8601, UTC. */
     readonly start: string
+    /** Time of the latest packet: ISO 8601, UTC. */
     readonly end: string
     /** Nanoseconds. */
     readonly duration: number
   }
+  /** The originator. */
   readonly source: EcsEnd
+  /** The responder. */
   readonly destination: EcsEnd
+  /** Both directions together. */
   readonly network: {
+    /** The version of IP. */
     readonly type: 'ipv4' | 'ipv6'
+    /** The name of the protocol, such as `tcp`, or its number in decimal digits. */
     readonly transport: string
+    /** The number of the protocol (IANA), in decimal digits. */
     readonly iana_number: string
+    /** The Community ID, version 1, with seed 0. */
     readonly community_id: string
+    /** Bytes of both directions, from the IP header on. */
     readonly bytes: number
+    /** Packets of both directions. */
     readonly packets: number
-    readonly vlan?: { readonly id: string }
+    /** The outermost VLAN, if the table tells flows apart by it. */
+    readonly vlan?: {
+      /** Its number, in decimal digits. */
+      readonly id: string
+    }
   }
-  readonly observer?: { readonly ingress: { readonly interface: { readonly name: string } } }
+  /** Where the flow was seen. Absent if no packet had an interface. */
+  readonly observer?: {
+    /** Where its packets came in. */
+    readonly ingress: {
+      /** The first of {@link Flow.interfaces}. */
+      readonly interface: {
+        /** Its name. */
+        readonly name: string
+      }
+    }
+  }
 }
 
 /** One end of an {@link EcsEvent}. */
 export interface EcsEnd {
+  /** Its address. */
   readonly ip: string
+  /** Its port. Absent if the protocol has none, and of ICMP. */
   readonly port?: number
+  /** Bytes that it sent, from the IP header on. */
   readonly bytes: number
+  /** Packets that it sent. */
   readonly packets: number
 }
 

@@ -122,7 +122,12 @@ export class FlowKey {
 
   /** The slot of the packet's flow, or -1; sets `end`. */
   find(index: FlowIndex, words: Int32Array): number {
-    const { places, mask } = index
+    const slot = this.#search(index.places, index.mask, words)
+    if (slot >= 0 || index.old.length === 0) return slot
+    return this.#search(index.old, index.oldMask, words)
+  }
+
+  #search(places: Int32Array, mask: number, words: Int32Array): number {
     const address = this.#address
     const source = address[0] as number
     const destination = address[4] as number

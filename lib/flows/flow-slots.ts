@@ -1,6 +1,8 @@
 // The memory of a flow table. A flow has a slot of the same number in two buffers, 128 bytes in each: in the first what
 // every packet of the flow needs, two neighbouring cache lines; in the second what few packets need. Both grow by doubling,
-// up to the table's limit.
+// up to the table's limit; large ones are not copied (flow-memory.ts).
+
+import { FlowMemory } from './flow-memory.js'
 
 /** Words of 32 bits in a slot, of either buffer. @internal */
 export const slotWords = 32
@@ -67,23 +69,9 @@ export const Rare = {
  */
 export const RareSum = { FIRST: 10, SYN: 11, SYN_ACK: 12, ACK: 13, GAP_BYTES: 14 } as const
 
-/**
- * Bytes left out at the start of a buffer, so that slots begin on a cache line, and on a pair of lines: the C library puts 16
- * bytes of its own before a large allocation, which begins on a page.
- */
-const alignment = 112
-
-/** An array of zeros; `undefined` if there is no memory for it. @internal */
-export function allocateWords(length: number): Int32Array<ArrayBuffer> | undefined {
-  try {
-    return new Int32Array(new ArrayBuffer(alignment + 4 * length), alignment)
-  } catch (error) {
-    if (error instanceof RangeError) return undefined
-    throw error
-  }
-}
-
-const doublesOf = (words: Int32Array) => new Float64Array(words.buffer, words.byteOffset)
+/** Slots that there is room for at the beginning. */
+const firstCapacity = 1024
+const slotSize = 4 * slotWords
 
 /** @internal */
 export class FlowSlots {
@@ -95,6 +83,8 @@ export class FlowSlots {
   rareDoubles: Float64Array
   /** Slots in use. */
   used = 0
+  readonly #common: FlowMemory
+  readonly #rare: FlowMemory
   /** Slots that can be used without growing. */
   #capacity: number
   /** The most slots; less than asked for once memory was refused. */
@@ -106,11 +96,13 @@ export class FlowSlots {
 
   constructor(limit: number) {
     this.#limit = limit
-    this.#capacity = Math.min(limit, 1024)
-    this.words = new Int32Array(this.#capacity * slotWords)
-    this.doubles = doublesOf(this.words)
-    this.rareWords = new Int32Array(this.#capacity * slotWords)
-    this.rareDoubles = doublesOf(this.rareWords)
+    this.#capacity = Math.min(limit, firstCapacity)
+    this.#common = new FlowMemory(this.#capacity * slotSize, limit * slotSize)
+    this.#rare = new FlowMemory(this.#capacity * slotSize, limit * slotSize)
+    this.words = this.#common.words
+    this.doubles = this.#common.doubles
+    this.rareWords = this.#rare.words
+    this.rareDoubles = this.#rare.doubles
   }
 
   /** Takes a slot, all zeros; -1 if the limit is reached. */
@@ -137,19 +129,14 @@ export class FlowSlots {
 
   #grow(): boolean {
     const capacity = Math.min(this.#limit, this.#capacity * 2)
-    const words = allocateWords(capacity * slotWords)
-    const rareWords = words && allocateWords(capacity * slotWords)
-    if (!rareWords) {
-      this.#limit = this.#capacity
-      return false
-    }
-    words.set(this.words)
-    rareWords.set(this.rareWords)
-    this.#capacity = capacity
-    this.words = words
-    this.doubles = doublesOf(words)
-    this.rareWords = rareWords
-    this.rareDoubles = doublesOf(rareWords)
-    return true
+    const isEnough = this.#common.grow(capacity * slotSize) && this.#rare.grow(capacity * slotSize)
+    // Also where the second one has not grown: the array of the first is another one by then.
+    this.words = this.#common.words
+    this.doubles = this.#common.doubles
+    this.rareWords = this.#rare.words
+    this.rareDoubles = this.#rare.doubles
+    if (isEnough) this.#capacity = capacity
+    else this.#limit = this.#capacity
+    return isEnough
   }
 }

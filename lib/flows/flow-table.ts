@@ -351,11 +351,7 @@ export class FlowTable implements AsyncIterable<Flow> {
 
   /** The flows in the table, as they are now, in no particular order. The table must not be changed meanwhile. */
   *current(): Generator<Flow, void, undefined> {
-    const { places } = this.#index
-    for (let at = 1; at < places.length; at += 2) {
-      const entry = places[at] as number
-      if (entry !== 0) yield this.#reader.read(entry - 1)
-    }
+    for (const slot of this.#index.slots()) yield this.#reader.read(slot)
   }
 
   /**
@@ -371,6 +367,7 @@ export class FlowTable implements AsyncIterable<Flow> {
     return largestFlows(this.#slots, this.#index, count, by).map((slot) => this.#reader.read(slot))
   }
 
+  /** The counts of the table, as of now. */
   stats(): FlowTableStats {
     return {
       flows: this.#slots.used,

@@ -13,7 +13,7 @@ export function toMicrosecond(milliseconds: number): number {
 }
 
 /** A flow as {@link Flow.toJSON} returns it. */
-export type FlowJson = Omit<FlowFields, 'interfaces'> & {
+export type FlowJson = Omit<Flow, 'interfaces' | 'duration' | 'communityId' | 'toJSON' | 'toZeek' | 'toEcs'> & {
   /** The interfaces' names. */
   readonly interfaces: readonly string[]
   /** Milliseconds. */
@@ -51,8 +51,9 @@ export interface FlowDirection {
   readonly retransmissions: number
   /** TCP: segments that arrived behind later ones. */
   readonly outOfOrder: number
-  /** TCP: how often sequence numbers were skipped, and how many bytes of these were not seen later. */
+  /** TCP: how often sequence numbers were skipped. */
   readonly gaps: number
+  /** TCP: bytes that were skipped and not seen later. */
   readonly gapBytes: number
 }
 
@@ -74,11 +75,13 @@ export class Flow {
   readonly sourceIp: string
   /** 0 if the protocol has no ports. ICMP: the type of the originator's message. */
   readonly sourcePort: number
+  /** The responder: the other end. */
   readonly destinationIp: string
   /** 0 if the protocol has no ports. ICMP: the type of the answer, or the code if there is no answer to that type. */
   readonly destinationPort: number
   /** An IANA number: 6 TCP, 17 UDP. */
   readonly protocol: number
+  /** The version of IP. */
   readonly ipVersion: 4 | 6
   /** The interfaces that the two directions were first seen on: one or two, or none of packets without one. */
   readonly interfaces: readonly NetworkInterface[]
@@ -90,7 +93,9 @@ export class Flow {
   readonly first: number
   /** Time of the latest packet. */
   readonly last: number
+  /** What the originator sent. */
   readonly originator: FlowDirection
+  /** What the responder sent. */
   readonly responder: FlowDirection
   /**
    * What is known of the connection, in Zeek's words: `S0` only an attempt, `S1` established, `SF` closed by both, `REJ`

@@ -13,12 +13,10 @@ export type FlowOrder = 'bytes' | 'packets' | 'payloadBytes' | 'duration' | 'ret
  *
  * @internal
  */
-export function largestFlows(slots: FlowSlots, { places }: FlowIndex, count: number, by: FlowOrder): number[] {
+export function largestFlows(slots: FlowSlots, index: FlowIndex, count: number, by: FlowOrder): number[] {
   const size = Math.min(count, slots.used)
   const heap: Ranked[] = []
-  for (let at = 1; at < places.length; at += 2) {
-    const slot = (places[at] as number) - 1
-    if (slot < 0) continue
+  for (const slot of index.slots()) {
     const value = amountOf(slots, slot, by)
     if (heap.length < size) rise(heap, { slot, value })
     else if (value > (heap[0] as Ranked).value) sink(heap, { slot, value })
@@ -27,15 +25,9 @@ export function largestFlows(slots: FlowSlots, { places }: FlowIndex, count: num
 }
 
 /** The slots of all flows, in the order of their first packets. @internal */
-export function slotsInOrder({ used, rareDoubles }: FlowSlots, { places }: FlowIndex): Int32Array {
-  const order = new Int32Array(used)
-  let count = 0
-  for (let at = 1; at < places.length; at += 2) {
-    const entry = places[at] as number
-    if (entry !== 0) order[count++] = entry - 1
-  }
+export function slotsInOrder({ rareDoubles }: FlowSlots, index: FlowIndex): Int32Array {
   const first = (slot: number) => rareDoubles[slot * slotDoubles + RareSum.FIRST] as number
-  return order.sort((one, other) => first(one) - first(other) || one - other)
+  return index.slots().sort((one, other) => first(one) - first(other) || one - other)
 }
 
 interface Ranked {

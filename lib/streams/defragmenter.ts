@@ -159,6 +159,7 @@ export class Defragmenter {
     this.#expire()
   }
 
+  /** The counts so far. */
   stats(): DefragmenterStats {
     return { ...this.#counts, memory: this.#memory }
   }

@@ -224,6 +224,7 @@ export class TcpReassembler {
     if (errors.length > 0) throw errors[0]
   }
 
+  /** The counts so far. */
   stats(): TcpReassemblerStats {
     return {
       streams: this.#entries.size,

@@ -22,8 +22,9 @@ export type TcpStreamEnd =
 export interface TcpDirection {
   /** Bytes handed over. */
   readonly bytes: number
-  /** How often bytes were missing, and how many. */
+  /** How often bytes were missing. */
   readonly gaps: number
+  /** How many bytes were missing. */
   readonly gapBytes: number
   /** Bytes that had been seen before. */
   readonly retransmittedBytes: number
@@ -33,9 +34,13 @@ export interface TcpDirection {
 
 /** A connection that a {@link TcpReassembler} follows. Set the functions when it is announced. */
 export class TcpStream {
+  /** The originator's address. */
   readonly sourceIp: string
+  /** The originator's port. */
   readonly sourcePort: number
+  /** The responder's address. */
   readonly destinationIp: string
+  /** The responder's port. */
   readonly destinationPort: number
   /** Time of its first packet, milliseconds since 1970. */
   readonly first: number
