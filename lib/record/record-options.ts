@@ -1,12 +1,18 @@
-import { checkGroup, checkInteger } from '../arguments.js'
+import { checkCallback, checkGroup, checkInteger } from '../arguments.js'
 import { CaptureError, optionError } from '../errors.js'
-import { checkOutputPath } from '../savefile/output-path.js'
+import type { Compression } from '../packets/encode-options.js'
 import { formKeys, normaliseForm, type SavefileFormOptions } from '../savefile/savefile-form.js'
 import type { NativeRecordOptions } from './native.js'
+import { checkRecordPath } from './record-path.js'
+import type { RecordedFile } from './recorded-file.js'
+import { checkOwners, type OwnersOption } from './recorded-owners.js'
 
 /** When a file of a recording is complete and the next one begins: when the first of these limits is reached. */
 export interface RotateOptions {
-  /** Maximum number of bytes of a file, at least 4096; a single packet may exceed it. Default: no limit. */
+  /**
+   * Maximum number of bytes of a file, before it is compressed, at least 4096; a single packet may exceed it. Default: no
+   * limit.
+   */
   size?: number | undefined
   /**
    * Milliseconds since the first packet of a file was written, 10 to 1e9. A file without packets is not rotated.
@@ -18,7 +24,7 @@ export interface RotateOptions {
 }
 
 /** Options of {@link Capture.record}. */
-export interface RecordOptions extends SavefileFormOptions {
+export interface RecordOptions extends SavefileFormOptions, OwnersOption {
   /**
    * Path of the file. In it `%Y %m %d %H %M %S` are replaced by the time at which the file is created (UTC), `%i` for
    * its number (six digits, from 000001), and `%%` for a percent sign. With `rotate` and without `%i` the number is
@@ -26,16 +32,39 @@ export interface RecordOptions extends SavefileFormOptions {
    *
    * While it is written, a file has a hidden name, `.trace-000001.pcapng.partial`; it gets its own name when it is
    * complete. Existing files are never overwritten: numbers that are in use are skipped, and a name without a number is
-   * refused. A file that a killed process leaves under its hidden name can be read up to its last block.
+   * refused. A file that a killed process leaves under its hidden name can be read up to its last block; see `compress`
+   * for compressed files.
+   *
+   * A path that ends with `.gz` or `.zst` is compressed so. `'-'` is standard output, one file, which cannot be combined
+   * with `rotate`, `files`, `minimumFree` and `sync`; what is written there cannot be taken back after an error.
+   * {@link Capture.close} gives up when standard output is not read for a second.
+   *
+   * Of a named pipe, the reader must have opened it: errno ENXIO otherwise. When it ends, so does the recording, with EPIPE. A pipe
+   * of another user in a sticky folder that everybody may write to is refused (EACCES).
    *
    * Files are readable and writable for their owner alone (mode 0600).
    */
   path: string
+  /**
+   * Compresses the files, on the recorder's thread; `.gz` or `.zst` is appended to a path that does not end so. A file
+   * consists of gzip members or zstd frames, each with whole packets: one ends after 1 MiB, or after a second. So a file
+   * that a killed process leaves can be read up to the last of them, and what waits for the next one is lost; when
+   * writing fails, the file keeps what is complete. Default: as the path ends, else false.
+   */
+  compress?: Compression | false | undefined
+  /**
+   * Called for each complete file, in order, one at a time: the next call waits until the promise of the last one has
+   * settled. Until then the file is not removed for `files` or `minimumFree`, and counts: while this is slower than the
+   * traffic, there are more than `files`. {@link Recording.finished}, {@link Recording.stop} and the event `end` wait
+   * for the last call, so `onFile` must not wait for them. What it throws is emitted as a `warning` of the capture,
+   * `ERR_OPTION` with `cause`.
+   */
+  onFile?: ((file: RecordedFile) => unknown) | undefined
   /** When to begin another file. Default: never, one file. */
   rotate?: RotateOptions | undefined
   /**
-   * Number of complete files of this recording to keep, 1 to 1000000; older ones are removed. Only with `rotate`.
-   * Default: all.
+   * Number of complete files of this recording to keep, 1 to 1000000; older ones are removed, but none before its
+   * `onFile` has ended. Only with `rotate`. Default: all.
    */
   files?: number | undefined
   /**
@@ -52,7 +81,9 @@ export interface RecordOptions extends SavefileFormOptions {
 }
 
 /** @internal */
-export type NormalisedRecordOptions = Omit<NativeRecordOptions, 'linkType' | 'filter'>
+export type NormalisedRecordOptions = Omit<NativeRecordOptions, 'linkType' | 'filter' | 'owners'> & {
+  readonly owners: boolean
+}
 
 /**
  * @throws CaptureError `ERR_OPTION`.
@@ -60,7 +91,8 @@ export type NormalisedRecordOptions = Omit<NativeRecordOptions, 'linkType' | 'fi
  */
 export function normaliseRecordOptions(given: RecordOptions): NormalisedRecordOptions {
   if (given === undefined) throw optionError('options', 'an object with a path', given)
-  const options = checkGroup(given, 'options', ['path', 'rotate', 'files', 'minimumFree', 'sync', ...formKeys])
+  const keys = ['path', 'compress', 'onFile', 'rotate', 'files', 'minimumFree', 'sync', 'owners', ...formKeys] as const
+  const options = checkGroup(given, 'options', keys)
   checkUnit(options.rotate)
   const rotate = checkGroup(options.rotate, 'rotate', ['size', 'milliseconds', 'packets'])
   const limit = (value: number | undefined, label: string, low: number, high: number, unit?: string) =>
@@ -82,9 +114,15 @@ export function normaliseRecordOptions(given: RecordOptions): NormalisedRecordOp
   if (sync !== 'never' && sync !== 'rotate' && !(typeof sync === 'number' && sync >= 0.01 && sync <= 3600)) {
     throw optionError('sync', "'never', 'rotate' or a number of seconds from 0.01 to 3600", sync)
   }
+  const path = checkRecordPath(options.path, options.compress, rotating)
+  if (path.standardOutput) {
+    const wrong = (['rotate', 'files', 'minimumFree', 'sync'] as const).find((key) => options[key] !== undefined)
+    if (wrong) throw new CaptureError('ERR_OPTION', `${wrong} is of no use with path '-'`, { option: wrong })
+  }
   return {
     ...normaliseForm(options),
-    path: normalisePath(options.path, rotating),
+    ...path,
+    held: checkCallback(options.onFile, 'onFile') !== undefined,
     keep,
     minimumFree: limit(options.minimumFree, 'minimumFree', 0, 2 ** 50, 'bytes'),
     sync: sync === 'never' ? 0 : sync === 'rotate' ? 1 : 2,
@@ -92,6 +130,7 @@ export function normaliseRecordOptions(given: RecordOptions): NormalisedRecordOp
     rotateBytes,
     rotatePackets,
     rotateMilliseconds,
+    owners: checkOwners(options, options.format),
   }
 }
 
@@ -101,10 +140,4 @@ function checkUnit(rotate: object | undefined): void {
   throw new CaptureError('ERR_OPTION', 'rotate.seconds is not an option; use rotate.milliseconds', {
     option: 'rotate.seconds',
   })
-}
-
-function normalisePath(path: string, rotating: boolean): string {
-  const numbered = checkOutputPath(path, 'path')
-  if (numbered || !rotating) return path
-  return path.replace(/(?<=[^/])(\.[^./]*)?$/, '-%i$1')
 }

@@ -2,12 +2,13 @@ import { EventEmitter } from 'node:events'
 import type { DebugLog } from '../debug.js'
 import { emitSafely, refuseUnknownEvents } from '../emit.js'
 import { CaptureError, construction, notConstructible } from '../errors.js'
-import type { CompleteFile } from '../savefile/complete-file.js'
+import { checkKeyLog, type KeyLog, noSecretsInPcap } from '../savefile/key-log.js'
 import { freezeWithJson } from '../to-json.js'
+import { checkExtract, type ExtractOptions, type ExtractResult, extractFiles } from './extract.js'
+import { FileIndex } from './file-index.js'
 import type { NativeRecording } from './native.js'
-
-/** A complete file of a {@link Recording}. In JSON its times are strings of decimal digits. */
-export interface RecordedFile extends CompleteFile {}
+import type { RecordOptions } from './record-options.js'
+import type { RecordedFile } from './recorded-file.js'
 
 /**
  * What became of the packets that a recording was given. Once it has ended, each of them is counted in `packets`,
@@ -40,6 +41,12 @@ export interface RecordingEvents {
   end: [stats: RecordingStats]
 }
 
+/** What a recording asks of its capture. @internal */
+export interface RecordingControl {
+  stop(): void
+  mark(): void
+}
+
 /**
  * A recording in progress; started by {@link Capture.record}.
  *
@@ -50,28 +57,44 @@ export interface RecordingEvents {
  */
 export class Recording extends EventEmitter<RecordingEvents> implements AsyncDisposable {
   readonly #native: NativeRecording
-  readonly #stop: () => void
+  readonly #control: RecordingControl
+  readonly #index: FileIndex
+  readonly #rotates: boolean
   readonly #warn: (error: CaptureError) => void
   readonly #debug: DebugLog
+  readonly #onFile: RecordOptions['onFile']
+  readonly #pcapng: boolean
+  /** Resolves when `onFile` has ended for every file so far. */
+  #hooks: Promise<void> = Promise.resolve()
   /** Resolves to the final figures when the recording has ended; rejects with the error that ended it. */
   readonly finished: Promise<RecordingStats>
   #pending: { resolve: (stats: RecordingStats) => void; reject: (error: CaptureError) => void } | undefined
   #error: CaptureError | undefined
+  /** Number of marks requested so far, and those that are not passed. */
+  #marked = 0
+  readonly #marks: { number: number; resolve: () => void }[] = []
   readonly #warned = { linkType: false, dropped: false }
 
   private constructor(
     by: typeof construction,
     native: NativeRecording,
-    stop: () => void,
+    control: RecordingControl,
     warn: (error: CaptureError) => void,
     debug: DebugLog,
+    options: RecordOptions,
   ) {
     super()
     if (by !== construction) throw notConstructible('Recording', 'use capture.record()')
+    const { onFile, format, rotate, files } = options
     this.#native = native
-    this.#stop = stop
+    this.#control = control
+    this.#rotates = rotate !== undefined
+    // With onFile, files beyond the number are kept for as long as it takes.
+    this.#index = new FileIndex(onFile ? undefined : files)
     this.#warn = warn
     this.#debug = debug
+    this.#onFile = onFile
+    this.#pcapng = format !== 'pcap'
     this.finished = new Promise((resolve, reject) => {
       this.#pending = { resolve, reject }
     })
@@ -82,16 +105,35 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
   /** @internal */
   static _make(
     native: NativeRecording,
-    stop: () => void,
+    control: RecordingControl,
     warn: (error: CaptureError) => void,
     debug: DebugLog,
+    options: RecordOptions,
   ): Recording {
-    return new Recording(construction, native, stop, warn, debug)
+    return new Recording(construction, native, control, warn, debug, options)
   }
 
   /** What was written so far. */
   stats(): RecordingStats {
     return this.#native.stats()
+  }
+
+  /**
+   * Adds secrets of TLS connections ahead of every packet that is not written yet, so that Wireshark decrypts the file. Files
+   * that begin later repeat the newest of them (64 KiB, and at most a quarter of `rotate.size`). Only pcapng. Given in the event
+   * `keylog` of a TLS 1.3 server or a TLS 1.2 client of this process, they are ahead of all packets that they decrypt; the other
+   * end has them a moment after the first of these. Without effect when the recording has ended.
+   *
+   * ```ts
+   * server.on('keylog', (line) => recording.addSecrets(line))
+   * ```
+   *
+   * @throws CaptureError `ERR_OPTION`: not lines of a key log, or the format is pcap.
+   */
+  addSecrets(keyLog: KeyLog): void {
+    const lines = checkKeyLog(keyLog, 'keyLog')
+    if (!this.#pcapng) throw noSecretsInPcap()
+    if (lines) this.#native.addSecrets(lines)
   }
 
   /**
@@ -101,7 +143,7 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
    * @throws CaptureError (the promise rejects) the error that ended the recording before.
    */
   stop(): Promise<RecordingStats> {
-    if (this.#pending) this.#stop()
+    if (this.#pending) this.#control.stop()
     return this.finished
   }
 
@@ -110,17 +152,62 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
     await this.stop()
   }
 
+  /**
+   * Copies the packets of a span out of the files of this recording into another one, in native code: of the files that are
+   * complete, those whose times overlap with the span are read, and no others. If the span is not over before the file in
+   * progress begins, that file is completed first, with everything that was received before this call; this is possible with
+   * `rotate` alone. Packets in files that were removed are missing.
+   *
+   * Files that are read stay until that is done, whatever `files` and `minimumFree` say: by further, hidden names
+   * (link(2)). Also after the end of the recording.
+   *
+   * ```ts
+   * await recording.extract('/var/tmp/incident.pcapng', { from: new Date(Date.now() - 60_000), filter: 'host 192.0.2.7' })
+   * ```
+   *
+   * @param output As for {@link convertFiles}. No file is written if the recording has none yet.
+   * @throws CaptureError (the promise rejects) as {@link convertFiles} does; `ERR_OPTION` if the file in progress would be
+   *   needed and there is no `rotate`.
+   */
+  async extract(output: string, options?: ExtractOptions): Promise<ExtractResult> {
+    const { span, ...settings } = checkExtract(options)
+    if (this.#pending && !this.#index.isBehind(span.to)) {
+      if (!this.#rotates) {
+        throw new CaptureError('ERR_OPTION', 'the recording has no rotate, so that its one file ends with it', {
+          option: 'rotate',
+        })
+      }
+      await this.#mark()
+    }
+    return await extractFiles(this.#index.within(span), output, { ...settings, ...span })
+  }
+
+  /** Resolves when everything received before this call is in complete files, or the recording has ended. */
+  #mark(): Promise<void> {
+    const number = ++this.#marked
+    return new Promise((resolve) => {
+      this.#marks.push({ number, resolve })
+      this.#control.mark()
+    })
+  }
+
   /** Emits the events since the last call. Returns true once the recording has ended. @internal */
   _look(): boolean {
     if (!this.#pending) return true
     // Read first: if the recording has ended, all its files and faults are available below.
     const ended = this.#native.ended()
-    const emissions: (() => void)[] = []
+    const passed = ended ? this.#marked : this.#native.marksPassed()
+    const emissions: (() => unknown)[] = []
     for (let file = this.#native.nextFile(); file; file = this.#native.nextFile()) {
       const complete = freezeWithJson(file)
       this.#debug('complete: %s', complete)
-      emissions.push(() => emitSafely(this, 'file', complete))
+      this.#index.add(complete)
+      emissions.push(() => {
+        emitSafely(this, 'file', complete)
+        if (this.#onFile) this.#hooks = this.#hooks.then(() => this.#handOver(complete))
+      })
     }
+    while (this.#marks[0] && this.#marks[0].number <= passed) this.#marks.shift()?.resolve()
     for (let fault = this.#native.nextFault(); fault; fault = this.#native.nextFault()) {
       const error = fault
       this.#error ??= error
@@ -146,7 +233,8 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
       this.#pending = undefined
       const stats = this.stats()
       this.#debug('ended: %s', stats)
-      emissions.push(() => {
+      emissions.push(async () => {
+        if (this.#onFile) await this.#hooks
         emitSafely(this, 'end', stats)
         if (this.#error) reject(this.#error)
         else resolve(stats)
@@ -155,6 +243,27 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
     // Emitted after the present call, because a listener may call any method, including close().
     for (const emit of emissions) queueMicrotask(emit)
     return ended
+  }
+
+  /** Calls `onFile`, and waits for it; the file may be removed then. */
+  async #handOver(file: RecordedFile): Promise<void> {
+    try {
+      await this.#onFile?.(file)
+    } catch (error) {
+      const text = `onFile failed for ${file.path}: ${textOf(error)}`
+      this.#warn(new CaptureError('ERR_OPTION', text, { option: 'onFile', cause: error }))
+    }
+    // Without it the file is only kept for longer.
+    await this.#native.releaseFile().catch(() => {})
+  }
+}
+
+/** The text of what a callback threw, which may be anything. */
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown)
+  } catch {
+    return 'it threw an object that cannot be converted to a string'
   }
 }
 
