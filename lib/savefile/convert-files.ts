@@ -18,6 +18,7 @@ import { type NativeConvertStats, native } from './native.js'
 import { checkOutputPath } from './output-path.js'
 import { normaliseForm } from './savefile-form.js'
 import { blockTypes, maxKinds } from './savefile-options.js'
+import { checkSpan } from './time-span.js'
 
 /**
  * When a file is complete and the next one begins. At least one limit is required; the first that is reached counts.
@@ -46,6 +47,10 @@ export interface ConvertOptions {
   order?: 'time' | 'given' | undefined
   /** A pcap-filter(7) expression: only packets that it accepts. Default: none, every packet. */
   filter?: string | undefined
+  /** Only packets of this time or later: nanoseconds since 1970-01-01 UTC, or a Date. Default: from the first one. */
+  from?: bigint | Date | undefined
+  /** Only packets of this time or earlier. Default: to the last one. */
+  to?: bigint | Date | undefined
   /**
    * Which interfaces of the inputs, as with {@link SavefileOptions.interfaces}: exact names, or rules; the one
    * interface of a pcap file has the name `''`. It is evaluated once for each interface that an input describes.
@@ -124,7 +129,9 @@ export interface ConvertResult {
 const passthroughKinds: readonly PassthroughBlockKind[] = ['nameResolution', 'decryptionSecrets', 'custom']
 
 /** Limited because each open input takes about 1.5 MiB of memory. */
-const maxInputs = 500
+const maxOpenInputs = 500
+/** With `order: 'given'`, where one is open at a time. */
+const maxInputs = 65_536
 
 /**
  * Converts savefiles: merges several by time or one after the other, filters, selects interfaces, splits into several
@@ -145,8 +152,8 @@ const maxInputs = 500
  * owner alone (mode 0600). In the name of the output `%i` is the number of the file in six digits, `%Y` `%m` `%d` `%H`
  * `%M` `%S` the time (UTC) at which it was created, and `%%` a percent sign.
  *
- * @param inputs Path of a regular file, or of several, at most 500: pcap or pcapng, plain or compressed. Each open
- *   input takes about 1.5 MiB of memory: with `order: 'time'` all of them at the same time, otherwise one.
+ * @param inputs Path of a regular file, or of several: pcap or pcapng, plain or compressed. Each open input takes about
+ *   1.5 MiB of memory: with `order: 'time'` all of them at the same time, at most 500, otherwise one, of at most 65536.
  * @param output Path of the output.
  * @throws CaptureError (the promise rejects; the unfinished file is removed, complete ones stay) `ERR_OPTION`,
  *   `ERR_PATTERN`, `ERR_FILTER_SYNTAX`, `ERR_FILTER_TOO_LARGE`; `ERR_NO_INTERFACE` if nothing of the inputs is
@@ -208,14 +215,17 @@ function progressOf({ packets, bytesRead, bytesTotal }: NativeConvertStats): Con
 }
 
 function normalise(inputs: string | readonly string[], output: string, given: ConvertOptions | undefined) {
-  const expected = `a path, or 1 to ${maxInputs} of them`
-  const list = Array.isArray(inputs) ? checkList(inputs, 'inputs', expected, maxInputs) : [inputs]
+  const most = given?.order === 'given' ? maxInputs : maxOpenInputs
+  const expected = `a path, or 1 to ${most} of them`
+  const list = Array.isArray(inputs) ? checkList(inputs, 'inputs', expected, most) : [inputs]
   if (list.length === 0) throw optionError('inputs', expected, inputs)
   list.forEach((one, i) => checkPath(one, Array.isArray(inputs) ? `inputs[${i}]` : 'inputs'))
   const numbered = checkOutputPath(output, 'output')
   const options = checkGroup(given, 'options', [
     'order',
     'filter',
+    'from',
+    'to',
     'interfaces',
     'keep',
     'damaged',
@@ -252,6 +262,7 @@ function normalise(inputs: string | readonly string[], output: string, given: Co
       output,
       byTime: checkWord(order, 'order', ['time', 'given']) === 'time',
       filter,
+      ...checkSpan(options.from, options.to),
       selecting: interfaces !== undefined,
       keepDamaged: checkWord(damaged, 'damaged', ['fail', 'keep']) === 'keep',
       keep: kept,

@@ -187,6 +187,8 @@ export interface NativeSavefileBuffer {
     addresses: readonly { family: 4 | 6; address: string; prefixLength: number }[]
     filter: string | undefined
   }): number
+  /** Appends lines of a key log of TLS. Ignored in pcap. */
+  secrets(lines: Uint8Array): void
   /** The link type of the first interface, which all packets of a pcap file share. Only after `addInterface()`. */
   linkType(): number
   /** Returns how many packets were encoded. It stops at a packet whose link type is not that of the file. */
@@ -195,6 +197,8 @@ export interface NativeSavefileBuffer {
   end(): void
   /** Takes the encoded bytes if there are at least `least`, and stores the {@link WriterCounts} in `counts`. */
   take(least: number, counts: ArrayBuffer): Buffer<ArrayBuffer> | undefined
+  /** Takes the encoded bytes; compressed on another thread unless `packing` is 0 (native/core/savefile/packing.h). */
+  pack(packing: number): Uint8Array | Promise<Uint8Array>
 }
 
 /**
@@ -212,6 +216,9 @@ export interface NativeConvertOptions extends NativeSavefileForm {
   output: string
   byTime: boolean
   filter: string | undefined
+  /** Nanoseconds since 1970: of the earliest packet and of the latest one. */
+  from: bigint
+  to: bigint
   /** Each interface needs a verdict: a question is pending for it. */
   selecting: boolean
   keepDamaged: boolean

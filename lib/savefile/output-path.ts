@@ -29,6 +29,35 @@ export function checkNewFile(value: unknown, label: string): string {
   return path
 }
 
+/** What the names of files end with, by the numbers of native/core/savefile/packing.h. @internal */
+export const packedEndings = ['', '.gz', '.zst'] as const
+
+/** The compression that the end of a path names; 0 for none. @internal */
+export function packingNamed(path: unknown): number {
+  const ending = typeof path === 'string' ? /\.(gz|zst)$/.exec(path)?.[0] : undefined
+  return packedEndings.indexOf((ending ?? '') as '')
+}
+
+/** The error for a compression other than that which the path ends with. @internal */
+export function contradiction(named: number): CaptureError {
+  return new CaptureError('ERR_OPTION', `compress contradicts path, which ends with ${packedEndings[named]}`, {
+    option: 'compress',
+  })
+}
+
+/**
+ * Checks the path of a compressed file, and returns it with the end that is due.
+ *
+ * @throws CaptureError `ERR_OPTION`.
+ * @internal
+ */
+export function checkPackedPath(path: unknown, packing: number): string {
+  const named = packingNamed(path)
+  if (named !== 0 && named !== packing) throw contradiction(named)
+  const name = named === 0 ? path : (path as string).slice(0, -packedEndings[named]!.length)
+  return checkNewFile(name, 'path') + packedEndings[packing]
+}
+
 /**
  * Checks the path pattern of files to write, with the `%` sequences that native/core/savefile/file_set.h replaces.
  *

@@ -88,6 +88,7 @@ export interface ResolvedName {
  * A block of a pcapng file that describes neither a packet, an interface nor a section. In JSON its bytes are in base64.
  */
 export interface SavefileBlock {
+  /** What the block is. */
   readonly kind: SavefileBlockKind
   /** The number of its type in the file. */
   readonly type: number

@@ -1,21 +1,29 @@
 import type { Writable } from 'node:stream'
 import { checkFilter, checkGroup } from '../arguments.js'
 import { CaptureError, optionError } from '../errors.js'
-import type { NetworkInterface } from '../interfaces/network-interface.js'
 import { WriterCounts } from '../native/layouts.js'
-import { Chunk } from '../packets/chunk.js'
-import type { ChunkMemory } from '../packets/chunk-memory.js'
-import { Packet } from '../packets/packet.js'
+import type { Chunk } from '../packets/chunk.js'
+import type { Compression } from '../packets/encode-options.js'
+import type { Packet } from '../packets/packet.js'
 import { freezeWithJson } from '../to-json.js'
+import { packingOf } from './compression.js'
+import { checkKeyLog, type KeyLog, noSecretsInPcap } from './key-log.js'
 import type { NativeSavefileBuffer } from './native.js'
-import { native } from './native.js'
-import { checkNewFile } from './output-path.js'
-import { checkComments, formKeys, maxCaptured, normaliseForm, type SavefileFormOptions } from './savefile-form.js'
+import { checkNewFile, checkPackedPath } from './output-path.js'
+import { PacketEncoder } from './packet-encoder.js'
+import { checkComments, formKeys, normaliseForm, type SavefileFormOptions } from './savefile-form.js'
+import { checkStream, fromSystem, openTarget, type SavefileTarget, streamTarget } from './savefile-target.js'
 
 /** Options of {@link SavefileWriter}. All are optional. */
 export interface SavefileWriterOptions extends SavefileFormOptions {
   /** The filter that the packets have passed, stored in the file. Only pcapng. Default: none. */
   filter?: string | undefined
+  /**
+   * Compresses what is written, on another thread: gzip members or zstd frames, each of 1 MiB of packets, or of what
+   * {@link SavefileWriter.flush} found. `.gz` or `.zst` is appended to a path that does not end so; without this option a
+   * path with such an end is refused. Default false.
+   */
+  compress?: Compression | false | undefined
 }
 
 /** Options of {@link SavefileWriter.write}. */
@@ -33,7 +41,7 @@ export interface SavefileCounts {
   readonly packets: number
   /** Bytes of these packets, as captured, with their VLAN tags. */
   readonly packetBytes: number
-  /** Bytes of the file. */
+  /** Bytes of the file, before they are compressed. */
   readonly bytes: number
   /** The earliest time of the packets, nanoseconds since 1970-01-01 UTC; 0 if there are none. */
   readonly firstTimestamp: bigint
@@ -47,17 +55,8 @@ export interface SavefileCounts {
 
 /** Number of bytes collected before they are written. */
 const writeSize = 256 * 1024
-
-const accepted = 'a chunk, a packet or an iterable of packets'
-const acceptedNotBytes = `${accepted}: the packet itself, not packet.data, for bytes have no time and no interface`
-
-/** The destination of a writer. @internal */
-interface Target {
-  write(bytes: Buffer): Promise<void>
-  close(): Promise<void>
-  /** Called after an error; no other call follows. */
-  abandon(): Promise<void>
-}
+/** The same for bytes that are compressed: the less often that is begun anew, the smaller the file. */
+const packSize = 1024 * 1024
 
 /**
  * Writes packets and chunks to a pcapng or pcap file, or into a stream.
@@ -68,16 +67,19 @@ interface Target {
  * ```
  *
  * It accepts live packets, copies, and packets that were read from files. A pcapng file describes each interface of the
- * packets once, and again after a rename; a VLAN tag that the kernel took out is put back. To record a capture without
+ * packets once, and again after a rename; interfaces of several files are one if their descriptions are equal. A VLAN tag
+ * that the kernel took out is put back. To record a capture without
  * its packets passing through JavaScript, use {@link Capture.record}.
  */
 export class SavefileWriter implements AsyncDisposable {
-  readonly #target: Target
+  readonly #target: SavefileTarget
+  readonly #encoder: PacketEncoder
   readonly #native: NativeSavefileBuffer
   readonly #pcapng: boolean
-  readonly #filter: string | undefined
-  readonly #ids = new Map<string, number>()
-  readonly #known = new WeakMap<NetworkInterface, Map<number | undefined, number>>()
+  /** A number of native/core/savefile/packing.h. */
+  readonly #packing: number
+  /** Bytes that were taken to be compressed. */
+  #packed = 0
   readonly #counts = new ArrayBuffer(WriterCounts.WORDS * 8)
   #writing: Promise<void> = Promise.resolve()
   #error: unknown
@@ -92,9 +94,9 @@ export class SavefileWriter implements AsyncDisposable {
    *   `syscall`.
    */
   static async open(path: string, options?: SavefileWriterOptions): Promise<SavefileWriter> {
-    checkNewFile(path, 'path')
-    checkOptions(options)
-    return new SavefileWriter(await openFile(path), options)
+    const { packing } = checkOptions(options)
+    const checked = packing === 0 ? checkNewFile(path, 'path') : checkPackedPath(path, packing)
+    return new SavefileWriter(await openTarget(checked), options)
   }
 
   /**
@@ -104,19 +106,15 @@ export class SavefileWriter implements AsyncDisposable {
    */
   constructor(stream: Writable, options?: SavefileWriterOptions)
   /** @internal */
-  constructor(target: Target, options?: SavefileWriterOptions)
-  constructor(target: Writable | Target, given?: SavefileWriterOptions) {
-    const { options, form } = checkOptions(given)
-    if (typeof target !== 'object' || target === null || typeof target.write !== 'function') {
-      throw optionError('stream', 'a writable stream', target)
-    }
-    if (!('abandon' in target) && (typeof target.on !== 'function' || typeof target.end !== 'function')) {
-      throw optionError('stream', 'a writable stream', target)
-    }
-    this.#target = 'abandon' in target ? target : streamTarget(target)
-    this.#native = new (native().SavefileBuffer)(form)
+  constructor(target: SavefileTarget, options?: SavefileWriterOptions)
+  constructor(target: Writable | SavefileTarget, given?: SavefileWriterOptions) {
+    const { options, form, packing } = checkOptions(given)
+    const own = typeof target === 'object' && target !== null && 'abandon' in target
+    this.#target = own ? target : streamTarget(checkStream(target, 'stream'))
+    this.#encoder = new PacketEncoder(form, options.filter)
+    this.#native = this.#encoder.native
     this.#pcapng = form.format === 0
-    this.#filter = options.filter
+    this.#packing = packing
   }
 
   /**
@@ -133,9 +131,24 @@ export class SavefileWriter implements AsyncDisposable {
     const { comment } = checkGroup(options, 'options', ['comment'])
     const comments = checkComments(comment, 'comment')
     if (comments && !this.#pcapng) throw optionError('comment', "left out with format 'pcap'", comment)
-    if (packets instanceof Chunk) this.#append(packets._memory(), packets._entries(), packets, comments)
-    else this.#appendPackets(packets instanceof Packet ? [packets] : packets, comments)
-    await this.#writeOut(writeSize)
+    this.#encoder.append(packets, comments)
+    await this.#writeOut(this.#packing === 0 ? writeSize : packSize)
+  }
+
+  /**
+   * Writes secrets of TLS connections, for the packets that are written after them: Wireshark decrypts these. Only pcapng.
+   * Resolves as {@link write} does.
+   *
+   * @throws CaptureError (the promise rejects) `ERR_OPTION`: not lines of a key log, or the format is pcap; `ERR_CLOSED`; the
+   *   error that ended the writing.
+   */
+  async addSecrets(keyLog: KeyLog): Promise<void> {
+    if (this.#closing) throw new CaptureError('ERR_CLOSED', 'the savefile is closed')
+    if (this.#error) throw this.#error
+    const lines = checkKeyLog(keyLog, 'keyLog')
+    if (!this.#pcapng) throw noSecretsInPcap()
+    if (lines) this.#native.secrets(lines)
+    await this.#writeOut(this.#packing === 0 ? writeSize : packSize)
   }
 
   /**
@@ -181,11 +194,8 @@ export class SavefileWriter implements AsyncDisposable {
 
   async #close(): Promise<SavefileCounts> {
     if (!this.#error) {
-      if (this.#pcapng) {
-        const { firstTimestamp, lastTimestamp } = this.stats
-        for (const id of this.#ids.values()) this.#native.statistics(id, firstTimestamp, lastTimestamp, undefined)
-      }
-      this.#native.end()
+      const { firstTimestamp, lastTimestamp } = this.stats
+      this.#encoder.end(firstTimestamp, lastTimestamp)
       await this.#writeOut(1).catch(() => {})
     }
     await this.#writing
@@ -197,7 +207,7 @@ export class SavefileWriter implements AsyncDisposable {
     const { stats } = this
     if (stats.clampedTimestamps > 0) {
       process.emitWarning(
-        `${stats.clampedTimestamps} packets are of after February 2106, the last time that pcap can tell; write pcapng`,
+        `the times of ${stats.clampedTimestamps} packet(s) are after February 2106, the last that pcap can tell; write pcapng`,
         { type: 'CaptureWarning', code: 'ERR_OPTION' },
       )
     }
@@ -209,10 +219,13 @@ export class SavefileWriter implements AsyncDisposable {
    */
   async #writeOut(least: number): Promise<void> {
     const before = this.#writing
-    const bytes = this.#native.take(least, this.#counts)
+    const bytes = this.#take(least)
     if (!bytes) return
     this.#writing = before
-      .then(() => (this.#error ? undefined : this.#target.write(bytes)))
+      .then(async () => {
+        const ready = await bytes
+        if (!this.#error) await this.#target.write(ready)
+      })
       .catch((error) => {
         this.#error ??= fromSystem(error)
       })
@@ -220,131 +233,21 @@ export class SavefileWriter implements AsyncDisposable {
     if (this.#error) throw this.#error
   }
 
-  #appendPackets(packets: Iterable<Packet>, comments: readonly string[] | undefined): void {
-    if (ArrayBuffer.isView(packets)) throw optionError('packets', acceptedNotBytes, packets)
-    if (typeof packets?.[Symbol.iterator] !== 'function' || typeof packets === 'string') {
-      throw optionError('packets', accepted, packets)
-    }
-    // Consecutive packets of the same chunk are passed to the addon in one call.
-    let memory: ChunkMemory | undefined
-    let run: Packet[] = []
-    const end = () => {
-      if (memory)
-        this.#append(
-          memory,
-          Uint32Array.from(run, (packet) => packet._entry),
-          run,
-          comments,
-        )
-      run = []
-    }
-    for (const packet of packets) {
-      if (!(packet instanceof Packet))
-        throw optionError('packets', ArrayBuffer.isView(packet) ? acceptedNotBytes : accepted, packet)
-      if (packet._memory !== memory) {
-        end()
-        memory = packet._memory
-      }
-      run.push(packet)
-    }
-    end()
-  }
-
-  #append(
-    memory: ChunkMemory,
-    entries: Uint32Array,
-    packets: Iterable<Packet>,
-    comments: readonly string[] | undefined,
-  ): void {
-    if (memory.released) {
-      throw new CaptureError('ERR_RELEASED', 'the chunk was released; to keep packets, copy() or retain() them before')
-    }
-    const ids = new Uint32Array(entries.length)
-    const visit = (packet: Packet, index: number) => {
-      ids[index] = this.#idOf(packet)
-    }
-    if (packets instanceof Chunk) packets.forEach(visit)
-    else (packets as Packet[]).forEach(visit)
-    const written = this.#native.append(memory.u8, entries, ids, comments)
-    if (written === entries.length) return
-    throw new CaptureError(
-      'ERR_OPTION',
-      `a pcap file has packets of one link type, ${this.#native.linkType()} here; write pcapng, or a file for each link type`,
-    )
-  }
-
-  #idOf(packet: Packet): number {
-    const iface = packet.interface
-    const { linkType } = packet
-    const known = this.#known.get(iface)?.get(linkType)
-    if (known !== undefined) return known
-    const key = JSON.stringify([iface.index, iface.generation, iface.name, linkType, iface.address, iface.kind])
-    let id = this.#ids.get(key)
-    if (id === undefined) {
-      id = this.#native.addInterface({
-        name: iface.name,
-        description: iface.kind,
-        linkType,
-        hardwareType: iface.hardwareType,
-        snapLength: maxCaptured,
-        address: Buffer.from(iface.address?.replaceAll(':', '') ?? '', 'hex'),
-        addresses: iface.addresses,
-        filter: this.#filter,
-      })
-      this.#ids.set(key, id)
-    }
-    const ids = this.#known.get(iface) ?? new Map<number | undefined, number>()
-    this.#known.set(iface, ids.set(linkType, id))
-    return id
+  /** Takes the collected bytes, as they are to be written, if there are at least `least`. */
+  #take(least: number): Uint8Array | Promise<Uint8Array> | undefined {
+    if (this.#packing === 0) return this.#native.take(least, this.#counts)
+    const { bytes } = this.stats
+    if (bytes - this.#packed < least) return undefined
+    this.#packed = bytes
+    const packed = this.#native.pack(this.#packing) as Promise<Uint8Array>
+    // Its error is reported when its turn to be written has come.
+    packed.catch(() => {})
+    return packed
   }
 }
 
 function checkOptions(given: SavefileWriterOptions | undefined) {
-  const options = checkGroup(given, 'options', ['filter', ...formKeys])
+  const options = checkGroup(given, 'options', ['filter', 'compress', ...formKeys])
   checkFilter(options.filter, 'filter')
-  return { options, form: normaliseForm(options) }
-}
-
-async function openFile(path: string): Promise<Target> {
-  const addon = native()
-  const file = await addon.openSavefileFile(path)
-  return {
-    write: (bytes) => addon.writeSavefileFile(file, bytes),
-    close: () => addon.completeSavefileFile(file),
-    abandon: () => addon.abandonSavefileFile(file),
-  }
-}
-
-function streamTarget(stream: Writable): Target {
-  let failed: Error | undefined
-  stream.on('error', (error) => {
-    failed ??= error
-  })
-  return {
-    write(bytes) {
-      if (failed) throw failed
-      return new Promise((resolve, reject) => stream.write(bytes, (error) => (error ? reject(error) : resolve())))
-    },
-    close() {
-      return new Promise((resolve, reject) => {
-        stream.once('error', reject)
-        stream.end(() => (failed ? reject(fromSystem(failed)) : resolve()))
-      })
-    },
-    async abandon() {
-      stream.destroy()
-    },
-  }
-}
-
-/** Converts an error from Node to a CaptureError. */
-function fromSystem(error: unknown): CaptureError {
-  if (error instanceof CaptureError) return error
-  const { code, errno, syscall, message } = error as NodeJS.ErrnoException
-  const denied = code === 'EACCES' || code === 'EPERM'
-  return new CaptureError(denied ? 'ERR_PERMISSION' : 'ERR_SYSTEM', message, {
-    errno: errno === undefined ? undefined : Math.abs(errno),
-    syscall,
-    cause: error,
-  })
+  return { options, form: normaliseForm(options), packing: packingOf(options.compress, 'compress') }
 }

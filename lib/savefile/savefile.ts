@@ -8,6 +8,7 @@ import { Chunk } from '../packets/chunk.js'
 import { IterationPacer, iterateChunks } from '../packets/chunk-iteration.js'
 import { ChunkMemory } from '../packets/chunk-memory.js'
 import type { Packet } from '../packets/packet.js'
+import { encodeChunk } from './encode-chunk.js'
 import { FileSelection } from './file-selection.js'
 import type { NativeSavefile } from './native.js'
 import { SavefileContents } from './savefile-contents.js'
@@ -279,6 +280,7 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
       firstTimestamp: this.#times[ChunkMeta.FIRST_TIMESTAMP] as bigint,
       lastTimestamp: this.#times[ChunkMeta.LAST_TIMESTAMP] as bigint,
       release: (exposed) => this.#native.release(lease, exposed),
+      encode: encodeChunk,
     })
   }
 

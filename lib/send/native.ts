@@ -1,6 +1,6 @@
 import type { CaptureError } from '../errors.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
-import { nativeExports } from '../native/native.js'
+import { linuxExports } from '../native/native.js'
 
 /**
  * The part of the addon that sends frames (native/binding/send/).
@@ -47,7 +47,7 @@ export interface SendNative {
 }
 
 /** @internal */
-export const native: () => SendNative = nativeExports
+export const native: () => SendNative = linuxExports
 
 /**
  * An open injector in native memory (native/core/send/injector.h).

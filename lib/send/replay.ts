@@ -60,7 +60,14 @@ export interface ReplayResult extends SendResult {
    * How much later than their times packets were given to the kernel, in milliseconds; `undefined` with `speed:
    * 'fastest'`. No packet is early.
    */
-  readonly lateness: { readonly mean: number; readonly max: number } | undefined
+  readonly lateness:
+    | {
+        /** The mean of all packets. */
+        readonly mean: number
+        /** The highest of any packet. */
+        readonly max: number
+      }
+    | undefined
   /** Remarks on the file, such as that the filter does not apply to some packets. */
   readonly warnings: readonly string[]
 }

@@ -30,6 +30,7 @@ export type RefusalCause =
 
 /** The frames that were refused for one cause. */
 export interface Refusal {
+  /** Why they were refused. */
   readonly cause: RefusalCause
   /** The system's error number (errno(3)), positive; `undefined` if the kernel was not involved. */
   readonly errno: number | undefined

@@ -46,6 +46,24 @@ function keysOf(path: string): string[] {
   return parsePcap(readFileSync(plain)).packets.map(key)
 }
 
+t.test('only packets of the span from … to are taken, both ends included', async (t) => {
+  const input = save(pcap(framesAt([0n, 10n, 20n, 20n, 30n, 1_000_000n]), nano))
+  const times = async (options: ConvertOptions) => {
+    const output = name()
+    const { packets, written } = await convertFiles(input, output, options)
+    const { packets: found } = parsePcap(run('editcap', ['-F', 'nsecpcap', output, '-']))
+    t.strictSame([packets, written], [found.length, found.length])
+    return found.map(({ timestampNs }) => timestampNs - date)
+  }
+  t.strictSame(await times({ from: date + 10n, to: date + 20n }), [10n, 20n, 20n])
+  t.strictSame(await times({ from: date + 21n }), [30n, 1_000_000n])
+  t.strictSame(await times({ to: date }), [0n])
+  t.strictSame(await times({ from: date + 31n, to: date + 999_999n }), [])
+  const moment = new Date(Number(date / 1_000_000n) + 1)
+  t.strictSame(await times({ from: moment, to: moment }), [1_000_000n], 'a Date is a millisecond')
+  t.strictSame((await times({})).length, 6)
+})
+
 t.test('files are merged by time as mergecap does', async (t) => {
   const inputs = [
     save(pcap(framesAt(scattered(3000, 1)), nano)),
@@ -119,10 +137,10 @@ t.test('a filter keeps the packets that tcpdump keeps', async (t) => {
 
 t.test('output is split by packets, bytes and time as editcap does', async (t) => {
   const input = save(pcap(framesAt(scattered(1000, 7)), nano))
-  const whole = keysOf(input)
-  const parts = async (split: ConvertOptions['split'], format: 'pcap' | 'pcapng' = 'pcapng') => {
+  const few = save(pcap(framesAt(scattered(50, 8)), nano))
+  const parts = async (split: ConvertOptions['split'], format: 'pcap' | 'pcapng' = 'pcapng', of = input) => {
     const label = `split${files++}`
-    const result = await convertFiles(input, join(folder, `${label}-%i.out`), { split, format })
+    const result = await convertFiles(of, join(folder, `${label}-%i.out`), { split, format })
     const paths = result.files.map(({ path }) => path)
     t.strictSame(
       readdirSync(folder)
@@ -132,7 +150,7 @@ t.test('output is split by packets, bytes and time as editcap does', async (t) =
     )
     t.match(paths[0], /-000001\.out$/)
     const content = paths.map(keysOf)
-    t.strictSame(content.flat(), whole, 'together they are the whole')
+    t.strictSame(content.flat(), keysOf(of), 'together they are the whole')
     t.strictSame(
       result.files.map(({ packets, bytes }) => [packets, bytes]),
       paths.map((path, i) => [content[i]?.length, statSync(path).size]),
@@ -149,7 +167,7 @@ t.test('output is split by packets, bytes and time as editcap does', async (t) =
   }
   const counts = (list: readonly { packets: number }[]) => list.map(({ packets }) => packets)
   t.strictSame(counts(await parts({ packets: 300 })), edited('-c', '300'))
-  t.strictSame(counts(await parts({ packets: 1 })).length, 1000)
+  t.strictSame(counts(await parts({ packets: 1 }, 'pcapng', few)).length, 50)
   const seconds = await parts({ milliseconds: 300 })
   t.ok(seconds.length > 3)
   for (const { firstTimestamp, lastTimestamp } of seconds) t.ok(lastTimestamp - firstTimestamp < 300_000_000n)
@@ -335,6 +353,10 @@ t.test('wrong arguments are refused', async (t) => {
   await fails(5, out, {}, 'inputs', /^inputs must be the path of a file; got the number 5/)
   await fails([good, ''], out, {}, 'inputs[1]', /^inputs\[1\] must be the path/)
   await fails(good, undefined, {}, 'output', /^output must be the path/)
+  await fails(good, out, { from: 5 } as never, 'from', /^from must be nanoseconds/)
+  await fails(good, out, { to: new Date(Number.NaN) }, 'to', /^to must be nanoseconds/)
+  await fails(good, out, { from: 2n ** 64n }, 'from', /^from must be nanoseconds/)
+  await fails(good, out, { from: 5n, to: 4n }, 'to', /not earlier than from/)
   await fails(good, out, { order: 'size' }, 'order', /'time' or 'given'/)
   await fails(good, out, { format: 'erf' }, 'format', /'pcapng' or 'pcap'/)
   await fails(good, out, { precision: 'microseconds' }, 'precision', /left out/)

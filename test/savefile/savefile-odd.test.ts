@@ -160,7 +160,7 @@ t.test('timestamps outside the range of 64 bits are clamped and counted', async 
   })
   t.equal(stderr, '')
   t.match(stdout, /^1$/m)
-  t.match(stdout, /CaptureWarning 1 packets are of after February 2106/)
+  t.match(stdout, /CaptureWarning the times of 1 packet\(s\) are after February 2106/)
 })
 
 t.test('reserved bits of the link type are refused', async (t) => {
