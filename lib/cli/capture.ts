@@ -1,13 +1,17 @@
-import { Capture, type CaptureOptions, listInterfaces, openFile } from '../index.js'
+import { Capture, type CaptureOptions, listInterfaces } from '../index.js'
 import type { CaptureCommandOptions, CaptureSelection, ViewOptions } from './command-options.js'
+import { openInput } from './input.js'
+import { exactly } from './interface-names.js'
 import { onInterrupt } from './interrupt.js'
 import { ledgerText } from './ledger.js'
+import { holdPipe } from './named-pipe.js'
 import { note, OutputClosed, outputIsClosed, warn, whenOutputCloses } from './output.js'
-import { PacketLines } from './packet-line.js'
+import { type LineOptions, PacketLines } from './packet-line.js'
 import { printPackets } from './print-packets.js'
-import { checkRecording, recordToFile, streamToOutput } from './record.js'
+import { showReading } from './progress.js'
+import { checkRecording, copyToFile, recordToFile, streamToOutput } from './record.js'
 import { UsageError } from './report-error.js'
-import { oneLine, wantsColor } from './terminal.js'
+import { oneLine, StatusLine, wantsColor } from './terminal.js'
 import type { TimeStyle } from './time-text.js'
 
 const timeStyles: readonly TimeStyle[] = ['clock', 'none', 'epoch', 'clock', 'date']
@@ -19,7 +23,7 @@ export function filterOf(words: readonly string[], option: string | undefined): 
   return option ?? (words.length > 0 ? words.join(' ') : undefined)
 }
 
-function linesFor(options: ViewOptions): PacketLines {
+function linesFor(options: ViewOptions, owners?: LineOptions['owners']): PacketLines {
   const time = timeStyles[options.time]
   if (time === undefined) throw new UsageError('-t may be given up to four times')
   return new PacketLines({
@@ -30,19 +34,26 @@ function linesFor(options: ViewOptions): PacketLines {
     time,
     nanoseconds: options.nano,
     color: !options.json && wantsColor(process.stdout),
+    owners,
   })
+}
+
+function sampleOf({ sample, sampleSeed }: CaptureSelection): CaptureOptions['sample'] {
+  if (sample !== undefined) return { flows: sample, seed: sampleSeed }
+  if (sampleSeed !== undefined) throw new UsageError('--sample-seed needs --sample, whose flows it chooses')
+  return undefined
 }
 
 /** The options of {@link Capture.open} for those of the command line. */
 export function captureOptions(options: CaptureSelection, filter: string | undefined): CaptureOptions {
   const include = options.interface ?? []
-  const devices = options.loopback ? [] : listInterfaces(options.netns ? { netns: options.netns } : {})
+  const devices = listInterfaces(options.netns ? { netns: options.netns } : {})
   const named = devices.some((device) => device.loopback && include.includes(device.name))
   return {
     interfaces: {
       // -i any is tcpdump's word for every interface.
-      include: include.includes('any') ? [] : include,
-      exclude: options.exclude,
+      include: include.includes('any') ? [] : include.map((pattern) => exactly(pattern, devices)),
+      exclude: options.exclude?.map((pattern) => exactly(pattern, devices)),
       loopback: options.loopback || named,
       hotplug: options.hotplug,
     },
@@ -53,33 +64,61 @@ export function captureOptions(options: CaptureSelection, filter: string | undef
     netns: options.netns,
     backend: options.backend,
     dedupe: options.dedupe,
-    ...(options.buffer !== undefined && { ring: { memory: options.buffer * 1024 } }),
+    ring: {
+      memory: options.buffer === undefined ? undefined : options.buffer * 1024,
+      cpus: options.ringCpus,
+      mode: options.ringMode,
+    },
+    sample: sampleOf(options),
+    slice: options.slice,
+    ...(options.cutoff !== undefined && { cutoff: { bytes: options.cutoff } }),
   }
 }
 
 /** `ringtap capture`: lines, a file, or pcapng on standard output. */
 export async function captureCommand(words: string[], options: CaptureCommandOptions): Promise<void> {
   const filter = filterOf(words, options.filter)
-  if (options.read !== undefined) return readCommand(options.read, words, options)
   checkRecording(options)
-  const lines = linesFor(options)
-  const capture = await Capture.open(captureOptions(options, filter))
+  if (options.read !== undefined && options.write !== undefined)
+    return copyToFile(options.read, options.write, filter, options)
+  if (options.read !== undefined) return readCommand(options.read, words, options)
+  let capture: Capture
+  const lines = linesFor(options, options.owners ? (packet) => capture.ownersOf(packet) : undefined)
+  const settings = { ...captureOptions(options, filter), owners: options.owners }
+  // Before the capture begins, which would lose packets while a pipe waits for its reader.
+  const pipe = await holdPipe(options.write)
+  capture = await Capture.open(settings).catch(async (error) => {
+    await pipe.release()
+    throw error
+  })
   try {
-    announce(capture, options, filter)
     watch(capture, options)
-    if (options.write === '-') await streamToOutput(capture, options)
-    else if (options.write !== undefined) await recordToFile(capture, options.write, options)
-    else await printCapture(capture, lines, options.count)
+    // Once every packet counts, and Ctrl-C ends the capture in order.
+    const ready = () => {
+      void pipe.release()
+      announce(capture, options, filter)
+    }
+    if (options.write === '-') await streamToOutput(capture, options, ready)
+    else if (options.write !== undefined) await recordToFile(capture, options.write, options, ready)
+    else await printCapture(capture, lines, options.count, ready)
   } finally {
+    await pipe.release()
     await capture.close()
   }
 }
 
-async function printCapture(capture: Capture, lines: PacketLines, count: number | undefined): Promise<void> {
+async function printCapture(
+  capture: Capture,
+  lines: PacketLines,
+  count: number | undefined,
+  ready: () => void,
+): Promise<void> {
   const stop = () => void capture.stop().catch(() => undefined)
   const ends = [onInterrupt(stop), whenOutputCloses(stop)]
   try {
-    await printPackets(capture, lines, count)
+    ready()
+    const { owners } = capture
+    await printPackets(capture, lines, count, owners && ((chunk) => owners.update(chunk.lastTimestamp)))
   } catch (error) {
     if (!(error instanceof OutputClosed)) throw error
   } finally {
@@ -88,16 +127,25 @@ async function printCapture(capture: Capture, lines: PacketLines, count: number 
   if (!outputIsClosed()) process.stderr.write(ledgerText(await capture.stop()))
 }
 
-/** One line on standard error: where it listens, as tcpdump does. */
-function announce(capture: Capture, options: CaptureCommandOptions, filter: string | undefined): void {
+/** The interfaces that a capture listens on, in words. */
+export function interfacesText(capture: Capture, hotplug: boolean): string {
   const names = capture.interfaces.map((one) => oneLine(one.name))
   const shown = names.length > 8 ? `${names.slice(0, 8).join(', ')} and ${names.length - 8} more` : names.join(', ')
-  const later = options.hotplug ? (names.length > 0 ? ', and those that appear' : 'interfaces that appear') : ''
-  note(`ringtap: listening on ${shown}${later}${filter ? `; filter: ${oneLine(filter)}` : ''}`)
+  return shown + (hotplug ? (names.length > 0 ? ', and those that appear' : 'interfaces that appear') : '')
+}
+
+/** One line on standard error: where it listens, as tcpdump does. */
+export function announce(
+  capture: Capture,
+  options: Pick<CaptureSelection, 'hotplug'>,
+  filter: string | undefined,
+): void {
+  const where = interfacesText(capture, options.hotplug)
+  note(`ringtap: listening on ${where}${filter ? `; filter: ${oneLine(filter)}` : ''}`)
 }
 
 /** What happens to a capture beside its packets, on standard error. */
-function watch(capture: Capture, options: CaptureCommandOptions): void {
+export function watch(capture: Capture, options: Pick<ViewOptions, 'verbose'>): void {
   capture.on('error', () => undefined) // The iteration fails with it too.
   capture.on('warning', (warning) => warn(warning.message))
   capture.on('loss', ({ level, lost, ratio }) => {
@@ -114,20 +162,18 @@ function watch(capture: Capture, options: CaptureCommandOptions): void {
 /** `ringtap read`: the packets of a file or of standard input. */
 export async function readCommand(file: string, words: string[], options: ViewOptions): Promise<void> {
   const filter = filterOf(words, options.filter)
-  const { interface: include, exclude } = options
   const lines = linesFor(options)
-  const savefile = await openFile(file === '-' ? process.stdin : file, {
-    filter,
-    ...((include ?? exclude) && { interfaces: { include, exclude, loopback: true } }),
-  })
-  savefile.on('warning', (warning) => warn(warning.message))
-  const ends = [onInterrupt(() => void savefile.close())]
+  const savefile = await openInput(file, filter, options)
+  const status = new StatusLine()
+  showReading(savefile, status, true)
+  const end = onInterrupt(() => void savefile.close())
   try {
     await printPackets(savefile, lines, options.count)
   } catch (error) {
     if (!(error instanceof OutputClosed)) throw error
   } finally {
-    for (const end of ends) end()
+    end()
+    status.clear()
     await savefile.close()
   }
 }

@@ -1,3 +1,5 @@
+import type { Compression } from '../index.js'
+
 /** The options that choose and describe packets, as the parser delivers them. */
 export interface ViewOptions {
   readonly filter?: string
@@ -20,13 +22,22 @@ export interface CaptureCommandOptions extends ViewOptions {
   readonly promiscuous?: boolean
   readonly direction?: 'in' | 'out' | 'inout'
   readonly buffer?: number
+  readonly ringCpus?: number[] | 'auto'
+  readonly ringMode?: 'hash' | 'cpu'
   readonly netns?: string
   readonly backend?: 'ring' | 'pcap'
   readonly dedupe?: boolean
+  readonly sample?: number
+  readonly sampleSeed?: number
+  readonly slice?: 'headers' | 'l4' | number
+  readonly cutoff?: number
+  readonly owners?: boolean
   readonly write?: string
   readonly fileSize?: number
   readonly seconds?: number
   readonly files?: number
+  readonly command?: string
+  readonly compress?: Compression
 }
 
 /** The options that choose packets alone. */

@@ -1,5 +1,5 @@
 import { CaptureError, type ConvertOptions, convertFiles } from '../index.js'
-import { fileSizeUnit, formatOf } from './file-options.js'
+import { compressionOf, fileSizeUnit, formatOf } from './file-options.js'
 import { onInterrupt } from './interrupt.js'
 import { note, warn } from './output.js'
 import { progressOn } from './progress.js'
@@ -22,6 +22,8 @@ export async function convertCommand(files: string[], options: ConvertCommandOpt
   const output = files.at(-1)
   if (output === undefined || files.length < 2)
     throw new UsageError('name at least one input, and the output as the last')
+  if (compressionOf(output) !== undefined)
+    throw new UsageError(`${output}: convert does not compress; "ringtap -r FILE -w ${output}" does, of one file`)
   const { interface: include, exclude, fileSize, seconds, count } = options
   const splits = fileSize !== undefined || seconds !== undefined || count !== undefined
   const abort = new AbortController()

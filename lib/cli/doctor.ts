@@ -1,20 +1,78 @@
-import { spawnSync } from 'node:child_process'
-import { readFileSync, realpathSync } from 'node:fs'
-import { type CaptureCheck, checkCapture, listInterfaces } from '../index.js'
+import { realpathSync } from 'node:fs'
+import { type CaptureCheck, checkCapture, type NetworkInterface } from '../index.js'
+import { processorsText } from '../processors.js'
+import {
+  availableMemory,
+  type DeviceCounts,
+  deviceCounts,
+  lockedMemory,
+  memoryLimit,
+  offloadsOf,
+  presentInterfaces,
+  type Softnet,
+  softnet,
+  superFrameOffloads,
+} from './doctor-facts.js'
+import { type Processors, placementNotes, processors, type Reception, receptionOf } from './doctor-processors.js'
 import { ExitCode } from './exit-codes.js'
 import { write } from './output.js'
 import { inFlags } from './report-error.js'
-import { grouped, metric, oneLine, type Paint, paintFor, table, wantsColor, wrapped } from './terminal.js'
+import { grouped, oneLine, type Paint, paintFor, quantity, wantsColor, wrapped } from './terminal.js'
+
+/** Facts about the system that the check does not have. */
+interface Facts {
+  readonly softnet: Softnet | undefined
+  readonly memory: ReturnType<typeof memoryLimit> & { readonly available: number | undefined }
+  readonly lockedMemory: number | undefined
+  readonly processors: Processors
+  readonly interfaces: readonly Device[]
+}
+
+interface Device extends Partial<DeviceCounts> {
+  readonly device: NetworkInterface
+  /** Those that are on; `undefined` if they could not be read. */
+  readonly offloads: readonly string[] | undefined
+  /** On which processors its packets arrive; `undefined` if the kernel does not say. */
+  readonly reception: Reception | undefined
+}
 
 /** `ringtap doctor`: whether this process can capture, and, if not, what is missing and every line that grants it. */
 export async function doctorCommand(options: { json?: boolean }): Promise<void> {
   const check = checkCapture()
-  if (options.json) await write(`${JSON.stringify({ ...check, text: undefined, softnet: softnet() }, undefined, 2)}\n`)
-  else await write(doctorText(check, paintFor(wantsColor(process.stdout))))
+  const facts = readFacts()
+  if (options.json) await write(`${doctorJson(check, facts)}\n`)
+  else await write(doctorText(check, facts, paintFor(wantsColor(process.stdout))))
   process.exitCode = check.ok ? ExitCode.Ok : ExitCode.Denied
 }
 
-function doctorText(check: CaptureCheck, paint: Paint): string {
+/** Reading the offloads runs a program for each device. */
+const mostDevices = 16
+
+function readFacts(): Facts {
+  const counts = deviceCounts()
+  const devices = presentInterfaces()
+  const examined = new Set(devices.filter((one) => one.up && !one.loopback).slice(0, mostDevices))
+  return {
+    softnet: softnet(),
+    memory: { ...memoryLimit(), available: availableMemory() },
+    lockedMemory: lockedMemory(),
+    processors: processors(),
+    interfaces: devices.map((device) => ({
+      device,
+      ...counts.get(device.name),
+      offloads: examined.has(device) ? offloadsOf(device.name) : undefined,
+      reception: receptionOf(device.name),
+    })),
+  }
+}
+
+function doctorJson(check: CaptureCheck, facts: Facts): string {
+  const interfaces = facts.interfaces.map(({ device, ...rest }) => ({ name: device.name, ...rest }))
+  const { text: _, ...rest } = check
+  return JSON.stringify({ ...rest, ...facts, interfaces }, undefined, 2)
+}
+
+function doctorText(check: CaptureCheck, facts: Facts, paint: Paint): string {
   const verdict = check.ok
     ? paint.green('This process can capture packets.')
     : paint.red('This process cannot capture packets.')
@@ -22,10 +80,14 @@ function doctorText(check: CaptureCheck, paint: Paint): string {
   for (const { message, remedy } of check.problems)
     parts.push(`\n${wrapped(`Missing: ${inFlags(message)}.`)}\n${wrapped(`Here: ${inFlags(remedy)}`)}\n`)
   if (check.problems.some(({ code }) => code === 'ERR_PERMISSION')) parts.push(`\n${waysText(paint)}`)
-  if (check.limits.length > 0)
-    parts.push(`\n${paint.bold('Limits')}\n${check.limits.map((one) => `${wrapped(one)}\n`).join('')}`)
-  parts.push(`\n${paint.bold('For a bug report')}\n${indented(factsText(check))}`)
+  parts.push(section('Limits', check.limits.map(inFlags), paint))
+  parts.push(section('What to know', notes(facts), paint))
+  parts.push(`\n${paint.bold('For a bug report')}\n${facing([...checkRows(check), ...factRows(facts)])}`)
   return parts.join('')
+}
+
+function section(title: string, lines: readonly string[], paint: Paint): string {
+  return lines.length === 0 ? '' : `\n${paint.bold(title)}\n${lines.map((one) => `${wrapped(one)}\n`).join('')}`
 }
 
 /** Every way to grant CAP_NET_RAW, as lines to paste. */
@@ -34,10 +96,13 @@ function waysText(paint: Paint): string {
   const ways = [
     ['sudo', 'sudo ringtap'],
     ['setcap, for all programs of this Node', `sudo setcap cap_net_raw,cap_bpf+ep ${node}`],
-    ['systemd', 'AmbientCapabilities=CAP_NET_RAW CAP_BPF'],
-    ['docker', 'docker run --network host --cap-add NET_RAW --cap-add BPF IMAGE'],
-    ['compose', 'network_mode: host, and cap_add: [NET_RAW, BPF]'],
-    ['Kubernetes', 'hostNetwork: true, and securityContext: { capabilities: { add: ["NET_RAW", "BPF"] } }'],
+    ['systemd, in [Service]', 'AmbientCapabilities=CAP_NET_RAW CAP_BPF'],
+    ['docker', 'docker run --network host --user root --cap-add NET_RAW --cap-add BPF IMAGE'],
+    ['compose', '{ network_mode: host, user: root, cap_add: [NET_RAW, BPF] }'],
+    [
+      'Kubernetes, in the pod and in the container',
+      'hostNetwork: true\n    securityContext: { runAsUser: 0, capabilities: { add: ["NET_RAW", "BPF"] } }',
+    ],
     ['user namespace, with an empty network of its own', 'unshare -rn ringtap'],
   ]
   return `${paint.bold('Ways to grant it')} (CAP_NET_RAW is needed; CAP_BPF adds counters per interface)\n${ways
@@ -45,123 +110,127 @@ function waysText(paint: Paint): string {
     .join('')}`
 }
 
-function factsText(check: CaptureCheck): string {
-  const { capabilities: has } = check
+/** What explains surprises, and what to do about it. */
+function notes({ softnet, interfaces, memory, processors }: Facts): string[] {
+  const lines: string[] = []
+  const merging = interfaces.filter(({ offloads }) => superFrameOffloads(offloads ?? []).length > 0)
+  if (merging.length > 0) {
+    const [first] = merging
+    const names = merging.map(({ device }) => oneLine(device.name)).join(', ')
+    const flags = superFrameOffloads(first!.offloads!).map((one) => `${one}\u00a0off`)
+    lines.push(
+      `Packets of up to 64 KiB, larger than the MTU, come from offloads of ${names}. As on the wire, with more work for the ` +
+        `processors: ${['ethtool', '-K', oneLine(first!.device.name), ...flags].join('\u00a0')}`,
+    )
+  }
+  if (softnet && softnet.dropped > 0)
+    lines.push(
+      `The processors' queues have dropped ${grouped(softnet.dropped)} packets since the system was started, before any capture ` +
+        'could see them. Longer queues: sysctl\u00a0-w\u00a0net.core.netdev_max_backlog=10000',
+    )
+  for (const { device, losses } of interfaces) {
+    const lost = Object.entries(losses ?? {})
+    if (lost.length === 0) continue
+    const text = lost.map(([cause, count]) => `${grouped(count)} ${cause}`).join(', ')
+    lines.push(`${oneLine(device.name)} has lost packets before any capture could see them: ${text}.`)
+  }
+  for (const { device, reception } of interfaces)
+    if (reception) lines.push(...placementNotes(oneLine(device.name), reception, processors))
+  const free = memory.limit === undefined ? undefined : memory.limit - (memory.used ?? 0)
+  if (free !== undefined && free < 256 * 2 ** 20)
+    lines.push(
+      `The control group has ${quantity(free, 'B')} left of ${quantity(memory.limit!, 'B')}. A capture takes 64 MiB for its ring and up to ` +
+        '64 MiB for overflow: less with -B.',
+    )
+  return lines
+}
+
+function checkRows(check: CaptureCheck): [string, string][] {
   const yes = (value: boolean) => (value ? 'yes' : 'no')
-  const losses = softnet()
-  const rows: [string, string][] = [
+  const capabilities = Object.entries(check.capabilities).map(([name, value]) => `${name}: ${yes(value)}`)
+  return [
     ['kernel', check.kernel],
     ['node', `${process.version} ${process.arch}`],
     ['libpcap', check.libpcap ?? 'the addon could not be loaded'],
     ['user', `uid ${check.uid ?? 'unknown'}, user namespace: ${yes(check.userNamespace)}`],
-    [
-      'capabilities',
-      Object.entries(has)
-        .map(([name, value]) => `${name}: ${yes(value)}`)
-        .join(', '),
-    ],
+    ['capabilities', capabilities.join(', ')],
     ['packet socket', yes(check.packetSocket)],
     ['ring', yes(check.ring)],
-    ['filter', check.ebpf ? 'eBPF, with counters per interface' : 'classic BPF, with counters in total'],
-    ...Object.entries(check.sysctls),
-    ['memory limit', memoryLimit()],
-    ['locked memory', lockedMemory()],
-    [
-      "processors' queues",
-      losses ? `${grouped(losses.dropped)} dropped, ${grouped(losses.squeezed)} times out of budget` : 'unknown',
-    ],
-    ...devices(),
-    ...offloads(),
+    ['table', tableText(check)],
+    ...Object.entries(check.sysctls).map(([name, value]): [string, string] => ['sysctl', `${name} = ${value}`]),
   ]
-  return table(rows)
 }
 
-/** A line per interface, with what the kernel lost in it since it exists. */
-function devices(): [string, string][] {
-  let lines: string[] = []
-  try {
-    lines = readFileSync('/proc/net/dev', 'latin1').split('\n').slice(2)
-  } catch {
-    // No /proc: the interfaces are listed without their losses.
+/** Which form of the filter's table of interfaces a capture gets, and why. */
+function tableText({ ebpf, capabilities: { bpf, sysAdmin }, userNamespace, sysctls, libpcap }: CaptureCheck): string {
+  if (libpcap === undefined) return 'unknown without the addon'
+  if (ebpf) {
+    const why = bpf ? 'CAP_BPF' : sysAdmin ? 'CAP_SYS_ADMIN' : 'kernel.unprivileged_bpf_disabled = 0'
+    return `eBPF map, counts per interface; allowed by ${why}`
   }
-  // name: bytes packets errs drop fifo …
-  const counts = new Map(
-    lines.map((line) => [
-      line.slice(0, line.indexOf(':')).trim(),
-      line
-        .slice(line.indexOf(':') + 1)
-        .trim()
-        .split(/\s+/),
-    ]),
-  )
-  try {
-    return listInterfaces().map((one) => {
-      const [, packets, errors, dropped, fifo] = (counts.get(one.name) ?? []).map(Number)
-      const losses =
-        packets === undefined ? '' : `, ${grouped(packets)} in, ${errors} errors, ${dropped} dropped, ${fifo} overruns`
-      const state = `${one.kind ?? 'device'}, ${one.running ? 'up' : one.up ? 'no carrier' : 'down'}, MTU ${one.mtu}`
-      return [`interface ${oneLine(one.name)}`, state + losses]
-    })
-  } catch {
-    return []
-  }
+  const why = userNamespace
+    ? 'a user namespace has no eBPF'
+    : bpf || sysAdmin || sysctls['kernel.unprivileged_bpf_disabled'] === '0'
+      ? 'bpf(2) is refused'
+      : 'no CAP_BPF'
+  return `classic BPF, counts in total; ${why}`
 }
 
-/** The offloads of devices, which make packets larger than the MTU and leave checksums to the device. */
-function offloads(): [string, string][] {
-  const up = listUp()
-  const rows: [string, string][] = []
-  for (const name of up.slice(0, 16)) {
-    const { status, stdout } = spawnSync('ethtool', ['-k', name], { encoding: 'latin1' })
-    if (status !== 0 || !stdout) continue
-    const on = [...stdout.matchAll(/^([a-z-]*(?:segmentation|receive)-offload|[rt]x-checksumming): on/gm)]
-    rows.push([`offloads ${oneLine(name)}`, on.map(([, what]) => what).join(', ') || 'none'])
-  }
-  return rows.length > 0 || up.length === 0 ? rows : [['offloads', 'unknown: ethtool(8) is not installed']]
+function factRows({ softnet, memory, lockedMemory, processors, interfaces }: Facts): [string, string][] {
+  const bytes = (value: number | undefined, none: string) => (value === undefined ? none : quantity(value, 'B'))
+  const used = memory.used === undefined ? '' : `, ${quantity(memory.used, 'B')} used`
+  const queues = softnet && `${grouped(softnet.dropped)} dropped, ${grouped(softnet.squeezed)} times out of budget`
+  const unread = interfaces.some(({ device, offloads }) => device.up && !device.loopback && !offloads)
+  return [
+    ['memory limit', `${bytes(memory.limit, 'none')}${used}`],
+    ['available memory', bytes(memory.available, 'unknown')],
+    ['locked memory', bytes(lockedMemory, 'unlimited')],
+    ['processors', placesText(processors)],
+    ["processors' queues", queues ?? 'unknown'],
+    ...interfaces.flatMap(deviceRows),
+    ...(unread ? [['offloads', 'some are unknown: is ethtool(8) installed?'] as [string, string]] : []),
+  ]
 }
 
-function listUp(): string[] {
-  try {
-    return listInterfaces()
-      .filter((one) => one.up && !one.loopback)
-      .map(({ name }) => name)
-  } catch {
-    return []
-  }
+function placesText({ usable, isolated, nodes }: Processors): string {
+  const used = usable === undefined ? 'unknown' : processorsText(usable)
+  const apart = isolated.length === 0 ? '' : `, isolated: ${processorsText(isolated)}`
+  const parts = nodes.length < 2 ? '' : `; NUMA nodes: ${nodes.map(processorsText).join(' | ')}`
+  return `${used}${apart}${parts}`
 }
 
-/** The sums of /proc/net/softnet_stat over all processors. */
-function softnet(): { dropped: number; squeezed: number } | undefined {
-  try {
-    const rows = readFileSync('/proc/net/softnet_stat', 'latin1').trim().split('\n')
-    const cells = rows.map((row) => row.split(' ').map((cell) => Number.parseInt(cell, 16)))
-    const sum = (column: number) => cells.reduce((total, row) => total + (row[column] ?? 0), 0)
-    return { dropped: sum(1), squeezed: sum(2) }
-  } catch {
-    return undefined
+function deviceRows({ device, packets, losses, offloads, reception }: Device): [string, string][] {
+  const state = device.running ? 'up' : device.up ? 'no carrier' : 'down'
+  const lost = Object.entries(losses ?? {}).map(([cause, count]) => `${grouped(count)} ${cause}`)
+  const counts = packets === undefined ? '' : `, ${grouped(packets)} in, ${lost.join(', ') || 'none lost'}`
+  const rows: [string, string][] = [
+    [
+      `interface ${oneLine(device.name)}`,
+      `${device.kind ?? (device.loopback ? 'loopback' : 'device')}, ${state}, MTU ${device.mtu}${counts}`,
+    ],
+  ]
+  if (reception) {
+    const { queues, steered, node } = reception
+    const how = steered ? ' by RPS' : ''
+    const where = node === undefined ? '' : `, NUMA node ${node}`
+    rows.push(['  receives on', `${processorsText(reception.processors)}${how}; queues: ${queues}${where}`])
   }
+  if (offloads) rows.push(['  offloads', offloads.map(shortened).join(', ') || 'none'])
+  return rows
 }
 
-function memoryLimit(): string {
-  for (const file of ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']) {
-    try {
-      const text = readFileSync(file, 'latin1').trim()
-      const bytes = Number(text)
-      return text === 'max' || bytes > 2 ** 60 ? 'none' : `${metric(bytes)}B`
-    } catch {
-      // The other version of cgroups.
-    }
-  }
-  return 'none'
-}
+/** `generic-receive-offload` is `generic-receive` under the title "offloads". */
+const shortened = (what: string) => what.replace(/-offload$/, '')
 
-function lockedMemory(): string {
-  try {
-    const line = /^Max locked memory +(\S+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1]
-    return line === undefined || line === 'unlimited' ? 'unlimited' : `${metric(Number(line))}B`
-  } catch {
-    return 'unknown'
-  }
+/** Rows of a name and a text, indented; a long text is broken between words, and goes on below its begin. */
+function facing(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...rows.map(([name]) => name.length)) + 4
+  const columns = (process.stdout.columns || 80) - width
+  const place = { isTTY: process.stdout.isTTY, columns }
+  return rows
+    .map(
+      ([name, text]) =>
+        `${`  ${name}`.padEnd(width)}${wrapped(text, place).replaceAll('\n', `\n${' '.repeat(width)}`)}\n`,
+    )
+    .join('')
 }
-
-const indented = (text: string) => text.replace(/^(?=.)/gm, '  ')

@@ -1,6 +1,6 @@
 /** Exit codes of the command, the same in every subcommand. `ringtap --help` lists them. */
 export const ExitCode = {
-  /** Done. Also after Ctrl-C, and when the reader of the output is gone. */
+  /** Done. Also when Ctrl-C has ended a capture, and when the reader of the output is gone. */
   Ok: 0,
   /** It failed: a file is damaged or missing, a system call failed, frames were refused. */
   Failed: 1,
@@ -10,8 +10,12 @@ export const ExitCode = {
   Denied: 3,
 } as const
 
-export const exitCodesHelp = `Exit codes:
-  0  done, also after Ctrl-C and when the reader of the output is gone
-  1  failed: a file is damaged or missing, a system call failed
-  2  the command line is wrong: an unknown option, a bad filter or pattern
-  3  no permission to capture or send here; "ringtap doctor" shows what is missing`
+/** Each code with its meaning, for the help and the manual page. */
+export const exitCodes: readonly (readonly [code: number, text: string])[] = [
+  [ExitCode.Ok, 'done, also when Ctrl-C ended a capture or the output was closed'],
+  [ExitCode.Failed, 'failed: a file is damaged or missing, a system call failed'],
+  [ExitCode.Usage, 'the command line is wrong: an unknown option, a bad filter or pattern'],
+  [ExitCode.Denied, 'no permission to capture or send here; see "ringtap doctor"'],
+]
+
+export const exitCodesHelp = `Exit codes:\n${exitCodes.map(([code, text]) => `  ${code}  ${text}`).join('\n')}`

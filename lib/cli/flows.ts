@@ -1,10 +1,13 @@
-import { Capture, type Chunk, type Flow, FlowTable, openFile, type Packet, serviceName } from '../index.js'
-import { captureOptions, filterOf } from './capture.js'
+import { Capture, type Chunk, type Flow, FlowTable, type Packet, serviceName } from '../index.js'
+import { captureOptions, filterOf, interfacesText } from './capture.js'
 import type { CaptureSelection } from './command-options.js'
+import { flowEnds, isPorted, protocolName } from './flow-text.js'
+import { openInput } from './input.js'
 import { onInterrupt } from './interrupt.js'
 import { ledgerText } from './ledger.js'
 import { note, OutputClosed, outputIsClosed, warn, whenOutputCloses, write } from './output.js'
-import { amount, metric, oneLine } from './terminal.js'
+import { showReading } from './progress.js'
+import { amount, quantity, StatusLine } from './terminal.js'
 
 export interface FlowCommandOptions extends CaptureSelection {
   readonly format?: 'text' | 'zeek' | 'ecs' | 'json'
@@ -16,17 +19,23 @@ export async function flowsCommand(words: string[], options: FlowCommandOptions)
   const filter = filterOf(words, options.filter)
   const line = lineOf(options.json ? 'json' : (options.format ?? 'text'))
   const flows = new FlowTable({ idleTimeout: options.idle })
-  if (options.read !== undefined) return fromFile(options.read, filter, flows, line)
+  if (options.read !== undefined) return fromFile(options.read, filter, options, flows, line)
   const capture = await Capture.open(captureOptions(options, filter))
   const stop = () => void capture.stop().catch(() => undefined)
   const ends = [onInterrupt(stop), whenOutputCloses(stop)]
   capture.on('error', () => undefined)
   capture.on('warning', (warning) => warn(warning.message))
-  note(`ringtap: flows of ${capture.interfaces.map((one) => oneLine(one.name)).join(', ')}; a line when one ends`)
+  note(`ringtap: flows of ${interfacesText(capture, options.hotplug)}; a line when one ends`)
   // Without packets no time passes for the table.
   let printing = Promise.resolve()
+  let failure: unknown
   const print = () => {
-    printing = printing.then(() => writeFlows(flows.take(), line)).catch(stop)
+    printing = printing
+      .then(() => writeFlows(flows.take(), line))
+      .catch((error) => {
+        failure ??= error
+        stop()
+      })
     return printing
   }
   const timer = setInterval(() => {
@@ -41,6 +50,7 @@ export async function flowsCommand(words: string[], options: FlowCommandOptions)
     }
     clearInterval(timer)
     await printing
+    if (failure !== undefined) throw failure
     flows.end()
     await writeFlows(flows.take(), line)
     if (!outputIsClosed()) process.stderr.write(ledgerText(await capture.stop()))
@@ -51,8 +61,16 @@ export async function flowsCommand(words: string[], options: FlowCommandOptions)
   }
 }
 
-async function fromFile(file: string, filter: string | undefined, flows: FlowTable, line: (flow: Flow) => string) {
-  const savefile = await openFile(file === '-' ? process.stdin : file, { filter })
+async function fromFile(
+  file: string,
+  filter: string | undefined,
+  options: FlowCommandOptions,
+  flows: FlowTable,
+  line: (flow: Flow) => string,
+) {
+  const savefile = await openInput(file, filter, options)
+  const status = new StatusLine()
+  showReading(savefile, status, true)
   try {
     for await (const chunk of savefile) {
       addAll(flows, chunk)
@@ -61,6 +79,7 @@ async function fromFile(file: string, filter: string | undefined, flows: FlowTab
   } finally {
     // Also of a damaged file: the flows of what precedes the damage.
     flows.end()
+    status.clear()
     await savefile.close()
     await writeFlows(flows.take(), line)
   }
@@ -89,15 +108,13 @@ function lineOf(format: 'text' | 'zeek' | 'ecs' | 'json'): (flow: Flow) => strin
   }
 }
 
-const protocols: Readonly<Record<number, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmp6', 132: 'sctp' }
-
 function flowText(flow: Flow): string {
-  const protocol = protocols[flow.protocol] ?? `ip-${flow.protocol}`
-  const ported = flow.protocol === 6 || flow.protocol === 17
-  const service = ported ? serviceName(flow.destinationPort) : undefined
-  const from = ported ? `${flow.sourceIp}.${flow.sourcePort}` : flow.sourceIp
-  const to = ported ? `${flow.destinationIp}.${flow.destinationPort}` : flow.destinationIp
+  const [from, to] = flowEnds(flow)
+  const service = isPorted(flow) ? serviceName(flow.destinationPort) : undefined
   const start = new Date(flow.first).toISOString().slice(11, 23)
-  const sent = (one: Flow['originator']) => `${amount(one.packets, 'packet')} ${metric(one.bytes)}B`
-  return `${start} ${protocol.padEnd(5)} ${from} > ${to}: out ${sent(flow.originator)}, back ${sent(flow.responder)}, ${flow.duration.toFixed(0)} ms, ${flow.state}${service ? ` (${service})` : ''}`
+  const sent = (one: Flow['originator']) => `${amount(one.packets, 'packet')} ${quantity(one.bytes, 'B')}`
+  return (
+    `${start} ${protocolName(flow.protocol).padEnd(5)} ${from} > ${to}: out ${sent(flow.originator)}, ` +
+    `back ${sent(flow.responder)}, ${flow.duration.toFixed(0)} ms, ${flow.state}${service ? ` (${service})` : ''}`
+  )
 }

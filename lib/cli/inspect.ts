@@ -7,20 +7,43 @@ import {
   type InterfaceEvent,
   listInterfaces,
   type NetworkInterface,
+  type Peer,
   watchInterfaces,
 } from '../index.js'
+import { exactly } from './interface-names.js'
 import { onInterrupt } from './interrupt.js'
 import { whenOutputCloses, write } from './output.js'
+import { ownerOf, peersOf } from './peers.js'
 import { inFlags, UsageError } from './report-error.js'
-import { oneLine, table, wantsColor } from './terminal.js'
+import { oneLine, table, wantsColor, withFixedColors } from './terminal.js'
 
 /** `ringtap interfaces`: those of this namespace, or their changes as they happen. */
 export async function interfacesCommand(options: { watch?: boolean; json?: boolean; netns?: string }): Promise<void> {
   const where = options.netns ? { netns: options.netns } : {}
   if (options.watch) return watchCommand(where, options.json ?? false)
   const all = listInterfaces(where)
-  if (options.json) await write(all.map((one) => `${JSON.stringify(one)}\n`).join(''))
-  else await write(table([['index', 'name', 'kind', 'state', 'MTU', 'link address', 'addresses'], ...all.map(row)]))
+  const peers = await peersOf(all, options.netns)
+  if (options.json) return write(all.map((one) => `${jsonOf(one, peers.get(one.index))}\n`).join(''))
+  const title = ['index', 'name', 'kind', 'state', 'MTU', 'link address']
+  const rows = all.map((one) => {
+    const cells = row(one)
+    return peers.size === 0 ? cells : cells.toSpliced(-1, 0, peerText(peers.get(one.index)))
+  })
+  await write(table([[...title, ...(peers.size === 0 ? [] : ['far end']), 'addresses'], ...rows]))
+}
+
+/** `eth0 of web`: the name of the far end, and whose it is. */
+function peerText(peer: Peer | undefined): string {
+  if (peer === undefined) return '-'
+  const owner = ownerOf(peer)
+  const name = peer.name === undefined ? `index ${peer.index}` : oneLine(peer.name)
+  return owner === undefined ? name : `${name} of ${owner}`
+}
+
+function jsonOf(one: NetworkInterface, peer: Peer | undefined): string {
+  if (peer === undefined) return JSON.stringify(one)
+  const { interface: _, ...rest } = peer
+  return JSON.stringify({ ...JSON.parse(JSON.stringify(one)), peer: rest })
 }
 
 function row(one: NetworkInterface): (string | number)[] {
@@ -56,8 +79,13 @@ export async function explainCommand(
   patterns: string[],
   options: { exclude?: string[]; loopback?: boolean; json?: boolean },
 ): Promise<void> {
-  const rules = { include: patterns, exclude: options.exclude, loopback: options.loopback }
-  const found = listInterfaces().map((one) => ({ name: one.name, ...explainSelection(one, rules) }))
+  const devices = listInterfaces()
+  const rules = {
+    include: patterns.map((pattern) => exactly(pattern, devices)),
+    exclude: options.exclude?.map((pattern) => exactly(pattern, devices)),
+    loopback: options.loopback,
+  }
+  const found = devices.map((one) => ({ name: one.name, ...explainSelection(one, rules) }))
   if (options.json) await write(found.map((one) => `${JSON.stringify(one)}\n`).join(''))
   else await write(table(found.map((one) => [one.selected ? '+' : '-', oneLine(one.name), inFlags(one.text)])))
 }
@@ -101,7 +129,8 @@ export async function hexdumpCommand(
   const bytes = Buffer.concat(parts)
   if (bytes.length === 0) return
   // In one dump, because the last line is only an offset and repeated lines are left out.
-  const text = hexdump(bytes, { offset: skip, color, squeeze: options.squeeze })
+  const dump = hexdump(bytes, { offset: skip, color, squeeze: options.squeeze })
+  const text = color ? withFixedColors(dump) : dump
   for (let i = 0; i < text.length; i += pieceSize) await write(text.slice(i, i + pieceSize))
   if (!text.endsWith('\n')) await write('\n')
 }

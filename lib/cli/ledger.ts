@@ -12,7 +12,10 @@ export function ledgerText(stats: CaptureStats): string {
   const others = [
     [stats.unselected, 'of other interfaces'],
     [stats.duplicates, 'duplicates'],
+    [stats.beyondCutoff, 'beyond the cut-off'],
+    [stats.sampledOut ?? 0, 'of flows not sampled'],
     [stats.truncated, 'truncated'],
+    [stats.queued, 'after the end'],
   ] as const
   const lost = losses.reduce((sum, [count]) => sum + count, 0)
   const named = [...losses, ...others]
@@ -30,9 +33,13 @@ export function ledgerText(stats: CaptureStats): string {
 function interfaceTable(stats: CaptureStats): string {
   const busy = stats.interfaces.filter((one) => one.delivered > 0 || (one.received ?? 0) > 0 || (one.dropped ?? 0) > 0)
   if (busy.length < 2) return ''
+  // The classic form of the filter does not count what comes and what is dropped by interface.
+  const columns = (['received', 'delivered', 'dropped', 'bytes'] as const).filter((column) =>
+    busy.some((one) => one[column] !== undefined),
+  )
   return table([
-    ['interface', 'received', 'delivered', 'dropped', 'bytes'],
-    ...busy.map((one) => [oneLine(one.name), one.received, one.delivered, one.dropped, one.bytes]),
+    ['interface', ...columns],
+    ...busy.map((one) => [oneLine(one.name), ...columns.map((column) => one[column])]),
   ])
 }
 

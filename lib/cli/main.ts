@@ -5,10 +5,11 @@ import path from 'node:path'
 import type { Command } from 'commander'
 import { CommanderError } from 'commander'
 import { ExitCode } from './exit-codes.js'
+import { whyUnknown } from './option-scope.js'
 import { OutputClosed, watchOutput } from './output.js'
 import { program } from './program.js'
 import { reportError } from './report-error.js'
-import { printableLines } from './terminal.js'
+import { printableLines, wrapped } from './terminal.js'
 
 function version(): string {
   const manifest = path.join(__dirname, '..', '..', '..', 'package.json')
@@ -18,9 +19,24 @@ function version(): string {
 /** Errors of the parser as exceptions, and what the user typed without control characters. */
 function prepare(command: Command): void {
   command.exitOverride().configureOutput({
-    outputError: (text, print) => print(`ringtap: ${printableLines(text.replace(/^error: /, ''))}`),
+    outputError: (text, print) =>
+      print(wrapped(`ringtap: ${printableLines(explained(command, text.replace(/^error: /, '')))}`, process.stderr)),
   })
   for (const one of command.commands) prepare(one)
+}
+
+/** An error of the parser, with the reason why an option that exists elsewhere is unknown here. */
+function explained(command: Command, text: string): string {
+  const flag = /^unknown option '(-[^']*)'/.exec(text)?.[1]
+  const reason = flag === undefined ? undefined : whyUnknown(command, flag)
+  return reason === undefined ? text : `${text.slice(0, text.indexOf('\n'))}: ${reason}\n`
+}
+
+/** Wireshark passes no name of a command. */
+function commandLine(): string[] {
+  const [node = '', script = '', ...words] = process.argv
+  const byWireshark = words[0] !== 'extcap' && words.some((word) => word.startsWith('--extcap-'))
+  return [node, script, ...(byWireshark ? ['extcap'] : []), ...words]
 }
 
 async function main(): Promise<number> {
@@ -28,7 +44,7 @@ async function main(): Promise<number> {
   const root = program(version())
   prepare(root)
   try {
-    await root.parseAsync(process.argv)
+    await root.parseAsync(commandLine())
     return ExitCode.Ok
   } catch (error) {
     if (error instanceof OutputClosed) return ExitCode.Ok

@@ -1,6 +1,22 @@
-import { Dissector, formatTimestamp, hexdump, Layer, type NetworkInterface, type Packet } from '../index.js'
-import { oneLine, type Paint, paintFor } from './terminal.js'
+import {
+  Dissector,
+  formatTimestamp,
+  hexdump,
+  Layer,
+  type NetworkInterface,
+  type Packet,
+  type PacketOwners,
+} from '../index.js'
+import type { LineBuffer } from './line-buffer.js'
+import { ownersJson, ownersText } from './owner-text.js'
+import { oneLine, type Paint, paintFor, withFixedColors } from './terminal.js'
 import { type TimeStyle, TimeText } from './time-text.js'
+
+/** No summary has more bytes ({@link Dissector.summaryInto}). */
+const longestSummary = 4096
+
+const nothing: Uint8Array = new Uint8Array(0)
+const lineFeed = Buffer.from('\n')
 
 export interface LineOptions {
   readonly json?: boolean | undefined
@@ -13,6 +29,8 @@ export interface LineOptions {
   readonly time?: TimeStyle | undefined
   readonly nanoseconds?: boolean | undefined
   readonly color?: boolean | undefined
+  /** Whose a packet is, to be shown. */
+  readonly owners?: ((packet: Packet) => PacketOwners) | undefined
 }
 
 /** Formats packets, each as a line like tcpdump's or as a line of JSON. */
@@ -21,59 +39,82 @@ export class PacketLines {
   readonly #options: LineOptions
   readonly #paint: Paint
   readonly #time: TimeText
-  readonly #places = new WeakMap<NetworkInterface, string>()
+  readonly #places = new WeakMap<NetworkInterface, Uint8Array>()
+  /** Most packets are of the interface of the packet before. */
+  #lastInterface: NetworkInterface | undefined
+  #lastPlace = nothing
+  readonly #directions: Record<'In' | 'Out' | 'B' | 'M' | 'P', Uint8Array>
 
   constructor(options: LineOptions) {
     this.#options = options
     this.#paint = paintFor(options.color ?? false)
+    const { green, yellow } = this.#paint
+    this.#directions = {
+      Out: Buffer.from(yellow('Out ')),
+      In: Buffer.from(green('In  ')),
+      B: Buffer.from(green('B   ')),
+      M: Buffer.from(green('M   ')),
+      P: Buffer.from(green('P   ')),
+    }
     this.#time = new TimeText(options.time ?? 'clock', options.nanoseconds ?? false)
   }
 
-  /** The packet's line with its line feed, and the lines of bytes below it. */
-  format(packet: Packet): string {
-    if (this.#options.json) return `${this.#json(packet)}\n`
+  /** Appends the packet's line with its line feed, and the lines of bytes below it. */
+  write(packet: Packet, out: LineBuffer): void {
+    if (this.#options.json) {
+      out.text(`${this.#json(packet)}\n`)
+      return
+    }
     const d = this.#dissector
     d.dissect(packet)
-    const { color, link, verbose, hex } = this.#options
-    const time = this.#time.of(packet.timestamp)
-    let line = color ? this.#paint.dim(time) : time
-    line += this.#place(packet.interface)
-    line += this.#direction(packet)
-    if (link) line += linkText(d, packet)
-    const summary = d.summary()
-    line += color ? this.#painted(summary) : summary
-    if (verbose) line += verboseText(d)
-    line += '\n'
-    return hex ? line + this.#bytes(packet, hex) : line
+    const { color, link, verbose, hex, owners } = this.#options
+    const start = out.length
+    this.#time.write(packet.timestamp, out)
+    if (color) out.rewrite(start, this.#paint.dim)
+    out.append(this.#place(packet.interface))
+    out.append(this.#direction(packet))
+    if (link) out.text(linkText(d, packet))
+    const summary = out.length
+    out.reserve(longestSummary)
+    out.length += d.summaryInto(out.bytes, summary)
+    if (color) out.rewrite(summary, (text) => this.#painted(text))
+    if (verbose) out.text(verboseText(d))
+    if (owners) out.text(ownersText(owners(packet)))
+    out.append(lineFeed)
+    if (hex) out.text(this.#bytes(packet, hex))
   }
 
   /** The interface's name, padded like tcpdump's. */
-  #place(iface: NetworkInterface): string {
-    let text = this.#places.get(iface)
-    if (text === undefined) {
-      text = iface.name === '' ? '' : `${this.#paint.cyan(oneLine(iface.name).padEnd(5))} `
-      this.#places.set(iface, text)
+  #place(iface: NetworkInterface): Uint8Array {
+    if (iface === this.#lastInterface) return this.#lastPlace
+    let place = this.#places.get(iface)
+    if (place === undefined) {
+      place = iface.name === '' ? nothing : Buffer.from(`${this.#paint.cyan(oneLine(iface.name).padEnd(5))} `)
+      this.#places.set(iface, place)
     }
-    return text
+    this.#lastInterface = iface
+    this.#lastPlace = place
+    return place
   }
 
   /** tcpdump's words: what was sent, and to whom what came in was addressed. */
-  #direction(packet: Packet): string {
+  #direction(packet: Packet): Uint8Array {
+    const { Out, In, B, M, P } = this.#directions
     switch (packet.kind) {
       case 'outgoing':
-        return this.#paint.yellow('Out ')
+        return Out
       case 'broadcast':
-        return this.#paint.green('B   ')
+        return B
       case 'multicast':
-        return this.#paint.green('M   ')
+        return M
       case 'other-host':
-        return this.#paint.green('P   ')
+        return P
       case 'host':
-        return this.#paint.green('In  ')
+        return In
     }
     const { direction } = packet
-    if (direction === undefined) return ''
-    return direction === 'out' ? this.#paint.yellow('Out ') : this.#paint.green('In  ')
+    if (direction === undefined) return nothing
+    return direction === 'out' ? Out : In
   }
 
   #painted(summary: string): string {
@@ -88,7 +129,9 @@ export class PacketLines {
     const d = this.#dissector
     const outer = d.outerNetworkOffset >= 0 ? d.outerNetworkOffset : d.networkOffset
     const start = level > 1 ? 0 : Math.max(0, outer >= 0 ? outer : d.arpOffset)
-    const dump = hexdump(packet.data.subarray(start), { style: 'tcpdump', color: this.#options.color })
+    const { color } = this.#options
+    const plain = hexdump(packet.data.subarray(start), { style: 'tcpdump', color })
+    const dump = color ? withFixedColors(plain) : plain
     return dump === '' || dump.endsWith('\n') ? dump : `${dump}\n`
   }
 
@@ -96,6 +139,7 @@ export class PacketLines {
     const d = this.#dissector
     d.dissect(packet)
     const { name } = packet.interface
+    const { owners } = this.#options
     return JSON.stringify({
       timestamp: formatTimestamp(packet.timestamp),
       ...(name !== '' && { interface: name }),
@@ -105,6 +149,7 @@ export class PacketLines {
       ...(packet.capturedLength < packet.originalLength && { captured: packet.capturedLength }),
       summary: d.summary(),
       ...d.headers(),
+      ...(owners && { owners: ownersJson(owners(packet)) }),
       ...(this.#options.hex && { data: Buffer.from(packet.data).toString('hex') }),
     })
   }

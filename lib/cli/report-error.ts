@@ -1,7 +1,7 @@
 import { CaptureError, type CaptureErrorCode } from '../index.js'
 import { ExitCode } from './exit-codes.js'
 import { note } from './output.js'
-import { oneLine } from './terminal.js'
+import { oneLine, wrapped } from './terminal.js'
 
 /** A mistake on the command line that the parser cannot find. */
 export class UsageError extends Error {}
@@ -28,8 +28,13 @@ const flags: readonly (readonly [RegExp, string])[] = [
   [/\binterfaces\.include(\[\d+\])?/g, '-i'],
   [/\binterfaces\.exclude(\[\d+\])?/g, '-x'],
   [/\bsnapshotLength\b/g, '-s'],
+  [/\bsample\.flows\b/g, '--sample'],
+  [/\bsample\.seed\b/g, '--sample-seed'],
+  [/\bcutoff\.bytes\b/g, '--cutoff'],
+  [/^(sample|slice|cutoff)(?= (is|must) )/g, '--$1'],
   [/"loopback: true"/g, '--loopback'],
   [/"backend: 'pcap'"/g, '--backend pcap'],
+  [/\bbackend: 'pcap'/g, '--backend pcap'],
   [/\brotate\.size\b/g, '-C'],
   [/\brotate\.milliseconds\b/g, '-G'],
 ]
@@ -42,7 +47,7 @@ export function inFlags(message: string): string {
 /** Reports an error as one sentence, without a stack trace, and returns the exit code. */
 export function reportError(error: unknown): number {
   const message = error instanceof Error ? error.message : String(error)
-  note(`ringtap: ${inFlags(message)}`)
+  note(wrapped(`ringtap: ${inFlags(message)}`, process.stderr))
   const code = exitCodeOf(error)
   if (code === ExitCode.Denied) note('ringtap: "ringtap doctor" shows what is missing and every way to grant it.')
   return code

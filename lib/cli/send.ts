@@ -1,10 +1,13 @@
 // Commands that send.
-import { Injector, openFile, type Refusal, replay, type SendResult } from '../index.js'
+import { Injector, type Refusal, replay, type SendResult } from '../index.js'
 import { ExitCode } from './exit-codes.js'
+import { openInput } from './input.js'
 import { onInterrupt } from './interrupt.js'
 import { note, warn } from './output.js'
+import { showReading } from './progress.js'
+import { ReplayStatus } from './replay-progress.js'
 import { UsageError } from './report-error.js'
-import { amount, grouped, metric, StatusLine } from './terminal.js'
+import { amount, grouped, metric, quantity, StatusLine } from './terminal.js'
 
 export interface ReplayCommandOptions {
   readonly interface: string
@@ -19,33 +22,32 @@ export interface ReplayCommandOptions {
 export async function replayCommand(file: string, options: ReplayCommandOptions): Promise<void> {
   if (options.fastest && options.speed !== undefined) throw new UsageError('--fastest and --speed exclude each other')
   const abort = new AbortController()
-  const status = new StatusLine()
+  const { filter, loop = 1 } = options
+  const speed = options.fastest ? Number.POSITIVE_INFINITY : (options.speed ?? 1)
+  const status = new ReplayStatus(new StatusLine(), file, { filter, speed, passes: loop })
   const end = onInterrupt(() => abort.abort())
   try {
     const result = await replay(file, {
       interface: options.interface,
-      filter: options.filter,
-      speed: options.fastest ? 'fastest' : options.speed,
-      loop: options.loop,
+      filter,
+      speed: options.fastest ? 'fastest' : speed,
+      loop,
       netns: options.netns,
       signal: abort.signal,
-      onProgress: ({ sent, refused, bytes, seconds, passes }) =>
-        status.show(
-          `pass ${passes + 1}: ${grouped(sent)} sent, ${grouped(refused)} refused, ${metric(bytes)}B, ${seconds.toFixed(0)} s`,
-        ),
+      onProgress: (progress) => status.show(progress),
     })
-    status.clear()
+    status.end()
     for (const warning of result.warnings) warn(warning)
     report(result)
     note(`${result.seconds.toFixed(3)} s, ${metric(result.packetsPerSecond)} packets/s`)
   } catch (error) {
     if (!abort.signal.aborted) throw error
-    status.clear()
+    status.end()
     note('ringtap: interrupted')
     process.exitCode = ExitCode.Failed
   } finally {
     end()
-    status.clear()
+    status.end()
   }
 }
 
@@ -57,13 +59,22 @@ export async function sendCommand(frames: string[], options: { interface: string
   const injector = await Injector.open(options.interface, options.netns ? { netns: options.netns } : {})
   try {
     if (bytes.length > 0) await injector.send(bytes)
-    if (options.read !== undefined) {
-      const savefile = await openFile(options.read === '-' ? process.stdin : options.read)
-      for await (const chunk of savefile) await injector.send(chunk)
-    }
+    if (options.read !== undefined) await sendFile(injector, options.read)
     report(injector.stats())
   } finally {
     await injector.close()
+  }
+}
+
+async function sendFile(injector: Injector, file: string): Promise<void> {
+  const savefile = await openInput(file)
+  const status = new StatusLine()
+  showReading(savefile, status, false)
+  try {
+    for await (const chunk of savefile) await injector.send(chunk)
+  } finally {
+    status.clear()
+    await savefile.close()
   }
 }
 
@@ -74,7 +85,7 @@ function parseHex(text: string): Uint8Array {
 }
 
 function report(result: SendResult): void {
-  note(`${amount(result.sent, 'frame')} sent, ${metric(result.bytes)}B, ${grouped(result.refused)} refused`)
+  note(`${amount(result.sent, 'frame')} sent, ${quantity(result.bytes, 'B')}, ${grouped(result.refused)} refused`)
   for (const refusal of result.refusals) note(`  ${grouped(refusal.count)} refused: ${causeText(refusal)}`)
   if (result.refused > 0) process.exitCode = ExitCode.Failed
 }

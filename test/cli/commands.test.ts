@@ -1,9 +1,11 @@
 // The commands that work on files and on expressions, each beside the tool or the function that does the same.
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { compileFilter, frame, Packet, SavefileWriter } from 'ringtap'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { compileFilter, frame, openFile, Packet, SavefileWriter } from 'ringtap'
 import t from 'tap'
-import { ringtap } from '../helpers/command.js'
+import { command, ringtap } from '../helpers/command.js'
 import { readAll } from '../helpers/read-savefile.js'
 import { TestFolder } from '../helpers/test-folder.js'
 import { run } from '../helpers/wireshark.js'
@@ -13,7 +15,7 @@ const ethernet = { source: '02:00:00:00:00:01', destination: '02:00:00:00:00:02'
 const start = 1_700_000_000_000_000_000n
 
 /** A file of TCP SYNs from five hosts, a millisecond apart. */
-async function trace(name: string, offset = 0n): Promise<string> {
+async function trace(name: string, offset = 0n, device = 'eth0'): Promise<string> {
   const path = folder.file(name)
   const writer = await SavefileWriter.open(path)
   for (let i = 0; i < 5; i++) {
@@ -22,7 +24,7 @@ async function trace(name: string, offset = 0n): Promise<string> {
       ipv4: { source: `192.0.2.${i + 1}`, destination: '198.51.100.2' },
       tcp: { sourcePort: 4000 + i, destinationPort: 443, flags: ['SYN'] },
     })
-    await writer.write(Packet.from(bytes, { timestamp: start + offset + BigInt(i) * 1_000_000n, interface: 'eth0' }))
+    await writer.write(Packet.from(bytes, { timestamp: start + offset + BigInt(i) * 1_000_000n, interface: device }))
   }
   await writer.close()
   return path
@@ -82,19 +84,61 @@ t.test('stats counts', async (t) => {
   t.match(ringtap(['stats', one, 'src', 'port', '4000']).stdout, /^packets +1$/m)
 })
 
-t.test('flows of a file: text, Zeek, ECS', async (t) => {
+t.test('stats finds the first and the last time in a file that is out of order', async (t) => {
+  const path = folder.file('disordered.pcapng')
+  const writer = await SavefileWriter.open(path)
+  const bytes = new Uint8Array(60)
+  for (const offset of [5n, 1n, 9n, 3n]) await writer.write(Packet.from(bytes, { timestamp: start + offset }))
+  await writer.close()
+  t.match(JSON.parse(ringtap(['stats', '--json', path]).stdout), {
+    first: '2023-11-14T22:13:20.000000001Z',
+    last: '2023-11-14T22:13:20.000000009Z',
+    seconds: 8e-9,
+  })
+})
+
+t.test('-w with -c completes its file when the packets end with an error', async (t) => {
+  const { writePackets } = createRequire(import.meta.url)(path.join(path.dirname(command), 'record.js'))
+  const copy = folder.file('begun.pcapng')
+  async function* failing() {
+    yield* await openFile(one)
+    throw new Error('the ring is gone')
+  }
+  await t.rejects(writePackets(failing(), await SavefileWriter.open(copy), 100), new Error('the ring is gone'))
+  t.equal((await readAll(copy)).packets.length, 5)
+  t.same(folder.hidden(), [])
+})
+
+t.test('flows of a file: text, Zeek, ECS; of the interfaces that are selected', async (t) => {
   const lines = (...args: string[]) =>
     ringtap(['flows', '-r', one, ...args])
       .stdout.trimEnd()
       .split('\n')
   t.equal(
     lines()[0],
-    '22:13:20.000 tcp   192.0.2.1.4000 > 198.51.100.2.443: out 1 packet 40B, back 0 packets 0B, 0 ms, S0 (https)',
+    '22:13:20.000 tcp   192.0.2.1.4000 > 198.51.100.2.443: out 1 packet 40 B, back 0 packets 0 B, 0 ms, S0 (https)',
   )
   t.equal(lines().length, 5)
   t.match(JSON.parse(lines('--format', 'zeek')[4]!), { 'id.orig_h': '192.0.2.5', 'id.orig_p': 4004, conn_state: 'S0' })
   t.match(JSON.parse(lines('--format', 'ecs')[4]!), { source: { ip: '192.0.2.5', port: 4004, packets: 1 } })
   t.equal(lines('src', 'port', '4002').length, 1)
+  const other = await trace('other.pcapng', 0n, 'wlan0')
+  const both = folder.file('both.pcapng')
+  t.equal(ringtap(['merge', one, other, both]).code, 0)
+  for (const [args, packets] of [
+    [[], 2],
+    [['-i', '^wlan'], 1],
+    [['-x', '^wlan'], 1],
+  ] as [string[], number][]) {
+    const flows = ringtap(['flows', '-r', both, '--json', ...args])
+      .stdout.trimEnd()
+      .split('\n')
+    t.same(
+      flows.map((flow) => JSON.parse(flow).originator.packets),
+      Array(5).fill(packets),
+      args.join(' '),
+    )
+  }
   // A pcap file ends with its last packet; pcapng has statistics of the interfaces behind it.
   ringtap(['convert', one, folder.file('whole.pcap')])
   writeFileSync(folder.file('cut'), readFileSync(folder.file('whole.pcap')).subarray(0, -8))
@@ -123,6 +167,11 @@ t.test('every command has help with examples', async (t) => {
   for (const name of names.filter((name) => name !== 'help')) {
     const { code, stdout } = ringtap([name, '--help'])
     t.equal(code, 0, name)
-    t.match(stdout, /\nExamples:\n {2}(sudo )?ringtap/, name)
+    t.same(
+      stdout.split('\n').filter((line) => line.length > 80),
+      [],
+      'it fits a terminal of 80 columns',
+    )
+    t.match(stdout, /\nExamples:\n {2}(sudo |source <\()?ringtap/, name)
   }
 })

@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { frame, Packet, SavefileWriter } from 'ringtap'
 import t from 'tap'
 import { witnessEnvironment } from '../helpers/child-environment.js'
-import { onTerminal, ringtap, timeZone } from '../helpers/command.js'
+import { command, onTerminal, ringtap, shell, timeZone } from '../helpers/command.js'
 import { TestFolder } from '../helpers/test-folder.js'
 
 const folder = new TestFolder(t)
@@ -98,15 +98,84 @@ t.test('colours on a terminal only', async (t) => {
   t.notOk(onTerminal(`"$@" read ${pcap} | cat`).includes('\x1b'), 'piped')
 })
 
+t.test('with 256 colours, those that can be read on a light background', async (t) => {
+  const shown = onTerminal(`"$@" read ${pcapng} -X`, { TERM: 'xterm-256color' })
+  t.ok(shown.includes('\x1b[38;5;130mOut \x1b[39m'))
+  t.ok(shown.includes('\x1b[38;5;28mIn  \x1b[39m'))
+  t.match(shown, /\t0x0000: {2}.*\[38;5;30m.*\[38;5;130m/, 'also in the bytes')
+  t.notOk(shown.includes('\x1b[33m') || shown.includes('\x1b[36m'))
+})
+
+t.test('progress: a bar, rate and time left, on a terminal while the lines go into a file', async (t) => {
+  const text = folder.file('lines.txt')
+  const states = (line: string) => onTerminal(line).split('\r\x1b[K')
+  const whole = /^\[#{20}\] 100 % {2}10 packets, \d+(\.\d)?( [kMG])? ?B\/s, 0 s left$/
+  for (const words of ['read', 'flows -r']) {
+    const shown = states(`"$@" ${words} ${pcap} >${text}`)
+    t.match(shown.at(-2), whole, words)
+    t.equal(shown.at(-1), '', 'and is removed at the end')
+    t.notMatch(onTerminal(`"$@" ${words} ${pcap} | cat`), /%/, `${words}, piped: the reader may use the terminal`)
+    t.notMatch(onTerminal(`"$@" ${words} ${pcap}`), /%/, `${words}, on the terminal: the lines show it`)
+  }
+  t.equal(ringtap(['read', pcap]).stderr, '', 'nowhere else')
+  t.match(states(`"$@" stats ${pcap}`).at(-2), whole, 'stats')
+  const [bar, result] = states(`"$@" convert ${pcap} ${folder.file('bar.pcap')}`).slice(-2)
+  t.match(bar, whole, 'convert')
+  t.match(result, /^10 packets read, 10 written to /)
+})
+
+t.test('-r with -w copies the packets that are selected', async (t) => {
+  const copy = folder.file('copy.pcap')
+  t.match(ringtap(['-r', pcap, '-w', copy, 'udp']), {
+    code: 0,
+    stdout: '',
+    stderr: /^\d+ packets? written to .*copy\.pcap\n$/,
+  })
+  t.equal(ringtap(['read', copy]).stdout, tcpdump('udp'))
+  const first = folder.file('first.pcapng')
+  t.match(ringtap(['-r', pcap, '-c', '2', '-w', first]), { code: 0, stderr: /^2 packets written to / })
+  t.equal(ringtap(['read', first]).stdout, tcpdump('-c', '2'))
+  const piped = `{ "$@" -r - -w - tcp <${pcap} 2>${first} | "$@" read - -c 1 -t | cut -c1-12; }`
+  t.equal(onTerminal(piped), 'IP 192.0.2.1\r\n', 'as streams')
+  t.match(ringtap(['-r', pcap, '-w', folder.file('x'), '-C', '1']), {
+    code: 2,
+    stderr: /"ringtap convert" splits a file/,
+  })
+  t.match(ringtap(['-r', pcap, '-w', copy]), { code: 1, stderr: /copy\.pcap/ }, 'an existing file stays')
+})
+
 t.test('a reader that goes away is no error', async (t) => {
   const long = folder.file('long.pcap')
   const writer = await SavefileWriter.open(long, { format: 'pcap' })
   for (let i = 0; i < 20_000; i++) await writer.write(Packet.from(packets[0]!, { timestamp: start }))
   await writer.close()
+  const code = folder.file('code')
   t.equal(
-    onTerminal(`{ "$@" read ${long} -t; echo "code $?" >&2; } | head -n 1 | cut -c1-12`),
+    // The exit code goes through a file: on the terminal it could come before the line.
+    onTerminal(`{ "$@" read ${long} -t; echo "code $?" >${code}; } | head -n 1 | cut -c1-12; cat ${code}`),
     'IP 192.0.2.1\r\ncode 0\r\n',
   )
+})
+
+t.test('many chunks, each written before the next: the same lines, and no warning', async (t) => {
+  const long = folder.file('chunks.pcap')
+  const writer = await SavefileWriter.open(long, { format: 'pcap' })
+  const big = Packet.from(frame({ ethernet: mac, ipv4: ip, udp: ports, payload: 'x'.repeat(1400) }), {
+    timestamp: start,
+  })
+  for (let i = 0; i < 30; i++) await writer.write(Array.from({ length: 1000 }, () => big))
+  await writer.close()
+  const { stdout, stderr } = ringtap(['read', long, '-t'])
+  t.equal(stdout, 'IP 192.0.2.1.40000 > 198.51.100.2.4444: UDP, length 1400\n'.repeat(30_000))
+  t.equal(stderr, '')
+})
+
+t.test('an output that takes no more is one sentence', async (t) => {
+  const full = spawnSync('sh', ['-c', `"$@" >/dev/full`, 'sh', process.execPath, command, 'read', pcap], {
+    env: shell(),
+  })
+  t.equal(full.status, 1)
+  t.match(full.stderr.toString(), /^ringtap: standard output: ENOSPC: no space left on device.*\n$/)
 })
 
 t.test('JSON lines', async (t) => {
