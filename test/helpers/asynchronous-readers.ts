@@ -14,7 +14,11 @@ const promised = <T>(start: (done: Callback<T>) => void) =>
 
 /** Small windows, because thousands of compressions are under way at once. */
 const tiny = { level: 1, memLevel: 1, windowBits: 9 }
-const brotli = { params: { [constants.BROTLI_PARAM_QUALITY]: 1, [constants.BROTLI_PARAM_LGWIN]: 10 } }
+/**
+ * Levels 0 and 1 read their input twice. If it has become zeros in between, they write references to what was not there,
+ * and the output is a mixture.
+ */
+const brotli = { params: { [constants.BROTLI_PARAM_QUALITY]: 2, [constants.BROTLI_PARAM_LGWIN]: 10 } }
 
 /** Functions that read, or write to, a view on one packet. */
 export class Readers {

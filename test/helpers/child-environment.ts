@@ -15,8 +15,8 @@ export function bareEnvironment(): Record<string, string> {
 }
 
 /**
- * The environment for programs that contain no code of this project, without the sanitizer's runtime, under which
- * some hang (capinfos, for example).
+ * The environment for programs that do not load the addon, without the sanitizer's runtime, with which some hang
+ * (capinfos, for example) and all take ten times as long to start.
  */
 export function witnessEnvironment(): NodeJS.ProcessEnv {
   const { LD_PRELOAD: _, ...environment } = process.env

@@ -12,8 +12,11 @@ export const timeZone = 'Asia/Kolkata'
 
 /** The environment of a user's shell: without tap's loaders, in a time zone that is not UTC. */
 export function shell(extra: Record<string, string> = {}): NodeJS.ProcessEnv {
-  const { NODE_OPTIONS: _, NO_COLOR: _color, FORCE_COLOR: _force, ...rest } = process.env
-  return { ...rest, TZ: timeZone, TERM: 'xterm', ...extra }
+  const env: NodeJS.ProcessEnv = { ...process.env, TZ: timeZone, TERM: 'xterm' }
+  // What else decides on colours: see tty.WriteStream.getColorDepth() of Node.
+  for (const name of ['NODE_OPTIONS', 'NO_COLOR', 'FORCE_COLOR', 'CI', 'COLORTERM', 'TMUX', 'TERM_PROGRAM'])
+    delete env[name]
+  return { ...env, ...extra }
 }
 
 export interface Outcome {

@@ -6,10 +6,12 @@ import { captureDuring, type Seen } from '../support/collect.js'
 import { imbalances } from '../support/ledger.js'
 import t from '../support/live.js'
 import { addVeth, del } from '../support/network.js'
+import { stayOnOneProcessor } from '../support/one-processor.js'
 import { sendSync } from '../support/send.js'
 import { ways } from '../support/ways.js'
 import { startTcpdump } from '../support/witness.js'
 
+stayOnOneProcessor() // tcpdump and a capture see packets in the same order
 addVeth('eth0', 'far0')
 
 const summary = (packets: readonly Seen[], told = true) =>

@@ -3,7 +3,15 @@
  * input, answered by one line of standard output.
  */
 import { createInterface } from 'node:readline'
-import { Capture, type CaptureError, type CaptureOptions, Injector, type RecordedFile, type Recording } from 'ringtap'
+import {
+  Capture,
+  type CaptureError,
+  type CaptureOptions,
+  type Connection,
+  Injector,
+  type RecordedFile,
+  type Recording,
+} from 'ringtap'
 import { drainBacklog } from '../support/backlog.js'
 import { expectedFrame, sequenceOf } from '../support/frame.js'
 import { waitUntil } from '../support/wait.js'
@@ -13,6 +21,7 @@ export type Request =
   | { do: 'take'; count: number }
   | { do: 'filter'; expression?: string }
   | { do: 'hosts'; exclude?: readonly string[]; include?: readonly string[] }
+  | { do: 'connections'; list: readonly Connection[] }
   | { do: 'open'; options: CaptureOptions }
   | { do: 'inject'; count: number; start: number; port: number }
   | { do: 'record'; path: string; packets: number }
@@ -66,6 +75,8 @@ async function execute(request: Request): Promise<unknown> {
       return capture.setFilter(request.expression)
     case 'hosts':
       return capture.setHosts({ exclude: request.exclude, include: request.include })
+    case 'connections':
+      return capture.setConnections(request.list)
     case 'warnings':
       return warnings.splice(0)
     case 'stats':

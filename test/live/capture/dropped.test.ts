@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { type CaptureOptions, type CaptureStats, openFile } from 'ringtap'
 import { bareEnvironment } from '../../helpers/child-environment.js'
 import { drainBacklog } from '../support/backlog.js'
+import { udp } from '../support/connections.js'
 import t from '../support/live.js'
 import { addVeth, del, link } from '../support/network.js'
 import { send, sendSync, sequenceOf } from '../support/send.js'
@@ -185,6 +186,24 @@ for (const { form, options, skip, before, after } of forms) {
     const excluded = replaced === undefined
     sendSync({ interface: 'far0', count: 20, port: 7 })
     if (excluded) t.equal(await child.failure({ do: 'hosts', exclude: [] }), undefined)
+    sendSync({ interface: 'far0', count: 20, port: 7, start: 20 })
+    const expected = excluded ? frames('eth0', 20, 20) : frames('eth0', 0, 40)
+    t.same(await child.take(expected.length), expected)
+    const { packets, stats } = await child.stop()
+    t.same(packets, [])
+    t.match(stats, { received: expected.length, delivered: expected.length, queued: 0, ring: { table: after } })
+  })
+
+  t.test(`without privileges the connections are replaced, ${form}`, limits, async (t) => {
+    await using child = await Child.start({ interfaces: 'eth0', filter: 'udp port 7', ...options })
+    const list = [udp('198.18.0.2', 7, '198.18.0.1', 7)]
+    const replaced = await child.failure({ do: 'connections', list })
+    if (form === 'ebpf') t.match(replaced, noEbpf)
+    else t.equal(replaced, undefined)
+    t.match(await child.warnings(), form === 'auto' ? [classicFromNow] : [])
+    const excluded = replaced === undefined
+    sendSync({ interface: 'far0', count: 20, port: 7 })
+    if (excluded) t.equal(await child.failure({ do: 'connections', list: [] }), undefined)
     sendSync({ interface: 'far0', count: 20, port: 7, start: 20 })
     const expected = excluded ? frames('eth0', 20, 20) : frames('eth0', 0, 40)
     t.same(await child.take(expected.length), expected)

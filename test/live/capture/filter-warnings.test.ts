@@ -1,6 +1,7 @@
 /** Warnings about filters and address sets that cannot be applied to a captured interface. */
 import { Capture, type CaptureError, type CaptureOptions } from 'ringtap'
 import { reading } from '../support/collect.js'
+import { tcp, udp } from '../support/connections.js'
 import { imbalances } from '../support/ledger.js'
 import t from '../support/live.js'
 import { addVeth, ip } from '../support/network.js'
@@ -124,6 +125,16 @@ for (const { table, skip } of tables) {
       t.same(await watched.counts(names.length * 3 + (options === excluded ? 10 : 0)), { ...each(3), ...eth0 })
     }
 
+    {
+      const excludeConnections = udp('198.18.0.1', 9, '198.18.0.2', 9) // all of the traffic
+      await using watched = await Watched.open({ interfaces, ring, excludeConnections })
+      t.same(watched.warned, names)
+      const message = /: excludeConnections cannot be applied to it, and all its packets are captured\./
+      t.match(watched.warnings[0]?.message, message)
+      await traffic(devices)
+      t.same(await watched.counts(names.length * 3), each(3))
+    }
+
     for (const options of [{}, { filter: '' }, { filter: ' \n' }]) {
       await using watched = await Watched.open({ interfaces, ring, ...options })
       await traffic(devices)
@@ -163,6 +174,16 @@ for (const { table, skip } of tables) {
     await using watched = await Watched.open({ interfaces: 'ib0', ring })
     await watched.capture.setHosts({ include: '198.18.0.0/15' })
     t.match(watched.warnings, [{ interface: 'ib0', message: /: includeHosts cannot be applied/ }])
+    await device.close()
+  })
+
+  t.test(`connections that are excluded later, ${table}`, { skip: skip || noTun }, async (t) => {
+    const device = await openTun('ib0', types.ib0)
+    await using watched = await Watched.open({ interfaces: 'ib0', ring })
+    await watched.capture.setConnections([])
+    t.same(watched.warnings, [])
+    await watched.capture.setConnections(tcp('192.0.2.1', 1, '192.0.2.2', 2))
+    t.match(watched.warnings, [{ interface: 'ib0', message: /: excludeConnections cannot be applied/ }])
     await device.close()
   })
 }

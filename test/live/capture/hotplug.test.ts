@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { Capture, type CaptureInterfaceEvent } from 'ringtap'
+import { witnessEnvironment } from '../../helpers/child-environment.js'
 import { type Seen, seen } from '../support/collect.js'
 import t from '../support/live.js'
 import { del } from '../support/network.js'
@@ -15,7 +16,7 @@ function plug(count: number, frames: number): Promise<void> {
       ip link set peer$i up && ip link set hot$i up &&
       "$0" --interface hot$i --count ${frames} --label $i >/dev/null || exit 1
     done`
-  const child = spawn('sh', ['-c', script, tool('send')], { stdio: 'inherit' })
+  const child = spawn('sh', ['-c', script, tool('send')], { env: witnessEnvironment(), stdio: 'inherit' })
   return new Promise((resolve, reject) => {
     child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`plugging failed (${code})`))))
   })

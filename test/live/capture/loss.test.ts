@@ -6,9 +6,9 @@ import t from '../support/live.js'
 import { addVeth } from '../support/network.js'
 import { send, sendSync } from '../support/send.js'
 import { tables } from '../support/tables.js'
-import { block, sleep, waitUntil } from '../support/wait.js'
+import { block, patience, sleep, waitUntil } from '../support/wait.js'
 
-t.setTimeout(120_000)
+t.setTimeout(120_000 * patience)
 addVeth('eth0', 'far0')
 addVeth('eth1', 'far1')
 

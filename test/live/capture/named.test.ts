@@ -1,6 +1,7 @@
 // Interfaces that are selected by name are followed by their names.
 import { Capture, type CaptureInterfaceEvent, type CaptureOptions, explainSelection, listInterfaces } from 'ringtap'
 import { range } from '../../helpers/range.js'
+import { drainRing } from '../support/backlog.js'
 import { reading, type Seen } from '../support/collect.js'
 import { addNamespace } from '../support/held-namespace.js'
 import { imbalances } from '../support/ledger.js'
@@ -199,9 +200,11 @@ for (const { way, options, skip } of ways) {
       make('name0')
       await using running = await Running.open({ ...options, interfaces: 'name0' })
       sendSync({ interface: 'name0', count: 10 })
+      drainRing(running.capture)
       del('name0')
       make('other0')
       sendSync({ interface: 'other0', count: 10, start: 100 })
+      drainRing(running.capture)
       del('other0')
       make('name0')
       sendSync({ interface: 'name0', count: 10, start: 10 })

@@ -1,6 +1,7 @@
 // What a selection does when its interfaces are renamed, removed, made again or moved.
 import { type InterfaceSelection, listInterfaces } from 'ringtap'
 import { range } from '../../helpers/range.js'
+import { drainRing } from '../support/backlog.js'
 import { addNamespace } from '../support/held-namespace.js'
 import { imbalances } from '../support/ledger.js'
 import t from '../support/live.js'
@@ -181,9 +182,11 @@ for (const { table, skip } of tables) {
     // All of this in one turn of the event loop.
     make('hot0')
     sendSync({ interface: 'hot0', count: 10 })
+    drainRing(running.capture)
     del('hot0')
     make('cold0')
     sendSync({ interface: 'cold0', count: 10, start: 10 })
+    drainRing(running.capture)
     del('cold0')
     make('hot1')
     sendSync({ interface: 'hot1', count: 10, start: 20 })

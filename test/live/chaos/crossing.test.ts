@@ -8,6 +8,7 @@ import { once } from 'node:events'
 import { Capture, CaptureError, inject, type Recording } from 'ringtap'
 import { range } from '../../helpers/range.js'
 import { TestFolder } from '../../helpers/test-folder.js'
+import { tcp } from '../support/connections.js'
 import t from '../support/live.js'
 import { addVeth } from '../support/network.js'
 import { descriptors, settle } from '../support/process.js'
@@ -68,6 +69,10 @@ async function live(): Promise<string[]> {
       }),
     () => void begin('setFilter', () => capture.setFilter(random.pick(['ip', undefined, 'udp port 9', 'port eighty']))),
     () => void begin('setHosts', () => capture.setHosts({ exclude: ['192.0.2.1'] })),
+    () =>
+      void begin('setConnections', () =>
+        capture.setConnections(random.pick([[], tcp('192.0.2.1', 1, '192.0.2.2', 2)])),
+      ),
     () =>
       void begin('record', async () => {
         const recording = await capture.record({ path: folder.fresh(), rotate: { packets: 100 } })

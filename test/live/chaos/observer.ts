@@ -118,7 +118,10 @@ export class Observer {
     }
     for (const iface of this.capture.interfaces) this.#first.add(identity(iface))
     this.capture.on('error', (error) => this.#complain(`error event: ${error.message}`))
-    this.capture.on('warning', (warning) => this.#complain(`warning: ${warning.message}`))
+    this.capture.on('warning', (warning) => {
+      // The last of its interfaces may be removed.
+      if (this.#hotplug || warning.code !== 'ERR_NO_INTERFACE') this.#complain(`warning: ${warning.message}`)
+    })
     this.#reading = this.#guard(this.#read(this.capture))
   }
 
@@ -235,8 +238,7 @@ export class Observer {
     const key = `${number} ${iface.index} ${direction}`
     if (this.#seen.has(key)) this.#complain(`frame ${key} came twice`)
     this.#seen.add(key)
-    const hotplug = (this.#options.interfaces as { hotplug: boolean }).hotplug
-    const wanted = hotplug ? isWanted(iface.name) : this.#first.has(identity(iface))
+    const wanted = this.#hotplug ? isWanted(iface.name) : this.#first.has(identity(iface))
     if (!wanted) this.#complain(`frame ${key} is of ${iface.name || 'a nameless interface'}`)
     const asked = this.#options.direction ?? 'both'
     if (asked !== 'both' && asked !== direction) this.#complain(`frame ${key} goes ${direction}`)
@@ -259,6 +261,10 @@ export class Observer {
       if (numbers) numbers.add(number)
       else this.left.set(iface.index, new Set([number]))
     }
+  }
+
+  get #hotplug(): boolean {
+    return (this.#options.interfaces as { hotplug: boolean }).hotplug
   }
 
   #complain(text: string): void {

@@ -12,8 +12,9 @@ import t from '../support/live.js'
 import { addNamespace, addVeth, ip, ipIn } from '../support/network.js'
 import { send } from '../support/send.js'
 import { commandIn } from '../support/tools.js'
+import { patience } from '../support/wait.js'
 
-t.setTimeout(240_000)
+t.setTimeout(240_000 * patience)
 const folder = new TestFolder(t)
 
 /** The other host, behind eth0. */

@@ -28,6 +28,7 @@ for (const entry of [
   'replay',
   'SavefileWriter',
   'capture.record',
+  'capture.batches',
   'Injector.open',
   'Injector.open that fails',
   'watchInterfaces',

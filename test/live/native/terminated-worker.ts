@@ -30,6 +30,13 @@ const entries: Record<string, (call: number) => Promise<unknown>> = {
     await recording.stop()
     await capture.close()
   },
+  'capture.batches': async () => {
+    const capture = await Capture.open(small)
+    const batches = capture.batches({ milliseconds: 10 })
+    void batches.next()
+    await new Promise((resolve) => setImmediate(resolve))
+    await capture.close()
+  },
   'Injector.open': async () => {
     const injector = await Injector.open('eth0')
     await injector.send(new Uint8Array(60))

@@ -1,6 +1,6 @@
 // Views handed to asynchronous functions: after the release of its chunk such a view shows its own bytes or zeros.
 import { writeFileSync } from 'node:fs'
-import { Capture, type Chunk, openFile } from 'ringtap'
+import { Capture, type Chunk, Dissector, openFile } from 'ringtap'
 import { foreignBytes, LateSockets, Readers } from '../../helpers/asynchronous-readers.js'
 import { range } from '../../helpers/range.js'
 import { pcap } from '../../helpers/savefiles.js'
@@ -38,13 +38,24 @@ interface Source {
 
 const small = { memory: 4 * MiB, blockSize: 256 * KiB }
 
-/** Opens a capture and sends `count` packets. */
+/** Opens a capture; `count` packets are sent once the iteration has begun: before, a recording alone would get them. */
 async function live(options: object, record = false): Promise<Source> {
   const capture = await Capture.open({ interfaces: 'eth0', ring: small, ...options })
   if (record) await capture.record({ path: folder.fresh() })
-  const sending = send({ interface: 'eth0', count, size, rate: 20_000 }).then(() => capture.stop())
+  let sending: Promise<unknown> | undefined
+  async function* chunks(): AsyncGenerator<Chunk> {
+    const iterator = capture[Symbol.asyncIterator]()
+    let next = iterator.next()
+    sending = send({ interface: 'eth0', count, size, rate: 20_000 }).then(() => capture.stop())
+    for (;;) {
+      const { value, done } = await next
+      if (done) return
+      yield value
+      next = iterator.next()
+    }
+  }
   return {
-    chunks: capture,
+    chunks: chunks(),
     close: async () => {
       await sending
       await capture.close()
@@ -107,6 +118,29 @@ for (const [source, open] of Object.entries(sources)) {
     t.equal(seen, count)
     t.equal(wrong, 0, 'packets are as they came')
     t.same(foreign, Object.fromEntries(ways.map(([way]) => [way, 0])), 'no byte of another packet was read')
+  })
+
+  t.test(`${source}: nor in the payload of a dissector, if no other view was taken`, async (t) => {
+    const readers = new Readers(folder.fresh('bytes'))
+    const ways = Object.entries(readers.ways)
+    const dissector = new Dissector()
+    const results: Promise<number>[] = []
+    const { chunks, close } = await open()
+    t.teardown(close)
+    for await (const chunk of chunks) {
+      chunk.forEach((packet) => {
+        dissector.dissect(packet)
+        const view = dissector.payload
+        const own = Uint8Array.from(view)
+        const [, use] = ways[results.length % ways.length] as (typeof ways)[number]
+        results.push(use(view).then((bytes) => (bytes ? foreignBytes(own, bytes) : 0)))
+      })
+    }
+    await close()
+    const foreign = (await Promise.all(results)).reduce((all, bytes) => all + bytes, 0)
+    readers.close()
+    t.equal(results.length, count)
+    t.equal(foreign, 0, 'no byte of another packet was read')
   })
 
   t.test(`${source}: a chunk written to a socket that is read later shows nothing of another chunk`, async (t) => {

@@ -9,9 +9,9 @@ import t from '../support/live.js'
 import { addVeth, rename } from '../support/network.js'
 import { expectedFrame, sendSync, sequenceOf } from '../support/send.js'
 import { openTun, tunAvailable } from '../support/tun.js'
-import { waitUntil, waitUntilStable } from '../support/wait.js'
+import { patience, waitUntil, waitUntilStable, within } from '../support/wait.js'
 
-t.setTimeout(240_000)
+t.setTimeout(240_000 * patience)
 addVeth('eth0', 'far0')
 
 const folder = new TestFolder(t)
@@ -165,6 +165,13 @@ t.test('a writer can write into a stream', async (t) => {
   await t.rejects(broken.flush(), { code: 'ERR_SYSTEM', errno: 32, message: 'gone' })
   await t.rejects(broken.write(chunks[0] as Chunk), { code: 'ERR_SYSTEM' })
   await t.rejects(broken.close(), { code: 'ERR_SYSTEM' })
+
+  const closed = new PassThrough({ highWaterMark: 1000 })
+  const stuck = new SavefileWriter(closed)
+  for (const chunk of chunks) void stuck.write(chunk).catch(() => {})
+  await waitUntil(() => closed.writableNeedDrain, 'the stream to be full')
+  closed.destroy()
+  await t.rejects(within(stuck.flush(), 'the writer to end'), { code: 'ERR_SYSTEM', message: /was closed before/ })
 })
 
 t.test('wrong arguments are refused', async (t) => {

@@ -11,9 +11,9 @@ import { imbalances } from '../support/ledger.js'
 import t from '../support/live.js'
 import { addNamespace, addVeth, ip, ipIn } from '../support/network.js'
 import { commandIn } from '../support/tools.js'
-import { waitUntil, within } from '../support/wait.js'
+import { patience, waitUntil, within } from '../support/wait.js'
 
-t.setTimeout(240_000)
+t.setTimeout(240_000 * patience)
 const folder = new TestFolder(t)
 
 // Two hosts, a and b, connected only through this process.

@@ -6,9 +6,11 @@ import { captureDuring } from '../support/collect.js'
 import { expectedFrame } from '../support/frame.js'
 import t from '../support/live.js'
 import { addNamespace, addVeth, del, down, ip, link, rename, up } from '../support/network.js'
+import { stayOnOneProcessor } from '../support/one-processor.js'
 import { openTun, tunAvailable } from '../support/tun.js'
 import { startTcpdump } from '../support/witness.js'
 
+stayOnOneProcessor() // frames arrive in the order in which they are sent
 addVeth('eth0', 'far0')
 
 const frames = (count: number, options: Parameters<typeof expectedFrame>[1] = {}, start = 0) =>

@@ -11,12 +11,14 @@ import { captureDuring } from '../support/collect.js'
 import { expectedFrame } from '../support/frame.js'
 import t from '../support/live.js'
 import { addNamespace, addVeth, del, down, ip, link, up } from '../support/network.js'
+import { stayOnOneProcessor } from '../support/one-processor.js'
 import { descriptors, settle } from '../support/process.js'
 import { send } from '../support/send.js'
 import { openTun, tunAvailable } from '../support/tun.js'
 import { block, patience, sleep, waitUntil } from '../support/wait.js'
 import { startTcpdump } from '../support/witness.js'
 
+stayOnOneProcessor() // frames arrive in the order in which they are sent
 addVeth('eth0', 'far0')
 const folder = new TestFolder(t)
 

@@ -8,8 +8,9 @@ import { Capture, FlowTable, TcpReassembler, type TcpStream } from 'ringtap'
 import t from '../support/live.js'
 import { addNamespace, addVeth, ip, ipIn } from '../support/network.js'
 import { commandIn } from '../support/tools.js'
+import { patience } from '../support/wait.js'
 
-t.setTimeout(240_000)
+t.setTimeout(240_000 * patience)
 
 const far = await addNamespace()
 t.teardown(() => far.close())

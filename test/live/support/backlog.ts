@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { Capture } from 'ringtap'
 import { block, patience } from './wait.js'
 
 /** Columns in /proc/net/softnet_stat (softnet_seq_show(), net/core/net-procfs.c); the second needs Linux 5.10. */
@@ -31,5 +32,25 @@ export function drainBacklog(): void {
     block(1)
     const now = busy()
     left = new Set([...left].filter((processor) => now.has(processor)))
+  }
+}
+
+/**
+ * Blocks the JavaScript thread until the capture's own thread has taken everything sent so far out of the ring. A device
+ * that gets the index of a removed one is told apart only by what was taken before it appeared: which of the two received
+ * a packet that was taken later cannot be determined.
+ *
+ * @throws Error if packets are not taken in time
+ */
+export function drainRing(capture: Capture): void {
+  drainBacklog()
+  const end = performance.now() + 20_000 * patience
+  for (;;) {
+    const { received, delivered, queued, unselected, malformed, ...lost } = capture.stats()
+    const { droppedByRing, droppedByOverflow, droppedByRecorder } = lost
+    const taken = delivered + queued + unselected + malformed + droppedByRing + droppedByOverflow + droppedByRecorder
+    if (taken === received) return
+    if (performance.now() >= end) throw new Error(`waited in vain: ${taken} of ${received} packets taken from the ring`)
+    block(1)
   }
 }

@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { sequenceOf } from './frame.js'
 import { patience } from './wait.js'
 
 /** Exit status and complete output of a program. */
@@ -40,13 +39,12 @@ export class Example {
     wrapper: string[] = [],
   ) {
     const script = fileURLToPath(new URL(`../../../examples/${name}.js`, import.meta.url))
-    // Programs of the project run without tap's loaders and without settings of the caller's shell.
-    const { NODE_OPTIONS: _, BPF: _bpf, ...rest } = process.env
-    const settings = Object.entries(rest).filter(([key]) => !/^(OSSENSOR|NETWORK_DEVICE)_/.test(key))
+    // Programs of the project run without tap's loaders.
+    const { NODE_OPTIONS: _, ...rest } = process.env
     const [command = '', ...words] = [...wrapper, process.execPath, script, ...args]
     this.#child = spawn(command, words, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...Object.fromEntries(settings), ...environment },
+      env: { ...rest, ...environment },
     })
     this.#child.stdout.setEncoding('utf8').on('data', (text: string) => (this.stdout += text))
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => (this.stderr += text))
@@ -84,17 +82,6 @@ export class Example {
     this.kill(signal)
     return this.ended()
   }
-}
-
-/** Packets as the sensor prints them at level 5: `eth0 out 3` for the numbered frame 3. */
-export function packetsIn(stdout: string): string[] {
-  const packets: string[] = []
-  for (const part of stdout.split(/^packet /m).slice(1)) {
-    const [, name, direction] = /^\S+ {2}(\S+) (in|out) /.exec(part) ?? []
-    const hex = [...part.matchAll(/^ {2}[0-9a-f]{8} {2}(.{48}) {2}\|/gm)].map((line) => line[1]).join('')
-    packets.push(`${name} ${direction} ${sequenceOf(Buffer.from(hex.replaceAll(' ', ''), 'hex'))}`)
-  }
-  return packets.sort()
 }
 
 /** Sum of the packets and bytes of all chunk lines. */

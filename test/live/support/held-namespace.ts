@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { witnessEnvironment } from '../../helpers/child-environment.js'
 import { assertInside } from './namespace.js'
 
 /** An additional network namespace, kept alive by an otherwise idle process. */
@@ -27,7 +28,10 @@ export async function addNamespace(): Promise<HeldNamespace> {
     'for scope in all default; do echo 1 2>/dev/null >/proc/sys/net/ipv6/conf/$scope/disable_ipv6; done 2>/dev/null; ' +
     'ip link set lo up; echo ready; exec cat'
   // cat ends at the end of its standard input, which the kernel closes however this process ends.
-  const child = spawn('unshare', ['-n', 'sh', '-c', script], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn('unshare', ['-n', 'sh', '-c', script], {
+    env: witnessEnvironment(),
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
   let said = ''
   child.stderr.on('data', (text: Buffer) => (said += text.toString()))
   const ended = once(child, 'close')

@@ -21,7 +21,7 @@ function* steps({ count, start = 0, ...options }: SendOptions, step: number): Ge
  * the ring loses nothing, however little CPU time the capture thread gets.
  *
  * @param step Frames per step.
- * @param isRead Whether JavaScript has read all frames below this number; given if the reader must keep up as well.
+ * @param isRead Whether all frames below this number were read; given if a reader or a recorder must keep up as well.
  */
 export async function sendInSteps(
   capture: Capture,

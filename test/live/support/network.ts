@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
+import { witnessEnvironment } from '../../helpers/child-environment.js'
 import { assertInside } from './namespace.js'
 import { commandIn } from './tools.js'
 
@@ -15,6 +16,7 @@ function run(args: readonly string[], { namespace }: Where, input?: string): str
   const [command, rest] = commandIn(namespace, 'ip', args)
   const { status, stdout, stderr, error } = spawnSync(command, rest, {
     encoding: 'utf8',
+    env: witnessEnvironment(),
     maxBuffer: 64 << 20,
     ...(input !== undefined && { input }),
   })

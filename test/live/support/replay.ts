@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { witnessEnvironment } from '../../helpers/child-environment.js'
 import { drainBacklog } from './backlog.js'
 import { assertInside } from './namespace.js'
 import { tool } from './tools.js'
@@ -29,6 +30,7 @@ export function replaySync(interfaceName: string, frames: readonly RawFrame[], r
   const { status, signal, stderr, error } = spawnSync(tool('replay'), [interfaceName, String(rate)], {
     input,
     encoding: 'utf8',
+    env: witnessEnvironment(),
   })
   if (status !== 0) throw new Error(`replay failed (${status ?? signal}): ${error?.message ?? stderr.trim()}`)
   drainBacklog()

@@ -1,4 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process'
+import { witnessEnvironment } from '../../helpers/child-environment.js'
 import { drainBacklog } from './backlog.js'
 import type { FrameOptions } from './frame.js'
 import { assertInside } from './namespace.js'
@@ -76,7 +77,7 @@ function outcome(options: SendOptions, status: number | string | null, stdout: s
 /** Whether `inject` works here; tries one frame on loopback. */
 export function canInject(): boolean {
   const [command, args] = commandLine({ interface: 'lo', count: 1, inject: true })
-  return spawnSync(command, args, { stdio: 'ignore' }).status === 0
+  return spawnSync(command, args, { stdio: 'ignore', env: witnessEnvironment() }).status === 0
 }
 
 /**
@@ -89,7 +90,7 @@ export function canInject(): boolean {
 export function send(options: SendOptions): Promise<Sent> {
   const [command, args] = commandLine(options)
   return new Promise((resolve, reject) => {
-    execFile(command, args, (error, stdout, stderr) => {
+    execFile(command, args, { env: witnessEnvironment() }, (error, stdout, stderr) => {
       try {
         resolve(outcome(options, error ? (error.code ?? error.signal ?? 1) : 0, stdout, stderr))
       } catch (failure) {
@@ -102,6 +103,9 @@ export function send(options: SendOptions): Promise<Sent> {
 /** Like {@link send}, but blocks the JavaScript thread. */
 export function sendSync(options: SendOptions): Sent {
   const [command, args] = commandLine(options)
-  const { status, signal, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' })
+  const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
+    encoding: 'utf8',
+    env: witnessEnvironment(),
+  })
   return outcome(options, status ?? signal, stdout, error?.message ?? stderr)
 }
