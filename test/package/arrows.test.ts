@@ -1,7 +1,10 @@
 import t from 'tap'
 
-const { findFaults } = (await import(new URL('../../../../scripts/check-arrows.mjs', import.meta.url).href)) as {
+const { findFaults, findListFaults } = (await import(
+  new URL('../../../../scripts/check-arrows.mjs', import.meta.url).href
+)) as {
   findFaults(sources: Map<string, string>): string[]
+  findListFaults(files: string[], portable: string[], linux: string[]): string[]
 }
 
 const faults = (sources: Record<string, string>) => findFaults(new Map(Object.entries(sources)))
@@ -61,6 +64,22 @@ t.test('neighbouring folders that must not use each other are found', async (t) 
   t.equal(faults({ [ring]: '#include "core/capture/pcap/a.h"\n', [pcap]: '' }).length, 1)
 })
 
+t.test('what needs no Linux may not use what does, in the core and in the binding', async (t) => {
+  const [portable, linux] = ['native/binding/savefile/a.cpp', 'native/core/links/a.h']
+  t.strictSame(faults({ [portable]: '#include "core/links/a.h"\n', [linux]: '' }), [
+    `${portable} uses ${linux}, which is Linux alone`,
+  ])
+  t.strictSame(faults({ 'native/binding/links/a.cpp': '#include "core/links/a.h"\n', [linux]: '' }), [])
+})
+
+t.test('a source is in the list of its half and in no other', async (t) => {
+  const [portable, linux] = ['native/core/savefile/a.cpp', 'native/core/send/a.cpp']
+  const files = [portable, linux, 'native/core/savefile/a.h', 'test/native/util/a_test.cpp']
+  t.strictSame(findListFaults(files, [portable], [linux]), [])
+  t.strictSame(findListFaults(files, [], [linux]), [`${portable} is not in native/sources.txt`])
+  t.strictSame(findListFaults(files, [portable, linux], [linux]), [`${linux} does not belong into native/sources.txt`])
+})
+
 t.test('a cycle is found, also within a folder', async (t) => {
   t.strictSame(
     faults({
@@ -88,7 +107,8 @@ t.test('the command uses the library through its public API', async (t) => {
   const uses = (name: string) => faults({ 'lib/cli/a.ts': `import '../${name}.js'\n`, [`lib/${name}.ts`]: '' })
   t.strictSame(uses('index'), [])
   t.strictSame(uses('errors'), [])
+  t.strictSame(uses('processors'), [])
   t.match(uses('packets/packet'), [
-    /a\.ts uses lib\/packets\/packet\.ts: lib\/cli may use lib\/index\.ts and lib\/errors\.ts alone/,
+    /a\.ts uses lib\/packets\/packet\.ts: lib\/cli may use lib\/index\.ts and lib\/errors\.ts and lib\/processors\.ts alone/,
   ])
 })

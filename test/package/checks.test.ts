@@ -17,8 +17,9 @@ interface Rules {
   exists(file: string): boolean
   scripts: string[]
 }
-const { apiReport, declarationsOf } = (await script('api-report')) as {
-  apiReport(entry: string, options: object): string
+const { apiReport, declarationFaults, declarationsOf } = (await script('api-report')) as {
+  apiReport(api: Api): string
+  declarationFaults(api: Api): string[]
   declarationsOf(entry: string, options: object, extra?: Map<string, string>): Api
 }
 const { namesOf, faultOf, spansOf, fencesOf, brokenLinks } = (await script('check-docs')) as {
@@ -74,10 +75,10 @@ const library = t.testdir({
       close(): void {}
     }`,
 })
-const entry = path.join(library, 'index.ts')
+const api = declarationsOf(path.join(library, 'index.ts'), options)
 
 t.test('the API report lists exports and the types they use, sorted, and nothing private or internal', async (t) => {
-  const report = apiReport(entry, options)
+  const report = apiReport(api)
   t.equal(
     report.slice(report.indexOf('## Exported')),
     `## Exported
@@ -116,9 +117,19 @@ interface Hidden {
   )
 })
 
+t.test('a public type made of an internal one is found', async (t) => {
+  t.same(declarationFaults(api), [])
+  const folder = t.testdir({
+    'index.ts': `/** @internal */ export type Inner = { a: number }\nexport type Outer = Omit<Inner, 'a'>\n`,
+  })
+  const [fault, ...others] = declarationFaults(declarationsOf(path.join(folder, 'index.ts'), options))
+  t.match(fault, /index\.d\.ts:1: Cannot find name 'Inner'/)
+  t.same(others, [])
+})
+
 t.test('names in the documentation that do not exist are found', async (t) => {
   const rules: Rules = {
-    names: namesOf(declarationsOf(entry, options)),
+    names: namesOf(api),
     isWord: (word) => word === 'RINGTAP_PREBUILD',
     exists: (file) => file === 'lib/index.ts',
     scripts: ['build'],
@@ -171,7 +182,7 @@ t.test('code spans, code blocks and links of a text are found', async (t) => {
     { line: 1, code: 'one' },
     { line: 5, code: 'three' },
   ])
-  t.strictSame(fencesOf(text), [{ line: 3, code: 'const `two`' }])
+  t.strictSame(fencesOf(text), [{ line: 3, language: 'ts', run: false, code: 'const `two`' }])
   t.strictSame(
     brokenLinks(text, 'docs', (file) => file === 'docs/b.md'),
     ['./f.md'],

@@ -16,6 +16,7 @@ const gate = (await script('release/gate')) as {
 
 const project = new Project(t)
 const manifest = JSON.parse(project.read('package.json'))
+const lists = ['native/sources.txt', 'native/sources-linux.txt']
 
 t.test('the package contains what it needs and nothing else', async (t) => {
   const files = gate.filesOf(project.installed)
@@ -25,7 +26,8 @@ t.test('the package contains what it needs and nothing else', async (t) => {
     gate.manifestFaults(manifest, (name) => files.includes(name)),
     [],
   )
-  for (const file of project.read('native/sources.txt').split('\n').filter(Boolean)) t.ok(files.includes(file), file)
+  for (const list of lists)
+    for (const file of project.read(list).split('\n').filter(Boolean)) t.ok(files.includes(file), file)
   for (const name of files.filter((name) => name.endsWith('.js')))
     t.notMatch(project.read(name), /sourceMappingURL/, `${name} names no source map`)
   t.same(Object.keys(manifest.scripts), ['build:native'], 'the one script builds from source, when it is called')
@@ -34,14 +36,23 @@ t.test('the package contains what it needs and nothing else', async (t) => {
 
 t.test('node-gyp finds every source of the build from source', async (t) => {
   const gyp = project.read('native/binding.gyp')
-  const command = /"sources": \["<!@\(node -p \\"(.+)\\"\)"\]/.exec(gyp)?.[1] ?? ''
-  const result = spawnSync(process.execPath, ['-p', command], {
-    cwd: path.join(project.installed, 'native'),
-    encoding: 'utf8',
-  })
-  const sources = result.stdout.trim().split('\n')
-  t.equal(sources.length, project.read('native/sources.txt').trim().split('\n').length)
-  for (const file of sources) t.ok(existsSync(path.join(project.installed, 'native', file)), file)
+  const commands = [...gyp.matchAll(/"sources": \["<!@\(node -p \\"(.+)\\"\)"\]/g)].map(([, command = '']) => command)
+  t.equal(commands.length, lists.length)
+  for (const [i, command] of commands.entries()) {
+    const result = spawnSync(process.execPath, ['-p', command], {
+      cwd: path.join(project.installed, 'native'),
+      encoding: 'utf8',
+    })
+    const sources = result.stdout.trim().split('\n')
+    t.equal(
+      sources.length,
+      project
+        .read(lists[i] ?? '')
+        .trim()
+        .split('\n').length,
+    )
+    for (const file of sources) t.ok(existsSync(path.join(project.installed, 'native', file)), file)
+  }
   t.match(gyp, /"include_dirs": \["\.", /)
 })
 

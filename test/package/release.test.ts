@@ -93,6 +93,8 @@ t.test('an addon that requires a newer glibc, or exports more', async (t) => {
     'an export that is missing',
   )
   t.ok(faults.includes(`${ownTarget.file} has the run path /opt/lib`), 'the run path')
+  t.ok(faults.includes(`${ownTarget.file} does not take memcpy from the C library`), 'memcpy')
+  t.notMatch(gate.addonFaults(ownTarget, builtAddon).join('\n'), /does not take/, 'which what node-gyp builds does')
 })
 
 t.test('an addon that is missing, or too large', async (t) => {
@@ -114,6 +116,8 @@ t.test('files that should not be there', async (t) => {
   for (const name of [
     'dist/cjs/index.js.map',
     'test/errors.test.js',
+    'examples/sensor/src/main.ts',
+    'docs/sensor.md',
     'lib/index.ts',
     'native/build/config.gypi',
     'binding.gyp',

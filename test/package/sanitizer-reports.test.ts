@@ -25,7 +25,7 @@ function report(...parts: string[]): string {
   ].join('\n\n')
 }
 
-const inOurs = 'in compile /src/native/binding/bpf/filter.cpp:66'
+const inOurs = 'in compile /src/native/binding/filter/filter.cpp:66'
 const inNode = 'in node::Environment::Something(int) (/usr/bin/node+0xbbadae)'
 const inV8 = 'in v8::internal::Page::AllocateFreeListCategories() (/usr/bin/node+0x10fba71)'
 

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { frame } from 'ringtap'
 import { command, Running, ringtap } from '../../helpers/command.js'
 import t from '../support/live.js'
+import { addVeth } from '../support/network.js'
 
 const node = process.execPath
 
@@ -34,12 +35,12 @@ t.test('what send sends, capture prints; refusals are a failure', async (t) => {
   await capture.said(/listening on/)
   t.match(ringtap(['send', '-i', 'lo', Buffer.from(bytes).toString('hex')]), {
     code: 0,
-    stderr: '1 frame sent, 42B, 0 refused\n',
+    stderr: '1 frame sent, 42 B, 0 refused\n',
   })
   t.equal((await capture.end()).stdout, 'lo    In  IP 192.0.2.1.7 > 192.0.2.2.8: UDP, length 0\n')
   t.match(ringtap(['send', '-i', 'lo', '0102']), {
     code: 1,
-    stderr: /^0 frames sent, 0B, 1 refused\n {2}1 refused: too-short/,
+    stderr: /^0 frames sent, 0 B, 1 refused\n {2}1 refused: too-short/,
   })
   t.match(ringtap(['send', '-i', 'nope', '0102']), { code: 2, stderr: /^ringtap: .*nope/ })
 })
@@ -60,13 +61,37 @@ t.test('doctor: 0 with the privilege, 3 without, and what to do', async (t) => {
     'setcap cap_net_raw',
     'AmbientCapabilities=',
     '--cap-add NET_RAW',
+    'network_mode: host',
     'hostNetwork: true',
     'unshare -rn',
   ])
     t.ok(stdout.includes(line), line)
+  t.match(
+    stdout,
+    /^ {2}table +(eBPF map, counts per interface; allowed by CAP_BPF|classic BPF, counts in total; a user)/m,
+  )
   const capture = spawnSync('setpriv', ['--bounding-set=-net_raw', '--inh-caps=-net_raw', node, command, '-c', '1'], {
     encoding: 'utf8',
   })
   t.equal(capture.status, 3)
   t.match(capture.stderr, /^ringtap: .*CAP_NET_RAW.*\nringtap: "ringtap doctor" shows/)
+})
+
+t.test('doctor: interfaces, their losses and offloads', async (t) => {
+  addVeth('eth0', 'far0')
+  const ethtool = (...args: string[]) => t.equal(spawnSync('ethtool', args).status, 0, `ethtool ${args.join(' ')}`)
+  const offloads = () => {
+    const { interfaces } = JSON.parse(ringtap(['doctor', '--json']).stdout)
+    return interfaces.find(({ name }: { name: string }) => name === 'eth0')
+  }
+  ethtool('-K', 'eth0', 'gro', 'on', 'tso', 'on')
+  t.match(offloads(), { packets: 0, losses: {} })
+  t.ok(['generic-receive-offload', 'tcp-segmentation-offload'].every((one) => offloads().offloads.includes(one)))
+  t.match(
+    ringtap(['doctor']).stdout,
+    /\nPackets of up to 64 KiB, larger than the MTU, come from offloads of .*eth0.*ethtool -K /,
+  )
+  for (const name of ['eth0', 'far0']) ethtool('-K', name, 'gro', 'off', 'tso', 'off', 'gso', 'off')
+  t.notOk(offloads().offloads.includes('generic-receive-offload'))
+  t.notMatch(ringtap(['doctor']).stdout, /64 KiB, larger/)
 })

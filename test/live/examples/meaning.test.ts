@@ -9,6 +9,7 @@ import { type Answer, decode, encode } from 'dns-packet'
 import { frame, inject, parseTlsClientHello, type TlsClientHello } from 'ringtap'
 import { pcap } from '../../helpers/savefiles.js'
 import { TestFolder } from '../../helpers/test-folder.js'
+import { drainBacklog } from '../support/backlog.js'
 import { Example, type Test } from '../support/example.js'
 import t from '../support/live.js'
 import { addNamespace, addVeth, ip, ipIn, link } from '../support/network.js'
@@ -42,6 +43,7 @@ async function watched(
   const program = new Example(t, name, [`^${iface}$`])
   await program.said(/^capturing on .*; Ctrl-C ends\n/)
   await traffic()
+  drainBacklog()
   const { code, stdout, stderr } = await program.stop()
   t.equal(code, 0)
   t.equal(stderr, '')

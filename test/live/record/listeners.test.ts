@@ -2,8 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { TestFolder } from '../../helpers/test-folder.js'
 import t from '../support/live.js'
 import { addVeth } from '../support/network.js'
+import { patience } from '../support/wait.js'
 
-t.setTimeout(120_000)
+t.setTimeout(120_000 * patience)
 addVeth('eth0', 'far0')
 const folder = new TestFolder(t)
 

@@ -1,18 +1,19 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { CaptureStats, RecordingStats, RecordOptions } from 'ringtap'
 import { range } from '../../helpers/range.js'
 import { TestFolder } from '../../helpers/test-folder.js'
+import { unpack } from '../../helpers/unpack.js'
 import { describe, numbersIn } from '../../helpers/wireshark.js'
 import { imbalances } from '../support/ledger.js'
 import t from '../support/live.js'
 import { addVeth } from '../support/network.js'
-import { within } from '../support/wait.js'
+import { patience, within } from '../support/wait.js'
 
-t.setTimeout(240_000)
+t.setTimeout(240_000 * patience)
 addVeth('eth0', 'far0')
 const folder = new TestFolder(t)
 
@@ -29,13 +30,13 @@ interface Report {
 }
 
 let runs = 0
-async function record(options: RecordOptions & { remove?: boolean; count: number }): Promise<Report> {
+async function record(options: RecordOptions & { remove?: boolean; count: number }, diskSize = '1m'): Promise<Report> {
   const disk = folder.file(`disk${++runs}`)
   const copies = folder.file(`copies${runs}`)
   mkdirSync(disk)
   mkdirSync(copies)
   const program = fileURLToPath(new URL('record-full-child.js', import.meta.url))
-  const script = 'mount -t tmpfs -o size=1m tmpfs "$2" && exec "$0" "$@"'
+  const script = `mount -t tmpfs -o size=${diskSize} tmpfs "$2" && exec "$0" "$@"`
   const args = [process.execPath, program, disk, copies, JSON.stringify(options)]
   const child = spawn('unshare', ['-m', 'sh', '-c', script, ...args], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -62,6 +63,25 @@ t.test('on a full disk the file keeps its complete packets and the capture goes 
   t.same(imbalances(report.after), [])
   t.equal(report.later, 3005 - packets - dropped, 'what the recording was not given any more, JavaScript is')
 })
+
+for (const compress of ['gzip', 'zstd'] as const) {
+  t.test(`on a full disk a compressed file keeps its complete members, ${compress}`, async (t) => {
+    const report = await record({ path: 'a.pcapng', compress, count: 20_000 }, '128k')
+    t.match(report.errors, [{ code: 'ERR_SYSTEM', errno: 28 }])
+    const { packets, bytes, dropped } = report.stats
+    t.ok(packets > 800, `${packets} fitted`)
+    t.ok(dropped > 0)
+    const [name = ''] = report.names
+    t.same(report.files, [{ path: name, packets }])
+    const packed = readFileSync(join(report.copies, name))
+    t.equal(packed.length, bytes)
+    const plain = folder.fresh()
+    writeFileSync(plain, unpack(packed, compress))
+    t.same(numbersIn(plain), range(0, packets))
+    t.same(imbalances(report.after), [])
+    t.equal(report.later, 20_005 - packets - dropped)
+  })
+}
 
 t.test('on a full disk the oldest files of a ring are deleted', async (t) => {
   const report = await record({ path: 'b-%i.pcapng', rotate: { size: 200_000 }, files: 50, count: 5000 })

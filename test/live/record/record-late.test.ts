@@ -55,12 +55,19 @@ for (const { what, options } of [
 
         const recording = await capture.record({ path })
         const mine: number[] = []
+        let newest = 0
         const read = async () => {
-          for await (const chunk of capture) chunk.forEach((packet) => mine.push(sequenceOf(packet.data) as number))
+          for await (const chunk of capture) {
+            chunk.forEach((packet) => mine.push(sequenceOf(packet.data) as number))
+            newest = Math.max(newest, mine.at(-1) as number)
+          }
         }
-        await sendInSteps(capture, { interface: 'eth0', count: recorded, start: old, size: 1000 }, step)
+        // No loss, however little CPU time the recorder and JavaScript get.
+        const isWritten = () => recording.stats().waiting === 0
+        await sendInSteps(capture, { interface: 'eth0', count: recorded, start: old, size: 1000 }, step, isWritten)
         const reading = reads ? read() : undefined
-        await sendInSteps(capture, { interface: 'eth0', count: recorded, start: old + recorded, size: 1000 }, step)
+        const later = { interface: 'eth0', count: recorded, start: old + recorded, size: 1000 }
+        await sendInSteps(capture, later, step, (next) => isWritten() && (!reads || newest >= next - 1))
         const stats = await recording.stop()
         await capture.stop()
         await (reading ?? read())

@@ -16,9 +16,9 @@ import { settle } from '../support/process.js'
 import { recorded } from '../support/recorded.js'
 import { send, sendSync, sequenceOf } from '../support/send.js'
 import { tool } from '../support/tools.js'
-import { waitUntil } from '../support/wait.js'
+import { patience, waitUntil } from '../support/wait.js'
 
-t.setTimeout(240_000)
+t.setTimeout(240_000 * patience)
 addVeth('eth0', 'far0')
 
 const folder = new TestFolder(t)

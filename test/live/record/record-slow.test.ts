@@ -9,10 +9,10 @@ import { imbalances } from '../support/ledger.js'
 import t from '../support/live.js'
 import { addVeth } from '../support/network.js'
 import { send, sendSync, sequenceOf } from '../support/send.js'
-import { waitUntil } from '../support/wait.js'
+import { patience, waitUntil } from '../support/wait.js'
 import { backends } from '../support/ways.js'
 
-t.setTimeout(240_000)
+t.setTimeout(240_000 * patience)
 addVeth('eth0', 'far0')
 
 const folder = new TestFolder(t)

@@ -9,11 +9,11 @@ import { addVeth, del, rename } from '../support/network.js'
 import { recorded } from '../support/recorded.js'
 import { send, sendSync, sequenceOf } from '../support/send.js'
 import { openTun, tunAvailable } from '../support/tun.js'
-import { waitUntil } from '../support/wait.js'
+import { patience, waitUntil } from '../support/wait.js'
 import { ways } from '../support/ways.js'
 import { startTcpdump } from '../support/witness.js'
 
-t.setTimeout(240_000)
+t.setTimeout(240_000 * patience)
 addVeth('eth0', 'far0')
 
 const folder = new TestFolder(t)

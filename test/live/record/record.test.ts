@@ -13,10 +13,10 @@ import { addVeth, del, rename } from '../support/network.js'
 import { expectedFrame, send, sendSync, sequenceOf } from '../support/send.js'
 import { tables } from '../support/tables.js'
 import { openTun, tunAvailable } from '../support/tun.js'
-import { waitUntil } from '../support/wait.js'
+import { patience, waitUntil } from '../support/wait.js'
 import { difference, startTcpdump } from '../support/witness.js'
 
-t.setTimeout(240_000)
+t.setTimeout(240_000 * patience)
 addVeth('eth0', 'far0')
 
 const folder = new TestFolder(t)
