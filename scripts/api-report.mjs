@@ -58,7 +58,11 @@ export function declarationsOf(
   const index = [...texts.keys()].find((name) => path.basename(name).startsWith(`${path.parse(entry).name}.d.`))
   const paths = { ringtap: [index] }
   for (const [name, text] of extra) texts.set(name, text)
-  const program = ts.createProgram([index, ...extra.keys()], { ...rest, paths, noEmit: true, skipLibCheck: true }, host)
+  const program = ts.createProgram(
+    [index, ...extra.keys()],
+    { ...rest, paths, noEmit: true, skipLibCheck: false },
+    host,
+  )
   return { program, index: program.getSourceFile(index), own: (node) => texts.has(node.getSourceFile().fileName) }
 }
 
@@ -129,9 +133,23 @@ export function symbolsOf({ program, index, own }) {
   return { exported, reachable }
 }
 
+/** Errors in the declarations: a public type that is made of an internal one refers to a name that does not exist. */
+export function declarationFaults({ program, own }) {
+  return program
+    .getSourceFiles()
+    .filter((source) => own(source) && source.isDeclarationFile)
+    .flatMap((source) =>
+      program.getSemanticDiagnostics(source).map(({ start, messageText }) => {
+        const line = source.getLineAndCharacterOfPosition(start ?? 0).line + 1
+        const file = path.relative(root, source.fileName)
+        return `${file}:${line}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
+      }),
+    )
+}
+
 /** Returns the whole text of docs/api.md. */
-export function apiReport(entry, options) {
-  const { exported, reachable } = symbolsOf(declarationsOf(entry, options))
+export function apiReport(api) {
+  const { exported, reachable } = symbolsOf(api)
   const list = (symbols) =>
     [...symbols]
       .sort(([a], [b]) => byName(a, b))
@@ -147,7 +165,11 @@ export function apiReport(entry, options) {
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const report = apiReport()
+  const api = declarationsOf()
+  const faults = declarationFaults(api)
+  for (const fault of faults) console.error(`the declarations of the package, ${fault}`)
+  if (faults.length > 0) process.exitCode = 1
+  const report = apiReport(api)
   const before = existsSync(reportFile) ? readFileSync(reportFile, 'utf8') : ''
   if (!process.argv.includes('--check')) {
     if (report !== before) writeFileSync(reportFile, report)

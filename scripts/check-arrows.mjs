@@ -12,10 +12,14 @@ const orders = [
   [
     'native/core/util',
     'native/core/block',
+    'native/core/filter',
+    'native/core/patterns',
+    'native/core/savefile',
+    'native/core/linux',
     'native/core/links',
     'native/core/bpf',
-    'native/core/savefile',
     'native/core/ledger',
+    'native/core/owners',
     'native/core/send',
     'native/core/record',
     'native/core/capture/intake',
@@ -24,12 +28,15 @@ const orders = [
     'native/core/capture',
     'native/binding/util',
     'native/binding/block',
-    'native/binding/links',
-    'native/binding/bpf',
+    'native/binding/filter',
+    'native/binding/patterns',
     'native/binding/savefile',
+    'native/binding/links',
+    'native/binding/owners',
     'native/binding/send',
     'native/binding/record',
     'native/binding/capture',
+    'native/binding/linux.cpp',
     'native/binding',
     'test/native',
     'test/fuzz',
@@ -40,6 +47,7 @@ const orders = [
     'lib/interfaces',
     'lib/packets',
     'lib/dissect',
+    'lib/owners',
     'lib/flows',
     'lib/streams',
     'lib/frame',
@@ -56,13 +64,36 @@ const orders = [
     'test',
     'bench',
   ],
+  // An application of its own; it imports the package by its name.
+  [
+    'examples/sensor/src/common',
+    'examples/sensor/src/wire',
+    'examples/sensor/src/transport',
+    'examples/sensor/src/response',
+    'examples/sensor/src/sensor',
+    'examples/sensor/src/collector',
+    'examples/sensor/src',
+    'examples/sensor/test',
+    'examples/sensor/bench',
+  ],
 ]
 
 /** Folders that may not use each other, although one is named before the other. */
-const strangers = [['native/core/capture/ring', 'native/core/capture/pcap']]
+const strangers = [
+  ['native/core/capture/ring', 'native/core/capture/pcap'],
+  ['examples/sensor/src/sensor', 'examples/sensor/src/collector'],
+  ['examples/sensor/src/response', 'examples/sensor/src/collector'],
+]
+
+/**
+ * What is Linux alone, and in native/sources-linux.txt. The rest of native/core and native/binding is compiled elsewhere
+ * too (docs/architecture.md), and may not use it.
+ */
+const linux =
+  /^native\/(core\/(linux|links|bpf|ledger|owners|send|record|capture)|binding\/(links|owners|send|record|capture))\/|^native\/binding\/linux\.cpp$/
 
 /** What the files of a folder may use of others: the command is a user of the library like any other. */
-const doors = new Map([['lib/cli', ['lib/index.ts', 'lib/errors.ts']]])
+const doors = new Map([['lib/cli', ['lib/index.ts', 'lib/errors.ts', 'lib/processors.ts']]])
 
 /** The files of the tree that a source file includes or imports, as paths from the root. */
 export function usesOf(file, text) {
@@ -104,6 +135,8 @@ export function findFaults(sources) {
         faults.push(`${file} uses ${name}: ${from.name} is below ${to.name}`)
       else if (doors.has(from.name) && to.name !== from.name && !doors.get(from.name).includes(name))
         faults.push(`${file} uses ${name}: ${from.name} may use ${doors.get(from.name).join(' and ')} alone`)
+      else if (/^native\/(core|binding)\//.test(file) && !linux.test(file) && linux.test(name))
+        faults.push(`${file} uses ${name}, which is Linux alone`)
       else if (strangers.some((pair) => from.name !== to.name && pair.includes(from.name) && pair.includes(to.name)))
         faults.push(`${file} uses ${name}: ${from.name} and ${to.name} do not know each other`)
     }
@@ -120,10 +153,30 @@ export function findFaults(sources) {
   return faults
 }
 
+/** One line for each C++ source that is not in the list of its half, or is in the other. */
+export function findListFaults(files, portableList, linuxList) {
+  const faults = []
+  const wanted = files.filter((name) => /^native\/(core|binding)\/.*\.cpp$/.test(name))
+  const lists = new Map([
+    ['native/sources.txt', portableList],
+    ['native/sources-linux.txt', linuxList],
+  ])
+  for (const [list, names] of lists) {
+    const right = wanted.filter((name) => linux.test(name) === (list === 'native/sources-linux.txt'))
+    for (const name of right) if (!names.includes(name)) faults.push(`${name} is not in ${list}`)
+    for (const name of names) if (!right.includes(name)) faults.push(`${name} does not belong into ${list}`)
+  }
+  return faults
+}
+
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const files = treeFiles().filter((name) => /^(native|lib|test|bench|examples)\/.*\.(h|cpp|ts|cts)$/.test(name))
   const sources = new Map(files.map((file) => [file, readFileSync(path.join(root, file), 'utf8')]))
-  const faults = findFaults(sources)
+  const listed = (name) => readFileSync(path.join(root, name), 'utf8').split('\n').filter(Boolean)
+  const faults = [
+    ...findFaults(sources),
+    ...findListFaults(files, listed('native/sources.txt'), listed('native/sources-linux.txt')),
+  ]
   for (const fault of faults) console.error(fault)
   if (sources.size === 0) console.error('scripts/check-arrows.mjs found no sources')
   if (faults.length > 0 || sources.size === 0) process.exitCode = 1

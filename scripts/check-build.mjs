@@ -62,9 +62,10 @@ function compiles(compiler, source) {
  * @returns {{ platform?: string, missing: { what: string, key: keyof typeof packages }[], compiler?: string }}
  */
 export function checkBuild() {
-  if (process.platform !== 'linux') {
+  const { platform } = process
+  if (platform !== 'linux' && platform !== 'darwin') {
     return {
-      platform: `ringtap captures through AF_PACKET and runs on Linux only, not on ${process.platform}`,
+      platform: `ringtap captures on Linux, and its half for files runs on macOS; neither can be built on ${platform}`,
       missing: [],
     }
   }
@@ -88,7 +89,7 @@ export function checkBuild() {
       key: 'compiler',
     })
   } else {
-    if (!compiles(compiler, '#include <linux/if_packet.h>\n'))
+    if (platform === 'linux' && !compiles(compiler, '#include <linux/if_packet.h>\n'))
       missing.push({ what: "the kernel's headers (linux/if_packet.h)", key: 'headers' })
     if (!compiles(compiler, '#include <pcap/pcap.h>\n'))
       missing.push({ what: "libpcap's headers (pcap/pcap.h)", key: 'pcap' })
@@ -106,6 +107,7 @@ export function describeMissing({ platform, missing }) {
   if (missing.length === 0) return undefined
   const lines = ['ringtap: the native addon cannot be built here. Missing:']
   for (const { what } of missing) lines.push(`  - ${what}`)
+  if (process.platform === 'darwin') return [...lines, 'Install it: xcode-select --install'].join('\n')
   lines.push('Install it (as root):')
   for (const [name, key, command] of managers) {
     lines.push(`  ${name.padEnd(15)} ${command} ${missing.map((item) => packages[item.key][key]).join(' ')}`)

@@ -27,7 +27,8 @@ const former = new Set(['seconds'])
 const foreign = new Set(['uv.h'])
 
 /** Paths created by a build, a run or a release, which need not be in the tree. */
-const made = /^(build|dist|prebuilds|release|ringtap\/addons|node_modules|\.tap)(\/|$)|^compile_commands\.json$/
+const made =
+  /^(build|dist|prebuilds|release|ringtap\/addons|node_modules|\.tap)(\/|$)|^(compile_commands\.json|llms\.txt)$/
 const globals = new Set([...Object.getOwnPropertyNames(globalThis), ...builtinModules])
 const extensions = /\.(ts|cts|mjs|cjs|js|json|cpp|h|txt|gyp|md|yml)$/
 
@@ -83,15 +84,20 @@ export function spansOf(text) {
   return spans
 }
 
-/** The TypeScript fences of a text, with the 1-based line of their first line of code. */
+/** The fences of TypeScript and JavaScript of a text, with the 1-based line of their first line of code. */
 export function fencesOf(text) {
   const fences = []
   let open
   for (const [i, line] of text.split('\n').entries()) {
     if (open) {
-      if (/^\s*```/.test(line)) open = void fences.push({ line: open.line, code: open.lines.join('\n') })
-      else open.lines.push(line)
-    } else if (/^\s*```ts\s*$/.test(line)) open = { line: i + 2, lines: [] }
+      if (/^\s*```/.test(line)) {
+        const { lines, ...fence } = open
+        open = void fences.push({ ...fence, code: lines.join('\n') })
+      } else open.lines.push(line)
+    } else {
+      const [, language, run] = /^\s*```(ts|js)( run)?\s*$/.exec(line) ?? []
+      if (language) open = { line: i + 2, lines: [], language, run: run !== undefined }
+    }
   }
   return fences
 }
@@ -168,8 +174,9 @@ function main() {
 
   const snippets = new Map()
   for (const name of docs) {
-    for (const { line, code } of fencesOf(read(name)))
-      snippets.set(path.join(root, `${name}.${line}.ts`), asModule(code))
+    // JavaScript has no types to check; test/package/docs.test.ts parses it.
+    for (const { line, code, language } of fencesOf(read(name)))
+      if (language === 'ts') snippets.set(path.join(root, `${name}.${line}.ts`), asModule(code))
   }
   const { options } = compilerOptions('tsconfig.json')
   const api = declarationsOf('lib/index.ts', { ...options, noUnusedLocals: false, noUnusedParameters: false }, snippets)

@@ -32,6 +32,7 @@ const parts = [
   // Longest-running parts first.
   // Builds dist first, because tests, benchmarks and examples import the package by its name.
   { name: 'types', command: ['npm', 'run', '--silent', 'build:ts'], remedy: 'the compiler says where' },
+  { name: 'site', command: script('site/index') },
   { name: 'docs', command: script('check-docs') },
   { name: 'api', command: script('api-report', '--check'), remedy: 'npm run api' },
   {

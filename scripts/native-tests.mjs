@@ -32,21 +32,16 @@ const directory = path.join('build', 'native')
 const addonObjects = path.join(root, 'build', 'Release', 'obj.target', 'ringtap')
 
 /**
- * @param addon whether the tests link the core as compiled for the addon; a directory keeps this if undefined
- * @returns whether CMake configured the directory
- */
-export function configureNative(addon) {
-  const objects = addon && existsSync(addonObjects) ? addonObjects : ''
-  const core = addon === undefined ? [] : [`-DRINGTAP_CORE_OBJECTS=${objects}`]
-  return cmake(['-S', '.', '-B', directory, '-DRINGTAP_TESTS=ON', ...core, ...cmakeOptions()])
-}
-
-/**
  * @param addon the addon is built and up to date: the tests link its core, instead of compiling the core again
  * @returns whether the build succeeded
  */
 export function buildNative({ addon = false } = {}) {
-  return configureNative(addon) && cmake(['--build', directory, '--parallel', String(availableParallelism())])
+  const objects = addon && existsSync(addonObjects) ? addonObjects : ''
+  const options = ['-DRINGTAP_TESTS=ON', `-DRINGTAP_CORE_OBJECTS=${objects}`, ...cmakeOptions()]
+  return (
+    cmake(['-S', '.', '-B', directory, ...options]) &&
+    cmake(['--build', directory, '--parallel', String(availableParallelism())])
+  )
 }
 
 /** @returns whether the tests were built (see {@link buildNative}) and passed */

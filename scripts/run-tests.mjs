@@ -22,7 +22,13 @@ export function testFiles() {
  * at the kernel's maximum rate and counts what arrives, or compares machine-wide counters.
  */
 function wantsAlone(file) {
-  const source = path.join(root, path.relative(path.join('dist', 'work'), file).replace(/\.js$/, '.ts'))
+  const source = path.join(
+    root,
+    file
+      .replace(/^dist\/work\//, '')
+      .replace('/dist/', '/')
+      .replace(/\.js$/, '.ts'),
+  )
   return existsSync(source) && /^\/\/ Alone: \S/m.test(readFileSync(source, 'utf8'))
 }
 
@@ -95,7 +101,10 @@ export function countTap(text) {
       const [, not, name, time, unit] = file
       if (not) failedFiles++
       const scale = { ms: 1000, s: 1, m: 1 / 60 }[unit ?? 'ms']
-      result.files.push({ name: name.replace(`${compiledTests}/`, ''), seconds: Number(time ?? 0) / scale })
+      result.files.push({
+        name: name.replace(`${compiledTests}/`, '').replace('/dist/', '/'),
+        seconds: Number(time ?? 0) / scale,
+      })
       continue
     }
     if (/^ {4}1\.\.0 # SKIP\b/i.test(line)) result.skipped++

@@ -29,30 +29,26 @@ function ahead(command) {
   })
 }
 
-/** Runs the background steps one after another, so that they never exceed make's job count. */
-async function prepare() {
-  const statuses = []
-  for (const [name, command] of [
-    ['native', script('native-tests', '--addon', '--build')],
-    ['sanitized', script('test-sanitized', 'build')],
-    ['tidy', script('tidy')],
-  ]) {
-    const began = performance.now()
-    const status = await behind(name, command)
-    statuses.push(status)
-    const log = readFileSync(path.join(root, 'build', `${name}.log`), 'utf8')
-    if (status !== 0) console.log(`\n*** ${name}\n${log.slice(-20_000)}`)
-    addResult({
-      name: `${name}, beside the tests`,
-      passed: status === 0 ? 1 : 0,
-      failed: status === 0 ? 0 : 1,
-      seconds: (performance.now() - began) / 1000,
-    })
-  }
-  return statuses
+/** Runs a step in the background, and adds its result; resolves to its exit code. */
+async function step(name, command) {
+  const began = performance.now()
+  const status = await behind(name, command)
+  const log = readFileSync(path.join(root, 'build', `${name}.log`), 'utf8')
+  if (status !== 0) console.log(`\n*** ${name}\n${log.slice(-20_000)}`)
+  addResult({
+    name: `${name}, beside the tests`,
+    passed: status === 0 ? 1 : 0,
+    failed: status === 0 ? 0 : 1,
+    seconds: (performance.now() - began) / 1000,
+  })
+  return status
 }
 
-const prepared = prepare()
-const tests = await ahead(script('test'))
-const statuses = [tests, ...(await prepared), await ahead(script('test-sanitized', 'short'))]
+// One after another, so that they never exceed make's job count.
+const native = step('native', script('native-tests', '--addon', '--build'))
+const sanitized = native.then(() => step('sanitized', script('test-sanitized', 'build')))
+const tidy = sanitized.then(() => step('tidy', script('tidy')))
+const statuses = [await ahead(script('test')), await native, await sanitized]
+// The sanitized tests allow for a slow machine: tidy may go on beside them.
+statuses.push(await ahead(script('test-sanitized', 'short')), await tidy)
 if (statuses.some((status) => status !== 0)) process.exitCode = 1

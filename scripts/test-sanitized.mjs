@@ -27,7 +27,7 @@ const jobs = String(availableParallelism())
 /** Tests of the short run: those with the most threads, the most traffic and the most ways to end. */
 const shortLive = [
   'asynchronous-readers',
-  'chaos',
+  'chaos/chaos',
   'compile-filter-worker',
   'hotplug',
   'lifecycle',
@@ -206,7 +206,7 @@ function upToDate() {
 
 const [kind, ...parts] = process.argv.slice(2)
 const short = { thread: threadSuite(shortThread), address: addressSuite([...shortLive, '_test']), fuzz: fuzzSuite([]) }
-const fuzzSeconds = Number(process.env.RINGTAP_FUZZ_SECONDS) || (kind === 'fuzz' ? 60 : 10)
+const fuzzSeconds = Number(process.env.RINGTAP_FUZZ_SECONDS) || (kind === 'fuzz' ? 60 : 5)
 let passed = true
 switch (kind) {
   case 'address':

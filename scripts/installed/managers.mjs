@@ -11,13 +11,20 @@ import {
   installTools,
   programs,
   releasedTarball,
+  releasedVersion,
   write,
 } from './project.mjs'
 
 const versions = { pnpm: '12.21.0', yarn: '1.22.22', '@yarnpkg/cli-dist': '4.18.1', bun: '1.4.5' }
 
-/** A check: `install` runs the manager's command in a folder, `node` is what the program runs under. */
-function manager(files, install, node = [process.execPath]) {
+/** Where most managers put a package's command. */
+const binary = () => ['./node_modules/.bin/ringtap']
+
+/**
+ * A check: `install` runs the manager's command in a folder, `node` is what the program runs under, `ringtap` how the
+ * manager runs the package's command.
+ */
+function manager(files, install, node = [process.execPath], ringtap = binary) {
   return (folder) => {
     const tarball = releasedTarball()
     const env = bareEnvironment(path.join(folder, 'home'))
@@ -38,6 +45,9 @@ function manager(files, install, node = [process.execPath]) {
       const [runtime, ...before] = node
       expectCaptured(inNamespace(runtime, [...before, file], { cwd, env: { ...env, PATH: process.env.PATH } }))
     }
+    const [program, ...words] = ringtap(tools)
+    const printed = command(program, [...words, '--version'], { cwd, env }).trim()
+    if (printed !== releasedVersion()) throw new Error(`the command prints: ${printed}`)
   }
 }
 
@@ -45,14 +55,15 @@ const npm = [
   process.execPath,
   path.join(path.dirname(process.execPath), '..', 'lib', 'node_modules', 'npm', 'bin', 'npm-cli.js'),
 ]
-const berry = (tools) => [process.execPath, path.join(tools(), '@yarnpkg', 'cli-dist', 'bin', 'yarn.js'), 'install']
+const yarn4 = (tools) => [process.execPath, path.join(tools(), '@yarnpkg', 'cli-dist', 'bin', 'yarn.js')]
+const berry = (tools) => [...yarn4(tools), 'install']
 const berryFiles = (linker) => ({ '.yarnrc.yml': `nodeLinker: ${linker}\nenableScripts: false\n`, 'yarn.lock': '' })
 
-/** An application for several systems: on macOS, npm leaves the package out. */
-function optionalOnMac(folder) {
+/** An application for several systems: on Windows, npm leaves the package out. */
+function optionalOnWindows(folder) {
   write(folder, { 'package.json': { private: true, optionalDependencies: { ringtap: `file:${releasedTarball()}` } } })
   const home = path.join(folder, 'home')
-  const args = ['install', '--os=darwin', '--cpu=arm64', '--no-audit', '--no-fund']
+  const args = ['install', '--os=win32', '--cpu=x64', '--no-audit', '--no-fund']
   command(npm[0], [npm[1], ...args], { cwd: folder, env: bareEnvironment(home) })
   if (existsSync(path.join(folder, 'node_modules', 'ringtap'))) throw new Error('npm has installed it')
 }
@@ -88,19 +99,17 @@ export const managers = {
     'install',
   ]),
   'yarn 4, node_modules': manager(berryFiles('node-modules'), berry),
-  'yarn 4, PnP': manager(berryFiles('pnp'), berry, [
-    process.execPath,
-    '--require',
-    './.pnp.cjs',
-    '--loader',
-    './.pnp.loader.mjs',
-    '--no-warnings',
-  ]),
+  'yarn 4, PnP': manager(
+    berryFiles('pnp'),
+    berry,
+    [process.execPath, '--require', './.pnp.cjs', '--loader', './.pnp.loader.mjs', '--no-warnings'],
+    (tools) => [...yarn4(tools), 'run', 'ringtap'],
+  ),
   bun: manager({}, (tools) => [
     path.join(tools(), '@oven', 'bun-linux-x64', 'bin', 'bun'),
     'install',
     '--ignore-scripts',
   ]),
-  'npm, optional on macOS': optionalOnMac,
+  'npm, optional on Windows': optionalOnWindows,
   'npm, built from source': fromSource,
 }

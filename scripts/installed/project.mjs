@@ -17,10 +17,11 @@ import { root } from '../tree-files.mjs'
 
 export { installTools } from '../release/tools.mjs'
 
+export const releasedVersion = () => JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).version
+
 /** The tarball that `npm run release` left. */
 export function releasedTarball() {
-  const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
-  const tarball = path.join(root, 'release', `ringtap-${version}.tgz`)
+  const tarball = path.join(root, 'release', `ringtap-${releasedVersion()}.tgz`)
   if (!existsSync(tarball)) throw new Error(`there is no ${path.relative(root, tarball)}: npm run release`)
   return tarball
 }
@@ -97,7 +98,7 @@ export const programs = {
   cjs: `const { Capture } = require('ringtap')\nconst dgram = require('node:dgram')\n${body}`,
 }
 
-/** The devices that live-checks.mjs sends and receives on. */
+/** The devices that live/checks.mjs sends and receives on. */
 export const network = `ip link set lo up && ip link add left type veth peer name right
 for name in left right; do
   [ ! -e /proc/sys/net/ipv6 ] || echo 1 >/proc/sys/net/ipv6/conf/$name/disable_ipv6

