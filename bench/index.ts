@@ -1,5 +1,5 @@
-// npm run bench [-- [drain|load|visit|read|record|hexdump|dissect|open|addresses]…
-//                  [--trials N] [--size BYTES] [--seconds N] [--markdown]]
+// npm run bench [-- [drain|load|visit|read|record|batches|flight|serve|owners|sensor|hexdump|dissect|command|open|placement
+//                  |addresses|cutoff|prebuild]… [--trials N] [--size BYTES] [--seconds N] [--markdown]]
 //
 // Runs the parts one after another, each in its own process; bench/README.md describes the method.
 import { spawnSync } from 'node:child_process'
@@ -14,10 +14,19 @@ const scripts = {
   visit: ['packets/visit'],
   read: ['savefile/read'],
   record: ['record/record'],
+  batches: ['record/batches'],
+  flight: ['record/flight', 'record/flight-held'],
+  serve: ['record/serve'],
+  owners: ['record/owners'],
+  sensor: ['sensor/forward'],
   hexdump: ['packets/hexdump'],
   dissect: ['dissect/dissect', 'dissect/flows', 'dissect/live'],
+  command: ['cli/read-lines', 'cli/live-lines'],
   open: ['capture/open'],
+  placement: ['capture/placement'],
   addresses: ['filter/addresses'],
+  cutoff: ['filter/cutoff'],
+  prebuild: ['package/prebuild'],
 }
 type Part = keyof typeof scripts
 const parts = Object.keys(scripts) as Part[]
@@ -27,8 +36,13 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 console.log(`Machine: ${machine()}`)
-const flags = process.argv.slice(2).filter((argument) => !Object.hasOwn(scripts, argument))
-for (const part of options.parts.length > 0 ? (options.parts as Part[]) : parts) {
+/** Everything but the parts; what follows an option is its value, even if a part has the same name. */
+const flags = process.argv
+  .slice(2)
+  .filter((argument, i, all) => !options.parts.includes(argument) || /^--(?!markdown$)[^=]+$/.test(all[i - 1] ?? ''))
+/** `prebuild` needs a package, which `npm run release` makes. */
+const usual = parts.filter((part) => part !== 'prebuild')
+for (const part of options.parts.length > 0 ? (options.parts as Part[]) : usual) {
   for (const name of scripts[part]) {
     const script = fileURLToPath(new URL(`./${name}.js`, import.meta.url))
     const { status, signal } = spawnSync(process.execPath, [script, ...flags], { stdio: 'inherit' })

@@ -4,8 +4,8 @@
 //   read_loop next|dispatch FILE     with pcap_next_ex, or pcap_dispatch
 //   read_loop run PROGRAM ARGUMENT…  another program, with its standard output thrown away
 //
-// Prints packets, bytes, seconds (of the reading only, or of the whole program) and the peak resident memory in bytes,
-// as JSON.
+// Prints packets, bytes, seconds (of the reading only, or of the whole program), seconds of processor time (of the
+// whole process) and the peak resident memory in bytes, as JSON.
 
 #include <fcntl.h>
 #include <pcap/pcap.h>
@@ -29,9 +29,14 @@ struct Sum {
 
 void print(const Sum& sum, double seconds, int who, const rusage* usage) {
   rusage own;
-  if (usage == nullptr) getrusage(who, &own);
-  std::printf("{\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"seconds\":%.6f,\"memory\":%ld}\n", sum.packets,
-              sum.bytes, seconds, (usage != nullptr ? usage->ru_maxrss : own.ru_maxrss) * 1024);
+  getrusage(who, &own);
+  if (usage == nullptr) usage = &own;
+  const auto inSeconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  std::printf("{\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"seconds\":%.6f,\"cpu\":%.6f,\"memory\":%ld}\n",
+              sum.packets, sum.bytes, seconds, inSeconds(usage->ru_utime) + inSeconds(usage->ru_stime),
+              usage->ru_maxrss * 1024);
 }
 
 int run(char** command) {
@@ -46,7 +51,7 @@ int run(char** command) {
   int status = 0;
   rusage usage;
   if (child < 0 || wait4(child, &status, 0, &usage) < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) return 1;
-  print({}, clockSeconds(CLOCK_MONOTONIC) - began, 0, &usage);
+  print({}, clockSeconds(CLOCK_MONOTONIC) - began, RUSAGE_CHILDREN, &usage);
   return 0;
 }
 

@@ -2,13 +2,11 @@
 // tcpdump and dumpcap: the highest rate without loss; beyond it the share that was written; processor time.
 //
 //   node dist/work/bench/record/record.js [--trials N] [--only RECORDER] [--frame BYTES] [--markdown]
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { closeSync, fdatasyncSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inNamespace, isInside } from '../../test/live/support/namespace.js'
-import { waitUntil, waitUntilStable } from '../../test/live/support/wait.js'
+import { packetsIn } from '../savefile/files.js'
 import { options } from '../support/options.js'
 import { takeTurns } from '../support/rounds.js'
 import { addWire, senderProcessor } from '../support/stage.js'
@@ -25,6 +23,7 @@ import {
 } from '../support/sweep.js'
 import { figure, printTable } from '../support/table.js'
 import { buildSender } from '../support/tools.js'
+import { flooded } from './flooded.js'
 import { type Recorder, recorders } from './recorders.js'
 
 /** Frame sizes, and the most frames of a trial: those of 1400 bytes are limited by what the page cache takes. */
@@ -52,18 +51,6 @@ const folder = mkdtempSync(join(tmpdir(), 'ringtap-bench-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 const path = join(folder, 'file.pcapng')
 
-/** Seconds of processor time of all threads of a process. */
-function processorTime(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) / 100
-}
-
-/** The number of packets in a file, counted by capinfos (of the same project as dumpcap) for every recorder. */
-function packetsIn(file: string): number {
-  const { stdout } = spawnSync('capinfos', ['-c', '-M', file], { encoding: 'utf8' })
-  return Number(/Number of packets: +(\d+)/.exec(stdout)?.[1] ?? Number.NaN)
-}
-
 /**
  * Fills this much of the page cache and empties it again, so that the file finds memory that this machine has already:
  * in a virtual machine the first use of a page takes its host many times as long as the copy into it.
@@ -73,32 +60,10 @@ function supplyPages(bytes: number): void {
   rmSync(path)
 }
 
-async function trial(
-  { command, args, ready }: Recorder,
-  count: number,
-  size: number,
-  rate: number,
-): Promise<RecordSample> {
+async function trial(recorder: Recorder, count: number, size: number, rate: number): Promise<RecordSample> {
   supplyPages(count * (size + fileOverhead))
-  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
-  const ended = once(child, 'close')
-  let said = ''
-  child.stderr.on('data', (text) => (said += text))
   try {
-    await waitUntil(
-      () => said.includes(ready) || child.exitCode !== null,
-      `${command} to record`,
-      20_000,
-      () => said,
-    )
-    const pid = child.pid as number
-    const before = processorTime(pid)
-    const { arrived, packetsPerSecond, sent } = await wire.flood(count, size, rate)
-    // Waits until the buffered packets are written.
-    await waitUntilStable(() => processorTime(pid), `${command} to come to rest`, 500, 60_000)
-    const cpu = processorTime(pid) - before
-    child.kill('SIGINT')
-    await ended
+    const { arrived, cpu, ...flood } = await flooded(recorder, wire, { count, size, rate })
     const packets = packetsIn(path)
     if (!(packets <= arrived)) throw new Error(`${packets} packets in the file, of ${arrived} that arrived`)
     return {
@@ -106,10 +71,9 @@ async function trial(
       loss: (1 - packets / arrived) * 100,
       cpu: (cpu / packets) * 1e6,
       bytes: statSync(path).size,
-      rate: (packetsPerSecond * arrived) / sent,
+      rate: flood.rate,
     }
   } finally {
-    child.kill('SIGKILL')
     rmSync(path, { force: true })
   }
 }

@@ -2,15 +2,13 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { settings } from '../support/consumer.js'
 import { options } from '../support/options.js'
+import { missingProgram } from '../support/tools.js'
+import type { Program } from './flooded.js'
 import type { RecordTrial } from './record.trial.js'
 
 /** A recording program. */
-export interface Recorder {
+export interface Recorder extends Program {
   name: string
-  command: string
-  args: string[]
-  /** What it writes to standard error once it records. */
-  ready: string
   /** Why it cannot take part. */
   missing?: string | undefined
 }
@@ -18,10 +16,6 @@ export interface Recorder {
 function versionOf(program: string): string {
   const { stdout = '', stderr = '' } = spawnSync(program, ['--version'], { encoding: 'utf8' })
   return `${program} ${/\d+\.\d+(\.\d+)?/.exec(`${stdout}${stderr}`)?.[0] ?? ''}`
-}
-
-function missing(program: string): string | undefined {
-  return spawnSync(program, ['--version']).error ? `${program} is not installed` : undefined
 }
 
 /** All recorders of the comparison, writing what the interface receives to `path`. */
@@ -45,17 +39,17 @@ export function recorders(name: string, path: string): Recorder[] {
       command: 'tcpdump',
       args: ['-n', '-Z', 'root', '-i', name, '-s', snap, '-B', String(mebibytes * 1024), '-w', path],
       ready: 'listening on',
-      missing: missing('tcpdump'),
+      missing: missingProgram('tcpdump'),
     },
     {
       name: `${versionOf('dumpcap')}, ${mebibytes} MiB`,
       command: 'dumpcap',
       args: ['-q', '-i', name, '-s', snap, '-B', String(mebibytes), '-w', path],
       ready: 'File:',
-      missing: missing('dumpcap'),
+      missing: missingProgram('dumpcap'),
     },
   ]
   return all
     .filter((recorder) => recorder.name.includes(options.only))
-    .map((recorder) => ({ ...recorder, missing: recorder.missing ?? missing('capinfos') }))
+    .map((recorder) => ({ ...recorder, missing: recorder.missing ?? missingProgram('capinfos') }))
 }

@@ -4,7 +4,7 @@
 //
 // Every figure is the median of at least three trials, each in its own process; the readers of a file take turns.
 import { execFile } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -14,74 +14,10 @@ import { takeTurns } from '../support/rounds.js'
 import { figure, printTable } from '../support/table.js'
 import { builtTool } from '../support/tools.js'
 import { median, runTrial } from '../support/trial.js'
+import { type Made, make, warm } from './files.js'
 import type { Reading, ReadTrial } from './read.trial.js'
 
 const run = promisify(execFile)
-
-interface Made {
-  path: string
-  packets: number
-  bytes: number
-}
-
-/** Creates a file of at most `size` bytes that repeats the same second of packets. */
-function make(path: string, pcapng: boolean, length: number): Made {
-  const count = 4096
-  const batch = Buffer.concat(Array.from({ length: count }, (_, number) => record(pcapng, length, number)))
-  const file = openSync(path, 'w')
-  try {
-    let written = writeSync(file, pcapng ? pcapngStart() : pcapStart())
-    let packets = 0
-    for (; written + batch.length <= options.size; packets += count) written += writeSync(file, batch)
-    return { path, packets, bytes: packets * length }
-  } finally {
-    closeSync(file)
-  }
-}
-
-function pcapStart(): Buffer {
-  const header = Buffer.alloc(24)
-  header.writeUInt32LE(0xa1b2c3d4)
-  header.writeUInt16LE(2, 4)
-  header.writeUInt16LE(4, 6)
-  header.writeUInt32LE(262144, 16)
-  header.writeUInt32LE(1, 20)
-  return header
-}
-
-function words(...values: number[]): Buffer {
-  const buffer = Buffer.alloc(values.length * 4)
-  for (const [i, value] of values.entries()) buffer.writeUInt32LE(value >>> 0, i * 4)
-  return buffer
-}
-
-function pcapngStart(): Buffer {
-  const section = words(0x0a0d0d0a, 28, 0x1a2b3c4d, 1, 0xffffffff, 0xffffffff, 28)
-  return Buffer.concat([section, words(1, 20, 1, 262144, 20)])
-}
-
-function record(pcapng: boolean, length: number, number: number): Buffer {
-  // An Ethernet frame with IPv4 and UDP headers, complete as far as the readers parse it.
-  const data = Buffer.alloc(length, number)
-  Buffer.from('020000000002020000000001080045000000000000004011000000000000', 'hex').copy(data)
-  const microseconds = number * 244
-  if (!pcapng) return Buffer.concat([words(1_700_000_000, microseconds, length, length), data])
-  const time = 1_700_000_000_000_000n + BigInt(microseconds)
-  const total = 32 + length
-  return Buffer.concat([
-    words(6, total, 0, Number(time >> 32n), Number(time & 0xffff_ffffn), length, length),
-    data,
-    words(total),
-  ])
-}
-
-/** Loads the file into the page cache, so that every reader reads from there. */
-function warm(path: string): void {
-  const file = openSync(path, 'r')
-  const buffer = Buffer.allocUnsafe(1 << 20)
-  while (readSync(file, buffer) > 0);
-  closeSync(file)
-}
 
 type Reader = { name: string; missing?: string | undefined; trial: (file: Made) => Promise<Reading> }
 
@@ -128,7 +64,7 @@ try {
     ['pcap, packets of 1400 bytes', false, 1400],
     ['pcapng, packets of 64 bytes', true, 64],
   ] as const) {
-    const file = make(join(folder, 'file'), pcapng, length)
+    const file = make(join(folder, 'file'), { pcapng, length })
     warm(file.path)
     const results = await takeTurns(readers(pcapng), async ({ trial }) => {
       const reading = await trial(file)

@@ -9,7 +9,7 @@ import { builtTool } from './tools.js'
 /** The C program in one of its modes (bench/native/c_loop.cpp), or a library in Node. */
 export type Who =
   | { loop: 'lengths' | 'fields' | 'sockets'; spec?: never }
-  | { loop?: never; spec: Pick<ConsumerSpec, 'who' | 'visit' | 'addresses'> }
+  | { loop?: never; spec: Pick<ConsumerSpec, 'who' | 'visit' | 'addresses' | 'ring'> }
 
 /** Figures reported by a consumer. */
 export interface Reading {
@@ -32,8 +32,8 @@ export class ConsumerProcess {
   /** Seconds taken to open the capture. */
   openSeconds = 0
 
-  private constructor(command: string, args: string[]) {
-    this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe', 'pipe'] })
+  private constructor(command: string, args: string[], environment?: NodeJS.ProcessEnv) {
+    this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe', 'pipe'], env: environment ?? process.env })
     this.#child.stderr?.on('data', (text) => (this.#errors += text))
     this.#child.stdin?.on('error', () => {})
     this.#answers = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]()
@@ -44,7 +44,12 @@ export class ConsumerProcess {
    *
    * @throws Error with the consumer's standard error output.
    */
-  static async start(who: Who, interfaces: string[], ring: Partial<typeof settings> = {}): Promise<ConsumerProcess> {
+  static async start(
+    who: Who,
+    interfaces: string[],
+    ring: Partial<typeof settings> = {},
+    environment?: NodeJS.ProcessEnv,
+  ): Promise<ConsumerProcess> {
     const { memory, blockSize, retire, snapshotLength } = { ...settings, ...ring }
     const self =
       who.loop !== undefined
@@ -52,10 +57,14 @@ export class ConsumerProcess {
             builtTool('c_loop'),
             [who.loop, blockSize, Math.floor(memory / blockSize), retire, snapshotLength, ...interfaces].map(String),
           )
-        : new ConsumerProcess(process.execPath, [
-            fileURLToPath(new URL('../capture/consumer.trial.js', import.meta.url)),
-            JSON.stringify({ ...who.spec, interfaces, retire } satisfies ConsumerSpec),
-          ])
+        : new ConsumerProcess(
+            process.execPath,
+            [
+              fileURLToPath(new URL('../capture/consumer.trial.js', import.meta.url)),
+              JSON.stringify({ ...who.spec, interfaces, retire } satisfies ConsumerSpec),
+            ],
+            environment,
+          )
     const { seconds } = await self.#answer<{ seconds: number }>()
     self.openSeconds = seconds
     return self

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Capture, type CaptureStats } from 'ringtap'
+import { Capture, type CaptureStats, type RingOptions } from 'ringtap'
 import { type AddressSpec, addressList } from './address-list.js'
 import { loadPeer } from './peers.js'
 
@@ -14,6 +14,8 @@ export interface ConsumerSpec {
   interfaces: string[]
   /** ringtap only: addresses whose packets are not captured. Default: none. */
   addresses?: AddressSpec | undefined
+  /** ringtap only: how many rings, and where. Default: one, anywhere. */
+  ring?: Pick<RingOptions, 'count' | 'cpus' | 'mode'> | undefined
   /** Milliseconds until a partly filled block is handed over. */
   retire: number
 }
@@ -80,14 +82,14 @@ export async function openConsumer(spec: ConsumerSpec, meter: Meter): Promise<Co
 }
 
 async function openRingtap(spec: ConsumerSpec, meter: Meter): Promise<Consumer> {
-  const { visit, interfaces, retire, addresses } = spec
+  const { visit, interfaces, retire, addresses, ring } = spec
   const list = addresses && addressList(addresses)
   const capture = await Capture.open({
     interfaces,
     ...(addresses?.as === 'excludeHosts' && { excludeHosts: list }),
     ...(addresses?.as === 'filter' && { filter: `not (host ${list?.join(' or host ')})` }),
     snapshotLength: settings.snapshotLength,
-    ring: { memory: settings.memory, blockSize: settings.blockSize, table: addresses?.table ?? 'auto' },
+    ring: { memory: settings.memory, blockSize: settings.blockSize, table: addresses?.table ?? 'auto', ...ring },
     chunk: { maxDelay: retire },
   })
   const read = visit === 'lengths' ? forEach : forOf

@@ -45,6 +45,11 @@ export function builtGoTool(name: 'gopacket_loop'): GoTool {
   return { missing: `${why} (Debian: golang-go, golang-github-google-gopacket-dev)` }
 }
 
+/** Why a program cannot take part; `undefined` if it is installed. */
+export function missingProgram(program: string): string | undefined {
+  return spawnSync(program, ['--version']).error ? `${program} is not installed` : undefined
+}
+
 /** Builds the sender of the live tests if it is out of date. */
 export function buildSender(): void {
   const script = fileURLToPath(new URL('scripts/build-test-tools.mjs', root))

@@ -9,9 +9,15 @@ import { fileURLToPath } from 'node:url'
  *
  * @throws Error if the process fails, with the end of its standard error output.
  */
-export async function runTrial<T>(module: URL, argument: unknown, nodeOptions: string[] = []): Promise<T> {
+export async function runTrial<T>(
+  module: URL,
+  argument: unknown,
+  nodeOptions: string[] = [],
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<T> {
   const child = spawn(process.execPath, [...nodeOptions, fileURLToPath(module), JSON.stringify(argument)], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: environment,
   })
   const [printed, errors, [status, signal]] = await Promise.all([
     text(child.stdout),
