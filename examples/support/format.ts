@@ -74,7 +74,8 @@ export function packetLine(packet: Packet): string {
 /** The ends of a packet, flow or stream. */
 export interface Ends {
   readonly sourceIp: string | undefined
-  readonly sourcePort: number
+  /** Undefined: it may be any. */
+  readonly sourcePort: number | undefined
   readonly destinationIp: string | undefined
   readonly destinationPort: number
   readonly protocol: number
@@ -91,8 +92,9 @@ const protocols = new Map([
 /** `192.0.2.1:40000 > [2001:db8::1]:443 tcp`; ports only where the protocol has them. */
 export function flowText({ sourceIp, sourcePort, destinationIp, destinationPort, protocol }: Ends): string {
   const name = protocols.get(protocol) ?? `protocol ${protocol}`
-  const hasPorts = sourcePort + destinationPort > 0 && !name.startsWith('icmp')
-  const end = (ip = '', port = 0) => (hasPorts ? `${ip.includes(':') ? `[${ip}]` : ip}:${port}` : ip)
+  const hasPorts = (sourcePort ?? 0) + destinationPort > 0 && !name.startsWith('icmp')
+  const end = (ip = '', port?: number) =>
+    hasPorts && port !== undefined ? `${ip.includes(':') ? `[${ip}]` : ip}:${port}` : ip
   return `${end(sourceIp, sourcePort)} > ${end(destinationIp, destinationPort)} ${name}`
 }
 

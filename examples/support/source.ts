@@ -21,17 +21,18 @@ export interface Source extends AsyncIterable<Chunk> {
  * names match the pattern, as egrep reads it, are captured, also those that appear later; loopback too, if its name
  * matches. Default: `^eth`.
  *
- * @param defaults the filter, unless the command line has one; how many bytes of each packet are needed
+ * @param defaults the filter, unless the command line has one; how many bytes of each packet are needed; the interface,
+ *   if the command line names one interface in place of a pattern
  * @param options the program's own options, as in parseArgs()
  */
 export async function openSource(
-  defaults: { filter?: string; snapshotLength?: number } = {},
+  defaults: { filter?: string; snapshotLength?: number; interface?: string } = {},
   options: ParseArgsConfig['options'] = {},
 ): Promise<Source> {
-  const { pattern = '^eth', read, filter = defaults.filter, values } = commandLine(options)
+  const { pattern = defaults.interface ?? '^eth', read, filter = defaults.filter, values } = commandLine(options)
   if (read !== undefined) return fromFile(await openFile(read, { filter }).catch(fail), values)
   const { snapshotLength } = defaults
-  const interfaces = { include: pattern, loopback: true, hotplug: true }
+  const interfaces = defaults.interface === undefined ? { include: pattern, loopback: true, hotplug: true } : [pattern]
   const capture = await Capture.open({ interfaces, filter, snapshotLength }).catch(fail)
   stopOnSignal(capture)
   showWarnings(capture)
