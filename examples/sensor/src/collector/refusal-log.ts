@@ -1,0 +1,27 @@
+import type { Log } from '../common/log.js'
+
+/** Lines in a second at most: whoever sends nonsense must not fill the disk with it. */
+const most = 20
+
+/** Logs refusals, and of more than some in a second only how many they were. */
+export class RefusalLog {
+  #second = 0
+  #count = 0
+
+  constructor(readonly log: Log) {}
+
+  add(detail: string, fields: Readonly<Record<string, unknown>>, now = Date.now()): void {
+    const second = Math.floor(now / 1000)
+    if (second !== this.#second) {
+      this.flush()
+      this.#second = second
+    }
+    if (++this.#count <= most) this.log.warn(`refused: ${detail}`, fields)
+  }
+
+  /** Logs how many were left out. */
+  flush(): void {
+    if (this.#count > most) this.log.warn(`refused: ${this.#count - most} more in one second`)
+    this.#count = 0
+  }
+}

@@ -1,0 +1,281 @@
+/** Batches that wait until the collector takes them, oldest first. */
+
+import type { Log } from '../common/log.js'
+import type { SealedBatch } from '../transport/transport.js'
+import { noLosses } from '../wire/batch-head.js'
+import { type Accounts, type Amount, type Counted, nothing } from './accounts.js'
+import { decode, decodeHead, encode, headRoom } from './spool-file.js'
+import type { DiskStore, SpoolStore } from './spool-store.js'
+
+export interface SpoolOptions {
+  /** Bytes at most, of all sensors that share the path. */
+  readonly bytes: number
+  /** Bytes that stay free on its disk. */
+  readonly minimumFree: number
+  /** When this sensor started, milliseconds since 1970-01-01 UTC: batches of earlier starts are older. */
+  readonly startedAt: number
+  readonly accounts: Accounts
+  readonly log: Log
+}
+
+/** What this start of the sensor has counted, for the next one if this one is killed. */
+export interface Journal {
+  /** Packets captured, and those that were recovered. */
+  readonly received: number
+  /** Packets that were stored or lost. */
+  readonly settled: number
+}
+
+/** A batch in the spool. */
+export interface Spooled extends Counted {
+  readonly name: string
+  /** The time of its earliest packet, nanoseconds since 1970-01-01 UTC. */
+  readonly first: bigint
+}
+
+interface Entry extends Spooled {
+  /** Being sent: it is not evicted. */
+  taken: boolean
+}
+
+export class Spool {
+  readonly #store: SpoolStore
+  readonly #options: SpoolOptions
+  /** In the order of their names, oldest first. */
+  readonly #entries: Entry[] = []
+  readonly #held: Amount = nothing()
+  /** Bytes that other sensors hold below the same path. */
+  #elsewhere = 0
+  /** Writes one after another: each may evict. */
+  #writing: Promise<unknown> = Promise.resolve()
+  #full = false
+
+  constructor(store: SpoolStore, options: SpoolOptions) {
+    this.#store = store
+    this.#options = options
+  }
+
+  get lasting(): boolean {
+    return this.#store.lasting
+  }
+
+  /** What it holds, batches that are being sent included. */
+  get held(): Readonly<Amount> {
+    return this.#held
+  }
+
+  /** Whether older batches had to make room for the last one. */
+  get full(): boolean {
+    return this.#full
+  }
+
+  /** Whether a tenth of it is free. */
+  get roomy(): boolean {
+    return this.#held.bytes + this.#elsewhere < this.#options.bytes * 0.9
+  }
+
+  /** The time of the earliest packet in it. */
+  get oldest(): bigint | undefined {
+    return this.#entries.find(({ packets }) => packets > 0)?.first
+  }
+
+  free(): Promise<number | undefined> {
+    return this.#store.free()
+  }
+
+  /**
+   * Stores a batch, and takes it ({@link take}).
+   *
+   * @param evict Whether the oldest batches make room for it.
+   * @returns `undefined` if there is no room for it, or it cannot be written; it is not counted as lost
+   */
+  put(batch: SealedBatch, evict: boolean): Promise<Spooled | undefined> {
+    const done = this.#writing.then(() => this.#put(batch, evict))
+    this.#writing = done
+    return done
+  }
+
+  /** Replaces the journal. */
+  note({ received, settled }: Journal): void {
+    this.#store.writeJournal(JSON.stringify({ received, settled }))
+  }
+
+  /** The oldest batch that is not taken; it is not evicted until it is removed or given back. */
+  async take(): Promise<{ readonly entry: Spooled; readonly batch: SealedBatch } | undefined> {
+    for (;;) {
+      const entry = this.#entries.find(({ taken }) => !taken)
+      if (!entry) return undefined
+      entry.taken = true
+      const batch = await this.#read(entry)
+      if (batch) return { entry, batch }
+    }
+  }
+
+  get hasWaiting(): boolean {
+    return this.#entries.some(({ taken }) => !taken)
+  }
+
+  giveBack(entry: Spooled): void {
+    const found = this.#entries.find(({ name }) => name === entry.name)
+    if (found) found.taken = false
+  }
+
+  async remove(entry: Spooled): Promise<void> {
+    this.#forget(entry)
+    await this.#store.remove(entry.name)
+  }
+
+  /** Takes over what earlier starts have left; `store` is the disk's. */
+  async recover(store: DiskStore): Promise<void> {
+    const { accounts, log } = this.#options
+    const { folders, elsewhere } = await store.adopt()
+    this.#elsewhere = elsewhere
+    for (const { names, journal } of folders) {
+      const before = accounts.recovered.packets
+      let damaged = 0
+      for (const name of names) {
+        if (!(await this.#recoverFile(store, name))) damaged++
+      }
+      if (names.length > 0) log.info(`${names.length} batches of an earlier run recovered, ${damaged} of them damaged`)
+      const found = accounts.recovered.packets - before
+      const missing = missingIn(journal, found)
+      if (missing === 0) continue
+      accounts.recoverKilled(missing)
+      log.warn('an earlier run was killed, and what it had in memory is lost', { packets: missing })
+    }
+  }
+
+  /** Takes over a file that is in the store's folder now; false if it is damaged. */
+  async #recoverFile(store: DiskStore, name: string): Promise<boolean> {
+    const { accounts, log } = this.#options
+    // Its digest is checked when it is sent: a large spool does not delay the start.
+    const file = await store.readStart(name, headRoom)
+    const start = decodeHead(file.start)
+    const counted: Counted = {
+      packets: start?.head.batch.packets ?? 0,
+      bytes: start?.head.length ?? 0,
+      lost: start?.head.batch.lost ?? noLosses(),
+    }
+    accounts.recover(counted)
+    if (start && file.size === start.offset + start.head.length) {
+      this.#insert({ ...counted, name, first: start.head.batch.first, taken: false })
+      return true
+    }
+    accounts.lose(counted, 'spool')
+    log.warn('a spooled batch is damaged, and lost', {
+      file: name,
+      packets: start ? counted.packets : 'unknown, its head was not written',
+    })
+    await store.remove(name)
+    return false
+  }
+
+  /** Gives up every batch, as the process ends and its memory with it. */
+  async abandon(): Promise<void> {
+    for (const entry of [...this.#entries]) {
+      this.#options.accounts.lose(entry, 'unsent')
+      await this.remove(entry)
+    }
+  }
+
+  /** Ends the store, once everything that was to be written is. */
+  async close(): Promise<void> {
+    await this.#writing
+    await this.#store.close()
+  }
+
+  async #put(batch: SealedBatch, evict: boolean): Promise<Spooled | undefined> {
+    const { log, startedAt } = this.#options
+    const parts = encode(batch)
+    const size = parts.reduce((sum, part) => sum + part.length, 0)
+    const { boot, sequence, head } = batch
+    const order = [String(startedAt).padStart(14, '0'), boot, String(sequence).padStart(12, '0'), size]
+    const entry: Entry = {
+      name: `${order.join('-')}.batch`,
+      packets: head.packets,
+      bytes: batch.bytes.length,
+      lost: head.lost,
+      first: head.first,
+      taken: true,
+    }
+    this.#full = false
+    for (;;) {
+      try {
+        if (await this.#hasRoom(size)) {
+          await this.#store.write(entry.name, parts)
+          this.#insert(entry)
+          return entry
+        }
+      } catch (error) {
+        const { code, message } = error as NodeJS.ErrnoException
+        if (code !== 'ENOSPC' && code !== 'EDQUOT') {
+          log.error(`a batch cannot be spooled: ${message}`, { sequence, packets: head.packets })
+          return undefined
+        }
+      }
+      this.#full = evict
+      if (!evict || !(await this.#evict())) return undefined
+    }
+  }
+
+  async #hasRoom(size: number): Promise<boolean> {
+    const { bytes, minimumFree } = this.#options
+    if (this.#held.bytes + this.#elsewhere + size > bytes) return false
+    const free = await this.#store.free()
+    return free === undefined || free - size >= minimumFree
+  }
+
+  async #evict(): Promise<boolean> {
+    const oldest = this.#entries.find(({ taken }) => !taken)
+    if (!oldest) return false
+    this.#options.accounts.lose(oldest, 'spool')
+    this.#options.log.debug('a batch was evicted from the spool', { file: oldest.name, packets: oldest.packets })
+    await this.remove(oldest)
+    return true
+  }
+
+  async #read(entry: Entry): Promise<SealedBatch | undefined> {
+    let why = 'its digest is wrong'
+    try {
+      const batch = decode(await this.#store.read(entry.name))
+      if (batch) return batch
+    } catch (error) {
+      why = (error as Error).message
+    }
+    this.#options.log.error(`a spooled batch is lost: ${why}`, { file: entry.name, packets: entry.packets })
+    this.#options.accounts.lose(entry, 'spool')
+    await this.remove(entry)
+    return undefined
+  }
+
+  #insert(entry: Entry): void {
+    // Nearly always the newest.
+    let at = this.#entries.length
+    while (at > 0 && this.#entries[at - 1]!.name > entry.name) at--
+    this.#entries.splice(at, 0, entry)
+    this.#held.batches++
+    this.#held.packets += entry.packets
+    this.#held.bytes += entry.bytes
+  }
+
+  #forget(entry: Spooled): void {
+    const at = this.#entries.findIndex(({ name }) => name === entry.name)
+    if (at < 0) return
+    this.#entries.splice(at, 1)
+    this.#held.batches--
+    this.#held.packets -= entry.packets
+    this.#held.bytes -= entry.bytes
+  }
+}
+
+/** Packets that a killed run had in memory, by its journal: received, and neither settled nor found in its spool. */
+function missingIn(journal: string | undefined, found: number): number {
+  try {
+    const { received, settled } = JSON.parse(journal ?? '') as Journal
+    const missing = received - settled - found
+    return Number.isSafeInteger(missing) && missing > 0 ? missing : 0
+  } catch {
+    // There is none, or it was not written yet.
+    return 0
+  }
+}
