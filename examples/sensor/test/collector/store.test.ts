@@ -1,0 +1,243 @@
+import { appendFileSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import t, { type Test } from 'tap'
+import { StorageError, Store, type StoreEvent } from '../../src/collector/store/store.js'
+import { noLosses } from '../../src/wire/batch-head.js'
+import { boot, makeBatch, timesIn } from './support/batches.js'
+
+const second = 1_000_000_000n
+const start = 1_700_000_000n * second
+
+/** A store in a directory of its own, and what it said. */
+async function openStore(directory: string, limits: { maxBytes?: number; maxAge?: number; minFree?: number } = {}) {
+  const events: StoreEvent[] = []
+  const store = await Store.open({ directory, minFree: 0, ...limits, onEvent: (event) => events.push(event) })
+  return { store, events }
+}
+
+function filesIn(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.pcapng/.test(name))
+    .sort()
+}
+
+/** Sets the clock, until the end of the test, to what `clock` makes of it. */
+function setClock(t: Test, clock: (now: number) => number): void {
+  const { now } = Date
+  Date.now = () => clock(now())
+  t.teardown(() => {
+    Date.now = now
+  })
+}
+
+t.test('a batch is one file, once', async (t) => {
+  const directory = t.testdir()
+  const { store } = await openStore(directory)
+  const batch = await makeBatch({ packets: [start, start + 1n], lost: { ring: 3 }, encoding: 'zstd' })
+  t.equal(await store.add(batch), 'stored')
+  t.equal(await store.add(batch), 'duplicate')
+  t.equal(await store.add(await makeBatch({ packets: [start] })), 'conflict')
+  const file = path.join(directory, 'node-1', boot, '0', '0.pcapng.zst')
+  t.strictSame(filesIn(directory), [`node-1/${boot}/0/0.pcapng.zst`])
+  t.strictSame(readFileSync(file), Buffer.from(batch.bytes))
+  t.strictSame(await timesIn(file), [start, start + 1n])
+  t.strictSame(store.totals('node-1'), {
+    files: 1,
+    bytes: batch.bytes.length,
+    packets: 2,
+    lost: { ...noLosses(), ring: 3 },
+    first: start,
+    last: start + 1n,
+  })
+  t.strictSame(readdirSync(path.join(directory, '.tmp')), [])
+})
+
+t.test('the same batch many times at once', async (t) => {
+  const directory = t.testdir()
+  const { store } = await openStore(directory)
+  const batch = await makeBatch({ packets: [start] })
+  const outcomes = await Promise.all(Array.from({ length: 20 }, () => store.add(batch)))
+  t.strictSame(outcomes.sort(), [...Array(19).fill('duplicate'), 'stored'])
+  t.equal(store.totals().files, 1)
+})
+
+t.test('batches in any order, of many segments; a new start finds them', async (t) => {
+  const directory = t.testdir()
+  const { store } = await openStore(directory)
+  const sequences = [2001, 0, 1000, 999, 5, 1001]
+  for (const sequence of sequences) {
+    const batch = await makeBatch({ sequence, packets: [start + BigInt(sequence)], lost: { spool: 1 } })
+    t.equal(await store.add(batch), 'stored')
+  }
+  t.strictSame(readdirSync(path.join(directory, 'node-1', boot)).sort(), ['0', '1', '2'])
+  const again = await openStore(directory)
+  t.strictSame(again.store.totals(), store.totals())
+  t.equal(again.store.totals().lost.spool, 6)
+  t.strictSame(again.store.sensors(), ['node-1'])
+  const found = await again.store.select('node-1', start + 5n, start + 1000n)
+  t.strictSame(
+    found.map(({ sequence }) => sequence),
+    [5, 999, 1000],
+  )
+  t.strictSame(again.events, [])
+})
+
+t.test('two collectors on one directory', async (t) => {
+  const directory = t.testdir()
+  const [a, b] = [(await openStore(directory)).store, (await openStore(directory)).store]
+  const batches = await Promise.all(
+    Array.from({ length: 60 }, (_, sequence) => makeBatch({ sequence, packets: [start + BigInt(sequence)] })),
+  )
+  const outcomes = await Promise.all(batches.flatMap((batch) => [a.add(batch), b.add(batch)]))
+  t.equal(outcomes.filter((outcome) => outcome === 'stored').length, 60)
+  t.equal(outcomes.filter((outcome) => outcome === 'duplicate').length, 60)
+  await Promise.all([a.refresh(), b.refresh()])
+  t.equal(a.totals().packets, 60)
+  t.strictSame(a.totals(), b.totals())
+  t.strictSame((await openStore(directory)).store.totals(), a.totals())
+  t.equal(filesIn(directory).length, 60)
+})
+
+t.test('a torn, a foreign and a missing line', async (t) => {
+  const directory = t.testdir()
+  const { store } = await openStore(directory)
+  for (const sequence of [0, 1]) {
+    await store.add(await makeBatch({ sequence, packets: [start + BigInt(sequence)], lost: { ring: 1 } }))
+  }
+  const before = store.totals()
+  const index = path.join(directory, 'node-1', boot, '0', 'index')
+  appendFileSync(index, '{"sequence":2,"stored":1')
+  const torn = await openStore(directory)
+  t.strictSame(torn.store.totals(), before)
+  const third = await makeBatch({ sequence: 2, packets: [start + 2n] })
+  t.equal(await torn.store.add(third), 'stored')
+  appendFileSync(index, '\nno JSON\n{"sequence":-1}\n{"sequence":7777}\n')
+  t.equal((await openStore(directory)).store.totals().packets, 3)
+
+  const lines = readFileSync(index, 'utf8').split('\n').filter(Boolean)
+  writeFileSync(index, lines.filter((line) => !line.startsWith('{"sequence":1,')).join('\n'))
+  setClock(t, (now) => now + 120_000)
+  const rebuilt = await openStore(directory)
+  t.match(rebuilt.events, [{ kind: 'rebuilt', file: path.join(directory, 'node-1', boot, '0', '1.pcapng.gz') }])
+  t.strictSame(rebuilt.store.totals(), {
+    ...before,
+    files: 3,
+    packets: 3,
+    last: start + 2n,
+    // The losses of the batch without a line are not known.
+    lost: { ...before.lost, ring: 1 },
+    bytes: before.bytes + third.bytes.length,
+  })
+  t.strictSame((await openStore(directory)).events, [])
+})
+
+t.test('a batch of which only the file survived is completed when it is sent again', async (t) => {
+  const directory = t.testdir()
+  const batch = await makeBatch({ packets: [start], lost: { ring: 4 } })
+  const { store } = await openStore(directory)
+  await store.add(batch)
+  const index = path.join(directory, 'node-1', boot, '0', 'index')
+  rmSync(index)
+  const after = await openStore(directory)
+  t.equal(after.store.totals().files, 0)
+  t.equal(await after.store.add(batch), 'duplicate')
+  t.strictSame(after.store.totals(), store.totals())
+  t.equal(after.store.totals().lost.ring, 4)
+})
+
+t.test('what a killed collector has left is removed', async (t) => {
+  const directory = t.testdir({ '.tmp': { old: 'x', young: 'x' } })
+  utimesSync(path.join(directory, '.tmp', 'old'), 1, 1)
+  await openStore(directory)
+  t.strictSame(readdirSync(path.join(directory, '.tmp')), ['young'])
+})
+
+t.test('a removed file: by hand, and by the limit of bytes, the first stored first', async (t) => {
+  const directory = t.testdir()
+  const batches = await Promise.all(
+    [3, 1, 2, 1000, 4].map((sequence) => makeBatch({ sequence, packets: [start + BigInt(sequence)] })),
+  )
+  const { store } = await openStore(directory)
+  let clock = Date.now()
+  setClock(t, () => clock++)
+  for (const batch of batches) await store.add(batch)
+  rmSync(path.join(directory, 'node-1', boot, '0', '4.pcapng.gz'))
+  await store.maintain()
+  t.equal(store.totals().files, 4)
+  t.equal(store.totals().packets, 5)
+  const sizeOf = (at: number) => batches[at]!.bytes.length
+  const { store: limited, events } = await openStore(directory, { maxBytes: sizeOf(2) + sizeOf(3) })
+  t.strictSame(filesIn(directory), [`node-1/${boot}/0/2.pcapng.gz`, `node-1/${boot}/1/1000.pcapng.gz`])
+  t.strictSame(events, [{ kind: 'removed', files: 2, bytes: sizeOf(0) + sizeOf(1), reason: 'size of the store' }])
+  for (const batch of batches) t.equal(await limited.add(batch), 'duplicate')
+  await store.refresh()
+  for (const batch of batches) t.equal(await store.add(batch), 'duplicate')
+  t.strictSame(filesIn(directory), [`node-1/${boot}/0/2.pcapng.gz`, `node-1/${boot}/1/1000.pcapng.gz`])
+  t.equal(limited.totals().packets, 5)
+})
+
+t.test('a duplicate of what the other collector has removed is not stored again', async (t) => {
+  const directory = t.testdir()
+  const [a, b] = [(await openStore(directory)).store, (await openStore(directory)).store]
+  const batch = await makeBatch({ packets: [start] })
+  await a.add(batch)
+  await openStore(directory, { maxBytes: 1 })
+  // Neither a nor b has read the line of the removal.
+  t.equal(await b.add(batch), 'duplicate')
+  t.equal(await a.add(batch), 'duplicate')
+  t.strictSame(filesIn(directory), [])
+})
+
+t.test('by age', async (t) => {
+  const directory = t.testdir()
+  const { store } = await openStore(directory, { maxAge: 60_000 })
+  await store.add(await makeBatch({ packets: [start] }))
+  await store.maintain()
+  t.equal(filesIn(directory).length, 1)
+  setClock(t, (now) => now + 60_001)
+  await store.maintain()
+  t.strictSame(filesIn(directory), [])
+})
+
+t.test('a disk with too little free refuses, and stores nothing', async (t) => {
+  const directory = t.testdir()
+  const { store } = await openStore(directory, { minFree: 2 ** 60 })
+  await t.rejects(store.add(await makeBatch({ packets: [start] })), StorageError)
+  t.strictSame(filesIn(directory), [])
+})
+
+t.test('a segment without files is shortened, and its boot is forgotten', async (t) => {
+  const directory = t.testdir()
+  const { store } = await openStore(directory, { maxBytes: 1 })
+  for (let sequence = 0; sequence < 10; sequence++) {
+    await store.add(await makeBatch({ sequence, packets: [start], lost: { ring: 1 } }))
+  }
+  await store.maintain()
+  const before = store.totals()
+  t.equal(before.files, 0)
+  const hour = 3_600_000
+  let later = 25 * hour
+  setClock(t, (now) => now + later)
+  await store.maintain()
+  const index = path.join(directory, 'node-1', boot, '0', 'index')
+  t.equal(readFileSync(index, 'utf8').split('\n').filter(Boolean).length, 1)
+  t.strictSame(store.totals(), { ...before, first: 0n, last: 0n })
+  t.strictSame((await openStore(directory)).store.totals(), store.totals())
+  t.equal(await store.add(await makeBatch({ sequence: 9, packets: [start] })), 'duplicate')
+  later += 31 * 24 * hour
+  await store.maintain()
+  t.strictSame(store.sensors(), [])
+  t.strictSame(readdirSync(path.join(directory, 'node-1')), [])
+})
+
+t.test('a damaged file without a line is reported and left', async (t) => {
+  const directory = t.testdir()
+  const { store } = await openStore(directory)
+  await store.add(await makeBatch({ packets: [start] }))
+  rmSync(path.join(directory, 'node-1', boot, '0', 'index'))
+  truncateSync(path.join(directory, 'node-1', boot, '0', '0.pcapng.gz'), 30)
+  setClock(t, (now) => now + 120_000)
+  const { events } = await openStore(directory)
+  t.match(events, [{ kind: 'rebuilt', damaged: String }])
+  t.equal(filesIn(directory).length, 1)
+})

@@ -1,0 +1,1 @@
+export { addNamespace, inside, ip, type Namespace } from '../../src/demo/network.js'
