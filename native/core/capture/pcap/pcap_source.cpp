@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::uint32_t kTagLength = 4;
 constexpr std::uint32_t kTagOffset = 2 * ETH_ALEN;
+constexpr int kFilterAttempts = 5;  // the interface may go down again between two
 
 int optionOf(int socket, int option) {
   int value = -1;
@@ -114,6 +115,11 @@ Result<> PcapSource::learn() {
     }
     interface_ = static_cast<std::uint32_t>(address.sll_ifindex);
     hardwareType_ = address.sll_hatype;
+    // Of an interface that was removed meanwhile, getsockname() reports hardware type 0, a type like any other.
+    char name[IF_NAMESIZE];
+    if (::if_indextoname(interface_, name) == nullptr) {
+      return Error{Code::NoInterface, device_ + " was removed while it was opened", ENODEV, "getsockname", device_};
+    }
     kernelFiltered_ = optionOf(fd_, SO_TYPE) == SOCK_RAW && linkType_ == linkTypeOf(hardwareType_);
   }
   if (kernelFiltered_ || settings_.direction == Direction::Both) return {};
@@ -139,7 +145,12 @@ Result<> PcapSource::setUserFilter(const FilterSpec& spec) {
   }
   static_assert(sizeof(FilterInstruction) == sizeof(bpf_insn));
   bpf_program request{static_cast<unsigned>(program.size()), reinterpret_cast<bpf_insn*>(program.data())};
-  if (pcap_setfilter(handle_.get(), &request) != 0) return failure("pcap_setfilter");
+  // An interface that goes down leaves an error on its packet socket. pcap_setfilter() fails with it, and has read and
+  // thereby cleared it. Packets arrive again when the interface is up.
+  int attempts = packetSocket_ ? kFilterAttempts : 1;
+  while (pcap_setfilter(handle_.get(), &request) != 0) {
+    if (--attempts == 0) return failure("pcap_setfilter");
+  }
   excluded_ = spec.connections;
   return {};
 }
