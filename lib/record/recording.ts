@@ -121,8 +121,9 @@ export class Recording extends EventEmitter<RecordingEvents> implements AsyncDis
   /**
    * Adds secrets of TLS connections ahead of every packet that is not written yet, so that Wireshark decrypts the file. Files
    * that begin later repeat the newest of them (64 KiB, and at most a quarter of `rotate.size`). Only pcapng. Given in the event
-   * `keylog` of a TLS 1.3 server or a TLS 1.2 client of this process, they are ahead of all packets that they decrypt; the other
-   * end has them a moment after the first of these. Without effect when the recording has ended.
+   * `keylog` of a TLS 1.2 client of this process, they are ahead of all packets that they decrypt. A TLS 1.3 server has one of
+   * them, that of what the client sends, only when it reads the client's Finished, and the other ends have them a moment after
+   * the first packet: what was written by then is not decrypted. Without effect when the recording has ended.
    *
    * ```ts
    * server.on('keylog', (line) => recording.addSecrets(line))

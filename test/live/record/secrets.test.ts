@@ -39,7 +39,9 @@ const versions: readonly SecureVersion[] = ['TLSv1.2', 'TLSv1.3']
 /**
  * A request and its response over TLS on loopback.
  *
- * @param onKey gets the lines of the key log of the end that has them before the first packet that they decrypt is sent
+ * @param onKey gets each line of the key log before the first packet that it decrypts is sent. In TLS 1.3 that takes the
+ *   key logs of both ends: the server has the client's traffic secret only when it reads the client's Finished, which the
+ *   request may follow at once.
  */
 async function converse(path: string, version: SecureVersion, onKey: (line: Buffer) => void): Promise<void> {
   const server = createServer({ ...identity, minVersion: version, maxVersion: version }, (socket) => {
@@ -49,7 +51,7 @@ async function converse(path: string, version: SecureVersion, onKey: (line: Buff
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
   const client = connect({ host: '127.0.0.1', port, rejectUnauthorized: false })
-  if (version === 'TLSv1.2') client.on('keylog', onKey)
+  client.on('keylog', onKey)
   await once(client, 'secureConnect')
   client.end(`GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`)
   client.resume()
