@@ -1,5 +1,5 @@
 /** The log: lines for people on a terminal, JSON otherwise. */
-import { closeSync, openSync } from 'node:fs'
+import { openSync } from 'node:fs'
 import { Writable } from 'node:stream'
 import pino, { type Logger } from 'pino'
 import { printable } from './printable.js'
@@ -44,13 +44,11 @@ export class Log {
       const lines = forPeople()
       return new Log(pino(options, lines), debug, {})
     }
-    // A path that cannot be written is a mistake in the configuration.
-    if (path !== undefined) closeSync(openSync(path, 'a', 0o640))
-    const destination = pino.destination({
-      ...(path === undefined ? { fd: 1 } : { dest: path, append: true, mode: 0o640 }),
-      sync: false,
-      maxLength: maximumWaiting,
-    })
+    // At once: a path that cannot be written is a mistake in the configuration, and lines can be flushed from the first on.
+    const fd = path === undefined ? 1 : openSync(path, 'a', 0o640)
+    const destination = pino.destination({ fd, mode: 0o640, sync: false, maxLength: maximumWaiting })
+    // For reopen(), as if it had been opened by its path.
+    if (path !== undefined) Object.assign(destination, { file: path })
     // A full disk or a reader that has gone must not end the program: lines are lost until it is over.
     destination.on('error', () => {})
     return new Log(pino(options, destination), debug, destination)
