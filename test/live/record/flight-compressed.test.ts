@@ -71,6 +71,7 @@ t.test('it gives up its oldest pieces too, and a wrong compression is refused', 
     most = Math.max(most, recorder.stats().memory)
   }
   t.ok(most <= memory && most > memory / 2, `${most} bytes`)
+  await within(recorder.dump(folder.fresh()), 'a dump') // then all packets are in the memory
   const path = folder.fresh()
   const dump = await within(recorder.dump(path), 'the dump')
   const numbers = numbersIn(path)
