@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/block/overflow_memory.h"
+#include "core/savefile/delta_coding.h"
 #include "core/savefile/unpack.h"
 #include "core/util/clock.h"
 
@@ -13,8 +14,12 @@ namespace ringtap {
 namespace {
 
 constexpr std::size_t kLargestSegment = std::size_t{1} << 20;
+// A flow has the more packets in a segment the longer it is, and only those are stored as differences.
+constexpr std::size_t kLargestPackedSegment = std::size_t{4} << 20;
 constexpr std::size_t kSmallestSegment = BlockBytes::kLarge;
-constexpr std::size_t kSegments = 32;  // at least, if the memory allows that
+// At least, if the memory allows that. Compressed ones are a fraction of their length each.
+constexpr std::size_t kSegments = 32;
+constexpr std::size_t kPackedSegments = 16;
 constexpr std::uint32_t kLongestSegment = 1000;
 constexpr std::uint32_t kShortestSegment = 20;
 // Of incompressible bytes the compressors make a little more; and they reserve 64 KiB ahead.
@@ -39,7 +44,15 @@ Error noMemory() { return {Code::System, "no memory for the flight recorder", EN
 }  // namespace
 
 std::size_t segmentBytes(const FlightOptions& options) {
-  return std::clamp(options.memory / kSegments, kSmallestSegment, kLargestSegment);
+  if (options.packing == Packing::None) {
+    return std::clamp(options.memory / kSegments, kSmallestSegment, kLargestSegment);
+  }
+  return std::clamp(options.memory / kPackedSegments, kSmallestSegment, kLargestPackedSegment);
+}
+
+std::size_t workingBytes(const FlightOptions& options) {
+  const std::size_t segment = segmentBytes(options);
+  return options.packing == Packing::None ? segment : 3 * segment + segment / 4;
 }
 
 std::uint32_t segmentMilliseconds(const FlightOptions& options) {
@@ -76,10 +89,12 @@ Result<> FlightMemory::complete(const RecordingStream::Cut& cut) {
   segment->unpackedLength = open_.size();
   segment->packing = options_.packing;
   if (packer_) {
+    if (auto encoded = deltaEncode(open_.bytes(), deltas_); !encoded) return encoded;
+    segment->encodedLength = deltas_.size();
     packed_.clear();
     // At once: a buffer that grows by doubling needs three times as much at times.
-    if (!packed_.reserve(open_.size() + open_.size() / 64 + kPackingRoom)) return noMemory();
-    if (auto added = packer_->add(open_.bytes(), packed_); !added) return added;
+    if (!packed_.reserve(deltas_.size() + deltas_.size() / 64 + kPackingRoom)) return noMemory();
+    if (auto added = packer_->add(deltas_.bytes(), packed_); !added) return added;
     if (auto ended = packer_->end(packed_); !ended) return ended;
   }
   ByteSink& content = packer_ ? packed_ : open_;
@@ -91,10 +106,10 @@ Result<> FlightMemory::complete(const RecordingStream::Cut& cut) {
   segment->began = std::exchange(began_, realNow());
   segment->completed = Clock::now();
   std::unique_lock lock(mutex_);
-  // Room first, so that there is never more than `memory`; the segment in progress counts as a full one.
+  // Room first, so that there is never more than `memory`; the buffers count as full ones.
   const std::size_t size = sizeFor(segment->length);
   if (options_.byDevice) segment->before = ofDevice_;
-  const std::size_t needed = charge(*segment, size) + segmentBytes(options_);
+  const std::size_t needed = charge(*segment, size) + workingBytes(options_);
   while (!segments_.empty() && used_ + needed > options_.memory) dropOldest();
   lock.unlock();
   segment->bytes = BlockBytes::allocate(size);
@@ -182,10 +197,13 @@ Result<FlightMemory::Segment> FlightMemory::unpacked(const Segment& segment) {
   if (!segment || segment->packing == Packing::None) return segment;
   auto bytes = BlockBytes::allocate(segment->unpackedLength);
   if (!bytes) return noMemory();
-  const std::span<std::byte> into(bytes.data(), segment->unpackedLength);
-  if (auto done = unpack({segment->bytes.data(), segment->length}, segment->packing, into); !done) {
+  auto encoded = BlockBytes::allocate(segment->encodedLength);
+  if (!encoded) return noMemory();
+  const std::span<std::byte> deltas(encoded.data(), segment->encodedLength);
+  if (auto done = unpack({segment->bytes.data(), segment->length}, segment->packing, deltas); !done) {
     return std::move(done.error());
   }
+  if (auto done = deltaDecode(deltas, {bytes.data(), segment->unpackedLength}); !done) return std::move(done.error());
   auto plain = std::make_shared<FlightSegment>();
   plain->bytes = std::move(bytes);
   plain->length = segment->unpackedLength;

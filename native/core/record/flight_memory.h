@@ -1,9 +1,9 @@
 // The newest packets of a capture, in bounded memory: the target of a flight recorder.
 //
-// The recorder's files are segments here, each a whole pcapng section with its own interfaces, and compressed by itself
-// if that was asked for. The oldest segments make room for new ones, whether a dump (flight_dump.h) has read them or
-// not. `memory` contains all segments and the one in progress; the recorder itself needs up to two megabytes, two more
-// to compress, and what one block of the ring holds.
+// The recorder's files are segments here, each a whole pcapng section with its own interfaces. If that was asked for,
+// each is rewritten as differences (delta_coding.h) and compressed, by itself. The oldest segments make room for new
+// ones, whether a dump (flight_dump.h) has read them or not. `memory` contains all segments, the one in progress and
+// the buffers to compress it; the recorder itself needs up to two megabytes, and what one block of the ring holds.
 #pragma once
 
 #include <chrono>
@@ -34,6 +34,8 @@ struct FlightOptions {
 // Bytes and milliseconds after which a segment is complete.
 [[nodiscard]] std::size_t segmentBytes(const FlightOptions& options);
 [[nodiscard]] std::uint32_t segmentMilliseconds(const FlightOptions& options);
+// What `memory` has beside the segments that are complete.
+[[nodiscard]] std::size_t workingBytes(const FlightOptions& options);
 
 struct FlightSegmentSummary {
   std::uint64_t number = 0;         // from 0, without gaps
@@ -52,6 +54,7 @@ struct FlightSegment : FlightSegmentSummary {
   BlockBytes bytes;
   std::size_t length = 0;
   Packing packing = Packing::None;
+  std::size_t encodedLength = 0;  // of its differences, not compressed; 0 with Packing::None
   std::size_t unpackedLength = 0;
 };
 
@@ -112,7 +115,8 @@ class FlightMemory final : public RecordingTarget {
   const FlightOptions options_;
   std::unique_ptr<Packer> packer_;
   ByteSink open_;    // the segment in progress
-  ByteSink packed_;  // the same, compressed
+  ByteSink deltas_;  // the same as differences,
+  ByteSink packed_;  // and these compressed
   std::uint64_t began_ = 0;
 
   mutable std::mutex mutex_;

@@ -55,10 +55,11 @@ TEST(segmentsAreReadAsTheyWereWritten) {
 
 TEST(theMemoryIsBoundedHoweverTheyAreKept) {
   for (const Packing packing : {Packing::None, Packing::Zstd}) {
-    FlightMemory memory({.memory = kMemory, .packing = packing});
+    const FlightOptions options{.memory = kMemory, .packing = packing};
+    FlightMemory memory(options);
     for (std::uint32_t number = 0; number < 3000; ++number) {
       add(memory, number);
-      CHECK(memory.held().memory + segmentBytes({.memory = kMemory}) <= kMemory);
+      CHECK(memory.held().memory + workingBytes(options) <= kMemory);
     }
     auto oldest = FlightMemory::unpacked(memory.await(0, never));
     const std::uint64_t first = (*oldest)->number;
