@@ -42,7 +42,7 @@ export const Status = {
   /** `Record.LINK_TYPE` holds the link type (native/core/block/block.h). */
   LINK_TYPE: 1 << 24,
   /** Comments follow the packet's bytes (native/core/block/block.h). */
-  COMMENTS: 1 << 25,
+  OPTIONS: 1 << 25,
   TIME_SOFTWARE: 1 << 29,
   TIME_SYSTEM_HARDWARE: 1 << 30,
   TIME_RAW_HARDWARE: 1 << 31,

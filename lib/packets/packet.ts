@@ -268,7 +268,7 @@ export class Packet {
 
   /** The comments on this packet in a pcapng file. Packets of a live capture have none. */
   get comments(): readonly string[] {
-    if ((this.#status() & Status.COMMENTS) === 0) return none
+    if ((this.#status() & Status.OPTIONS) === 0) return none
     return commentsAt(this.#memory, offsetOf(this.#entry))
   }
 
@@ -308,7 +308,7 @@ export class Packet {
     const captured = this.capturedLength
     const offset = offsetOf(this.#entry)
     const length =
-      (this.#status() & Status.COMMENTS) === 0
+      (this.#status() & Status.OPTIONS) === 0
         ? (this.#memory.u16[(offset + Record.DATA) >>> 1] as number) + captured
         : commentsEnd(this.#memory, offset) - offset
     const buffer = new ArrayBuffer((length + 7) & ~7)

@@ -142,7 +142,8 @@ const maxInputs = 65_536
  * await convertFiles('day.pcapng', 'hour-%i.pcapng', { filter: 'udp port 53', split: { milliseconds: 3_600_000 } })
  * ```
  *
- * Of packets, bytes, lengths, times (to the nanosecond), directions and comments are kept; of interfaces the name, the
+ * Of packets, bytes, lengths, times (to the nanosecond), directions, comments and other options are kept: process, hash,
+ * id, queue, verdict, drops and custom ones that may be copied. Of interfaces the name, the
  * description, the link type, the snapshot length, the addresses, the speed, the filter and the comments. Interfaces
  * that are equal in all of this are one in the output, also if they come from several files. Name resolution, secrets
  * and custom blocks are carried over if `keep` names them. Statistics are not, since they would be wrong for the

@@ -66,7 +66,10 @@ export interface SavefileOptions {
    * chunks.
    */
   memory?: number | undefined
-  /** Whether the comments on packets are kept ({@link Packet.comments}). Default true. */
+  /**
+   * Whether the comments on packets are kept ({@link Packet.comments}), and their other options, such as the process, for a
+   * {@link SavefileWriter} or {@link Chunk.encode}. Default true.
+   */
   comments?: boolean | undefined
   /** Which blocks other than packets are kept. Default: none. */
   keep?: KeepOptions | undefined

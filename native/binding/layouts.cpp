@@ -49,7 +49,7 @@ js::Object statusBits(js::Env env) {
                         {"VlanTpidValid", kStatusVlanTpidValid},
                         {"ChecksumValid", kStatusChecksumValid},
                         {"LinkType", kStatusLinkType},
-                        {"Comments", kStatusComments},
+                        {"Options", kStatusOptions},
                         {"TimeSoftware", kStatusTimeSoftware},
                         {"TimeSystemHardware", kStatusTimeSystemHardware},
                         // Bit 31: JavaScript's bitwise operators see it as the sign.

@@ -214,7 +214,7 @@ js::Value openSavefile(const js::CallbackInfo& info) {
   config.maxDelayMilliseconds = static_cast<int>(options.number("maxDelay"));
   config.snapshotLength = options.number("snapshotLength");
   config.selecting = options.flag("selecting");
-  config.comments = options.flag("comments");
+  config.packetOptions = options.flag("comments");
   config.keepMemory = options.large("keepMemory");
   config.keep = options.numbers("keep");
   config.filter = options.optionalText("filter");

@@ -16,19 +16,12 @@
 #include "binding/util/run_async.h"
 #include "core/savefile/key_log.h"
 #include "core/savefile/pack.h"
-#include "core/savefile/packet_comments.h"
+#include "core/savefile/packet_options.h"
 #include "core/savefile/savefile_format.h"
 
 namespace ringtap::binding {
 
 namespace {
-
-// An upper bound of what comments add to a packet's block.
-std::size_t sizeOf(const std::vector<std::string>& comments) {
-  std::size_t size = 8;
-  for (const std::string& comment : comments) size += comment.size() + 8;
-  return size;
-}
 
 std::uint64_t bigint(const js::Value& value) { return value.As<js::BigInt>().Uint64Value(); }
 
@@ -96,18 +89,14 @@ class SavefileBuffer : public js::ObjectWrap<SavefileBuffer> {
         return {};
       }
       const Record record{header, offset};
-      const std::vector<std::string>* all = &comments;
-      std::vector<std::string> joined;
-      if ((header->tp_status & kStatusComments) != 0) {
-        joined = commentsOf(record, reinterpret_cast<const std::byte*>(memory + length));
-        joined.insert(joined.end(), comments.begin(), comments.end());
-        all = &joined;
-      }
-      if (!sink_.reserve(writer_.sizeOf(ids[at], record) + sizeOf(*all))) {
+      options_.clear();
+      appendOptions(record, reinterpret_cast<const std::byte*>(memory + length), options_);
+      for (const std::string& comment : comments) writeComment(options_, comment);
+      if (!sink_.reserve(writer_.sizeOf(ids[at], record, options_.size()))) {
         throwError(info.Env(), Error{Code::System, "no memory for the packets that wait to be written", ENOMEM});
         return {};
       }
-      if (!writer_.write(ids[at], record, *all)) break;
+      if (!writer_.write(ids[at], record, {}, options_.bytes())) break;
     }
     return js::Number::New(info.Env(), static_cast<double>(at));
   }
@@ -186,6 +175,7 @@ class SavefileBuffer : public js::ObjectWrap<SavefileBuffer> {
         Where::OwnThread);
   }
 
+  ByteSink options_;  // of the packet being appended
   ByteSink sink_;
   SavefileWriter writer_;
 };

@@ -101,7 +101,7 @@ js::Value start(const js::CallbackInfo& info) {
   request.injector.patience = static_cast<std::uint64_t>(options.real("maxWait") * 1e6);
   request.injector.bypass = options.flag("bypassQueue");
   request.savefile.snapshotLength = UINT32_MAX;
-  request.savefile.comments = false;
+  request.savefile.packetOptions = false;
   request.savefile.filter = options.optionalText("filter");
   request.replay.speed = options.real("speed");
   request.replay.passes = options.large("passes");

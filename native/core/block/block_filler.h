@@ -74,8 +74,8 @@ struct FilledPacket {
   std::uint64_t timestamp = 0;  // seconds and nanoseconds as one number of nanoseconds since 1970
   bool clamped = false;         // the source's time exceeded the range of `timestamp`
   std::uint8_t packetType = kPacketUnknown;
-  // In the layout described at kStatusComments; empty: none.
-  std::span<const std::uint8_t> comments = {};
+  // In the layout described at kStatusOptions; empty: none.
+  std::span<const std::uint8_t> options = {};
 };
 
 // Does not own the memory. Default-constructed, it has no room.
@@ -85,7 +85,7 @@ class BlockFiller {
   // `memory`: `size` bytes, at most kLargestBlock, both multiples of 8.
   BlockFiller(std::byte* memory, std::size_t size) : memory_(memory), size_(size), at_(firstRecord(size)) {}
 
-  // The longest packet, comments included, that fits into a block of that size.
+  // The longest packet, options included, that fits into a block of that size.
   static constexpr std::size_t capacity(std::size_t size) { return size - firstRecord(size) - kRecordHeader - 8; }
 
   [[nodiscard]] const BlockSummary& summary() const { return summary_; }
@@ -114,9 +114,9 @@ class BlockFiller {
  private:
   // Writes a record without its bytes and returns where they go; nullptr if there is no room.
   [[nodiscard]] std::byte* place(const RecordHead& head, const FilledPacket& packet, std::size_t captured) {
-    const std::size_t comments = packet.comments.size();
+    const std::size_t options = packet.options.size();
     std::size_t end = at_ + kRecordHeader + captured;
-    if (comments > 0) end = (end + 3) / 4 * 4 + comments;
+    if (options > 0) end = (end + 3) / 4 * 4 + options;
     const std::size_t entry = kIndexStart + std::size_t{summary_.packets} * sizeof(std::uint32_t);
     if (end > size_ || entry + sizeof(std::uint32_t) > firstRecord(size_)) return nullptr;
     std::byte* record = memory_ + at_;
@@ -128,9 +128,9 @@ class BlockFiller {
     put(record, offsetof(RecordHeader, tp_len), packet.original);
     put(record, kRecordTimestamp, packet.timestamp);
     put(record, kRecordAddress + offsetof(RecordAddress, sll_pkttype), packet.packetType);
-    if (comments > 0) {
-      std::memcpy(memory_ + end - comments, packet.comments.data(), comments);
-      put(record, offsetof(RecordHeader, tp_status), kStatusLinkType | kStatusComments);
+    if (options > 0) {
+      std::memcpy(memory_ + end - options, packet.options.data(), options);
+      put(record, offsetof(RecordHeader, tp_status), kStatusLinkType | kStatusOptions);
     }
     const std::uint32_t written = indexEntry(static_cast<std::uint32_t>(at_), length);
     std::memcpy(memory_ + entry, &written, sizeof written);

@@ -82,8 +82,8 @@ inline constexpr std::uint32_t kStatusTimeRawHardware = 1u << 31;
 // The link type cannot be derived from the hardware type (sll_hatype); it is in tp_rxhash, which the kernel fills only
 // on request (TP_FT_REQ_FILL_RXHASH).
 inline constexpr std::uint32_t kStatusLinkType = 1u << 24;
-// Comments follow the packet's bytes, at the next multiple of four: their number, then for each its length and its
-// bytes, padded to four.
-inline constexpr std::uint32_t kStatusComments = 1u << 25;
+// Options of pcapng follow the packet's bytes, at the next multiple of four: their number, then for each its length
+// (the lower 16 bits) and its code (the upper ones; 1 is a comment), and its bytes, padded to four.
+inline constexpr std::uint32_t kStatusOptions = 1u << 25;
 
 }  // namespace ringtap

@@ -1,13 +1,85 @@
-#include "core/savefile/packet_comments.h"
+#include "core/savefile/packet_options.h"
 
-#include <cstdint>
+#include <algorithm>
+#include <array>
 #include <cstring>
+
+#include "core/savefile/option_walk.h"
+#include "core/savefile/savefile_blocks.h"
+#include "core/savefile/savefile_format.h"
 
 namespace ringtap {
 
-std::vector<std::string> commentsOf(const Record& record, const std::byte* end) {
-  std::vector<std::string> comments;
-  if ((record.header->tp_status & kStatusComments) == 0) return comments;
+namespace {
+
+using namespace savefile;
+
+constexpr std::size_t kMaxValue = 0xffff;
+
+// How the value of an option is made up of numbers, each of which has a byte order.
+struct Layout {
+  std::size_t ahead = 0;   // bytes before the numbers
+  std::size_t number = 0;  // bytes of each
+  std::size_t count = 0;   // of the numbers; what follows them are bytes
+  bool exact = false;      // nothing may follow
+
+  [[nodiscard]] std::size_t end() const { return ahead + number * count; }
+};
+
+// Returns false if the value is not understood.
+bool layoutOf(std::uint16_t code, std::span<const std::uint8_t> value, Layout& layout) {
+  switch (code) {
+    case kOptionComment:
+    case packet_option::kHash: return true;
+    case packet_option::kDropped:
+    case packet_option::kPacketId: layout = {0, 8, 1, true}; break;
+    case packet_option::kQueue: layout = {0, 4, 1, true}; break;
+    case packet_option::kProcessThread: layout = {0, 4, 2, true}; break;
+    case packet_option::kVerdict:
+      if (value.empty()) return false;
+      // The verdicts of eBPF programs are numbers, those of hardware are bytes.
+      if (value.front() == packet_option::kVerdictTc || value.front() == packet_option::kVerdictXdp) {
+        layout = {1, 8, 1, true};
+      }
+      break;
+    case custom_option::kText:
+    case custom_option::kBytes: layout = {0, 4, 1, false}; break;  // the enterprise number
+    default: return false;
+  }
+  return layout.exact ? value.size() == layout.end() : value.size() >= layout.end();
+}
+
+}  // namespace
+
+void StoredOptions::add(std::uint16_t code, std::span<const std::uint8_t> value, bool swapped) {
+  if (code == kOptionComment) value = untilZero(value);
+  Layout layout;
+  if (!layoutOf(code, value, layout)) return;
+  const std::size_t before = bytes_.size();
+  put(code, value);
+  if (!swapped) return;
+  const std::size_t start = (before == 0 ? sizeof(std::uint32_t) : before) + sizeof(std::uint32_t) + layout.ahead;
+  for (std::size_t i = 0; i < layout.count; ++i) {
+    const auto at = bytes_.begin() + static_cast<std::ptrdiff_t>(start + i * layout.number);
+    std::reverse(at, at + static_cast<std::ptrdiff_t>(layout.number));
+  }
+}
+
+void StoredOptions::put(std::uint16_t code, std::span<const std::uint8_t> value) {
+  std::uint32_t count = 0;
+  if (bytes_.empty()) bytes_.assign(sizeof count, 0);
+  std::memcpy(&count, bytes_.data(), sizeof count);
+  ++count;
+  std::memcpy(bytes_.data(), &count, sizeof count);
+  const std::uint32_t head = std::uint32_t{code} << 16 | static_cast<std::uint32_t>(value.size());
+  const auto* prefix = reinterpret_cast<const std::uint8_t*>(&head);
+  bytes_.insert(bytes_.end(), prefix, prefix + sizeof head);
+  bytes_.insert(bytes_.end(), value.begin(), value.end());
+  bytes_.resize(padded(bytes_.size()));
+}
+
+void appendOptions(const Record& record, const std::byte* end, ByteSink& sink) {
+  if ((record.header->tp_status & kStatusOptions) == 0) return;
   const auto* start = reinterpret_cast<const std::byte*>(record.header) - record.offset;
   const auto size = static_cast<std::size_t>(end - start);
   std::size_t at = record.offset + std::size_t{record.header->tp_mac} + record.header->tp_snaplen;
@@ -19,13 +91,13 @@ std::vector<std::string> commentsOf(const Record& record, const std::byte* end) 
     return true;
   };
   std::uint32_t count = 0;
-  std::uint32_t length = 0;
-  if (!number(count)) return comments;
-  for (; count > 0 && number(length) && length <= size - at; --count) {
-    comments.emplace_back(reinterpret_cast<const char*>(start + at), length);
+  std::uint32_t head = 0;
+  if (!number(count)) return;
+  for (; count > 0 && number(head) && (head & kMaxValue) <= size - at; --count) {
+    const std::size_t length = head & kMaxValue;
+    writeOption(sink, static_cast<std::uint16_t>(head >> 16), start + at, length);
     at += length;
   }
-  return comments;
 }
 
 }  // namespace ringtap

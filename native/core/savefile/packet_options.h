@@ -1,15 +1,35 @@
-// The comments stored after a packet's bytes, in records with kStatusComments (block.h).
+// The options of pcapng stored after a packet's bytes, in records with kStatusOptions (block.h): how a packet keeps
+// them from a file that is read to one that is written.
+//
+// Flags are none of them: they are the packet's type. In the file's byte order, and in records in this machine's.
 #pragma once
 
 #include <cstddef>
-#include <string>
+#include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/block/block.h"
+#include "core/savefile/byte_sink.h"
 
 namespace ringtap {
 
-// Empty if the record has no comments. Comments that extend beyond `end` are left out.
-[[nodiscard]] std::vector<std::string> commentsOf(const Record& record, const std::byte* end);
+class StoredOptions {
+ public:
+  void clear() { bytes_.clear(); }
+  // Adds an option whose value is understood, or has no byte order; leaves out any other, and what must not be copied.
+  // `swapped`: the numbers in the value are not in this machine's byte order.
+  void add(std::uint16_t code, std::span<const std::uint8_t> value, bool swapped);
+  // As stored after a packet's bytes; empty if there are none.
+  [[nodiscard]] std::span<const std::uint8_t> bytes() const { return bytes_; }
+
+ private:
+  void put(std::uint16_t code, std::span<const std::uint8_t> value);
+
+  std::vector<std::uint8_t> bytes_;
+};
+
+// Appends the record's options in the form that writePacket() takes. Options that extend beyond `end` are left out.
+void appendOptions(const Record& record, const std::byte* end, ByteSink& sink);
 
 }  // namespace ringtap

@@ -256,7 +256,7 @@ Result<bool> PcapngParser::packet(const Block& block, BlockFiller& filler) {
     auto options = packetOptions(block, dataEnd);
     if (!options) return options.error();
     packet.packetType = packetTypeOf(options->flags);
-    packet.comments = options->comments;
+    packet.options = options->stored;
   }
   return deliver(interface, packet, filler);
 }
@@ -328,26 +328,15 @@ Result<std::vector<FileOption>> PcapngParser::keptOptions(const Block& block, st
   return list;
 }
 
-// Comments are encoded as described in block.h (kStatusComments).
 Result<PcapngParser::PacketOptions> PcapngParser::packetOptions(const Block& block, std::uint64_t at) {
   PacketOptions found;
-  std::uint32_t count = 0;
+  options_.clear();
   auto walked = options(block, at, [&](std::uint16_t code, std::span<const std::uint8_t> value) {
     if (code == packet_option::kFlags && value.size() >= 4) found.flags = load32(value.data());
-    if (code != kOptionComment || !limits_.comments) return;
-    value = untilZero(value);
-    if (count++ == 0) comments_.assign(4, 0);
-    const auto length = static_cast<std::uint32_t>(value.size());
-    const auto* prefix = reinterpret_cast<const std::uint8_t*>(&length);
-    comments_.insert(comments_.end(), prefix, prefix + sizeof length);
-    comments_.insert(comments_.end(), value.begin(), value.end());
-    comments_.resize(padded(comments_.size()));
+    else if (limits_.packetOptions) options_.add(code, value, swapped_);
   });
   if (!walked) return walked.error();
-  if (count > 0) {
-    std::memcpy(comments_.data(), &count, sizeof count);
-    found.comments = comments_;
-  }
+  found.stored = options_.bytes();
   return found;
 }
 

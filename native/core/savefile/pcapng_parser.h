@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/savefile/file_time.h"
+#include "core/savefile/packet_options.h"
 #include "core/savefile/savefile_parser.h"
 
 namespace ringtap {
@@ -28,7 +29,7 @@ class PcapngParser final : public SavefileParser {
   };
   struct PacketOptions {
     std::uint32_t flags = 0;
-    std::span<const std::uint8_t> comments;
+    std::span<const std::uint8_t> stored;  // the others, as FilledPacket has them
   };
 
   [[nodiscard]] std::uint16_t load16(const std::uint8_t* at) const;
@@ -62,7 +63,7 @@ class PcapngParser final : public SavefileParser {
   std::uint32_t known_ = 0;               // number of interfaces in all sections so far
   std::size_t optionBytes_ = 0;           // bytes kept in the current section
   std::optional<std::uint32_t> trailer_;  // set when a block was skipped up to its second length, which must equal this
-  std::vector<std::uint8_t> comments_;
+  StoredOptions options_;                 // of the current packet
 };
 
 }  // namespace ringtap

@@ -17,13 +17,6 @@ using namespace savefile;
 constexpr std::size_t kTagAt = 12;  // after the two addresses of an Ethernet header
 constexpr std::size_t kMaxText = 65'532;
 
-void putOption(ByteSink& sink, std::uint16_t code, const void* data, std::size_t length) {
-  sink.put(OptionHeader{code, static_cast<std::uint16_t>(length)});
-  std::byte* target = sink.grow(padded(length));
-  std::memcpy(target, data, length);
-  std::memset(target + length, 0, padded(length) - length);
-}
-
 // One block: the constructor begins it, and end() closes it.
 class Block {
  public:
@@ -36,10 +29,10 @@ class Block {
     sink_.put(value);
   }
   void option(std::uint16_t code, const void* data, std::size_t length) {
-    putOption(sink_, code, data, length);
+    writeOption(sink_, code, data, length);
     options_ = true;
   }
-  // As putOption() wrote them.
+  // As writeOption() wrote them.
   void encoded(std::span<const std::byte> options) {
     if (options.empty()) return;
     std::memcpy(sink_.grow(options.size()), options.data(), options.size());
@@ -221,14 +214,25 @@ void writePacket(ByteSink& sink, std::uint32_t interface, std::uint64_t timestam
   block.end();
 }
 
+void writeOption(ByteSink& sink, std::uint16_t code, const void* value, std::size_t length) {
+  sink.put(OptionHeader{code, static_cast<std::uint16_t>(length)});
+  std::byte* target = sink.grow(padded(length));
+  if (length > 0) std::memcpy(target, value, length);
+  std::memset(target + length, 0, padded(length) - length);
+}
+
+void writeComment(ByteSink& sink, std::string_view comment) {
+  if (!comment.empty()) writeOption(sink, kOptionComment, comment.data(), std::min(comment.size(), kMaxText));
+}
+
 std::vector<std::byte> packetOptions(std::string_view comment, std::uint32_t process) {
   ByteSink sink;
-  if (!comment.empty()) putOption(sink, kOptionComment, comment.data(), std::min(comment.size(), kMaxText));
+  writeComment(sink, comment);
   if (process != 0) {
     // epb_processid_threadid is the process "which originated the packet" and its thread, which the owner of a socket
     // does not tell: 0 is an unknown one.
     const std::uint32_t processThread[] = {process, 0};
-    putOption(sink, packet_option::kProcessThread, processThread, sizeof processThread);
+    writeOption(sink, packet_option::kProcessThread, processThread, sizeof processThread);
   }
   const std::span<const std::byte> bytes = sink.bytes();
   return {bytes.begin(), bytes.end()};

@@ -71,6 +71,10 @@ void writeInterface(ByteSink& sink, const SavefileInterface& interface);
 void writePacket(ByteSink& sink, std::uint32_t interface, std::uint64_t timestamp, const FilePacket& packet,
                  std::uint8_t packetType, std::span<const std::string> comments = {},
                  std::span<const std::byte> options = {});
+// An option, padded to four bytes. At most 65535 bytes.
+void writeOption(ByteSink& sink, std::uint16_t code, const void* value, std::size_t length);
+// A comment of UTF-8; nothing if it is empty. Longer ones are cut at 65532 bytes.
+void writeComment(ByteSink& sink, std::string_view comment);
 // A comment of UTF-8 (empty: none), and the process that has sent the packet (0: unknown).
 [[nodiscard]] std::vector<std::byte> packetOptions(std::string_view comment, std::uint32_t process);
 void writeStatistics(ByteSink& sink, std::uint32_t interface, const SavefileStatistics& statistics);

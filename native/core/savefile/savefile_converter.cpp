@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "core/savefile/packet_comments.h"
+#include "core/savefile/packet_options.h"
 #include "core/savefile/savefile_blocks.h"
 #include "core/savefile/savefile_description.h"
 
@@ -32,7 +32,7 @@ SavefileConfig configOf(const ConvertOptions& options) {
   config.selecting = options.selecting;
   config.keep = options.keep;
   config.keepMemory = SIZE_MAX;  // no limit: blocks are passed on, not kept
-  config.comments = options.form.format == SavefileFormat::Pcapng;
+  config.packetOptions = options.form.format == SavefileFormat::Pcapng;
   return config;
 }
 
@@ -64,7 +64,8 @@ class SavefileConverter::Input {
     return true;
   }
 
-  [[nodiscard]] std::vector<std::string> comments() const { return commentsOf(record, block_.memory + block_.length); }
+  // Appends the options of the current packet.
+  void appendOptions(ByteSink& sink) const { ringtap::appendOptions(record, block_.memory + block_.length, sink); }
 
   std::string path;
   std::unique_ptr<SavefileSource> source;
@@ -284,7 +285,8 @@ Result<> SavefileConverter::append() {
 Result<> SavefileConverter::take(Input& input) {
   if (input.timestamp < options_.from || input.timestamp > options_.to) return {};
   const auto interface = static_cast<std::uint32_t>(input.record.from().sll_ifindex);
-  comments_ = input.comments();
+  packetOptions_.clear();
+  input.appendOptions(packetOptions_);
   auto id = idOf(input, interface);
   if (!id) return id.error();
   if (full(*id, input.record, input.timestamp)) {
@@ -293,7 +295,7 @@ Result<> SavefileConverter::take(Input& input) {
     id = idOf(input, interface);
     if (!id) return id.error();
   }
-  const bool written = writer_.write(*id, input.record, comments_);
+  const bool written = writer_.write(*id, input.record, {}, packetOptions_.bytes());
   ++(written ? counted_.written : counted_.otherLinkType);
   if (++counted_.packets % kNoteEvery == 0) note();
   return sink_.size() < kWriteAtOnce ? Result<>{} : flush();
@@ -304,8 +306,7 @@ bool SavefileConverter::full(std::uint32_t interface, const Record& record, std:
   if (counts.packets == 0) return false;
   if (options_.maxPackets > 0 && counts.packets >= options_.maxPackets) return true;
   if (options_.maxBytes > 0) {
-    std::size_t size = writer_.sizeOf(interface, record);
-    for (const std::string& comment : comments_) size += (comment.size() + 7) / 4 * 4;
+    const std::size_t size = writer_.sizeOf(interface, record, packetOptions_.size());
     if (counts.bytes + size > options_.maxBytes) return true;
   }
   return options_.maxNanoseconds > 0 && timestamp > counts.firstTimestamp &&

@@ -119,7 +119,7 @@ class SavefileConverter {
   std::optional<SavefileInterface> first_;  // the first selected interface of the inputs
   std::uint64_t fileNumber_ = 0;
   std::vector<std::unique_ptr<Input>> inputs_;
-  std::vector<std::string> comments_;  // of the current packet
+  ByteSink packetOptions_;  // of the current packet
   std::vector<CompleteFile> complete_;
   std::vector<std::string> warnings_;
   ConvertStats counted_;  // used by run()'s thread only, which copies it to stats_ at intervals

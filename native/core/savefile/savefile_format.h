@@ -62,6 +62,7 @@ inline constexpr std::uint16_t kOptionEnd = 0;
 inline constexpr std::uint16_t kOptionComment = 1;
 namespace custom_option {  // in any block: an enterprise number, then content it defines
 inline constexpr std::uint16_t kText = 2988;
+inline constexpr std::uint16_t kBytes = 2989;
 inline constexpr std::uint16_t kTextOnce = 19372;  // must not be copied
 }  // namespace custom_option
 namespace name_record {                     // in name resolution blocks, before the options and with their layout
@@ -88,7 +89,14 @@ inline constexpr std::uint16_t kTimestampOffset = 14;
 }  // namespace interface_option
 namespace packet_option {
 inline constexpr std::uint16_t kFlags = 2;
+inline constexpr std::uint16_t kHash = 3;
+inline constexpr std::uint16_t kDropped = 4;
+inline constexpr std::uint16_t kPacketId = 5;
+inline constexpr std::uint16_t kQueue = 6;
+inline constexpr std::uint16_t kVerdict = 7;
 inline constexpr std::uint16_t kProcessThread = 8;
+inline constexpr std::uint8_t kVerdictTc = 1;   // the first byte of a verdict: of an eBPF program at TC,
+inline constexpr std::uint8_t kVerdictXdp = 2;  // or at XDP
 }  // namespace packet_option
 namespace statistics_option {
 inline constexpr std::uint16_t kStartTime = 2;

@@ -74,7 +74,7 @@ struct ParserLimits {
   std::uint32_t snapshotLength = 262144;  // longer packets are truncated to this, bytes
   std::size_t packet = 1 << 20;           // a longer packet is reported as damage, bytes
   std::size_t item = (1 << 20) + 65536;   // the largest amount of Why::More, bytes, except for a wanted block
-  bool comments = true;
+  bool packetOptions = true;
 };
 
 struct ParserStats {

@@ -157,7 +157,7 @@ Result<> SavefileReader::work() {
   limits.snapshotLength = config_.snapshotLength;
   limits.packet = BlockFiller::capacity(config_.chunkSize);
   limits.item = config_.chunkSize + 65536;
-  limits.comments = config_.comments;
+  limits.packetOptions = config_.packetOptions;
   auto parser = parserFor(*start, limits, *this);
   if (!parser) return parser.error();
   parser_ = std::move(*parser);
@@ -178,7 +178,7 @@ Result<> SavefileReader::parseAll(CountedSource& packed, CountedSource& plain) {
     switch (step->why) {
       case ParseStep::Why::Full: {
         if (block_ && filler_.empty()) {
-          Error error{Code::FileDamaged, "a packet that no chunk can hold, with its comments, at byte " +
+          Error error{Code::FileDamaged, "a packet that no chunk can hold, with its options, at byte " +
                                              std::to_string(parser_->offset())};
           error.offset = static_cast<std::int64_t>(parser_->offset());
           return error;

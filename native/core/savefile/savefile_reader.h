@@ -34,7 +34,7 @@ struct SavefileConfig {
   std::uint32_t snapshotLength = 262144;
   std::optional<std::string> filter;
   bool selecting = false;  // each interface waits for decide()
-  bool comments = true;
+  bool packetOptions = true;
   std::vector<std::uint32_t> keep;  // block types to keep; kOtherBlocks: types that have no name here
   std::size_t keepMemory = 0;       // bytes of all kept blocks together; of one, kLargestKept at most
 };

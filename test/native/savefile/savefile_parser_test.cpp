@@ -237,14 +237,14 @@ TEST(pcapng_sections_interfaces_and_all_kinds_of_packets_are_read) {
     CHECK(parsed.interfaces[2].index == 2 && parsed.interfaces[2].id == 0);
     const auto& packets = parsed.packets;
     CHECK(packets[0].timestamp == 1'700'000'000'000'000'001u && packets[0].bytes == frame(61));
-    const std::vector<std::uint8_t> odd{1, 0, 0, 0, 3, 0, 0, 0, 'o', 'd', 'd', 0};
-    CHECK(packets[0].comments == odd && packets[0].packetType == kPacketUnknown);
+    const std::vector<std::uint8_t> odd{1, 0, 0, 0, 3, 0, 1, 0, 'o', 'd', 'd', 0};
+    CHECK(packets[0].options == odd && packets[0].packetType == kPacketUnknown);
     CHECK(packets[1].timestamp == 101'000'000'000u);  // 1024 / 2^10 s + 100 s
     CHECK(packets[1].packetType == kPacketOutgoing && packets[1].linkType == 101 && packets[1].original == 99);
     CHECK(packets[2].timestamp == 0 && packets[2].bytes == frame(10) && packets[2].interface == 0);
     CHECK(packets[3].timestamp == 7 && packets[3].bytes == frame(12));
     CHECK(packets[4].interface == 2 && packets[4].linkType == 113 && packets[4].timestamp == 5'000'000'000u);
-    CHECK(packets[5].comments == odd && packets[5].bytes == frame(90));
+    CHECK(packets[5].options == odd && packets[5].bytes == frame(90));
     CHECK(parsed.blocks.size() == 5 && parsed.stats.skippedBlocks == 0);
     const Parsed skipped = parseInPieces(somePcapng(big), {.piece = 9, .keep = false});
     CHECK(skipped.packets == packets && skipped.blocks.empty() && skipped.stats.skippedBlocks == 5);

@@ -18,7 +18,7 @@ struct ParsedPacket {
   std::uint32_t original;
   std::uint64_t timestamp;
   std::vector<std::uint8_t> bytes;
-  std::vector<std::uint8_t> comments;  // as laid out by kStatusComments
+  std::vector<std::uint8_t> options;  // as laid out by kStatusOptions
   bool operator==(const ParsedPacket&) const = default;
 };
 
@@ -85,7 +85,7 @@ inline void readOut(std::byte* memory, const ringtap::BlockSummary& summary, std
                         {record.data(), record.data() + header.tp_snaplen},
                         {}};
     std::memcpy(&packet.timestamp, header.tp_padding, sizeof packet.timestamp);
-    if ((header.tp_status & ringtap::kStatusComments) != 0) {
+    if ((header.tp_status & ringtap::kStatusOptions) != 0) {
       const auto* start = reinterpret_cast<const std::uint8_t*>(memory) + (end + 3) / 4 * 4;
       const auto* at = start + 4;
       std::uint32_t count;
@@ -93,9 +93,9 @@ inline void readOut(std::byte* memory, const ringtap::BlockSummary& summary, std
       for (; count > 0; --count) {
         std::uint32_t length;
         std::memcpy(&length, at, sizeof length);
-        at += 4 + (length + 3) / 4 * 4;
+        at += 4 + ((length & 0xffff) + 3) / 4 * 4;
       }
-      packet.comments.assign(start, at);
+      packet.options.assign(start, at);
       if (at > reinterpret_cast<const std::uint8_t*>(memory) + summary.length) parsed.lost = true;
     }
     bytes += header.tp_snaplen;
