@@ -18,7 +18,7 @@ const memory = 2 ** 26
 const snapshotLength = 96
 const flows = 10_000
 /** More than the memory holds. */
-const count = 3_000_000
+const count = 5_000_000
 /** Of Ethernet, IPv4, and TCP with timestamps. */
 const headers = 66
 
@@ -55,7 +55,10 @@ function* traffic(frames: number, payload: number): Generator<Uint8Array> {
   })
   let at = 0
   const next = (length: number) => {
-    if (at + length > noise.length) at = 0
+    if (at + length > noise.length) {
+      randomFillSync(noise) // bytes that come again could be compressed
+      at = 0
+    }
     at += length
     return at - length
   }

@@ -17,10 +17,11 @@ export interface FlightRecorderOptions extends OwnersOption {
   /** Seconds after which packets are dropped, to a thirtieth or a second; 1 to 1e6. Default: when the memory is full. */
   seconds?: number | undefined
   /**
-   * Compresses the packets in memory, in pieces of at most a megabyte, or what arrived in a second, so that it covers a
-   * longer time: three to four times as many packets of headers alone, twice as many with 30 bytes of encrypted payload each. It
-   * costs about as much processor time as compressing a file does; the recorder needs two more megabytes, and so does
-   * each dump. What dumps write is not compressed. Default false.
+   * Compresses the packets in memory, in pieces of a sixteenth of it, at most 4 MiB or what arrived in a second, so that it
+   * covers a longer time: seven times as many packets of headers alone, three times as many with 30 bytes of encrypted
+   * payload each. Headers are stored as differences from the packet before in the same flow, and these are compressed. The
+   * buffers for it, which take as much as three pieces, are part of `memory`; each dump needs two more beside it. What dumps
+   * write is not compressed. Default false.
    */
   compress?: Compression | false | undefined
 }

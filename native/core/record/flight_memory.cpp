@@ -24,6 +24,13 @@ constexpr std::uint32_t kLongestSegment = 1000;
 constexpr std::uint32_t kShortestSegment = 20;
 // Of incompressible bytes the compressors make a little more; and they reserve 64 KiB ahead.
 constexpr std::size_t kPackingRoom = 128 << 10;
+// Statistics follow the packets of a full segment.
+constexpr std::size_t kStatisticsRoom = 4096;
+
+// The buffers for a segment of this length, allocated at once: one that grows by doubling needs three times as much at
+// times.
+std::size_t roomForDeltas(std::size_t segment) { return segment + segment / 12 + kStatisticsRoom; }
+std::size_t roomToPack(std::size_t deltas) { return deltas + deltas / 64 + kPackingRoom; }
 
 // The size to allocate for a segment. Large ones are in pages of their own, which are returned to the system; small
 // ones are on the heap.
@@ -52,7 +59,9 @@ std::size_t segmentBytes(const FlightOptions& options) {
 
 std::size_t workingBytes(const FlightOptions& options) {
   const std::size_t segment = segmentBytes(options);
-  return options.packing == Packing::None ? segment : 3 * segment + segment / 4;
+  if (options.packing == Packing::None) return segment;
+  const std::size_t deltas = roomForDeltas(segment);
+  return segment + deltas + roomToPack(deltas);
 }
 
 std::uint32_t segmentMilliseconds(const FlightOptions& options) {
@@ -68,6 +77,8 @@ Result<> FlightMemory::begin() {
     auto packer = makePacker(options_.packing);
     if (!packer) return std::move(packer.error());
     packer_ = std::move(*packer);
+    const std::size_t deltas = roomForDeltas(segmentBytes(options_));
+    if (!deltas_.reserve(deltas) || !packed_.reserve(roomToPack(deltas))) return noMemory();
   }
   if (!open_.reserve(segmentBytes(options_))) return noMemory();
   return {};
@@ -92,8 +103,7 @@ Result<> FlightMemory::complete(const RecordingStream::Cut& cut) {
     if (auto encoded = deltaEncode(open_.bytes(), deltas_); !encoded) return encoded;
     segment->encodedLength = deltas_.size();
     packed_.clear();
-    // At once: a buffer that grows by doubling needs three times as much at times.
-    if (!packed_.reserve(deltas_.size() + deltas_.size() / 64 + kPackingRoom)) return noMemory();
+    if (!packed_.reserve(roomToPack(deltas_.size()))) return noMemory();
     if (auto added = packer_->add(deltas_.bytes(), packed_); !added) return added;
     if (auto ended = packer_->end(packed_); !ended) return ended;
   }
