@@ -5,6 +5,7 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -29,6 +30,13 @@ int optionOf(int socket, int option) {
   int value = -1;
   socklen_t length = sizeof value;
   return ::getsockopt(socket, SOL_SOCKET, option, &value, &length) == 0 ? value : -1;
+}
+
+// Unlike if_indextoname(), this needs no further descriptor, so that nothing else is taken for a removal.
+bool isRemoved(int socket, int index) {
+  ifreq request{};
+  request.ifr_ifindex = index;
+  return ::ioctl(socket, SIOCGIFNAME, &request) != 0 && errno == ENODEV;
 }
 
 Error activationError(pcap_t* handle, const std::string& device, int status, int number) {
@@ -116,9 +124,8 @@ Result<> PcapSource::learn() {
     interface_ = static_cast<std::uint32_t>(address.sll_ifindex);
     hardwareType_ = address.sll_hatype;
     // Of an interface that was removed meanwhile, getsockname() reports hardware type 0, a type like any other.
-    char name[IF_NAMESIZE];
-    if (::if_indextoname(interface_, name) == nullptr) {
-      return Error{Code::NoInterface, device_ + " was removed while it was opened", ENODEV, "getsockname", device_};
+    if (isRemoved(fd_, address.sll_ifindex)) {
+      return Error{Code::NoInterface, device_ + " was removed while it was opened", ENODEV, "SIOCGIFNAME", device_};
     }
     kernelFiltered_ = optionOf(fd_, SO_TYPE) == SOCK_RAW && linkType_ == linkTypeOf(hardwareType_);
   }
@@ -189,8 +196,7 @@ Result<PcapSource::Read> PcapSource::read(PacketSink& sink, int limit) {
   if (count >= 0 || errno == EAGAIN) return Read::Enough;
   Error error = failure("pcap_dispatch");
   // libpcap has detected it itself, and reports it as text only (pcap-linux.c, device_still_exists).
-  char name[IF_NAMESIZE];
-  if (interface_ != 0 && ::if_indextoname(interface_, name) == nullptr) error.number = ENODEV;
+  if (packetSocket_ && isRemoved(fd_, static_cast<int>(interface_))) error.number = ENODEV;
   return error;
 }
 

@@ -203,7 +203,10 @@ Result<PcapTable::Source> PcapTable::openInterface(std::uint32_t index) {
   // The interface may be renamed at any moment, and another one may get its name.
   for (int attempt = 0; attempt < 3; ++attempt) {
     char name[IF_NAMESIZE];
-    if (::if_indextoname(index, name) == nullptr) break;
+    if (::if_indextoname(index, name) == nullptr) {
+      if (errno == ENXIO || errno == ENODEV) break;
+      return Error::fromErrno("if_indextoname");
+    }
     const auto share = takeMemory(index);
     if (!share) break;
     auto source = PcapSource::open(name, index, settings_, *share);
