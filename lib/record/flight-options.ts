@@ -11,7 +11,8 @@ import { checkOwners, type OwnersOption } from './recorded-owners.js'
 export interface FlightRecorderOptions extends OwnersOption {
   /**
    * Bytes of memory for packets, 1 MiB to 2⁴⁰. A packet takes what it takes in a pcapng file: its captured bytes and some
-   * 44 more. Beside it the recorder needs up to two megabytes and what one block of the ring holds. Default 64 MiB.
+   * 44 more. Beside it the recorder needs up to two megabytes, four if it compresses, some ten more with `owners`, and what one
+   * block of the ring holds. Default 64 MiB.
    */
   memory?: number | undefined
   /** Seconds after which packets are dropped, to a thirtieth or a second; 1 to 1e6. Default: when the memory is full. */
@@ -20,8 +21,8 @@ export interface FlightRecorderOptions extends OwnersOption {
    * Compresses the packets in memory, in pieces of a sixteenth of it, at most 4 MiB or what arrived in a second, so that it
    * covers a longer time: seven times as many packets of headers alone, three times as many with 30 bytes of encrypted
    * payload each. Headers are stored as differences from the packet before in the same flow, and these are compressed. The
-   * buffers for it, which take as much as three pieces, are part of `memory`; each dump needs two more beside it. What dumps
-   * write is not compressed. Default false.
+   * buffers for it, which take as much as three pieces, are part of `memory`; each dump needs up to four more beside it. What
+   * dumps write is not compressed. Default false.
    */
   compress?: Compression | false | undefined
 }

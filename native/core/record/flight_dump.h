@@ -29,8 +29,8 @@ class FlightDump {
   // `options`: from and to are the span; pcapng.
   FlightDump(std::shared_ptr<FlightMemory> memory, const SegmentCopyOptions& options);
 
-  // The next bytes of the file, about a megabyte at most; none at its end. Waits while the span lasts. One thread at a
-  // time. FilterSyntax and others as SegmentCopy; Closed after cancel().
+  // The next bytes of the file, about a megabyte and a segment at most; none at its end. Waits while the span lasts.
+  // One thread at a time. FilterSyntax and others as SegmentCopy; Closed after cancel().
   Result<ByteSink> next();
   // After a call of next(), with `selecting`: the interface that answer() has to be called for before the next call.
   // The file has not ended then, even if next() returned nothing. Not beside next().

@@ -14,7 +14,7 @@ namespace ringtap {
 namespace {
 
 constexpr std::size_t kLargestSegment = std::size_t{1} << 20;
-// A flow has the more packets in a segment the longer it is, and only those are stored as differences.
+// The longer a segment is, the more packets of a flow are in it, all but the first of which compress to little.
 constexpr std::size_t kLargestPackedSegment = std::size_t{4} << 20;
 constexpr std::size_t kSmallestSegment = BlockBytes::kLarge;
 // At least, if the memory allows that. Compressed ones are a fraction of their length each.
@@ -24,12 +24,11 @@ constexpr std::uint32_t kLongestSegment = 1000;
 constexpr std::uint32_t kShortestSegment = 20;
 // Of incompressible bytes the compressors make a little more; and they reserve 64 KiB ahead.
 constexpr std::size_t kPackingRoom = 128 << 10;
-// Statistics follow the packets of a full segment.
-constexpr std::size_t kStatisticsRoom = 4096;
+// Descriptions of interfaces and statistics may follow when the packets have filled a segment.
+constexpr std::size_t kBeyondSegment = 4096;
 
-// The buffers for a segment of this length, allocated at once: one that grows by doubling needs three times as much at
-// times.
-std::size_t roomForDeltas(std::size_t segment) { return segment + segment / 12 + kStatisticsRoom; }
+// The bounds of what is made of so many bytes.
+std::size_t roomForDeltas(std::size_t segment) { return segment + segment / 12 + 64; }
 std::size_t roomToPack(std::size_t deltas) { return deltas + deltas / 64 + kPackingRoom; }
 
 // The size to allocate for a segment. Large ones are in pages of their own, which are returned to the system; small
@@ -58,10 +57,9 @@ std::size_t segmentBytes(const FlightOptions& options) {
 }
 
 std::size_t workingBytes(const FlightOptions& options) {
-  const std::size_t segment = segmentBytes(options);
+  const std::size_t segment = segmentBytes(options) + kBeyondSegment;
   if (options.packing == Packing::None) return segment;
-  const std::size_t deltas = roomForDeltas(segment);
-  return segment + deltas + roomToPack(deltas);
+  return segment + roomForDeltas(segment) + roomToPack(roomForDeltas(segment));
 }
 
 std::uint32_t segmentMilliseconds(const FlightOptions& options) {
@@ -77,15 +75,44 @@ Result<> FlightMemory::begin() {
     auto packer = makePacker(options_.packing);
     if (!packer) return std::move(packer.error());
     packer_ = std::move(*packer);
-    const std::size_t deltas = roomForDeltas(segmentBytes(options_));
-    if (!deltas_.reserve(deltas) || !packed_.reserve(roomToPack(deltas))) return noMemory();
   }
-  if (!open_.reserve(segmentBytes(options_))) return noMemory();
-  return {};
+  return allocateBuffers();
+}
+
+Result<> FlightMemory::allocateBuffers() {
+  const auto allocate = [](ByteSink& sink, std::size_t bytes) {
+    if (sink.capacity() > bytes) sink = ByteSink();
+    return sink.reserve(bytes);
+  };
+  const std::size_t segment = segmentBytes(options_) + kBeyondSegment;
+  open_.clear();
+  deltas_.clear();
+  packed_.clear();
+  if (!allocate(open_, segment)) return noMemory();
+  if (!packer_) return {};
+  const std::size_t deltas = roomForDeltas(segment);
+  return allocate(deltas_, deltas) && allocate(packed_, roomToPack(deltas)) ? Result<>{} : noMemory();
+}
+
+std::size_t FlightMemory::bufferBytes(const ByteSink& growing, std::size_t bytes) const {
+  std::size_t all = 0;
+  for (const ByteSink* one : {&open_, &deltas_, &packed_}) all += one == &growing ? bytes : one->capacity();
+  return std::max(all, workingBytes(options_));
+}
+
+Result<> FlightMemory::enlarge(ByteSink& sink, std::size_t bytes) {
+  if (bytes <= sink.capacity()) return {};
+  {
+    // While its content moves, it has both the old and the new memory.
+    const std::size_t needed = bufferBytes(sink, sink.capacity() + std::max(bytes, 2 * sink.capacity()));
+    std::lock_guard lock(mutex_);
+    while (!segments_.empty() && used_ + needed > options_.memory) dropOldest();
+  }
+  return sink.reserve(bytes - sink.size()) ? Result<>{} : noMemory();
 }
 
 Result<> FlightMemory::write(std::span<const std::byte> bytes, const SavefileCounts&) {
-  if (!open_.reserve(bytes.size())) return noMemory();
+  if (auto enlarged = enlarge(open_, open_.size() + bytes.size()); !enlarged) return enlarged;
   std::memcpy(open_.grow(bytes.size()), bytes.data(), bytes.size());
   return {};
 }
@@ -100,10 +127,12 @@ Result<> FlightMemory::complete(const RecordingStream::Cut& cut) {
   segment->unpackedLength = open_.size();
   segment->packing = options_.packing;
   if (packer_) {
+    deltas_.clear();
+    packed_.clear();
+    if (auto enlarged = enlarge(deltas_, roomForDeltas(open_.size())); !enlarged) return enlarged;
     if (auto encoded = deltaEncode(open_.bytes(), deltas_); !encoded) return encoded;
     segment->encodedLength = deltas_.size();
-    packed_.clear();
-    if (!packed_.reserve(roomToPack(deltas_.size()))) return noMemory();
+    if (auto enlarged = enlarge(packed_, roomToPack(deltas_.size())); !enlarged) return enlarged;
     if (auto added = packer_->add(deltas_.bytes(), packed_); !added) return added;
     if (auto ended = packer_->end(packed_); !ended) return ended;
   }
@@ -116,10 +145,10 @@ Result<> FlightMemory::complete(const RecordingStream::Cut& cut) {
   segment->began = std::exchange(began_, realNow());
   segment->completed = Clock::now();
   std::unique_lock lock(mutex_);
-  // Room first, so that there is never more than `memory`; the buffers count as full ones.
+  // Room first, so that there is never more than `memory`; the buffers count as if they were full.
   const std::size_t size = sizeFor(segment->length);
   if (options_.byDevice) segment->before = ofDevice_;
-  const std::size_t needed = charge(*segment, size) + workingBytes(options_);
+  const std::size_t needed = charge(*segment, size) + bufferBytes(open_, open_.capacity());
   while (!segments_.empty() && used_ + needed > options_.memory) dropOldest();
   lock.unlock();
   segment->bytes = BlockBytes::allocate(size);

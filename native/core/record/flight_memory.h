@@ -3,7 +3,8 @@
 // The recorder's files are segments here, each a whole pcapng section with its own interfaces. If that was asked for,
 // each is rewritten as differences (delta_coding.h) and compressed, by itself. The oldest segments make room for new
 // ones, whether a dump (flight_dump.h) has read them or not. `memory` contains all segments, the one in progress and
-// the buffers to compress it; the recorder itself needs up to two megabytes, and what one block of the ring holds.
+// the buffers to compress it; the recorder itself needs up to two megabytes, another one or two to compress, and what
+// one block of the ring holds.
 #pragma once
 
 #include <chrono>
@@ -109,6 +110,12 @@ class FlightMemory final : public RecordingTarget {
 
  private:
   using Clock = std::chrono::steady_clock;
+  // Of the buffers, with that of `growing` when it has so many bytes.
+  [[nodiscard]] std::size_t bufferBytes(const ByteSink& growing, std::size_t bytes) const;
+  // Makes `sink` have room for so many bytes in all, and the memory for what it takes then.
+  Result<> enlarge(ByteSink& sink, std::size_t bytes);
+  // Returns buffers that a segment of unusual size has enlarged to the usual size.
+  Result<> allocateBuffers();
   void dropOldest();
   [[nodiscard]] Segment find(std::uint64_t number) const;  // null if there is none
 

@@ -32,6 +32,8 @@ class ByteSink {
     std::memcpy(grow(sizeof value), &value, sizeof value);
   }
   [[nodiscard]] std::size_t size() const { return size_; }
+  // Bytes of memory, which only grows: to twice as much, or to what is needed if that is more.
+  [[nodiscard]] std::size_t capacity() const { return capacity_; }
   [[nodiscard]] std::byte* data() { return memory_.get(); }
   [[nodiscard]] std::span<const std::byte> bytes() const { return {memory_.get(), size_}; }
   void clear() { size_ = 0; }

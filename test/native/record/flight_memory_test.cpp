@@ -53,6 +53,40 @@ TEST(segmentsAreReadAsTheyWereWritten) {
   }
 }
 
+// A packet may be larger than a segment: the buffers that it needs come out of the memory while they are there.
+TEST(theMemoryIsBoundedWhenASegmentIsTooLarge) {
+  for (const Packing packing : {Packing::None, Packing::Zstd}) {
+    const FlightOptions options{.memory = kMemory, .packing = packing};
+    FlightMemory memory(options);
+    std::uint32_t number = 0;
+    const auto fill = [&] {
+      while (memory.held().memory + workingBytes(options) + kLength <= kMemory && number < 5000) add(memory, number++);
+    };
+    fill();
+    const std::uint64_t before = memory.held().memory;
+    std::vector<std::byte> large(300'000);
+    std::uint32_t state = 1;
+    for (std::byte& each : large) each = static_cast<std::byte>((state = state * 1'664'525 + 1'013'904'223) >> 24);
+    SavefileCounts counts;
+    counts.packets = 1;
+    CHECK(memory.begin().ok() && memory.write(large, counts).ok());
+    CHECK(memory.held().memory + large.size() <= kMemory);
+    RecordingStream::Cut cut{};
+    cut.counts = counts;
+    CHECK(memory.complete(cut).ok());
+    const std::uint64_t held = memory.held().memory;
+    CHECK(held >= large.size() && held + (packing == Packing::None ? 1 : 3) * large.size() <= kMemory + large.size());
+    CHECK(held < before + large.size());
+    auto segment = FlightMemory::unpacked(memory.await(number, never));
+    CHECK(segment.ok() && (*segment)->length == large.size());
+    CHECK(std::memcmp((*segment)->bytes.data(), large.data(), large.size()) == 0);
+    CHECK(memory.begin().ok());
+    ++number;
+    fill();
+    CHECK(memory.held().memory > before / 2);  // the buffers have their usual size again
+  }
+}
+
 TEST(theMemoryIsBoundedHoweverTheyAreKept) {
   for (const Packing packing : {Packing::None, Packing::Zstd}) {
     const FlightOptions options{.memory = kMemory, .packing = packing};
