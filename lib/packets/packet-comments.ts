@@ -22,7 +22,7 @@ function walk(memory: ChunkMemory, offset: number, visit: (code: number, start: 
   return at
 }
 
-/** The comments of a record that has `Status.OPTIONS` (native/core/block/block.h, kStatusOptions). @internal */
+/** The comments of a record that has `Status.OPTIONS` (native/core/block/record_layout.h, kStatusOptions). @internal */
 export function commentsAt(memory: ChunkMemory, offset: number): readonly string[] {
   const decoder = new TextDecoder()
   const comments: string[] = []

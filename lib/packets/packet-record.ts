@@ -41,7 +41,7 @@ export const Status = {
   CHECKSUM_VALID: 1 << 7,
   /** `Record.LINK_TYPE` holds the link type (native/core/block/block.h). */
   LINK_TYPE: 1 << 24,
-  /** Comments follow the packet's bytes (native/core/block/block.h). */
+  /** Options of pcapng follow the packet's bytes (native/core/block/record_layout.h, kStatusOptions). */
   OPTIONS: 1 << 25,
   TIME_SOFTWARE: 1 << 29,
   TIME_SYSTEM_HARDWARE: 1 << 30,

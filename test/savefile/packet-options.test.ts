@@ -41,7 +41,9 @@ function others(big: boolean): Option[] {
     [8, bytes().u32(1).done()],
     [5, Buffer.from([1])],
     [2989, Buffer.from([1])],
+    [3, Buffer.alloc(0)],
     [7, Buffer.alloc(0)],
+    [7, Buffer.concat([Buffer.from([3]), bytes().u64(1n).done()])],
     [7, Buffer.from([1, 2])],
   ]
 }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "core/savefile/savefile_format.h"
@@ -18,12 +19,15 @@
 
 namespace ringtap {
 
+namespace delta {
+
 namespace {
 
 using savefile::EnhancedPacketBody;
 
 constexpr std::size_t kSlots = std::size_t{1} << 16;  // of flows, by a hash of 16 bits
 constexpr std::size_t kMostHeaders = 128;             // bytes of a packet that are stored as differences
+constexpr std::size_t kLongestSection = std::numeric_limits<std::uint32_t>::max();
 constexpr std::size_t kPacketData = savefile::kEnhancedPacketData;
 constexpr std::uint8_t kTcp = 6, kUdp = 17;  // IP protocol numbers
 
@@ -208,20 +212,18 @@ class HeaderColumns {
  public:
   void count(std::size_t headerLength) { ++lengths_[headerLength]; }
   void begin() {
-    std::uint32_t packets = 0;  // with a longer header
-    for (std::size_t i = kMostHeaders; i > 0; --i) sizes_[i - 1] = packets += lengths_[i];
-    std::uint32_t at = 0;
-    for (std::size_t i = 0; i < kMostHeaders; at += sizes_[i++]) next_[i] = at;
-    bytes_ = at;
+    std::uint64_t packets = 0;  // with a longer header
+    for (std::size_t i = kMostHeaders; i > 0; --i) next_[i - 1] = packets += lengths_[i];
+    for (std::uint64_t& next : next_) bytes_ += std::exchange(next, bytes_);
   }
-  [[nodiscard]] std::uint32_t bytes() const { return bytes_; }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
   // Where the byte at offset `i` of the next header is.
-  [[nodiscard]] std::uint32_t next(std::size_t i) { return next_[i]++; }
+  [[nodiscard]] std::uint64_t next(std::size_t i) { return next_[i]++; }
 
  private:
   std::array<std::uint32_t, kMostHeaders + 1> lengths_{};
-  std::array<std::uint32_t, kMostHeaders> sizes_{}, next_{};
-  std::uint32_t bytes_ = 0;
+  std::array<std::uint64_t, kMostHeaders> next_{};
+  std::uint64_t bytes_ = 0;
 };
 
 class Encoder {
@@ -289,7 +291,7 @@ class Encoder {
       previous_.add(headers.slot, offset);
     });
     columns_.begin();
-    counts_.headers = columns_.bytes();
+    counts_.headers = static_cast<std::uint32_t>(columns_.bytes());
     previous_.clear();
   }
 
@@ -392,7 +394,7 @@ class Decoder {
   Decoder(std::span<const std::byte> encoded, std::span<std::byte> section) : encoded_(encoded), section_(section) {}
 
   Result<> decode() {
-    if (encoded_.size() < sizeof counts_) return damaged();
+    if (encoded_.size() < sizeof counts_ || section_.size() >= kLongestSection) return damaged();
     std::memcpy(&counts_, encoded_.data(), sizeof counts_);
     if (counts_.size() != encoded_.size() || counts_.packets > counts_.blocks) return damaged();
     if (!previous_.allocate()) return noMemory();
@@ -516,15 +518,17 @@ class Decoder {
 
 }  // namespace
 
+}  // namespace delta
+
 Result<> deltaEncode(std::span<const std::byte> section, ByteSink& out) {
-  if (section.size() >= std::numeric_limits<std::uint32_t>::max()) {
+  if (section.size() >= delta::kLongestSection) {
     return Error{Code::Option, "a section of 4 GiB or more cannot be encoded"};
   }
-  return Encoder(section).encode(out);
+  return delta::Encoder(section).encode(out);
 }
 
 Result<> deltaDecode(std::span<const std::byte> encoded, std::span<std::byte> section) {
-  return Decoder(encoded, section).decode();
+  return delta::Decoder(encoded, section).decode();
 }
 
 }  // namespace ringtap

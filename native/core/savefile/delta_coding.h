@@ -18,7 +18,8 @@
 namespace ringtap {
 
 // Replaces the content of `out`. The result is at most a twelfth and 64 bytes longer than the section; the work takes
-// half a megabyte. Code::System: there is no memory. A section of 4 GiB or more is refused, with Code::Option.
+// 256 KiB, one byte for each block and three for each packet. Code::System: there is no memory. A section of 4 GiB or
+// more is refused, with Code::Option.
 Result<> deltaEncode(std::span<const std::byte> section, ByteSink& out);
 
 // Restores a section into memory of its exact length. Code::FileDamaged: `encoded` was not made by deltaEncode() of a

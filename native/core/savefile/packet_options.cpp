@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "core/savefile/option_walk.h"
 #include "core/savefile/savefile_blocks.h"
@@ -29,18 +30,16 @@ struct Layout {
 // Returns false if the value is not understood.
 bool layoutOf(std::uint16_t code, std::span<const std::uint8_t> value, Layout& layout) {
   switch (code) {
-    case kOptionComment:
-    case packet_option::kHash: return true;
+    case kOptionComment: return true;
+    case packet_option::kHash: return !value.empty();  // begins with the algorithm
     case packet_option::kDropped:
     case packet_option::kPacketId: layout = {0, 8, 1, true}; break;
     case packet_option::kQueue: layout = {0, 4, 1, true}; break;
     case packet_option::kProcessThread: layout = {0, 4, 2, true}; break;
     case packet_option::kVerdict:
-      if (value.empty()) return false;
+      if (value.empty() || value.front() > packet_option::kVerdictXdp) return false;
       // The verdicts of eBPF programs are numbers, those of hardware are bytes.
-      if (value.front() == packet_option::kVerdictTc || value.front() == packet_option::kVerdictXdp) {
-        layout = {1, 8, 1, true};
-      }
+      if (value.front() != packet_option::kVerdictHardware) layout = {1, 8, 1, true};
       break;
     case custom_option::kText:
     case custom_option::kBytes: layout = {0, 4, 1, false}; break;  // the enterprise number
@@ -62,6 +61,18 @@ void StoredOptions::add(std::uint16_t code, std::span<const std::uint8_t> value,
   for (std::size_t i = 0; i < layout.count; ++i) {
     const auto at = bytes_.begin() + static_cast<std::ptrdiff_t>(start + i * layout.number);
     std::reverse(at, at + static_cast<std::ptrdiff_t>(layout.number));
+  }
+}
+
+void StoredOptions::keepComments() {
+  const std::vector<std::uint8_t> all = std::exchange(bytes_, {});
+  for (std::size_t at = sizeof(std::uint32_t); at < all.size();) {
+    std::uint32_t head;
+    std::memcpy(&head, all.data() + at, sizeof head);
+    at += sizeof head;
+    const std::size_t length = head & kMaxValue;
+    if (head >> 16 == kOptionComment) put(kOptionComment, std::span(all).subspan(at, length));
+    at = padded(at + length);
   }
 }
 

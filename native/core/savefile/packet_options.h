@@ -1,7 +1,9 @@
-// The options of pcapng stored after a packet's bytes, in records with kStatusOptions (block.h): how a packet keeps
-// them from a file that is read to one that is written.
+// The options of pcapng stored after a packet's bytes, in records with kStatusOptions (record_layout.h): how a packet
+// keeps them from a file that is read to one that is written.
 //
-// Flags are none of them: they are the packet's type. In the file's byte order, and in records in this machine's.
+// Stored are those whose numbers can be converted to this machine's byte order, and custom ones, whose data has a byte
+// order that only its owner knows. The flags are not among them: of these a record has direction and reception, as the
+// packet's type.
 #pragma once
 
 #include <cstddef>
@@ -17,9 +19,11 @@ namespace ringtap {
 class StoredOptions {
  public:
   void clear() { bytes_.clear(); }
-  // Adds an option whose value is understood, or has no byte order; leaves out any other, and what must not be copied.
-  // `swapped`: the numbers in the value are not in this machine's byte order.
+  // Adds an option; leaves out those that are unknown, of an invalid length, or must not be copied. `swapped`: the
+  // numbers in the value are not in this machine's byte order.
   void add(std::uint16_t code, std::span<const std::uint8_t> value, bool swapped);
+  // Drops all others.
+  void keepComments();
   // As stored after a packet's bytes; empty if there are none.
   [[nodiscard]] std::span<const std::uint8_t> bytes() const { return bytes_; }
 

@@ -258,7 +258,13 @@ Result<bool> PcapngParser::packet(const Block& block, BlockFiller& filler) {
     packet.packetType = packetTypeOf(options->flags);
     packet.options = options->stored;
   }
-  return deliver(interface, packet, filler);
+  FilledPacket again = packet;
+  if (deliver(interface, packet, filler)) return true;
+  if (!filler.empty() || again.options.empty()) return false;
+  // Hundreds of kilobytes of options are no reason to refuse a packet, unless they are comments, which are read.
+  options_.keepComments();
+  again.options = options_.bytes();
+  return deliver(interface, again, filler);
 }
 
 Result<bool> PcapngParser::simplePacket(const Block& block, BlockFiller& filler) {

@@ -95,8 +95,10 @@ inline constexpr std::uint16_t kPacketId = 5;
 inline constexpr std::uint16_t kQueue = 6;
 inline constexpr std::uint16_t kVerdict = 7;
 inline constexpr std::uint16_t kProcessThread = 8;
-inline constexpr std::uint8_t kVerdictTc = 1;   // the first byte of a verdict: of an eBPF program at TC,
-inline constexpr std::uint8_t kVerdictXdp = 2;  // or at XDP
+// The first byte of a verdict: who passed it; the latter two are eBPF programs.
+inline constexpr std::uint8_t kVerdictHardware = 0;
+inline constexpr std::uint8_t kVerdictTc = 1;
+inline constexpr std::uint8_t kVerdictXdp = 2;
 }  // namespace packet_option
 namespace statistics_option {
 inline constexpr std::uint16_t kStartTime = 2;

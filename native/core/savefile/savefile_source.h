@@ -21,7 +21,7 @@ namespace ringtap {
 struct SourceBlock {
   std::byte* memory = nullptr;  // null: end of the file
   std::uint32_t packets = 0;    // number of packets in its index
-  std::size_t length = 0;       // bytes up to the end of the last packet and its comments
+  std::size_t length = 0;       // bytes up to the end of the last packet and its options
 };
 
 class SavefileSource {

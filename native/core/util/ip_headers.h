@@ -23,7 +23,8 @@ struct IpHeaders {
   [[nodiscard]] std::size_t addressLength() const { return version == 4 ? 4 : 16; }
 };
 
-// nullopt if the packet is no IP, a fragment but the first, or cut within its IP headers. Tunnels are not looked into.
+// nullopt if the packet is no IP, a fragment but the first, or cut within the fixed part of its IP header or the first
+// eight bytes of an extension header. Tunnels are not looked into.
 // Link types: Ethernet with any number of VLAN tags, raw IP, and Linux's cooked headers.
 [[nodiscard]] std::optional<IpHeaders> ipHeaders(std::uint16_t linkType, std::span<const std::uint8_t> packet);
 

@@ -143,7 +143,7 @@ TEST(whatIsDamagedIsRefusedOrRestoredToSomething) {
   }
 }
 
-// A thousand connections, in random order: the sequence number, the identification, both checksums and the times
+// 250 connections, in random order: the sequence number, the identification, both checksums and the times
 // change.
 TEST(headersOfConnectionsCompressToLess) {
   Choices random(1);
