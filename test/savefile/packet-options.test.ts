@@ -121,3 +121,20 @@ t.test('packets that are read without comments have none of them', async (t) => 
   await writer.close()
   t.strictSame(optionsIn(readFileSync(output)), [[]])
 })
+
+t.test('a packet with more options than a chunk holds keeps its comments alone', async (t) => {
+  const file = fresh()
+  const large: Option = [2989, Buffer.concat([new Bytes(false).u32(32473).done(), Buffer.alloc(65_524)])]
+  const all: Option[] = [[1, Buffer.from('kept')], ...Array.from({ length: 8 }, () => large)]
+  writeFileSync(
+    file,
+    new Pcapng()
+      .section()
+      .interface(1)
+      .packet(0, { time: 1n, data: Buffer.alloc(60) }, all)
+      .done(),
+  )
+  const output = fresh()
+  t.match(await convertFiles(file, output), { packets: 1, written: 1 })
+  t.strictSame(optionsIn(readFileSync(output)), [[shown([1, Buffer.from('kept')])]])
+})
