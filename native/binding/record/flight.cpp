@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "binding/owners/owner_watch.h"
+#include "binding/record/memory_recorder.h"
 #include "binding/savefile/savefile_events.h"
 #include "binding/savefile/savefile_form.h"
 #include "binding/util/errors.h"
@@ -119,51 +120,25 @@ js::Value flight(js::Env env, const Fields& options, const std::function<Result<
   const FlightOptions limits{static_cast<std::size_t>(options.large("memory")),
                              std::chrono::milliseconds(static_cast<std::int64_t>(options.real("milliseconds"))),
                              static_cast<Packing>(options.number("packing"))};
-  const auto memory = std::make_shared<FlightMemory>(limits);
-  if (auto begun = memory->begin(); !begun) {
-    throwError(env, begun.error());
-    return {};
-  }
   RecorderOptions request;
   request.form.file = savefileForm(options);
-  request.form.rotateBytes = segmentBytes(limits);
   request.form.rotateMilliseconds = segmentMilliseconds(limits);
   request.filter = options.text("filter");
   request.owners = ownerSourceOf(options["owners"]);
   request.thread = "ringtap flight";
-  request.secondary = true;
-  const auto recorder = std::make_shared<Recorder>(std::move(request), memory);
-  if (auto attached = attach(recorder); !attached) {
-    throwError(env, attached.error());
-    return {};
-  }
-  js::Object object = js::Object::New(env);
-  const auto method = [&](const char* name, auto body) {
-    object.Set(
-        name, js::Function::New(
-                  env, [recorder, memory, body](const js::CallbackInfo& info) { return body(info, *recorder, memory); },
-                  name));
-  };
-  using Memory = std::shared_ptr<FlightMemory>;
-  // dump(options: NativeFlightDumpOptions): NativeFlightDump
-  method("dump", [](const js::CallbackInfo& info, Recorder&, const Memory& memory) -> js::Value {
-    return wrap(info.Env(), std::make_shared<FlightDump>(memory, dumpOptions(Fields(info[0]))));
-  });
-  method("stats", [](const js::CallbackInfo& info, Recorder& recorder, const Memory& memory) -> js::Value {
-    return statsToJs(info.Env(), recorder, *memory);
-  });
-  method("clear", [](const js::CallbackInfo& info, Recorder&, const Memory& memory) -> js::Value {
-    memory->clear();
-    return info.Env().Undefined();
-  });
-  method("nextFault", [](const js::CallbackInfo& info, Recorder& recorder, const Memory&) -> js::Value {
-    const auto fault = recorder.nextFault();
-    return fault ? binding::toJs(info.Env(), *fault) : info.Env().Undefined();
-  });
-  method("ended", [](const js::CallbackInfo& info, Recorder& recorder, const Memory&) -> js::Value {
-    return js::Boolean::New(info.Env(), recorder.ended());
-  });
-  return object;
+  return memoryRecorder(env, limits, std::move(request), attach,
+                        {
+                            // dump(options: NativeFlightDumpOptions): NativeFlightDump
+                            {"dump",
+                             [](const js::CallbackInfo& info, Recorder&, const Memory& memory) -> js::Value {
+                               return wrap(info.Env(),
+                                           std::make_shared<FlightDump>(memory, dumpOptions(Fields(info[0]))));
+                             }},
+                            {"stats",
+                             [](const js::CallbackInfo& info, Recorder& recorder, const Memory& memory) -> js::Value {
+                               return statsToJs(info.Env(), recorder, *memory);
+                             }},
+                        });
 }
 
 }  // namespace ringtap::binding

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "binding/owners/owner_watch.h"
+#include "binding/record/memory_recorder.h"
 #include "binding/savefile/savefile_form.h"
 #include "binding/util/errors.h"
 #include "binding/util/run_async.h"
@@ -85,54 +86,28 @@ SegmentCopyOptions copyOptions(const Fields& options) {
 
 js::Value serve(js::Env env, const Fields& options, const std::function<Result<>(std::shared_ptr<Recorder>)>& attach) {
   const FlightOptions limits{.memory = static_cast<std::size_t>(options.large("memory")), .byDevice = true};
-  const auto memory = std::make_shared<FlightMemory>(limits);
-  if (auto begun = memory->begin(); !begun) {
-    throwError(env, begun.error());
-    return {};
-  }
   RecorderOptions request;  // whatever the readers get, pcapng is kept
-  request.form.rotateBytes = segmentBytes(limits);
   request.form.rotateMilliseconds = options.number("milliseconds");
   request.filter = options.text("captureFilter");
   request.owners = ownerSourceOf(options["owners"]);
   request.thread = "ringtap serve";
-  request.secondary = true;
-  const auto recorder = std::make_shared<Recorder>(std::move(request), memory);
-  if (auto attached = attach(recorder); !attached) {
-    throwError(env, attached.error());
-    return {};
-  }
-  js::Object object = js::Object::New(env);
-  const auto method = [&](const char* name, auto body) {
-    object.Set(
-        name, js::Function::New(
-                  env, [recorder, memory, body](const js::CallbackInfo& info) { return body(info, *recorder, memory); },
-                  name));
-  };
-  using Memory = std::shared_ptr<FlightMemory>;
-  // stream(options: NativeServerStreamOptions): NativeServerStream
-  method("stream", [](const js::CallbackInfo& info, Recorder&, const Memory& memory) -> js::Value {
-    return wrap(info.Env(), std::make_shared<SegmentStream>(memory, copyOptions(Fields(info[0]))));
-  });
-  method("stats", [](const js::CallbackInfo& info, Recorder& recorder, const Memory& memory) -> js::Value {
-    js::Object object = js::Object::New(info.Env());
-    object.Set("packets", recorder.stats().packets);
-    object.Set("dropped", recorder.stats().dropped);
-    object.Set("memory", memory->held().memory);
-    return object;
-  });
-  method("clear", [](const js::CallbackInfo& info, Recorder&, const Memory& memory) -> js::Value {
-    memory->clear();
-    return info.Env().Undefined();
-  });
-  method("nextFault", [](const js::CallbackInfo& info, Recorder& recorder, const Memory&) -> js::Value {
-    const auto fault = recorder.nextFault();
-    return fault ? binding::toJs(info.Env(), *fault) : info.Env().Undefined();
-  });
-  method("ended", [](const js::CallbackInfo& info, Recorder& recorder, const Memory&) -> js::Value {
-    return js::Boolean::New(info.Env(), recorder.ended());
-  });
-  return object;
+  return memoryRecorder(env, limits, std::move(request), attach,
+                        {
+                            // stream(options: NativeServerStreamOptions): NativeServerStream
+                            {"stream",
+                             [](const js::CallbackInfo& info, Recorder&, const Memory& memory) -> js::Value {
+                               return wrap(info.Env(),
+                                           std::make_shared<SegmentStream>(memory, copyOptions(Fields(info[0]))));
+                             }},
+                            {"stats",
+                             [](const js::CallbackInfo& info, Recorder& recorder, const Memory& memory) -> js::Value {
+                               js::Object object = js::Object::New(info.Env());
+                               object.Set("packets", recorder.stats().packets);
+                               object.Set("dropped", recorder.stats().dropped);
+                               object.Set("memory", memory->held().memory);
+                               return object;
+                             }},
+                        });
 }
 
 }  // namespace ringtap::binding
