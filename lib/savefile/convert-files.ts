@@ -143,10 +143,10 @@ const maxInputs = 65_536
  * ```
  *
  * Of packets, bytes, lengths, times (to the nanosecond), directions, comments and other options are kept: process, hash,
- * id, queue, verdict, drops and custom ones that may be copied. Of interfaces the name, the
- * description, the link type, the snapshot length, the addresses, the speed, the filter and the comments. Interfaces
- * that are equal in all of this are one in the output, also if they come from several files. Name resolution, secrets
- * and custom blocks are carried over if `keep` names them. Statistics are not, since they would be wrong for the
+ * id, queue, verdict, drops and custom ones that may be copied. Of interfaces the name, the description, the link type,
+ * the snapshot length, the addresses, the speed, the filter and the comments are kept. Interfaces that are equal in all of
+ * this are one in the output, also if they come from several files. Name resolution, secrets and custom blocks are carried
+ * over if `keep` names them. Statistics are not, since they would be wrong for the
  * output, nor are interfaces without packets.
  *
  * A file gets its own name when it is complete; existing files are not overwritten. It is readable and writable for its

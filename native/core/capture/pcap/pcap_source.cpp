@@ -10,6 +10,7 @@
 #include <sys/time.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <climits>
 
 #include "core/bpf/attach.h"

@@ -4,6 +4,7 @@
 #include <net/if_arp.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "core/bpf/filter_request.h"
