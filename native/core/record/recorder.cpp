@@ -28,7 +28,8 @@ Recorder::Recorder(RecorderOptions options, std::shared_ptr<RecordingTarget> tar
       target_(std::move(target)),
       threadName_(options.thread),
       secondary_(options.secondary),
-      stream_(std::move(options.form)) {
+      stream_(std::move(options.form)),
+      output_(stream_, *target_, [this] { context_->wake(); }) {
   if (options.owners) owners_.emplace(std::move(options.owners));
 }
 
@@ -263,7 +264,7 @@ void Recorder::passMarks() {
   }
   if (passed.empty()) return;
   if (stream_.counts().packets > 0 || target_->takesEmpty()) stream_.cut();
-  (void)flush();
+  flush();
   for (const Mark& mark : passed) mark.reached();
   marksPassed_ += passed.size();
   context_->wake();
@@ -280,7 +281,7 @@ void Recorder::passAllMarks() {
 }
 
 void Recorder::run() {
-  (void)flush();                   // makes the file readable from the start
+  flush();                         // makes the file readable from the start
   std::function<bool()> caughtUp;  // of the first stop(); it has state, so it is not copied
   bool abandoned = false;
   while (!failed_ && !abandoned) {
@@ -309,7 +310,7 @@ void Recorder::run() {
       write(*lease);
       lease.reset();  // releases the block before waiting for the disk
     }
-    if (!stream_.cuts().empty() || idle || stream_.sink().size() >= kFlushBytes) (void)flush();
+    if (!stream_.cuts().empty() || idle || stream_.sink().size() >= kFlushBytes) flush();
     if (!failed_) passMarks();
     if (!failed_) {
       if (auto done = target_->work(); !done) fail(std::move(done.error()));
@@ -370,56 +371,12 @@ void Recorder::write(Lease& lease) {
   if (first) context_->wake();
 }
 
-// Writes the sink's bytes to the files, each up to its cut. After an error the cuts of files that are not complete
-// stay.
-bool Recorder::flush() {
-  std::vector<RecordingStream::Cut>& cuts = stream_.cuts();
-  std::size_t from = 0;
-  std::ptrdiff_t whole = 0;  // of `cuts`, those of the files that are complete
-  for (const RecordingStream::Cut& cut : cuts) {
-    if (!bring(from, cut.end, cut.counts) || !complete(cut)) break;
-    from = cut.end;
-    ++whole;
-    if (auto begun = target_->begin(); !begun) {
-      fail(std::move(begun.error()));
-      break;
-    }
-  }
-  // At once: a block may have thousands of files.
-  cuts.erase(cuts.begin(), cuts.begin() + whole);
-  if (failed_ || !bring(from, stream_.sink().size(), stream_.counts())) return false;
-  stream_.sink().clear();
-  return true;
-}
-
-// Writes the sink's bytes from `from` to `to`, all of one file. `counts`: the file's counts including them.
-bool Recorder::bring(std::size_t from, std::size_t to, const SavefileCounts& counts) {
-  if (from == to) return true;
-  auto written = target_->write(stream_.sink().bytes().subspan(from, to - from), counts);
-  if (!written) fail(std::move(written.error()));
-  return written.ok();
-}
-
-bool Recorder::complete(const RecordingStream::Cut& cut) {
-  if (auto completed = target_->complete(cut); !completed) {
-    fail(std::move(completed.error()));
-    return false;
-  }
-  context_->wake();
-  return true;
+void Recorder::flush() {
+  if (auto done = output_.flush(); !done) fail(std::move(done.error()));
 }
 
 void Recorder::endFile() {
-  if (stream_.sink().size() > 0 && !flush()) return;
-  stream_.cut();
-  const RecordingStream::Cut& last = stream_.cuts().front();
-  // The file was begun in advance, and there are no packets and no losses to write into it.
-  const bool silent = last.end == 0 || stream_.format() == SavefileFormat::Pcap;
-  if (silent && last.counts.packets == 0 && !target_->keepsEmpty(last)) {
-    target_->discard();
-    return;
-  }
-  if (bring(0, last.end, last.counts) && complete(last)) stream_.cuts().clear();
+  if (auto done = output_.end(); !done) fail(std::move(done.error()));
 }
 
 // Ends the recording. Packets that did not reach the target count as dropped: see giveUp().

@@ -30,6 +30,7 @@
 #include "core/record/owner_notes.h"
 #include "core/record/recording_stream.h"
 #include "core/record/recording_target.h"
+#include "core/record/stream_output.h"
 #include "core/util/result.h"
 #include "core/util/thread.h"
 
@@ -143,9 +144,7 @@ class Recorder {
   void takeSecrets();
   void awaitOwners(Lease& lease);
   void write(Lease& lease);
-  bool flush();
-  bool bring(std::size_t from, std::size_t to, const SavefileCounts& counts);
-  bool complete(const RecordingStream::Cut& cut);
+  void flush();
   void fail(Error error);
   void drop(Lease lease);
   void dropAll();
@@ -186,6 +185,7 @@ class Recorder {
   // Used by the thread only.
   std::optional<OwnerNotes> owners_;
   RecordingStream stream_;
+  StreamOutput output_;
   bool failed_ = false;
 };
 
