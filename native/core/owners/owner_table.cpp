@@ -10,7 +10,7 @@ namespace {
 // Approximate bytes of a socket with its places in the indexes, and of a birth.
 constexpr std::size_t kEntryBytes = 512;
 constexpr std::size_t kBirthBytes = 96;
-constexpr std::size_t kMostBirths = 16384;
+constexpr std::size_t kMaxBirths = 16384;
 
 // A TCP connection sends and receives for so long after its socket has ended: TIME_WAIT (net/ipv4/tcp_minisocks.c).
 constexpr std::uint64_t kTimeWait = 60'000'000'000;
@@ -55,13 +55,15 @@ void OwnerTable::born(std::uint64_t cookie, std::uint64_t time, ProcessPointer m
     changes_.changed(entry->ends);
     return;
   }
-  while (births_.size() >= kMostBirths && !birthOrder_.empty()) {
-    births_.erase(birthOrder_.front());
+  while (births_.size() >= kMaxBirths && !birthOrder_.empty()) {
+    births_.erase(birthOrder_.front().cookie);
     birthOrder_.pop_front();
   }
-  // The cookies of sockets seen since are removed when they come to the front, at the latest here.
-  while (!birthOrder_.empty() && !births_.contains(birthOrder_.front())) birthOrder_.pop_front();
-  if (births_.insert_or_assign(cookie, Birth{time, std::move(maker)}).second) birthOrder_.push_back(cookie);
+  // What is left of sockets seen since is removed when it comes to the front, or becomes too much.
+  const auto seen = [this](const BirthOrder& birth) { return !births_.contains(birth.cookie); };
+  while (!birthOrder_.empty() && seen(birthOrder_.front())) birthOrder_.pop_front();
+  if (birthOrder_.size() >= 2 * kMaxBirths) std::erase_if(birthOrder_, seen);
+  if (births_.insert_or_assign(cookie, Birth{time, std::move(maker)}).second) birthOrder_.push_back({cookie, time});
 }
 
 OwnerTable::Entry* OwnerTable::add(std::uint32_t space, const SocketReport& report, std::uint64_t time) {
@@ -127,12 +129,24 @@ void OwnerTable::seen(std::uint32_t space, const SocketReport& report, std::uint
 
 void OwnerTable::ended(std::uint32_t space, const SocketReport& report, std::uint64_t time) {
   auto it = open_.find(report.cookie);
-  if (it == open_.end() || it->second->ends != report.ends) seen(space, report, time);
+  const bool known = it != open_.end() && it->second->ends == report.ends;
+  if (!known && report.ends.localPort != 0) seen(space, report, time);
   it = open_.find(report.cookie);
-  if (it == open_.end()) return;
+  if (it == open_.end()) {
+    births_.erase(report.cookie);
+    return;
+  }
   std::unique_ptr<Entry> entry = std::move(it->second);
   open_.erase(it);
   end(std::move(entry), time);
+}
+
+bool OwnerTable::awaits(std::uint64_t after, std::uint64_t until) const {
+  // The latest come last, but for moments by which processors differ.
+  for (auto birth = birthOrder_.rbegin(); birth != birthOrder_.rend() && birth->time > after; ++birth) {
+    if (birth->time <= until && births_.contains(birth->cookie)) return true;
+  }
+  return false;
 }
 
 void OwnerTable::listed(std::uint32_t space, std::uint64_t time) {
@@ -189,7 +203,7 @@ bool OwnerTable::mayBe(const Entry& entry, std::uint64_t time) const {
 // Whether a socket found by its port may receive what is sent to `ends.local`.
 bool OwnerTable::receives(const Entry& entry, const SocketEnds& ends) const {
   if (entry.onlyV6 && isMapped(ends.local)) return false;
-  if ((isLoopback(ends.local) || isLoopback(ends.remote)) && entry.space != kHome) return false;
+  if ((isLoopback(ends.local) || isLoopback(ends.remote)) && entry.space != kOwnSpace) return false;
   if (!isAny(entry.ends.local) || isLoopback(ends.local)) return true;
   const auto own = addresses_.find(entry.space);
   return own != addresses_.end() && own->second.contains(ends.local);

@@ -61,7 +61,7 @@ struct OwnerSpan {
 class OwnerTable {
  public:
   // The namespace whose packets are asked about: the only one to which addresses of loopback lead.
-  static constexpr std::uint32_t kHome = 0;
+  static constexpr std::uint32_t kOwnSpace = 0;
 
   // `memory`: bytes, approximate. `history`: nanoseconds for which a socket that has ended is kept.
   OwnerTable(std::size_t memory, std::uint64_t history) : memory_(memory), history_(history) {}
@@ -70,7 +70,8 @@ class OwnerTable {
   void born(std::uint64_t cookie, std::uint64_t time, ProcessPointer maker);
   // A socket is in the list that was read at `time`.
   void seen(std::uint32_t space, const SocketReport& report, std::uint64_t time);
-  // The kernel has reported its end, which was read at `time`.
+  // The kernel has reported its end, which was read at `time`. Also of one that never had a port, so that it is not
+  // awaited any longer.
   void ended(std::uint32_t space, const SocketReport& report, std::uint64_t time);
   // Every socket of the namespace in a list read at `time` was passed to seen(). One that is missing twice has ended.
   void listed(std::uint32_t space, std::uint64_t time);
@@ -91,6 +92,8 @@ class OwnerTable {
     missed_ = time;
     changes_.changedAll();
   }
+  // Whether a socket was made after `after`, until `until`, that was neither listed nor reported as ended yet.
+  [[nodiscard]] bool awaits(std::uint64_t after, std::uint64_t until) const;
   // The namespace is gone.
   void drop(std::uint32_t space, std::uint64_t time);
 
@@ -162,7 +165,11 @@ class OwnerTable {
   std::deque<std::unique_ptr<Entry>> ended_;                        // the earliest first
   std::unordered_map<SocketEnds, Entries, HashSocketEnds> index_;
   std::unordered_map<std::uint64_t, Birth> births_;  // of sockets that were not seen yet, by cookie
-  std::deque<std::uint64_t> birthOrder_;             // their cookies, and some of sockets seen since
+  struct BirthOrder {
+    std::uint64_t cookie;
+    std::uint64_t time;
+  };
+  std::deque<BirthOrder> birthOrder_;  // these, and some of sockets seen since: at most twice as many as births_ may be
   std::unordered_map<std::uint32_t, std::set<OwnerAddress>> addresses_;
   OwnerChanges changes_;
 };

@@ -12,7 +12,7 @@ namespace ringtap {
 
 namespace {
 
-constexpr std::size_t kMostProcesses = 8;
+constexpr std::size_t kMaxProcesses = 8;
 
 // The length of the character of UTF-8 that the text begins with; 0 if it begins with none.
 std::size_t characterAt(std::string_view text) {
@@ -58,11 +58,11 @@ std::string endText(const Ownership& owners) {
   std::vector<ProcessPointer> processes = owners.processes;
   std::sort(processes.begin(), processes.end(), [](const auto& a, const auto& b) { return a->pid < b->pid; });
   std::string text;
-  for (std::size_t i = 0; i < std::min(processes.size(), kMostProcesses); ++i) {
+  for (std::size_t i = 0; i < std::min(processes.size(), kMaxProcesses); ++i) {
     if (i > 0) text += ',';
     text += processText(*processes[i]);
   }
-  if (processes.size() > kMostProcesses) text += ",+" + std::to_string(processes.size() - kMostProcesses);
+  if (processes.size() > kMaxProcesses) text += ",+" + std::to_string(processes.size() - kMaxProcesses);
   return text;
 }
 

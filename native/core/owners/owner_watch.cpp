@@ -20,6 +20,10 @@ constexpr std::uint64_t kMillisecond = 1'000'000;
 constexpr std::uint64_t kSearchAgain = 5'000 * kMillisecond;
 // For which a command line counts as read.
 constexpr std::uint64_t kFresh = 1'000 * kMillisecond;
+// How long a sweep goes on for the end of a socket that was made and is in no list: the kernel reports ends from a work
+// queue, moments after it has taken the socket from its lists. A socket that is not bound or connected yet looks the
+// same, and so does one of a namespace that is not read.
+constexpr std::uint64_t kReportDelay = 100 * kMillisecond;
 // The parts of the time that sweeps may take: one in five if they are asked for, one in ten otherwise.
 constexpr std::uint64_t kRestAsked = 4;
 constexpr std::uint64_t kRest = 9;
@@ -50,11 +54,11 @@ Result<std::unique_ptr<OwnerWatch>> OwnerWatch::start(const Options& options, co
   auto own = Namespace::own();
   if (!own) return std::move(own.error());
   const auto identity = own->identity().value_or(Namespace::Identity{});
-  watch->home_ = {identity.device, identity.inode};
-  auto home = OwnerSpace::open(OwnerTable::kHome, watch->home_);
-  if (!home) return std::move(home.error());
-  watch->spaces_[watch->home_] = std::make_unique<OwnerSpace>(std::move(*home));
-  watch->inodes_[OwnerTable::kHome] = identity.inode;
+  watch->ownSpace_ = {identity.device, identity.inode};
+  auto space = OwnerSpace::open(OwnerTable::kOwnSpace, watch->ownSpace_);
+  if (!space) return std::move(space.error());
+  watch->spaces_[watch->ownSpace_] = std::make_unique<OwnerSpace>(std::move(*space));
+  watch->inodes_[OwnerTable::kOwnSpace] = identity.inode;
   watch->event_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!watch->event_) return Error::fromErrno("eventfd", "cannot watch the owners of sockets");
 
@@ -133,10 +137,11 @@ void OwnerWatch::run() {
     }
     const std::uint64_t number = asked_;
     const std::uint64_t begin = monotonicNow();
-    sweep();
+    const std::uint64_t waited = sweep();
     const std::uint64_t end = monotonicNow();
-    soonest = end + kRestAsked * (end - begin);
-    next = std::max(begin + options_.interval, end + kRest * (end - begin));
+    const std::uint64_t spent = end - begin - waited;
+    soonest = end + kRestAsked * spent;
+    next = std::max(begin + options_.interval, end + kRest * spent);
     answered_.store(number, std::memory_order_release);
     if (asked) listener_.swept(listener_.context);
   }
@@ -156,13 +161,15 @@ void OwnerWatch::beginBirths() {
 // Until the time (monotonicNow()), or until there is something to read. True if it was only woken.
 bool OwnerWatch::wait(std::uint64_t until) {
   std::vector<pollfd> waited{{event_.get(), POLLIN, 0}};
-  if (births_) waited.push_back({births_->fd(), POLLIN, 0});
+  // The ring is readable all the time while one birth is being written.
+  if (births_ && !moreBirths_) waited.push_back({births_->fd(), POLLIN, 0});
   for (const auto& [identity, space] : spaces_) waited.push_back({space->sockets().fd(), POLLIN, 0});
   const std::uint64_t now = monotonicNow();
-  const std::uint64_t left = until > now ? until - now : 0;
+  const std::uint64_t rest = until > now ? until - now : 0;
+  const std::uint64_t left = moreBirths_ ? std::min(rest, kMillisecond) : rest;
   const timespec timeout{static_cast<time_t>(left / 1'000'000'000), static_cast<long>(left % 1'000'000'000)};
   const int ready = ::ppoll(waited.data(), waited.size(), &timeout, nullptr);
-  if (waited.front().revents == 0) return ready <= 0;
+  if (waited.front().revents == 0) return ready <= 0 && !moreBirths_;
   std::uint64_t count;
   (void)!::read(event_.get(), &count, sizeof count);
   return ready == 1;
@@ -171,19 +178,24 @@ bool OwnerWatch::wait(std::uint64_t until) {
 void OwnerWatch::readBirths() {
   if (!births_) return;
   std::vector<SocketBirth> list;
-  births_->read(list);
+  moreBirths_ = !births_->read(list);
   if (list.empty()) return;
   std::vector<ProcessPointer> makers;
+  std::vector<std::uint32_t> strangers;
   makers.reserve(list.size());
   for (SocketBirth& birth : list) {
     birth.name[sizeof birth.name - 1] = '\0';
     makers.push_back(processes_.at(birth.pid(), birth.uid(), birth.name, birth.time));
-    if (options_.everySpace && seenMakers_.insert(makers.back()->id).second) enterThatOf(birth.pid());
+    if (options_.everySpace && seenMakers_.insert(makers.back()->id).second) strangers.push_back(birth.pid());
   }
-  const std::lock_guard lock(mutex_);
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    table_.born(list[i].cookie, toReal(list[i].time), std::move(makers[i]));
+  {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      table_.born(list[i].cookie, toReal(list[i].time), std::move(makers[i]));
+    }
   }
+  // This lists the sockets there, and reads births again.
+  for (const std::uint32_t pid : strangers) enterThatOf(pid);
 }
 
 // Reads what the kernel has announced.
@@ -220,8 +232,30 @@ void OwnerWatch::list(OwnerSpace& space, std::uint64_t time) {
   if (addresses) table_.setAddresses(space.id(), std::move(*addresses));
 }
 
-void OwnerWatch::sweep() {
+// Waits, not beyond a time (monotonicNow()), for what becomes of sockets that were made up to `time`: since the sweep
+// before, or in the last moments. Returns the nanoseconds that it has waited.
+std::uint64_t OwnerWatch::settle(std::uint64_t time, std::uint64_t until) {
+  const std::uint64_t after = std::min(time - kReportDelay, sweptAt_.load(std::memory_order_relaxed));
+  const auto awaits = [&] {
+    const std::lock_guard lock(mutex_);
+    return moreBirths_ || table_.awaits(after, time);
+  };
+  std::uint64_t waited = 0;
+  drain();
+  while (awaits() && !stopping_) {
+    const std::uint64_t now = monotonicNow();
+    if (now >= until) break;
+    (void)wait(until);
+    waited += monotonicNow() - now;
+    drain();
+  }
+  return waited;
+}
+
+// Returns the nanoseconds of it in which it waited.
+std::uint64_t OwnerWatch::sweep() {
   const std::uint64_t time = realNow();
+  const std::uint64_t until = monotonicNow() + kReportDelay;
   drain();
   std::vector<OwnerSpace*> spaces;
   for (const auto& [identity, space] : spaces_) spaces.push_back(space.get());
@@ -231,6 +265,9 @@ void OwnerWatch::sweep() {
   if (all) lastSearch_ = monotonicNow();
   // Sockets of namespaces that were found by the first search have holders to be searched for too.
   if (searchProcesses(all)) (void)searchProcesses(false);
+  const std::size_t known = spaces_.size();
+  const std::uint64_t waited = settle(time, until);
+  if (spaces_.size() != known) (void)searchProcesses(false);
   if (all) {
     processes_.purge();
     seenMakers_.clear();
@@ -241,6 +278,7 @@ void OwnerWatch::sweep() {
   table_.expire(realNow(), processes_.bytes());
   table_.swept(time);
   sweptAt_.store(time, std::memory_order_release);
+  return waited;
 }
 
 // Finds the holders of sockets, and namespaces. True if a namespace is new.
@@ -281,7 +319,7 @@ bool OwnerWatch::searchProcesses(bool all) {
 bool OwnerWatch::follow(const DescriptorIndex& index) {
   for (auto it = spaces_.begin(); it != spaces_.end();) {
     // An open descriptor in the namespace keeps it alive, so it is left once nothing else is seen in it.
-    const bool gone = it->first != home_ && !index.namespaces.contains(it->first);
+    const bool gone = it->first != ownSpace_ && !index.namespaces.contains(it->first);
     if (gone) {
       const std::lock_guard lock(mutex_);
       table_.drop(it->second->id(), realNow());

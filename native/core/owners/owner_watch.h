@@ -60,7 +60,7 @@ class OwnerWatch final : public OwnerSource {
     void* context = nullptr;
   };
 
-  // Its home is the network namespace of the calling thread.
+  // Its own namespace is that of the calling thread.
   [[nodiscard]] static Result<std::unique_ptr<OwnerWatch>> start(const Options& options, const Listener& listener);
   OwnerWatch(const OwnerWatch&) = delete;
   OwnerWatch& operator=(const OwnerWatch&) = delete;
@@ -97,7 +97,8 @@ class OwnerWatch final : public OwnerSource {
   void wake();
   void drain();
   void readBirths();
-  void sweep();
+  [[nodiscard]] std::uint64_t sweep();
+  [[nodiscard]] std::uint64_t settle(std::uint64_t time, std::uint64_t until);
   void list(OwnerSpace& space, std::uint64_t time);
   [[nodiscard]] bool searchProcesses(bool all);
   bool follow(const DescriptorIndex& index);
@@ -117,11 +118,12 @@ class OwnerWatch final : public OwnerSource {
   // Used by the thread only, once it runs.
   Processes processes_;
   std::optional<SocketBirths> births_;
+  bool moreBirths_ = false;  // than could be read
   std::map<SpaceIdentity, std::unique_ptr<OwnerSpace>> spaces_;
   std::set<SpaceIdentity> closed_;      // that could not be entered
   std::set<std::uint32_t> seenMakers_;  // ids of records whose namespace was looked at
-  std::uint32_t lastSpace_ = OwnerTable::kHome;
-  SpaceIdentity home_{};
+  std::uint32_t lastSpace_ = OwnerTable::kOwnSpace;
+  SpaceIdentity ownSpace_{};
   OwnerStats gathered_;
   std::uint64_t lastSearch_ = 0;  // of all processes, monotonicNow()
 

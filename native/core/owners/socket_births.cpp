@@ -1,6 +1,7 @@
 #include "core/owners/socket_births.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -22,7 +23,7 @@ constexpr std::uint32_t kRing = 256 << 10;
 
 std::size_t page() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
 
-// Writes a SocketBirth from the stack into the ring, and permits the socket.
+// Writes a SocketBirth of TCP or UDP from the stack into the ring, and permits the socket.
 std::vector<bpf_insn> program(int ring) {
   using namespace ebpf;
   std::vector<bpf_insn> instructions;
@@ -36,6 +37,10 @@ std::vector<bpf_insn> program(int ring) {
     out.emit(BPF_ALU64 | BPF_ADD | BPF_K, reg, 0, 0, base + static_cast<std::int32_t>(field));
   };
   out.copy64(R6, R1);
+  out.context(R1, offsetof(bpf_sock, protocol));
+  const std::size_t tcp = out.jump(BPF_JEQ, R1, IPPROTO_TCP);
+  const std::size_t other = out.jump(BPF_JNE, R1, IPPROTO_UDP);
+  (void)out.land(tcp);
   out.call(BPF_FUNC_ktime_get_ns);
   store(offsetof(SocketBirth, time));
   out.copy64(R1, R6);
@@ -55,6 +60,7 @@ std::vector<bpf_insn> program(int ring) {
   out.set(R4, 0);
   // If the ring is full, the birth is not recorded: the socket then has no known maker.
   out.call(BPF_FUNC_ringbuf_output);
+  (void)out.land(other);
   out.set(R0, 1);
   out.exit();
   return instructions;
@@ -126,7 +132,7 @@ SocketBirths::~SocketBirths() {
   if (data_ != nullptr) (void)::munmap(const_cast<std::uint8_t*>(data_), page() + std::size_t{2} * kRing);
 }
 
-void SocketBirths::read(std::vector<SocketBirth>& into) {
+bool SocketBirths::read(std::vector<SocketBirth>& into) {
   // The positions are unsigned longs, a record's head is its length with two flags in 32 bits and 32 bits of the
   // kernel's own.
   using Position = unsigned long;
@@ -137,7 +143,7 @@ void SocketBirths::read(std::vector<SocketBirth>& into) {
   while (position < __atomic_load_n(written, __ATOMIC_ACQUIRE)) {
     const std::uint8_t* record = ring + (position & (kRing - 1));
     const std::uint32_t length = __atomic_load_n(reinterpret_cast<const std::uint32_t*>(record), __ATOMIC_ACQUIRE);
-    if ((length & BPF_RINGBUF_BUSY_BIT) != 0) return;  // being written
+    if ((length & BPF_RINGBUF_BUSY_BIT) != 0) return false;
     const std::uint32_t size = length & ~BPF_RINGBUF_DISCARD_BIT;
     if ((length & BPF_RINGBUF_DISCARD_BIT) == 0 && size == sizeof(SocketBirth)) {
       std::memcpy(&into.emplace_back(), record + BPF_RINGBUF_HDR_SZ, sizeof(SocketBirth));
@@ -146,6 +152,7 @@ void SocketBirths::read(std::vector<SocketBirth>& into) {
     // Sequentially consistent: the kernel compares it with its own position to decide whether to wake the reader.
     __atomic_store_n(read, position, __ATOMIC_SEQ_CST);
   }
+  return true;
 }
 
 }  // namespace ringtap

@@ -1,4 +1,4 @@
-// Which process made which socket: an eBPF program on the control groups writes each new socket of IPv4 and IPv6 into a
+// Which process made which socket: an eBPF program on the control groups writes each new socket of TCP and UDP into a
 // ring (Linux 5.8), so that also those are known that end before anybody has looked.
 //
 // One owner; not thread-safe. Needs CAP_BPF and CAP_NET_ADMIN, and control groups of version 2 that are mounted, also
@@ -40,8 +40,9 @@ class SocketBirths {
 
   // Readable when there are births for read().
   [[nodiscard]] int fd() const { return ring_.get(); }
-  // Appends what has been written since the last call, in order for each processor.
-  void read(std::vector<SocketBirth>& into);
+  // Appends what has been written since the last call, in order for each processor. False if there is more, behind one
+  // that is being written at this moment.
+  bool read(std::vector<SocketBirth>& into);
 
  private:
   explicit SocketBirths(UniqueFd ring) : ring_(std::move(ring)) {}

@@ -59,7 +59,6 @@ std::optional<SocketReport> parseSocketReport(Bytes payload, std::uint8_t protoc
   report.cookie = std::uint64_t{message.id.idiag_cookie[1]} << 32 | message.id.idiag_cookie[0];
   report.inode = message.idiag_inode;
   readAttributes(payload.subspan(sizeof message), report);
-  if (report.ends.localPort == 0) return std::nullopt;
   if (report.ends.protocol != IPPROTO_TCP && report.ends.protocol != IPPROTO_UDP) return std::nullopt;
   report.listening = report.ends.protocol == IPPROTO_TCP && message.idiag_state == TCP_LISTEN;
   if (report.ends.remotePort == 0) report.ends.remote = {};
@@ -108,7 +107,7 @@ Result<bool> SocketDiag::listOnce(std::uint8_t family, std::uint8_t protocol, st
         return Error::fromErrno("recvmsg", "cannot list the sockets of a network namespace");
       }
       auto report = parseSocketReport(message->payload, protocol);
-      if (report) into.push_back(*report);
+      if (report && report->ends.localPort != 0) into.push_back(*report);
     }
   }
 }

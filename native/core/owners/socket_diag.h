@@ -15,7 +15,7 @@
 namespace ringtap {
 
 struct SocketReport {
-  SocketEnds ends;
+  SocketEnds ends;           // localPort is 0 if it had no port when it ended
   std::uint64_t cookie = 0;  // identifies the socket among all of this boot, whatever its namespace
   std::uint32_t inode = 0;   // of its descriptors; 0 if no descriptor refers to it
   bool listening = false;    // TCP
@@ -23,7 +23,7 @@ struct SocketReport {
 };
 
 // A struct inet_diag_msg and its attributes. `protocol`: 0 to read it from the message. nullopt if the message is
-// malformed, or the socket has no port.
+// malformed, or the socket is neither of TCP nor of UDP.
 [[nodiscard]] std::optional<SocketReport> parseSocketReport(netlink::Bytes payload, std::uint8_t protocol);
 
 class SocketDiag {

@@ -67,7 +67,7 @@ TEST(names_are_one_line_of_utf8) {
   CHECK(text("\xf4\x90\x80\x80") == "????");
 }
 
-// The same as in test/live/interfaces/resolve-peer.test.ts.
+// The same as in test/live/interfaces/peer-containers.test.ts.
 TEST(control_groups_of_all_runtimes) {
   const std::string pod = "pod01234567_89ab_cdef_0123_456789abcdef";
   const std::string app = kApp.substr(0, 12);

@@ -95,14 +95,14 @@ TEST(answers_are_kept_until_a_change) {
   f.source->connect(102 * kSecond);
   (void)texts(f.notes, {packet(103), packet(104), packet(105)});
   CHECK(f.source->answers == 2);
-  f.source->table.seen(OwnerTable::kHome, {.ends = ends(80), .cookie = 9, .inode = 9}, 105 * kSecond);
+  f.source->table.seen(OwnerTable::kOwnSpace, {.ends = ends(80), .cookie = 9, .inode = 9}, 105 * kSecond);
   (void)texts(f.notes, {packet(106)});
   CHECK(f.source->answers == 2);  // that was of another connection
-  f.source->table.ended(OwnerTable::kHome, {.ends = ends(), .cookie = 1, .inode = 1}, 107 * kSecond);
+  f.source->table.ended(OwnerTable::kOwnSpace, {.ends = ends(), .cookie = 1, .inode = 1}, 107 * kSecond);
   CHECK(texts(f.notes, {packet(106), packet(108)}) == (Texts{"curl(7) > nginx(8)", "> nginx(8)"}));
   // The port is used again: the packets of either time have their own owner.
   f.source->table.born(3, 179 * kSecond, process(9, "wget"));
-  f.source->table.seen(OwnerTable::kHome, {.ends = ends(), .cookie = 3, .inode = 3}, 180 * kSecond);
+  f.source->table.seen(OwnerTable::kOwnSpace, {.ends = ends(), .cookie = 3, .inode = 3}, 180 * kSecond);
   f.source->hold(3, process(9, "wget"));
   f.source->sweep(181 * kSecond);
   CHECK(texts(f.notes, {packet(106), packet(181), packet(106), packet(182)}) ==

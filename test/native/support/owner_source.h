@@ -44,7 +44,7 @@ inline ringtap::SocketEnds ends(std::uint16_t port = 443, bool back = false) {
 // In place of the watch. Thread-safe but for `table`, which is for tests of one thread.
 struct Owners final : ringtap::OwnerSource {
   explicit Owners(std::uint64_t since) {
-    table.setAddresses(ringtap::OwnerTable::kHome, {ends().local});
+    table.setAddresses(ringtap::OwnerTable::kOwnSpace, {ends().local});
     sweep(since);
   }
 
@@ -72,8 +72,8 @@ struct Owners final : ringtap::OwnerSource {
   void connect(std::uint64_t time) {
     {
       const std::lock_guard lock(mutex);
-      table.seen(ringtap::OwnerTable::kHome, {.ends = ends(), .cookie = 1, .inode = 1}, time);
-      table.seen(ringtap::OwnerTable::kHome, {.ends = ends(443, true), .cookie = 2, .inode = 2}, time);
+      table.seen(ringtap::OwnerTable::kOwnSpace, {.ends = ends(), .cookie = 1, .inode = 1}, time);
+      table.seen(ringtap::OwnerTable::kOwnSpace, {.ends = ends(443, true), .cookie = 2, .inode = 2}, time);
       hold(1, process(7, "curl"));
       hold(2, process(8, "nginx"));
     }
