@@ -40,7 +40,7 @@ export class CaptureLedger {
     this.#lossTimer = setInterval(() => this.lookForLoss(), this.#loss.period).unref()
   }
 
-  /** To be called before the capture closes: {@link stats} stays as it is until {@link settle}. */
+  /** To be called before the capture closes: {@link stats} stays as it is until {@link setFinal}. */
   end(): void {
     clearInterval(this.#lossTimer)
     this.lookForLoss()
@@ -48,7 +48,7 @@ export class CaptureLedger {
   }
 
   /** The capture is closed, and this is what became of its packets. */
-  settle(ledger: NativeCaptureStats): void {
+  setFinal(ledger: NativeCaptureStats): void {
     this.#last = toStats(ledger, this.#options.native, this.stats().loss, this.#context.reduction())
   }
 

@@ -586,7 +586,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
     const closed = Promise.all([this.#native.close(), this.#owners?.close()])
     this.#pacer.wake()
     const [ledger] = await closed
-    if (ledger) this.#ledger.settle(ledger)
+    if (ledger) this.#ledger.setFinal(ledger)
     this.#outputs.look()
     this.#interfaces.clear()
     this.#stopping?.resolve(this.stats())
@@ -603,7 +603,12 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   async #next(ended: () => boolean): Promise<Chunk | undefined> {
     for (;;) {
       if (this.#aborted) throw this.#aborted.reason
-      if (this.#closing || ended()) return undefined
+      if (this.#closing) return undefined
+      if (ended()) {
+        // This call may have been woken for them.
+        this.#takeEvents()
+        return undefined
+      }
       const due = this.#pacer.yieldIfDue()
       if (due) {
         await due
@@ -617,7 +622,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
 
   #wake(): void {
     if (this.#closing) return
-    this.#takeEvents()
+    // An iteration that waits takes them next. What an output reports comes after them.
+    if (!this.#pacer.waiting || this.#outputs.active) this.#takeEvents()
     this.#outputs.look()
     this.#pacer.wake()
     if (this.#stopping && this.#native.intakeEnded()) {
@@ -633,7 +639,8 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
   }
 
   /**
-   * Applies the queued interface events. Done at every wake-up, because packets of unselected interfaces fill the ring.
+   * Applies the queued interface events. Done at every wake-up, by an iteration or for it, because packets of unselected
+   * interfaces fill the ring.
    */
   #takeEvents(): void {
     let changes: CaptureInterfaceEvent[] | undefined

@@ -2,7 +2,7 @@ import { BlockMeta } from '../native/layouts.js'
 import { Chunk } from '../packets/chunk.js'
 import { ChunkMemory } from '../packets/chunk-memory.js'
 import { encodeChunk } from '../savefile/encode-chunk.js'
-import { chunkInterfaces } from './chunk-interfaces.js'
+import { chunkInterfaces, type KnownInterfaces } from './chunk-interfaces.js'
 import type { NativeCapture } from './native.js'
 
 /** No block waits. @internal */
@@ -16,6 +16,9 @@ export class ChunkIntake {
   readonly #takeEvents: () => void
   readonly #meta = new Float64Array(BlockMeta.WORDS)
   readonly #times = new BigUint64Array(this.#meta.buffer)
+  /** Of steady blocks, and the epoch of the last one: an index means the same in all of an epoch. */
+  #known: KnownInterfaces = new Map()
+  #epoch = -1
 
   constructor(handle: NativeCapture, takeEvents: () => void) {
     this.#native = handle
@@ -24,10 +27,12 @@ export class ChunkIntake {
 
   /** The next chunk; `undefined` if no more follow; `EMPTY` if none waits. */
   next(): Chunk | undefined | typeof EMPTY {
-    for (;;) {
-      this.#takeEvents()
-      const block = this.#native.nextBlock(this.#meta.buffer)
-      if (block === EVENTS_FIRST) continue
+    for (let taken = false; ; taken = true) {
+      const block = this.#native.nextBlock(this.#meta.buffer, taken)
+      if (block === EVENTS_FIRST) {
+        this.#takeEvents()
+        continue
+      }
       if (block === EMPTY) return EMPTY
       return typeof block === 'number' ? undefined : this.#chunk(block)
     }
@@ -37,14 +42,17 @@ export class ChunkIntake {
     const meta = this.#meta
     const lease = meta[BlockMeta.LEASE] as number
     const firstTimestamp = this.#times[BlockMeta.FIRST_TIMESTAMP] as bigint
+    const steady = meta[BlockMeta.STEADY] === 1
+    const epoch = meta[BlockMeta.EPOCH] as number
     const resolve = chunkInterfaces(
       this.#native,
-      meta[BlockMeta.EPOCH] as number,
+      steady ? this.#knownIn(epoch) : new Map(),
+      epoch,
       meta[BlockMeta.RING] as number,
       meta[BlockMeta.NUMBER] as number,
     )
     return Chunk._make({
-      memory: new ChunkMemory(buffer, resolve, meta[BlockMeta.STEADY] === 1),
+      memory: new ChunkMemory(buffer, resolve, steady),
       packetCount: meta[BlockMeta.PACKETS] as number,
       byteLength: meta[BlockMeta.BYTES] as number,
       firstTimestamp,
@@ -52,5 +60,13 @@ export class ChunkIntake {
       release: (exposed) => this.#native.release(lease, exposed),
       encode: encodeChunk,
     })
+  }
+
+  #knownIn(epoch: number): KnownInterfaces {
+    if (epoch !== this.#epoch) {
+      this.#epoch = epoch
+      this.#known = new Map()
+    }
+    return this.#known
   }
 }

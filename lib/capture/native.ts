@@ -149,8 +149,12 @@ export interface NativeCapture extends NativeRecorder {
    */
   interfacesAt(index: number, epoch: number, ring: number, number: number): NativeInterfaceAt[]
   nextFault(): CaptureError | undefined
-  /** The next block, described in `meta`; or 0: none yet, 1: take the events first, 2: no more blocks follow. */
-  nextBlock(meta: ArrayBuffer): ArrayBuffer | 0 | 1 | 2
+  /**
+   * The next block, described in `meta`; or 0: none yet, 1: take the events and faults first, 2: no more blocks follow.
+   *
+   * @param taken events and faults have just been taken: 1 is returned only if events precede the block.
+   */
+  nextBlock(meta: ArrayBuffer, taken: boolean): ArrayBuffer | 0 | 1 | 2
   release(lease: number, exposed: boolean): void
   /** Compiles the expression and replaces the filter. */
   setFilter(expression: string | undefined, snapshotLength: number, slice: number): Promise<NativeFilterState>

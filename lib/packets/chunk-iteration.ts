@@ -93,9 +93,8 @@ export class IterationPacer {
   }
 
   /** Resolves with the next {@link wake}. */
-  async wait(): Promise<void> {
-    await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    this.#busySince = 0
+  wait(): Promise<void> {
+    return new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
   /** Whether an iteration waits. */
@@ -105,8 +104,10 @@ export class IterationPacer {
 
   /** Resumes all waiting iterations, because new data may be available. */
   wake(): void {
+    if (this.#waiting.length === 0) return
     const waiting = this.#waiting
     this.#waiting = []
+    this.#busySince = 0
     for (const resume of waiting) resume()
   }
 }

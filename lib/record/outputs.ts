@@ -75,6 +75,11 @@ export class Outputs {
     return this.#server
   }
 
+  /** Whether one of them may have something to report. */
+  get active(): boolean {
+    return this.#recorder.active || this.#batcher.active || !!this.#flight?._active || !!this.#server?._active
+  }
+
   /** Called when one of them may have something to report, or the capture has been closed. */
   look(): void {
     this.#recorder.look()

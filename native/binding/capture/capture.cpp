@@ -98,7 +98,7 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     self->book_ = capture->book();
     self->capture_ = std::move(capture);
     self->waker_ = std::move(waker);
-    self->leases_ = std::make_unique<CapturedLeases>(request.copying);
+    self->leases_ = std::make_unique<CapturedLeases>(request.copying, request.config.ring.blockSize);
     self->netns_ = request.within;
     self->direction_ = request.config.filter.direction;
     napi_add_env_cleanup_hook(env, &CaptureHandle::cleanup, self);
@@ -203,10 +203,13 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     return fault ? toJs(info.Env(), *fault) : info.Env().Undefined();
   }
 
-  // nextBlock(meta: ArrayBuffer): ArrayBuffer, or 0: none now, wake() will be called; 1: read the events first; 2: end.
+  // nextBlock(meta: ArrayBuffer, taken: boolean): ArrayBuffer, or 0: none now, wake() will be called; 1: take the
+  // events and faults first; 2: end. `taken`: they have just been taken, and 1 is returned only for those before the
+  // block.
   js::Value nextBlock(const js::CallbackInfo& info) {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
+    if (!info[1].As<js::Boolean>().Value() && capture->hasEvents()) return js::Number::New(info.Env(), 1);
     std::optional<Lease> lease;
     switch (capture->nextBlock(lease)) {
       case ChunkQueue::Next::Empty: return js::Number::New(info.Env(), 0);

@@ -109,6 +109,8 @@ class Capture {
 
   [[nodiscard]] std::optional<QueuedEvent> nextEvent();
   [[nodiscard]] std::optional<Error> nextFault() { return queue_.nextFault(); }
+  // Whether there are events or faults to take.
+  [[nodiscard]] bool hasEvents() const { return queue_.hasEvents(); }
   // Like ChunkQueue::nextBlock, with the verdicts applied and the block's packets entered in the ledger. Skips blocks
   // that have no packet left.
   ChunkQueue::Next nextBlock(std::optional<Lease>& out);

@@ -85,6 +85,8 @@ const sources: Record<string, () => Promise<Source>> = {
     return { chunks: retained(chunks), close }
   },
   'a ring': () => live({}),
+  // A chunk after 20 ms, a fifth of a block: once a program has taken views, such blocks are lent as copies.
+  'a ring with little in each block': () => live({ ring: { blockSize: MiB }, chunk: { maxDelay: 20 } }),
   'a ring, with copies': () => live({ chunk: { copy: true } }),
   'a ring that is recorded': () => live({}, true),
   pcap: () => live({ backend: 'pcap', ring: { memory: 4 * MiB } }),

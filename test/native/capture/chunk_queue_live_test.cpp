@@ -47,9 +47,11 @@ TEST(aBlockWaitsForTheEventsBeforeIt) {
   bench.queue.push(bench.block(1, 2));
   CHECK(bench.queue.nextBlock(out) == ChunkQueue::Next::Block && out->taken().epoch == 0);
   CHECK(bench.queue.nextBlock(out) == ChunkQueue::Next::EventsFirst);
+  CHECK(bench.queue.hasEvents());
   CHECK(bench.queue.nextEvent()->event.epoch == 1);
   CHECK(bench.queue.nextBlock(out) == ChunkQueue::Next::EventsFirst);
   CHECK(bench.queue.nextEvent()->event.epoch == 2 && !bench.queue.nextEvent());
+  CHECK(!bench.queue.hasEvents());
   CHECK(bench.queue.nextBlock(out) == ChunkQueue::Next::Block && out->taken().epoch == 2);
   CHECK(bench.queue.nextBlock(out) == ChunkQueue::Next::Empty);
 }

@@ -75,6 +75,11 @@ std::optional<Error> ChunkQueue::nextFault() {
   return fault;
 }
 
+bool ChunkQueue::hasEvents() const {
+  std::lock_guard lock(mutex_);
+  return !events_.empty() || !faults_.empty();
+}
+
 ChunkQueue::Next ChunkQueue::nextBlock(std::optional<Lease>& out) {
   std::lock_guard lock(mutex_);
   if (blocks_.empty()) {

@@ -40,6 +40,8 @@ class ChunkQueue {
   // JavaScript's side.
   [[nodiscard]] std::optional<QueuedEvent> nextEvent();
   [[nodiscard]] std::optional<Error> nextFault();
+  // Whether events or faults wait.
+  [[nodiscard]] bool hasEvents() const;
   enum class Next { Block, EventsFirst, Empty, Finished };
   // Empty arms the wake-up: the next block calls `wake`.
   Next nextBlock(std::optional<Lease>& out);
