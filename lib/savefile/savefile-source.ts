@@ -90,7 +90,9 @@ export class Pump {
   readonly #reader: NativeSavefile
   #iterator: AsyncIterator<Uint8Array> | undefined
   #room: (() => void) | undefined
-  #stopped = false
+  /** Whether the stream has been asked for bytes and has not brought them yet. */
+  #asked = false
+  #ending: Promise<void> | undefined
   /** The error of the stream, if it failed. All bytes before the error have been passed to the reader. */
   failure: { error: unknown } | undefined
 
@@ -103,11 +105,11 @@ export class Pump {
   async run(): Promise<void> {
     try {
       this.#iterator = this.#stream[Symbol.asyncIterator]()
-      while (!this.#stopped) {
-        const { done, value } = await this.#iterator.next()
+      while (!this.#ending) {
+        const { done, value } = await this.#ask(this.#iterator)
         if (done) break
         if (!(value instanceof Uint8Array)) {
-          this.stop()
+          void this.stop()
           throw optionError('source', 'a stream of bytes (Uint8Array)', value)
         }
         await this.#bring(value)
@@ -118,8 +120,22 @@ export class Pump {
     this.#reader.feedEnd()
   }
 
+  /** What the iterator brings; after its end, or an error, nothing is asked of it any more. */
+  async #ask(iterator: AsyncIterator<Uint8Array>): Promise<IteratorResult<Uint8Array>> {
+    let ended = true
+    this.#asked = true
+    try {
+      const result = await iterator.next()
+      ended = result.done === true
+      return result
+    } finally {
+      this.#asked = false
+      if (ended) this.#iterator = undefined
+    }
+  }
+
   async #bring(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; !this.#stopped; ) {
+    for (let at = 0; !this.#ending; ) {
       at += this.#reader.feed(bytes, at)
       if (at >= bytes.length) return
       await new Promise<void>((resolve) => {
@@ -135,12 +151,28 @@ export class Pump {
     room?.()
   }
 
-  /** Stops passing bytes and destroys the stream. */
-  stop(): void {
-    if (this.#stopped) return
-    this.#stopped = true
+  /**
+   * Stops passing bytes and destroys the stream. Resolves when an iterable has returned, as when a `for await` loop is
+   * left. One that has not brought what it was asked for is not waited for, because it may never do that.
+   */
+  stop(): Promise<void> {
+    this.#ending ??= this.#end()
+    return this.#ending
+  }
+
+  async #end(): Promise<void> {
     this.wake()
-    if (this.#stream instanceof Readable) this.#stream.destroy()
-    else void this.#iterator?.return?.().catch(() => {})
+    if (this.#stream instanceof Readable) {
+      this.#stream.destroy()
+      return
+    }
+    const iterator = this.#iterator
+    // After this call has returned: the source may stop the reading itself.
+    const ended = Promise.resolve()
+      .then(() => iterator?.return?.())
+      .catch(() => {})
+    // A generator that has something to bring needs some turns for it.
+    if (this.#asked) await new Promise<void>((resolve) => setImmediate(resolve))
+    if (!this.#asked) await ended
   }
 }

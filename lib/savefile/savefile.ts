@@ -182,7 +182,9 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
 
   /**
    * Closes the file: chunks that are lent out are released, iterations end, a source stream is destroyed. Resolves when
-   * the reader's thread has ended. Legal in any state, any number of times; never rejects.
+   * the reader's thread has ended and an iterable source has returned, as when a `for await` loop is left; so the source
+   * must not wait for the file. An iterable that has not brought what it was asked for is not waited for. Legal in any
+   * state, any number of times; never rejects.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -199,13 +201,14 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
     this.#hold(true)
     this.#native.close()
-    this.#pump?.stop()
+    const stopped = this.#pump?.stop()
     this.#pacer.wake()
     while (!this.#native.closed()) {
       await new Promise<void>((resolve) => {
         this.#awake = resolve
       })
     }
+    await stopped
     this.#debug('closed: %s', this.#lastStats)
     emitSafely(this, 'close')
   }

@@ -4,7 +4,7 @@ import { createReadStream, existsSync, truncateSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import { CaptureError, openFile } from 'ringtap'
+import { CaptureError, openFile, type Savefile } from 'ringtap'
 import t from 'tap'
 import { everything } from '../helpers/full-savefile.js'
 import { hexes, type Read, read, readAll, texts } from '../helpers/read-savefile.js'
@@ -71,6 +71,66 @@ t.test('a stream that pauses delivers what has arrived', async (t) => {
     go()
   }
   t.strictSame(counts, [2, 28])
+})
+
+t.test('close() waits for the end of an iterable, but not for what it has not brought', async (t) => {
+  const bytes = pcap(numberedPackets(100))
+  const ended: string[] = []
+  async function* ending() {
+    try {
+      yield bytes
+      for (;;) yield bytes.subarray(24)
+    } finally {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      ended.push('ending')
+    }
+  }
+  await (await openFile(ending(), { memory: 2 << 20 })).close()
+  t.strictSame(ended, ['ending'])
+
+  async function* silent() {
+    yield bytes
+    await new Promise(() => {})
+  }
+  await (await openFile(silent())).close()
+
+  // What is not bytes ends the reading at once, and the source with it.
+  async function* wrong() {
+    try {
+      yield bytes
+      yield 'text' as unknown as Uint8Array
+    } finally {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      ended.push('wrong')
+    }
+  }
+  t.match((await readAll(wrong())).error, { code: 'ERR_OPTION' })
+  t.strictSame(ended, ['ending', 'wrong'])
+
+  // A source that has ended is not returned from.
+  const over = { next: async () => ({ done: true, value: undefined }), return: () => new Promise(() => {}) }
+  const empty = { [Symbol.asyncIterator]: () => over } as unknown as AsyncIterable<Uint8Array>
+  await t.rejects(openFile(empty))
+
+  // One that closes the file itself.
+  let opened: Savefile | undefined
+  const closing = {
+    next: async () => ({ done: false, value: bytes }),
+    return() {
+      void opened?.close()
+      ended.push('closing')
+    },
+  }
+  opened = await openFile({ [Symbol.asyncIterator]: () => closing } as unknown as AsyncIterable<Uint8Array>)
+  await opened.close()
+  t.strictSame(ended, ['ending', 'wrong', 'closing'])
+
+  // Iterators that are not generators may answer as they like.
+  for (const answer of [() => undefined, () => Promise.reject(new Error('refused'))]) {
+    const iterator = { next: async () => ({ done: false, value: bytes }), return: answer }
+    const source = { [Symbol.asyncIterator]: () => iterator } as unknown as AsyncIterable<Uint8Array>
+    await (await openFile(source, { memory: 2 << 20 })).close()
+  }
 })
 
 t.test('what precedes the failure of a stream is delivered, then the error of the stream is thrown', async (t) => {
