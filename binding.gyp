@@ -12,12 +12,12 @@
     {
       "target_name": "ringtap",
       # scripts/release/stage.mjs rewrites these paths for the package, where this file is in native/.
-      "sources": ["<!@(node -p \"require('fs').readFileSync('native/sources.txt','utf8').trim()\")"],
+      "sources": ["<!@(node native/units.mjs sources.txt)"],
       "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "conditions": [
         ["portable == ''", {
-          "sources": ["<!@(node -p \"require('fs').readFileSync('native/sources-linux.txt','utf8').trim()\")"]
+          "sources": ["<!@(node native/units.mjs sources-linux.txt)"]
         }, { "defines": ["RINGTAP_PORTABLE"] }],
         ["OS == 'mac'", {
           "xcode_settings": {

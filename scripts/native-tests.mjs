@@ -15,7 +15,8 @@ const runs = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' })
 /** Arguments for CMake: ccache and Ninja, if installed. A build directory keeps its initial generator. */
 export function cmakeOptions() {
   const launcher = runs('ccache') ? ['-DCMAKE_CXX_COMPILER_LAUNCHER=ccache'] : []
-  return [...launcher, `-DRINGTAP_WERROR=${process.env.RINGTAP_WERROR ? 'ON' : 'OFF'}`]
+  const werror = process.env.RINGTAP_WERROR ? 'ON' : 'OFF'
+  return [...launcher, `-DRINGTAP_WERROR=${werror}`, `-DNODE_EXECUTABLE=${process.execPath}`]
 }
 
 /** Why the C++ tests cannot be built here; `undefined` if they can. */

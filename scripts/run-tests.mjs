@@ -119,19 +119,28 @@ export function countTap(text) {
 }
 
 /**
- * Runs C++ tests in a directory built by CMake.
+ * Runs C++ tests in a directory built by CMake, one per processor at a time, or RINGTAP_JOBS.
  *
  * @param name of the stage in the results
  * @param options.names the tests; default: all
- * @param options.parallel number of tests run in parallel
  * @param options.prefix a command prefixed to ctest's
  * @returns whether all have passed
  */
-export async function ctest(name, directory, { names, parallel = 1, prefix = [] } = {}) {
+export async function ctest(name, directory, { names, prefix = [] } = {}) {
   const only = names ? ['-R', `^(${names.join('|')})$`] : []
-  const [command, ...args] = [...prefix, 'ctest', '--test-dir', directory, '--output-on-failure', '--no-tests=error']
+  const parallel = process.env.RINGTAP_JOBS || availableParallelism()
+  const ctest = [
+    'ctest',
+    '--test-dir',
+    directory,
+    '--output-on-failure',
+    '--no-tests=error',
+    '--parallel',
+    `${parallel}`,
+  ]
+  const [command, ...args] = [...prefix, ...ctest, ...only]
   const began = performance.now()
-  const { status, output } = await run(command, [...args, '--parallel', String(parallel), ...only], { keep: true })
+  const { status, output } = await run(command, args, { keep: true })
   const counts = countCtest(output)
   if (status !== 0 && counts.failed === 0) counts.failed = 1
   addResult({ name, ...counts, seconds: (performance.now() - began) / 1000 })

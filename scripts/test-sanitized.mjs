@@ -197,7 +197,7 @@ async function both(name, { directory, names, tests }, runtime, options, environ
 async function fuzz(suite, seconds) {
   title(`Fuzzers, ${seconds} s each`)
   compileFuzzers(suite, seconds)
-  return await ctest('fuzzers', suite.directory, { names: suite.names, parallel: jobs, prefix: unshuffled() })
+  return await ctest('fuzzers', suite.directory, { names: suite.names, prefix: unshuffled() })
 }
 
 function upToDate() {

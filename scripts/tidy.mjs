@@ -1,6 +1,6 @@
 // `npm run tidy`: clang-tidy over the core, with the checks of .clang-tidy. It spends most of its time on the standard
-// library's headers, so it checks the files of a folder as one unit (CMakeLists.txt). A clean unit is checked again only
-// after it, a header of the core or the checks change; build/tidy records the state.
+// library's headers, so it checks units (native/units.mjs). A clean unit is checked again only after it, a header of the
+// core or the checks change; build/tidy records the state.
 //
 //   node scripts/tidy.mjs [PART…]   only units with files whose paths contain one of the parts
 import { spawn, spawnSync } from 'node:child_process'
@@ -18,7 +18,7 @@ if (!version) {
   process.exit(demanded ? 1 : 0)
 }
 const directory = path.join(root, 'build', 'lint')
-const configured = spawnSync('cmake', ['-S', root, '-B', directory, '-DRINGTAP_UNITY=ON'], {
+const configured = spawnSync('cmake', ['-S', root, '-B', directory, `-DNODE_EXECUTABLE=${process.execPath}`], {
   stdio: ['ignore', 'ignore', 'inherit'],
 })
 if (configured.status !== 0) process.exit(1)
@@ -39,10 +39,10 @@ const common = hashOf(
 const remembered = path.join(root, 'build', 'tidy')
 mkdirSync(remembered, { recursive: true })
 
-/** What is compiled, with the sources in it: CMake's file that includes those of a folder, or a source itself. */
+/** What is compiled, with the sources in it. */
 const units = JSON.parse(readFileSync(path.join(directory, 'compile_commands.json'), 'utf8')).map(({ file }) => {
-  const included = [...readFileSync(file, 'utf8').matchAll(/^#include "(.*\.cpp)"$/gm)].map(([, source]) => source)
-  return { file, sources: (included.length > 0 ? included : [file]).map((source) => path.relative(root, source)) }
+  const included = readFileSync(file, 'utf8').matchAll(/^#include "(.*\.cpp)"$/gm)
+  return { file, sources: [...included].map(([, source]) => `native/${source}`) }
 })
 const chosen = units
   .filter(({ sources }) => parts.length === 0 || sources.some((name) => parts.some((part) => name.includes(part))))

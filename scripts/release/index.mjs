@@ -39,6 +39,12 @@ for (const target of chosen) {
 const macos = await checkMacos(toolchain)
 run('portable', process.execPath, [path.join(root, 'scripts', 'portable.mjs')], { cwd: root })
 
+// Every source alone: in a unit (native/units.mjs), one may use what only another one of the unit includes or defines.
+const separate = path.join(work, 'separate')
+const alone = ['-O', separate, '--CDRINGTAP_SEPARATE=ON', '--CDCMAKE_BUILD_TYPE=Debug']
+run('separate', 'npx', ['cmake-js', 'configure', ...alone], { cwd: root })
+run('separate', 'cmake', ['--build', separate, '--parallel', '2'])
+
 // 2. The papers. THIRD-PARTY-NOTICES is part of the tree, so that a change of it is seen.
 const noticesFile = path.join(root, 'THIRD-PARTY-NOTICES')
 const expected = notices(toolchain)
@@ -48,6 +54,10 @@ if (!existsSync(noticesFile) || readFileSync(noticesFile, 'utf8') !== expected) 
   faults.push('THIRD-PARTY-NOTICES was not up to date and has been written anew: look at it and commit it')
 }
 const source = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
+
+// The compiled library, from nothing.
+for (const made of ['cjs', 'cjs.tsbuildinfo']) rmSync(path.join(root, 'dist', made), { recursive: true, force: true })
+run('library', 'npm', ['run', '--silent', 'build:ts'], { cwd: root })
 
 // 3. The package, packed and unpacked again: what is checked is what users get.
 const stage = path.join(work, 'stage')

@@ -1,6 +1,5 @@
 // Lays out the package as it is published: the folder that `npm pack` packs. The source tree itself cannot be packed,
 // because it has a binding.gyp at its root, scripts for developers, and links to what the package does not contain.
-import { spawnSync } from 'node:child_process'
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { finishDist } from '../finish-dist.mjs'
@@ -17,7 +16,7 @@ const copied = [
   /^docs\/images\/.*\.svg$/,
   /^examples\/(?!sensor\/).*\.(ts|md)$/, // the sensor is an application of its own, which is built in the tree
   /^native\/.*\.(cpp|h)$/,
-  /^native\/sources(-linux)?\.txt$/,
+  /^native\/(sources(-linux)?\.txt|units\.mjs)$/,
   /^scripts\/(build-native|check-build)\.mjs$/,
 ]
 
@@ -38,7 +37,7 @@ export function stagePackage(folder, addons, sbom) {
     mkdirSync(path.dirname(path.join(folder, name)), { recursive: true })
     copyFileSync(path.join(root, name), path.join(folder, name))
   }
-  compile(path.join(folder, 'dist', 'cjs'))
+  copyCompiled(path.join(folder, 'dist', 'cjs'))
   for (const target of targets) {
     write(`addons/${target.id}.cjs`, registration(target))
     write(`addons/${target.id}.d.cts`, 'export {}\n')
@@ -66,15 +65,17 @@ export function stagePackage(folder, addons, sbom) {
   return manifest
 }
 
-/** Compiles lib/ without source maps, which would contain the sources. */
-function compile(output) {
-  const tsc = path.join(root, 'node_modules', 'typescript', 'lib', 'tsc.js')
-  const options = '--incremental false --tsBuildInfoFile null --sourceMap false --inlineSources false --outDir'.split(
-    ' ',
-  )
-  const args = [tsc, '-p', path.join(root, 'tsconfig.cjs.json'), ...options, output]
-  const result = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' })
-  if (result.status !== 0) throw new Error(`tsc failed:\n${result.stdout}${result.stderr}`)
+/** Copies what lib/ was compiled to (`npm run build:ts`) without source maps, which contain the sources. */
+function copyCompiled(output) {
+  // By the sources: what is compiled of one that is gone stays in dist.
+  for (const source of treeFiles().filter((file) => /^lib\/.*\.ts$/.test(file))) {
+    for (const extension of ['.js', '.d.ts']) {
+      const name = source.replace(/^lib\//, '').replace(/\.ts$/, extension)
+      mkdirSync(path.dirname(path.join(output, name)), { recursive: true })
+      const text = readFileSync(path.join(root, 'dist', 'cjs', name), 'utf8')
+      writeFileSync(path.join(output, name), text.replace(/^\/\/# sourceMappingURL=.*$/m, ''))
+    }
+  }
   finishDist(output)
 }
 
@@ -90,8 +91,8 @@ addons['${id}'] = () => require('../${file}')
 export function packagedGyp(text) {
   const changes = [
     ...['sources.txt', 'sources-linux.txt'].map((list) => [
-      `readFileSync('native/${list}','utf8').trim()`,
-      `readFileSync('${list}','utf8').trim().replace(/native./g,'')`,
+      `node native/units.mjs ${list})`,
+      `node units.mjs ${list})`,
     ]),
     ['"include_dirs": ["native"', '"include_dirs": ["."'],
     [/^ *# scripts\/release\/stage\.mjs .*\n/m, ''],

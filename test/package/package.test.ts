@@ -1,6 +1,6 @@
 // The package as users install it: packed, unpacked into an empty project, and used from there.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import t from 'tap'
@@ -36,23 +36,23 @@ t.test('the package contains what it needs and nothing else', async (t) => {
 
 t.test('node-gyp finds every source of the build from source', async (t) => {
   const gyp = project.read('native/binding.gyp')
-  const commands = [...gyp.matchAll(/"sources": \["<!@\(node -p \\"(.+)\\"\)"\]/g)].map(([, command = '']) => command)
+  const commands = [...gyp.matchAll(/"sources": \["<!@\(node (.+?)\)"\]/g)].map(([, command = '']) => command)
   t.equal(commands.length, lists.length)
+  const native = path.join(project.installed, 'native')
   for (const [i, command] of commands.entries()) {
-    const result = spawnSync(process.execPath, ['-p', command], {
-      cwd: path.join(project.installed, 'native'),
-      encoding: 'utf8',
-    })
-    const sources = result.stdout.trim().split('\n')
-    t.equal(
-      sources.length,
-      project
-        .read(lists[i] ?? '')
-        .trim()
-        .split('\n').length,
+    const { stdout } = spawnSync(process.execPath, command.split(' '), { cwd: native, encoding: 'utf8' })
+    const units = stdout.trim().split('\n')
+    const included = units.flatMap((unit) =>
+      [...project.read(`native/${unit}`).matchAll(/^#include "(.+)"$/gm)].map(([, source = '']) => source),
     )
-    for (const file of sources) t.ok(existsSync(path.join(project.installed, 'native', file)), file)
+    const listed = project.read(lists[i] ?? '').split('\n')
+    t.strictSame(
+      included,
+      listed.filter(Boolean).map((source) => source.replace('native/', '')),
+    )
+    for (const file of included) t.ok(existsSync(path.join(native, file)), file)
   }
+  rmSync(path.join(native, 'build'), { recursive: true })
   t.match(gyp, /"include_dirs": \["\.", /)
 })
 

@@ -58,7 +58,7 @@ js::Value listing(const js::CallbackInfo& info) {
 }
 
 // filterMatches(handle, bytes, originalLength): boolean
-js::Value matches(const js::CallbackInfo& info) {
+js::Value filterMatches(const js::CallbackInfo& info) {
   const FilterProgram* program = programOf(info);
   if (program == nullptr) return {};
   const auto [bytes, length] = info[1].As<js::Uint8Array>().elements();
@@ -77,7 +77,7 @@ void initFilter(js::Env env, js::Object exports) {
   exportFunction(env, exports, "compileFilter", compile);
   exportFunction(env, exports, "filterInstructions", instructions);
   exportFunction(env, exports, "filterListing", listing);
-  exportFunction(env, exports, "filterMatches", matches);
+  exportFunction(env, exports, "filterMatches", filterMatches);
   exportFunction(env, exports, "linkTypeOf", linkTypeOfHardware);
   exportFunction(env, exports, "libpcapVersion",
                  [](const js::CallbackInfo& info) { return js::String::New(info.Env(), libpcapVersion()); });

@@ -34,7 +34,7 @@ const char* scopeName(std::uint8_t scope) {
   return "nowhere";
 }
 
-js::Object toJs(js::Env env, const InterfaceAddress& address) {
+js::Object addressObject(js::Env env, const InterfaceAddress& address) {
   char text[INET6_ADDRSTRLEN] = "";
   inet_ntop(address.family, address.bytes.data(), text, sizeof text);
   js::Object object = js::Object::New(env);
@@ -77,7 +77,7 @@ js::Object toJs(js::Env env, const InterfaceInfo& info) {
   }
   names.Freeze();
   js::Array addresses = js::Array::New(env, info.addresses.size());
-  for (std::uint32_t i = 0; i < info.addresses.size(); ++i) addresses.Set(i, toJs(env, info.addresses[i]));
+  for (std::uint32_t i = 0; i < info.addresses.size(); ++i) addresses.Set(i, addressObject(env, info.addresses[i]));
   addresses.Freeze();
 
   const std::uint16_t linkType = info.linkType.value_or(linkTypeOf(info.hardwareType));

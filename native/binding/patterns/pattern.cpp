@@ -86,7 +86,7 @@ js::Value compileOne(const js::CallbackInfo& info) {
 }
 
 // patternMatches(handle, name: string): boolean
-js::Value matches(const js::CallbackInfo& info) {
+js::Value patternMatches(const js::CallbackInfo& info) {
   const Pattern* pattern = handleOf<Pattern>(info[0], "a pattern");
   if (pattern == nullptr) return {};
   return js::Boolean::New(info.Env(), pattern->matches(info[1].As<js::String>().Utf8Value()));
@@ -97,7 +97,7 @@ js::Value matches(const js::CallbackInfo& info) {
 void initPattern(js::Env env, js::Object exports) {
   exportFunction(env, exports, "compilePattern", compileOne);
   exportFunction(env, exports, "compilePatterns", compileList);
-  exportFunction(env, exports, "patternMatches", matches);
+  exportFunction(env, exports, "patternMatches", patternMatches);
 }
 
 }  // namespace ringtap::binding

@@ -22,7 +22,7 @@ using DumpHandle = js::External<std::shared_ptr<FlightDump>>;
 constexpr std::uint64_t kNanoseconds = 1'000'000;  // in a millisecond
 
 // The work of a dump's next().
-struct NextPiece {
+struct NextDumpPiece {
   std::shared_ptr<FlightDump> dump;
   Result<ByteSink> operator()() const { return dump->next(); }
   void stop() const { dump->cancel(); }
@@ -54,7 +54,7 @@ js::Object wrap(js::Env env, const std::shared_ptr<FlightDump>& dump) {
   // next(): Promise<Uint8Array | undefined>
   method("next", [](js::Env env, const std::shared_ptr<FlightDump>& dump) -> js::Value {
     return runAsync(
-        env, "ringtap dump", NextPiece{dump},
+        env, "ringtap dump", NextDumpPiece{dump},
         [](js::Env env, Result<ByteSink>& piece) -> Result<js::Value> {
           if (!piece) return std::move(piece.error());
           const std::size_t length = piece->size();

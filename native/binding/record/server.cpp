@@ -17,7 +17,7 @@ namespace {
 using Stream = std::shared_ptr<SegmentStream>;
 
 // The work of a stream's next().
-struct NextPiece {
+struct NextReaderPiece {
   Stream stream;
   Result<SegmentStream::Piece> operator()() const { return stream->next(); }
   void stop() const { stream->cancel(); }
@@ -46,7 +46,7 @@ js::Object wrap(js::Env env, const Stream& stream) {
   // next(): Promise<NativePiece | undefined>
   method("next", [](js::Env env, const Stream& stream) -> js::Value {
     return runAsync(
-        env, "ringtap reader", NextPiece{stream},
+        env, "ringtap reader", NextReaderPiece{stream},
         [](js::Env env, Result<SegmentStream::Piece>& piece) -> Result<js::Value> {
           if (!piece) return std::move(piece.error());
           return toJs(env, *piece);

@@ -129,7 +129,7 @@ class SavefileBuffer : public js::ObjectWrap<SavefileBuffer> {
 
   void end(const js::CallbackInfo&) { writer_.end(); }
 
-  // take(least): returns the pending bytes if there are at least `least`, and stores the totals written in `counts`.
+  // take(min): returns the pending bytes if there are at least `min`, and stores the totals written in `counts`.
   js::Value take(const js::CallbackInfo& info) {
     const SavefileCounts& counts = writer_.counts();
     void* data = info[1].As<js::ArrayBuffer>().Data();
@@ -142,8 +142,8 @@ class SavefileBuffer : public js::ObjectWrap<SavefileBuffer> {
     times[writer_counts::kFirstTimestamp] = counts.firstTimestamp;
     times[writer_counts::kLastTimestamp] = counts.lastTimestamp;
     numbers[writer_counts::kClampedTimes] = static_cast<double>(counts.clampedTimes);
-    const auto least = static_cast<std::size_t>(info[0].As<js::Number>().DoubleValue());
-    if (sink_.size() == 0 || sink_.size() < least) return info.Env().Undefined();
+    const auto min = static_cast<std::size_t>(info[0].As<js::Number>().DoubleValue());
+    if (sink_.size() == 0 || sink_.size() < min) return info.Env().Undefined();
     const js::Value bytes = js::copyToBuffer(info.Env(), sink_.data(), sink_.size());
     if (!bytes.IsEmpty()) sink_.clear();
     return bytes;

@@ -264,10 +264,10 @@ class CutoffWriter {
     return out_.land(going);
   }
 
-  void limit(std::size_t field, std::uint64_t most) {
-    if (most == 0) return;
+  void limit(std::size_t field, std::uint64_t max) {
+    if (max == 0) return;
     out_.emit(BPF_LDX | BPF_MEM | BPF_DW, R1, R0, static_cast<std::int16_t>(field), 0);
-    out_.set64(R2, most);
+    out_.set64(R2, max);
     out_.emit(BPF_JMP | BPF_JGE | BPF_X, R1, R2, 0, 0);
     beyond_.push_back(out_.last());
   }

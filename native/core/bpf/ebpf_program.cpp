@@ -76,27 +76,19 @@ Result<> appendSampling(const SampleFilter& sample, std::uint8_t ordinal, std::v
   return {};
 }
 
-}  // namespace
-
-Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUnlisted, const EbpfMaps& maps) {
-  std::vector<bpf_insn> code;
+// Appends the search for the slot of the packet's interface. Continues after the appended code with the slot's address
+// in R8 and its flags in R1; packets of interfaces without a slot, and those that the slot refuses, end before. R9: the
+// packet's type.
+Result<> appendSlot(std::uint32_t snapshotLength, bool acceptUnlisted, const EbpfMaps& maps,
+                    std::vector<bpf_insn>& code, std::vector<std::size_t>& refuse) {
   Assembler out(code);
-  std::vector<std::size_t> refuse;  // jumps to the refusing end
-
-  out.copy64(R6, R1);
-  out.context(R9, offsetof(__sk_buff, pkt_type));
-  std::optional<DedupeProgram> dedupe;
-  if (maps.dedupe) dedupe.emplace(code, maps.slotOf, *maps.dedupe);
-  if (dedupe && !dedupe->sight()) return tooFar();
-  if (spec.direction == Direction::In) refuse.push_back(out.jump32(BPF_JEQ, R9, PACKET_OUTGOING));
-  if (spec.direction == Direction::Out) refuse.push_back(out.jump32(BPF_JNE, R9, PACKET_OUTGOING));
   out.context(R0, offsetof(__sk_buff, ifindex));
   out.store32(kKey, R0);
   out.lookup(maps.slotOf, kKey);
   const std::size_t known = out.jump(BPF_JNE, R0, 0);
 
   if (acceptUnlisted) {
-    if (!acceptAndCount(out, maps, spec.snapshotLength)) return tooFar();
+    if (!acceptAndCount(out, maps, snapshotLength)) return tooFar();
   } else {
     out.set(R0, 0);
     out.exit();
@@ -113,6 +105,59 @@ Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUn
   const std::size_t arriving = out.jump32(BPF_JNE, R9, PACKET_OUTGOING);
   refuse.push_back(out.jump32(BPF_JSET, R1, kSlotLoopback));
   if (!out.land(arriving)) return tooFar();
+  return {};
+}
+
+// Appends what a packet that the expression accepts has to pass besides, and how much of it is kept. R0: the length
+// that the expression keeps, not 0; R8: the slot's address. Continues after the appended code with the length to keep
+// in R0.
+Result<> appendConditions(const FilterSpec& spec, const EbpfMaps& maps, std::optional<DedupeProgram>& dedupe,
+                          std::vector<bpf_insn>& code, std::vector<std::size_t>& refuse) {
+  Assembler out(code);
+  const auto loadOrdinal = [&] {
+    out.load32(R1, R8, offsetof(Slot, flags));
+    out.emit(BPF_ALU | BPF_RSH | BPF_K, R1, 0, 0, kSlotLinkTypeShift);
+  };
+  if (maps.addresses) {
+    loadOrdinal();
+    if (auto checked = appendAddressCheck(*maps.addresses, R1, code, refuse); !checked) return checked;
+  }
+  if (maps.connections) {
+    loadOrdinal();
+    if (auto checked = appendConnectionCheck(*maps.connections, R1, code, refuse); !checked) return checked;
+  }
+  if (dedupe && !dedupe->accept(refuse)) return tooFar();
+  if (spec.sample) {
+    loadOrdinal();
+    if (auto checked = appendSampling(*spec.sample, R1, code, refuse); !checked) return checked;
+  }
+  if (maps.cutoff) {
+    loadOrdinal();
+    if (auto checked = appendCutoff(*maps.cutoff, R1, code, refuse); !checked) return checked;
+  }
+  if (spec.slice != Slice::None) {
+    loadOrdinal();
+    const FilterProgram slice = sliceProgram(spec.slice, spec.snapshotLength);
+    if (auto measured = appendBehindLocators(slice, R1, code); !measured) return measured;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUnlisted, const EbpfMaps& maps) {
+  std::vector<bpf_insn> code;
+  Assembler out(code);
+  std::vector<std::size_t> refuse;  // jumps to the refusing end
+
+  out.copy64(R6, R1);
+  out.context(R9, offsetof(__sk_buff, pkt_type));
+  std::optional<DedupeProgram> dedupe;
+  if (maps.dedupe) dedupe.emplace(code, maps.slotOf, *maps.dedupe);
+  if (dedupe && !dedupe->sight()) return tooFar();
+  if (spec.direction == Direction::In) refuse.push_back(out.jump32(BPF_JEQ, R9, PACKET_OUTGOING));
+  if (spec.direction == Direction::Out) refuse.push_back(out.jump32(BPF_JNE, R9, PACKET_OUTGOING));
+  if (auto found = appendSlot(spec.snapshotLength, acceptUnlisted, maps, code, refuse); !found) return found.error();
 
   std::vector<std::size_t> decided;
   if (spec.filtered) {
@@ -126,32 +171,7 @@ Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUn
       if (!out.land(from)) return tooFar();
     }
     refuse.push_back(out.jump32(BPF_JEQ, R0, 0));
-    const auto loadOrdinal = [&] {
-      out.load32(R1, R8, offsetof(Slot, flags));
-      out.emit(BPF_ALU | BPF_RSH | BPF_K, R1, 0, 0, kSlotLinkTypeShift);
-    };
-    if (maps.addresses) {
-      loadOrdinal();
-      if (auto checked = appendAddressCheck(*maps.addresses, R1, code, refuse); !checked) return checked.error();
-    }
-    if (maps.connections) {
-      loadOrdinal();
-      if (auto checked = appendConnectionCheck(*maps.connections, R1, code, refuse); !checked) return checked.error();
-    }
-    if (dedupe && !dedupe->accept(refuse)) return tooFar();
-    if (spec.sample) {
-      loadOrdinal();
-      if (auto checked = appendSampling(*spec.sample, R1, code, refuse); !checked) return checked.error();
-    }
-    if (maps.cutoff) {
-      loadOrdinal();
-      if (auto checked = appendCutoff(*maps.cutoff, R1, code, refuse); !checked) return checked.error();
-    }
-    if (spec.slice != Slice::None) {
-      loadOrdinal();
-      const FilterProgram slice = sliceProgram(spec.slice, spec.snapshotLength);
-      if (auto measured = appendBehindLocators(slice, R1, code); !measured) return measured.error();
-    }
+    if (auto passed = appendConditions(spec, maps, dedupe, code, refuse); !passed) return passed.error();
     out.increment(R8, offsetof(Slot, accepted));
     out.exit();
   }

@@ -62,7 +62,7 @@ void IpWalk::ip6(const Ends& ends) {
   out_.op(BPF_MISC | BPF_TXA);
   out_.op(BPF_ALU | BPF_ADD | BPF_K, kHeader6);
   out_.op(BPF_ST, kBehind);
-  for (int i = 0; i < kMostExtensions; ++i) {
+  for (int i = 0; i < kMaxExtensions; ++i) {
     const Label next = out_.label();
     extension(ends, next);
     out_.land(next);

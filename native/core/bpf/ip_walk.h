@@ -17,7 +17,7 @@ inline constexpr std::uint32_t kFree = 5;      // the first word that the walk l
 
 // Extension headers of IPv6 that are passed: hop-by-hop options (0), routing (43), fragment (44), authentication (51),
 // destination options (60), mobility (135), HIP (139), shim6 (140); at most this many in one packet.
-inline constexpr int kMostExtensions = 6;
+inline constexpr int kMaxExtensions = 6;
 
 // Which fragments leave the walk at IpWalk::Ends::fragment: with All, those that are a whole packet by themselves
 // (RFC 6946) are no fragments.

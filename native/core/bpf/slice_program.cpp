@@ -36,7 +36,7 @@ constexpr int kGtpExtensions = 2;
 
 class SliceWriter {
  public:
-  explicit SliceWriter(Slice slice) : levels_(slice == Slice::Headers ? kMostTunnels + 1 : 1) {
+  explicit SliceWriter(Slice slice) : levels_(slice == Slice::Headers ? kMaxTunnels + 1 : 1) {
     for (auto* labels : {&enter_, &typed_, &frame_}) {
       for (Label& each : *labels) each = out_.label();
     }
@@ -363,7 +363,7 @@ class SliceWriter {
   const int levels_;
   CbpfWriter out_;
   // By level.
-  using Labels = std::array<Label, kMostTunnels + 1>;
+  using Labels = std::array<Label, kMaxTunnels + 1>;
   Labels enter_{}, typed_{}, frame_{};
   const Label behind_ = out_.label(), cut_ = out_.label(), whole_ = out_.label();
   IpWalk walk_{out_, WalkFragments::Later};

@@ -14,7 +14,7 @@
 // packets that are not IP, and those that end within a header or contradict themselves in one.
 //
 // With Slice::Headers the walk goes on inside IP in IP, GRE (of IP or Ethernet), VXLAN (UDP port 4789 or 8472), GENEVE
-// (6081) and GTP-U (2152), their headers included, up to kMostTunnels of them in each other. Where the content of a
+// (6081) and GTP-U (2152), their headers included, up to kMaxTunnels of them in each other. Where the content of a
 // tunnel is no IP packet, and no Ethernet frame, the packet is cut behind the tunnel's header; a frame inside that has
 // no IP leaves the packet whole.
 #pragma once
@@ -27,7 +27,7 @@
 
 namespace ringtap {
 
-inline constexpr int kMostTunnels = 2;
+inline constexpr int kMaxTunnels = 2;
 
 // Returns a program that ends with the number of bytes to keep, at most `limit`; for a whole packet `limit`. It expects
 // the result of the locator of addresses in A, and uses M[2] to M[7]. Not for Slice::None.

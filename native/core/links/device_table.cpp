@@ -11,7 +11,7 @@ namespace ringtap {
 namespace {
 
 // Received bytes, packets, errors, drops, fifo errors; then columns that are not used.
-enum Column : std::size_t { kErrors = 2, kDrops = 3, kFifo = 4, kColumns };
+enum DeviceColumn : std::size_t { kErrors = 2, kDrops = 3, kFifo = 4, kColumns };
 
 std::optional<DeviceLine> parseNumbers(std::string_view text) {
   std::array<std::uint64_t, kColumns> numbers{};

@@ -113,17 +113,17 @@ template <typename Header, typename Visit>
 Result<Requester::Outcome> Requester::ask(std::uint16_t type, std::uint16_t flags, const Header& header,
                                           std::span<const Attribute> attributes, Visit visit) {
   static_assert(sizeof(Header) % NLMSG_ALIGNTO == 0);
-  constexpr std::size_t mostAttributes = 2;
+  constexpr std::size_t maxAttributes = 2;
   struct {
     nlmsghdr message;
     Header header;
     struct {
       nlattr head;
       std::uint32_t value;
-    } attributes[mostAttributes];
+    } attributes[maxAttributes];
   } request{};
-  static_assert(sizeof request == sizeof(nlmsghdr) + sizeof(Header) + mostAttributes * sizeof(std::uint64_t));
-  if (attributes.size() > mostAttributes) return Outcome{.number = EINVAL};
+  static_assert(sizeof request == sizeof(nlmsghdr) + sizeof(Header) + maxAttributes * sizeof(std::uint64_t));
+  if (attributes.size() > maxAttributes) return Outcome{.number = EINVAL};
   const std::size_t length = offsetof(decltype(request), attributes) + attributes.size() * sizeof request.attributes[0];
   request.message.nlmsg_len = static_cast<std::uint32_t>(length);
   request.message.nlmsg_type = type;

@@ -13,7 +13,7 @@ namespace {
 
 // One line for each online processor, with 32-bit hexadecimal numbers. Since Linux 5.10 the 13th is the processor's
 // number; before that, the number of the line is used.
-enum Column : std::size_t { kDropped = 1, kTimeSqueezed = 2, kProcessor = 12 };
+enum SoftnetColumn : std::size_t { kDropped = 1, kTimeSqueezed = 2, kProcessor = 12 };
 
 std::optional<std::vector<std::uint32_t>> parseLine(std::string_view line) {
   std::vector<std::uint32_t> words;

@@ -13,7 +13,7 @@ constexpr std::size_t kBatchOverhead = 1024;
 // Reserved ahead of a batch's first bytes; larger batches grow.
 constexpr std::size_t kFirstReserve = std::size_t{1} << 20;
 
-Error noMemory() { return {Code::System, "no memory for a batch", ENOMEM, "malloc"}; }
+Error noMemoryForBatch() { return {Code::System, "no memory for a batch", ENOMEM, "malloc"}; }
 
 std::size_t charge(const Batch& batch) { return batch.length + kBatchOverhead; }
 
@@ -28,13 +28,13 @@ Result<std::shared_ptr<BatchTarget>> BatchTarget::open(BatchOptions options) {
 }
 
 Result<> BatchTarget::begin() {
-  if (!packer_ && !out_.reserve(std::min(options_.bytes, kFirstReserve))) return noMemory();
+  if (!packer_ && !out_.reserve(std::min(options_.bytes, kFirstReserve))) return noMemoryForBatch();
   return {};
 }
 
 Result<> BatchTarget::write(std::span<const std::byte> bytes, const SavefileCounts&) {
   if (packer_) return packer_->add(bytes, out_);
-  if (!out_.reserve(bytes.size())) return noMemory();
+  if (!out_.reserve(bytes.size())) return noMemoryForBatch();
   std::memcpy(out_.grow(bytes.size()), bytes.data(), bytes.size());
   return {};
 }
@@ -46,7 +46,7 @@ Result<> BatchTarget::complete(const RecordingStream::Cut& cut) {
   Batch batch;
   batch.length = out_.size();
   batch.bytes = out_.release();
-  if (!batch.bytes) return noMemory();
+  if (!batch.bytes) return noMemoryForBatch();
   batch.counts = cut.counts;
   batch.losses = losses_ = cut.losses;
   batch.devices = cut.devices;

@@ -7,12 +7,6 @@
 
 namespace ringtap {
 
-namespace {
-
-constexpr std::size_t kPiece = std::size_t{1} << 20;
-
-}  // namespace
-
 FlightDump::FlightDump(std::shared_ptr<FlightMemory> memory, const SegmentCopyOptions& options)
     : memory_(std::move(memory)),
       from_(options.from),
@@ -35,7 +29,7 @@ void FlightDump::cancel() {
 Result<ByteSink> FlightDump::next() {
   if (auto begun = begin(); !begun) return std::move(begun.error());
   const ByteSink& sink = copy_.sink();
-  while (!ended_ && sink.size() < kPiece) {
+  while (!ended_ && sink.size() < kSegmentPiece) {
     const bool finished = finished_;  // read first: its segments are there then, or given up
     FlightMemory::Segment segment;
     if (!finished || next_.number < last_.number) {

@@ -45,7 +45,7 @@ std::size_t charge(const FlightSegment& segment, std::size_t bytes) {
 
 std::size_t charge(const FlightSegment& segment) { return charge(segment, segment.bytes.size()); }
 
-Error noMemory() { return {Code::System, "no memory for the flight recorder", ENOMEM, "mmap"}; }
+Error noMemoryForFlight() { return {Code::System, "no memory for the flight recorder", ENOMEM, "mmap"}; }
 
 }  // namespace
 
@@ -88,10 +88,10 @@ Result<> FlightMemory::allocateBuffers() {
   open_.clear();
   deltas_.clear();
   packed_.clear();
-  if (!allocate(open_, segment)) return noMemory();
+  if (!allocate(open_, segment)) return noMemoryForFlight();
   if (!packer_) return {};
   const std::size_t deltas = roomForDeltas(segment);
-  return allocate(deltas_, deltas) && allocate(packed_, roomToPack(deltas)) ? Result<>{} : noMemory();
+  return allocate(deltas_, deltas) && allocate(packed_, roomToPack(deltas)) ? Result<>{} : noMemoryForFlight();
 }
 
 std::size_t FlightMemory::bufferBytes(const ByteSink& growing, std::size_t bytes) const {
@@ -108,7 +108,7 @@ Result<> FlightMemory::enlarge(ByteSink& sink, std::size_t bytes) {
     std::lock_guard lock(mutex_);
     while (!segments_.empty() && used_ + needed > options_.memory) dropOldest();
   }
-  return sink.reserve(bytes - sink.size()) ? Result<>{} : noMemory();
+  return sink.reserve(bytes - sink.size()) ? Result<>{} : noMemoryForFlight();
 }
 
 Result<> FlightMemory::write(std::span<const std::byte> bytes, const SavefileCounts&) {
@@ -152,7 +152,7 @@ Result<> FlightMemory::complete(const RecordingStream::Cut& cut) {
   while (!segments_.empty() && used_ + needed > options_.memory) dropOldest();
   lock.unlock();
   segment->bytes = BlockBytes::allocate(size);
-  if (!segment->bytes) return noMemory();
+  if (!segment->bytes) return noMemoryForFlight();
   std::memcpy(segment->bytes.data(), content.data(), segment->length);
   open_.clear();
   lock.lock();
@@ -235,9 +235,9 @@ FlightMemory::Segment FlightMemory::await(std::uint64_t number, const std::funct
 Result<FlightMemory::Segment> FlightMemory::unpacked(const Segment& segment) {
   if (!segment || segment->packing == Packing::None) return segment;
   auto bytes = BlockBytes::allocate(segment->unpackedLength);
-  if (!bytes) return noMemory();
+  if (!bytes) return noMemoryForFlight();
   auto encoded = BlockBytes::allocate(segment->encodedLength);
-  if (!encoded) return noMemory();
+  if (!encoded) return noMemoryForFlight();
   const std::span<std::byte> deltas(encoded.data(), segment->encodedLength);
   if (auto done = unpack({segment->bytes.data(), segment->length}, segment->packing, deltas); !done) {
     return std::move(done.error());

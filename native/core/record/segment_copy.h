@@ -4,6 +4,7 @@
 // One thread at a time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -19,6 +20,9 @@
 #include "core/savefile/savefile_writer.h"
 
 namespace ringtap {
+
+// Bytes from which on a piece of the savefile is handed over.
+inline constexpr std::size_t kSegmentPiece = std::size_t{1} << 20;
 
 struct SegmentCopyOptions {
   std::uint64_t from = 0;                // nanoseconds since 1970: of the first and

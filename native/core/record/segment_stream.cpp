@@ -10,7 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kPiece = std::size_t{1} << 20;
 constexpr auto kStatisticsPeriod = 1s;
 
 }  // namespace
@@ -49,7 +48,7 @@ Result<SegmentStream::Piece> SegmentStream::next() {
     if (auto begun = copy_.begin(); !begun) return std::move(begun.error());
   }
   const ByteSink& sink = copy_.sink();
-  while (!ended_ && sink.size() < kPiece) {
+  while (!ended_ && sink.size() < kSegmentPiece) {
     const bool finished = finished_;  // read first: its segments are there then, or given up
     FlightMemory::Segment segment;
     if (!finished || next_.number < last_.number) {

@@ -11,7 +11,6 @@ namespace ringtap {
 
 namespace {
 
-constexpr std::size_t kAddresses = 12;
 constexpr std::size_t kEthernetHeader = 14;
 constexpr std::size_t kTcpChecksum = 16;
 constexpr std::size_t kUdpChecksum = 6;
@@ -74,7 +73,7 @@ std::optional<Transport> transportOf(const CapturedFrame& frame) {
   std::size_t at = 0;
   if (frame.ethernet) {
     if (bytes.size() < kEthernetHeader) return std::nullopt;
-    at = kAddresses;
+    at = kEthernetAddresses;
     std::uint16_t type = load16(bytes, at);
     for (int tags = 0; tags < 2 && (type == 0x8100 || type == 0x88a8); ++tags) {
       at += 4;

@@ -9,6 +9,9 @@
 
 namespace ringtap {
 
+// Bytes of the addresses of an Ethernet header, before a VLAN tag or the type.
+inline constexpr std::size_t kEthernetAddresses = 12;
+
 // struct virtio_net_hdr. linux/virtio_net.h does not compile as C++: one of its fields is called `class`.
 struct VirtioNetHeader {
   static constexpr std::uint8_t kNeedsChecksum = 1;

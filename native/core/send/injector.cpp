@@ -13,7 +13,6 @@ namespace ringtap {
 
 namespace {
 
-constexpr std::size_t kAddresses = 12;  // of an Ethernet header, before a tag
 constexpr std::uint64_t kFirstPause = 20'000;
 constexpr std::uint64_t kLongestPause = 5'000'000;
 
@@ -78,7 +77,7 @@ Injector::Injector(InterfaceInfo interface, const InjectorOptions& options, Uniq
 Refusal Injector::fill(std::size_t at, const Frame& frame) {
   if (frame.refusal != Refusal::None) return frame.refusal;
   Slot& slot = slots_[at];
-  const bool tagged = frame.tag != 0 && frame.length > kAddresses;
+  const bool tagged = frame.tag != 0 && frame.length > kEthernetAddresses;
   slot.header = {};
   if (frame.captured) {
     const ChecksumPlan plan = planChecksum({{reinterpret_cast<const std::uint8_t*>(frame.data), frame.length},
@@ -96,9 +95,9 @@ Refusal Injector::fill(std::size_t at, const Frame& frame) {
   slot.length = frame.length;
   if (tagged) {
     for (int i = 0; i < 4; ++i) slot.tag[i] = static_cast<std::uint8_t>(frame.tag >> (24 - 8 * i));
-    slot.parts[1].iov_len = kAddresses;
+    slot.parts[1].iov_len = kEthernetAddresses;
     slot.parts[2] = {slot.tag, sizeof slot.tag};
-    slot.parts[3] = {data + kAddresses, frame.length - kAddresses};
+    slot.parts[3] = {data + kEthernetAddresses, frame.length - kEthernetAddresses};
     slot.length += sizeof slot.tag;
     parts = 4;
   }
