@@ -35,7 +35,7 @@ export function capturedIn(stats: CaptureStats | undefined): number {
 }
 
 /** Milliseconds since the earliest packet that is not acknowledged. */
-export function lagOf(forwarder: Forwarder): number {
+function lagOf(forwarder: Forwarder): number {
   const { oldest } = forwarder
   return oldest === undefined ? 0 : Math.max(0, Date.now() - milliseconds(oldest))
 }
@@ -77,6 +77,24 @@ export function makeReport(
     lossRatio: Math.min(Math.max(stats?.loss.ratio ?? 0, 0), 1),
     states: states.list(),
     cuts: rest.cuts,
+  }
+}
+
+/** The fields of a line of statistics in the log. */
+export function statisticsOf(stats: CaptureStats, accounts: Accounts, spool: Spool, forwarder: Forwarder) {
+  const { packets, bytes } = without(spool.held, forwarder.doubled)
+  return {
+    captured: capturedIn(stats),
+    ...(stats.sampledOut !== undefined && { sampledOut: stats.sampledOut }),
+    bytes: stats.bytes,
+    stored: accounts.stored.packets,
+    storedBytes: accounts.stored.bytes,
+    spooled: packets,
+    spooledBytes: bytes,
+    lost: accounts.lostPackets,
+    lossRatio: Number(stats.loss.ratio.toFixed(4)),
+    queued: stats.queued,
+    lag: lagOf(forwarder),
   }
 }
 

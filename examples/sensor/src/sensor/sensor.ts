@@ -1,9 +1,9 @@
 /** The sensor: what is captured goes through batches to the collector, and every packet is accounted for. */
 import { randomBytes } from 'node:crypto'
-import type { Batch, CaptureStats } from 'ringtap'
+import type { CaptureStats } from 'ringtap'
 import { detail, type Log } from '../common/log.js'
 import { Responder } from '../response/responder.js'
-import type { AnnounceConnections, OwnConnection, SealedBatch, Transport } from '../transport/transport.js'
+import type { AnnounceConnections, OwnConnection, Transport } from '../transport/transport.js'
 import type { Answer, Cut } from '../wire/answer.js'
 import type { Identity } from '../wire/identity.js'
 import type { Report } from '../wire/report.js'
@@ -15,8 +15,9 @@ import { Governor } from './governor.js'
 import { Health } from './health.js'
 import { memoryInUse, shareMemory } from './memory.js'
 import { Metrics } from './metrics.js'
-import { capturedIn, equation, lagOf, makeReport, type Self } from './report.js'
+import { capturedIn, equation, makeReport, type Self, statisticsOf } from './report.js'
 import { Reporter } from './reporter.js'
+import { Sealer } from './sealer.js'
 import type { Settings } from './settings.js'
 import { Source } from './source.js'
 import { Spool } from './spool.js'
@@ -59,6 +60,7 @@ export class Sensor {
   readonly #self: Self
   readonly #states: States
   readonly #accounts = new Accounts()
+  readonly #sealer: Sealer
   readonly #transport: Transport
   readonly #spool: Spool
   readonly #disk: DiskStore | undefined
@@ -70,9 +72,6 @@ export class Sensor {
   readonly #stop = new AbortController()
   #source: Source | undefined
   #connections: readonly OwnConnection[] = []
-  #sequence = 0
-  /** Compressed bytes of all batches. */
-  #sealedBytes = 0
   #peers = ''
   #responder: Responder | undefined
   readonly #containers: Containers
@@ -90,6 +89,7 @@ export class Sensor {
     this.#disk = disk
     this.#states = new States(log)
     this.#self = { name: settings.name, version, boot: randomBytes(8).toString('hex'), startedAt: Date.now() }
+    this.#sealer = new Sealer(this.#self, settings.batch.compress || 'identity', this.#accounts)
     this.#transport = makeTransport({
       announce: (connections) => this.#keepOut(connections),
       onAnswer: (answer, to) => {
@@ -131,7 +131,7 @@ export class Sensor {
   /** @throws Error if the spool cannot be created. */
   static async create(settings: Settings, log: Log, version: string, makeTransport: MakeTransport): Promise<Sensor> {
     const { path } = settings.spool
-    const disk = path === undefined ? undefined : await openDisk(path, log)
+    const disk = path === undefined ? undefined : await DiskStore.openUnlessFull(path, log)
     return new Sensor(settings, log, version, disk, makeTransport)
   }
 
@@ -270,7 +270,7 @@ export class Sensor {
     try {
       for await (const batch of batches) {
         await describe(batch, this.#log)
-        await this.#forwarder.offer(this.#seal(batch))
+        await this.#forwarder.offer(this.#sealer.seal(batch))
       }
       return false
     } catch (error) {
@@ -286,29 +286,10 @@ export class Sensor {
     this.#forwarder.revoke(to)
   }
 
-  #seal({ bytes, packets, firstTimestamp, lastTimestamp, lost }: Batch): SealedBatch {
-    const { droppedByRing: ring, droppedByOverflow: overflow, malformed } = lost
-    const { compress } = this.#settings.batch
-    this.#sealedBytes += bytes.length
-    return {
-      sensor: this.#self.name,
-      boot: this.#self.boot,
-      sequence: this.#sequence++,
-      head: {
-        packets,
-        encoding: compress || 'identity',
-        first: firstTimestamp,
-        last: lastTimestamp,
-        lost: this.#accounts.seal(packets, { ring, overflow, malformed }),
-      },
-      bytes,
-    }
-  }
-
   /** Settles the accounts; returns whether they balance. */
   async #end(source: Source, stopped: CaptureStats): Promise<boolean> {
     const accounts = this.#accounts
-    this.#log.debug('the capture has ended', { received: stopped.received, batches: this.#sequence })
+    this.#log.debug('the capture has ended', { received: stopped.received, batches: this.#sealer.batches })
     const stats = source.stats()
     // Batches that were not taken because of a second signal are among the capture's losses.
     const { ring, overflow, malformed } = accounts.lost
@@ -334,7 +315,7 @@ export class Sensor {
       final: true,
       ...numbers,
       ...(stats.sampledOut !== undefined && { sampledOut: stats.sampledOut }),
-      batches: this.#sequence,
+      batches: this.#sealer.batches,
       storedBytes: accounts.stored.bytes,
       packetBytes: stats.bytes,
       states: this.#states.list(),
@@ -368,7 +349,7 @@ export class Sensor {
     })
     every(lookEvery, () => {
       if (!this.#stop.signal.aborted) {
-        void governor.look({ packets: capturedIn(source.stats()), bytes: this.#sealedBytes, memory: memoryInUse() })
+        void governor.look({ packets: capturedIn(source.stats()), bytes: this.#sealer.bytes, memory: memoryInUse() })
       }
     })
   }
@@ -396,22 +377,8 @@ export class Sensor {
   }
 
   #logStatistics(source: Source): void {
-    const stats = source.stats()
-    const { stored, lostPackets } = this.#accounts
-    this.#log.detail(detail.statistics, 'statistics', {
-      captured: capturedIn(stats),
-      ...(stats.sampledOut !== undefined && { sampledOut: stats.sampledOut }),
-      bytes: stats.bytes,
-      stored: stored.packets,
-      storedBytes: stored.bytes,
-      spooled: this.#spool.held.packets - this.#forwarder.doubled.packets,
-      spooledBytes: this.#spool.held.bytes,
-      lost: lostPackets,
-      lossRatio: Number(stats.loss.ratio.toFixed(4)),
-      queued: stats.queued,
-      lag: lagOf(this.#forwarder),
-      interfaces: source.interfaces.length,
-    })
+    const fields = statisticsOf(source.stats(), this.#accounts, this.#spool, this.#forwarder)
+    this.#log.detail(detail.statistics, 'statistics', { ...fields, interfaces: source.interfaces.length })
   }
 
   /** Does what the collector answers. */
@@ -440,15 +407,4 @@ export class Sensor {
 function isSame(own: OwnConnection, cut: Cut): boolean {
   const ends = [`${own.localAddress} ${own.localPort}`, `${own.remoteAddress} ${own.remotePort}`]
   return ends.includes(`${cut.source} ${cut.sourcePort}`) && ends.includes(`${cut.destination} ${cut.destinationPort}`)
-}
-
-/** The spool on disk; a disk that is full at the start is no reason not to capture. */
-async function openDisk(path: string, log: Log): Promise<DiskStore | undefined> {
-  try {
-    return await DiskStore.open(path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
-    log.error(`the spool is in memory, because its disk is full: ${(error as Error).message}`)
-    return undefined
-  }
 }

@@ -4,6 +4,7 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rename, rm, rmdir, statfs } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
+import type { Log } from '../common/log.js'
 
 export interface SpoolStore {
   /** Whether it outlives the process. */
@@ -88,6 +89,21 @@ export class DiskStore implements SpoolStore {
         // Another sensor may have removed the folder in between: it was empty, and had no owner yet.
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempt === 10) throw error
       }
+    }
+  }
+
+  /**
+   * As {@link open}, but `undefined` if the disk is full, with a line in the log: the sensor captures all the same.
+   *
+   * @throws Error if the folder cannot be created for another reason.
+   */
+  static async openUnlessFull(path: string, log: Log): Promise<DiskStore | undefined> {
+    try {
+      return await DiskStore.open(path)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+      log.error(`the spool's disk is full, so the spool is in memory until the next start: ${(error as Error).message}`)
+      return undefined
     }
   }
 

@@ -100,7 +100,7 @@ export class Spool {
     this.#store.writeJournal(JSON.stringify({ received, settled }))
   }
 
-  /** The oldest batch that is not taken; it is not evicted until it is removed or given back. */
+  /** The oldest batch that is not taken; it is not evicted until it is removed or released. */
   async take(): Promise<{ readonly entry: Spooled; readonly batch: SealedBatch } | undefined> {
     for (;;) {
       const entry = this.#entries.find(({ taken }) => !taken)
@@ -115,7 +115,8 @@ export class Spool {
     return this.#entries.some(({ taken }) => !taken)
   }
 
-  giveBack(entry: Spooled): void {
+  /** It may be taken or evicted again. */
+  release(entry: Spooled): void {
     const found = this.#entries.find(({ name }) => name === entry.name)
     if (found) found.taken = false
   }
