@@ -2,7 +2,6 @@
  * Batches and reports from NATS JetStream. Any number of collectors take from one durable consumer; each message goes to
  * one of them, and to another if that one does not settle it in time.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
   AckPolicy,
   type Consumer,
@@ -16,7 +15,8 @@ import {
   jetstreamManager,
 } from '@nats-io/jetstream'
 import { headers, type NatsConnection } from '@nats-io/transport-node'
-import { connectNats, type NatsSettings } from '../transport/nats-connection.js'
+import { backoff } from '../common/backoff.js'
+import { connectNats, type NatsSettings, pauseBeforeConnecting } from '../transport/nats-connection.js'
 import {
   batchSubject,
   consumerName,
@@ -98,8 +98,7 @@ export class NatsSource {
       await Promise.all(this.#working)
       // The acknowledgements that are still in memory.
       await connection?.drain().catch(() => {})
-      const most = Math.min(30_000, 500 * 2 ** attempt)
-      await sleep(most / 2 + (Math.random() * most) / 2, undefined, { signal }).catch(() => {})
+      await pauseBeforeConnecting(attempt, signal)
     }
   }
 
@@ -182,7 +181,7 @@ export class NatsSource {
     const attempt = message.info.deliveryCount
     const unknown = reply.answer.reason === 'unknown-sensor' || reply.answer.reason === 'signature'
     if (reply.status === 200) message.ack()
-    else if (reply.status >= 500 || (unknown && attempt < keyAttempts)) return message.nak(delayOf(attempt))
+    else if (reply.status >= 500 || (unknown && attempt < keyAttempts)) return message.nak(backoff(1000, attempt - 1))
     // Without the reason: servers before 2.10.4 take a reason for a message of another kind, and redeliver.
     else message.term()
     const sensor = message.headers?.get(header.sensor)
@@ -248,11 +247,6 @@ class Pulls {
   }
 }
 
-/** Milliseconds until a message comes again that could not be settled: 1 s, and twice as many each time, up to 30 s. */
-function delayOf(attempt: number): number {
-  return Math.min(30_000, 1000 * 2 ** (attempt - 1))
-}
-
 /** Creates the consumer, or checks the one that exists. @throws Error which names what could lose messages. */
 async function ensureConsumer(connection: NatsConnection): Promise<void> {
   const { consumers } = await jetstreamManager(connection, { checkAPI: false })
@@ -264,10 +258,15 @@ async function ensureConsumer(connection: NatsConnection): Promise<void> {
     // If another collector creates it now as well, the server finds the two to be the same.
     config = (await consumers.add(streamName, wantedConsumer)).config
   }
-  const { ack_policy: policy, max_deliver: most = -1, filter_subject: filter, filter_subjects: filters } = config
+  const {
+    ack_policy: policy,
+    max_deliver: maxDeliveries = -1,
+    filter_subject: filter,
+    filter_subjects: filters,
+  } = config
   const faults = [
     ...(policy === AckPolicy.Explicit ? [] : [`ack_policy is ${policy}, not explicit`]),
-    ...(most > 0 ? ['max_deliver is set'] : []),
+    ...(maxDeliveries > 0 ? ['max_deliver is set'] : []),
     ...(filter || filters?.length ? ['it has a filter'] : []),
     ...(config.deliver_subject ? ['it is a push consumer'] : []),
   ]

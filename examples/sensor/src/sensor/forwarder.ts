@@ -3,6 +3,7 @@
  * killed at any moment; a copy in memory, as long as there is room, saves reading it back.
  */
 
+import { backoff, jittered } from '../common/backoff.js'
 import { detail, type Log } from '../common/log.js'
 import { type SealedBatch, type Transport, TransportError } from '../transport/transport.js'
 import type { Answer } from '../wire/answer.js'
@@ -34,8 +35,6 @@ interface Task {
   /** Its place in the spool; `undefined`: it is in memory alone. */
   readonly entry: Spooled | undefined
 }
-
-const longestDelay = 30_000
 
 /** How many acknowledged batches are remembered, in case they are refused later. */
 const remembered = 4096
@@ -273,9 +272,9 @@ export class Forwarder {
     this.#retries++
     // Several that were under way fail together: they count once.
     if (this.away && performance.now() < this.#notBefore) return
-    const delay = retryAfter ?? Math.min(firstDelay * 2 ** this.#failures, longestDelay)
+    const delay = retryAfter ?? backoff(firstDelay, this.#failures)
     this.#failures++
-    this.#notBefore = performance.now() + delay * (0.5 + Math.random() / 2)
+    this.#notBefore = performance.now() + jittered(delay)
     states.enter('collector-away', message)
   }
 
@@ -283,7 +282,7 @@ export class Forwarder {
   async #keep({ batch, entry }: Task): Promise<void> {
     const { accounts, log, spool } = this.#options
     const kept = entry ?? (await this.#write(batch, true))
-    if (kept) return spool.giveBack(kept)
+    if (kept) return spool.release(kept)
     log.warn('there is no room in the spool: a batch is lost', {
       sequence: batch.sequence,
       packets: batch.head.packets,

@@ -1,5 +1,6 @@
 /** Connections to NATS servers: where they are, credentials, and each TCP connection announced before it is opened. */
 import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type ConnectionOptions,
   credsAuthenticator,
@@ -9,6 +10,7 @@ import {
   setTransportFactory,
 } from '@nats-io/transport-node'
 import { NodeTransport, nodeResolveHost } from '@nats-io/transport-node/lib/node_transport.js'
+import { backoff, jittered } from '../common/backoff.js'
 import type { OwnConnections } from './own-connections.js'
 
 /** How to reach the servers. Texts are the contents of files, not their paths. */
@@ -105,6 +107,11 @@ export function connectNats(settings: NatsSettings, own?: OwnConnections): Promi
   }
   setTransportFactory({ factory: () => new OwnTransport(), dnsResolveFn: nodeResolveHost })
   return NatsConnectionImpl.connect(options as ConnectionOptions)
+}
+
+/** Waits before {@link connectNats} is called again, after so many failures; until the signal is aborted at most. */
+export async function pauseBeforeConnecting(failures: number, signal: AbortSignal): Promise<void> {
+  await sleep(jittered(backoff(500, failures)), undefined, { signal }).catch(() => {})
 }
 
 /**

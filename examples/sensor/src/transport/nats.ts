@@ -1,6 +1,5 @@
 /** Batches and reports over NATS JetStream. */
 import { randomBytes } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { JetStreamApiError, jetstream, type PubAck } from '@nats-io/jetstream'
 import { headers, type Msg, type NatsConnection } from '@nats-io/transport-node'
 import { type Answer, answerSchema } from '../wire/answer.js'
@@ -8,7 +7,7 @@ import { toQuery } from '../wire/batch-head.js'
 import { header, toHeaders } from '../wire/headers.js'
 import type { Identity } from '../wire/identity.js'
 import { digestOf, sameSignature, signAnswer, signRequest } from '../wire/signature.js'
-import { connectNats, type NatsSettings } from './nats-connection.js'
+import { connectNats, type NatsSettings, pauseBeforeConnecting } from './nats-connection.js'
 import {
   batchSubject,
   controlSubject,
@@ -140,9 +139,9 @@ export class NatsTransport implements Transport {
 
   /** Resolves when the server has acknowledged the message. */
   async #stored(connection: NatsConnection, message: SentMessage, query: string, body: Uint8Array, id: string) {
-    const most = connection.info?.max_payload
-    if (most !== undefined && body.length + headerBytes > most) {
-      throw new TransportError(`the server takes ${most} bytes (max_payload), too few for ${body.length}`, true)
+    const maxPayload = connection.info?.max_payload
+    if (maxPayload !== undefined && body.length + headerBytes > maxPayload) {
+      throw new TransportError(`the server takes ${maxPayload} bytes (max_payload), too few for ${body.length}`, true)
     }
     this.#stream ??= ensureStream(connection, this.#options.limits)
     await this.#stream
@@ -192,8 +191,7 @@ export class NatsTransport implements Transport {
       } catch (error) {
         this.#lose((error as Error).message)
       }
-      const most = Math.min(30_000, 500 * 2 ** attempt)
-      await sleep(most / 2 + (Math.random() * most) / 2, undefined, { signal }).catch(() => {})
+      await pauseBeforeConnecting(attempt, signal)
     }
   }
 
