@@ -4,7 +4,7 @@ import { openFile } from 'ringtap'
 import { sequenceOf } from '../live/support/frame.js'
 import { witnessEnvironment } from './child-environment.js'
 import { hex } from './hex.js'
-import { parsePcap } from './savefiles.js'
+import { type FilePacket, parsePcap } from './savefiles.js'
 
 /** The properties of a packet that both Wireshark and the library report. */
 export interface ReadPacket {
@@ -42,6 +42,12 @@ export function run(
   return stdout
 }
 
+/** Of seconds with a fraction; no text is 0. */
+function nanoseconds(text: string): bigint {
+  const [seconds = '', fraction = ''] = text.split('.')
+  return BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'))
+}
+
 /**
  * Returns every packet of a file, as read by tshark.
  *
@@ -62,11 +68,10 @@ export function dissect(path: string, { endsMidway = false } = {}): DissectedPac
   const lines = run('tshark', args, { mayComplain: endsMidway }).toString().split('\n').slice(0, -1)
   return lines.map((line) => {
     const [name = '', direction, time = '', captured, original, comment = '', vlan = ''] = line.split('\t')
-    const [seconds = '', fraction = ''] = time.split('.')
     return {
       interface: name,
       direction: direction?.endsWith('1') ? 'in' : direction?.endsWith('2') ? 'out' : undefined,
-      timestamp: BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0')),
+      timestamp: nanoseconds(time),
       capturedLength: Number(captured),
       originalLength: Number(original),
       comment,
@@ -76,15 +81,25 @@ export function dissect(path: string, { endsMidway = false } = {}): DissectedPac
 }
 
 /**
- * Returns the bytes of every packet of a file with a single link type, as read by Wireshark.
+ * Returns every packet of a file with a single link type, as read by Wireshark.
  *
  * @param endsMidway The file may end in the middle of a block.
  */
-export function bytesOf(path: string, { endsMidway = false } = {}): Uint8Array[] {
+function packetsOf(path: string, { endsMidway = false } = {}): FilePacket[] {
   // The same reader as tshark's, without the dissectors, which take longer to start than the file takes to read.
   const pcap = run('editcap', ['-F', 'nsecpcap', path, '-'], { mayComplain: endsMidway })
   // If a truncated file holds no packet, there may be no file header either.
-  return endsMidway && pcap.length === 0 ? [] : parsePcap(pcap).packets.map(({ data }) => data)
+  return endsMidway && pcap.length === 0 ? [] : parsePcap(pcap).packets
+}
+
+/** The bytes of the packets in a file with a single link type, as read by Wireshark. */
+export function bytesOf(path: string, options: { endsMidway?: boolean } = {}): Uint8Array[] {
+  return packetsOf(path, options).map(({ data }) => data)
+}
+
+/** The times of the packets in a file with a single link type, in nanoseconds since 1970, as read by Wireshark. */
+export function timesIn(path: string): bigint[] {
+  return packetsOf(path).map(({ timestampNs }) => timestampNs)
 }
 
 /** The numbers of the numbered frames in a file, as read by Wireshark. */
@@ -92,14 +107,37 @@ export function numbersIn(path: string, options: { endsMidway?: boolean } = {}):
   return bytesOf(path, options).map((data) => sequenceOf(data) ?? Number.NaN)
 }
 
+/** What tshark has of a packet in JSON: the first element of `frame_raw` is its bytes in hexadecimal. */
+interface FrameLayers {
+  frame_raw: [string]
+  frame: {
+    'frame.interface_id_tree'?: { 'frame.interface_name'?: string }
+    'frame.time_epoch'?: string
+    'frame.cap_len': string
+    'frame.len': string
+  }
+  pkt_comment?: Comments | Comments[]
+}
+interface Comments {
+  'frame.comment': string | string[]
+}
+
 /** Every packet of a file with its bytes in hexadecimal, as read by tshark. Works for all link types, but is slow. */
 export function readByTshark(path: string): (ReadPacket & { bytes: string })[] {
-  const raw = JSON.parse(run('tshark', ['-n', '-r', path, '-T', 'jsonraw', '-j', 'frame']).toString()) as {
-    _source: { layers: { frame_raw: [string] } }
+  const form = ['-T', 'json', '-x', '-J', 'frame pkt_comment', '--no-duplicate-keys']
+  const packets = JSON.parse(run('tshark', ['-n', '-r', path, ...form]).toString()) as {
+    _source: { layers: FrameLayers }
   }[]
-  return dissect(path).map(({ direction, vlan, ...told }, number) => ({
-    ...told,
-    bytes: raw[number]?._source.layers.frame_raw[0] ?? '',
+  return packets.map(({ _source: { layers } }) => ({
+    interface: layers.frame['frame.interface_id_tree']?.['frame.interface_name'] ?? '',
+    timestamp: nanoseconds(layers.frame['frame.time_epoch'] ?? ''),
+    capturedLength: Number(layers.frame['frame.cap_len']),
+    originalLength: Number(layers.frame['frame.len']),
+    comment: [layers.pkt_comment ?? []]
+      .flat()
+      .flatMap((comments) => comments['frame.comment'])
+      .join('|'),
+    bytes: layers.frame_raw[0],
   }))
 }
 
