@@ -31,10 +31,10 @@ export class Random {
     return of[this.between(0, of.length - 1)] as T
   }
 
-  /** Up to `most` of the elements, in their order. */
-  some<T>(of: readonly T[], most: number): T[] {
-    const probability = Math.min(1, most / 2 / Math.max(1, of.length))
-    return of.filter(() => this.chance(probability)).slice(0, most)
+  /** Up to `max` of the elements, in their order. */
+  some<T>(of: readonly T[], max: number): T[] {
+    const probability = Math.min(1, max / 2 / Math.max(1, of.length))
+    return of.filter(() => this.chance(probability)).slice(0, max)
   }
 
   /** One of the keys, with a probability proportional to its weight. */

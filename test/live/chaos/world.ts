@@ -71,8 +71,8 @@ export class World {
     return created
   }
 
-  remove(most = 6): void {
-    for (const pair of this.random.some(this.#pairs, most)) this.#remove(pair)
+  remove(max = 6): void {
+    for (const pair of this.random.some(this.#pairs, max)) this.#remove(pair)
   }
 
   removeAll(): void {
