@@ -31,8 +31,6 @@ async function main(): Promise<number> {
     if (error instanceof KeysError) return refuse([{ variable: 'COLLECTOR_KEYS', message: error.message }])
     log.error((error as Error).message)
     return 1
-  } finally {
-    log.flush()
   }
 }
 

@@ -20,12 +20,17 @@ export interface LogOptions {
 /** Bytes of log lines that wait for a slow reader; beyond them lines are dropped. */
 const maximumWaiting = 16 * 2 ** 20
 
+/**
+ * Lines are written asynchronously and in order, and Node.js does not end a program before they are written. A program
+ * therefore sets process.exitCode and ends by itself: a synchronous flush would put its last lines before one that is
+ * still being written.
+ */
 export class Log {
   readonly #logger: Logger
   readonly #debug: number
-  readonly #destination: { flushSync?(): void; reopen?(): void }
+  readonly #destination: { reopen?(): void }
 
-  private constructor(logger: Logger, debug: number, destination: { flushSync?(): void; reopen?(): void }) {
+  private constructor(logger: Logger, debug: number, destination: { reopen?(): void }) {
     this.#logger = logger
     this.#debug = debug
     this.#destination = destination
@@ -44,7 +49,7 @@ export class Log {
       const lines = forPeople()
       return new Log(pino(options, lines), debug, {})
     }
-    // At once: a path that cannot be written is a mistake in the configuration, and lines can be flushed from the first on.
+    // At once: a path that cannot be written is a mistake in the configuration, and a process that exits can write its lines.
     const fd = path === undefined ? 1 : openSync(path, 'a', 0o640)
     const destination = pino.destination({ fd, mode: 0o640, sync: false, maxLength: maximumWaiting })
     // For reopen(), as if it had been opened by its path.
@@ -83,11 +88,6 @@ export class Log {
   /** Opens the log's file anew, after it was renamed by logrotate(8). */
   reopen(): void {
     this.#destination.reopen?.()
-  }
-
-  /** Writes what waits. */
-  flush(): void {
-    this.#destination.flushSync?.()
   }
 }
 

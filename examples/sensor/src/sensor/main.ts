@@ -33,8 +33,6 @@ async function main(): Promise<number> {
   } catch (error) {
     log.error((error as Error).message)
     return 1
-  } finally {
-    log.flush()
   }
 }
 

@@ -12,25 +12,27 @@ const messages = (file: string) =>
     .split('\n')
     .map((line) => (JSON.parse(line) as { message: string }).message)
 
-t.test('lines can be flushed at once', (t) => {
-  const file = path.join(folder, 'flushed')
-  const log = Log.open({ level: 'info', path: file })
-  log.info('first')
-  log.flush()
-  t.strictSame(messages(file), ['first'])
+/** Runs a program that has opened a log on `file`. */
+const run = (file: string, program: string) => {
+  const module = new URL('../../src/common/log.js', import.meta.url).href
+  const opened = `
+    const { Log } = await import(${JSON.stringify(module)})
+    const log = Log.open({ level: 'info', path: ${JSON.stringify(file)} })
+  `
+  const ended = spawnSync(process.execPath, ['--input-type=module', '-e', opened + program], { encoding: 'utf8' })
+  return [ended.status, ended.stderr]
+}
+
+t.test('a process that ends has all its lines in the file, in order', (t) => {
+  const file = path.join(folder, 'ended')
+  t.strictSame(run(file, `log.info('first'); log.info('last')`), [0, ''])
+  t.strictSame(messages(file), ['first', 'last'])
   t.end()
 })
 
-t.test('a process that ends at once has its lines in the file', (t) => {
-  const file = path.join(folder, 'ended')
-  const module = new URL('../../src/common/log.js', import.meta.url).href
-  const program = `
-    const { Log } = await import(${JSON.stringify(module)})
-    const log = Log.open({ level: 'info', path: ${JSON.stringify(file)} })
-    log.error('a mistake')
-    process.exit(2)`
-  const ended = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
-  t.strictSame([ended.status, ended.stderr], [2, ''])
+t.test('a process that exits at once has its lines in the file', (t) => {
+  const file = path.join(folder, 'exited')
+  t.strictSame(run(file, `log.error('a mistake'); process.exit(2)`), [2, ''])
   t.strictSame(messages(file), ['a mistake'])
   t.end()
 })
