@@ -331,7 +331,7 @@ t.test('a listener for an event that does not exist is refused', async (t) => {
 })
 
 t.test('patterns are compiled beside the event loop', async (t) => {
-  const costly = Array.from({ length: 30 }, () => 'xa{0,1998}y')
+  const costly = Array.from({ length: 8 }, () => 'xa{0,1998}y')
   const opened = openFile(folder.write(pcap([])), { interfaces: { include: costly } })
   let done = false
   const ended = t.rejects(opened, { code: 'ERR_NO_INTERFACE' }).then(() => (done = true))

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { command, Running, ringtap } from '../../helpers/command.js'
 import { range } from '../../helpers/range.js'
 import { TestFolder } from '../../helpers/test-folder.js'
-import { dissect, numbersIn } from '../../helpers/wireshark.js'
+import { numbersIn, timesIn } from '../../helpers/wireshark.js'
 import t from '../support/live.js'
 import { addVeth } from '../support/network.js'
 import { sendSync } from '../support/send.js'
@@ -107,7 +107,7 @@ t.test('extract takes a span out of the files of a recording, also of one that g
   t.equal(whole.code, 0, whole.stderr)
   const numbers = numbersIn(all)
   t.same(numbers, range(0, 4182), 'with the file in progress')
-  const times = dissect(all).map(({ timestamp }) => timestamp)
+  const times = timesIn(all)
   const [first = 0, last = 0] = parts[1] ?? []
   const text = (time: bigint | undefined) =>
     `${(time ?? 0n) / 1_000_000_000n}.${String((time ?? 0n) % 1_000_000_000n).padStart(9, '0')}`

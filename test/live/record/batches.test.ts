@@ -4,7 +4,7 @@ import { type Batch, type BatchOptions, Capture, type CaptureOptions, type Captu
 import { range } from '../../helpers/range.js'
 import { TestFolder } from '../../helpers/test-folder.js'
 import { unpack } from '../../helpers/unpack.js'
-import { blocksIn, bytesOf, describe, dissect, numbersIn, statisticsIn } from '../../helpers/wireshark.js'
+import { blocksIn, bytesOf, describe, dissect, numbersIn, statisticsIn, timesIn } from '../../helpers/wireshark.js'
 import { drainBacklog } from '../support/backlog.js'
 import { holdThread } from '../support/hold-thread.js'
 import { sendInSteps } from '../support/in-steps.js'
@@ -85,7 +85,7 @@ for (const { way, options, skip } of ways) {
     )
     for (const [i, file] of files.entries()) {
       const { packets, firstTimestamp, lastTimestamp } = batches[i] as Batch
-      const times = dissect(file).map((packet) => packet.timestamp)
+      const times = timesIn(file)
       t.same([times.length, times[0], times.at(-1)], [packets, firstTimestamp, lastTimestamp])
     }
     const { text } = describe(files[1] as string)

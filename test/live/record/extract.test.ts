@@ -10,7 +10,7 @@ import {
 } from 'ringtap'
 import { range } from '../../helpers/range.js'
 import { rotated, TestFolder } from '../../helpers/test-folder.js'
-import { dissect, numbersIn } from '../../helpers/wireshark.js'
+import { dissect, numbersIn, timesIn } from '../../helpers/wireshark.js'
 import { sendInSteps } from '../support/in-steps.js'
 import t from '../support/live.js'
 import { addVeth } from '../support/network.js'
@@ -54,7 +54,7 @@ t.test('a span is read from the files that have it, and from no others', async (
   const all = await extracted(recording)
   t.same([all.numbers, all.result.filesRead], [range(0, 10_500), 11])
   t.equal(recording.stats().files, 11, 'the file in progress was needed')
-  const times = rotated(path).flatMap((file) => dissect(file).map(({ timestamp }) => timestamp))
+  const times = rotated(path).flatMap(timesIn)
   t.equal(times.length, 10_500)
   const at = (number: number) => times[number] as bigint
   for (const [first, last, files] of [

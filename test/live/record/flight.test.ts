@@ -11,7 +11,7 @@ import {
 } from 'ringtap'
 import { range } from '../../helpers/range.js'
 import { TestFolder } from '../../helpers/test-folder.js'
-import { blocksIn, describe, dissect, numbersIn, statisticsIn } from '../../helpers/wireshark.js'
+import { blocksIn, describe, dissect, numbersIn, statisticsIn, timesIn } from '../../helpers/wireshark.js'
 import { drainBacklog } from '../support/backlog.js'
 import { holdThread } from '../support/hold-thread.js'
 import { sendInSteps } from '../support/in-steps.js'
@@ -47,7 +47,7 @@ for (const { way, options, skip } of ways) {
     await sendInSteps(capture, { interface: 'eth0', count: 5000, size: 300 }, 500)
     const { path, dump, numbers } = await dumped(recorder, { comment: 'the alarm', application: 'sensor' })
     t.same(numbers, range(0, 5000), 'each once, in order')
-    const times = dissect(path).map(({ timestamp }) => timestamp)
+    const times = timesIn(path)
     t.same([dump.packets, dump.firstTimestamp, dump.lastTimestamp], [5000, times[0], times.at(-1)])
     t.same([dump.packetBytes, dump.bytes], [5000 * 300, statSync(path).size])
     t.same([dump.lost, dump.overwritten, dump.from], [0, 0, 0n])
@@ -92,7 +92,7 @@ t.test('dumps that overlap have every packet of their spans once, on both sides 
   t.same(imbalances(capture.stats()), [])
   t.equal(capture.stats().droppedByRing, 0)
   // The recording is written by another recorder, which knows no span.
-  const all = dissect(whole).map(({ timestamp }, number) => ({ timestamp, number }))
+  const all = timesIn(whole).map((timestamp, number) => ({ timestamp, number }))
   t.equal(all.length, 20_000)
   for (const [i, { path }] of dumps.entries()) {
     const { from, to, packets, overwritten } = results[i] as FlightDump
@@ -106,12 +106,12 @@ t.test('dumps that overlap have every packet of their spans once, on both sides 
 t.test('the memory is bounded, and has the newest packets', async (t) => {
   await using capture = await Capture.open({ interfaces: 'eth0' })
   await using recorder = capture.flightRecorder({ memory: 1 << 20 })
-  let most = 0
+  let max = 0
   for (const start of range(0, 40_000, 1000)) {
     await sendInSteps(capture, { interface: 'eth0', count: 1000, start, size: 200 }, 500)
-    most = Math.max(most, recorder.stats().memory)
+    max = Math.max(max, recorder.stats().memory)
   }
-  t.ok(most <= 1 << 20 && most > 900_000, `${most} bytes`)
+  t.ok(max <= 1 << 20 && max > 900_000, `${max} bytes`)
   await dumped(recorder) // then all packets are in the memory, and none drives out others during the next dump
   const { dump, numbers } = await dumped(recorder)
   t.ok(numbers.length > 3500 && numbers.length < 5000, `${numbers.length} packets of 248 bytes each`)
