@@ -61,7 +61,7 @@ async function demo(): Promise<void> {
   const rejected = await peer.tell({ do: 'udp', to: eth1, port: REJECTED, count: 25 })
   await peer.tell({ do: 'http', url: `http://${eth1}:8080/` })
   await peer.tell({ do: 'udp', to: eth9, port: ECHO, count: 15, answered: true })
-  await settle()
+  await awaitQuiet()
 
   title('Two interfaces plugged in while JavaScript stands still; packets from the moment they are up')
   const [eth2, eth91] = [pair(2), pair(91)]
@@ -74,7 +74,7 @@ async function demo(): Promise<void> {
   )
   standStill(300)
   const plugged = (await sending) - excludedLater
-  await settle()
+  await awaitQuiet()
 
   title('The two are unplugged, and the capture is stopped')
   const all = [...present, eth91, eth2]
@@ -181,24 +181,24 @@ async function serve(): Promise<{ close(): void }> {
   const echo = createSocket('udp4')
   echo.on('message', (message, { port, address }) => echo.send(message, port, address))
   const silent = createSocket('udp4')
-  const unheard = createSocket('udp4')
+  const rejected = createSocket('udp4')
   const web = createServer((_, response) => response.end(Buffer.alloc(200_000, 'ringtap ')))
   const listening = (server: Socket | Server) => once(server, 'listening')
-  const ready = [echo, silent, unheard, web].map(listening)
+  const ready = [echo, silent, rejected, web].map(listening)
   echo.bind(ECHO)
-  unheard.bind(REJECTED)
+  rejected.bind(REJECTED)
   silent.bind(SILENT)
   web.listen(8080)
   await Promise.all(ready)
   return {
     close() {
-      for (const one of [echo, silent, unheard, web]) one.close()
+      for (const one of [echo, silent, rejected, web]) one.close()
     },
   }
 }
 
 /** Until no interface has carried a frame for a while. */
-async function settle(): Promise<void> {
+async function awaitQuiet(): Promise<void> {
   for (let before = ''; ; ) {
     const after = JSON.stringify([...deviceCounters()])
     if (after === before) return

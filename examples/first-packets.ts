@@ -14,7 +14,7 @@ import { eventText, now, packetLine, plural } from './support/format.js'
 import { ledger } from './support/ledger.js'
 import { color } from './support/style.js'
 
-const { pattern, most, length, onlyNew } = commandLine()
+const { pattern, limit, length, onlyNew } = commandLine()
 
 const capture = await Capture.open({ interfaces: { include: pattern ?? [], hotplug: true } }).catch(fail)
 stopOnSignal(capture)
@@ -27,16 +27,16 @@ capture.on('interface', (event) => {
 const key = ({ index, generation }: { index: number; generation: number }) => `${index}/${generation}`
 const shown = new Map<string, number>()
 const dissector = new Dissector()
-if (onlyNew) for (const iface of capture.interfaces) shown.set(key(iface), most)
+if (onlyNew) for (const iface of capture.interfaces) shown.set(key(iface), limit)
 
 console.log(
-  `the first ${plural(most, 'packet')} of ${onlyNew ? 'every new interface' : 'every interface'}; Ctrl-C ends`,
+  `the first ${plural(limit, 'packet')} of ${onlyNew ? 'every new interface' : 'every interface'}; Ctrl-C ends`,
 )
 for await (const chunk of capture) {
   for (const packet of chunk) {
     const id = key(packet.interface)
     const before = shown.get(id) ?? 0
-    if (before >= most) continue
+    if (before >= limit) continue
     shown.set(id, before + 1)
     dissector.dissect(packet)
     console.log(`${packetLine(packet)}, number ${before + 1}\n  ${dissector.summary()}`)
@@ -58,7 +58,7 @@ function commandLine() {
       },
     })
     const number = (text: string) => Math.max(1, Number.parseInt(text, 10) || 1)
-    return { pattern: positionals[0], most: number(values.count), length: number(values.bytes), onlyNew: values.new }
+    return { pattern: positionals[0], limit: number(values.count), length: number(values.bytes), onlyNew: values.new }
   } catch (error) {
     fail(error)
   }

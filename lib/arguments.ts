@@ -73,9 +73,9 @@ function checkNumber(value: unknown, label: string, low: number, high: number, e
  *
  * @internal
  */
-export function checkList(value: unknown, label: string, expected: string, most: number): readonly unknown[] {
+export function checkList(value: unknown, label: string, expected: string, max: number): readonly unknown[] {
   const length: unknown = Array.isArray(value) ? value.length : undefined
-  if (!Number.isInteger(length) || (length as number) < 0 || (length as number) > most) {
+  if (!Number.isInteger(length) || (length as number) < 0 || (length as number) > max) {
     throw optionError(label, expected, value)
   }
   return Array.from({ length: length as number }, (_, i) => (value as readonly unknown[])[i])

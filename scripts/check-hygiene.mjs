@@ -1,12 +1,14 @@
 // Rejects content that must not be in the tree: absolute paths of a developer's machine; a registry URL in
 // package-lock.json (npm would download from it, whichever registry the user has configured); conflict markers; build
-// outputs.
+// outputs; names of maxima and minima that are not max and min.
 import { readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { root, treeFiles } from './tree-files.mjs'
 
 const homes = /(?<![\w.$}-])\/(?:home\/(?!runner\b|USER\b|<)[\w.-]+|root|Users\/[\w.-]+|work|workspaces?)\/[\w.-]+/
+/** In code: names that begin with most or least. */
+const extremes = /(?<!\w)k?(?:[mM]ost|[lL]east)[A-Z]\w*/
 const markers = /^(<{7}|>{7}) |^={7}$/
 
 /** Returns one line for each fault of a file. */
@@ -15,6 +17,8 @@ export function faultsOf(file, text) {
   for (const [i, line] of text.split('\n').entries()) {
     const found = homes.exec(line)?.[0]
     if (found) faults.push(`${file}:${i + 1}: ${found} is a path of one machine`)
+    const extreme = /\.(?:ts|mjs|cjs|h|cpp)$/.test(file) && extremes.exec(line)?.[0]
+    if (extreme) faults.push(`${file}:${i + 1}: ${extreme}: maxima and minima are named max and min`)
     if (markers.test(line)) faults.push(`${file}:${i + 1}: a conflict marker`)
   }
   if (path.basename(file) === 'package-lock.json') {

@@ -13,7 +13,7 @@ import { figure, printTable } from '../support/table.js'
 /** Millions of packets a second; 0: as many as possible. */
 const rates = ratesOf([0.05, 0.2, 0.5, 1, 2, 3, 4, 0])
 /** Packets of a trial: two seconds' worth, at most so many. */
-const most = 4_000_000
+const maxPackets = 4_000_000
 const seconds = 2
 /** Packets sent first, at 200 000 per second, and not measured: they warm up the JIT compiler. */
 const warmUp = 200_000
@@ -24,7 +24,7 @@ await enterStage(import.meta.url)
 const wire = await addWire()
 const traffic = (count: number, rate: number) =>
   rate > 0 && rate <= sendable ? wire.send(count, rate * 1e6) : wire.flood(count, 64, rate * 1e6)
-const countOf = (rate: number) => (rate === 0 ? most : Math.min(most, rate * 1e6 * seconds))
+const countOf = (rate: number) => (rate === 0 ? maxPackets : Math.min(maxPackets, rate * 1e6 * seconds))
 
 async function trial({ who }: Contestant): Promise<Sample[]> {
   const consumer = await ConsumerProcess.start(who, [wire.near])

@@ -18,7 +18,7 @@ const snapshotLength = 96
 const size = 256
 /** Frames of a trial: three seconds' worth, or so many as fill the memory at the highest rate. */
 const seconds = 3
-const most = 10_000_000
+const maxPackets = 10_000_000
 
 if (!isInside()) buildSender()
 await inNamespace(import.meta.url)
@@ -46,7 +46,7 @@ const contestants = [
 ].filter(({ name }) => name.includes(options.only))
 
 async function trial(one: Contestant, rate: number): Promise<FlightSample> {
-  const count = rate === 0 ? most : Math.min(most, rate * seconds)
+  const count = rate === 0 ? maxPackets : Math.min(maxPackets, rate * seconds)
   const { arrived, cpu, said, ...flood } = await flooded(one, wire, { count, size, rate })
   const outcome = JSON.parse(said.trim().split('\n').at(-1) ?? '') as FlightOutcome
   const { packets, dropped, held, heldBytes, residentBytes } = outcome

@@ -28,13 +28,13 @@ import { type Recorder, recorders } from './recorders.js'
 
 /** Frame sizes, and the most frames of a trial: those of 1400 bytes are limited by what the page cache takes. */
 const sizes = [
-  { size: 64, most: 5_000_000 },
-  { size: 576, most: 2_000_000 },
-  { size: 1400, most: 1_000_000 },
+  { size: 64, maxPackets: 5_000_000 },
+  { size: 576, maxPackets: 2_000_000 },
+  { size: 1400, maxPackets: 1_000_000 },
 ].filter(({ size }) => options.frame === 0 || size === options.frame)
 /** Millions of frames a second; 0: as many as possible. A rate that the machine does not reach is left out. */
 const rates = ratesOf([0.25, 0.5, 1, 2, 3, 4, 0])
-/** Seconds of traffic in a trial, unless that is more than `most` frames. */
+/** Seconds of traffic in a trial, unless that is more than `maxPackets` frames. */
 const seconds = 1.5
 /** The most bytes that a file has per packet, besides those captured. */
 const fileOverhead = 48
@@ -101,10 +101,10 @@ function diskRate(bytes: number): { cache: number; disk: number } {
   return { cache: bytes / (cached - began) / 1000, disk: bytes / (down - began) / 1000 }
 }
 
-async function sweep(size: number, most: number): Promise<Step<Recorder, RecordSample>[]> {
+async function sweep(size: number, maxPackets: number): Promise<Step<Recorder, RecordSample>[]> {
   const steps: Step<Recorder, RecordSample>[] = []
   for (const wanted of rates) {
-    const count = wanted === 0 ? most : Math.min(most, wanted * 1e6 * seconds)
+    const count = wanted === 0 ? maxPackets : Math.min(maxPackets, wanted * 1e6 * seconds)
     const probe = await wire.flood(Math.min(count, 500_000), size, wanted * 1e6)
     if (!reaches(probe.packetsPerSecond, wanted)) continue
     const rows = await takeTurns(recorders(wire.near, path), (one) => trial(one, count, size, wanted * 1e6))
@@ -114,8 +114,8 @@ async function sweep(size: number, most: number): Promise<Step<Recorder, RecordS
   return steps
 }
 
-for (const { size, most } of sizes) {
-  const steps = await sweep(size, most)
+for (const { size, maxPackets } of sizes) {
+  const steps = await sweep(size, maxPackets)
   const highest = Math.max(...steps.map(({ rate }) => rate))
   const names = steps[0]?.rows ?? []
   printTable(

@@ -16,7 +16,7 @@ import type { ServeOutcome, ServeTrial } from './serve.trial.js'
 
 const size = 256
 const seconds = 3
-const most = 6_000_000
+const maxPackets = 6_000_000
 
 if (!isInside()) buildSender()
 await inNamespace(import.meta.url)
@@ -62,7 +62,7 @@ const contestants: Server[] = [
 ].filter(({ name }) => name.includes(options.only))
 
 async function trial(one: Server, rate: number): Promise<Sample> {
-  const count = rate === 0 ? most : Math.min(most, rate * seconds)
+  const count = rate === 0 ? maxPackets : Math.min(maxPackets, rate * seconds)
   const { arrived, cpu, said, ...flood } = await flooded(one, wire, { count, size, rate })
   const lost = one.missed(said, arrived) / one.readers
   return { lost, loss: (lost / arrived) * 100, cpu: (cpu / (arrived - lost)) * 1e6, rate: flood.rate }

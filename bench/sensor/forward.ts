@@ -29,7 +29,7 @@ const application = fileURLToPath(new URL('../../../../examples/sensor/', import
 const collectorScript = path.join(application, 'dist/src/collector/main.js')
 const sensorScript = path.join(application, 'dist/src/sensor/main.js')
 /** Seconds of traffic at a rate; at the highest rate, frames. */
-const [duration, most] = [5, 2_000_000]
+const [duration, maxPackets] = [5, 2_000_000]
 /**
  * Frames before the measurement: enough batches for V8 to compile what each of them runs, the HTTP client's parser in
  * WebAssembly included, which alone takes as long as a million packets.
@@ -159,7 +159,7 @@ interface Forwarded extends Sample {
 }
 
 async function trial(forwarder: Forwarder, { sizes }: Mix, rate: number): Promise<Forwarded> {
-  const count = rate > 0 ? rate * duration : most
+  const count = rate > 0 ? rate * duration : maxPackets
   const all = { bytes: 0, frames: 0 }
   const mixed = {
     async flood(frames: number, _: number, rate = 0) {

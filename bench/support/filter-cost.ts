@@ -31,13 +31,13 @@ export class FilterCost {
 
   /** Nanoseconds per run since the mark, of the program that ran most often; NaN if none ran. */
   async perRun(): Promise<number> {
-    let most = 0
+    let maxRuns = 0
     let cost = Number.NaN
     for (const [id, { runs, nanoseconds }] of Object.entries(await this.#read())) {
       const before = this.#before[id] ?? { runs: 0, nanoseconds: 0 }
-      if (runs - before.runs <= most) continue
-      most = runs - before.runs
-      cost = (nanoseconds - before.nanoseconds) / most
+      if (runs - before.runs <= maxRuns) continue
+      maxRuns = runs - before.runs
+      cost = (nanoseconds - before.nanoseconds) / maxRuns
     }
     return cost
   }

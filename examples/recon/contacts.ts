@@ -27,8 +27,8 @@ export interface Finding {
   readonly scan?: Scan
 }
 
-/** Sources and flows that are remembered at most: a flood of made-up addresses must not use up the memory. */
-const most = 100_000
+/** The maximum number of sources, and of flows, that are remembered: a flood of made-up addresses must not use up the memory. */
+const maxRemembered = 100_000
 
 const SYN = 0x02
 const ACK = 0x10
@@ -64,14 +64,14 @@ export class Contacts {
       if ((packet.tcpFlags & (SYN | ACK)) !== SYN) return undefined
     } else {
       if (this.#flows.has(`${protocol} ${destination} ${destinationPort} ${source} ${sourcePort}`)) return undefined
-      if (this.#flows.size >= most) this.#flows.clear()
+      if (this.#flows.size >= maxRemembered) this.#flows.clear()
       this.#flows.add(`${protocol} ${source} ${sourcePort} ${destination} ${destinationPort}`)
     }
     return this.#note({ source, destination, protocol, port: destinationPort })
   }
 
   #note(contact: Contact): Finding {
-    if (this.#sources.size >= most) this.#sources.clear()
+    if (this.#sources.size >= maxRemembered) this.#sources.clear()
     let source = this.#sources.get(contact.source)
     if (!source) {
       source = { packets: 0, contacts: new Map() }
@@ -83,7 +83,7 @@ export class Contacts {
     const key = `${contact.destination} ${contact.protocol} ${contact.port}`
     const first = !source.contacts.has(key)
     // A source that scans may try every port of every address.
-    if (source.contacts.size >= most) source.contacts.clear()
+    if (source.contacts.size >= maxRemembered) source.contacts.clear()
     source.contacts.set(key, contact)
     if (first) this.contacts++
     return { ...(first && { contact }), ...(scan && { scan: describe(contact.source, source) }) }

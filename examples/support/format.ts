@@ -120,9 +120,9 @@ export function eventText(event: InterfaceEvent | CaptureInterfaceEvent): string
 /** `critical (it was warn), 7.5 % in 60 s: 75 of 1,000 packets, most on eth0`. */
 export function lossText({ level, previous, ratio, lost, received, duration, interfaces }: LossEvent): string {
   const was = level === previous ? '' : ` (it was ${previous})`
-  const most = interfaces?.[0] ? `, most on ${printable(interfaces[0].name)}` : ''
+  const where = interfaces?.[0] ? `, most on ${printable(interfaces[0].name)}` : ''
   const share = `${(100 * ratio).toFixed(1)} % in ${(duration / 1000).toFixed(0)} s`
-  return `${level}${was}, ${share}: ${count(lost)} of ${plural(received, 'packet')}${most}`
+  return `${level}${was}, ${share}: ${count(lost)} of ${plural(received, 'packet')}${where}`
 }
 
 /** Losses ahead of the capture: `eth0 12, the processors' queues 3`, or `nothing`. */
@@ -130,8 +130,8 @@ export function aheadText({ interfaces, softnet }: CaptureStats): string {
   const parts: string[] = []
   for (const { name, device } of interfaces) {
     // Drivers differ in which counter they use, and count one packet in several: the largest is a lower bound.
-    const most = device ? Math.max(...Object.values(device)) : 0
-    if (most > 0) parts.push(`${printable(name)} ${count(most)}`)
+    const largest = device ? Math.max(...Object.values(device)) : 0
+    if (largest > 0) parts.push(`${printable(name)} ${count(largest)}`)
   }
   if (softnet && softnet.dropped > 0) parts.push(`the processors' queues ${count(softnet.dropped)}`)
   return parts.join(', ') || 'nothing'

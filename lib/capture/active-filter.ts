@@ -92,24 +92,24 @@ export class ActiveFilter {
 
   /** See {@link Capture.setSnapshotLength}. */
   async replaceSnapshotLength(given: number): Promise<void> {
-    const snapshotLength = checkInteger(given, 'snapshotLength', 1, this.#mostBytes, 'bytes')
+    const snapshotLength = checkInteger(given, 'snapshotLength', 1, this.#maxBytes, 'bytes')
     await this.#recut(() => ({ ...this.#cut, snapshotLength }))
   }
 
   /** See {@link Capture.setSlice}. */
   async replaceSlice(given: Slice | undefined): Promise<void> {
-    const slice = checkSlice(given, 'slice', this.#mostBytes)
+    const slice = checkSlice(given, 'slice', this.#maxBytes)
     if (this.#options.pcap && typeof slice === 'string') throw notWithPcap('slice')
     await this.#recut(() => {
       const cut = { ...this.#cut, slice }
-      const { most } = nativeSlice(slice, cut.snapshotLength)
-      if (most > this.#mostBytes) throw optionError('slice', `at most ${this.#mostBytes} bytes`, slice)
+      const { max } = nativeSlice(slice, cut.snapshotLength)
+      if (max > this.#maxBytes) throw optionError('slice', `at most ${this.#maxBytes} bytes`, slice)
       return cut
     })
   }
 
   /** libpcap cuts what its handle delivers, whatever the filter returns. */
-  get #mostBytes(): number {
+  get #maxBytes(): number {
     return this.#options.pcap ? this.#options.snapshotLength : maximumSnapshotLength
   }
 
@@ -220,7 +220,7 @@ export class ActiveFilter {
   #change(make: () => Promise<void>): Promise<void> {
     return this.#afterEarlier(async () => {
       await make()
-      await this.#settle()
+      await this.#drainOldFilter()
     })
   }
 
@@ -234,7 +234,7 @@ export class ActiveFilter {
    * Waits until the packets from before the change are delivered, for at most 2 × `maxDelay` + 100 ms, and then applies
    * the present filter to the remaining ones.
    */
-  async #settle(): Promise<void> {
+  async #drainOldFilter(): Promise<void> {
     const deadline = performance.now() + 2 * this.#options.maxDelay + 100
     do {
       await sleep(Math.min(5, this.#options.maxDelay))
@@ -244,8 +244,8 @@ export class ActiveFilter {
   }
 
   async #compile(expression: string | undefined, cut = this.#cut): Promise<void> {
-    const { slice, most } = nativeSlice(cut.slice, cut.snapshotLength)
-    this.#state = await this.#apply(() => this.#native.setFilter(expression, most, slice))
+    const { slice, max } = nativeSlice(cut.slice, cut.snapshotLength)
+    this.#state = await this.#apply(() => this.#native.setFilter(expression, max, slice))
     this.#expression = expression
     this.#capture.debug('filter %s, for link types %s', expression ?? 'none', this.#state.linkTypes)
     if (cut !== this.#cut) this.#capture.debug('snapshot length %d, slice %s', cut.snapshotLength, cut.slice ?? 'none')

@@ -351,7 +351,7 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
     native: {
       ...memory,
       names: [...(selection.names ?? [])],
-      snapshotLength: cut.most,
+      snapshotLength: cut.max,
       slice: cut.slice,
       direction: directions.indexOf(checkWord(orElse(options.direction, 'both'), 'direction', directions)),
       hardwareTimestamps: clock === 'hardware',

@@ -24,7 +24,7 @@ export interface CutoffOptions {
   flows?: number | undefined
 }
 
-const most = 2 ** 50
+const maxLimit = 2 ** 50
 
 /** How a connection is marked; as CutoffMark in native/core/bpf/cutoff.h. @internal */
 export const cutoffMark = { normal: 0, bypass: 1, keep: 2 } as const
@@ -37,8 +37,8 @@ export function normaliseCutoff(given: CutoffOptions | undefined): NativeCutoff 
   if (given === undefined) return undefined
   const { bytes, packets, idle, flows } = checkGroup(given, 'cutoff', ['bytes', 'packets', 'idle', 'flows'])
   return {
-    bytes: bytes === undefined ? 0 : checkInteger(bytes, 'cutoff.bytes', 1, most, 'bytes'),
-    packets: packets === undefined ? 0 : checkInteger(packets, 'cutoff.packets', 1, most),
+    bytes: bytes === undefined ? 0 : checkInteger(bytes, 'cutoff.bytes', 1, maxLimit, 'bytes'),
+    packets: packets === undefined ? 0 : checkInteger(packets, 'cutoff.packets', 1, maxLimit),
     idle: checkInteger(orElse(idle, 60_000), 'cutoff.idle', 1, 1e9, 'milliseconds'),
     flows: checkInteger(orElse(flows, 65_536), 'cutoff.flows', 1024, 2 ** 22),
   }

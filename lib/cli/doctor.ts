@@ -46,12 +46,12 @@ export async function doctorCommand(options: { json?: boolean }): Promise<void> 
 }
 
 /** Reading the offloads runs a program for each device. */
-const mostDevices = 16
+const maxDevices = 16
 
 function readFacts(): Facts {
   const counts = deviceCounts()
   const devices = presentInterfaces()
-  const examined = new Set(devices.filter((one) => one.up && !one.loopback).slice(0, mostDevices))
+  const examined = new Set(devices.filter((one) => one.up && !one.loopback).slice(0, maxDevices))
   return {
     softnet: softnet(),
     memory: { ...memoryLimit(), available: availableMemory() },

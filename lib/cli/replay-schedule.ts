@@ -1,5 +1,5 @@
 /** Marks in memory at most. */
-const mostMarks = 4096
+const maxMarks = 4096
 
 /** When the packets of a file are due in one pass at the file's own speed. Bounded: exact for files of up to 4096 packets. */
 export class ReplaySchedule {
@@ -17,7 +17,7 @@ export class ReplaySchedule {
     this.seconds = Math.max(this.seconds, (timestampMs - this.#first) / 1000)
     if (this.packets % this.#stride === 0) this.#marks.push(this.seconds)
     this.packets++
-    if (this.#marks.length <= mostMarks) return
+    if (this.#marks.length <= maxMarks) return
     this.#marks = this.#marks.filter((_, i) => i % 2 === 0)
     this.#stride *= 2
   }

@@ -108,7 +108,7 @@ function commonTcp(
   const header = (fourth >>> 26) & 0x3c
   const payload = at + header
   if (header < 20 || payload > limit) return false
-  if (d._common !== layers) settle(d, layers)
+  if (d._common !== layers) writeShared(d, layers)
   const ports = view.getInt32(at)
   d.sourcePort = ports >>> 16
   d.destinationPort = ports & 0xffff
@@ -143,7 +143,7 @@ function commonUdp(
   const length = view.getUint16(at + 4)
   if (length < 8 || at + length > limit || source === wireGuardPort || destination === wireGuardPort) return false
   if ((d._tunnels & udpTunnels) !== 0 && mayBeTunnel(source, destination)) return false
-  if (d._common !== layers) settle(d, layers)
+  if (d._common !== layers) writeShared(d, layers)
   d.sourcePort = source
   d.destinationPort = destination
   d.transportOffset = at - base
@@ -153,19 +153,19 @@ function commonUdp(
 }
 
 /** Writes what is the same in all packets with these layers, and clears what they do not have. */
-function settle(d: DissectorFields, layers: number): void {
+function writeShared(d: DissectorFields, layers: number): void {
   const isTcp = (layers & Tcp) !== 0
   const groups = isTcp ? tcpGroups : udpGroups
   const stale = d._groups & ~groups
   if (stale !== 0) clear(d, stale)
-  if (((d._common ^ layers) & networkLayers) !== 0) settleNetwork(d, (layers & IPv4) !== 0)
+  if (((d._common ^ layers) & networkLayers) !== 0) writeSharedNetwork(d, (layers & IPv4) !== 0)
   d._common = layers
   d._groups = groups
   d.layers = layers
   d.protocol = isTcp ? tcpProtocol : udpProtocol
 }
 
-function settleNetwork(d: DissectorFields, isFour: boolean): void {
+function writeSharedNetwork(d: DissectorFields, isFour: boolean): void {
   d.linkType = 1
   d.etherType = isFour ? ipv4Type : ipv6Type
   d.networkOffset = linkSize

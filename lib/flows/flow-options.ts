@@ -54,7 +54,7 @@ const optionNames = [
 const keyParts = ['interface', 'vlan', 'tunnel'] as const
 const day = 86_400_000
 /** @internal */
-export const mostFlows = 2 ** 24
+export const flowLimit = 2 ** 24
 
 /** The options of a table, checked. @internal */
 export interface FlowSettings {
@@ -84,12 +84,12 @@ export function checkFlowOptions(options: FlowTableOptions | undefined): FlowSet
   const idleTimeout = number('idleTimeout', 60_000, 1, day, 'milliseconds')
   const closeTimeout = number('closeTimeout', 5000, 0, day, 'milliseconds')
   return {
-    maxFlows: number('maxFlows', 100_000, 1, mostFlows),
+    maxFlows: number('maxFlows', 100_000, 1, flowLimit),
     idleTimeout,
     activeTimeout: number('activeTimeout', 1_800_000, 1, 2 ** 31, 'milliseconds'),
     closeTimeout,
     span: Math.max(idleTimeout, closeTimeout),
-    maxWaiting: number('maxWaiting', 10_000, 1, mostFlows),
+    maxWaiting: number('maxWaiting', 10_000, 1, flowLimit),
     divided: chosen.size > 0,
     byInterface: chosen.has('interface'),
     byVlan: chosen.has('vlan'),

@@ -9,7 +9,7 @@ import type { Flow, FlowEnd } from './flow.js'
 import { FlowIndex } from './flow-index.js'
 import { FlowInterfaces } from './flow-interfaces.js'
 import { FlowKey } from './flow-key.js'
-import { checkFlowOptions, type FlowSettings, type FlowTableOptions, mostFlows } from './flow-options.js'
+import { checkFlowOptions, type FlowSettings, type FlowTableOptions, flowLimit } from './flow-options.js'
 import { FlowQueue } from './flow-queue.js'
 import { FlowReader } from './flow-reader.js'
 import { FlowSlots, Rare, RareSum, Sum, slotDoubles, slotWords, Tcp } from './flow-slots.js'
@@ -362,7 +362,7 @@ export class FlowTable implements AsyncIterable<Flow> {
    * @throws CaptureError `ERR_OPTION`.
    */
   top(count: number, by: FlowOrder = 'bytes'): Flow[] {
-    checkInteger(count, 'count', 1, mostFlows)
+    checkInteger(count, 'count', 1, flowLimit)
     checkWord(by, 'by', flowOrders)
     return largestFlows(this.#slots, this.#index, count, by).map((slot) => this.#reader.read(slot))
   }

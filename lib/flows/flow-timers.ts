@@ -3,7 +3,7 @@ import { type FlowSlots, Rare, slotWords } from './flow-slots.js'
 const buckets = 512
 const none = -1
 /** The most slots that are looked at for one packet: what is left then is looked at for the next ones. */
-const mostLooks = 16_384
+const maxLooks = 16_384
 
 /**
  * When flows are looked at again: a timer wheel. Each bucket is a list of slots, linked in both directions through their
@@ -47,7 +47,7 @@ export class FlowTimers {
       // The lowest bits are the same for numbers above 2^31.
       const at = bucket & (buckets - 1)
       for (let slot = this.#heads[at] as number; slot !== none; slot = this.#heads[at] as number) {
-        this.isPartial = ++looks > mostLooks
+        this.isPartial = ++looks > maxLooks
         if (this.isPartial) return
         this.clear(slot)
         due(slot)

@@ -37,8 +37,8 @@ export class FieldWriter {
 
   /** Checks a number that is stored divided by `unit`. */
   scaled(field: string, value: unknown, bits: number, unit: number, fallback: number): number {
-    const most = (2 ** bits - 1) * unit
-    const given = checkInteger(value === undefined ? fallback : value, `${this.#layer}.${field}`, 0, most)
+    const max = (2 ** bits - 1) * unit
+    const given = checkInteger(value === undefined ? fallback : value, `${this.#layer}.${field}`, 0, max)
     if (given % unit !== 0) throw optionError(`${this.#layer}.${field}`, `a multiple of ${unit}`, value)
     return given / unit
   }
@@ -63,9 +63,9 @@ export function macBytes(value: unknown, label: string): Uint8Array {
 }
 
 /** Refuses a header that is longer than its length field can say, unless that is given. @internal */
-export function fits(length: number, most: number, given: unknown, option: string): number {
-  if (given === undefined && length > most) {
-    throw new CaptureError('ERR_OPTION', `${option} cannot say ${length}: at most ${most}`, { option })
+export function fits(length: number, max: number, given: unknown, option: string): number {
+  if (given === undefined && length > max) {
+    throw new CaptureError('ERR_OPTION', `${option} cannot say ${length}: at most ${max}`, { option })
   }
   return length
 }

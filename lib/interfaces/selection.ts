@@ -340,6 +340,8 @@ function verdict(
 
 // Shortens a list in a message.
 function enumerate(items: readonly string[]): string {
-  const most = 5
-  return items.length <= most ? items.join(', ') : `${items.slice(0, most).join(', ')} and ${items.length - most} more`
+  const shown = 5
+  return items.length <= shown
+    ? items.join(', ')
+    : `${items.slice(0, shown).join(', ')} and ${items.length - shown} more`
 }

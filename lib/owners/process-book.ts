@@ -5,7 +5,7 @@ import type { NativeProcess } from './native.js'
 import type { OwnerProcess } from './socket-owner.js'
 
 /** Containers that are remembered; the oldest is forgotten. */
-const mostContainers = 1024
+const maxContainers = 1024
 
 /** Turns the addon's processes into those of the API: adds users and containers, each found out once. @internal */
 export class ProcessBook {
@@ -46,7 +46,7 @@ export class ProcessBook {
     const { id, runtime } = group
     const first: PeerContainer = { id, runtime, name: undefined, image: undefined, sandbox: false, pod }
     const [oldest] = this.#containers.keys()
-    if (oldest !== undefined && this.#containers.size >= mostContainers) this.#containers.delete(oldest)
+    if (oldest !== undefined && this.#containers.size >= maxContainers) this.#containers.delete(oldest)
     this.#containers.set(id, first)
     const reading = this.#read(group).finally(() => this.#pending.delete(reading))
     this.#pending.add(reading)

@@ -3,18 +3,18 @@ import type { RecordedFile } from './recorded-file.js'
 
 /** The complete files of a recording that have packets, by the times of these. @internal */
 export class FileIndex {
-  readonly #most: number
+  readonly #maxFiles: number
   /** In the order in which they were written. */
   #files: RecordedFile[] = []
 
   /** @param keep How many files exist at most; `undefined`: any number. */
   constructor(keep: number | undefined) {
-    this.#most = keep ?? Number.POSITIVE_INFINITY
+    this.#maxFiles = keep ?? Number.POSITIVE_INFINITY
   }
 
   add(file: RecordedFile): void {
     this.#files.push(file)
-    if (this.#files.length > this.#most) this.#files.shift()
+    if (this.#files.length > this.#maxFiles) this.#files.shift()
   }
 
   /** Whether a time is before the last packet of the last file, so that no later file has packets up to it. */

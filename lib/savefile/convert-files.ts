@@ -216,9 +216,9 @@ function progressOf({ packets, bytesRead, bytesTotal }: NativeConvertStats): Con
 }
 
 function normalise(inputs: string | readonly string[], output: string, given: ConvertOptions | undefined) {
-  const most = given?.order === 'given' ? maxInputs : maxOpenInputs
-  const expected = `a path, or 1 to ${most} of them`
-  const list = Array.isArray(inputs) ? checkList(inputs, 'inputs', expected, most) : [inputs]
+  const max = given?.order === 'given' ? maxInputs : maxOpenInputs
+  const expected = `a path, or 1 to ${max} of them`
+  const list = Array.isArray(inputs) ? checkList(inputs, 'inputs', expected, max) : [inputs]
   if (list.length === 0) throw optionError('inputs', expected, inputs)
   list.forEach((one, i) => checkPath(one, Array.isArray(inputs) ? `inputs[${i}]` : 'inputs'))
   const numbered = checkOutputPath(output, 'output')
@@ -241,8 +241,8 @@ function normalise(inputs: string | readonly string[], output: string, given: Co
   checkFilter(filter, 'filter')
   checkCallback(onProgress, 'onProgress')
   const { bytes, packets, milliseconds } = checkGroup(split, 'split', ['bytes', 'packets', 'milliseconds'])
-  const limit = (value: number | undefined, name: string, least: number, unit: string) =>
-    value === undefined ? 0 : checkInteger(value, `split.${name}`, least, Number.MAX_SAFE_INTEGER / 1e6, unit)
+  const limit = (value: number | undefined, name: string, min: number, unit: string) =>
+    value === undefined ? 0 : checkInteger(value, `split.${name}`, min, Number.MAX_SAFE_INTEGER / 1e6, unit)
   if (split !== undefined && bytes === undefined && packets === undefined && milliseconds === undefined) {
     throw optionError('split', 'an object with bytes, packets or milliseconds', split)
   }

@@ -195,8 +195,8 @@ export interface NativeSavefileBuffer {
   append(memory: Uint8Array, entries: Uint32Array, ids: Uint32Array, comments: readonly string[] | undefined): number
   statistics(id: number, start: bigint, end: bigint, dropped: number | undefined): void
   end(): void
-  /** Takes the encoded bytes if there are at least `least`, and stores the {@link WriterCounts} in `counts`. */
-  take(least: number, counts: ArrayBuffer): Buffer<ArrayBuffer> | undefined
+  /** Takes the encoded bytes if there are at least `min`, and stores the {@link WriterCounts} in `counts`. */
+  take(min: number, counts: ArrayBuffer): Buffer<ArrayBuffer> | undefined
   /** Takes the encoded bytes; compressed on another thread unless `packing` is 0 (native/core/savefile/packing.h). */
   pack(packing: number): Uint8Array | Promise<Uint8Array>
 }

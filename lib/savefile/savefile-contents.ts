@@ -51,23 +51,23 @@ export class SavefileContents {
   /** The interface of a packet. */
   readonly resolve = (index: number): NetworkInterface => this.#interfaces.get(index) ?? nameless(index)
 
-  addSection(news: NativeFileSection): void {
-    this.#format = news.pcapng ? 'pcapng' : 'pcap'
-    if (news.fresh) this.#forget()
-    this.#sections.push(toSection(news, this.#sectionCount++))
-    this.#pastBytes += sizeOf(news.options)
+  addSection(added: NativeFileSection): void {
+    this.#format = added.pcapng ? 'pcapng' : 'pcap'
+    if (added.fresh) this.#forget()
+    this.#sections.push(toSection(added, this.#sectionCount++))
+    this.#pastBytes += sizeOf(added.options)
   }
 
   /** Adds an interface of the present section. */
-  addInterface(news: NativeFileInterface): SavefileInterface {
-    const iface = toInterface(news, this.#section, this.#format === 'pcapng')
+  addInterface(added: NativeFileInterface): SavefileInterface {
+    const iface = toInterface(added, this.#section, this.#format === 'pcapng')
     this.#interfaces.set(iface.index, iface)
     this.#pastBytes += sizeOf(iface.options)
     return iface
   }
 
-  addBlock(news: NativeFileBlock): void {
-    this.#blocks.push(toBlock(news, this.#section))
+  addBlock(added: NativeFileBlock): void {
+    this.#blocks.push(toBlock(added, this.#section))
   }
 
   get #section(): SavefileSection {

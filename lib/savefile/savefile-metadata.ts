@@ -142,8 +142,8 @@ function view(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-function first(options: readonly SavefileOption[], code: number, least = 0): Uint8Array | undefined {
-  return options.find((option) => option.code === code && option.value.length >= least)?.value
+function first(options: readonly SavefileOption[], code: number, min = 0): Uint8Array | undefined {
+  return options.find((option) => option.code === code && option.value.length >= min)?.value
 }
 
 function textOf(options: readonly SavefileOption[], code: number): string | undefined {

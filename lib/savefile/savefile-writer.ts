@@ -215,11 +215,11 @@ export class SavefileWriter implements AsyncDisposable {
   }
 
   /**
-   * Starts to write the collected bytes if there are at least `least`; resolves when the previous write is complete.
+   * Starts to write the collected bytes if there are at least `min`; resolves when the previous write is complete.
    */
-  async #writeOut(least: number): Promise<void> {
+  async #writeOut(min: number): Promise<void> {
     const before = this.#writing
-    const bytes = this.#take(least)
+    const bytes = this.#take(min)
     if (!bytes) return
     this.#writing = before
       .then(async () => {
@@ -233,11 +233,11 @@ export class SavefileWriter implements AsyncDisposable {
     if (this.#error) throw this.#error
   }
 
-  /** Takes the collected bytes, as they are to be written, if there are at least `least`. */
-  #take(least: number): Uint8Array | Promise<Uint8Array> | undefined {
-    if (this.#packing === 0) return this.#native.take(least, this.#counts)
+  /** Takes the collected bytes, as they are to be written, if there are at least `min`. */
+  #take(min: number): Uint8Array | Promise<Uint8Array> | undefined {
+    if (this.#packing === 0) return this.#native.take(min, this.#counts)
     const { bytes } = this.stats
-    if (bytes - this.#packed < least) return undefined
+    if (bytes - this.#packed < min) return undefined
     this.#packed = bytes
     const packed = this.#native.pack(this.#packing) as Promise<Uint8Array>
     // Its error is reported when its turn to be written has come.

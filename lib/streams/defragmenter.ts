@@ -59,7 +59,7 @@ interface Datagram {
 }
 
 /** The most fragments of one packet: 64 KiB in pieces of 8 bytes. */
-const mostFragments = 8192
+const maxFragments = 8192
 const largest = 65535
 const fragmentOverhead = 128
 const datagramOverhead = 512
@@ -185,7 +185,7 @@ export class Defragmenter {
       if (datagram.length >= 0) return 'malformed'
       datagram.length = end
     }
-    if (datagram.fragments.length === mostFragments) return 'malformed'
+    if (datagram.fragments.length === maxFragments) return 'malformed'
     if (start === 0) {
       const { linkType, direction, vlan, interface: iface } = packet
       datagram.first = { linkType, direction, vlan, interface: iface }

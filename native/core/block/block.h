@@ -54,11 +54,11 @@ struct BlockDivision {
 constexpr BlockDivision divide(std::size_t blockSize) {
   constexpr std::size_t smallest = (kRecordHeader + 1 + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
   // The kernel stores tp_sizeof_priv in 16 bits (tpacket_kbdq_core, net/packet/internal.h).
-  constexpr std::size_t most = 65'528;
+  constexpr std::size_t maxPrivate = 65'528;
   const std::size_t wanted = (blockSize - kIndexStart) / (smallest + 4) * 4 + 4;
-  if (wanted <= most) return {static_cast<std::uint32_t>((wanted + 7) / 8 * 8), 0};
-  const std::size_t record = (blockSize - kIndexStart - most) / (most / 4) + 1;
-  return {most, static_cast<std::uint32_t>((record - smallest + 15) / 16 * 16)};
+  if (wanted <= maxPrivate) return {static_cast<std::uint32_t>((wanted + 7) / 8 * 8), 0};
+  const std::size_t record = (blockSize - kIndexStart - maxPrivate) / (maxPrivate / 4) + 1;
+  return {maxPrivate, static_cast<std::uint32_t>((record - smallest + 15) / 16 * 16)};
 }
 
 struct Record {

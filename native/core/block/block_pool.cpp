@@ -9,7 +9,7 @@ PooledBlock::~PooledBlock() { pool_->release(std::move(memory_)); }
 
 Result<std::unique_ptr<PooledBlock>> BlockPool::take() {
   std::unique_lock lock(mutex_);
-  freed_.wait(lock, [this] { return shut_ || !free_.empty() || made_ < most_; });
+  freed_.wait(lock, [this] { return shut_ || !free_.empty() || made_ < maxBlocks_; });
   if (shut_) return std::unique_ptr<PooledBlock>();
   if (free_.empty()) {
     BlockBytes memory = BlockBytes::allocate(size_);

@@ -41,7 +41,7 @@ class PooledBlock {
 class BlockPool : public std::enable_shared_from_this<BlockPool> {
  public:
   // `size`: bytes of each block, a multiple of 8.
-  BlockPool(std::size_t size, std::size_t most) : size_(size), most_(most) {}
+  BlockPool(std::size_t size, std::size_t maxBlocks) : size_(size), maxBlocks_(maxBlocks) {}
   BlockPool(const BlockPool&) = delete;
   BlockPool& operator=(const BlockPool&) = delete;
 
@@ -56,7 +56,7 @@ class BlockPool : public std::enable_shared_from_this<BlockPool> {
   void release(BlockBytes memory);
 
   const std::size_t size_;
-  const std::size_t most_;
+  const std::size_t maxBlocks_;
   std::mutex mutex_;
   std::condition_variable freed_;
   std::vector<BlockBytes> free_;

@@ -35,18 +35,18 @@ class BlockMemory {
   [[nodiscard]] const std::shared_ptr<OverflowMemory>& overflow() const { return overflow_; }
   // Releases the memory beyond `size` bytes. The content may move.
   void shrink(std::size_t size) {
-    const std::size_t least = OverflowMemory::roundUp(size);
-    if (least >= charged_) return;
-    if (least >= BlockBytes::kLarge) {
-      bytes_.discardAfter(least);
-      overflow_->release(charged_ - least);
+    const std::size_t needed = OverflowMemory::roundUp(size);
+    if (needed >= charged_) return;
+    if (needed >= BlockBytes::kLarge) {
+      bytes_.discardAfter(needed);
+      overflow_->release(charged_ - needed);
     } else {
       BlockBytes small = BlockBytes::allocate(size);
       if (!small) return;
       std::memcpy(small.data(), bytes_.data(), size);
-      overflow_->release(charged_ - least, std::exchange(bytes_, std::move(small)));
+      overflow_->release(charged_ - needed, std::exchange(bytes_, std::move(small)));
     }
-    charged_ = least;
+    charged_ = needed;
   }
   // Ends the use of data() while readers on other threads may still have its address.
   [[nodiscard]] Remains vacate() { return bytes_.vacate(); }

@@ -11,7 +11,7 @@ namespace ringtap {
 namespace {
 
 // More than the blocks that wait for a recorder can be of.
-constexpr std::size_t kMostEntries = 1024;
+constexpr std::size_t kMaxEntries = 1024;
 
 std::string textOf(const Sample& sample) {
   char text[80];
@@ -37,7 +37,7 @@ void ReductionLog::change(Reduction reduction, const Moment& now) {
   std::lock_guard lock(mutex_);
   if (*entries_.back().reduction == reduction) return;
   entries_.push_back({now, std::make_shared<const Reduction>(std::move(reduction))});
-  if (entries_.size() > kMostEntries) entries_.pop_front();
+  if (entries_.size() > kMaxEntries) entries_.pop_front();
 }
 
 std::shared_ptr<const Reduction> ReductionLog::at(BlockNumber block, std::uint64_t timestamp) const {

@@ -114,8 +114,8 @@ struct Cost {
 };
 
 struct Repetition {
-  uint64_t least;
-  std::optional<uint64_t> most;  // nullopt: unbounded
+  uint64_t min;
+  std::optional<uint64_t> max;  // nullopt: unbounded
 };
 
 // Parses an expression as regcomp does (glibc posix/regcomp.c, RE_SYNTAX_POSIX_EXTENDED). Ambiguous syntax is counted
@@ -257,11 +257,11 @@ class Reader {
 
   // Starts after the `{`.
   Repetition interval() {
-    const uint64_t least = number().value_or(0);
-    Repetition repetition{least, least};
+    const uint64_t min = number().value_or(0);
+    Repetition repetition{min, min};
     if (more() && peek() == ',') {
       at_++;
-      repetition.most = number();
+      repetition.max = number();
     }
     if (more() && peek() == '}') at_++;
     return repetition;
@@ -276,47 +276,47 @@ class Reader {
 
   // Expanded as by regcomp: x{2,4} is xx(x(x)?)?, x+ is xx*, x{2,} is xxx*.
   static void repeat(Cost& cost, const Repetition& repetition) {
-    const auto [least, most] = repetition;
+    const auto [min, max] = repetition;
     cost.loopedReferences = cost.references;
-    const uint64_t copies = std::max<uint64_t>(1, most ? std::max(least, *most) : least + 1);
+    const uint64_t copies = std::max<uint64_t>(1, max ? std::max(min, *max) : min + 1);
     cost.multiply(copies);
     if (cost.size <= Limits::kSize) {
       cost.paths = repeated(cost.paths, repetition);
       cost.positions = repeated(cost.positions, cost.nullable, repetition);
     }
-    if (!most) {
+    if (!max) {
       cost.choices = capped(cost.choices + 1);
       if (cost.nullable) {
         cost.emptyLoops = capped(cost.emptyLoops + 1);
         cost.loopedChoices = capped(cost.loopedChoices + cost.choices);
         cost.loopedAssertions = capped(cost.loopedAssertions + cost.assertions);
       }
-    } else if (*most > least) {
-      cost.choices = capped(cost.choices + *most - least);
+    } else if (*max > min) {
+      cost.choices = capped(cost.choices + *max - min);
     }
-    cost.nullable = cost.nullable || least == 0;
+    cost.nullable = cost.nullable || min == 0;
   }
 
   static Paths repeated(const Paths& operand, const Repetition& repetition) {
-    const auto [least, most] = repetition;
+    const auto [min, max] = repetition;
     Paths tail;
-    if (!most) tail = operand.looped();
+    if (!max) tail = operand.looped();
     else
-      for (uint64_t i = least; i < *most; i++) tail = operand.then(tail).optional();
+      for (uint64_t i = min; i < *max; i++) tail = operand.then(tail).optional();
     Paths paths;
-    for (uint64_t i = 0; i < least; i++) paths = paths.then(operand);
+    for (uint64_t i = 0; i < min; i++) paths = paths.then(operand);
     return paths.then(tail);
   }
 
   static Positions repeated(const Positions& operand, bool nullable, const Repetition& repetition) {
-    const auto [least, most] = repetition;
+    const auto [min, max] = repetition;
     Positions tail;
-    if (!most) tail = operand.looped();
+    if (!max) tail = operand.looped();
     else
-      for (uint64_t i = least; i < *most; i++) tail = operand.then(tail, nullable, true).orElse({});
+      for (uint64_t i = min; i < *max; i++) tail = operand.then(tail, nullable, true).orElse({});
     Positions positions;
-    for (uint64_t i = 0; i < least; i++) positions = positions.then(operand, i == 0 || nullable, nullable);
-    return positions.then(tail, least == 0 || nullable, true);
+    for (uint64_t i = 0; i < min; i++) positions = positions.then(operand, i == 0 || nullable, nullable);
+    return positions.then(tail, min == 0 || nullable, true);
   }
 
   std::string_view text_;

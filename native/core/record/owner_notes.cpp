@@ -13,7 +13,7 @@ namespace ringtap {
 namespace {
 
 // Flows of which answers are kept: about 10 MB.
-constexpr std::size_t kMostNotes = 32'768;
+constexpr std::size_t kMaxNotes = 32'768;
 
 }  // namespace
 
@@ -36,7 +36,7 @@ const OwnerNotes::Note* OwnerNotes::noteOf(const Record& record) {
   }
   const bool fresh = found == notes_.end();
   if (fresh) {
-    if (notes_.size() >= kMostNotes) notes_.clear();
+    if (notes_.size() >= kMaxNotes) notes_.clear();
     found = notes_.try_emplace(*ends).first;
   }
   Note& note = found->second;

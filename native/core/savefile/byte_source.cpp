@@ -79,10 +79,10 @@ void FeedSource::shut() {
   filled_.notify_one();
 }
 
-Result<std::span<const std::uint8_t>> CountedSource::peek(std::size_t most) {
-  while (ahead_.size() < most) {
+Result<std::span<const std::uint8_t>> CountedSource::peek(std::size_t min) {
+  while (ahead_.size() < min) {
     const std::size_t before = ahead_.size();
-    ahead_.resize(most);
+    ahead_.resize(min);
     auto got = inner_.read(std::span(ahead_).subspan(before));
     ahead_.resize(before + (got ? *got : 0));
     if (!got) return got.error();

@@ -81,8 +81,8 @@ class FeedSource final : public ByteSource {
 class CountedSource final : public ByteSource {
  public:
   explicit CountedSource(ByteSource& inner) : inner_(inner) {}
-  // The next bytes, which are not consumed: at least `most` of them, unless the source ends first.
-  Result<std::span<const std::uint8_t>> peek(std::size_t most);
+  // The next bytes, which are not consumed: at least `min` of them, unless the source ends first.
+  Result<std::span<const std::uint8_t>> peek(std::size_t min);
   Result<std::size_t> read(std::span<std::uint8_t> into) override;
   bool ready(int milliseconds) override { return !ahead_.empty() || inner_.ready(milliseconds); }
   // Bytes read from the other source, including those only peeked at.

@@ -27,7 +27,7 @@ class Decoder {
     Parts<const std::byte> from(encoded_.data(), counts_);
     for (std::size_t i = 0; i < counts_.packets; ++i) {
       const auto length = static_cast<std::size_t>(from.headerLengths[i]);
-      if (length > kMostHeaders) return damaged();
+      if (length > kMaxHeaders) return damaged();
       columns_.count(length);
     }
     columns_.begin();
@@ -72,9 +72,9 @@ class Decoder {
     time_ += static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(from.times.get(packet_, 4))});
     ++packet_;
     if ((marks & mark::kFarTime) != 0) {
-      const std::byte* far = takeApart(from, sizeof time_);
-      if (far == nullptr) return false;
-      time_ = read<std::uint64_t>(far);
+      const std::byte* whole = takeApart(from, sizeof time_);
+      if (whole == nullptr) return false;
+      time_ = read<std::uint64_t>(whole);
     }
     EnhancedPacketBody body{};
     std::span<const std::byte> options;

@@ -69,7 +69,7 @@ FlowHeaders flowHeaders(std::uint16_t linkType, std::uint32_t interface, std::sp
     const bool whole = found->protocol == kTcp && at + 20 <= packet.size();
     end += whole ? std::max<std::size_t>(20, std::size_t{4} * (packet[at + 12] >> 4)) : 8;
   }
-  end = std::min({end, packet.size(), kMostHeaders});
+  end = std::min({end, packet.size(), kMaxHeaders});
   return {static_cast<std::uint16_t>(hash >> 16), static_cast<std::uint8_t>(end)};
 }
 

@@ -18,7 +18,7 @@
 namespace ringtap::delta {
 
 inline constexpr std::size_t kSlots = std::size_t{1} << 16;  // of flows, by a hash of 16 bits
-inline constexpr std::size_t kMostHeaders = 128;             // bytes of a packet that are stored as differences
+inline constexpr std::size_t kMaxHeaders = 128;              // bytes of a packet that are stored as differences
 inline constexpr std::size_t kLongestSection = std::numeric_limits<std::uint32_t>::max();
 inline constexpr std::size_t kPacketData = savefile::kEnhancedPacketData;
 
@@ -148,7 +148,7 @@ class HeaderColumns {
   void count(std::size_t headerLength) { ++lengths_[headerLength]; }
   void begin() {
     std::uint64_t packets = 0;  // with a longer header
-    for (std::size_t i = kMostHeaders; i > 0; --i) next_[i - 1] = packets += lengths_[i];
+    for (std::size_t i = kMaxHeaders; i > 0; --i) next_[i - 1] = packets += lengths_[i];
     for (std::uint64_t& next : next_) bytes_ += std::exchange(next, bytes_);
   }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
@@ -156,8 +156,8 @@ class HeaderColumns {
   [[nodiscard]] std::uint64_t next(std::size_t i) { return next_[i]++; }
 
  private:
-  std::array<std::uint32_t, kMostHeaders + 1> lengths_{};
-  std::array<std::uint64_t, kMostHeaders> next_{};
+  std::array<std::uint32_t, kMaxHeaders + 1> lengths_{};
+  std::array<std::uint64_t, kMaxHeaders> next_{};
   std::uint64_t bytes_ = 0;
 };
 

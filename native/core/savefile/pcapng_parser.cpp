@@ -43,7 +43,7 @@ std::uint8_t packetTypeOf(std::uint32_t flags) {
 }
 
 // The minimum length of a block of this type, in bytes; for other types, that of the envelope.
-std::uint32_t leastLength(std::uint32_t type) {
+std::uint32_t minLength(std::uint32_t type) {
   switch (type) {
     case kSectionHeader: return kSectionHeaderFixed;
     case kInterfaceDescription: return kInterfaceDescriptionFixed;
@@ -101,7 +101,7 @@ Result<ParseStep> PcapngParser::parse(std::span<const std::uint8_t> bytes, Block
     }
     block.length = load32(at + 4);
     const bool skipped = skipping_ && block.type != kSectionHeader;
-    if (block.length % 4 != 0 || block.length < (skipped ? kBlockEnvelope : leastLength(block.type))) {
+    if (block.length % 4 != 0 || block.length < (skipped ? kBlockEnvelope : minLength(block.type))) {
       return damage(
           "a block of type " + hex(block.type) + " with the impossible length " + std::to_string(block.length),
           offset_);
@@ -258,9 +258,10 @@ Result<bool> PcapngParser::packet(const Block& block, BlockFiller& filler) {
     packet.packetType = packetTypeOf(options->flags);
     packet.options = options->stored;
   }
+  if (packet.options.empty()) return deliver(interface, packet, filler);
   FilledPacket again = packet;
   if (deliver(interface, packet, filler)) return true;
-  if (!filler.empty() || again.options.empty()) return false;
+  if (!filler.empty()) return false;
   // Hundreds of kilobytes of options are no reason to refuse a packet, unless they are comments, which are read.
   options_.keepComments();
   again.options = options_.bytes();

@@ -17,7 +17,7 @@ constexpr std::size_t kReadAtOnce = 256 * 1024;  // larger reads exceed the proc
 constexpr std::size_t kMaxEvents = 1024;
 constexpr std::size_t kMaxEventBytes = 1 << 20;
 // Limits on sections and interfaces that the caller has to keep for one chunk.
-constexpr std::size_t kMaxDescribed = 1024;
+constexpr std::size_t kMaxDescribedBlocks = 1024;
 constexpr std::size_t kMaxDescribedBytes = 1 << 20;
 constexpr std::size_t kKeptOverhead = 512;  // counted per kept block, in addition to its body
 
@@ -300,7 +300,7 @@ Result<> SavefileReader::section(FileSection section) {
   sections_ = true;
   bigEndian_ = section.bigEndian;
   // Not for every section, or chunks would be as small as the sections.
-  if (described_ > kMaxDescribed || describedBytes_ > kMaxDescribedBytes) {
+  if (described_ > kMaxDescribedBlocks || describedBytes_ > kMaxDescribedBytes) {
     if (!compressed_) position_ = parser_->offset();
     handOver();
   }

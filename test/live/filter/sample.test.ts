@@ -40,12 +40,12 @@ function hashOf(tuple: Tuple, shape: Shape, seed: number): number {
   return flowHash(end(localAddress, localPort), end(remoteAddress, remotePort), protocol, seed)
 }
 
-/** A repeatable sequence of numbers from 0 to `most` - 1. */
-function dice(seed: number): (most: number) => number {
+/** A repeatable sequence of numbers from 0 to `max` - 1. */
+function dice(seed: number): (max: number) => number {
   let state = seed
-  return (most) => {
+  return (max) => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return Math.floor((state / 2 ** 32) * most)
+    return Math.floor((state / 2 ** 32) * max)
   }
 }
 

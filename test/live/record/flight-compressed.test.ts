@@ -64,13 +64,13 @@ t.test('it gives up its oldest pieces too, and a wrong compression is refused', 
   await using capture = await Capture.open({ interfaces: 'eth0' })
   t.throws(() => capture.flightRecorder({ compress: 'lz4' as Compression }), { code: 'ERR_OPTION', option: 'compress' })
   await using recorder = capture.flightRecorder({ memory, compress: 'zstd' })
-  let most = 0
+  let max = 0
   const count = 200_000
   for (const start of range(0, count, 10_000)) {
     await sendInSteps(capture, { interface: 'eth0', count: 10_000, start, size: 400 }, 2000)
-    most = Math.max(most, recorder.stats().memory)
+    max = Math.max(max, recorder.stats().memory)
   }
-  t.ok(most <= memory && most > memory / 2, `${most} bytes`)
+  t.ok(max <= memory && max > memory / 2, `${max} bytes`)
   await within(recorder.dump(folder.fresh()), 'a dump') // then all packets are in the memory
   const path = folder.fresh()
   const dump = await within(recorder.dump(path), 'the dump')

@@ -15,7 +15,7 @@ using namespace ringtap;
 namespace {
 
 constexpr FanoutGroup kGroup{7, PACKET_FANOUT_LB};
-constexpr std::size_t kMostMembers = 256;  // fanout_add(), net/packet/af_packet.c
+constexpr std::size_t kMaxMembers = 256;  // fanout_add(), net/packet/af_packet.c
 
 // A packet socket that belongs to kGroup and accepts no packets.
 UniqueFd member() {
@@ -39,7 +39,7 @@ std::shared_ptr<Ring> boundRing() {
 
 TEST(aFullGroupRefusesAnotherRingUntilAMemberLeaves) {
   std::vector<UniqueFd> members;
-  for (std::size_t i = 0; i < kMostMembers; ++i) members.push_back(member());
+  for (std::size_t i = 0; i < kMaxMembers; ++i) members.push_back(member());
   const auto ring = boundRing();
   if (!ring) return;
   auto refused = ring->joinFanout(kGroup);

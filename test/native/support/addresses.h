@@ -108,11 +108,11 @@ inline Prefix randomPrefix(Choices& choices) {
   return prefix;
 }
 
-inline AddressChoice randomAddresses(Choices& choices, std::uint32_t most = 12) {
+inline AddressChoice randomAddresses(Choices& choices, std::uint32_t max = 12) {
   AddressChoice chosen;
-  for (std::uint32_t i = choices.below(most); i > 0; --i) chosen.exclude.push_back(randomPrefix(choices));
+  for (std::uint32_t i = choices.below(max); i > 0; --i) chosen.exclude.push_back(randomPrefix(choices));
   if (choices.oneIn(2)) {
-    for (std::uint32_t i = choices.below(most); i > 0; --i) chosen.include.push_back(randomPrefix(choices));
+    for (std::uint32_t i = choices.below(max); i > 0; --i) chosen.include.push_back(randomPrefix(choices));
   }
   return chosen;
 }

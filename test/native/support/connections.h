@@ -86,9 +86,9 @@ inline Connection randomConnection(Choices& choices) {
   return connection;
 }
 
-inline Connections randomConnections(Choices& choices, std::uint32_t most) {
+inline Connections randomConnections(Choices& choices, std::uint32_t max) {
   Connections list;
-  for (std::uint32_t i = choices.below(most); i > 0; --i) list.push_back(randomConnection(choices));
+  for (std::uint32_t i = choices.below(max); i > 0; --i) list.push_back(randomConnection(choices));
   return list;
 }
 

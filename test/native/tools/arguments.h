@@ -18,15 +18,14 @@ namespace arguments {
   std::exit(2);
 }
 
-// Parses an integer, decimal or 0x…, of at most `most`.
-inline std::uint64_t wholeNumber(std::string_view option, std::string_view text, std::uint64_t most,
-                                 const char* usage) {
+// Parses an integer, decimal or 0x…, of at most `max`.
+inline std::uint64_t wholeNumber(std::string_view option, std::string_view text, std::uint64_t max, const char* usage) {
   const bool hexadecimal = text.starts_with("0x");
   const std::string_view digits = hexadecimal ? text.substr(2) : text;
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, hexadecimal ? 16 : 10);
-  if (error != std::errc{} || end != digits.data() + digits.size() || digits.empty() || value > most) {
-    wrong(std::string(option) + " must be a whole number of at most " + std::to_string(most) + "; got \"" +
+  if (error != std::errc{} || end != digits.data() + digits.size() || digits.empty() || value > max) {
+    wrong(std::string(option) + " must be a whole number of at most " + std::to_string(max) + "; got \"" +
               std::string(text) + "\"",
           usage);
   }

@@ -16,9 +16,9 @@ class Pacer {
   }
 
   // Sleeps until at least one frame is due. Returns the number of frames due beyond the `done` already sent, at most
-  // `most`.
-  std::uint64_t due(std::uint64_t done, std::uint64_t most) const {
-    if (rate_ == 0) return most;
+  // `max`.
+  std::uint64_t due(std::uint64_t done, std::uint64_t max) const {
+    if (rate_ == 0) return max;
     const std::uint64_t at = start_ + scale(done, 1'000'000'000, rate_);
     if (now() < at) {
       const timespec until{static_cast<time_t>(at / 1'000'000'000), static_cast<long>(at % 1'000'000'000)};
@@ -26,7 +26,7 @@ class Pacer {
       }
     }
     const std::uint64_t allowed = scale(now() - start_, rate_, 1'000'000'000) + 1;
-    return std::clamp<std::uint64_t>(allowed > done ? allowed - done : 1, 1, most);
+    return std::clamp<std::uint64_t>(allowed > done ? allowed - done : 1, 1, max);
   }
 
   double seconds() const { return static_cast<double>(now() - start_) / 1e9; }

@@ -82,7 +82,7 @@ Options parse(int argc, char** argv) {
       if (i + 1 >= argc) arguments::wrong(option + " wants a value", usage);
       return argv[++i];
     };
-    const auto number = [&](std::uint64_t most) { return arguments::wholeNumber(option, text(), most, usage); };
+    const auto number = [&](std::uint64_t max) { return arguments::wholeNumber(option, text(), max, usage); };
     if (option == "--help") {
       std::fputs(usage, stdout);
       std::exit(0);
@@ -321,8 +321,8 @@ int main(int argc, char** argv) {
   Progress progress;
   const Pacer pacer(options.rate);
   while (progress.done < options.count && progress.failure == 0) {
-    const std::uint64_t most = std::min<std::uint64_t>(options.burst, options.count - progress.done);
-    const auto length = static_cast<std::size_t>(pacer.due(progress.done, most));
+    const std::uint64_t max = std::min<std::uint64_t>(options.burst, options.count - progress.done);
+    const auto length = static_cast<std::size_t>(pacer.due(progress.done, max));
     burst.fill(progress.done, length);
     sendBurst(socket, burst, length, options.keepGoing, progress);
   }

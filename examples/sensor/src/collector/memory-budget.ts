@@ -2,7 +2,7 @@
 export class MemoryBudget {
   #used = 0
 
-  constructor(readonly most: number) {}
+  constructor(readonly max: number) {}
 
   get used(): number {
     return this.#used
@@ -10,7 +10,7 @@ export class MemoryBudget {
 
   /** Takes bytes, and returns how they are given back; undefined if there is no room. Giving back twice is harmless. */
   take(bytes: number): (() => void) | undefined {
-    if (this.#used + bytes > this.most) return undefined
+    if (this.#used + bytes > this.max) return undefined
     this.#used += bytes
     let held = true
     return () => {

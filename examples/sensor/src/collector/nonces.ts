@@ -6,8 +6,8 @@ export class Nonces {
   #earlier = new Set<string>()
   #turnedAt = 0
 
-  /** `most`: how many are kept at most. */
-  constructor(readonly most = 1_000_000) {}
+  /** `max`: how many are kept at most. */
+  constructor(readonly max = 1_000_000) {}
 
   /** Notes a nonce. `seen`: it was used before. `full`: there is no room to remember it. */
   note(nonce: string, now: number): 'new' | 'seen' | 'full' {
@@ -19,7 +19,7 @@ export class Nonces {
       this.#turnedAt = now
     }
     if (this.#recent.has(nonce) || this.#earlier.has(nonce)) return 'seen'
-    if (this.#recent.size + this.#earlier.size >= this.most) return 'full'
+    if (this.#recent.size + this.#earlier.size >= this.max) return 'full'
     this.#recent.add(nonce)
     return 'new'
   }

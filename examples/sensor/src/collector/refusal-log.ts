@@ -1,7 +1,7 @@
 import type { Log } from '../common/log.js'
 
-/** Lines in a second at most: whoever sends nonsense must not fill the disk with it. */
-const most = 20
+/** The maximum number of lines in a second: whoever sends nonsense must not fill the disk with it. */
+const maxPerSecond = 20
 
 /** Logs refusals, and of more than some in a second only how many they were. */
 export class RefusalLog {
@@ -16,12 +16,12 @@ export class RefusalLog {
       this.flush()
       this.#second = second
     }
-    if (++this.#count <= most) this.log.warn(`refused: ${detail}`, fields)
+    if (++this.#count <= maxPerSecond) this.log.warn(`refused: ${detail}`, fields)
   }
 
   /** Logs how many were left out. */
   flush(): void {
-    if (this.#count > most) this.log.warn(`refused: ${this.#count - most} more in one second`)
+    if (this.#count > maxPerSecond) this.log.warn(`refused: ${this.#count - maxPerSecond} more in one second`)
     this.#count = 0
   }
 }

@@ -27,13 +27,13 @@ export function secretOf(environment: Environment, name: string): string | undef
 }
 
 /** A whole number. */
-export function integer(least: number, most: number) {
-  const message = `must be a whole number from ${least} to ${most}`
+export function integer(min: number, max: number) {
+  const message = `must be a whole number from ${min} to ${max}`
   return z
     .string()
     .regex(/^-?\d{1,15}$/, message)
     .transform(Number)
-    .refine((value) => value >= least && value <= most, message)
+    .refine((value) => value >= min && value <= max, message)
 }
 
 const units: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 }
@@ -41,7 +41,7 @@ const units: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 3
 const bytesForm = /^(\d{1,15})\s*(?:([kmgt])i?)?b?$/i
 
 /** A number of bytes: `65536`, `64k`, `1 GiB`. */
-export function bytes(least: number) {
+export function bytes(min: number) {
   return z
     .string()
     .regex(bytesForm, 'must be a number of bytes, such as 500000000, 64M or 2GiB')
@@ -49,7 +49,7 @@ export function bytes(least: number) {
       const [, digits, unit] = bytesForm.exec(text) ?? []
       return Number(digits) * (units[(unit ?? '').toLowerCase()] ?? 1)
     })
-    .refine((value) => value >= least && value <= 2 ** 50, `must be at least ${least} bytes, at most 2^50`)
+    .refine((value) => value >= min && value <= 2 ** 50, `must be at least ${min} bytes, at most 2^50`)
 }
 
 /** `true` or `1`, `false` or `0`, and their like. */

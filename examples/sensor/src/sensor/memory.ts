@@ -21,8 +21,8 @@ export interface Buffers {
 /** Divides the memory among the buffers; `batch`: bytes of a batch before compression. */
 export function shareMemory(memory: number, batch: number): Buffers {
   const free = Math.max(memory - base, 32 * MiB)
-  const share = (part: number, least: number, most: number) =>
-    Math.floor(Math.min(Math.max(free * part, least), most) / MiB) * MiB
+  const share = (part: number, min: number, max: number) =>
+    Math.floor(Math.min(Math.max(free * part, min), max) / MiB) * MiB
   return {
     ring: share(0.5, 16 * MiB, 64 * MiB),
     overflow: share(0.35, 8 * MiB, 64 * MiB),

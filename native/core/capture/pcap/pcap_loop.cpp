@@ -130,10 +130,10 @@ void PcapLoop::run() {
 }
 
 int PcapLoop::timeout() const {
-  int least = -1;
+  int shortest = -1;
   const auto atMost = [&](std::int64_t milliseconds) {
     const int value = static_cast<int>(std::max<std::int64_t>(milliseconds, 0));
-    if (least < 0 || value < least) least = value;
+    if (shortest < 0 || value < shortest) shortest = value;
   };
   const auto until = [&](Clock::time_point since, std::chrono::milliseconds length) {
     atMost(std::chrono::ceil<std::chrono::milliseconds>(since + length - Clock::now()).count());
@@ -146,7 +146,7 @@ int PcapLoop::timeout() const {
   if (filledSince_) until(*filledSince_, hold_);
   if (draining_ && !drained_) atMost(drain_.timeout());
   if (context_.overflow->spare() > 0) until(lastBlock_, kQuiet);
-  return least;
+  return shortest;
 }
 
 void PcapLoop::wait() {

@@ -226,9 +226,9 @@ void PcapSource::deliver(std::uint8_t* user, const pcap_pkthdr* header, const st
     head.setProtocol(protocol);
     head.setTag(tag);
   }
-  const std::uint32_t most = source.settings_.snapshotLength;
-  if (packet.data.size() > most) packet.data = packet.data.first(most);
-  if (packet.data.size() + tail.size() > most) tail = tail.first(most - packet.data.size());
+  const std::uint32_t max = source.settings_.snapshotLength;
+  if (packet.data.size() > max) packet.data = packet.data.first(max);
+  if (packet.data.size() + tail.size() > max) tail = tail.first(max - packet.data.size());
   if (!sink.put(head, packet, tail)) pcap_breakloop(source.handle_.get());
 }
 

@@ -17,7 +17,7 @@ namespace {
 constexpr std::uint32_t kFirstDevice = 0x8000'0000;
 // libpcap allocates ring blocks of this size (pcap-linux.c, prepare_tpacket_socket).
 constexpr std::size_t kBufferUnit = 256 * 1024;
-constexpr std::size_t kLeastBuffer = 4 * kBufferUnit;
+constexpr std::size_t kMinBuffer = 4 * kBufferUnit;
 
 }  // namespace
 
@@ -45,11 +45,11 @@ class PcapTable::Filter final : public KernelFilter {
 
 PcapTable::PcapTable(const PcapSettings& settings, const FilterSpec& spec, std::size_t memory,
                      std::function<void()> onChange)
-    : settings_(settings), onChange_(std::move(onChange)), spec_(spec), memory_(memory, kBufferUnit, kLeastBuffer) {}
+    : settings_(settings), onChange_(std::move(onChange)), spec_(spec), memory_(memory, kBufferUnit, kMinBuffer) {}
 
 Result<> PcapTable::openDevice(const std::string& name) {
   const auto index = kFirstDevice + static_cast<std::uint32_t>(devices_.size());
-  auto source = PcapSource::open(name, index, settings_, kLeastBuffer);
+  auto source = PcapSource::open(name, index, settings_, kMinBuffer);
   if (!source) return std::move(source.error());
   std::lock_guard lock(mutex_);
   devices_.push_back(std::move(*source));

@@ -43,7 +43,7 @@ export async function* mergeByTime(
       const [earliest, second] = open
       if (!earliest) return
       const unopened = open.length < maxOpen ? batches[next]?.first : undefined
-      const until = least(second?.time, unopened)
+      const until = earlier(second?.time, unopened)
       yield earliest.take(until)
       if (earliest.empty && !(await earliest.load())) open.shift()
     }
@@ -94,9 +94,9 @@ class Source {
   /** The next packets, up to a time, and not more than some thousand; at least one. */
   take(until: bigint | undefined): readonly Packet[] {
     const from = this.#at
-    const most = Math.min(this.#run.length, from + packetsAtOnce)
+    const end = Math.min(this.#run.length, from + packetsAtOnce)
     do this.#at++
-    while (this.#at < most && (until === undefined || this.#run[this.#at]!.timestamp <= until))
+    while (this.#at < end && (until === undefined || this.#run[this.#at]!.timestamp <= until))
     return this.#run.slice(from, this.#at)
   }
 
@@ -130,7 +130,7 @@ class Source {
   }
 }
 
-function least(a: bigint | undefined, b: bigint | undefined): bigint | undefined {
+function earlier(a: bigint | undefined, b: bigint | undefined): bigint | undefined {
   if (a === undefined || b === undefined) return a ?? b
   return a < b ? a : b
 }

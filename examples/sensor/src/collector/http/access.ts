@@ -5,9 +5,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 /** Milliseconds that a session lasts. */
 const sessionTime = 12 * 3_600_000
 /** Wrong tokens from one address within {@link attemptTime}, beyond which none is looked at. */
-const mostAttempts = 10
+const maxAttempts = 10
 const attemptTime = 60_000
-const mostAddresses = 10_000
+const maxAddresses = 10_000
 
 export class Access {
   readonly #token: string
@@ -23,14 +23,14 @@ export class Access {
   /** Whether a token is the right one; `blocked`: too many of this address were not. */
   check(token: string, address: string, now = Date.now()): 'right' | 'wrong' | 'blocked' {
     const wrong = this.#wrong.get(address)
-    if (wrong && wrong.until > now && wrong.count >= mostAttempts) return 'blocked'
+    if (wrong && wrong.until > now && wrong.count >= maxAttempts) return 'blocked'
     if (sameText(token, this.#token)) {
       this.#wrong.delete(address)
       return 'right'
     }
-    if (this.#wrong.size >= mostAddresses) {
+    if (this.#wrong.size >= maxAddresses) {
       for (const [key, { until }] of this.#wrong) if (until <= now) this.#wrong.delete(key)
-      if (this.#wrong.size >= mostAddresses) return 'blocked'
+      if (this.#wrong.size >= maxAddresses) return 'blocked'
     }
     if (wrong && wrong.until > now) wrong.count++
     else this.#wrong.set(address, { count: 1, until: now + attemptTime })

@@ -7,25 +7,25 @@ import { ago, amount, bits, bytes, count, dateTime, duration, percent } from './
 const overviewInterval = 2000
 const ratesInterval = 5000
 /** Lines of the chart by interface. */
-const mostLines = 6
+const maxLines = 6
 const lossLimits = { warning: 0.03, alarm: 0.05 }
 
 let overview: Overview | undefined
 let shownSensor: string | undefined
 
 const charts = {
-  packets: new Chart({ title: 'Packets per second', format: count, least: 10 }),
+  packets: new Chart({ title: 'Packets per second', format: count, minTop: 10 }),
   loss: new Chart({
     title: 'Packets lost',
     format: percent,
-    least: 0.06,
+    minTop: 0.06,
     limits: [
       { value: lossLimits.warning, color: '--warning' },
       { value: lossLimits.alarm, color: '--alarm' },
     ],
   }),
-  bytes: new Chart({ title: 'Traffic', format: bits, least: 1000 }),
-  interfaces: new Chart({ title: `Packets per second, the ${mostLines} busiest interfaces`, format: count, least: 10 }),
+  bytes: new Chart({ title: 'Traffic', format: bits, minTop: 1000 }),
+  interfaces: new Chart({ title: `Packets per second, the ${maxLines} busiest interfaces`, format: count, minTop: 10 }),
 }
 
 async function load<Result>(path: string, options?: RequestInit): Promise<Result> {
@@ -261,7 +261,7 @@ function showRates(rates: readonly RateView[]): void {
   for (const { interfaces } of rates) {
     for (const [name, packets] of Object.entries(interfaces)) sums.set(name, (sums.get(name) ?? 0) + packets)
   }
-  const names = [...sums].sort((a, b) => b[1] - a[1]).slice(0, mostLines)
+  const names = [...sums].sort((a, b) => b[1] - a[1]).slice(0, maxLines)
   charts.interfaces.show(
     times,
     // Names in a fixed order, so that a line keeps its colour.

@@ -14,8 +14,8 @@ export interface ChartOptions {
   readonly title: string
   /** A value as text: on the axis, and in the legend. */
   readonly format: (value: number) => string
-  /** The top of the axis at least. */
-  readonly least: number
+  /** The lowest value at which the axis may end. */
+  readonly minTop: number
   /** Values from which on a line is drawn across, with its colour. */
   readonly limits?: readonly { readonly value: number; readonly color: string }[]
 }
@@ -68,14 +68,14 @@ export class Chart {
   }
 
   #settings(width: number): UPlot.Options {
-    const { format, least, limits = [] } = this.#options
+    const { format, minTop, limits = [] } = this.#options
     const axis = { stroke: color('--muted'), grid: { stroke: color('--grid'), width: 1 }, ticks: { show: false } }
     return {
       width,
       height: 220,
       legend: { live: true },
       cursor: { points: { size: 7 } },
-      scales: { y: { range: (_, __, max) => [0, Math.max(least, max * 1.1)] } },
+      scales: { y: { range: (_, __, max) => [0, Math.max(minTop, max * 1.1)] } },
       axes: [
         { ...axis, space: 80, values: axisTimes },
         { ...axis, size: 76, values: (_, values) => values.map(format) },

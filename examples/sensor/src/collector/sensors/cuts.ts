@@ -24,7 +24,7 @@ const readInterval = 1000
 /** Milliseconds that a cut is kept after its end. */
 const keptAfter = 24 * 3_600_000
 /** Cuts of one sensor at most; an answer has room for 1000. */
-const mostCuts = 500
+const maxCuts = 500
 
 export class Cuts {
   readonly #known = new Map<string, { at: number; records: readonly CutRecord[] }>()
@@ -35,7 +35,7 @@ export class Cuts {
   /** @throws Error if there are too many */
   async add(sensor: string, given: Omit<Cut, 'id'>): Promise<Cut> {
     const records = await this.list(sensor)
-    if (records.length >= mostCuts) throw new Error(`${sensor} has ${mostCuts} connections to cut already`)
+    if (records.length >= maxCuts) throw new Error(`${sensor} has ${maxCuts} connections to cut already`)
     const cut = { id: randomBytes(8).toString('hex'), ...given }
     await this.#write(sensor, { cut }, true)
     return cut

@@ -25,13 +25,13 @@ export const sampleSchema = z.object({
 export type Sample = z.output<typeof sampleSchema>
 
 /** Interfaces in a sample at most: those with the most packets. */
-const mostInterfaces = 32
+const maxInterfaces = 32
 
 export function sampleOf(report: Report, time: number): Sample {
   const interfaces = report.interfaces
     .filter(({ delivered, dropped = 0 }) => delivered + dropped > 0)
     .sort((a, b) => b.delivered - a.delivered)
-    .slice(0, mostInterfaces)
+    .slice(0, maxInterfaces)
   return {
     time,
     boot: report.boot,
@@ -59,9 +59,9 @@ export interface Rate {
   readonly interfaces: Readonly<Record<string, number>>
 }
 
-/** The rates between each sample and the one before of the same boot, at most `most` of them: sums over several, if more. */
-export function ratesOf(samples: readonly Sample[], most: number): Rate[] {
-  const step = Math.max(1, Math.ceil(samples.length / most))
+/** The rates between each sample and the one before of the same boot, at most `max` of them: sums over several, if more. */
+export function ratesOf(samples: readonly Sample[], max: number): Rate[] {
+  const step = Math.max(1, Math.ceil(samples.length / max))
   const rates: Rate[] = []
   let before: Sample | undefined
   for (let at = 0; at < samples.length; at++) {

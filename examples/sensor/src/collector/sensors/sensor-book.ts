@@ -91,9 +91,9 @@ export class SensorBook {
     for (const name of await readdir(this.#options.directory)) if (isSensorName(name)) await this.#refresh(name)
   }
 
-  /** The rates of a sensor since a time, at most `most` of them. */
-  async rates(sensor: string, since: number, most: number): Promise<Rate[]> {
-    return ratesOf(await this.#history(sensor).since(since, Date.now()), most)
+  /** The rates of a sensor since a time, at most `max` of them. */
+  async rates(sensor: string, since: number, max: number): Promise<Rate[]> {
+    return ratesOf(await this.#history(sensor).since(since, Date.now()), max)
   }
 
   alerts(now = Date.now()): Alert[] {
