@@ -152,14 +152,17 @@ Result<> FileSet::beginPipe(const std::string& path) {
   return {};
 }
 
-Result<> FileSet::makeRoom(std::size_t bytes) {
-  if (options_.minimumFree == 0) return {};
+Result<std::size_t> FileSet::room(std::size_t bytes) {
+  if (options_.minimumFree == 0) return bytes;
   for (;;) {
     struct statvfs disk;
     if (::fstatvfs(file_.get(), &disk) != 0) return Error::fromErrno("statvfs");
     const std::uint64_t free = std::uint64_t{disk.f_bavail} * disk.f_frsize;
-    if (free >= options_.minimumFree + bytes) return {};
+    const std::uint64_t blocks = free > options_.minimumFree ? (free - options_.minimumFree) / disk.f_frsize : 0;
+    const std::uint64_t usable = blocks * disk.f_frsize;
+    if (usable >= bytes) return bytes;
     if (kept_.removeOldest()) continue;
+    if (usable > 0) return static_cast<std::size_t>(usable);
     return Error{Code::System,
                  "the disk has " + std::to_string(free) + " bytes left, and " + std::to_string(options_.minimumFree) +
                      " are to be left free",
@@ -175,9 +178,10 @@ Result<> FileSet::write(std::span<const std::byte> bytes) {
     return Error{Code::System, "the file " + quoted(hidden_) + " was removed while it was being written", ENOENT,
                  "write"};
   }
-  if (auto room = makeRoom(bytes.size()); !room) return room;
   while (!bytes.empty()) {
-    const ssize_t count = ::write(file_.get(), bytes.data(), bytes.size());
+    auto allowed = room(bytes.size());
+    if (!allowed) return std::move(allowed.error());
+    const ssize_t count = ::write(file_.get(), bytes.data(), *allowed);
     if (count < 0) {
       if (errno == EINTR) continue;
       const int number = errno;

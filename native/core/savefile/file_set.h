@@ -47,8 +47,8 @@ class FileSet {
   // Begins the next file. A named pipe must have a reader by then (ENXIO).
   Result<> begin();
   [[nodiscard]] bool begun() const { return static_cast<bool>(file_); }
-  // Appends to the file. After an error, written() is the length that was reached. If the disk is full and `keep` is
-  // set, the oldest complete files of this set are removed to make room.
+  // Appends to the file. After an error, written() is the length that was reached: the disk is filled as far as
+  // `minimumFree` permits. If that is not enough and `keep` is set, the oldest complete files of this set are removed.
   Result<> write(std::span<const std::byte> bytes);
   [[nodiscard]] std::uint64_t written() const { return written_; }
   // For Sync::Interval: when the next fdatasync(2) is due, if anything was written since the last one. syncIfDue()
@@ -75,7 +75,9 @@ class FileSet {
   [[nodiscard]] bool isStream() const { return options_.standardOutput || !pipe_.empty(); }
   Result<> beginPipe(const std::string& path);
   Result<> giveName(const std::string& path);
-  Result<> makeRoom(std::size_t bytes);
+  // How many of these bytes may be written now: all of them, after the oldest complete files are removed if they have
+  // to be, or what there is room for; an error if that is nothing.
+  Result<std::size_t> room(std::size_t bytes);
   Result<> sync();
 
   FileSetOptions options_;

@@ -9,8 +9,13 @@ import { send } from '../support/send.js'
 import { waitUntil } from '../support/wait.js'
 
 const [disk = '', copies = '', given = '{}'] = process.argv.slice(2)
-const { remove, count, ...options } = JSON.parse(given) as RecordOptions & { remove?: boolean; count: number }
-const capture = await Capture.open({ interfaces: 'eth0' })
+interface Given extends RecordOptions {
+  remove?: boolean
+  count: number
+  maxDelay?: number
+}
+const { remove, count, maxDelay, ...options } = JSON.parse(given) as Given
+const capture = await Capture.open({ interfaces: 'eth0', chunk: { maxDelay } })
 const recording = await capture.record({ ...options, path: join(disk, options.path) })
 const files: RecordedFile[] = []
 const errors: CaptureError[] = []
@@ -21,7 +26,7 @@ if (remove) {
   await waitUntil(() => recording.stats().packets === 100, 'packets in the file')
   for (const name of readdirSync(disk)) unlinkSync(join(disk, name))
 }
-await send({ interface: 'eth0', count, size: 1000, rate: 20_000 })
+await send({ interface: 'eth0', count, size: 1000, rate: maxDelay === undefined ? 20_000 : 0 })
 const rejected = await recording.stop().then(
   () => undefined,
   (error: CaptureError) => error.code,

@@ -30,7 +30,11 @@ interface Report {
 }
 
 let runs = 0
-async function record(options: RecordOptions & { remove?: boolean; count: number }, diskSize = '1m'): Promise<Report> {
+/** `maxDelay` is that of the capture's chunks. */
+async function record(
+  options: RecordOptions & { remove?: boolean; count: number; maxDelay?: number },
+  diskSize = '1m',
+): Promise<Report> {
   const disk = folder.file(`disk${++runs}`)
   const copies = folder.file(`copies${runs}`)
   mkdirSync(disk)
@@ -103,9 +107,15 @@ t.test('minimumFree is left free on the disk', async (t) => {
   t.same(report.errors, [])
   t.equal(report.stats.packets, 5000)
   t.ok(report.names.length >= 2 && report.names.length <= 5, `${report.names.length} files`)
-  const alone = await record({ path: 'd.pcapng', minimumFree: 600_000, count: 3000 })
-  t.match(alone.errors, [{ code: 'ERR_SYSTEM', errno: 28, message: /600000 are to be left free/ }])
-  t.equal(describe(join(alone.copies, 'd.pcapng')).packets, alone.stats.packets)
+  // The file ends where the disk does, whether its bytes come one after the other or all at once.
+  for (const more of [{ count: 3000 }, { count: 900, maxDelay: 1000 }]) {
+    const alone = await record({ path: 'd.pcapng', minimumFree: 600_000, ...more })
+    t.match(alone.errors, [{ code: 'ERR_SYSTEM', errno: 28, message: /600000 are to be left free/ }])
+    const { packets, bytes } = alone.stats
+    t.equal(describe(join(alone.copies, 'd.pcapng')).packets, packets)
+    t.same(numbersIn(join(alone.copies, 'd.pcapng')), range(0, packets))
+    t.ok(bytes <= (1 << 20) - 600_000 && bytes > (1 << 20) - 600_000 - 3 * 4096, `${bytes} bytes`)
+  }
 })
 
 t.test('removing the file fails the recording', async (t) => {
