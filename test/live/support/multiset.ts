@@ -7,13 +7,19 @@ export function tally(keys: Iterable<string>): Map<string, number> {
   return counts
 }
 
+/** Of a difference, the number of keys that are kept of either list, and the characters of each. */
+const [shown, length] = [10, 300]
+
 /** The difference of two multisets; both lists are empty if they are equal. A key may occur several times. */
 export interface Difference {
   missing: string[]
   surplus: string[]
 }
 
-/** Compares two multisets of keys; `t.same(difference(actual, expected), { missing: [], surplus: [] })`. */
+/**
+ * Compares two multisets of keys; `t.same(difference(actual, expected), { missing: [], surplus: [] })`. Of a long list, the
+ * first keys are kept and the number of the others.
+ */
 export function difference(actual: Iterable<string>, expected: Iterable<string>): Difference {
   const counts = tally(expected)
   const surplus: string[] = []
@@ -23,7 +29,12 @@ export function difference(actual: Iterable<string>, expected: Iterable<string>)
     else surplus.push(key)
   }
   const missing = [...counts].flatMap(([key, left]) => Array.from({ length: left }, () => key))
-  return { missing, surplus }
+  return { missing: shortened(missing), surplus: shortened(surplus) }
+}
+
+function shortened(keys: string[]): string[] {
+  const list = keys.slice(0, shown).map((key) => (key.length > length ? `${key.slice(0, length)}…` : key))
+  return keys.length > shown ? [...list, `and ${keys.length - shown} more`] : list
 }
 
 /** Makes a key from a packet's interface, direction and bytes. */

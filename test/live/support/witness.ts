@@ -21,7 +21,10 @@ export interface WitnessOptions {
   filter?: string
   /** Default `both`. */
   direction?: 'in' | 'out' | 'both'
-  /** Bytes kept of each packet (snapshot length). The buffer holds 64 MiB / this many packets. Default 2048. */
+  /**
+   * Bytes kept of each packet (snapshot length). Default 1800: more than an Ethernet frame, and two of tcpdump's slots fit
+   * into a page; it allocates (96 MiB / slot) slots, 53 000 by default. A slot is some 90 bytes larger than this.
+   */
   snapLength?: number
   /** pid of a process in the network namespace to capture in. Default: this process's own namespace. */
   namespace?: number | undefined
@@ -67,9 +70,9 @@ function tcpdumpArguments({
   interface: name,
   filter,
   direction = 'both',
-  snapLength = 2048,
+  snapLength = 1800,
 }: WitnessOptions): string[] {
-  const args = ['-i', name, '-w', '-', '-U', '-n', '--immediate-mode', '-B', '65536', '-s', String(snapLength)]
+  const args = ['-i', name, '-w', '-', '-U', '-n', '--immediate-mode', '-B', '98304', '-s', String(snapLength)]
   args.push('--time-stamp-precision=nano', '-Q', direction === 'both' ? 'inout' : direction)
   // Keep root: some builds change to another user, which may not exist here.
   args.push('-Z', 'root')
