@@ -95,9 +95,9 @@ for (const { way, options, skip } of ways) {
       })()
       for (const length of lengths) {
         await running.capture.setSnapshotLength(length)
-        // What is sent from now on has this length.
-        const before = running.packets.length
-        await waitUntil(() => running.packets.length > before + 200, 'packets after the change')
+        // What is sent from now on has this length; what was sent before may still be on its way.
+        const captured = Math.min(length, 150)
+        await waitUntil(() => running.packets.at(-1)?.capturedLength === captured, `packets of ${captured} bytes`)
       }
       sending = false
       await traffic
