@@ -17,13 +17,17 @@ function unitsOf(text) {
 
 /** Writes the units of a list's text; returns their paths. */
 function writeUnits(text) {
+  return unitsOf(text).map((sources) =>
+    writeUnit(sources[0].replaceAll('/', '-'), sources.map((source) => `#include "${source}"\n`).join('')),
+  )
+}
+
+/** Writes a unit, unless it has this content already; returns its path. */
+export function writeUnit(name, content) {
   mkdirSync('build/units', { recursive: true })
-  return unitsOf(text).map((sources) => {
-    const unit = `build/units/${sources[0].replaceAll('/', '-')}`
-    const content = sources.map((source) => `#include "${source}"\n`).join('')
-    if (contentOf(unit) !== content) replace(unit, content)
-    return unit
-  })
+  const unit = `build/units/${name}`
+  if (contentOf(unit) !== content) replace(unit, content)
+  return unit
 }
 
 function contentOf(file) {
@@ -41,5 +45,6 @@ function replace(file, content) {
 }
 
 const native = path.dirname(fileURLToPath(import.meta.url))
-for (const list of process.argv.slice(2))
+const lists = process.argv[1] === fileURLToPath(import.meta.url) ? process.argv.slice(2) : []
+for (const list of lists)
   for (const unit of writeUnits(readFileSync(path.join(native, list), 'utf8'))) console.log(unit)

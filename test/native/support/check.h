@@ -1,18 +1,19 @@
-// A minimal test harness: each test file is one program.
+// A minimal test harness. The test files of a folder are one program (test/native/units.mjs).
 //
 //   TEST(name) { CHECK(1 + 1 == 2); }
 //
 // A test that cannot run here calls SKIP("why") and ends. Skips are printed and counted, and are failures if CI or
 // RINGTAP_REQUIRE_LIVE is set (to anything but 0, false or the empty string).
 //
-// This header defines main(): include it in exactly one file of the program. The exit code is 1 if a check failed. With
-// arguments, only tests whose names contain one of them run.
+// This header defines main(): include it in exactly one unit of the program. The exit code is 1 if a check failed. With
+// arguments, only tests run whose names contain one of them, and those of files that one of them names (without .cpp).
 #pragma once
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace check {
@@ -20,6 +21,7 @@ namespace check {
 struct Test {
   const char* name;
   void (*run)();
+  const char* file;
 };
 
 inline std::vector<Test> tests;
@@ -28,7 +30,7 @@ inline std::string skipped;   // why the current test was skipped
 inline std::string skipAll;   // why every test of this program is skipped; set by a static initialiser
 
 struct Registration {
-  Registration(const char* name, void (*run)()) { tests.push_back({name, run}); }
+  Registration(const Test& test) { tests.push_back(test); }
 };
 
 inline bool skippingFails() {
@@ -41,16 +43,17 @@ inline bool skippingFails() {
 
 inline bool wanted(const Test& test, int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
-    if (std::strstr(test.name, argv[i])) return true;
+    const std::string_view file(test.file);
+    if (std::strstr(test.name, argv[i]) || file.ends_with("/" + std::string(argv[i]) + ".cpp")) return true;
   }
   return argc < 2;
 }
 
 }  // namespace check
 
-#define TEST(name)                                               \
-  static void name();                                            \
-  static const check::Registration register_##name(#name, name); \
+#define TEST(name)                                                           \
+  static void name();                                                        \
+  static const check::Registration register_##name({#name, name, __FILE__}); \
   static void name()
 
 // Reports a failure and continues, so that one run shows all failures. Limits the reports per source line.

@@ -1,0 +1,45 @@
+// Prints what is compiled in place of the C++ tests: a program for those of a folder, and one for its live tests. They
+// take longer to compile than to run, and what they include is compiled once per program.
+//
+//   node units.mjs TEST.cpp…    prints a line per program: its name, its source, and the tests in it
+//
+// Each test is in a namespace of its own, and what all of them include comes before. Sources are written to build/units in
+// the working directory (native/units.mjs).
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { writeUnit } from '../../native/units.mjs'
+
+const nameOf = (file) => path.basename(file, '.cpp')
+
+/** What includes libpcap's headers cannot be in one unit with the kernel's: both define struct bpf_insn. */
+const ofLibpcap = (file) => /^#include "core\/capture\/pcap\//m.test(readFileSync(file, 'utf8'))
+
+/** By name: the programs, as the paths of their tests. */
+function programsOf(files) {
+  const programs = new Map()
+  for (const file of files) {
+    const parts = [
+      path.basename(path.dirname(file)),
+      ...(ofLibpcap(file) ? ['pcap'] : []),
+      ...(file.endsWith('_live_test.cpp') ? ['live'] : []),
+      'tests',
+    ]
+    const program = parts.join('_')
+    programs.set(program, [...(programs.get(program) ?? []), file])
+  }
+  return programs
+}
+
+/** The kernel's headers define what this one does, unless it comes first (linux/libc-compat.h). */
+const first = '#include <net/if.h>'
+
+function contentOf(files) {
+  const includes = files.flatMap((file) => readFileSync(file, 'utf8').match(/^#include .*$/gm) ?? [])
+  const tests = files.map((file) => `namespace ${nameOf(file)} {\n#include "${file}"\n}`)
+  return [...new Set([first, ...includes]), ...tests, ''].join('\n')
+}
+
+for (const [program, files] of programsOf(process.argv.slice(2))) {
+  const source = writeUnit(`${program}.cpp`, contentOf(files))
+  console.log([program, source, ...files.map(nameOf)].join(' '))
+}
