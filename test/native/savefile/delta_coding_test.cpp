@@ -70,6 +70,7 @@ FileBytes ip(Choices& random, std::uint32_t flows) {
 }
 
 using support::files::operator+;
+using support::files::operator+=;
 
 FileBytes sectionOf(Choices& random) {
   const std::uint16_t linkTypes[] = {
@@ -78,8 +79,8 @@ FileBytes sectionOf(Choices& random) {
   std::uint64_t time = std::uint64_t{1} << 60;
   for (std::uint32_t count = random.below(200); count > 0; --count) {
     const std::uint32_t kind = random.below(40);
-    if (kind == 0) bytes = bytes + interfaceBlock(linkTypes[random.below(7)]);
-    else if (kind == 1) bytes = bytes + block(random.below(12), some(random, random.below(40)));
+    if (kind == 0) bytes += interfaceBlock(linkTypes[random.below(7)]);
+    else if (kind == 1) bytes += block(random.below(12), some(random, random.below(40)));
     else {
       time += random.oneIn(20) ? std::uint64_t{random.any()} << random.below(20) : random.below(100'000);
       if (random.oneIn(10)) time -= random.any();
@@ -88,15 +89,15 @@ FileBytes sectionOf(Choices& random) {
         const int link = static_cast<int>(random.below(4));
         if (link < 2) data = ethernet(random.oneIn(3) ? 0x86dd : 0x0800, link);
         else if (link == 2) data = FileBytes(14, 0) + FileBytes{8, 0};
-        data = data + ip(random, 1 + random.below(20)) + some(random, random.below(3) * random.below(200));
+        data += ip(random, 1 + random.below(20)) + some(random, random.below(3) * random.below(200));
       }
       if (random.oneIn(4)) data.resize(random.below(static_cast<std::uint32_t>(data.size()) + 1));
       const auto original = static_cast<std::uint32_t>(data.size() + (random.oneIn(3) ? random.below(2000) : 0));
       const FileBytes options = random.oneIn(3) ? some(random, 4 * random.below(4)) : FileBytes{2, 0, 4, 0, 1, 0, 0, 0};
-      bytes = bytes + packetBlock(random.below(4), time, original, data, options, random.oneIn(30) ? 7 : 0);
+      bytes += packetBlock(random.below(4), time, original, data, options, random.oneIn(30) ? 7 : 0);
     }
   }
-  if (random.oneIn(3)) bytes = bytes + some(random, random.below(60));
+  if (random.oneIn(3)) bytes += some(random, random.below(60));
   if (random.oneIn(8)) bytes.resize(random.below(static_cast<std::uint32_t>(bytes.size()) + 1));
   return bytes;
 }
@@ -162,7 +163,7 @@ TEST(headersOfConnectionsCompressToLess) {
     if (++header[19] == 0) ++header[18];
     if (++header[41] == 0) ++header[40];
     time += random.below(20'000);
-    section = section + packetBlock(0, time, 54, header);
+    section += packetBlock(0, time, 54, header);
   }
   ByteSink plain, encoded;
   std::memcpy(plain.grow(section.size()), section.data(), section.size());

@@ -87,7 +87,7 @@ FileBytes pcapOf(std::uint16_t linkType, bool big, const std::vector<FileBytes>&
 FileBytes pcapngOf(std::uint16_t linkType, bool big, const std::vector<FileBytes>& packets) {
   FileBytes file = ngSection(big) + ngInterface(big, linkType, 0);
   for (const FileBytes& packet : packets) {
-    file = std::move(file) + ngPacket(big, 0, 1, packet, static_cast<std::uint32_t>(packet.size()));
+    file += ngPacket(big, 0, 1, packet, static_cast<std::uint32_t>(packet.size()));
   }
   return file;
 }

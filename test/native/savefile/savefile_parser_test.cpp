@@ -285,7 +285,7 @@ TEST(flags_become_directions) {
       {0x08, kPacketUnknown},   {0x03, kPacketUnknown}};
   FileBytes file = ngSection(true) + ngInterface(true, 1, 0);
   for (const auto& [flags, type] : kinds) {
-    file = file + ngPacket(true, 0, 0, frame(1), 1, {{2, FileWriter(true).u32(flags).bytes}});
+    file += ngPacket(true, 0, 0, frame(1), 1, {{2, FileWriter(true).u32(flags).bytes}});
   }
   const Parsed parsed = parseInPieces(file);
   CHECK(parsed.packets.size() == std::size(kinds));

@@ -44,10 +44,12 @@ class FileWriter {
   bool big_;
 };
 
-inline FileBytes operator+(FileBytes left, const FileBytes& right) {
+inline FileBytes& operator+=(FileBytes& left, const FileBytes& right) {
   left.insert(left.end(), right.begin(), right.end());
   return left;
 }
+
+inline FileBytes operator+(FileBytes left, const FileBytes& right) { return std::move(left += right); }
 
 struct PcapKind {
   std::uint32_t magic = ringtap::savefile::kMagicMicroseconds;
