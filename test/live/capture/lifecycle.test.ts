@@ -211,7 +211,7 @@ for (const backend of backends) {
       `data:text/javascript,${encodeURIComponent(code.replace("'ringtap'", `'${import.meta.resolve('ringtap')}'`))}`,
     )
     let before: unknown
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; i < 6; i++) {
       if (i === 1) before = await held() // the first worker allocates what Node keeps for workers
       const worker = new Worker(url, { execArgv: [] })
       t.teardown(() => worker.terminate())
@@ -226,11 +226,11 @@ for (const backend of backends) {
       })
       await worker.terminate()
     }
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; i < 6; i++) {
       const worker = new Worker(url, { execArgv: [] })
       t.teardown(() => worker.terminate())
       worker.on('error', (error) => t.fail(error.message))
-      await sleep(i * 3) // no condition: at any moment while it opens
+      await sleep(i * 5) // no condition: at any moment while it opens
       await worker.terminate()
     }
     t.same(await held(), before)
@@ -253,7 +253,7 @@ for (const backend of backends) {
         await new Promise((resolve) => setImmediate(resolve))
       }`
     const url = new URL(`data:text/javascript,${encodeURIComponent(code)}`)
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; i < 6; i++) {
       const worker = new Worker(url, { execArgv: [] })
       t.teardown(() => worker.terminate())
       worker.on('error', (error) => t.fail(error.message))

@@ -18,7 +18,7 @@ const folder = new TestFolder(t)
 
 const KiB = 1024
 const MiB = 1024 * KiB
-const count = 6000
+const count = 4000
 const size = 400
 
 /** Packets of which no two have the same word at the same place; no byte is zero. */
