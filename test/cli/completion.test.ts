@@ -58,8 +58,16 @@ const commands = [...ringtap(['--help']).stdout.matchAll(/^ {2}([a-z]+)(?:\|([a-
   .filter((name) => name !== undefined)
   .sort()
 
+const flagsOf = new Map<string, string[]>()
+
 /** The flags in the help of a command. */
 function flags(name: string): string[] {
+  const known = flagsOf.get(name) ?? readFlags(name)
+  flagsOf.set(name, known)
+  return known
+}
+
+function readFlags(name: string): string[] {
   const help = ringtap([name, '--help']).stdout
   const options = help.slice(help.indexOf('Options:'), help.indexOf('\nExamples:'))
   return [...options.matchAll(/^ {2}(-.*?)(?= {2}|$)/gm)]
