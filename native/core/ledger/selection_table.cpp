@@ -69,9 +69,7 @@ void SelectionTable::retire(const Interface& tracked, const std::optional<Device
   const std::uint32_t index = tracked->info().index;
   const KernelCounts counts = kernel_.counts(index);
   tracked->leave(counts, losses, position);
-  totals_.duplicates += counts.duplicates;
-  totals_.beyondCutoff += counts.beyondCutoff;
-  totals_.sampledOut += counts.sampledOut;
+  ledger_.add(counts);
   kernel_.forget(index);
   relations_.invalidate();
   gone_.push_back(tracked);
@@ -273,17 +271,9 @@ bool SelectionTable::acceptsLate(TrackedInterface& tracked, Record& record) {
     cutToSlice(spec_, record);
     return true;
   }
-  if (judgement == Judgement::SampledOut) {
-    ++tracked.counts.stats.sampledOut;
-    ++totals_.sampledOut;
-  }
-  refuseLate(tracked);
+  if (judgement == Judgement::SampledOut) ledger_.refuseSampledOut(tracked.counts);
+  else ledger_.refuse(tracked.counts);
   return false;
-}
-
-void SelectionTable::refuseLate(TrackedInterface& tracked) {
-  ++tracked.counts.lateRefused;
-  ++totals_.lateRefused;
 }
 
 TakenBlock SelectionTable::take(std::byte* block, std::size_t size, BlockNumber number,
@@ -303,15 +293,12 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, BlockNumber 
     if (share->refilter && !acceptsLate(tracked, record)) return false;
     if (judge && tracked.relatedFrom.isBehind(number, record.timestamp()) &&
         duplicateByTopology(tracked.relation, record)) {
-      ++tracked.counts.stats.duplicates;
-      ++totals_.duplicates;
-      refuseLate(tracked);
+      ledger_.refuseDuplicate(tracked.counts);
       return false;
     }
     ++tracked.counts.stats.taken;
     if (share->verdict == Verdict::Unselected) {
-      ++tracked.counts.stats.unselected;
-      ++totals_.unselected;
+      ledger_.leaveOut(tracked.counts);
       return false;
     }
     ++share->packets;
@@ -320,11 +307,9 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, BlockNumber 
     return true;
   });
   taken.records += taken.summary.malformed;
-  totals_.malformed += taken.summary.malformed;
-  totals_.queued += taken.summary.packets;
-  for (BlockShare& share : taken.shares) {
+  ledger_.queue(taken);
+  for (const BlockShare& share : taken.shares) {
     taken.pending = taken.pending || share.verdict == Verdict::Pending;
-    share.interface->counts.stats.queued += share.packets;
     share.interface->counts.inherit(number, share.records);
   }
   taken.epoch = epoch_;
@@ -334,12 +319,7 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, BlockNumber 
 void SelectionTable::applyVerdicts(std::byte* block, TakenBlock& taken) {
   std::lock_guard lock(mutex_);
   if (taken.accounted) return;
-  if (refilter_.concerns(taken)) {
-    const Refilter::Removed removed = refilter_.apply(block, taken);
-    totals_.queued -= removed.packets;
-    totals_.lateRefused += removed.packets;
-    totals_.sampledOut += removed.sampledOut;
-  }
+  if (refilter_.concerns(taken)) ledger_.refuse(refilter_.apply(block, taken));
   if (!taken.pending) return;
   for (BlockShare& share : taken.shares) {
     if (share.verdict != Verdict::Pending) continue;
@@ -355,52 +335,20 @@ void SelectionTable::applyVerdicts(std::byte* block, TakenBlock& taken) {
   taken.pending = false;
 }
 
-void SelectionTable::account(TakenBlock& taken, Outcome outcome) {
+void SelectionTable::account(TakenBlock& taken, Ledger::Outcome outcome) {
   std::lock_guard lock(mutex_);
-  if (std::exchange(taken.accounted, true)) return;
-  for (const BlockShare& share : taken.shares) {
-    InterfaceStats& stats = share.interface->counts.stats;
-    stats.queued -= share.packets;
-    totals_.queued -= share.packets;
-    if (share.verdict == Verdict::Unselected) {
-      stats.unselected += share.packets;
-      totals_.unselected += share.packets;
-      continue;
-    }
-    if (outcome == Outcome::DroppedByRecorder) {
-      stats.droppedByRecorder += share.packets;
-      totals_.droppedByRecorder += share.packets;
-      continue;
-    }
-    if (outcome == Outcome::DroppedByOverflow) {
-      stats.droppedByOverflow += share.packets;
-      totals_.droppedByOverflow += share.packets;
-      continue;
-    }
-    stats.delivered += share.packets;
-    stats.bytes += share.bytes;
-    stats.truncated += share.truncated;
-    totals_.delivered += share.packets;
-    totals_.bytes += share.bytes;
-    totals_.truncated += share.truncated;
-  }
+  if (!std::exchange(taken.accounted, true)) ledger_.enter(taken, outcome);
 }
 
 void SelectionTable::retract(InterfaceId device, std::uint64_t packets, std::uint64_t bytes, std::uint64_t truncated) {
   std::lock_guard lock(mutex_);
-  const auto move = [&](auto& stats) {
-    stats.delivered -= packets;
-    stats.bytes -= bytes;
-    stats.truncated -= truncated;
-    stats.droppedByOverflow += packets;
-  };
-  move(totals_);
-  if (const auto tracked = find(device)) move(tracked->counts.stats);
+  const auto tracked = find(device);
+  ledger_.retract(tracked ? &tracked->counts : nullptr, packets, bytes, truncated);
 }
 
 SelectionTable::Stats SelectionTable::stats(const DeviceLines* lines) {
   std::lock_guard lock(mutex_);
-  Stats stats = totals_;
+  Stats stats{ledger_.totals()};
   stats.sampledOutKnown = !sampled_ || kernel_.filterMode() != FilterMode::Classic;
   for (const auto& tracked : gone_) stats.interfaces.push_back(tracked->report({}));
   for (const auto& [index, tracked] : byIndex_) {

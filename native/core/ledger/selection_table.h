@@ -1,8 +1,9 @@
-// Applies the verdicts on a capture's interfaces to its blocks, and keeps the ledger: the counts of all packets.
+// Applies the verdicts on a capture's interfaces to its blocks.
 //
-// The parts: the state of each interface (tracked_interface.h: verdicts, counts), the verdicts in the kernel
-// (kernel_verdicts.h), the relations of interfaces for the removal of duplicates (dedupe_relations.h), and the
-// filtering of packets accepted by an earlier filter (refilter.h). The table keeps them consistent under one lock.
+// The parts: the state of each interface (tracked_interface.h: verdicts, counts), the counts of all packets (ledger.h),
+// the verdicts in the kernel (kernel_verdicts.h), the relations of interfaces for the removal of duplicates
+// (dedupe_relations.h), and the filtering of packets accepted by an earlier filter (refilter.h). The table keeps them
+// consistent under one lock.
 //
 // The verdict that applies to a packet is the one on its interface as it was when the packet was received
 // (interface_book.h), even if the verdict is given later. With an InterfaceSelection the verdict is set together with
@@ -22,6 +23,7 @@
 
 #include "core/ledger/dedupe_relations.h"
 #include "core/ledger/kernel_verdicts.h"
+#include "core/ledger/ledger.h"
 #include "core/ledger/reduction_log.h"
 #include "core/ledger/refilter.h"
 #include "core/ledger/taken_block.h"
@@ -106,22 +108,17 @@ class SelectionTable {
   // Applies pending verdicts and the filter set by enforceFilter(). Call it when every event that precedes the block
   // has its verdict.
   void applyVerdicts(std::byte* block, TakenBlock& taken);
-  // Enters a block with applied verdicts in the ledger, once: as delivered, as dropped by the recorder it was for, or
-  // as dropped from the queue because JavaScript did not read it.
-  enum class Outcome { Delivered, DroppedByRecorder, DroppedByOverflow };
-  void account(TakenBlock& taken, Outcome outcome);
-  // Packets that were entered as delivered did not reach their reader: they count as dropped by overflow.
+  // Enters a block with applied verdicts in the ledger, once.
+  void account(TakenBlock& taken, Ledger::Outcome outcome);
+  // See Ledger::retract().
   void retract(InterfaceId device, std::uint64_t packets, std::uint64_t bytes, std::uint64_t truncated);
   // Does both when the block leaves the queue: the last step before delivery.
   void handOut(std::byte* block, TakenBlock& taken) {
     applyVerdicts(block, taken);
-    account(taken, Outcome::Delivered);
+    account(taken, Ledger::Outcome::Delivered);
   }
 
-  struct Stats {
-    std::uint64_t delivered = 0, bytes = 0, droppedByRecorder = 0, unselected = 0, truncated = 0, queued = 0;
-    std::uint64_t droppedByOverflow = 0, lateRefused = 0, malformed = 0;
-    std::uint64_t duplicates = 0, beyondCutoff = 0, sampledOut = 0;
+  struct Stats : Ledger::Totals {
     bool sampledOutKnown = true;  // false: the kernel sampled without counting what it refused
     std::vector<InterfaceStats> interfaces;
   };
@@ -152,7 +149,6 @@ class SelectionTable {
   BlockShare* shareOf(const Record& record, TakenBlock& taken, std::unique_lock<std::mutex>& lock,
                       const std::function<void(std::uint32_t index)>& onUnknown);
   [[nodiscard]] bool acceptsLate(TrackedInterface& tracked, Record& record);
-  void refuseLate(TrackedInterface& tracked);
 
   mutable std::mutex mutex_;
   FilterSpec spec_;
@@ -166,7 +162,7 @@ class SelectionTable {
   std::uint64_t epoch_ = 0;      // of the last event applied
   InterfacesByIndex byIndex_;    // the latest device of each index, kept after its removal for its last packets
   std::vector<Interface> gone_;  // removed devices, oldest first; bounded
-  Stats totals_;                 // `interfaces` is unused
+  Ledger ledger_;
 };
 
 }  // namespace ringtap

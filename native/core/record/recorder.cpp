@@ -185,7 +185,7 @@ void Recorder::drop(Lease lease) {
   std::vector<std::pair<InterfaceId, std::uint32_t>> devices;
   lease.modify([&](std::byte* content, TakenBlock& taken) {
     context_->table.applyVerdicts(content, taken);
-    using Outcome = SelectionTable::Outcome;
+    using Outcome = Ledger::Outcome;
     if (!taken.forJavaScript && responsible(taken)) {
       const bool recorded = taken.recorder == TakenBlock::Recorder::Written;  // by an earlier recorder
       const Outcome lost = target_->lasting() ? Outcome::DroppedByRecorder : Outcome::DroppedByOverflow;
@@ -359,7 +359,7 @@ void Recorder::write(Lease& lease) {
   lease.modify([this](std::byte* content, TakenBlock& taken) {
     context_->table.applyVerdicts(content, taken);
     if (!responsible(taken)) return;
-    if (!taken.forJavaScript) context_->table.account(taken, SelectionTable::Outcome::Delivered);
+    if (!taken.forJavaScript) context_->table.account(taken, Ledger::Outcome::Delivered);
     taken.recorder = TakenBlock::Recorder::Written;
   });
   lease.read([this](std::byte* content, const TakenBlock& taken) { stream_.add(content, taken); });

@@ -52,7 +52,7 @@ bool BlockOutlet::dropUnread() {
   }
   if (!oldest) return false;
   oldest->modify([&](std::byte* content, TakenBlock& taken) {
-    using Outcome = SelectionTable::Outcome;
+    using Outcome = Ledger::Outcome;
     if (taken.recorder == TakenBlock::Recorder::Pending && oldest->block().leases() > 1) {
       taken.forJavaScript = false;  // a recorder will account for it
       return;
