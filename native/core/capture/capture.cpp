@@ -1,17 +1,12 @@
 #include "core/capture/capture.h"
 
-#include <linux/ethtool.h>
-#include <linux/sockios.h>
-#include <net/if.h>
-#include <sys/ioctl.h>
-
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <numeric>
 
 #include "core/capture/pcap/pcap_loop.h"
 #include "core/capture/ring/ring_intake.h"
+#include "core/links/link_speed.h"
 
 namespace ringtap {
 
@@ -219,7 +214,7 @@ Recorder::Context Capture::recorderContext(bool sinceOpening) {
       table_,
       *book_,
       [this] { return losses(); },
-      [this](const std::string& name) { return speedOf(name); },
+      [this](const std::string& name) { return linkSpeed(counters_->fd(), name); },
       [this](const Recorder& one) { outlet_.detach(one); },
       wake_,
       sinceOpening,
@@ -345,19 +340,6 @@ Losses Capture::losses() {
     if (missing > inKernel) losses.ofDevice[{one.index, one.generation}] = missing - inKernel;
   }
   return losses;
-}
-
-// The ioctl works on any socket of the right network namespace (sock_do_ioctl(), net/socket.c).
-std::uint64_t Capture::speedOf(const std::string& name) const {
-  ethtool_cmd command{};
-  command.cmd = ETHTOOL_GSET;
-  ifreq request{};
-  if (name.size() >= sizeof request.ifr_name) return 0;
-  std::memcpy(request.ifr_name, name.data(), name.size());
-  request.ifr_data = reinterpret_cast<char*>(&command);
-  if (::ioctl(counters_->fd(), SIOCETHTOOL, &request) != 0) return 0;
-  const std::uint32_t megabits = ethtool_cmd_speed(&command);
-  return megabits == static_cast<std::uint32_t>(SPEED_UNKNOWN) ? 0 : std::uint64_t{megabits} * 1'000'000;
 }
 
 void Capture::drain() {

@@ -206,7 +206,6 @@ class Capture {
   // that as a fault of `what`, once, and returns true.
   [[nodiscard]] std::function<bool()> caughtUp(std::chrono::steady_clock::time_point from, std::string what);
   [[nodiscard]] std::chrono::milliseconds maxDelay() const;
-  [[nodiscard]] std::uint64_t speedOf(const std::string& name) const;
 
   CaptureConfig config_;
   const std::shared_ptr<netlink::Requester> counters_;  // of the devices of the namespace
