@@ -9,14 +9,14 @@ import { linuxExports } from '../native/native.js'
  */
 export interface SendNative {
   /**
-   * `patience`: milliseconds that frames may wait for room; `bypass`: PACKET_QDISC_BYPASS
+   * `maxWait`: milliseconds that frames may wait for room; `bypassQueue`: PACKET_QDISC_BYPASS
    * (native/core/send/injector.h).
    */
   openInjector(
     name: string,
     netns: string | undefined,
-    patience: number,
-    bypass: boolean,
+    maxWait: number,
+    bypassQueue: boolean,
   ): Promise<{ handle: InjectorHandle; interface: NetworkInterface }>
   /**
    * Sends `count` frames, laid out as in lib/send/frame-packer.ts; `position` is the number of the first one. Only one

@@ -35,11 +35,11 @@ using Handle = js::External<Shared>;
 constexpr std::uint32_t kPacket = 0x1'0000;
 constexpr std::uint32_t kChecksumPending = 0x2'0000;
 
-// openInjector(name, netns: string | undefined, patience: number, bypass): Promise<{ handle, interface }>
+// openInjector(name, netns: string | undefined, maxWait: number, bypassQueue): Promise<{ handle, interface }>
 js::Value openInjector(const js::CallbackInfo& info) {
   InjectorOptions options;
-  options.patience = static_cast<std::uint64_t>(info[2].As<js::Number>().DoubleValue() * 1e6);
-  options.bypass = info[3].As<js::Boolean>().Value();
+  options.maxWait = static_cast<std::uint64_t>(info[2].As<js::Number>().DoubleValue() * 1e6);
+  options.bypassQueue = info[3].As<js::Boolean>().Value();
   const std::string name = info[0].As<js::String>().Utf8Value();
   const std::string netns = info[1].As<js::String>().Utf8Value();
   return runAsync(

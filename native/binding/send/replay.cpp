@@ -98,8 +98,8 @@ js::Value start(const js::CallbackInfo& info) {
   request.file = options.text("file");
   request.interface = options.text("interface");
   request.netns = options.text("netns");
-  request.injector.patience = static_cast<std::uint64_t>(options.real("maxWait") * 1e6);
-  request.injector.bypass = options.flag("bypassQueue");
+  request.injector.maxWait = static_cast<std::uint64_t>(options.real("maxWait") * 1e6);
+  request.injector.bypassQueue = options.flag("bypassQueue");
   request.savefile.snapshotLength = UINT32_MAX;
   request.savefile.packetOptions = false;
   request.savefile.filter = options.optionalText("filter");

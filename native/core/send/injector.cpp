@@ -41,7 +41,7 @@ Result<std::unique_ptr<Injector>> Injector::open(const std::string& name, const 
   UniqueFd socket(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return Error::fromErrno("socket", "a packet socket cannot be opened");
   const int one = 1;
-  if (options.bypass && ::setsockopt(socket.get(), SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof one) != 0) {
+  if (options.bypassQueue && ::setsockopt(socket.get(), SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof one) != 0) {
     return Error::fromErrno("setsockopt", "the queueing discipline cannot be bypassed");
   }
   // Each frame is preceded by a virtio_net_hdr.
@@ -66,7 +66,7 @@ Result<std::unique_ptr<Injector>> Injector::open(const std::string& name, const 
 Injector::Injector(InterfaceInfo interface, const InjectorOptions& options, UniqueFd socket, Interrupt interrupt)
     : interface_(std::move(interface)),
       linkType_(linkTypeOf(interface_.hardwareType)),
-      patience_(options.patience),
+      maxWait_(options.maxWait),
       socket_(std::move(socket)),
       interrupt_(std::move(interrupt)),
       slots_(kBatch),
@@ -154,7 +154,7 @@ bool Injector::awaitRoom(int number) {
     stalledSince_ = now;
     pause_ = kFirstPause;
   }
-  const std::uint64_t end = stalledSince_ + patience_;
+  const std::uint64_t end = stalledSince_ + maxWait_;
   if (now >= end) return false;
   if (number == EAGAIN) {
     interrupt_.waitWritable(socket_.get(), end);

@@ -27,9 +27,9 @@ namespace ringtap {
 struct InjectorOptions {
   // How long frames may wait for room, in nanoseconds since the last frame that was sent. After that each frame is
   // tried once, until one is sent again.
-  std::uint64_t patience = 1'000'000'000;
+  std::uint64_t maxWait = 1'000'000'000;
   // PACKET_QDISC_BYPASS: frames go directly to the device's queue. Taps on the interface do not see them.
-  bool bypass = false;
+  bool bypassQueue = false;
 };
 
 // A frame to be sent. The bytes must stay valid until send() has returned.
@@ -91,7 +91,7 @@ class Injector {
 
   InterfaceInfo interface_;
   std::uint16_t linkType_;
-  std::uint64_t patience_;
+  std::uint64_t maxWait_;
   UniqueFd socket_;
   Interrupt interrupt_;
   std::vector<Slot> slots_;
