@@ -42,7 +42,7 @@ std::string rangesText(const std::vector<std::uint32_t>& processors) {
 std::vector<std::uint32_t> bindableProcessors() {
   ProcessorMask granted;
   bool known = false;
-  auto probe = Thread::start("ringtap-probe", [&] {
+  auto probe = Thread::start("ringtap probe", [&] {
     ProcessorMask all;
     for (std::uint32_t processor = 0; processor < ProcessorMask::size(); ++processor) all.add(processor);
     known = ::sched_setaffinity(0, ProcessorMask::bytes(), all.data()) == 0 &&
@@ -78,7 +78,7 @@ Result<> bindToProcessor(pthread_t thread, std::uint32_t processor) {
 
 Result<> runOnProcessor(std::uint32_t processor, const std::function<void()>& body) {
   Result<> bound;
-  auto thread = Thread::start("ringtap-open", [&] {
+  auto thread = Thread::start("ringtap open", [&] {
     bound = bindToProcessor(::pthread_self(), processor);
     if (bound) body();
   });
