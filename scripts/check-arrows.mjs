@@ -79,7 +79,7 @@ const orders = [
 ]
 
 /** Folders that may not use each other, although one is named before the other. */
-const strangers = [
+const separate = [
   ['native/core/capture/ring', 'native/core/capture/pcap'],
   ['examples/sensor/src/sensor', 'examples/sensor/src/collector'],
   ['examples/sensor/src/response', 'examples/sensor/src/collector'],
@@ -137,14 +137,14 @@ export function findFaults(sources) {
         faults.push(`${file} uses ${name}: ${from.name} may use ${doors.get(from.name).join(' and ')} alone`)
       else if (/^native\/(core|binding)\//.test(file) && !linux.test(file) && linux.test(name))
         faults.push(`${file} uses ${name}, which is Linux alone`)
-      else if (strangers.some((pair) => from.name !== to.name && pair.includes(from.name) && pair.includes(to.name)))
-        faults.push(`${file} uses ${name}: ${from.name} and ${to.name} do not know each other`)
+      else if (separate.some((pair) => from.name !== to.name && pair.includes(from.name) && pair.includes(to.name)))
+        faults.push(`${file} uses ${name}: ${from.name} and ${to.name} must not use each other`)
     }
   }
   const done = new Set()
   const visit = (file, trail) => {
     const at = trail.indexOf(file)
-    if (at >= 0) faults.push(`a circle: ${[...trail.slice(at), file].join(' → ')}`)
+    if (at >= 0) faults.push(`a cycle: ${[...trail.slice(at), file].join(' → ')}`)
     if (at >= 0 || done.has(file)) return
     for (const name of uses.get(file)) visit(name, [...trail, file])
     done.add(file)

@@ -1,7 +1,7 @@
 import { Capture, type CaptureError, convertFiles, inject, openFile, replay, watchInterfaces } from 'ringtap'
 import t from 'tap'
 
-/** Every function that takes a signal, each called with an additional option that it rejects. */
+/** The functions that take a signal and need no capture or connection before, each called with an additional option that it rejects. */
 const functions: Record<string, (signal: AbortSignal, wrong?: object) => Promise<unknown>> = {
   'Capture.open': (signal, wrong) => Capture.open({ signal, ...wrong }),
   openFile: (signal, wrong) => openFile('/nowhere/a.pcapng', { signal, ...wrong }),

@@ -138,7 +138,7 @@ export class ActiveFilter {
   async replaceAddresses(hosts: HostSets): Promise<void> {
     if (hosts === undefined) throw optionError('hosts', 'an object', hosts)
     if (this.#options.pcap) {
-      throw new CaptureError('ERR_OPTION', "address sets are not to be had with backend: 'pcap'", { option: 'hosts' })
+      throw new CaptureError('ERR_OPTION', "address sets are not available with backend: 'pcap'", { option: 'hosts' })
     }
     checkGroup(hosts, 'hosts', ['exclude', 'include'])
     const given = {
@@ -316,7 +316,7 @@ function lines(one: string | undefined, other: string): string {
 }
 
 function notWithPcap(option: string): CaptureError {
-  return new CaptureError('ERR_OPTION', `${option} is not to be had with backend: 'pcap'`, { option })
+  return new CaptureError('ERR_OPTION', `${option} is not available with backend: 'pcap'`, { option })
 }
 
 /** Number of entries in a list with one entry per line. */

@@ -318,18 +318,18 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
   if (pcap) {
     for (const key of ringOnly) {
       if (options[key] === undefined || options[key] === false || typeof options[key] === 'number') continue
-      throw new CaptureError('ERR_OPTION', `${key} is not to be had with backend: 'pcap'`, { option: key })
+      throw new CaptureError('ERR_OPTION', `${key} is not available with backend: 'pcap'`, { option: key })
     }
   }
   const cutoff = normaliseCutoff(options.cutoff)
   if (cutoff && options.ring?.table === 'classic') {
-    throw new CaptureError('ERR_OPTION', "cutoff is applied by eBPF, and not to be had with ring.table: 'classic'", {
+    throw new CaptureError('ERR_OPTION', "cutoff is applied by eBPF, and not available with ring.table: 'classic'", {
       option: 'cutoff',
     })
   }
   const clock = checkWord(orElse(options.timestamps, 'system'), 'timestamps', ['system', 'hardware'])
   if (pcap && clock === 'hardware') {
-    const text = "timestamps: 'hardware' is not to be had with backend: 'pcap', which does not report a packet's clock"
+    const text = "timestamps: 'hardware' is not available with backend: 'pcap', which does not report a packet's clock"
     throw new CaptureError('ERR_OPTION', text, { option: 'timestamps' })
   }
   const snapshotLength = checkInteger(

@@ -23,7 +23,7 @@ const keyNames: Readonly<Record<string, string>> = {
 }
 
 /** The keys in what a terminal has sent: a name, or the character itself. */
-export function keysIn(text: string): string[] {
+function keysIn(text: string): string[] {
   const [plain = '', ...escaped] = text.split('\x1b')
   const keys = [...plain]
   for (const part of escaped) {

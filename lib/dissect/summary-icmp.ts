@@ -322,7 +322,7 @@ function responseTime(code: number, out: Uint8Array, to: number): number {
     if (tenths === 0) return putText(out, to, ']')
   }
   to = putField(out, to, '', Math.trunc(tenths / 10))
-  // Behind minutes the seconds are whole ones.
+  // After minutes the seconds are whole.
   if (!long) to = putField(out, to, '.', tenths % 10)
   return putText(out, to, 's]')
 }

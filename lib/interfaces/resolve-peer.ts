@@ -75,11 +75,11 @@ export interface PeerProcess {
 export interface PeerContainer {
   /** 64 hexadecimal digits; of LXC and systemd-nspawn the name. */
   readonly id: string
-  /** As far as control groups or files tell. */
+  /** As far as control groups or files show it. */
   readonly runtime: 'docker' | 'containerd' | 'cri-o' | 'podman' | 'lxc' | 'systemd-nspawn' | undefined
-  /** As far as files of the runtime tell. */
+  /** As far as the runtime's files show it. */
   readonly name: string | undefined
-  /** As far as files of the runtime tell. */
+  /** As far as the runtime's files show it. */
   readonly image: string | undefined
   /** Whether it is the one that holds a pod's namespaces, as far as files of the runtime tell. */
   readonly sandbox: boolean

@@ -45,7 +45,7 @@ export interface OwnerWatchHandle {
 
 /** @internal */
 export interface NativeOwnerWatch {
-  /** Asks for the sockets and processes of now; returns the number that `answered()` will have reached then. */
+  /** Asks for the present sockets and processes; returns the number that `answered()` will have reached then. */
   ask(): number
   answered(): number
   /** Whether it keeps the event loop alive; initially not. */

@@ -9,7 +9,7 @@ namespace ringtap::binding {
 
 void initLinux(js::Env env, js::Object exports) {
   initCapture(env, exports);
-  initCheck(env, exports);
+  initProbe(env, exports);
   initInterfaces(env, exports);
   initPeers(env, exports);
   initOwners(env, exports);

@@ -156,7 +156,7 @@ const wrongKinds: [unknown, string | RegExp][] = [
   [{ timestamps: 'adapter' }, "timestamps must be 'system' or 'hardware'; got the string \"adapter\""],
   [
     { backend: 'pcap', timestamps: 'hardware' },
-    "timestamps: 'hardware' is not to be had with backend: 'pcap', which does not report a packet's clock",
+    "timestamps: 'hardware' is not available with backend: 'pcap', which does not report a packet's clock",
   ],
   [{ backend: 'dpdk' }, "backend must be 'ring' or 'pcap'; got the string \"dpdk\""],
   [{ signal: {} }, 'signal must be an AbortSignal; got an object (Object)'],

@@ -49,7 +49,7 @@ void blocks() {
   }
 }
 
-void news() {
+void linkMessages() {
   const auto veth = [](int index, std::uint32_t peer) {
     return support::link(index, "veth" + std::to_string(index)) + attribute(IFLA_LINK, bytesOf(peer)) +
            attribute(IFLA_LINKINFO, attribute(IFLA_INFO_KIND, support::text("veth")));
@@ -138,7 +138,7 @@ int main(int argc, char** argv) {
   }
   root = argv[1];
   blocks();
-  news();
+  linkMessages();
   packed();
   savefiles();
   filters();

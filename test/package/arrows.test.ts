@@ -88,14 +88,14 @@ t.test('a cycle is found, also within a folder', async (t) => {
       'lib/packets/c.ts': "import './a.js'\n",
       'lib/packets/d.ts': "import './a.js'\n",
     }),
-    ['a circle: lib/packets/a.ts → lib/packets/b.ts → lib/packets/c.ts → lib/packets/a.ts'],
+    ['a cycle: lib/packets/a.ts → lib/packets/b.ts → lib/packets/c.ts → lib/packets/a.ts'],
   )
   t.strictSame(
     faults({
       'native/core/util/a.h': '#include "core/util/b.h"\n',
       'native/core/util/b.h': '#include "core/util/a.h"\n',
     }),
-    ['a circle: native/core/util/a.h → native/core/util/b.h → native/core/util/a.h'],
+    ['a cycle: native/core/util/a.h → native/core/util/b.h → native/core/util/a.h'],
   )
 })
 

@@ -6,7 +6,7 @@
 namespace ringtap::binding {
 
 // These calls are short and must run on the JavaScript thread: privileges are per thread.
-void initCheck(js::Env env, js::Object exports) {
+void initProbe(js::Env env, js::Object exports) {
   exportFunction(env, exports, "probePacketSocket", [](const js::CallbackInfo& info) {
     const PacketProbe probe = probePacketSocket();
     auto result = js::Object::New(info.Env());

@@ -26,7 +26,7 @@ void initConvert(js::Env env, js::Object exports);
 // not compiled.
 void initLinux(js::Env env, js::Object exports);
 void initCapture(js::Env env, js::Object exports);
-void initCheck(js::Env env, js::Object exports);
+void initProbe(js::Env env, js::Object exports);
 void initInterfaces(js::Env env, js::Object exports);
 void initPeers(js::Env env, js::Object exports);
 void initOwners(js::Env env, js::Object exports);

@@ -51,7 +51,7 @@ class AsyncTask {
     napi_value promise = nullptr;
     if (napi_create_promise(env, &task->deferred_, &promise) != napi_ok) return {};
     if ((where == Where::OwnThread && task->beginThread(name)) || task->queue(name, std::move(queued))) {
-      (void)task.release();  // settles and deletes itself
+      (void)task.release();  // resolves or rejects, and deletes itself
     } else {
       reject(env, task->deferred_, Error{.message = "no work could be queued"});
     }
@@ -88,7 +88,7 @@ class AsyncTask {
     if (task->queued_) task->queued_->work_ = nullptr;
     (void)napi_delete_async_work(env, task->work_);
     if (status == napi_cancelled) task->outcome_ = Error{.code = Code::Closed, .message = "the work was cancelled"};
-    task->settle();
+    task->complete();
   }
 
   bool beginThread(const char* name) {
@@ -120,7 +120,7 @@ class AsyncTask {
     napi_remove_env_cleanup_hook(task->env_, &AsyncTask::cleanup, data);
     task->thread_.join();
     (void)napi_release_threadsafe_function(task->function_, napi_tsfn_release);
-    task->settle();
+    task->complete();
   }
 
   // The environment ends before the work does. Hooks run in reverse order, so the thread-safe function still exists.
@@ -133,11 +133,11 @@ class AsyncTask {
     (void)task->finish_(task->env_, task->outcome_);
   }
 
-  void settle() {
-    Result<js::Value> settled = finish_(env_, outcome_);
-    if (!settled) return reject(env_, deferred_, settled.error());
-    if (settled->IsEmpty()) return reject(env_, deferred_, Error{.message = "no result could be made"});
-    if (napi_resolve_deferred(env_, deferred_, *settled) != napi_ok) {
+  void complete() {
+    Result<js::Value> result = finish_(env_, outcome_);
+    if (!result) return reject(env_, deferred_, result.error());
+    if (result->IsEmpty()) return reject(env_, deferred_, Error{.message = "no result could be made"});
+    if (napi_resolve_deferred(env_, deferred_, *result) != napi_ok) {
       reject(env_, deferred_, Error{.message = "no result could be made"});
     }
   }

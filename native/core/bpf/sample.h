@@ -2,8 +2,8 @@
 // the packets of a flow are all taken or all refused, in both directions and by every capture with the same seed.
 //
 // What identifies a flow: the addresses of the outermost IP header, the protocol, and with TCP, UDP and SCTP the ports.
-// A fragment has no ports to all effects, the first one neither, so that all fragments of a packet agree; the protocol
-// of IPv6 fragments is that of the fragment header, 44. Packets that are not IP are always taken.
+// A fragment counts as having no ports, and so does the first one, so that all fragments of a packet agree; the
+// protocol of IPv6 fragments is that of the fragment header, 44. Packets that are not IP are always taken.
 //
 // The hash is part of the interface: docs/guides/sampling.md specifies it, with test vectors, for other programs.
 #pragma once

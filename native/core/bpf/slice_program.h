@@ -10,8 +10,8 @@
 //   GRE      4 bytes, and 4 more for each of checksum, key, sequence number, and PPTP's acknowledgement
 //   AH       with its content, in IPv4
 //
-// Nothing else is a header: other protocols, and fragments but the first, are cut behind the header of IP. Whole remain
-// packets that are not IP, and those that end within a header or contradict themselves in one.
+// Nothing else is a header: other protocols, and fragments but the first, are cut behind the header of IP. Packets that
+// are not IP stay whole, and so do those that end within a header or contradict themselves in one.
 //
 // With Slice::Headers the walk goes on inside IP in IP, GRE (of IP or Ethernet), VXLAN (UDP port 4789 or 8472), GENEVE
 // (6081) and GTP-U (2152), their headers included, up to kMaxTunnels of them in each other. Where the content of a

@@ -123,7 +123,7 @@ struct InterfaceMonitor::State {
     }
   }
 
-  Result<> settle(std::uint32_t index, Events& events) {
+  Result<> readAgain(std::uint32_t index, Events& events) {
     auto answer = kernel.link(index);
     if (!answer) return std::move(answer.error());
     if (answer->has_value()) {
@@ -149,7 +149,7 @@ struct InterfaceMonitor::State {
       if (doubts.empty()) return {};  // only notifications cause doubts, so the loop ends
       for (const std::uint32_t index : doubts) {
         if (!table.find(index)) continue;
-        if (auto settled = settle(index, events); !settled) return settled;
+        if (auto read = readAgain(index, events); !read) return read;
       }
     }
   }

@@ -22,7 +22,7 @@ class OwnerSource {
   [[nodiscard]] virtual OwnerAnswer answer(const SocketEnds& ends, std::uint64_t time) = 0;
   // Changes when an answer for these ends, or the reversed ones, may have changed: read it before answer().
   [[nodiscard]] virtual std::uint64_t stamp(const SocketEnds& ends) const = 0;
-  // Asks for the sockets and processes of now.
+  // Asks for the present sockets and processes.
   virtual std::uint64_t ask() = 0;
   // Sockets and processes were read at this time or later, nanoseconds since 1970.
   [[nodiscard]] virtual std::uint64_t sweptAt() const = 0;

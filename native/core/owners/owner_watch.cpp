@@ -181,12 +181,12 @@ void OwnerWatch::readBirths() {
   moreBirths_ = !births_->read(list);
   if (list.empty()) return;
   std::vector<ProcessPointer> makers;
-  std::vector<std::uint32_t> strangers;
+  std::vector<std::uint32_t> unknownMakers;
   makers.reserve(list.size());
   for (SocketBirth& birth : list) {
     birth.name[sizeof birth.name - 1] = '\0';
     makers.push_back(processes_.at(birth.pid(), birth.uid(), birth.name, birth.time));
-    if (options_.everySpace && seenMakers_.insert(makers.back()->id).second) strangers.push_back(birth.pid());
+    if (options_.everySpace && seenMakers_.insert(makers.back()->id).second) unknownMakers.push_back(birth.pid());
   }
   {
     const std::lock_guard lock(mutex_);
@@ -195,7 +195,7 @@ void OwnerWatch::readBirths() {
     }
   }
   // This lists the sockets there, and reads births again.
-  for (const std::uint32_t pid : strangers) enterThatOf(pid);
+  for (const std::uint32_t pid : unknownMakers) enterThatOf(pid);
 }
 
 // Reads what the kernel has announced.
@@ -234,7 +234,7 @@ void OwnerWatch::list(OwnerSpace& space, std::uint64_t time) {
 
 // Waits, not beyond a time (monotonicNow()), for what becomes of sockets that were made up to `time`: since the sweep
 // before, or in the last moments. Returns the nanoseconds that it has waited.
-std::uint64_t OwnerWatch::settle(std::uint64_t time, std::uint64_t until) {
+std::uint64_t OwnerWatch::awaitEnds(std::uint64_t time, std::uint64_t until) {
   const std::uint64_t after = std::min(time - kReportDelay, sweptAt_.load(std::memory_order_relaxed));
   const auto awaits = [&] {
     const std::lock_guard lock(mutex_);
@@ -266,7 +266,7 @@ std::uint64_t OwnerWatch::sweep() {
   // Sockets of namespaces that were found by the first search have holders to be searched for too.
   if (searchProcesses(all)) (void)searchProcesses(false);
   const std::size_t known = spaces_.size();
-  const std::uint64_t waited = settle(time, until);
+  const std::uint64_t waited = awaitEnds(time, until);
   if (spaces_.size() != known) (void)searchProcesses(false);
   if (all) {
     processes_.purge();

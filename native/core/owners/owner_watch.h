@@ -67,7 +67,7 @@ class OwnerWatch final : public OwnerSource {
   // Stops and joins, unless that was done: then it may be on any thread.
   ~OwnerWatch() override;
 
-  // Any thread. Asks for the sockets and processes of now; returns the number that answered() will have reached then.
+  // Any thread. Asks for the present sockets and processes; returns the number that answered() will have reached then.
   std::uint64_t ask() override;
   [[nodiscard]] std::uint64_t answered() const { return answered_.load(std::memory_order_acquire); }
   // Any thread.
@@ -98,7 +98,7 @@ class OwnerWatch final : public OwnerSource {
   void drain();
   void readBirths();
   [[nodiscard]] std::uint64_t sweep();
-  [[nodiscard]] std::uint64_t settle(std::uint64_t time, std::uint64_t until);
+  [[nodiscard]] std::uint64_t awaitEnds(std::uint64_t time, std::uint64_t until);
   void list(OwnerSpace& space, std::uint64_t time);
   [[nodiscard]] bool searchProcesses(bool all);
   bool follow(const DescriptorIndex& index);

@@ -29,7 +29,7 @@ struct FlightOptions {
   std::size_t memory = 0;            // bytes
   std::chrono::milliseconds age{0};  // of the oldest packets, about; 0: no limit
   Packing packing = Packing::None;   // how they are kept
-  bool byDevice = false;             // each segment tells the packets before it by device, and Position does
+  bool byDevice = false;             // each segment counts the packets before it by device, and so does Position
 };
 
 // Bytes and milliseconds after which a segment is complete.

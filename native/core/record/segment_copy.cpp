@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/filter/filter_interpreter.h"
+#include "core/savefile/option_walk.h"
 #include "core/savefile/savefile_blocks.h"
 #include "core/savefile/savefile_format.h"
 #include "core/util/link_type.h"
@@ -48,15 +49,11 @@ FileInterface parsed(std::span<const std::byte> block) {
   FileInterface interface;
   interface.linkType = body.linkType;
   interface.snapshotLength = body.snapLength;
-  std::size_t at = kBody + sizeof body;
-  while (at + sizeof(OptionHeader) + sizeof(std::uint32_t) <= block.size()) {
-    const auto option = load<OptionHeader>(block, at);
-    at += sizeof option;
-    if (option.code == kOptionEnd || option.length > block.size() - at) break;
-    const auto* value = reinterpret_cast<const std::uint8_t*>(block.data() + at);
-    interface.options.push_back({option.code, {value, value + option.length}});
-    at += padded(option.length);
-  }
+  const std::span bytes(reinterpret_cast<const std::uint8_t*>(block.data()), block.size() - sizeof(std::uint32_t));
+  (void)walkOptions(bytes, kBody + sizeof body, false, [&](std::uint16_t code, std::size_t at, std::uint16_t length) {
+    const std::span value = bytes.subspan(at, length);
+    interface.options.push_back({code, {value.begin(), value.end()}});
+  });
   return interface;
 }
 

@@ -56,7 +56,7 @@ Result<SegmentStream::Piece> SegmentStream::next() {
       segment = memory_->await(next_.number, [&] { return !waits || cancelled_ || finished_; });
     }
     if (cancelled_) {
-      if (sink.size() > 0) break;  // counted as read: whoever cancels is told of them
+      if (sink.size() > 0) break;  // counted as read: whoever cancels still gets them
       return Error{Code::Closed, "the reader has gone"};
     }
     if (segment && (!finished || segment->number < last_.number)) {

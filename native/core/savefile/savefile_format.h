@@ -95,9 +95,8 @@ inline constexpr std::uint16_t kPacketId = 5;
 inline constexpr std::uint16_t kQueue = 6;
 inline constexpr std::uint16_t kVerdict = 7;
 inline constexpr std::uint16_t kProcessThread = 8;
-// The first byte of a verdict: who passed it; the latter two are eBPF programs.
+// The first byte of a verdict: who passed it. 1 is an eBPF program of tc.
 inline constexpr std::uint8_t kVerdictHardware = 0;
-inline constexpr std::uint8_t kVerdictTc = 1;
 inline constexpr std::uint8_t kVerdictXdp = 2;
 }  // namespace packet_option
 namespace statistics_option {

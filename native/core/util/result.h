@@ -9,7 +9,7 @@
 
 namespace ringtap {
 
-// The stable codes of CaptureError (lib/errors.ts spells them ERR_…; binding/errors.cpp maps them).
+// The stable codes of CaptureError (lib/errors.ts spells them ERR_…; binding/util/errors.cpp maps them).
 enum class Code {
   System,          // a system call failed, and no other code applies
   Permission,      // the process lacks a privilege

@@ -150,7 +150,7 @@ t.test('devices that do not exist or cannot be captured are refused', async (t) 
   await t.rejects(Capture.open({ backend, interfaces: 'nflog:70000' }), { interface: 'nflog:70000', message: /70000/ })
   await t.rejects(Capture.open({ backend, interfaces: 'nflog:7', direction: 'in' }), {
     code: 'ERR_OPTION',
-    message: /nflog:7 does not tell directions/,
+    message: /nflog:7 does not report directions/,
   })
   await t.rejects(Capture.open({ interfaces: 'nflog:7' }), { code: 'ERR_NO_INTERFACE' }, 'only through libpcap')
 })

@@ -121,7 +121,7 @@ t.test('an interface that was away while events were lost is promiscuous again',
     Array.from({ length: 10_000 }, (_, i) => `link set dev eth0 mtu ${1400 + (i % 2)}`),
   )
   t.match(link('hot0'), { ifindex, address }, 'the same device, as far as anyone can tell')
-  await waitUntil(() => capture.stats().interfaceResyncs > 0, 'news to be lost')
+  await waitUntil(() => capture.stats().interfaceResyncs > 0, 'messages to be lost')
   await waitUntil(() => promiscuity('hot0') === 1, 'it to be promiscuous')
   rename('hot0', 'cold0')
   await waitUntil(() => promiscuity('cold0') === 0, 'it to be left when it is not selected any more')

@@ -231,5 +231,5 @@ t.test('values that are no share, slice or size', async (t) => {
     t.match(stderr.replaceAll(/\s+/g, ' '), message)
   }
   const { stderr } = ringtap(['-i', 'eth0', '--backend', 'pcap', '--slice', 'l4'])
-  t.match(stderr.replaceAll(/\s+/g, ' '), /^ringtap: --slice is not to be had with --backend pcap/)
+  t.match(stderr.replaceAll(/\s+/g, ' '), /^ringtap: --slice is not available with --backend pcap/)
 })

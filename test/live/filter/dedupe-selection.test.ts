@@ -129,7 +129,7 @@ for (const { table, skip } of tables) {
         for (let i = 0; i < 10; i++) early.push(start + i)
       }
       const late = () => capture?.interfaces.find(({ name }) => name === 'late')
-      await waitUntil(() => late()?.master !== undefined, 'the news')
+      await waitUntil(() => late()?.master !== undefined, 'the event')
       send(100, host.mac['vb'])
       send(200, host.mac['br0 here'])
       sendSync({ interface: 'br0', start: 300, count: 10, destination: '02:00:00:00:20:01' })
@@ -138,10 +138,10 @@ for (const { table, skip } of tables) {
       const passed = () => (capture?.stats().received ?? 0) + (capture?.stats().duplicates ?? 0)
       await waitUntilStable(passed, 'the packets so far')
       ipBatch(['link set dev late nomaster'])
-      await waitUntil(() => late()?.master === undefined, 'the news')
+      await waitUntil(() => late()?.master === undefined, 'the event')
       sendSync({ interface: 'late', start: 500, count: 10 })
       del('late')
-      await waitUntil(() => events.includes('late removed'), 'the news')
+      await waitUntil(() => events.includes('late removed'), 'the event')
       await host.go('broadcast from a port', 600, 10)
     })
     const [once] = runs as [Run]
@@ -155,7 +155,7 @@ for (const { table, skip } of tables) {
     t.strictSame(
       keysOf(once.packets.filter(after)),
       firstOf(sightings.filter(after), [...interfaces, 'late']),
-      'once the news is known, each once',
+      'once the event is read, each once',
     )
     t.equal(once.stats.duplicates, sightings.length - once.packets.length)
     t.strictSame(imbalances(once.stats), [])

@@ -59,7 +59,7 @@ t.test('containers and pods', async (t) => {
   })
   t.match(podman.container, { runtime: 'podman', name: 'db', image: 'docker.io/library/postgres:17', pod: undefined })
 
-  // Where the runtime's own files are not to be had, the logs of the kubelet have the names.
+  // Where the runtime's own files are missing, the logs of the kubelet have the names.
   const logs = await look(runtimeFiles.logs, { 50: ['api', `0::/kubepods/burstable/pod${uid}/${app}\n`] })
   t.match(logs.container, { id: app, runtime: undefined, name: 'api', pod })
 

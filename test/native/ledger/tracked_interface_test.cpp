@@ -66,7 +66,7 @@ TEST(kernelCountsAreAssignedLikeThePackets) {
   old->leave({8, 2}, {}, {10, 20});  // five of them are still in the ring
   CHECK(received(*old) == 7 && old->report({100, 100}, {}).duplicates == 2 && !old->present());
   TrackedInterface::follow(next, old);
-  next->counts.inherit({0, 11}, 3);  // behind the horizon of both rings, and of a ring that did not exist
+  next->counts.inherit({0, 11}, 3);  // behind the positions of both rings, and of a ring that did not exist
   next->counts.inherit({1, 21}, 3);
   next->counts.inherit({2, 1}, 3);
   CHECK(received(*old) == 7 && received(*next, {0, 0}) == 0);

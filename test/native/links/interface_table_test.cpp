@@ -23,14 +23,14 @@ InterfaceInfo device(std::uint32_t index, const std::string& name, const std::st
 }
 
 netlink::AddressMessage address(std::uint32_t index, std::uint8_t last, std::uint8_t scope = RT_SCOPE_UNIVERSE) {
-  netlink::AddressMessage news;
-  news.index = index;
-  news.address.family = AF_INET;
-  news.address.prefixLength = 24;
-  news.address.scope = scope;
-  news.address.bytes = {10, 0, 0, last};
-  news.peer = news.address.bytes;
-  return news;
+  netlink::AddressMessage message;
+  message.index = index;
+  message.address.family = AF_INET;
+  message.address.prefixLength = 24;
+  message.address.scope = scope;
+  message.address.bytes = {10, 0, 0, last};
+  message.peer = message.address.bytes;
+  return message;
 }
 
 template <typename Change>

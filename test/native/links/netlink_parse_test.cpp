@@ -52,10 +52,10 @@ TEST(everyAttributeOfADeviceIsRead) {
       attribute(IFLA_LINKINFO | NLA_F_NESTED, attribute(IFLA_INFO_KIND, text("veth"))) +
       attribute(IFLA_PROP_LIST | NLA_F_NESTED,
                 attribute(IFLA_ALT_IFNAME, text("one")) + attribute(IFLA_ALT_IFNAME, text("two")));
-  const auto news = parseLink(payload);
-  CHECK(news.has_value());
-  if (!news) return;
-  const InterfaceInfo& info = news->info;
+  const auto link = parseLink(payload);
+  CHECK(link.has_value());
+  if (!link) return;
+  const InterfaceInfo& info = link->info;
   CHECK(info.index == 7 && info.name == "veth7" && info.mtu == 1500 && info.hardwareType == 1);
   CHECK(info.address == Payload({2, 0, 0, 0, 0, 7}) && info.kind == "veth");
   CHECK(info.master == 3 && info.peerIndex == 8 && info.peerNetnsId == 2);
@@ -90,18 +90,18 @@ Payload statisticsHeader(std::uint32_t index) {
 }  // namespace
 
 TEST(countersOfLossesAreRead) {
-  const Payload news = support::link(7, "a");
-  CHECK(parseLink(news) && !parseLink(news)->losses);
-  CHECK(parseLink(news + attribute(IFLA_STATS64, counters()))->losses == kLosses);
+  const Payload link = support::link(7, "a");
+  CHECK(parseLink(link) && !parseLink(link)->losses);
+  CHECK(parseLink(link + attribute(IFLA_STATS64, counters()))->losses == kLosses);
   CHECK(parseLinkRemoval(support::linkHeader(7) + attribute(IFLA_STATS64, counters()))->losses == kLosses);
   const auto answer = parseLinkStatistics(statisticsHeader(7) + attribute(IFLA_STATS_LINK_64, counters()));
   CHECK(answer && answer->index == 7 && answer->losses == kLosses);
   // Older kernels have fewer counters after these, newer ones more.
   constexpr std::size_t needed = offsetof(rtnl_link_stats64, rx_missed_errors) + 8;
-  CHECK(parseLink(news + attribute(IFLA_STATS64, counters(needed)))->losses == kLosses);
-  CHECK(parseLink(news + attribute(IFLA_STATS64, counters(1000)))->losses == kLosses);
+  CHECK(parseLink(link + attribute(IFLA_STATS64, counters(needed)))->losses == kLosses);
+  CHECK(parseLink(link + attribute(IFLA_STATS64, counters(1000)))->losses == kLosses);
   for (std::size_t size = 0; size < needed; ++size) {
-    CHECK(!parseLink(news + attribute(IFLA_STATS64, counters(size))));
+    CHECK(!parseLink(link + attribute(IFLA_STATS64, counters(size))));
     CHECK(!parseLinkStatistics(statisticsHeader(7) + attribute(IFLA_STATS_LINK_64, counters(size))));
   }
   CHECK(!parseLinkStatistics(statisticsHeader(7)) && !parseLinkStatistics(statisticsHeader(0)));
@@ -149,9 +149,9 @@ TEST(anImpossibleAttributeInvalidatesTheMessage) {
 
 TEST(namesEndAtNulOrWithTheAttribute) {
   Payload unended{'e', 't', 'h'};
-  const auto news = parseLink(support::linkHeader(1) + attribute(IFLA_MTU, bytesOf(std::uint32_t{1})) +
+  const auto link = parseLink(support::linkHeader(1) + attribute(IFLA_MTU, bytesOf(std::uint32_t{1})) +
                               attribute(IFLA_IFNAME, unended));
-  CHECK(news && news->info.name == "eth");
+  CHECK(link && link->info.name == "eth");
   const auto cut = parseLink(support::linkHeader(1) + attribute(IFLA_MTU, bytesOf(std::uint32_t{1})) +
                              attribute(IFLA_IFNAME, {'a', 0, 'b'}));
   CHECK(cut && cut->info.name == "a");

@@ -16,7 +16,7 @@ export interface Self {
   readonly startedAt: number
 }
 
-export interface Figures {
+export interface ReportSource {
   /** `undefined`: the capture is not open yet. */
   readonly stats: CaptureStats | undefined
   readonly accounts: Accounts
@@ -42,11 +42,11 @@ function lagOf(forwarder: Forwarder): number {
 
 export function makeReport(
   self: Self,
-  figures: Figures,
+  source: ReportSource,
   rest: { readonly final: boolean; readonly free: number | undefined; readonly cuts: Report['cuts'] },
   containerOf: ContainerOf,
 ): Report {
-  const { stats, accounts, spool, spoolLimit, forwarder, states } = figures
+  const { stats, accounts, spool, spoolLimit, forwarder, states } = source
   const { oldest } = spool
   return {
     name: self.name,

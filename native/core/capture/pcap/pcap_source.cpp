@@ -133,7 +133,7 @@ Result<> PcapSource::learn() {
   if (kernelFiltered_ || settings_.direction == Direction::Both) return {};
   const auto direction = settings_.direction == Direction::In ? PCAP_D_IN : PCAP_D_OUT;
   if (pcap_setdirection(handle_.get(), direction) == 0) return {};
-  return Error{Code::Option, device_ + " does not tell directions: " + pcap_geterr(handle_.get()), 0, "", device_};
+  return Error{Code::Option, device_ + " does not report directions: " + pcap_geterr(handle_.get()), 0, "", device_};
 }
 
 Result<> PcapSource::filter(const FilterSpec& spec) {
