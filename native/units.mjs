@@ -5,7 +5,7 @@
 //
 // Units are written to build/units in the working directory, where binding.gyp and CMake want them, and only if they have
 // changed, so that make compiles no more than it must. A unit is named after its first source.
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -45,6 +45,7 @@ function replace(file, content) {
 }
 
 const native = path.dirname(fileURLToPath(import.meta.url))
-const lists = process.argv[1] === fileURLToPath(import.meta.url) ? process.argv.slice(2) : []
+const [, started, ...given] = process.argv
+const lists = started && realpathSync(started) === fileURLToPath(import.meta.url) ? given : []
 for (const list of lists)
   for (const unit of writeUnits(readFileSync(path.join(native, list), 'utf8'))) console.log(unit)

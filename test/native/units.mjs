@@ -1,5 +1,6 @@
-// Prints what is compiled in place of the C++ tests: a program for those of a folder, and one for its live tests. They
-// take longer to compile than to run, and what they include is compiled once per program.
+// Prints what is compiled in place of the C++ tests: a program for those of a folder, and others for those that need a
+// network namespace, or libpcap's headers. They take longer to compile than to run, and what they include is compiled
+// once per program.
 //
 //   node units.mjs TEST.cpp…    prints a line per program: its name, its source, and the tests in it
 //
@@ -11,17 +12,20 @@ import { writeUnit } from '../../native/units.mjs'
 
 const nameOf = (file) => path.basename(file, '.cpp')
 
-/** What includes libpcap's headers cannot be in one unit with the kernel's: both define struct bpf_insn. */
-const ofLibpcap = (file) => /^#include "core\/capture\/pcap\//m.test(readFileSync(file, 'utf8'))
+/** Includes libpcap's headers: other tests of a capture include linux/bpf.h, and both define struct bpf_insn. */
+const ofLibpcap = /^#include "core\/capture\/pcap\//m
+/** Enters a network namespace when the program starts (support/namespace.h), whichever tests of it are to run. */
+const inNamespace = /^#include "support\/(?:namespace|traffic|consumer|small_capture|filter_modes)\.h"/m
 
 /** By name: the programs, as the paths of their tests. */
 function programsOf(files) {
   const programs = new Map()
   for (const file of files) {
+    const text = readFileSync(file, 'utf8')
     const parts = [
       path.basename(path.dirname(file)),
-      ...(ofLibpcap(file) ? ['pcap'] : []),
-      ...(file.endsWith('_live_test.cpp') ? ['live'] : []),
+      ...(ofLibpcap.test(text) ? ['pcap'] : []),
+      ...(inNamespace.test(text) || file.endsWith('_live_test.cpp') ? ['live'] : []),
       'tests',
     ]
     const program = parts.join('_')

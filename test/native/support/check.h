@@ -6,7 +6,7 @@
 // RINGTAP_REQUIRE_LIVE is set (to anything but 0, false or the empty string).
 //
 // This header defines main(): include it in exactly one unit of the program. The exit code is 1 if a check failed. With
-// arguments, only tests run whose names contain one of them, and those of files that one of them names (without .cpp).
+// arguments, only those tests run whose name contains one of them, or whose file one of them names (without .cpp).
 #pragma once
 
 #include <cstdio>
@@ -27,7 +27,7 @@ struct Test {
 inline std::vector<Test> tests;
 inline bool failing = false;  // a check of the current test has failed
 inline std::string skipped;   // why the current test was skipped
-inline std::string skipAll;   // why every test of this program is skipped; set by a static initialiser
+inline std::string skipAll;   // why all tests of this program are skipped; set by a static initialiser
 
 struct Registration {
   Registration(const Test& test) { tests.push_back(test); }
@@ -92,5 +92,9 @@ int main(int argc, char** argv) {
     }
   }
   std::printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
+  if (passed + failed + skipped == 0) {
+    std::fprintf(stderr, "no test and no file of tests has this name\n");
+    return 1;
+  }
   return failed == 0 && (skipped == 0 || !check::skippingFails()) ? 0 : 1;
 }
