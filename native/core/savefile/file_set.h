@@ -47,8 +47,9 @@ class FileSet {
   // Begins the next file. A named pipe must have a reader by then (ENXIO).
   Result<> begin();
   [[nodiscard]] bool begun() const { return static_cast<bool>(file_); }
-  // Appends to the file. After an error, written() is the length that was reached: the disk is filled as far as
-  // `minimumFree` permits. If that is not enough and `keep` is set, the oldest complete files of this set are removed.
+  // Appends to the file. If there is no room and `keep` is set, the oldest complete files of this set are removed. If
+  // that is not enough, as much is written as the disk, or `minimumFree`, permits: after an error, written() is the
+  // length that was reached.
   Result<> write(std::span<const std::byte> bytes);
   [[nodiscard]] std::uint64_t written() const { return written_; }
   // For Sync::Interval: when the next fdatasync(2) is due, if anything was written since the last one. syncIfDue()
