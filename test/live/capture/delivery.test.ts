@@ -34,7 +34,7 @@ async function traffic(): Promise<void> {
  * the memory, whose blocks the kernel hands over after 10 ms, however little is in them.
  */
 const patient = ({ options }: Way) =>
-  options.backend === 'pcap' ? { ...options, ring: { memory: 512 << 20 } } : options
+  options.backend === 'pcap' ? { ...options, ring: { memory: 256 << 20 } } : options
 
 type Told = (direction: string | undefined) => string
 

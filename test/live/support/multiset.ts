@@ -7,7 +7,7 @@ export function tally(keys: Iterable<string>): Map<string, number> {
   return counts
 }
 
-/** Of a difference, the number of keys that are kept of either list, and the characters of each. */
+/** How many keys of each list a difference keeps, and how many characters of each key. */
 const [shown, length] = [10, 300]
 
 /** The difference of two multisets; both lists are empty if they are equal. A key may occur several times. */

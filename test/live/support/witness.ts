@@ -23,7 +23,7 @@ export interface WitnessOptions {
   direction?: 'in' | 'out' | 'both'
   /**
    * Bytes kept of each packet (snapshot length). Default 1800: more than an Ethernet frame, and two of tcpdump's slots fit
-   * into a page; it allocates (96 MiB / slot) slots, 53 000 by default. A slot is some 90 bytes larger than this.
+   * into a page. It allocates 96 MiB / slot size, by default 53 000 slots; a slot is some 90 bytes larger than this.
    */
   snapLength?: number
   /** pid of a process in the network namespace to capture in. Default: this process's own namespace. */
