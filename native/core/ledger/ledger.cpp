@@ -30,10 +30,16 @@ void Ledger::queue(const TakenBlock& taken) {
   for (const BlockShare& share : taken.shares) share.interface->counts.stats.queued += share.packets;
 }
 
-void Ledger::refuse(const Refilter::Removed& removed) {
-  totals_.queued -= removed.packets;
-  totals_.lateRefused += removed.packets;
-  totals_.sampledOut += removed.sampledOut;
+void Ledger::refuseQueued(InterfaceCounts* counts, bool sampledOut) {
+  const auto refuse = [sampledOut](auto& stats, std::uint64_t& lateRefused) {
+    --stats.queued;
+    ++lateRefused;
+    stats.sampledOut += sampledOut ? 1 : 0;
+  };
+  refuse(totals_, totals_.lateRefused);
+  if (counts == nullptr) return;
+  refuse(counts->stats, counts->lateRefused);
+  --counts->stats.taken;
 }
 
 void Ledger::enter(const TakenBlock& taken, Outcome outcome) {

@@ -7,7 +7,6 @@
 #include <cstdint>
 
 #include "core/ledger/interface_counts.h"
-#include "core/ledger/refilter.h"
 #include "core/ledger/taken_block.h"
 
 namespace ringtap {
@@ -31,8 +30,8 @@ class Ledger {
   void leaveOut(InterfaceCounts& counts);
   // A block was taken, and its packets wait.
   void queue(const TakenBlock& taken);
-  // Packets that waited were refused; their interfaces count them already.
-  void refuse(const Refilter::Removed& removed);
+  // A packet that waited is refused: by the filter, or by the sampling alone. `counts`: as for retract().
+  void refuseQueued(InterfaceCounts* counts, bool sampledOut);
   // The packets of a block with applied verdicts wait no longer.
   void enter(const TakenBlock& taken, Outcome outcome);
   // Packets that were entered as delivered did not reach their reader: they count as dropped by overflow. `counts`: of

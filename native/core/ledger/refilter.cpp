@@ -4,28 +4,20 @@
 
 namespace ringtap {
 
-Refilter::Removed Refilter::apply(std::byte* block, TakenBlock& taken) const {
-  Removed removed;
+void Refilter::apply(std::byte* block, TakenBlock& taken, Ledger& ledger) const {
   ShareFinder finder(taken.shares);
   taken.summary = thinIndex(block, taken.summary, [&](Record& record) {
     const Judgement judgement = judge(enforced_, record);
     if (judgement == Judgement::Accepted) return true;
-    const std::uint64_t sampledOut = judgement == Judgement::SampledOut ? 1 : 0;
-    ++removed.packets;
-    removed.sampledOut += sampledOut;
-    if (BlockShare* share = finder.find(record)) {
+    BlockShare* const share = finder.find(record);
+    if (share != nullptr) {
       --share->packets;
       share->bytes -= record.header->tp_snaplen;
       share->truncated -= record.truncated() ? 1 : 0;
-      InterfaceCounts& counts = share->interface->counts;
-      --counts.stats.queued;
-      --counts.stats.taken;
-      ++counts.lateRefused;
-      counts.stats.sampledOut += sampledOut;
     }
+    ledger.refuseQueued(share != nullptr ? &share->interface->counts : nullptr, judgement == Judgement::SampledOut);
     return false;
   });
-  return removed;
 }
 
 }  // namespace ringtap

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "core/bpf/cbpf_program.h"
+#include "core/ledger/ledger.h"
 #include "core/ledger/taken_block.h"
 
 namespace ringtap {
@@ -18,12 +19,8 @@ class Refilter {
     until_ = position;
   }
   [[nodiscard]] bool concerns(const TakenBlock& taken) const { return isBefore(until_, taken.number); }
-  // Removes the packets that the filter refuses from the block's index and from the counts of their interfaces. Returns
-  // the number of removed packets, and how many of them the sampling alone refused.
-  struct Removed {
-    std::uint64_t packets = 0, sampledOut = 0;
-  };
-  Removed apply(std::byte* block, TakenBlock& taken) const;
+  // Removes the packets that the filter refuses from the block's index, and enters them in the ledger.
+  void apply(std::byte* block, TakenBlock& taken, Ledger& ledger) const;
 
  private:
   RingPosition until_;

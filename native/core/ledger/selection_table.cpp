@@ -319,7 +319,7 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, BlockNumber 
 void SelectionTable::applyVerdicts(std::byte* block, TakenBlock& taken) {
   std::lock_guard lock(mutex_);
   if (taken.accounted) return;
-  if (refilter_.concerns(taken)) ledger_.refuse(refilter_.apply(block, taken));
+  if (refilter_.concerns(taken)) refilter_.apply(block, taken, ledger_);
   if (!taken.pending) return;
   for (BlockShare& share : taken.shares) {
     if (share.verdict != Verdict::Pending) continue;
