@@ -2,10 +2,8 @@
 
 #include <linux/net_tstamp.h>
 #include <linux/sockios.h>
-#include <net/if.h>
-#include <sys/ioctl.h>
 
-#include <cstring>
+#include "core/links/device_request.h"
 
 namespace ringtap {
 
@@ -20,16 +18,11 @@ HardwareTimestamps hardwareTimestamps(const ethtool_ts_info& info, std::optional
 }
 
 HardwareTimestamps hardwareTimestampsOf(int socket, const std::string& device) {
-  ifreq request{};
-  if (device.size() >= sizeof request.ifr_name) return HardwareTimestamps::Unknown;
-  std::memcpy(request.ifr_name, device.data(), device.size());
   ethtool_ts_info info{};
   info.cmd = ETHTOOL_GET_TS_INFO;
-  request.ifr_data = reinterpret_cast<char*>(&info);
-  if (::ioctl(socket, SIOCETHTOOL, &request) != 0) return HardwareTimestamps::Unknown;
+  if (!requestOfDevice(socket, SIOCETHTOOL, device, &info)) return HardwareTimestamps::Unknown;
   hwtstamp_config config{};
-  request.ifr_data = reinterpret_cast<char*>(&config);
-  const bool reported = ::ioctl(socket, SIOCGHWTSTAMP, &request) == 0;
+  const bool reported = requestOfDevice(socket, SIOCGHWTSTAMP, device, &config);
   return hardwareTimestamps(info, reported ? std::optional<int>(config.rx_filter) : std::nullopt);
 }
 
