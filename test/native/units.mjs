@@ -17,7 +17,7 @@ const ofLibpcap = /^#include "core\/capture\/pcap\//m
 /** Enters a network namespace when the program starts (support/namespace.h), whichever tests of it are to run. */
 const inNamespace = /^#include "support\/(?:namespace|traffic|consumer|small_capture|filter_modes)\.h"/m
 
-/** By name: the programs, as the paths of their tests. */
+/** By name: the programs, as the paths and texts of their tests. */
 function programsOf(files) {
   const programs = new Map()
   for (const file of files) {
@@ -29,7 +29,7 @@ function programsOf(files) {
       'tests',
     ]
     const program = parts.join('_')
-    programs.set(program, [...(programs.get(program) ?? []), file])
+    programs.set(program, [...(programs.get(program) ?? []), { file, text }])
   }
   return programs
 }
@@ -38,12 +38,12 @@ function programsOf(files) {
 const first = '#include <net/if.h>'
 
 function contentOf(files) {
-  const includes = files.flatMap((file) => readFileSync(file, 'utf8').match(/^#include .*$/gm) ?? [])
-  const tests = files.map((file) => `namespace ${nameOf(file)} {\n#include "${file}"\n}`)
+  const includes = files.flatMap(({ text }) => text.match(/^#include .*$/gm) ?? [])
+  const tests = files.map(({ file }) => `namespace ${nameOf(file)} {\n#include "${file}"\n}`)
   return [...new Set([first, ...includes]), ...tests, ''].join('\n')
 }
 
 for (const [program, files] of programsOf(process.argv.slice(2))) {
   const source = writeUnit(`${program}.cpp`, contentOf(files))
-  console.log([program, source, ...files.map(nameOf)].join(' '))
+  console.log([program, source, ...files.map(({ file }) => nameOf(file))].join(' '))
 }

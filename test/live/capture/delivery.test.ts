@@ -125,8 +125,8 @@ for (const one of ways) {
         stats.bytes,
         packets.reduce((sum, { data }) => sum + data.length, 0),
       )
-      for (const one of stats.interfaces.filter(({ selected }) => selected)) {
-        t.equal(one.delivered, each * sizes.length, `${one.name} in the ledger`)
+      for (const { name, delivered } of stats.interfaces.filter(({ selected }) => selected)) {
+        t.equal(delivered, each * sizes.length, `${name} in the ledger`)
       }
     })
   }

@@ -1,4 +1,5 @@
 import { Capture, type CaptureOptions, type Connection, type CutoffOptions, frame } from 'ringtap'
+import { random } from '../../helpers/random.js'
 import { numberOf } from '../support/addresses.js'
 import { captureDuring } from '../support/collect.js'
 import { reversed, type Tuple, tcp, udp } from '../support/connections.js'
@@ -98,17 +99,8 @@ const named = (tuple: Tuple) => {
   return [tuple.protocol, ...[one, other].sort()].join(' ')
 }
 
-/** A repeatable sequence of numbers from 0 to `max` - 1. */
-function dice(seed: number): (max: number) => number {
-  let state = seed
-  return (max) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return Math.floor((state / 2 ** 32) * max)
-  }
-}
-
 function mixture(seed: number, count: number): Sent[] {
-  const next = dice(seed)
+  const next = random(seed)
   return Array.from({ length: count }, (_, number) => {
     const tuple = tuples[next(tuples.length)]!
     const shape = (['plain', 'plain', 'plain', 'plain', 'tagged', 'later', 'icmp'] as const)[next(7)]!

@@ -1,5 +1,6 @@
 import { Capture, type CaptureOptions, frame, parseIp, type SampleOptions } from 'ringtap'
 import { flowHash, isSampled } from '../../helpers/flow-hash.js'
+import { random } from '../../helpers/random.js'
 import { TestFolder } from '../../helpers/test-folder.js'
 import { blocksIn, numbersIn } from '../../helpers/wireshark.js'
 import { numberOf } from '../support/addresses.js'
@@ -40,15 +41,6 @@ function hashOf(tuple: Tuple, shape: Shape, seed: number): number {
   return flowHash(end(localAddress, localPort), end(remoteAddress, remotePort), protocol, seed)
 }
 
-/** A repeatable sequence of numbers from 0 to `max` - 1. */
-function dice(seed: number): (max: number) => number {
-  let state = seed
-  return (max) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return Math.floor((state / 2 ** 32) * max)
-  }
-}
-
 function arp(number: number): Uint8Array {
   const payload = Buffer.alloc(18)
   payload.write('RINGTAP\0', 'latin1')
@@ -62,7 +54,7 @@ function arp(number: number): Uint8Array {
 
 /** Packets of random flows, in both directions, of all shapes. */
 function mixture(count: number, seed: number, shapes: readonly Shape[]): Sent[] {
-  const next = dice(count)
+  const next = random(count)
   return Array.from({ length: count }, (_, number) => {
     const six = next(2) === 1
     const [a, b] = six ? ['2001:db8::1', '2001:db8:0:0:1::1'] : ['10.0.0.1', '10.0.0.2']
