@@ -133,12 +133,12 @@ export class Packet {
 
   /**
    * The captured bytes, from the link-layer header on (from the IP header where {@link linkType} is raw IP). A view
-   * without a copy: empty once the chunk is released.
+   * of the chunk's memory: empty once the chunk is released.
    *
    * Functions that use it later or on another thread (`zlib.gzip`, `fs.write`, `socket.write`) must get a copy:
-   * `packet.copy().data`. After the release such a function reads zeros in place of the bytes it has not read yet, and
-   * what it writes is lost; it never reads or changes another packet. A function of Node.js that continues with a view
-   * in several steps (zlib with more than 16 KiB of output) may end the process when it finds the view empty.
+   * `packet.copy().data`. After the release such a function may read zeros in place of the bytes it has not read yet,
+   * and what it writes is lost; it never reads or changes another packet. A function of Node.js that continues with a
+   * view in several steps (zlib with more than 16 KiB of output) may end the process when it finds the view empty.
    *
    * The same applies to messages: `postMessage(packet.data)` clones the memory of the whole chunk, with all of its
    * packets, because a view is cloned together with its buffer. Send `packet.copy().data` and transfer its buffer, or

@@ -95,7 +95,7 @@ void Leases::leave(js::Env env, const js::ArrayBuffer& buffer, Held& held) {
   Retained& retained = *held.retained;
   if (held.owner) {
     std::optional<Remains> remains;
-    if (*retainedCount_ < kMaxRetained) remains = held.owner->vacate();
+    if (*retainedCount_ < kMaxRetained) remains = held.owner->vacate(*deferred_);
     retained.charge = kRetainedCharge;
     if (remains) {
       retained.charge += static_cast<std::int64_t>(remains->bytes);
@@ -135,11 +135,12 @@ void Leases::release(js::Env env, std::uint32_t number, bool exposed) {
   }
 }
 
-void Leases::releaseAll(js::Env env) {
+void Leases::close(js::Env env) {
   std::vector<std::uint32_t> numbers;
   numbers.reserve(held_->size());
   for (const auto& [number, held] : *held_) numbers.push_back(number);
   for (const std::uint32_t number : numbers) release(env, number, true);
+  deferred_->close();
 }
 
 }  // namespace ringtap::binding

@@ -3,7 +3,7 @@
 //
 // A view on a block that JavaScript passed to an asynchronous function is read, or written, on another thread, which a
 // release does not stop. Node.js keeps such a view alive while the function runs. So the addresses of a released block
-// stay valid, and read as zeros, until its ArrayBuffer is garbage-collected.
+// stay valid, with the block's content or zeros behind them, until its ArrayBuffer is garbage-collected.
 //
 // All functions here run on JavaScript's thread.
 #pragma once
@@ -18,13 +18,16 @@
 #include "binding/util/js.h"
 #include "core/block/block.h"
 #include "core/block/block_bytes.h"
+#include "core/block/deferred_memory.h"
 
 namespace ringtap::binding {
 
 class Leases {
  public:
-  // `copying`: lend copies, as always in embedders that refuse external ArrayBuffers.
-  explicit Leases(bool copying) : copying_(copying), held_(std::make_shared<Table>()) {}
+  // `copying`: lend copies, as always in embedders that refuse external ArrayBuffers. `deferred`: how much memory may
+  // be deferred, in bytes.
+  Leases(bool copying, std::size_t deferred)
+      : deferred_(std::make_shared<DeferredMemory>(deferred)), copying_(copying), held_(std::make_shared<Table>()) {}
 
   // Keeps the block's memory valid; its destruction returns the block.
   class Owner {
@@ -35,7 +38,7 @@ class Leases {
     virtual ~Owner() = default;
     // Withdraws the memory from readers on other threads; called at most once, just before the destruction. nullopt if
     // that is not possible: the destruction must then wait until there can be no such reader.
-    [[nodiscard]] virtual std::optional<Remains> vacate() = 0;
+    [[nodiscard]] virtual std::optional<Remains> vacate(DeferredMemory& deferred) = 0;
   };
 
   // Returns an ArrayBuffer over a walked block, up to the end of its last packet, and sets the number that release()
@@ -46,7 +49,8 @@ class Leases {
   // outside the library has had a view on it. If JavaScript has moved the memory to another ArrayBuffer, the block is
   // returned when that one is gone. Unknown numbers have no effect.
   void release(js::Env env, std::uint32_t number, bool exposed);
-  void releaseAll(js::Env env);
+  // Releases all blocks. Memory that is deferred is freed when its ArrayBuffer is collected.
+  void close(js::Env env);
   // Whether copies are lent.
   [[nodiscard]] bool copying() const { return copying_; }
 
@@ -56,6 +60,8 @@ class Leases {
   [[nodiscard]] static std::size_t lengthOf(const BlockSummary& summary) {
     return (std::size_t{summary.length} + 7) / 8 * 8;
   }
+
+  const std::shared_ptr<DeferredMemory> deferred_;
 
  private:
   // What must be kept after a block is released: owned by its ArrayBuffer, and by its ticket as long as the engine has

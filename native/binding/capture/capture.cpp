@@ -98,7 +98,7 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     self->book_ = capture->book();
     self->capture_ = std::move(capture);
     self->waker_ = std::move(waker);
-    self->leases_ = std::make_unique<CapturedLeases>(request.copying, request.config.ring.blockSize);
+    self->leases_ = std::make_unique<CapturedLeases>(request.copying, request.config.ring, request.config.layout.count);
     self->netns_ = request.within;
     self->direction_ = request.config.filter.direction;
     napi_add_env_cleanup_hook(env, &CaptureHandle::cleanup, self);
@@ -438,7 +438,7 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
   js::Value close(const js::CallbackInfo& info) {
     if (!capture_) return info.Env().Undefined();
     netns_.reset();
-    leases_->releaseAll(info.Env());
+    leases_->close(info.Env());
     napi_remove_env_cleanup_hook(env_, &CaptureHandle::cleanup, this);
     hooked_ = false;
     return runAsync(

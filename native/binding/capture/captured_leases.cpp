@@ -1,49 +1,54 @@
 #include "binding/capture/captured_leases.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <utility>
 
 #include "binding/util/errors.h"
-#include "core/block/overflow_memory.h"
 
 namespace ringtap::binding {
 
 namespace {
 
-// To vacate a block of a ring takes as long as copying about a quarter of it: all of its pages are unmapped, and the
-// ring has to be mapped again for the next pass.
+// Released copies may take half as much memory as the rings, until the garbage collector has found them.
+constexpr std::size_t kDeferredPart = 2;
+// To vacate a block of a ring takes at least as long as copying a quarter of it: all of its pages are unmapped, and the
+// ring has to be mapped again for the next pass. So a block up to that is copied even if the copy's pages have to be
+// moved when it is released.
 constexpr std::size_t kCheapCopy = 4;
 
 class LeaseOwner final : public Leases::Owner {
  public:
   explicit LeaseOwner(Lease lease) : lease_(std::move(lease)) {}
-  [[nodiscard]] std::optional<Remains> vacate() override { return lease_.vacate(); }
+  [[nodiscard]] std::optional<Remains> vacate(DeferredMemory& deferred) override { return lease_.vacate(deferred); }
 
  private:
   Lease lease_;
 };
 
-// Memory that becomes the spare memory again when its lease ends.
 class CopyOwner final : public Leases::Owner {
  public:
-  CopyOwner(BlockBytes bytes, std::shared_ptr<CapturedLeases::Copies> copies)
-      : bytes_(std::move(bytes)), size_(bytes_.size()), copies_(std::move(copies)) {
-    copies_->bytes += size_;
+  CopyOwner(BlockBytes bytes, std::shared_ptr<DeferredMemory> deferred, std::shared_ptr<std::size_t> lent)
+      : bytes_(std::move(bytes)), size_(bytes_.size()), deferred_(std::move(deferred)), lent_(std::move(lent)) {
+    *lent_ += size_;
   }
   ~CopyOwner() override {
-    copies_->bytes -= size_;
-    if (bytes_ && bytes_.size() > copies_->spare.size()) copies_->spare = std::move(bytes_);
+    *lent_ -= size_;
+    deferred_->release(std::move(bytes_));
   }
-  [[nodiscard]] std::optional<Remains> vacate() override { return bytes_.vacate(); }
+  [[nodiscard]] std::optional<Remains> vacate(DeferredMemory& deferred) override { return deferred.vacate(bytes_); }
 
  private:
   BlockBytes bytes_;
   const std::size_t size_;
-  std::shared_ptr<CapturedLeases::Copies> copies_;
+  std::shared_ptr<DeferredMemory> deferred_;
+  std::shared_ptr<std::size_t> lent_;
 };
 
 }  // namespace
+
+CapturedLeases::CapturedLeases(bool copying, const RingOptions& ring, std::uint32_t ringCount)
+    : Leases(copying, std::size_t{ring.blockSize} * ring.blockCount * ringCount / kDeferredPart),
+      blockSize_(ring.blockSize) {}
 
 // Empty if there is no memory. In pages of its own, also if it is small: those can be vacated, where memory on the heap
 // would have to be kept until its ArrayBuffer is collected.
@@ -51,8 +56,7 @@ BlockBytes CapturedLeases::copyOf(Lease& lease, BlockSummary& summary) {
   BlockBytes copy;
   lease.read([&](const std::byte* content, const TakenBlock& taken) {
     const std::uint32_t slack = slackOf(content, taken.summary);
-    const std::size_t size = std::max(BlockBytes::kLarge, OverflowMemory::roundUp(lengthOf(taken.summary) - slack));
-    copy = copies_->spare.size() >= size ? std::exchange(copies_->spare, {}) : BlockBytes::allocate(size);
+    copy = deferred_->allocate(lengthOf(taken.summary) - slack);
     if (!copy) return;
     copyCompact(copy.data(), content, taken.summary, slack);
     summary = taken.summary;
@@ -61,7 +65,8 @@ BlockBytes CapturedLeases::copyOf(Lease& lease, BlockSummary& summary) {
   return copy;
 }
 
-// Not if the program holds so many copies that they would take more than a block: a block of the ring counts as
+// As long as there is room to keep the copy when it is released, or if there is little in the block. Not if the program
+// holds so many copies that they would take more than that room, or more than a block: a block of the ring counts as
 // overflow memory once it is evicted, copies count nowhere.
 bool CapturedLeases::cheaperToCopy(Lease& lease) const {
   if (!exposed_ || lease.block().outsideRing()) return false;
@@ -69,7 +74,8 @@ bool CapturedLeases::cheaperToCopy(Lease& lease) const {
   lease.read([&](const std::byte* content, const TakenBlock& taken) {
     size = lengthOf(taken.summary) - slackOf(content, taken.summary);
   });
-  return size <= blockSize_ / kCheapCopy && copies_->bytes + size <= blockSize_;
+  const std::size_t lent = *lentCopies_ + size;
+  return deferred_->hasRoom(lent) || (size <= blockSize_ / kCheapCopy && lent <= blockSize_);
 }
 
 js::Value CapturedLeases::lend(js::Env env, Lease lease, std::uint32_t& number) {
@@ -80,7 +86,7 @@ js::Value CapturedLeases::lend(js::Env env, Lease lease, std::uint32_t& number) 
     BlockSummary summary;
     if (BlockBytes copy = copyOf(lease, summary)) {
       std::byte* const content = copy.data();
-      return lend(env, content, summary, std::make_unique<CopyOwner>(std::move(copy), copies_), number);
+      return lend(env, content, summary, std::make_unique<CopyOwner>(std::move(copy), deferred_, lentCopies_), number);
     }
     if (shared) {
       throwError(env, Error{.message = "no memory for a chunk", .number = ENOMEM, .syscall = "mmap"});

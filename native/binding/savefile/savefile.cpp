@@ -22,11 +22,13 @@ namespace ringtap::binding {
 namespace {
 
 constexpr std::size_t kFeedBuffer = 512 * 1024;
+// How much of released chunks may be deferred (deferred_memory.h), in multiples of the memory for chunks.
+constexpr std::size_t kDeferredShare = 8;
 
 class PoolOwner final : public Leases::Owner {
  public:
   explicit PoolOwner(std::unique_ptr<PooledBlock> block) : block_(std::move(block)) {}
-  [[nodiscard]] std::optional<Remains> vacate() override { return block_->vacate(); }
+  [[nodiscard]] std::optional<Remains> vacate(DeferredMemory& deferred) override { return block_->vacate(deferred); }
 
  private:
   std::unique_ptr<PooledBlock> block_;
@@ -66,7 +68,7 @@ class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
     if (self == nullptr) return {};
     self->waker_ = Waker::make(env, wake);
     if (!self->waker_) return {};
-    self->leases_ = std::make_unique<Leases>(copying);
+    self->leases_ = std::make_unique<Leases>(copying, kDeferredShare * config.chunkCount * config.chunkSize);
     std::unique_ptr<ByteSource> source;
     if (fd) {
       source = std::make_unique<FileSource>(std::move(fd));
@@ -180,7 +182,7 @@ class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
   // close(): stops the reader and releases all lent chunks. `wake` is called when the reader's thread has ended.
   void close(const js::CallbackInfo& info) {
     if (!reader_) return;
-    leases_->releaseAll(info.Env());
+    leases_->close(info.Env());
     feed_ = nullptr;
     reader_->stop();
   }

@@ -44,14 +44,16 @@ class BlockBytes {
   [[nodiscard]] std::byte* data() const { return heap_ ? heap_.get() : pages_.data(); }
   [[nodiscard]] std::size_t size() const { return size_; }
   explicit operator bool() const { return data() != nullptr; }
+  // Whether the memory is in pages of its own.
+  [[nodiscard]] bool inPages() const { return bool{pages_}; }
 
   // Frees the memory after the first `size` bytes; size() stays.
   void discardAfter(std::size_t size) const {
     if (pages_) pages_.discardAfter(size);
   }
 
-  // Withdraws the memory from readers. Afterwards this object is empty, or holds memory of the same size, with
-  // unspecified content, at another address.
+  // Withdraws the memory from readers, by moving its pages to another address if it is in pages. Afterwards this object
+  // is empty, or holds memory of the same size, with unspecified content, at another address.
   [[nodiscard]] Remains vacate() {
     if (pages_) {
       if (auto old = pages_.relocate()) return {std::make_shared<PageRange>(std::move(*old)), 0};

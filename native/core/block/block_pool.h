@@ -12,6 +12,7 @@
 
 #include "core/block/block.h"
 #include "core/block/block_bytes.h"
+#include "core/block/deferred_memory.h"
 #include "core/util/result.h"
 
 namespace ringtap {
@@ -29,7 +30,7 @@ class PooledBlock {
 
   [[nodiscard]] std::byte* memory() const { return memory_.data(); }
   // Ends the use of memory() while readers on other threads may still have its address.
-  [[nodiscard]] Remains vacate() { return memory_.vacate(); }
+  [[nodiscard]] Remains vacate(DeferredMemory& deferred) { return deferred.vacate(memory_); }
 
   BlockSummary summary;  // of the packets in it
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/block/block_bytes.h"
+#include "core/block/deferred_memory.h"
 #include "core/block/overflow_memory.h"
 #include "core/ledger/lease.h"
 
@@ -49,7 +50,7 @@ class BlockMemory {
     charged_ = needed;
   }
   // Ends the use of data() while readers on other threads may still have its address.
-  [[nodiscard]] Remains vacate() { return bytes_.vacate(); }
+  [[nodiscard]] Remains vacate(DeferredMemory& deferred) { return deferred.vacate(bytes_); }
 
  private:
   BlockMemory(std::shared_ptr<OverflowMemory> overflow, BlockBytes bytes, std::size_t size)
@@ -66,9 +67,9 @@ class CopiedBlock final : public HeldBlock {
     memory_.emplace(std::move(memory));
   }
   [[nodiscard]] bool outsideRing() const override { return true; }
-  [[nodiscard]] std::optional<Remains> vacate() override {
+  [[nodiscard]] std::optional<Remains> vacate(DeferredMemory& deferred) override {
     std::lock_guard lock(mutex_);
-    return memory_ ? memory_->vacate() : Remains{};
+    return memory_ ? memory_->vacate(deferred) : Remains{};
   }
 
  private:

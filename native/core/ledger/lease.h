@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/block/block_bytes.h"
+#include "core/block/deferred_memory.h"
 #include "core/block/overflow_memory.h"
 #include "core/ledger/taken_block.h"
 
@@ -46,7 +47,7 @@ class HeldBlock {
   // Withdraws the content, which was lent, from readers on other threads that may still have its address. Call it
   // through the last lease, before that ends; the content is not read any more. nullopt if that is not possible: the
   // lease must then last until no reader can have the address.
-  [[nodiscard]] virtual std::optional<Remains> vacate() = 0;
+  [[nodiscard]] virtual std::optional<Remains> vacate(DeferredMemory& deferred) = 0;
   // True if the block occupies no place in a ring: it is in overflow memory, or already released.
   [[nodiscard]] virtual bool outsideRing() const = 0;
 
@@ -107,7 +108,7 @@ class Lease {
     block_->read(visit);
   }
   [[nodiscard]] std::byte* lend() { return block_->lend(); }
-  [[nodiscard]] std::optional<Remains> vacate() { return block_->vacate(); }
+  [[nodiscard]] std::optional<Remains> vacate(DeferredMemory& deferred) { return block_->vacate(deferred); }
   [[nodiscard]] const HeldBlock& block() const { return *block_; }
   [[nodiscard]] const TakenBlock& taken() const { return block_->taken(); }
 

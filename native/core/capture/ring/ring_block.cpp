@@ -65,10 +65,10 @@ Result<bool> RingBlock::evict() {
   return true;
 }
 
-std::optional<Remains> RingBlock::vacate() {
+std::optional<Remains> RingBlock::vacate(DeferredMemory& deferred) {
   std::lock_guard lock(mutex_);
   if (ended_) return Remains{};
-  if (copy_) return copy_.vacate();
+  if (copy_) return deferred.vacate(copy_);
   if (!lentCopy_ && !ring_->separateHeaders()) return std::nullopt;
   PageRange range = lentCopy_ ? std::move(lentCopy_) : view_->takeOut(index_);
   if (!range.clear()) {

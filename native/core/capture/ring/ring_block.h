@@ -27,7 +27,7 @@ class RingBlock final : public HeldBlock {
             std::shared_ptr<OverflowMemory> overflow);
   ~RingBlock() override;
 
-  [[nodiscard]] std::optional<Remains> vacate() override;
+  [[nodiscard]] std::optional<Remains> vacate(DeferredMemory& deferred) override;
   // Whether the block was returned to the kernel.
   [[nodiscard]] bool outsideRing() const override { return returned_; }
   // For the loop: copies the content out and returns the block to the kernel. False, with nothing changed, if the
