@@ -12,11 +12,14 @@ import { figure, printTable } from '../support/table.js'
 
 /** Millions of packets a second; 0: as many as possible. */
 const rates = ratesOf([0.05, 0.2, 0.5, 1, 2, 3, 4, 0])
-/** Packets of a trial: two seconds' worth, at most so many. */
+/** Packets of a trial: ten seconds' worth, at most so many. */
 const maxPackets = 4_000_000
-const seconds = 2
-/** Packets sent first, at 200 000 per second, and not measured: they warm up the JIT compiler. */
-const warmUp = 200_000
+const seconds = 10
+/**
+ * Packets sent first, at 200 000 per second, and not measured. In these twenty seconds a consumer gets a thousand
+ * chunks, so that V8 has compiled what runs once per chunk, and has collected, twice, what is left of the start.
+ */
+const warmUp = 4_000_000
 /** Up to this rate a sender on the other end of the wire keeps the pace; beyond it the packets are made to arrive. */
 const sendable = 0.2
 
