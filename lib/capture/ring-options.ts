@@ -16,8 +16,8 @@ export interface RingOptions {
    * less and emits a `warning`. It refuses late: before that it reclaims other memory, in the last resort with the OOM
    * killer. Choose a size that the machine can spare.
    *
-   * While a program takes views (`packet.data`), copies of blocks occupy up to half as much memory of the process, until
-   * the garbage collector has found the views.
+   * While a program takes views (`packet.data`), copies of blocks occupy up to half as much memory of the process: those
+   * that it has not released, those whose views the garbage collector has yet to find, and memory for the next.
    *
    * With `backend: 'pcap'`: bytes of all interfaces' buffers together, from 1 MiB. Each interface gets an equal share,
    * at least 1 MiB. With `hotplug`, each of n interfaces gets 1/(2n) of it, at most a sixteenth, so that some is left

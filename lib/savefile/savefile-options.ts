@@ -63,8 +63,8 @@ export interface SavefileOptions {
   /**
    * Bytes for chunks, at least two of them, up to 1 GiB: how far the file is read ahead. In addition the reader takes
    * up to about 10 MiB, and for a zstd file up to 8 MiB for its window, whatever the file claims. If the program takes
-   * views (`packet.data`), released chunks occupy up to eight times as much, until the garbage collector has found the
-   * views. Default 4 MiB, or two chunks.
+   * views (`packet.data`), released chunks occupy up to eight times as much until the file is closed: their memory is used
+   * again when the garbage collector has found the views. Default 4 MiB, or two chunks.
    */
   memory?: number | undefined
   /**

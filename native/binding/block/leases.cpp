@@ -7,9 +7,9 @@ namespace ringtap::binding {
 
 namespace {
 
-// The memory reported to the engine for a released block. The block takes no more than addresses, but only garbage
-// collection frees those, and a process may have only some 65 000 mappings (vm.max_map_count). With this charge V8
-// collects after about a thousand blocks.
+// The memory reported to the engine for a released block, in addition to what it really occupies: only garbage
+// collection frees its addresses, and a process may have only some 65 000 mappings (vm.max_map_count). With this charge
+// V8 collects after about a thousand blocks.
 constexpr std::int64_t kRetainedCharge = 64 * 1024;
 // While this many released blocks are retained, further blocks are returned only when their ArrayBuffers are collected.
 constexpr std::size_t kMaxRetained = 8192;

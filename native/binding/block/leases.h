@@ -29,6 +29,10 @@ class Leases {
   Leases(bool copying, std::size_t deferred)
       : deferred_(std::make_shared<DeferredMemory>(deferred)), copying_(copying), held_(std::make_shared<Table>()) {}
 
+  Leases(const Leases&) = delete;
+  Leases& operator=(const Leases&) = delete;
+  ~Leases() { deferred_->close(); }
+
   // Keeps the block's memory valid; its destruction returns the block.
   class Owner {
    public:

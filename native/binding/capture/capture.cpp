@@ -98,7 +98,7 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     self->book_ = capture->book();
     self->capture_ = std::move(capture);
     self->waker_ = std::move(waker);
-    self->leases_ = std::make_unique<CapturedLeases>(request.copying, request.config.ring, request.config.layout.count);
+    self->leases_ = std::make_unique<CapturedLeases>(request.copying, self->capture_->size());
     self->netns_ = request.within;
     self->direction_ = request.config.filter.direction;
     napi_add_env_cleanup_hook(env, &CaptureHandle::cleanup, self);

@@ -9,8 +9,10 @@ namespace ringtap::binding {
 
 namespace {
 
-// Released copies may take half as much memory as the rings, until the garbage collector has found them.
+// Copies may take half as much memory as the kernel's buffers.
 constexpr std::size_t kDeferredPart = 2;
+// Chunks in turn without a view, after which the memory of earlier copies is freed.
+constexpr std::uint32_t kQuietChunks = 64;
 // To vacate a block of a ring takes at least as long as copying a quarter of it: all of its pages are unmapped, and the
 // ring has to be mapped again for the next pass. So a block up to that is copied even if the copy's pages have to be
 // moved when it is released.
@@ -27,31 +29,34 @@ class LeaseOwner final : public Leases::Owner {
 
 class CopyOwner final : public Leases::Owner {
  public:
-  CopyOwner(BlockBytes bytes, std::shared_ptr<DeferredMemory> deferred, std::shared_ptr<std::size_t> lent)
-      : bytes_(std::move(bytes)), size_(bytes_.size()), deferred_(std::move(deferred)), lent_(std::move(lent)) {
-    *lent_ += size_;
+  CopyOwner(BlockBytes bytes, std::shared_ptr<DeferredMemory> deferred)
+      : bytes_(std::move(bytes)), lent_(bytes_.size()), deferred_(std::move(deferred)) {
+    deferred_->beginLease(lent_);
   }
   ~CopyOwner() override {
-    *lent_ -= size_;
+    endLease();
     deferred_->release(std::move(bytes_));
   }
-  [[nodiscard]] std::optional<Remains> vacate(DeferredMemory& deferred) override { return deferred.vacate(bytes_); }
+  [[nodiscard]] std::optional<Remains> vacate(DeferredMemory& deferred) override {
+    endLease();
+    return deferred.vacate(bytes_);
+  }
 
  private:
+  void endLease() { deferred_->endLease(std::exchange(lent_, 0)); }
+
   BlockBytes bytes_;
-  const std::size_t size_;
+  std::size_t lent_;
   std::shared_ptr<DeferredMemory> deferred_;
-  std::shared_ptr<std::size_t> lent_;
 };
 
 }  // namespace
 
-CapturedLeases::CapturedLeases(bool copying, const RingOptions& ring, std::uint32_t ringCount)
-    : Leases(copying, std::size_t{ring.blockSize} * ring.blockCount * ringCount / kDeferredPart),
-      blockSize_(ring.blockSize) {}
+CapturedLeases::CapturedLeases(bool copying, const IntakeSize& size)
+    : Leases(copying, size.memory / kDeferredPart), blockSize_(size.blockSize) {}
 
-// Empty if there is no memory. In pages of its own, also if it is small: those can be vacated, where memory on the heap
-// would have to be kept until its ArrayBuffer is collected.
+// Empty if there is no memory. In pages of its own, also if it is small: those can be moved beyond the limit, where
+// memory on the heap would have to be kept until its ArrayBuffer is collected.
 BlockBytes CapturedLeases::copyOf(Lease& lease, BlockSummary& summary) {
   BlockBytes copy;
   lease.read([&](const std::byte* content, const TakenBlock& taken) {
@@ -65,17 +70,17 @@ BlockBytes CapturedLeases::copyOf(Lease& lease, BlockSummary& summary) {
   return copy;
 }
 
-// As long as there is room to keep the copy when it is released, or if there is little in the block. Not if the program
-// holds so many copies that they would take more than that room, or more than a block: a block of the ring counts as
-// overflow memory once it is evicted, copies count nowhere.
+// As long as there is room to keep the copy when it is released; without room, if there is little in the block, and the
+// copies that the program holds would not take more than a block with it. A block of the ring counts as overflow memory
+// once it is evicted, copies do not.
 bool CapturedLeases::cheaperToCopy(Lease& lease) const {
   if (!exposed_ || lease.block().outsideRing()) return false;
   std::size_t size = 0;
   lease.read([&](const std::byte* content, const TakenBlock& taken) {
     size = lengthOf(taken.summary) - slackOf(content, taken.summary);
   });
-  const std::size_t lent = *lentCopies_ + size;
-  return deferred_->hasRoom(lent) || (size <= blockSize_ / kCheapCopy && lent <= blockSize_);
+  const std::size_t taken = DeferredMemory::roundUp(size);
+  return deferred_->hasRoom(taken) || (size <= blockSize_ / kCheapCopy && deferred_->lent() + taken <= blockSize_);
 }
 
 js::Value CapturedLeases::lend(js::Env env, Lease lease, std::uint32_t& number) {
@@ -86,7 +91,7 @@ js::Value CapturedLeases::lend(js::Env env, Lease lease, std::uint32_t& number) 
     BlockSummary summary;
     if (BlockBytes copy = copyOf(lease, summary)) {
       std::byte* const content = copy.data();
-      return lend(env, content, summary, std::make_unique<CopyOwner>(std::move(copy), deferred_, lentCopies_), number);
+      return lend(env, content, summary, std::make_unique<CopyOwner>(std::move(copy), deferred_), number);
     }
     if (shared) {
       throwError(env, Error{.message = "no memory for a chunk", .number = ENOMEM, .syscall = "mmap"});
@@ -101,6 +106,8 @@ js::Value CapturedLeases::lend(js::Env env, Lease lease, std::uint32_t& number) 
 void CapturedLeases::release(js::Env env, std::uint32_t number, bool exposed) {
   exposed_ = exposed;
   Leases::release(env, number, exposed);
+  unexposed_ = exposed ? 0 : unexposed_ + 1;
+  if (!exposed && unexposed_ % kQuietChunks == 0) deferred_->dropSpares();
 }
 
 }  // namespace ringtap::binding

@@ -1,5 +1,5 @@
 // The blocks of a capture lent to JavaScript. A block that a recorder reads as well is lent as a copy; so is a block of
-// a ring if the program takes views on packets: to copy the block is cheaper than to vacate it.
+// a ring, within a limit, if the program takes views on packets: to copy it is cheaper than to vacate it.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 #include "binding/block/leases.h"
 #include "binding/util/js.h"
-#include "core/capture/ring/ring.h"
+#include "core/capture/intake/intake.h"
 #include "core/ledger/lease.h"
 
 namespace ringtap::binding {
@@ -15,8 +15,8 @@ namespace ringtap::binding {
 class CapturedLeases : public Leases {
  public:
   using Leases::lend;
-  // `copying`: as for Leases.
-  CapturedLeases(bool copying, const RingOptions& ring, std::uint32_t ringCount);
+  // `copying`: as for Leases. `size`: of the kernel's buffers.
+  CapturedLeases(bool copying, const IntakeSize& size);
   // As Leases::lend(), for a block of a capture.
   [[nodiscard]] js::Value lend(js::Env env, Lease lease, std::uint32_t& number);
   // As Leases::release().
@@ -27,8 +27,8 @@ class CapturedLeases : public Leases {
   [[nodiscard]] BlockBytes copyOf(Lease& lease, BlockSummary& summary);
 
   const std::size_t blockSize_;
-  std::shared_ptr<std::size_t> lentCopies_ = std::make_shared<std::size_t>(0);  // in bytes
-  bool exposed_ = false;                                                        // the block released last
+  bool exposed_ = false;         // the block released last
+  std::uint32_t unexposed_ = 0;  // blocks released since one that was
 };
 
 }  // namespace ringtap::binding

@@ -1,7 +1,7 @@
 // A fixed number of memory blocks of one size, for packets that are not in a kernel ring.
 //
 // Thread-safe. A block's memory is allocated when it is first needed; all of it is freed with the pool and its last
-// block.
+// block, but for what is deferred (deferred_memory.h).
 #pragma once
 
 #include <condition_variable>

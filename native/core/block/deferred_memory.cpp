@@ -1,6 +1,5 @@
 #include "core/block/deferred_memory.h"
 
-#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -26,14 +25,18 @@ struct DeferredMemory::Kept {
 
 Remains DeferredMemory::vacate(BlockBytes& bytes) {
   const std::size_t size = bytes.size();
-  if (closed_ || !bytes.inPages() || !hasRoom(size)) return bytes.vacate();
+  if (!bytes.inPages() || !hasRoom(size)) return bytes.vacate();
   auto kept = std::make_shared<Kept>(shared_from_this(), std::exchange(bytes, takeSpare(size, size)));
-  trim();
+  trim(room());
   return {std::move(kept), size};
 }
 
+std::size_t DeferredMemory::roundUp(std::size_t size) {
+  return std::max(BlockBytes::kLarge, OverflowMemory::roundUp(size));
+}
+
 BlockBytes DeferredMemory::allocate(std::size_t size) {
-  const std::size_t wanted = std::max(BlockBytes::kLarge, OverflowMemory::roundUp(size));
+  const std::size_t wanted = roundUp(size);
   BlockBytes spare = takeSpare(wanted, 2 * wanted);
   return spare ? std::move(spare) : BlockBytes::allocate(wanted);
 }
@@ -42,8 +45,15 @@ void DeferredMemory::release(BlockBytes bytes) {
   if (!bytes || closed_) return;
   spareBytes_ += bytes.size();
   spares_.push_back(std::move(bytes));
-  trim();
+  trim(room());
 }
+
+void DeferredMemory::beginLease(std::size_t size) {
+  lent_ += size;
+  trim(room());
+}
+
+void DeferredMemory::dropSpares() { trim(0); }
 
 void DeferredMemory::close() {
   closed_ = true;
@@ -67,11 +77,10 @@ BlockBytes DeferredMemory::takeSpare(std::size_t minSize, std::size_t maxSize) {
 
 // One spare is kept in any case: without room for more, a block is vacated by moving its pages, and copied into those
 // again.
-void DeferredMemory::trim() {
-  while (spares_.size() > 1 && spareBytes_ > limit_ - deferred_) {
-    spareBytes_ -= spares_.front().size();
-    spares_.erase(spares_.begin());
-  }
+void DeferredMemory::trim(std::size_t maxBytes) {
+  auto end = spares_.begin();
+  while (spares_.end() - end > 1 && spareBytes_ > maxBytes) spareBytes_ -= (end++)->size();
+  spares_.erase(spares_.begin(), end);
 }
 
 }  // namespace ringtap

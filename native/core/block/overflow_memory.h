@@ -56,7 +56,7 @@ class OverflowMemory {
     }
     return BlockBytes::allocate(bytes);
   }
-  // `memory`: from allocate(), or empty.
+  // `memory`: from allocate(), or of the same size, or empty.
   void release(std::size_t bytes, BlockBytes memory = {}) {
     std::lock_guard lock(mutex_);
     used_ -= bytes;

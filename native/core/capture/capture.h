@@ -99,6 +99,7 @@ class Capture {
     std::optional<bool> selected;
   };
   [[nodiscard]] const std::vector<InitialInterface>& initialInterfaces() const { return initial_; }
+  [[nodiscard]] IntakeSize size() const { return intake_->size(); }
   // Attaches the filter, begins reception and starts the threads.
   Result<> start();
 

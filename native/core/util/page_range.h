@@ -3,7 +3,7 @@
 // JavaScript may pass a view on a block to functions that read or write it on another thread (zlib, fs, crypto). Such
 // a thread has the address and continues when the block is released. So the addresses have to stay mapped until no
 // reader can have them, and other content must not appear there: the memory behind them is replaced by zeros, and what
-// was there is used under another address.
+// was there is used under another address. Where there is enough memory, nothing is replaced: deferred_memory.h.
 //
 // Not thread-safe. The memory itself may be used by any thread during all calls.
 #pragma once

@@ -124,3 +124,27 @@ TEST(small_memory_is_kept_without_the_limit) {
   CHECK(!bytes && remains.bytes == 1000);
   CHECK(isAll(address, 1000, std::byte{7}));
 }
+
+TEST(lent_copies_count_towards_the_limit) {
+  auto deferred = std::make_shared<DeferredMemory>(2 * kMiB);
+  for (int i = 0; i < 2; ++i) deferred->release(filled(kMiB, std::byte{0}));
+  BlockBytes copy = deferred->allocate(kMiB);
+  const std::byte* const spare = deferred->allocate(kMiB).data();  // freed here
+  CHECK(spare != nullptr && copy);
+  deferred->beginLease(2 * kMiB);
+  CHECK(!deferred->hasRoom(1) && deferred->lent() == 2 * kMiB);
+  BlockBytes other = filled(kMiB, std::byte{7});
+  const std::byte* const address = other.data();
+  const Remains remains = deferred->vacate(other);
+  CHECK(isAll(address, kMiB, std::byte{0}));
+  deferred->endLease(2 * kMiB);
+  CHECK(deferred->hasRoom(2 * kMiB) && !deferred->hasRoom(2 * kMiB + 1));
+}
+
+TEST(spares_are_dropped_but_for_one) {
+  auto deferred = std::make_shared<DeferredMemory>(16 * kMiB);
+  for (const std::size_t size : {4 * kMiB, kMiB, 2 * kMiB}) deferred->release(filled(size, std::byte{7}));
+  deferred->dropSpares();
+  CHECK(isAll(deferred->allocate(2 * kMiB).data(), 2 * kMiB, std::byte{7}));  // the last one
+  CHECK(isAll(deferred->allocate(2 * kMiB).data(), 2 * kMiB, std::byte{0}));  // a new one
+}
