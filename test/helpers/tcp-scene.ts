@@ -52,8 +52,8 @@ export function tcpScene(count: number, { lossy = false } = {}): Scene {
 }
 
 function segmentsOf(conversation: number, { sent }: Conversation, lossy: boolean): Sent[] {
-  // One of the two sequence numbers wraps in the midst.
-  const first: [number, number] = [2 ** 32 - 1 - randomInt(5000), randomInt(2 ** 32)]
+  // The client's sequence numbers wrap within its first 1000 bytes, the server's do not.
+  const first: [number, number] = [2 ** 32 - 2 - randomInt(900), randomInt(2 ** 32 - 30_000)]
   const segment = (
     end: 0 | 1,
     flags: Sent['flags'],
@@ -71,7 +71,9 @@ function segmentsOf(conversation: number, { sent }: Conversation, lossy: boolean
     const bytes = sent[end]
     const data: Sent[] = []
     for (let at = 0; at < bytes.length; ) {
-      const length = Math.min(1 + randomInt(1460), bytes.length - at)
+      let length = Math.min(1 + randomInt(1460), bytes.length - at)
+      // No segment ends where the numbers wrap: tshark takes 0 for a next sequence number that it does not know yet.
+      if (first[end] + 1 + at + length === 2 ** 32) length++
       data.push(segment(end, ['ACK'], 1 + at, acknowledged, bytes.subarray(at, at + length)))
       at += length
     }
