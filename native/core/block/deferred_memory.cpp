@@ -1,11 +1,17 @@
 #include "core/block/deferred_memory.h"
 
-#include <iterator>
 #include <utility>
 
 #include "core/block/overflow_memory.h"
 
 namespace ringtap {
+
+namespace {
+
+// In any case: without room for more, a block is vacated by moving its pages, and the next is copied into those.
+constexpr std::size_t kSparesKept = 1;
+
+}  // namespace
 
 // Memory that may have readers; the destructor makes it a spare.
 struct DeferredMemory::Kept {
@@ -26,8 +32,8 @@ struct DeferredMemory::Kept {
 Remains DeferredMemory::vacate(BlockBytes& bytes) {
   const std::size_t size = bytes.size();
   if (!bytes.inPages() || !hasRoom(size)) return bytes.vacate();
-  auto kept = std::make_shared<Kept>(shared_from_this(), std::exchange(bytes, takeSpare(size, size)));
-  trim(room());
+  auto kept = std::make_shared<Kept>(shared_from_this(), std::exchange(bytes, spares_.take(size, size)));
+  spares_.trim(room(), kSparesKept);
   return {std::move(kept), size};
 }
 
@@ -37,50 +43,26 @@ std::size_t DeferredMemory::roundUp(std::size_t size) {
 
 BlockBytes DeferredMemory::allocate(std::size_t size) {
   const std::size_t wanted = roundUp(size);
-  BlockBytes spare = takeSpare(wanted, 2 * wanted);
-  return spare ? std::move(spare) : BlockBytes::allocate(wanted);
+  if (BlockBytes spare = spares_.take(wanted, 2 * wanted)) return spare;
+  return BlockBytes::allocate(wanted);
 }
 
 void DeferredMemory::release(BlockBytes bytes) {
   if (!bytes || closed_) return;
-  spareBytes_ += bytes.size();
-  spares_.push_back(std::move(bytes));
-  trim(room());
+  spares_.put(std::move(bytes));
+  spares_.trim(room(), kSparesKept);
 }
 
 void DeferredMemory::beginLease(std::size_t size) {
   lent_ += size;
-  trim(room());
+  spares_.trim(room(), kSparesKept);
 }
 
-void DeferredMemory::dropSpares() { trim(0); }
+void DeferredMemory::dropSpares() { spares_.trim(0, kSparesKept); }
 
 void DeferredMemory::close() {
   closed_ = true;
-  spares_.clear();
-  spareBytes_ = 0;
-}
-
-// The smallest spare of such a size; of several the one used last, which the processor's caches may still hold.
-BlockBytes DeferredMemory::takeSpare(std::size_t minSize, std::size_t maxSize) {
-  auto found = spares_.rend();
-  for (auto spare = spares_.rbegin(); spare != spares_.rend(); ++spare) {
-    if (spare->size() < minSize || spare->size() > maxSize) continue;
-    if (found == spares_.rend() || spare->size() < found->size()) found = spare;
-  }
-  if (found == spares_.rend()) return {};
-  BlockBytes bytes = std::move(*found);
-  spareBytes_ -= bytes.size();
-  spares_.erase(std::next(found).base());
-  return bytes;
-}
-
-// One spare is kept in any case: without room for more, a block is vacated by moving its pages, and copied into those
-// again.
-void DeferredMemory::trim(std::size_t maxBytes) {
-  auto end = spares_.begin();
-  while (spares_.end() - end > 1 && spareBytes_ > maxBytes) spareBytes_ -= (end++)->size();
-  spares_.erase(spares_.begin(), end);
+  spares_.trim(0);
 }
 
 }  // namespace ringtap

@@ -11,9 +11,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
-#include <vector>
 
 #include "core/block/block_bytes.h"
+#include "core/block/spare_memory.h"
 
 namespace ringtap {
 
@@ -48,14 +48,11 @@ class DeferredMemory : public std::enable_shared_from_this<DeferredMemory> {
   struct Kept;
 
   [[nodiscard]] std::size_t room() const { return limit_ - std::min(limit_, deferred_ + lent_); }
-  BlockBytes takeSpare(std::size_t minSize, std::size_t maxSize);
-  void trim(std::size_t maxBytes);
 
   const std::size_t limit_;
   std::size_t deferred_ = 0;  // bytes that may have readers
   std::size_t lent_ = 0;      // bytes that JavaScript has
-  std::vector<BlockBytes> spares_;
-  std::size_t spareBytes_ = 0;
+  SpareMemory spares_;
   bool closed_ = false;
 };
 

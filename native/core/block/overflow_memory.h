@@ -2,8 +2,8 @@
 //
 // Thread-safe. After take() has refused memory, a callback reports that some was released.
 //
-// Large released pieces are kept for reuse, within the same limit: mapping and unmapping a megabyte costs as much as
-// filling it. A loop frees them after it has been idle for a while.
+// Large released pieces are kept for reuse, within the same limit. A loop frees them after it has been idle for a
+// while.
 #pragma once
 
 #include <cstddef>
@@ -11,9 +11,9 @@
 #include <memory>
 #include <mutex>
 #include <utility>
-#include <vector>
 
 #include "core/block/block_bytes.h"
+#include "core/block/spare_memory.h"
 
 namespace ringtap {
 
@@ -33,7 +33,7 @@ class OverflowMemory {
       return false;
     }
     used_ += bytes;
-    while (spareBytes_ > limit_ - used_) dropOne();
+    spares_.trim(limit_ - used_);
     return true;
   }
   // The size to allocate for a piece so that it can be reused.
@@ -45,14 +45,7 @@ class OverflowMemory {
   [[nodiscard]] BlockBytes allocate(std::size_t bytes) {
     {
       std::lock_guard lock(mutex_);
-      for (BlockBytes& spare : spares_) {
-        if (spare.size() != bytes) continue;
-        std::swap(spares_.back(), spare);
-        BlockBytes found = std::move(spares_.back());
-        spares_.pop_back();
-        spareBytes_ -= bytes;
-        return found;
-      }
+      if (BlockBytes spare = spares_.take(bytes, bytes)) return spare;
     }
     return BlockBytes::allocate(bytes);
   }
@@ -60,9 +53,8 @@ class OverflowMemory {
   void release(std::size_t bytes, BlockBytes memory = {}) {
     std::lock_guard lock(mutex_);
     used_ -= bytes;
-    if (memory && memory.size() >= BlockBytes::kLarge && spareBytes_ + memory.size() <= limit_ - used_) {
-      spareBytes_ += memory.size();
-      spares_.push_back(std::move(memory));
+    if (memory && memory.size() >= BlockBytes::kLarge && spares_.bytes() + memory.size() <= limit_ - used_) {
+      spares_.put(std::move(memory));
     }
     notifyRefused();
   }
@@ -84,11 +76,11 @@ class OverflowMemory {
   // Bytes kept for reuse.
   [[nodiscard]] std::size_t spare() const {
     std::lock_guard lock(mutex_);
-    return spareBytes_;
+    return spares_.bytes();
   }
   void dropSpares() {
     std::lock_guard lock(mutex_);
-    while (!spares_.empty()) dropOne();
+    spares_.trim(0);
   }
 
  private:
@@ -97,16 +89,11 @@ class OverflowMemory {
     wanted_ = false;
     if (onRoom_) onRoom_();
   }
-  void dropOne() {
-    spareBytes_ -= spares_.back().size();
-    spares_.pop_back();
-  }
 
   const std::size_t limit_;
   mutable std::mutex mutex_;
   std::size_t used_ = 0;
-  std::vector<BlockBytes> spares_;
-  std::size_t spareBytes_ = 0;
+  SpareMemory spares_;
   bool wanted_ = false;
   std::function<void()> onRoom_;
 };
