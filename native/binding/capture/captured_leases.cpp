@@ -107,7 +107,9 @@ void CapturedLeases::release(js::Env env, std::uint32_t number, bool exposed) {
   exposed_ = exposed;
   Leases::release(env, number, exposed);
   unexposed_ = exposed ? 0 : unexposed_ + 1;
-  if (!exposed && unexposed_ % kQuietChunks == 0) deferred_->dropSpares();
+  if (unexposed_ < kQuietChunks) return;
+  unexposed_ = 0;
+  deferred_->dropSpares();
 }
 
 }  // namespace ringtap::binding

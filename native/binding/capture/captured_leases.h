@@ -28,7 +28,7 @@ class CapturedLeases : public Leases {
 
   const std::size_t blockSize_;
   bool exposed_ = false;         // the block released last
-  std::uint32_t unexposed_ = 0;  // blocks released since one that was
+  std::uint32_t unexposed_ = 0;  // blocks released since one that was, or since spares were dropped
 };
 
 }  // namespace ringtap::binding

@@ -22,8 +22,8 @@ namespace ringtap::binding {
 namespace {
 
 constexpr std::size_t kFeedBuffer = 512 * 1024;
-// How much of released chunks may be deferred (deferred_memory.h), in multiples of the memory for chunks.
-constexpr std::size_t kDeferredShare = 8;
+// Released chunks may take so many times the memory for chunks until they are collected (deferred_memory.h).
+constexpr std::size_t kDeferredFactor = 8;
 
 class PoolOwner final : public Leases::Owner {
  public:
@@ -68,7 +68,7 @@ class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
     if (self == nullptr) return {};
     self->waker_ = Waker::make(env, wake);
     if (!self->waker_) return {};
-    self->leases_ = std::make_unique<Leases>(copying, kDeferredShare * config.chunkCount * config.chunkSize);
+    self->leases_ = std::make_unique<Leases>(copying, kDeferredFactor * config.chunkCount * config.chunkSize);
     std::unique_ptr<ByteSource> source;
     if (fd) {
       source = std::make_unique<FileSource>(std::move(fd));
