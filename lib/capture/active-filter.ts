@@ -179,7 +179,7 @@ export class ActiveFilter {
     })
   }
 
-  /** See {@link Capture.bypass}; `mark`: one of `cutoffMark`. */
+  /** See {@link Capture.bypass}; `mark`: one of `CutoffMark`. */
   mark(connection: Connection, mark: number): void {
     const text = checkConnection(connection, 'connection')
     this.#assertOpen()

@@ -17,6 +17,7 @@ import {
   normaliseSelection,
   type Selection,
 } from '../interfaces/selection.js'
+import { Direction } from '../native/numbers.js'
 import {
   normaliseOwnerOptions,
   type OwnerSettings,
@@ -299,7 +300,8 @@ const keys = [
   'owners',
   'signal',
 ] as const
-const directions = ['both', 'in', 'out'] as const
+const directions = { both: Direction.BOTH, in: Direction.IN, out: Direction.OUT } as const
+const directionNames = ['both', 'in', 'out'] as const
 /** Options that are not available with `backend: 'pcap'`. */
 const ringOnly = ['dedupe', 'cutoff', 'sample', 'slice', 'excludeHosts', 'includeHosts'] as const
 
@@ -353,7 +355,7 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
       names: [...(selection.names ?? [])],
       snapshotLength: cut.max,
       slice: cut.slice,
-      direction: directions.indexOf(checkWord(orElse(options.direction, 'both'), 'direction', directions)),
+      direction: directions[checkWord(orElse(options.direction, 'both'), 'direction', directionNames)],
       hardwareTimestamps: clock === 'hardware',
       hotplug: selection.follows,
       promiscuous: checkBoolean(orElse(options.promiscuous, false), 'promiscuous'),

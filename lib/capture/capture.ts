@@ -6,6 +6,7 @@ import { CaptureError, construction, notConstructible } from '../errors.js'
 import type { HostSets } from '../filter/address-sets.js'
 import type { Connection, ConnectionList } from '../filter/connections.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
+import { CutoffMark, NoBlock } from '../native/numbers.js'
 import { ownersWarning } from '../owners/owners-warning.js'
 import type { PacketOwners } from '../owners/socket-owner.js'
 import { SocketOwners } from '../owners/socket-owners.js'
@@ -28,8 +29,7 @@ import { CaptureLedger } from './capture-ledger.js'
 import { type CaptureOptions, normaliseOptions, type OpeningOptions } from './capture-options.js'
 import type { CaptureStats } from './capture-stats.js'
 import { CapturedInterfaces } from './captured-interfaces.js'
-import { ChunkIntake, EMPTY } from './chunk-intake.js'
-import { cutoffMark } from './cutoff-options.js'
+import { ChunkIntake } from './chunk-intake.js'
 import { HardwareTimestampCheck } from './hardware-timestamps.js'
 import { type NativeCapture, native } from './native.js'
 import { NetnsWatch } from './netns-watch.js'
@@ -404,7 +404,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    *   `ERR_CLOSED`; `ERR_PERMISSION` if the process has given up CAP_BPF.
    */
   bypass(connection: Connection): void {
-    this.#filter.mark(connection, cutoffMark.bypass)
+    this.#filter.mark(connection, CutoffMark.BYPASS)
   }
 
   /**
@@ -413,7 +413,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    * @throws CaptureError as {@link bypass} does.
    */
   keep(connection: Connection): void {
-    this.#filter.mark(connection, cutoffMark.keep)
+    this.#filter.mark(connection, CutoffMark.KEEP)
   }
 
   /**
@@ -423,7 +423,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
    * @throws CaptureError as {@link bypass} does.
    */
   unbypass(connection: Connection): void {
-    this.#filter.mark(connection, cutoffMark.normal)
+    this.#filter.mark(connection, CutoffMark.NORMAL)
   }
 
   /**
@@ -615,7 +615,7 @@ export class Capture extends EventEmitter<CaptureEvents> implements AsyncIterabl
         continue
       }
       const chunk = this.#intake.next()
-      if (chunk !== EMPTY) return chunk
+      if (chunk !== NoBlock.EMPTY) return chunk
       await this.#pacer.wait()
     }
   }

@@ -1,14 +1,10 @@
 import { BlockMeta } from '../native/layouts.js'
+import { NoBlock } from '../native/numbers.js'
 import { Chunk } from '../packets/chunk.js'
 import { ChunkMemory } from '../packets/chunk-memory.js'
 import { encodeChunk } from '../savefile/encode-chunk.js'
 import { chunkInterfaces, type KnownInterfaces } from './chunk-interfaces.js'
 import type { NativeCapture } from './native.js'
-
-/** No block waits. @internal */
-export const EMPTY = 0
-/** Events have to be taken before the next block. */
-const EVENTS_FIRST = 1
 
 /** Makes chunks of the blocks in the queue of a capture. @internal */
 export class ChunkIntake {
@@ -25,15 +21,15 @@ export class ChunkIntake {
     this.#takeEvents = takeEvents
   }
 
-  /** The next chunk; `undefined` if no more follow; `EMPTY` if none waits. */
-  next(): Chunk | undefined | typeof EMPTY {
+  /** The next chunk; `undefined` if no more follow; `NoBlock.EMPTY` if none waits. */
+  next(): Chunk | undefined | typeof NoBlock.EMPTY {
     for (let taken = false; ; taken = true) {
       const block = this.#native.nextBlock(this.#meta.buffer, taken)
-      if (block === EVENTS_FIRST) {
+      if (block === NoBlock.EVENTS_FIRST) {
         this.#takeEvents()
         continue
       }
-      if (block === EMPTY) return EMPTY
+      if (block === NoBlock.EMPTY) return block
       return typeof block === 'number' ? undefined : this.#chunk(block)
     }
   }

@@ -26,9 +26,6 @@ export interface CutoffOptions {
 
 const maxLimit = 2 ** 50
 
-/** How a connection is marked; as CutoffMark in native/core/bpf/cutoff.h. @internal */
-export const cutoffMark = { normal: 0, bypass: 1, keep: 2 } as const
-
 /**
  * @throws CaptureError `ERR_OPTION`.
  * @internal

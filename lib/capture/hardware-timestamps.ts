@@ -1,9 +1,7 @@
 import { CaptureError } from '../errors.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
+import { HardwareTimestamps } from '../native/numbers.js'
 import type { NativeCapture } from './native.js'
-
-/** Which received packets an interface stamps (native/core/links/hardware_timestamps.h). @internal */
-export const HardwareTimestamps = { UNKNOWN: 0, UNSUPPORTED: 1, OFF: 2, SOME: 3, ALL: 4 } as const
 
 /**
  * Warns of captured interfaces that do not stamp all packets that they receive, once for each. Reading that waits for

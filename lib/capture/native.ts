@@ -3,6 +3,7 @@ import type { NativeInterfaceEvent, NativeSelection } from '../interfaces/native
 import type { NetworkInterface } from '../interfaces/network-interface.js'
 import type { SoftnetStats } from '../interfaces/softnet.js'
 import { linuxExports } from '../native/native.js'
+import type { NoBlock } from '../native/numbers.js'
 import type { NativeRecorder } from '../record/native.js'
 import type { LossSample } from './loss-stats.js'
 import type { PackedInterfaces } from './packed-interfaces.js'
@@ -44,8 +45,8 @@ export interface NativeCaptureOptions {
   blockCount: number
   ringCount: number
   /**
-   * How the rings share the traffic: 0 by flow; 1: each except the first belongs to one interface; 2: by the processor
-   * that receives or sends.
+   * One of `Sharing`, how the rings share the traffic: by flow; by interface, where each except the first belongs to one;
+   * by the processor that receives or sends.
    */
   sharing: number
   /** The processor of each ring; empty: any. */
@@ -61,7 +62,7 @@ export interface NativeCaptureOptions {
   maxDelay: number
   /** The most bytes of each packet. */
   snapshotLength: number
-  /** 0 both, 1 in, 2 out. */
+  /** One of `Direction`. */
   direction: number
   /** Decide on interfaces that appear, or get another name. */
   hotplug: boolean
@@ -69,9 +70,9 @@ export interface NativeCaptureOptions {
   dedupe: boolean
   cutoff: NativeCutoff | undefined
   sample: NativeSample | undefined
-  /** One of `sliceNumber` (slice-options.ts). */
+  /** One of `Slice` (lib/native/numbers.ts). */
   slice: number
-  /** 0 auto, 1 eBPF, 2 classic. */
+  /** One of `FilterMode`. */
   table: number
   /** Deliver copies of blocks instead of the ring's memory. */
   copying: boolean
@@ -150,11 +151,11 @@ export interface NativeCapture extends NativeRecorder {
   interfacesAt(index: number, epoch: number, ring: number, number: number): NativeInterfaceAt[]
   nextFault(): CaptureError | undefined
   /**
-   * The next block, described in `meta`; or 0: none yet, 1: take the events and faults first, 2: no more blocks follow.
+   * The next block, described in `meta`; or one of `NoBlock`, where events are events and faults.
    *
-   * @param taken events and faults have just been taken: 1 is returned only if events precede the block.
+   * @param taken events and faults have just been taken: `EVENTS_FIRST` is returned only for those before the block.
    */
-  nextBlock(meta: ArrayBuffer, taken: boolean): ArrayBuffer | 0 | 1 | 2
+  nextBlock(meta: ArrayBuffer, taken: boolean): ArrayBuffer | (typeof NoBlock)[keyof typeof NoBlock]
   release(lease: number, exposed: boolean): void
   /** Compiles the expression and replaces the filter. */
   setFilter(expression: string | undefined, snapshotLength: number, slice: number): Promise<NativeFilterState>
@@ -164,7 +165,7 @@ export interface NativeCapture extends NativeRecorder {
   setConnections(connections: string): Promise<void>
   /** Replaces the sampling; `undefined`: every flow. */
   setSample(sample: NativeSample | undefined): Promise<void>
-  /** Marks a connection for the cut-off: 0 neither, 1 bypass, 2 keep. In the format of a line of `excludeConnections`. */
+  /** Marks a connection for the cut-off, with one of `CutoffMark`. In the format of a line of `excludeConnections`. */
   mark(connection: string, mark: number): void
   /** Whether every packet accepted by an earlier filter, or by earlier sets, has been delivered. */
   oldFilterDrained(): boolean
@@ -178,7 +179,7 @@ export interface NativeCapture extends NativeRecorder {
    * can read those of every captured device. One call at a time.
    */
   readLosses(): Promise<void> | undefined
-  /** Which received packets each of these interfaces stamps: numbers of HardwareTimestamps (hardware-timestamps.ts). */
+  /** Which received packets each of these interfaces stamps: one of `HardwareTimestamps` for each. */
   readTimestamping(names: string[]): Promise<number[]>
   /** `undefined` if the rings have accepted no more than `packets` packets since they were opened. */
   lossSample(packets: number): LossSample | undefined

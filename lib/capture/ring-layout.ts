@@ -1,5 +1,6 @@
 import { checkInteger, checkList, checkWord, orElse } from '../arguments.js'
 import { CaptureError, optionError } from '../errors.js'
+import { Sharing } from '../native/numbers.js'
 import { nearProcessors } from '../processors.js'
 import type { NativeCaptureOptions } from './native.js'
 
@@ -7,8 +8,7 @@ const maxRings = 64
 /** The kernel can be built for as many (NR_CPUS). */
 const maxProcessor = 8191
 const modes = ['hash', 'cpu'] as const
-/** native/core/capture/ring/ring.h, Sharing. */
-const sharing = { hash: 0, interface: 1, cpu: 2 } as const
+const sharing = { hash: Sharing.BY_FLOW, cpu: Sharing.BY_PROCESSOR } as const
 
 /** Those of `RingOptions` that it depends on. */
 interface LayoutOptions {
@@ -39,7 +39,7 @@ export function normaliseLayout(ring: LayoutOptions): Layout {
   const processors = checkProcessors(ring.cpus, wanted)
   return {
     ringCount: wanted ?? Math.max(1, processors.length),
-    sharing: sharing[perInterface > 0 ? 'interface' : mode],
+    sharing: perInterface > 0 ? Sharing.BY_INTERFACE : sharing[mode],
     processors,
   }
 }

@@ -1,5 +1,6 @@
 import { checkBoolean, checkGroup, checkInteger, checkWord, orElse } from '../arguments.js'
 import { CaptureError, optionError } from '../errors.js'
+import { FilterMode, Sharing } from '../native/numbers.js'
 import type { NativeCaptureOptions } from './native.js'
 import { normaliseGroup, type RingGroup } from './ring-group.js'
 import { normaliseLayout } from './ring-layout.js'
@@ -149,7 +150,8 @@ const minPcapMemory = MiB
 const minPcapOverflow = 2 * MiB
 
 const ringKeys = ['memory', 'blockSize', 'count', 'cpus', 'mode', 'perInterface', 'group', 'maxStall', 'table'] as const
-const tables = ['auto', 'ebpf', 'classic'] as const
+const tables = { auto: FilterMode.AUTO, ebpf: FilterMode.EBPF, classic: FilterMode.CLASSIC } as const
+const tableNames = ['auto', 'ebpf', 'classic'] as const
 
 /** Checks the options that both backends share. */
 function normaliseChunks({ chunk, overflow }: MemoryOptions, minOverflow: number) {
@@ -180,10 +182,10 @@ export function normalisePcap(options: MemoryOptions): RingSettings {
     blockSize: 0,
     blockCount: 0,
     ringCount: 0,
-    sharing: 0,
+    sharing: Sharing.BY_FLOW,
     processors: [],
     ...normaliseGroup(undefined),
-    table: 0,
+    table: FilterMode.AUTO,
   }
 }
 
@@ -209,7 +211,7 @@ export function normaliseRing(options: MemoryOptions): RingSettings {
     overflowMemory,
     copying,
     maxDelay: chooseDelay(blocks, { maxStall, maxDelay, delayGiven, stallGiven: ring.maxStall !== undefined }),
-    table: tables.indexOf(checkWord(orElse(ring.table, 'auto'), 'ring.table', tables)),
+    table: tables[checkWord(orElse(ring.table, 'auto'), 'ring.table', tableNames)],
   }
 }
 

@@ -1,13 +1,13 @@
 import { checkInteger } from '../arguments.js'
 import { optionError } from '../errors.js'
+import { Slice as Kept } from '../native/numbers.js'
 
 /**
  * How much of each packet is kept; see {@link CaptureOptions.slice}. A number: so many bytes, 1 to 262144.
  */
 export type Slice = 'headers' | 'l4' | number
 
-/** As Slice in native/core/bpf/slice.h. @internal */
-export const sliceNumber = { none: 0, l4: 1, headers: 2 } as const
+const headersKept = { none: Kept.NONE, l4: Kept.L4, headers: Kept.HEADERS } as const
 
 /**
  * @param max the largest number of bytes.
@@ -22,6 +22,6 @@ export function checkSlice(given: unknown, label: string, max: number): Slice | 
 
 /** The form in which native code takes it: which headers, and the bytes of each packet at most. @internal */
 export function nativeSlice(slice: Slice | undefined, snapshotLength: number): { slice: number; max: number } {
-  if (typeof slice === 'number') return { slice: sliceNumber.none, max: Math.min(slice, snapshotLength) }
-  return { slice: sliceNumber[slice ?? 'none'], max: snapshotLength }
+  if (typeof slice === 'number') return { slice: Kept.NONE, max: Math.min(slice, snapshotLength) }
+  return { slice: headersKept[slice ?? 'none'], max: snapshotLength }
 }

@@ -83,7 +83,7 @@ export interface NativeFlightOptions extends NativeSavefileForm {
   memory: number
   /** Of the oldest packets; 0: no limit. */
   milliseconds: number
-  /** How they are kept: native/core/savefile/packing.h. */
+  /** How they are kept: one of `Packing`. */
   packing: number
   filter: string | undefined
   owners: OwnerWatchHandle | undefined

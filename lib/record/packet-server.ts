@@ -7,6 +7,7 @@ import { CaptureError, construction, notConstructible } from '../errors.js'
 import { compileFilter } from '../filter/compile-filter.js'
 import type { Connection } from '../filter/connections.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
+import { SavefileFormat } from '../native/numbers.js'
 import type { SocketOwners } from '../owners/socket-owners.js'
 import { fromSystem } from '../savefile/savefile-target.js'
 import { freezeWithJson } from '../to-json.js'
@@ -116,7 +117,7 @@ export class PacketServer extends EventEmitter<PacketServerEvents> implements As
     const options = normaliseServeOptions(given)
     const { form, memory, milliseconds, filter } = options
     const owners = ownersHandle(options.owners, capture.owners())
-    const linkType = form.format === 0 ? 0 : soleLinkType(capture.interfaces(), 'serve')
+    const linkType = form.format === SavefileFormat.PCAPNG ? 0 : soleLinkType(capture.interfaces(), 'serve')
     const debug = debugLog('server')
     debug('serving with %s', { ...options, tls: options.tls !== undefined })
     if (filter !== undefined) await compileFilter(filter, { source: 'savefile' })

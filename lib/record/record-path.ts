@@ -1,3 +1,4 @@
+import { Packing } from '../native/numbers.js'
 import { packingOf } from '../savefile/compression.js'
 import { checkOutputPath, contradiction, packedEndings, packingNamed } from '../savefile/output-path.js'
 
@@ -6,7 +7,7 @@ export interface RecordPath {
   /** As a pattern for native/core/savefile/file_set.h, with `%i` if the files are numbered. */
   readonly path: string
   readonly standardOutput: boolean
-  /** A number of native/core/savefile/packing.h. */
+  /** One of `Packing`. */
   readonly packing: number
 }
 
@@ -21,9 +22,9 @@ export function checkRecordPath(path: unknown, compress: unknown, rotating: bool
   const asked = packingOf(compress, 'compress')
   if (path === '-') return { path, standardOutput: true, packing: asked }
   const named = packingNamed(path)
-  const name = named === 0 ? (path as string) : (path as string).slice(0, -packedEndings[named]!.length)
+  const name = named === Packing.NONE ? (path as string) : (path as string).slice(0, -packedEndings[named]!.length)
   const numbered = checkOutputPath(name, 'path')
-  const packing = named === 0 ? asked : named
+  const packing = named === Packing.NONE ? asked : named
   if (compress !== undefined && packing !== asked) throw contradiction(named)
   const each = numbered || !rotating ? name : name.replace(/(?<=[^/])(\.[^./]*)?$/, '-%i$1')
   return { path: each + packedEndings[packing], standardOutput: false, packing }

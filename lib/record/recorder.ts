@@ -1,6 +1,7 @@
 import { debugLog } from '../debug.js'
 import { CaptureError } from '../errors.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
+import { SavefileFormat } from '../native/numbers.js'
 import type { SocketOwners } from '../owners/socket-owners.js'
 import { batchesUnderWay, secondConsumer } from './batcher.js'
 import { soleLinkType } from './link-types.js'
@@ -52,7 +53,7 @@ export class Recorder {
     }
     if (this.#capture.batched()) throw secondConsumer(batchesUnderWay)
     const interfaces = this.#capture.interfaces()
-    const linkType = normalised.format === 0 ? 0 : soleLinkType(interfaces, 'record')
+    const linkType = normalised.format === SavefileFormat.PCAPNG ? 0 : soleLinkType(interfaces, 'record')
     const owners = ownersHandle(normalised.owners, this.#capture.owners())
     this.#begins = true
     const debug = debugLog('recording')

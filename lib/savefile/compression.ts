@@ -1,12 +1,12 @@
 import { checkWord } from '../arguments.js'
 import { optionError } from '../errors.js'
+import { Packing } from '../native/numbers.js'
 
-/** The numbers of native/core/savefile/packing.h. */
-const packings = { gzip: 1, zstd: 2 } as const
+const packings = { gzip: Packing.GZIP, zstd: Packing.ZSTD } as const
 
-/** Returns the addon's number for a compression; 0 for none. @internal */
+/** Returns the addon's number for a compression, one of `Packing`. @internal */
 export function packingOf(compress: unknown, label: string): number {
-  if (compress === undefined || compress === false) return 0
+  if (compress === undefined || compress === false) return Packing.NONE
   if (typeof compress !== 'string') throw optionError(label, "'gzip', 'zstd' or false", compress)
   return packings[checkWord(compress, label, ['gzip', 'zstd'])]
 }

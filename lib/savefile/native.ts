@@ -1,5 +1,6 @@
 import type { CaptureError } from '../errors.js'
 import { nativeExports } from '../native/native.js'
+import type { NoBlock } from '../native/numbers.js'
 
 /**
  * The part of the addon that reads, writes and converts savefiles (native/binding/savefile/).
@@ -118,9 +119,9 @@ export type NativeSavefileEvent =
 /** A savefile's native side (native/binding/savefile/savefile.cpp). @internal */
 export interface NativeSavefile {
   nextEvent(): NativeSavefileEvent | undefined
-  /** The next chunk, described in `meta`; or 0: none yet, 1: take the events first, 2: no more chunks follow. */
-  nextChunk(meta: ArrayBuffer): ArrayBuffer | 0 | 1 | 2
-  /** After `nextChunk()` has returned 2: the error that ended the reading before the end of the file, if any. */
+  /** The next chunk, described in `meta`; or one of `NoBlock`. */
+  nextChunk(meta: ArrayBuffer): ArrayBuffer | (typeof NoBlock)[keyof typeof NoBlock]
+  /** After `nextChunk()` has returned `FINISHED`: the error that ended the reading before the end of the file, if any. */
   failure(): CaptureError | undefined
   release(lease: number, exposed: boolean): void
   decide(index: number, selected: boolean): void
@@ -197,7 +198,7 @@ export interface NativeSavefileBuffer {
   end(): void
   /** Takes the encoded bytes if there are at least `min`, and stores the {@link WriterCounts} in `counts`. */
   take(min: number, counts: ArrayBuffer): Buffer<ArrayBuffer> | undefined
-  /** Takes the encoded bytes; compressed on another thread unless `packing` is 0 (native/core/savefile/packing.h). */
+  /** Takes the encoded bytes; compressed on another thread unless `packing`, one of `Packing`, is `NONE`. */
   pack(packing: number): Uint8Array | Promise<Uint8Array>
 }
 

@@ -1,5 +1,6 @@
 import { checkPath } from '../arguments.js'
 import { CaptureError, optionError } from '../errors.js'
+import { Packing } from '../native/numbers.js'
 
 /**
  * Checks the path of a file to write. Names that suggest an unsupported output are refused: extensions of compressed
@@ -29,10 +30,10 @@ export function checkNewFile(value: unknown, label: string): string {
   return path
 }
 
-/** What the names of files end with, by the numbers of native/core/savefile/packing.h. @internal */
+/** What the names of files end with, by `Packing` (lib/native/numbers.ts). @internal */
 export const packedEndings = ['', '.gz', '.zst'] as const
 
-/** The compression that the end of a path names; 0 for none. @internal */
+/** The compression that the end of a path names, one of `Packing`. @internal */
 export function packingNamed(path: unknown): number {
   const ending = typeof path === 'string' ? /\.(gz|zst)$/.exec(path)?.[0] : undefined
   return packedEndings.indexOf((ending ?? '') as '')
@@ -53,8 +54,8 @@ export function contradiction(named: number): CaptureError {
  */
 export function checkPackedPath(path: unknown, packing: number): string {
   const named = packingNamed(path)
-  if (named !== 0 && named !== packing) throw contradiction(named)
-  const name = named === 0 ? path : (path as string).slice(0, -packedEndings[named]!.length)
+  if (named !== Packing.NONE && named !== packing) throw contradiction(named)
+  const name = named === Packing.NONE ? path : (path as string).slice(0, -packedEndings[named]!.length)
   return checkNewFile(name, 'path') + packedEndings[packing]
 }
 

@@ -1,5 +1,6 @@
 import { CaptureError, optionError } from '../errors.js'
 import type { NetworkInterface } from '../interfaces/network-interface.js'
+import { SavefileFormat } from '../native/numbers.js'
 import { Chunk } from '../packets/chunk.js'
 import type { ChunkMemory } from '../packets/chunk-memory.js'
 import { Packet } from '../packets/packet.js'
@@ -24,7 +25,7 @@ export class PacketEncoder {
   constructor(form: NativeSavefileForm, filter: string | undefined) {
     this.native = new (native().SavefileBuffer)(form)
     this.#filter = filter
-    this.#pcapng = form.format === 0
+    this.#pcapng = form.format === SavefileFormat.PCAPNG
   }
 
   /**

@@ -1,5 +1,6 @@
 import { checkWord } from '../arguments.js'
 import { optionError } from '../errors.js'
+import { SavefileFormat } from '../native/numbers.js'
 import type { NativeSavefileForm } from './native.js'
 
 /** The format of a savefile that is written. */
@@ -51,7 +52,7 @@ export function normaliseForm(options: SavefileFormOptions): NativeSavefileForm 
   const application = options.application === undefined ? 'ringtap' : options.application
   if (typeof application !== 'string') throw optionError('application', 'a string', application)
   return {
-    format: format === 'pcapng' ? 0 : 1,
+    format: format === 'pcapng' ? SavefileFormat.PCAPNG : SavefileFormat.PCAP,
     nanoseconds: precision === 'nanoseconds',
     snapLength: maxCaptured,
     application: application.slice(0, maxText),

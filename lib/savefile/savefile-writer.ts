@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream'
 import { checkFilter, checkGroup } from '../arguments.js'
 import { CaptureError, optionError } from '../errors.js'
 import { WriterCounts } from '../native/layouts.js'
+import { Packing, SavefileFormat } from '../native/numbers.js'
 import type { Chunk } from '../packets/chunk.js'
 import type { Compression } from '../packets/encode-options.js'
 import type { Packet } from '../packets/packet.js'
@@ -76,7 +77,7 @@ export class SavefileWriter implements AsyncDisposable {
   readonly #encoder: PacketEncoder
   readonly #native: NativeSavefileBuffer
   readonly #pcapng: boolean
-  /** A number of native/core/savefile/packing.h. */
+  /** One of `Packing`. */
   readonly #packing: number
   /** Bytes that were taken to be compressed. */
   #packed = 0
@@ -95,7 +96,7 @@ export class SavefileWriter implements AsyncDisposable {
    */
   static async open(path: string, options?: SavefileWriterOptions): Promise<SavefileWriter> {
     const { packing } = checkOptions(options)
-    const checked = packing === 0 ? checkNewFile(path, 'path') : checkPackedPath(path, packing)
+    const checked = packing === Packing.NONE ? checkNewFile(path, 'path') : checkPackedPath(path, packing)
     return new SavefileWriter(await openTarget(checked), options)
   }
 
@@ -113,7 +114,7 @@ export class SavefileWriter implements AsyncDisposable {
     this.#target = own ? target : streamTarget(checkStream(target, 'stream'))
     this.#encoder = new PacketEncoder(form, options.filter)
     this.#native = this.#encoder.native
-    this.#pcapng = form.format === 0
+    this.#pcapng = form.format === SavefileFormat.PCAPNG
     this.#packing = packing
   }
 
@@ -132,7 +133,7 @@ export class SavefileWriter implements AsyncDisposable {
     const comments = checkComments(comment, 'comment')
     if (comments && !this.#pcapng) throw optionError('comment', "left out with format 'pcap'", comment)
     this.#encoder.append(packets, comments)
-    await this.#writeOut(this.#packing === 0 ? writeSize : packSize)
+    await this.#writeOut(this.#packing === Packing.NONE ? writeSize : packSize)
   }
 
   /**
@@ -148,7 +149,7 @@ export class SavefileWriter implements AsyncDisposable {
     const lines = checkKeyLog(keyLog, 'keyLog')
     if (!this.#pcapng) throw noSecretsInPcap()
     if (lines) this.#native.secrets(lines)
-    await this.#writeOut(this.#packing === 0 ? writeSize : packSize)
+    await this.#writeOut(this.#packing === Packing.NONE ? writeSize : packSize)
   }
 
   /**
@@ -235,7 +236,7 @@ export class SavefileWriter implements AsyncDisposable {
 
   /** Takes the collected bytes, as they are to be written, if there are at least `min`. */
   #take(min: number): Uint8Array | Promise<Uint8Array> | undefined {
-    if (this.#packing === 0) return this.#native.take(min, this.#counts)
+    if (this.#packing === Packing.NONE) return this.#native.take(min, this.#counts)
     const { bytes } = this.stats
     if (bytes - this.#packed < min) return undefined
     this.#packed = bytes

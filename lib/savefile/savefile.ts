@@ -4,6 +4,7 @@ import { debugLog } from '../debug.js'
 import { emitSafely, refuseUnknownEvents } from '../emit.js'
 import { CaptureError, construction, notConstructible } from '../errors.js'
 import { ChunkMeta } from '../native/layouts.js'
+import { NoBlock } from '../native/numbers.js'
 import { Chunk } from '../packets/chunk.js'
 import { IterationPacer, iterateChunks } from '../packets/chunk-iteration.js'
 import { ChunkMemory } from '../packets/chunk-memory.js'
@@ -17,10 +18,8 @@ import type { SavefileBlock, SavefileInterface, SavefileSection } from './savefi
 import type { OpeningSavefileOptions } from './savefile-options.js'
 import { type OpenedSource, Pump } from './savefile-source.js'
 
-const EMPTY = 0
-const EVENTS_FIRST = 1
 /** More events are queued; they are taken in a later turn of the event loop. */
-const LATER = 3
+const LATER = -1
 
 const progressInterval = 100
 /** Approximate number of options and blocks converted to objects in one turn of the event loop. */
@@ -93,8 +92,8 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
         if (this.#ended) throw this.#ended.error
         if (this.#ready) break
         const next = this.#native.nextChunk(this.#meta.buffer)
-        if (next === 2) throw this.#failure() ?? closedError()
-        if (next === EVENTS_FIRST) await this.#pacer.yield()
+        if (next === NoBlock.FINISHED) throw this.#failure() ?? closedError()
+        if (next === NoBlock.EVENTS_FIRST) await this.#pacer.yield()
         else await this.#pacer.wait()
       }
       if (this.#refused) throw this.#refused.error
@@ -258,11 +257,11 @@ export class Savefile extends EventEmitter<SavefileEvents> implements AsyncItera
   }
 
   /** The next chunk. Takes only the events that precede it in the file. */
-  #pull(): Chunk | undefined | typeof EMPTY | typeof LATER {
+  #pull(): Chunk | undefined | typeof NoBlock.EMPTY | typeof LATER {
     for (let left = workAtOnce; left > 0; ) {
       const block = this.#native.nextChunk(this.#meta.buffer)
-      if (block === EMPTY) return EMPTY
-      if (block !== EVENTS_FIRST) return typeof block === 'number' ? undefined : this.#chunk(block)
+      if (block === NoBlock.EMPTY) return block
+      if (block !== NoBlock.EVENTS_FIRST) return typeof block === 'number' ? undefined : this.#chunk(block)
       left -= this.#takeEvent()
     }
     return LATER

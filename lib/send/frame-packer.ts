@@ -1,10 +1,8 @@
 import { optionError } from '../errors.js'
 import { Frame } from '../native/layouts.js'
+import { PacketFlag } from '../native/numbers.js'
 import { Packet } from '../packets/packet.js'
 import { TOO_LONG, TRUNCATED } from './send-result.js'
-
-/** Flags in the word `PACKET` of a frame, above the link type. The word is 0 for a frame that is not a Packet. */
-const PacketFlag = { PACKET: 0x1_0000, CHECKSUM_PENDING: 0x2_0000 } as const
 
 /** Bytes and frames passed to the addon in one call. */
 const usualBytes = 256 * 1024

@@ -9,21 +9,16 @@
 #include "binding/util/exports.h"
 #include "binding/util/js.h"
 #include "core/block/block.h"
+#include "core/savefile/packing.h"
+#include "core/savefile/savefile_writer.h"
 
 namespace ringtap::binding {
 
 namespace {
 
-struct Entry {
-  const char* name;
-  std::int64_t value;
-};
+using Entry = std::pair<const char*, std::int64_t>;
 
-js::Object table(js::Env env, std::initializer_list<Entry> entries) {
-  js::Object object = js::Object::New(env);
-  for (const auto& [name, value] : entries) object.Set(name, js::Number::New(env, static_cast<double>(value)));
-  return object;
-}
+js::Object table(js::Env env, std::initializer_list<Entry> entries) { return numbersOf<std::int64_t>(env, entries); }
 
 js::Object recordLayout(js::Env env) {
   return table(env, {
@@ -94,6 +89,13 @@ js::Value layouts(const js::CallbackInfo& info) {
   RINGTAP_EXPORT("Frame", frame, RINGTAP_FRAME)
 #undef RINGTAP_EXPORT
 #undef RINGTAP_ENTRY
+  all.Set("NoBlock", numbersOf<NoBlock>(env, {{"Empty", NoBlock::Empty},
+                                              {"EventsFirst", NoBlock::EventsFirst},
+                                              {"Finished", NoBlock::Finished}}));
+  all.Set("SavefileFormat",
+          numbersOf<SavefileFormat>(env, {{"Pcapng", SavefileFormat::Pcapng}, {"Pcap", SavefileFormat::Pcap}}));
+  all.Set("Packing",
+          numbersOf<Packing>(env, {{"None", Packing::None}, {"Gzip", Packing::Gzip}, {"Zstd", Packing::Zstd}}));
 #ifndef RINGTAP_PORTABLE
   addLinuxLayouts(env, all);
 #endif

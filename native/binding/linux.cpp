@@ -1,8 +1,14 @@
 // The exports of the addon that exist on Linux alone.
 #include <cstdint>
-#include <utility>
 
 #include "binding/util/exports.h"
+#include "binding/util/layouts.h"
+#include "core/bpf/cbpf_program.h"
+#include "core/bpf/cutoff.h"
+#include "core/bpf/kernel_filter.h"
+#include "core/bpf/slice.h"
+#include "core/capture/ring/ring.h"
+#include "core/links/hardware_timestamps.h"
 #include "core/send/send_tally.h"
 
 namespace ringtap::binding {
@@ -18,22 +24,37 @@ void initLinux(js::Env env, js::Object exports) {
 }
 
 void addLinuxLayouts(js::Env env, js::Object layouts) {
-  const auto of = [](Refusal refusal) { return static_cast<std::int64_t>(refusal); };
-  auto refusals = js::Object::New(env);
-  const std::pair<const char*, std::int64_t> entries[] = {
-      {"None", of(Refusal::None)},
-      {"TooShort", of(Refusal::TooShort)},
-      {"TooLong", of(Refusal::TooLong)},
-      {"InterfaceDown", of(Refusal::InterfaceDown)},
-      {"InterfaceGone", of(Refusal::InterfaceGone)},
-      {"NoRoom", of(Refusal::NoRoom)},
-      {"Truncated", of(Refusal::Truncated)},
-      {"LinkType", of(Refusal::LinkType)},
-      {"Checksum", of(Refusal::Checksum)},
-      {"Other", of(Refusal::Other)},
-  };
-  for (const auto& [name, value] : entries) refusals.Set(name, js::Number::New(env, static_cast<double>(value)));
-  layouts.Set("Refusal", refusals);
+  layouts.Set("Refusal", numbersOf<Refusal>(env, {{"None", Refusal::None},
+                                                  {"TooShort", Refusal::TooShort},
+                                                  {"TooLong", Refusal::TooLong},
+                                                  {"InterfaceDown", Refusal::InterfaceDown},
+                                                  {"InterfaceGone", Refusal::InterfaceGone},
+                                                  {"NoRoom", Refusal::NoRoom},
+                                                  {"Truncated", Refusal::Truncated},
+                                                  {"LinkType", Refusal::LinkType},
+                                                  {"Checksum", Refusal::Checksum},
+                                                  {"Other", Refusal::Other}}));
+  layouts.Set("PacketFlag", numbersOf<std::uint32_t>(env, {{"Packet", packet_flag::kPacket},
+                                                           {"ChecksumPending", packet_flag::kChecksumPending}}));
+  layouts.Set("Direction",
+              numbersOf<Direction>(env, {{"Both", Direction::Both}, {"In", Direction::In}, {"Out", Direction::Out}}));
+  layouts.Set("FilterMode", numbersOf<FilterMode>(env, {{"Auto", FilterMode::Auto},
+                                                        {"Ebpf", FilterMode::Ebpf},
+                                                        {"Classic", FilterMode::Classic},
+                                                        {"None", FilterMode::None}}));
+  layouts.Set("Slice", numbersOf<Slice>(env, {{"None", Slice::None}, {"L4", Slice::L4}, {"Headers", Slice::Headers}}));
+  layouts.Set("CutoffMark",
+              numbersOf<CutoffMark>(
+                  env, {{"Normal", CutoffMark::Normal}, {"Bypass", CutoffMark::Bypass}, {"Keep", CutoffMark::Keep}}));
+  layouts.Set("Sharing", numbersOf<Sharing>(env, {{"ByFlow", Sharing::ByFlow},
+                                                  {"ByInterface", Sharing::ByInterface},
+                                                  {"ByProcessor", Sharing::ByProcessor}}));
+  layouts.Set("HardwareTimestamps",
+              numbersOf<HardwareTimestamps>(env, {{"Unknown", HardwareTimestamps::Unknown},
+                                                  {"Unsupported", HardwareTimestamps::Unsupported},
+                                                  {"Off", HardwareTimestamps::Off},
+                                                  {"Some", HardwareTimestamps::Some},
+                                                  {"All", HardwareTimestamps::All}}));
 }
 
 }  // namespace ringtap::binding

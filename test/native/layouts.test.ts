@@ -1,5 +1,5 @@
-// The memory layouts shared by C++ and TypeScript: TypeScript defines them as literals, which are compared here with
-// the values compiled into the addon.
+// The memory layouts and the numbers shared by C++ and TypeScript: TypeScript defines them as literals, which are compared
+// here with the values compiled into the addon.
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -13,6 +13,7 @@ const { nativeExports } = load('./native/native.js') as {
   nativeExports: () => { layouts(): Record<string, Layout> }
 }
 const rows = load('./native/layouts.js') as Record<string, Layout>
+const numbers = load('./native/numbers.js') as Record<string, Layout>
 const records = load('./packets/packet-record.js') as Record<string, Layout>
 const { causes, TRUNCATED } = load('./send/send-result.js') as { causes: string[]; TRUNCATED: number }
 
@@ -23,12 +24,12 @@ const kebab = (name: string) => constant(name).toLowerCase().replaceAll('_', '-'
 
 const { Refusal: refusals = {}, ...layouts } = nativeExports().layouts()
 
-t.test('every layout is the same in C++ and TypeScript', async (t) => {
+t.test('every layout and every number is the same in C++ and TypeScript', async (t) => {
   const theirs: Record<string, Layout> = {}
   for (const [layout, words] of Object.entries(layouts)) {
     theirs[layout] = Object.fromEntries(Object.entries(words).map(([name, place]) => [constant(name), place]))
   }
-  t.strictSame({ ...rows, ...records }, theirs)
+  t.strictSame({ ...rows, ...records, ...numbers }, theirs)
 })
 
 t.test('the causes of refusals have the same numbers in C++ and TypeScript', async (t) => {

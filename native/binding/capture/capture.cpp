@@ -203,18 +203,19 @@ class CaptureHandle : public js::ObjectWrap<CaptureHandle> {
     return fault ? toJs(info.Env(), *fault) : info.Env().Undefined();
   }
 
-  // nextBlock(meta: ArrayBuffer, taken: boolean): ArrayBuffer, or 0: none now, wake() will be called; 1: take the
-  // events and faults first; 2: end. `taken`: they have just been taken, and 1 is returned only for those before the
-  // block.
+  // nextBlock(meta: ArrayBuffer, taken: boolean): ArrayBuffer or NoBlock. Empty: wake() will be called. EventsFirst:
+  // take the events and faults first; if `taken`, they have just been taken, and it is returned only for those before
+  // the block.
   js::Value nextBlock(const js::CallbackInfo& info) {
     Capture* capture = open(info.Env());
     if (capture == nullptr) return {};
-    if (!info[1].As<js::Boolean>().Value() && capture->hasEvents()) return js::Number::New(info.Env(), 1);
+    const auto none = [&](NoBlock why) { return js::Number::New(info.Env(), static_cast<double>(why)); };
+    if (!info[1].As<js::Boolean>().Value() && capture->hasEvents()) return none(NoBlock::EventsFirst);
     std::optional<Lease> lease;
     switch (capture->nextBlock(lease)) {
-      case ChunkQueue::Next::Empty: return js::Number::New(info.Env(), 0);
-      case ChunkQueue::Next::EventsFirst: return js::Number::New(info.Env(), 1);
-      case ChunkQueue::Next::Finished: return js::Number::New(info.Env(), 2);
+      case ChunkQueue::Next::Empty: return none(NoBlock::Empty);
+      case ChunkQueue::Next::EventsFirst: return none(NoBlock::EventsFirst);
+      case ChunkQueue::Next::Finished: return none(NoBlock::Finished);
       case ChunkQueue::Next::Block: break;
     }
     const BlockSummary& summary = lease->taken().summary;

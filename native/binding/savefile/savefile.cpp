@@ -106,14 +106,15 @@ class SavefileHandle : public js::ObjectWrap<SavefileHandle> {
     return event ? savefileEventToJs(info.Env(), *event) : info.Env().Undefined();
   }
 
-  // nextChunk(meta: ArrayBuffer): ArrayBuffer, or 0: none now, wake() will be called; 1: read the events first; 2: end.
+  // nextChunk(meta: ArrayBuffer): ArrayBuffer or NoBlock. Empty: wake() will be called.
   js::Value nextChunk(const js::CallbackInfo& info) {
-    if (!reader_) return js::Number::New(info.Env(), 2);
+    const auto none = [&](NoBlock why) { return js::Number::New(info.Env(), static_cast<double>(why)); };
+    if (!reader_) return none(NoBlock::Finished);
     std::optional<SavefileChunk> chunk;
     switch (reader_->nextChunk(chunk)) {
-      case SavefileReader::Next::Empty: return js::Number::New(info.Env(), 0);
-      case SavefileReader::Next::EventsFirst: return js::Number::New(info.Env(), 1);
-      case SavefileReader::Next::Finished: return js::Number::New(info.Env(), 2);
+      case SavefileReader::Next::Empty: return none(NoBlock::Empty);
+      case SavefileReader::Next::EventsFirst: return none(NoBlock::EventsFirst);
+      case SavefileReader::Next::Finished: return none(NoBlock::Finished);
       case SavefileReader::Next::Chunk: break;
     }
     const BlockSummary summary = chunk->block->summary;

@@ -31,10 +31,6 @@ struct Shared {
 };
 using Handle = js::External<Shared>;
 
-// Flag of a captured packet, in the bits above its link type (frame::kPacket).
-constexpr std::uint32_t kPacket = 0x1'0000;
-constexpr std::uint32_t kChecksumPending = 0x2'0000;
-
 // openInjector(name, netns: string | undefined, maxWait: number, bypassQueue): Promise<{ handle, interface }>
 js::Value openInjector(const js::CallbackInfo& info) {
   InjectorOptions options;
@@ -77,8 +73,8 @@ std::vector<Frame> framesOf(const Injector& injector, js::ArrayBuffer bytes, js:
     frame.tag = row[frame::kTag];
     frame.refusal = static_cast<Refusal>(row[frame::kRefusal]);
     const std::uint32_t packet = row[frame::kPacket];
-    frame.captured = (packet & kPacket) != 0;
-    frame.checksumPending = (packet & kChecksumPending) != 0;
+    frame.captured = (packet & packet_flag::kPacket) != 0;
+    frame.checksumPending = (packet & packet_flag::kChecksumPending) != 0;
     if (frame.captured && !linkTypeFits(static_cast<std::uint16_t>(packet), injector.linkType())) {
       frame.refusal = Refusal::LinkType;
     }

@@ -1,8 +1,11 @@
-// The layouts of the arrays of numbers passed between C++ and TypeScript. lib/native/layouts.ts has the same as
-// constants; test/native/layouts.test.ts compares the two.
+// The layouts of the arrays of numbers passed between C++ and TypeScript, and numbers that stand for words. TypeScript
+// has the same as constants (lib/native/layouts.ts, numbers.ts); test/native/layouts.test.ts compares the two.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <utility>
 
 #include "binding/util/js.h"
 
@@ -45,9 +48,26 @@ RINGTAP_LAYOUT(loss_head, RINGTAP_LOSS_HEAD)
 RINGTAP_LAYOUT(loss_row, RINGTAP_LOSS_ROW)
 
 // A frame for injectorSend(): its length, its VLAN tag (Frame::tag), the Refusal if it must not be sent, and for a
-// captured packet its LINKTYPE_ with flags (native/binding/send/inject.cpp), else 0. Unsigned 32-bit integers.
+// captured packet its LINKTYPE_ with flags (packet_flag, below), else 0. Unsigned 32-bit integers.
 #define RINGTAP_FRAME(X) X(Length) X(Tag) X(Refusal) X(Packet)
 RINGTAP_LAYOUT(frame, RINGTAP_FRAME)
+
+// Why nextBlock() and nextChunk() return a number in place of a block.
+enum class NoBlock : std::uint8_t { Empty, EventsFirst, Finished };
+
+// Flags of a captured packet, in the bits of `Packet` above its link type.
+namespace packet_flag {
+inline constexpr std::uint32_t kPacket = 0x1'0000;
+inline constexpr std::uint32_t kChecksumPending = 0x2'0000;
+}  // namespace packet_flag
+
+// An object with the numbers of these entries, by name.
+template <typename Enum>
+[[nodiscard]] js::Object numbersOf(js::Env env, std::initializer_list<std::pair<const char*, Enum>> entries) {
+  js::Object object = js::Object::New(env);
+  for (const auto& [name, value] : entries) object.Set(name, js::Number::New(env, static_cast<double>(value)));
+  return object;
+}
 
 #undef RINGTAP_LAYOUT
 #undef RINGTAP_WORD

@@ -10,7 +10,7 @@
 
 namespace ringtap {
 
-// The values are those of HardwareTimestamps in lib/capture/hardware-timestamps.ts.
+// The values are those of lib/native/numbers.ts.
 enum class HardwareTimestamps : std::uint8_t {
   Unknown,      // the device is gone, or its driver does not report
   Unsupported,  // the driver has none
