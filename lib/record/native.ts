@@ -7,7 +7,7 @@ export interface NativeRecordOptions extends NativeSavefileForm {
   path: string
   /** Instead of `path`. */
   standardOutput: boolean
-  /** Compression: 0 none, 1 gzip, 2 zstd. */
+  /** The compression, one of `Packing`. */
   packing: number
   /** A complete file is not removed before `releaseFile()` was called for it. */
   held: boolean
@@ -53,7 +53,7 @@ export interface NativeBatchOptions extends NativeSavefileForm {
   bytes: number
   milliseconds: number
   memory: number
-  /** Compression: 0 none, 1 gzip, 2 zstd. */
+  /** The compression, one of `Packing`. */
   packing: number
   filter: string | undefined
   owners: OwnerWatchHandle | undefined
