@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <list>
 #include <utility>
 #include <vector>
 
@@ -16,7 +17,6 @@ using namespace std::chrono_literals;
 // Smaller writes cost more per byte; larger ones gain nothing, because the bytes go through the page cache in either
 // case.
 constexpr std::size_t kFlushBytes = 1u << 20;
-constexpr auto kCatchUpPoll = 5ms;
 // For which a packet waits until the sockets have been read since it was received, at most.
 constexpr auto kOwnersWait = 1s;
 constexpr auto kOwnersPoll = 5ms;
@@ -78,15 +78,15 @@ void Recorder::stop(std::function<bool()> caughtUp) {
 }
 
 void Recorder::mark(Clock::time_point from, std::function<bool()> caughtUp, std::function<void()> reached) {
+  RecorderMarks::Mark mark{from, std::move(caughtUp), std::move(reached)};
   {
     std::lock_guard lock(mutex_);
-    if (!marksEnded_) {
-      marks_.push_back({from, std::move(caughtUp), std::move(reached), std::nullopt});
+    if (marks_.add(mark)) {
       changed_.notify_one();
       return;
     }
   }
-  reached();
+  mark.reached();
 }
 
 void Recorder::finish(bool undecided) {
@@ -225,59 +225,42 @@ bool Recorder::ready() const {
 
 Recorder::Clock::time_point Recorder::deadline(bool stopping) const {
   Clock::time_point until = Clock::now() + 1h;
-  if (stopping) until = Clock::now() + kCatchUpPoll;
+  if (stopping) until = Clock::now() + RecorderMarks::kPoll;
   if (const auto due = stream_.cutDue()) until = std::min(until, *due);
   if (const auto due = target_->workDue()) until = std::min(until, *due);
-  for (const Mark& mark : marks_) {
-    if (!mark.ahead) until = std::min(until, std::max(mark.from, Clock::now() + kCatchUpPoll));
-  }
+  if (const auto due = marks_.due()) until = std::min(until, *due);
   return until;
 }
 
 // Takes a block out of the queue.
 Lease Recorder::leave(std::size_t at) {
-  for (Mark& mark : marks_) {
-    if (mark.ahead && at < *mark.ahead) --*mark.ahead;
-  }
+  marks_.blockLeft(at);
   Lease lease = std::move(queue_[at]);
   queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(at));
   return lease;
 }
 
-// Passes the marks whose packets are all written. Blocks are pushed before a capture counts their packets as taken: so
-// the queue has, when `caughtUp` returns true, all that is still to be written.
 void Recorder::passMarks() {
-  std::list<Mark> passed;
+  std::list<RecorderMarks::Mark> passed;
   {
     std::unique_lock lock(mutex_);
-    for (auto mark = marks_.begin(); mark != marks_.end();) {
-      const auto one = mark++;
-      if (!one->ahead) {
-        if (Clock::now() < one->from) continue;
-        lock.unlock();  // only this thread removes marks
-        const bool caughtUp = one->caughtUp();
-        lock.lock();
-        if (caughtUp) one->ahead = queue_.size();
-      }
-      if (one->ahead == 0u) passed.splice(passed.end(), marks_, one);
-    }
+    passed = marks_.takeReached(lock, [this] { return queue_.size(); });
   }
   if (passed.empty()) return;
   if (stream_.counts().packets > 0 || target_->takesEmpty()) stream_.cut();
   flush();
-  for (const Mark& mark : passed) mark.reached();
+  for (const RecorderMarks::Mark& mark : passed) mark.reached();
   marksPassed_ += passed.size();
   context_->wake();
 }
 
 void Recorder::passAllMarks() {
-  std::list<Mark> passed;
+  std::list<RecorderMarks::Mark> passed;
   {
     std::lock_guard lock(mutex_);
-    marksEnded_ = true;
-    passed = std::exchange(marks_, {});
+    passed = marks_.end();
   }
-  for (const Mark& mark : passed) mark.reached();
+  for (const RecorderMarks::Mark& mark : passed) mark.reached();
 }
 
 void Recorder::run() {

@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -28,6 +27,7 @@
 #include "core/ledger/lease.h"
 #include "core/ledger/selection_table.h"
 #include "core/record/owner_notes.h"
+#include "core/record/recorder_marks.h"
 #include "core/record/recording_stream.h"
 #include "core/record/recording_target.h"
 #include "core/record/stream_output.h"
@@ -126,13 +126,7 @@ class Recorder {
   [[nodiscard]] std::uint64_t done() const { return done_; }
 
  private:
-  using Clock = std::chrono::steady_clock;
-  struct Mark {
-    Clock::time_point from;
-    std::function<bool()> caughtUp;
-    std::function<void()> reached;
-    std::optional<std::size_t> ahead;  // once it is caught up: the blocks in the queue that are still to be written
-  };
+  using Clock = RecorderMarks::Clock;
 
   void run();
   [[nodiscard]] bool ready() const;  // with the mutex held
@@ -159,7 +153,7 @@ class Recorder {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Lease> queue_;
-  std::list<Mark> marks_;
+  RecorderMarks marks_;
   std::uint64_t pushed_ = 0;
   std::uint64_t decided_ = 0;
   std::function<bool()> caughtUp_;
@@ -167,7 +161,6 @@ class Recorder {
   bool finished_ = false;   // no further blocks are pushed
   bool undecided_ = false;  // and events are not answered
   bool abandoned_ = false;
-  bool marksEnded_ = false;  // no mark is waited for any more
   std::deque<Error> faults_;
   std::uint64_t dropped_ = 0;
   std::uint64_t otherLinkType_ = 0;
