@@ -11,6 +11,7 @@
 #include "core/bpf/locator_dispatch.h"
 #include "core/bpf/sample_filter.h"
 #include "core/bpf/sample_program.h"
+#include "core/bpf/slice_filter.h"
 #include "core/bpf/slice_program.h"
 #include "core/util/link_type.h"
 
@@ -21,7 +22,7 @@ using namespace ebpf;
 namespace {
 
 // Accepts a packet of an interface without a slot, whose index is at kKey, and counts it while the map has room.
-[[nodiscard]] bool acceptAndCount(Assembler& out, const EbpfMaps& maps, std::uint32_t snapshotLength) {
+[[nodiscard]] bool acceptAndCount(Assembler& out, const EbpfMaps& maps) {
   out.lookup(maps.unlistedMap, kKey);
   const std::size_t counted = out.jump(BPF_JNE, R0, 0);
   out.emit(BPF_ST | BPF_MEM | BPF_DW, R10, 0, kCount, 0);
@@ -35,7 +36,7 @@ namespace {
   if (!out.land(counted)) return false;
   out.increment(R0, 0);
   if (!out.land(full)) return false;
-  out.set(R0, snapshotLength);
+  out.set(R0, kWholePacket);
   out.exit();
   return true;
 }
@@ -79,8 +80,8 @@ Result<> appendSampling(const SampleFilter& sample, std::uint8_t ordinal, std::v
 // Appends the search for the slot of the packet's interface. Continues after the appended code with the slot's address
 // in R8 and its flags in R1; packets of interfaces without a slot, and those that the slot refuses, end before. R9: the
 // packet's type.
-Result<> appendSlot(std::uint32_t snapshotLength, bool acceptUnlisted, const EbpfMaps& maps,
-                    std::vector<bpf_insn>& code, std::vector<std::size_t>& refuse) {
+Result<> appendSlot(bool acceptUnlisted, const EbpfMaps& maps, std::vector<bpf_insn>& code,
+                    std::vector<std::size_t>& refuse) {
   Assembler out(code);
   out.context(R0, offsetof(__sk_buff, ifindex));
   out.store32(kKey, R0);
@@ -88,7 +89,7 @@ Result<> appendSlot(std::uint32_t snapshotLength, bool acceptUnlisted, const Ebp
   const std::size_t known = out.jump(BPF_JNE, R0, 0);
 
   if (acceptUnlisted) {
-    if (!acceptAndCount(out, maps, snapshotLength)) return tooFar();
+    if (!acceptAndCount(out, maps)) return tooFar();
   } else {
     out.set(R0, 0);
     out.exit();
@@ -157,7 +158,7 @@ Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUn
   if (dedupe && !dedupe->sight()) return tooFar();
   if (spec.direction == Direction::In) refuse.push_back(out.jump32(BPF_JEQ, R9, PACKET_OUTGOING));
   if (spec.direction == Direction::Out) refuse.push_back(out.jump32(BPF_JNE, R9, PACKET_OUTGOING));
-  if (auto found = appendSlot(spec.snapshotLength, acceptUnlisted, maps, code, refuse); !found) return found.error();
+  if (auto found = appendSlot(acceptUnlisted, maps, code, refuse); !found) return found.error();
 
   std::vector<std::size_t> decided;
   if (spec.filtered) {

@@ -42,9 +42,9 @@ struct EbpfMaps {
   std::optional<CutoffSettings> cutoff{};         // if set: applied to packets that everything else accepts
 };
 
-// A packet of an interface without a slot is accepted, without filter, address sets, connections, sampling or slice
-// (eBPF cannot read a device's type), and counted in `unlistedMap`; if acceptUnlisted is false, it is refused. It is
-// never a duplicate.
+// A packet of an interface without a slot is accepted whole, without filter, address sets, connections, sampling or
+// slice (eBPF cannot read a device's type), so that all of it can be judged later, and counted in `unlistedMap`; if
+// acceptUnlisted is false, it is refused. It is never a duplicate.
 [[nodiscard]] Result<std::vector<bpf_insn>> assembleEbpf(const FilterSpec& spec, bool acceptUnlisted,
                                                          const EbpfMaps& maps);
 

@@ -129,7 +129,7 @@ class Capture {
   // Marks a connection for the cut-off; effective on return. See KernelFilter::mark().
   Result<> mark(const Connection& connection, CutoffMark mark) { return table_.mark(connection, mark); }
   [[nodiscard]] bool oldFilterDrained();
-  void enforceFilter() { table_.enforceFilter(intake_->ringPosition()); }
+  void enforceFilter() { table_.enforceFilter(); }
 
   // From the next block on, selected packets also go to the recorder. One recorder at a time. If JavaScript does not
   // listen, blocks that wait for it are dropped to make room. May block for some milliseconds until there is room for

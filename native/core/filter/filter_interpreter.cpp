@@ -91,7 +91,10 @@ const char* flaw(const FilterInstruction& instruction, std::size_t following) {
 // The packet as accessed by the load instructions.
 class Packet {
  public:
-  Packet(std::span<const std::uint8_t> bytes, const PacketMetadata& metadata) : bytes_(bytes), metadata_(metadata) {}
+  // `undecided`: as for runFilter().
+  Packet(std::span<const std::uint8_t> bytes, std::uint32_t originalLength, const PacketMetadata& metadata,
+         std::uint32_t undecided)
+      : bytes_(bytes), originalLength_(originalLength), metadata_(metadata), undecided_(undecided) {}
 
   template <unsigned Size>
   [[nodiscard]] bool load(std::uint32_t offset, std::uint32_t& to) const {
@@ -103,6 +106,14 @@ class Packet {
     else if constexpr (Size == 2) to = std::uint32_t{p[0]} << 8 | p[1];
     else to = std::uint32_t{p[0]} << 24 | std::uint32_t{p[1]} << 16 | std::uint32_t{p[2]} << 8 | p[3];
     return true;
+  }
+
+  // What the program ends with if load() of this offset has failed.
+  template <unsigned Size>
+  [[nodiscard]] std::uint32_t beyond(std::uint32_t offset) const {
+    std::size_t at = offset;
+    if (static_cast<std::int32_t>(offset) < 0 && !resolve(offset, at)) return 0;
+    return at + Size <= originalLength_ ? undecided_ : 0;
   }
 
   // bpf_convert_ancillary: the width of the load does not matter.
@@ -136,7 +147,9 @@ class Packet {
   }
 
   std::span<const std::uint8_t> bytes_;
+  const std::uint32_t originalLength_;
   const PacketMetadata& metadata_;
+  const std::uint32_t undecided_;
 };
 
 }  // namespace
@@ -159,15 +172,16 @@ Result<> validateFilter(std::span<const FilterInstruction> program) {
 }
 
 std::uint32_t runFilter(std::span<const FilterInstruction> program, std::span<const std::uint8_t> bytes,
-                        std::uint32_t originalLength, const PacketMetadata& metadata) {
+                        std::uint32_t originalLength, const PacketMetadata& metadata, std::uint32_t undecided) {
   FilterMemory memory;
-  return runFilter(program, bytes, originalLength, metadata, memory);
+  return runFilter(program, bytes, originalLength, metadata, memory, undecided);
 }
 
 std::uint32_t runFilter(std::span<const FilterInstruction> program, std::span<const std::uint8_t> bytes,
-                        std::uint32_t originalLength, const PacketMetadata& metadata, FilterMemory& memory) {
+                        std::uint32_t originalLength, const PacketMetadata& metadata, FilterMemory& memory,
+                        std::uint32_t undecided) {
   static_assert(std::tuple_size_v<FilterMemory> == BPF_MEMWORDS);
-  const Packet packet(bytes, metadata);
+  const Packet packet(bytes, originalLength, metadata, undecided);
   std::uint32_t a = 0;
   std::uint32_t x = 0;
   memory.fill(0);
@@ -178,28 +192,28 @@ std::uint32_t runFilter(std::span<const FilterInstruction> program, std::span<co
     switch (pc->code) {
       case BPF_LD | BPF_W | BPF_ABS:
         if (k >= loads::kAncillary) packet.loadAncillary(k, x, a);
-        else if (!packet.load<4>(k, a)) return 0;
+        else if (!packet.load<4>(k, a)) return packet.beyond<4>(k);
         break;
       case BPF_LD | BPF_H | BPF_ABS:
         if (k >= loads::kAncillary) packet.loadAncillary(k, x, a);
-        else if (!packet.load<2>(k, a)) return 0;
+        else if (!packet.load<2>(k, a)) return packet.beyond<2>(k);
         break;
       case BPF_LD | BPF_B | BPF_ABS:
         if (k >= loads::kAncillary) packet.loadAncillary(k, x, a);
-        else if (!packet.load<1>(k, a)) return 0;
+        else if (!packet.load<1>(k, a)) return packet.beyond<1>(k);
         break;
       // X + k wraps at 32 bits, as in the kernel.
       case BPF_LD | BPF_W | BPF_IND:
-        if (!packet.load<4>(x + k, a)) return 0;
+        if (!packet.load<4>(x + k, a)) return packet.beyond<4>(x + k);
         break;
       case BPF_LD | BPF_H | BPF_IND:
-        if (!packet.load<2>(x + k, a)) return 0;
+        if (!packet.load<2>(x + k, a)) return packet.beyond<2>(x + k);
         break;
       case BPF_LD | BPF_B | BPF_IND:
-        if (!packet.load<1>(x + k, a)) return 0;
+        if (!packet.load<1>(x + k, a)) return packet.beyond<1>(x + k);
         break;
       case BPF_LDX | BPF_B | BPF_MSH:
-        if (!packet.load<1>(k, x)) return 0;
+        if (!packet.load<1>(k, x)) return packet.beyond<1>(k);
         x = (x & 0xf) << 2;
         break;
       case BPF_LD | BPF_IMM: a = k; break;

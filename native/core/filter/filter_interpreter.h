@@ -32,14 +32,17 @@ Result<> validateFilter(std::span<const FilterInstruction> program);
 // Returns how many bytes of the packet the program keeps; 0: no match. `program` must have passed validateFilter; then,
 // for any packet and metadata, this reads within bounds and returns. A load beyond `bytes` or a division by zero ends
 // the program with 0; A, X and M[] start as 0. `originalLength` is the length on the wire (`len` in an expression).
+// `undecided`: what a load beyond `bytes`, but within `originalLength`, ends the program with instead: the packet was
+// cut, and what the program would say of all of it cannot be known.
 [[nodiscard]] std::uint32_t runFilter(std::span<const FilterInstruction> program, std::span<const std::uint8_t> bytes,
-                                      std::uint32_t originalLength, const PacketMetadata& metadata = {});
+                                      std::uint32_t originalLength, const PacketMetadata& metadata = {},
+                                      std::uint32_t undecided = 0);
 
 // The words of M[].
 using FilterMemory = std::array<std::uint32_t, 16>;
 // The same, and returns M[] as the program leaves it.
 [[nodiscard]] std::uint32_t runFilter(std::span<const FilterInstruction> program, std::span<const std::uint8_t> bytes,
                                       std::uint32_t originalLength, const PacketMetadata& metadata,
-                                      FilterMemory& memory);
+                                      FilterMemory& memory, std::uint32_t undecided = 0);
 
 }  // namespace ringtap

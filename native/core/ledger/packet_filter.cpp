@@ -17,6 +17,9 @@ namespace ringtap {
 
 namespace {
 
+// For a packet that was cut before what the expression depends on: the kernel may have accepted it.
+constexpr std::uint32_t kUndecided = 1;
+
 std::uint16_t ownLinkTypeOf(const Record& record) {
   return record.ownLinkType().value_or(linkTypeOf(record.from().sll_hatype));
 }
@@ -46,7 +49,7 @@ bool accepts(const FilterSpec& spec, const Record& record) {
   metadata.vlanPresent = (record.header->tp_status & kStatusVlanValid) != 0;
   metadata.vlanTci = static_cast<std::uint16_t>(record.header->tp_vlan_tci);
   metadata.vlanTpid = record.header->tp_vlan_tpid;
-  return runFilter(program->instructions, bytes, record.header->tp_len, metadata) != 0;
+  return runFilter(program->instructions, bytes, record.header->tp_len, metadata, kUndecided) != 0;
 }
 
 }  // namespace
@@ -58,9 +61,9 @@ Judgement judge(const FilterSpec& spec, const Record& record) {
   return taken ? Judgement::Accepted : Judgement::SampledOut;
 }
 
-void cutToSlice(const FilterSpec& spec, Record& record) {
-  const std::uint32_t length = sliceLength(spec.slice, ownLinkTypeOf(record), bytesOf(record), record.header->tp_len);
-  record.header->tp_snaplen = std::min(record.header->tp_snaplen, length);
+void cut(const FilterSpec& spec, Record& record) {
+  const std::uint32_t slice = sliceLength(spec.slice, ownLinkTypeOf(record), bytesOf(record), record.header->tp_len);
+  record.header->tp_snaplen = std::min({record.header->tp_snaplen, spec.snapshotLength, slice});
 }
 
 }  // namespace ringtap

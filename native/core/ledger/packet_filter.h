@@ -1,5 +1,7 @@
 // The filter in user space, for packets that the kernel accepted under another filter or under none. Its result equals
-// that of the kernel's socket filter, in classic BPF and in eBPF.
+// that of the kernel's socket filter, in classic BPF and in eBPF, as far as the bytes that were kept tell it. The
+// kernel judges a packet before it cuts it: of a cut one, the user's expression and the sampling count as fulfilled if
+// they depend on what is missing, and the address sets and the excluded connections do not.
 #pragma once
 
 #include "core/block/block.h"
@@ -12,7 +14,7 @@ namespace ringtap {
 enum class Judgement { Accepted, Refused, SampledOut };
 [[nodiscard]] Judgement judge(const FilterSpec& spec, const Record& record);
 
-// Cuts the packet as the kernel would.
-void cutToSlice(const FilterSpec& spec, Record& record);
+// Cuts the packet to the slice and the snapshot length, as the kernel would.
+void cut(const FilterSpec& spec, Record& record);
 
 }  // namespace ringtap

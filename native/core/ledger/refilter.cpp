@@ -7,6 +7,7 @@ namespace ringtap {
 void Refilter::apply(std::byte* block, TakenBlock& taken, Ledger& ledger) const {
   ShareFinder finder(taken.shares);
   taken.summary = thinIndex(block, taken.summary, [&](Record& record) {
+    if (until_.isBehind(taken.number, record.timestamp())) return true;
     const Judgement judgement = judge(enforced_, record);
     if (judgement == Judgement::Accepted) return true;
     BlockShare* const share = finder.find(record);

@@ -13,17 +13,18 @@ namespace ringtap {
 
 class Refilter {
  public:
-  // Applies `spec` to blocks up to `position` as they are handed out.
-  void enforce(const FilterSpec& spec, const RingPosition& position) {
+  // Applies `spec` to packets from before `replaced` as they are handed out: the kernel has applied it to later ones,
+  // to all of their bytes, where only what was kept of them can be judged here.
+  void enforce(const FilterSpec& spec, const Moment& replaced) {
     enforced_ = spec;
-    until_ = position;
+    until_ = replaced;
   }
-  [[nodiscard]] bool concerns(const TakenBlock& taken) const { return isBefore(until_, taken.number); }
+  [[nodiscard]] bool concerns(const TakenBlock& taken) const { return isBefore(until_.position, taken.number); }
   // Removes the packets that the filter refuses from the block's index, and enters them in the ledger.
   void apply(std::byte* block, TakenBlock& taken, Ledger& ledger) const;
 
  private:
-  RingPosition until_;
+  Moment until_;
   FilterSpec enforced_;  // may differ from the present filter, which may apply to newer packets only
 };
 

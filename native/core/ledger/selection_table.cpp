@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/ledger/packet_filter.h"
+#include "core/util/clock.h"
 #include "core/util/link_type.h"
 
 namespace ringtap {
@@ -211,6 +212,7 @@ Result<> SelectionTable::replacePart(Change&& change) {
 
 Result<> SelectionTable::replace(FilterSpec spec) {
   if (auto replaced = kernel_.replace(spec); !replaced) return replaced;
+  replacedAt_ = {realNow(), reached_()};
   spec_ = std::move(spec);
   sampled_ = sampled_ || spec_.sample != nullptr;
   return {};
@@ -226,9 +228,9 @@ Result<> SelectionTable::mark(const Connection& connection, CutoffMark mark) {
   return kernel_.mark(connection, mark);
 }
 
-void SelectionTable::enforceFilter(const RingPosition& position) {
+void SelectionTable::enforceFilter() {
   std::lock_guard lock(mutex_);
-  refilter_.enforce(spec_, position);
+  refilter_.enforce(spec_, replacedAt_);
 }
 
 Result<> SelectionTable::close(const std::function<Result<>()>& refuseAll) {
@@ -264,11 +266,12 @@ BlockShare* SelectionTable::shareOf(const Record& record, TakenBlock& taken, std
   return &share;
 }
 
-// Applies the filter, the sampling and the slice to a packet that the kernel has let pass without them.
+// Applies the filter, the sampling, the slice and the snapshot length to a packet that the kernel has let pass without
+// them.
 bool SelectionTable::acceptsLate(TrackedInterface& tracked, Record& record) {
   const Judgement judgement = judge(spec_, record);
   if (judgement == Judgement::Accepted) {
-    cutToSlice(spec_, record);
+    cut(spec_, record);
     return true;
   }
   if (judgement == Judgement::SampledOut) ledger_.refuseSampledOut(tracked.counts);

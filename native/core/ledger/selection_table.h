@@ -92,9 +92,9 @@ class SelectionTable {
   [[nodiscard]] Reduction reduction() const;
   // See KernelFilter::mark().
   Result<> mark(const Connection& connection, CutoffMark mark);
-  // Applies the present filter also to blocks up to `position`, accepted under another filter, when they are handed
-  // out. These blocks keep this filter after replaceFilter(), until this is called again.
-  void enforceFilter(const RingPosition& position);
+  // Applies the present filter, when blocks are handed out, also to the packets that were received before it replaced
+  // another. They keep this filter after the next replacement, until this is called again.
+  void enforceFilter();
 
   // Stops passing verdicts to the kernel; `refuseAll` makes the rings refuse every packet instead.
   Result<> close(const std::function<Result<>()>& refuseAll);
@@ -157,6 +157,7 @@ class SelectionTable {
   KernelVerdicts kernel_;
   std::function<RingPosition()> reached_;
   DedupeRelations relations_;
+  Moment replacedAt_;  // when the kernel had the present filter
   Refilter refilter_;
   bool sampled_;                 // there is a sampling, or was one
   std::uint64_t epoch_ = 0;      // of the last event applied

@@ -55,19 +55,84 @@ TEST(anEnforcedFilterAppliesToQueuedBlocks) {
   TakenBlock two = fixture.take(second, 2);
   FilterSpec nothing;
   nothing.filtered = true;
+  fixture.ringPosition = {1};
   CHECK(fixture.table.replaceFilter(nothing).ok());
-  fixture.table.enforceFilter({1});
+  fixture.table.enforceFilter();
   CHECK(fixture.handOut(first, one).empty());
   CHECK(fixture.handOut(second, two).size() == 3);
   CHECK(fixture.table.stats().lateRefused == 2);
   fixture.checkBalance(5);
 }
 
+// Accepts packets whose byte at 8 is 9.
+static FilterSpec lateByte() {
+  FilterSpec spec;
+  spec.filtered = true;
+  spec.programs.push_back({kLinkTypeEthernet,
+                           {support::op(BPF_LD | BPF_B | BPF_ABS, 8), support::jump(BPF_JEQ | BPF_K, 9, 0, 1),
+                            support::op(BPF_RET, 100), support::op(BPF_RET, 0)},
+                           {}});
+  return spec;
+}
+
+TEST(aPacketCutBeforeWhatTheFilterReadsIsNotRefused) {
+  SelectionFixture fixture;
+  fixture.add(device(1, 1));
+  fixture.decide(1, 1, 0, true);
+  std::vector<MadeRecord> records(4);
+  records[0].originalLength = 9;  // cut at 4: the kernel may have accepted it
+  records[1].originalLength = 8;  // cut, but too short for the load as a whole
+  records[2].bytes = {0, 0, 0, 0, 0, 0, 0, 0, 9};
+  records[3].bytes = {0, 0, 0, 0, 0, 0, 0, 0, 8};
+  Block block = Block::of(records);
+  TakenBlock taken = fixture.take(block, 1);
+  fixture.ringPosition = {1};
+  CHECK(fixture.table.replaceFilter(lateByte()).ok());
+  fixture.table.enforceFilter();
+  CHECK(fixture.handOut(block, taken).size() == 2);
+  CHECK(fixture.table.stats().lateRefused == 2);
+  fixture.checkBalance(4);
+}
+
+TEST(packetsFromAfterTheReplacementAreNotJudgedAgain) {
+  SelectionFixture fixture;
+  fixture.add(device(1, 1));
+  fixture.decide(1, 1, 0, true);
+  fixture.ringPosition = {3};
+  CHECK(fixture.table.replaceFilter(lateByte()).ok());
+  std::vector<MadeRecord> records(2);
+  records[1].seconds = static_cast<std::uint32_t>(realNow() / 1'000'000'000 + 10);  // the kernel accepted it
+  Block block = Block::of(records);
+  TakenBlock taken = fixture.take(block, 2);
+  fixture.table.enforceFilter();
+  CHECK(fixture.handOut(block, taken).size() == 1);
+  CHECK(fixture.table.stats().lateRefused == 1);
+  fixture.checkBalance(2);
+}
+
+TEST(anUnfilteredPacketIsCutToTheSnapshotLength) {
+  FilterSpec spec = lateByte();
+  spec.snapshotLength = 3;
+  SelectionFixture fixture(true, spec, true);
+  fixture.ringPosition = {5};
+  std::vector<MadeRecord> records(2);
+  for (auto& record : records) record.index = 7;
+  records[0].bytes = {0, 0, 0, 0, 0, 0, 0, 0, 9};
+  records[1].bytes = {0, 0, 0, 0, 0, 0, 0, 0, 8};
+  Block block = Block::of(records);
+  TakenBlock taken = fixture.take(block, 5);
+  fixture.decide(7, 100, 1, true);
+  CHECK(fixture.handOut(block, taken).size() == 1);
+  CHECK(taken.summary.bytes == 3);
+  fixture.checkBalance(2);
+}
+
 TEST(severalFilterChangesApplyInOrder) {
   SelectionFixture fixture;
   fixture.add(device(1, 1));
   fixture.decide(1, 1, 0, true);
-  fixture.table.enforceFilter({10});  // an initial filter that accepts everything
+  fixture.ringPosition = {10};
+  fixture.table.enforceFilter();  // an initial filter that accepts everything
   Block first = packetsOf({1, 1});
   Block second = packetsOf({1, 1, 1});
   TakenBlock one = fixture.take(first, 1);
@@ -76,7 +141,7 @@ TEST(severalFilterChangesApplyInOrder) {
   nothing.filtered = true;
   CHECK(fixture.table.replaceFilter(nothing).ok());
   CHECK(fixture.handOut(first, one).size() == 2);  // the second filter does not apply to it yet
-  fixture.table.enforceFilter({10});
+  fixture.table.enforceFilter();
   CHECK(fixture.handOut(second, two).empty());
   CHECK(fixture.table.stats().lateRefused == 3);
   fixture.checkBalance(5);
