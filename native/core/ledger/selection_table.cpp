@@ -12,6 +12,8 @@ namespace ringtap {
 namespace {
 
 constexpr std::size_t kMaxGone = 1024;
+// As many as the book of interfaces keeps.
+constexpr std::size_t kMaxLeaving = 4096;
 
 }  // namespace
 
@@ -75,9 +77,21 @@ void SelectionTable::retire(const Interface& tracked, const std::optional<Device
   relations_.invalidate();
   gone_.push_back(tracked);
   if (gone_.size() <= kMaxGone) return;
-  const Interface oldest = gone_.front();
-  gone_.erase(gone_.begin());
-  if (find(oldest->info().index) == oldest) byIndex_.erase(oldest->info().index);
+  leaving_.push_back(gone_.front());
+  gone_.pop_front();
+  while (!leaving_.empty() && (leaving_.size() > kMaxLeaving || hasNoPackets(*leaving_.front()))) {
+    const Interface oldest = leaving_.front();
+    leaving_.pop_front();
+    if (find(oldest->info().index) == oldest) byIndex_.erase(oldest->info().index);
+  }
+}
+
+// Whether the rings are beyond the last packets of a removed device.
+bool SelectionTable::hasNoPackets(const TrackedInterface& removed) const {
+  for (std::size_t ring = 0; ring < removed.leftAt().size(); ++ring) {
+    if (ring >= taken_.size() || taken_[ring] <= removed.leftAt()[ring]) return false;
+  }
+  return true;
 }
 
 // A newly selected interface is accepted before packets of other interfaces count as its duplicates; a deselected one
@@ -157,6 +171,11 @@ bool SelectionTable::decide(InterfaceId device, std::uint64_t epoch, bool select
   if (!tracked->present()) return false;
   setInKernel(*tracked, now);
   return true;
+}
+
+bool SelectionTable::knows(std::uint32_t index) {
+  std::lock_guard lock(mutex_);
+  return find(index) != nullptr;
 }
 
 bool SelectionTable::isPresent(InterfaceId device) {
@@ -285,6 +304,8 @@ TakenBlock SelectionTable::take(std::byte* block, std::size_t size, BlockNumber 
   taken.number = number;
   ShareFinder finder(taken.shares);
   std::unique_lock lock(mutex_);
+  if (taken_.size() <= number.ring) taken_.resize(number.ring + 1);
+  taken_[number.ring] = number.number;
   // In eBPF mode the kernel has refused duplicates already, with information that user space does not have.
   const bool judge = relations_.enabled() && kernel_.filterMode() == FilterMode::Classic;
   taken.summary = walkBlock(block, size, [&](Record& record) {

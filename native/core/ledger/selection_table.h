@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -76,6 +77,8 @@ class SelectionTable {
   // was removed.
   bool decide(InterfaceId device, std::uint64_t epoch, bool selected, const Moment& now);
   [[nodiscard]] bool isPresent(InterfaceId device);
+  // Whether packets with this index can be assigned to a device, present or removed.
+  [[nodiscard]] bool knows(std::uint32_t index);
   // The link types of the present devices; kLinkTypeUnknown and repetitions included.
   [[nodiscard]] std::vector<std::uint16_t> linkTypes() const;
   // Updates the kernel's filter with the verdicts since the last call.
@@ -137,6 +140,7 @@ class SelectionTable {
   TrackedInterface& track(const InterfaceDescription& interface, std::uint64_t epoch,
                           const std::optional<DeviceLosses>& losses);
   void retire(const Interface& tracked, const std::optional<DeviceLosses>& losses, const RingPosition& position);
+  [[nodiscard]] bool hasNoPackets(const TrackedInterface& removed) const;
   [[nodiscard]] std::optional<bool> selects(const InterfaceInfo& info) const;
   std::optional<bool> applyAdded(const BookedEvent& event, const Moment& now);
   std::optional<bool> applyChanged(const BookedEvent& event, const Moment& now);
@@ -159,10 +163,14 @@ class SelectionTable {
   DedupeRelations relations_;
   Moment replacedAt_;  // when the kernel had the present filter
   Refilter refilter_;
-  bool sampled_;                 // there is a sampling, or was one
-  std::uint64_t epoch_ = 0;      // of the last event applied
-  InterfacesByIndex byIndex_;    // the latest device of each index, kept after its removal for its last packets
-  std::vector<Interface> gone_;  // removed devices, oldest first; bounded
+  bool sampled_;               // there is a sampling, or was one
+  std::uint64_t epoch_ = 0;    // of the last event applied
+  InterfacesByIndex byIndex_;  // the latest device of each index, kept after its removal for its last packets
+  // Removed devices, oldest first, both bounded: those in the statistics, and those before them that may still have
+  // packets in the rings.
+  std::deque<Interface> gone_;
+  std::deque<Interface> leaving_;
+  RingPosition taken_;  // of each ring, the latest block
   Ledger ledger_;
 };
 

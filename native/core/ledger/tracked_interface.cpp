@@ -12,6 +12,7 @@ void TrackedInterface::leave(const KernelCounts& kernel, const std::optional<Dev
                              const RingPosition& position) {
   present_ = false;
   losses_ = losses;
+  leftAt_ = position;
   refilterUntil = position;  // the kernel's filter then treats the index as unlisted
   counts.leave(kernel, position);
 }

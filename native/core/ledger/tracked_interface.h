@@ -27,6 +27,9 @@ class TrackedInterface {
   // The epoch of the event that added the device.
   [[nodiscard]] std::uint64_t addedAt() const { return addedAt_; }
 
+  // After leave(): its `position`.
+  [[nodiscard]] const RingPosition& leftAt() const { return leftAt_; }
+
   // Call it once, with the previous device of the same index; see InterfaceCounts::follow.
   static void follow(const std::shared_ptr<TrackedInterface>& next, const std::shared_ptr<TrackedInterface>& before);
   // The device was removed; blocks up to `position` may hold packets of it. `losses`: its final counters.
@@ -53,6 +56,7 @@ class TrackedInterface {
 
  private:
   bool present_ = true;
+  RingPosition leftAt_;
   const std::uint64_t addedAt_;
   std::optional<DeviceLosses> losses_;  // as last reported; after leave(): the final ones
 };

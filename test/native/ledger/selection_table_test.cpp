@@ -95,6 +95,29 @@ TEST(manyInterfacesAreCountedInAnyOrder) {
   fixture.checkBalance(received);
 }
 
+TEST(devicesRemovedAtOnceKeepTheirIndexForTheirLastPackets) {
+  SelectionFixture fixture;
+  constexpr std::uint32_t count = 3000;
+  std::vector<InterfaceEvent> removed;
+  for (std::uint32_t index = 1; index <= count; ++index) {
+    fixture.add(device(index, index));
+    fixture.decide(index, index, 0, true);
+    removed.push_back(support::event(InterfaceChange::Removed, device(index, index)));
+  }
+  fixture.apply(removed, 0, {10});
+  Block block = packetsOf({1, 2, count});
+  TakenBlock taken = fixture.take(block, 5);
+  CHECK(fixture.handOut(block, taken) == Indexes({1, 2, count}));
+  CHECK(fixture.table.stats().delivered == 3);
+  // Once the ring is beyond them, the next removal makes room.
+  Block later = packetsOf({count});
+  TakenBlock second = fixture.take(later, 11);
+  CHECK(fixture.handOut(later, second).size() == 1 && fixture.table.knows(1));
+  fixture.add(device(count + 1, count + 1));
+  fixture.apply({support::event(InterfaceChange::Removed, device(count + 1, count + 1))}, 0, {10});
+  CHECK(!fixture.table.knows(1) && fixture.table.knows(count));
+}
+
 TEST(duplicatesAreFoundByTopology) {
   for (const bool dedupe : {true, false}) {
     SelectionFixture fixture(true, {}, false, dedupe);

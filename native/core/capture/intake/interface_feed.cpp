@@ -39,7 +39,7 @@ void InterfaceFeed::learn(std::uint32_t index) {
     return;
   }
   auto asked = monitor_.query(index, events);  // reads waiting notifications first, most likely with this event
-  bool known = before == Gone || (asked && *asked && monitor_.interfaces().contains(index));
+  bool known = (before == Gone && table_.knows(index)) || (asked && *asked && monitor_.interfaces().contains(index));
   for (const InterfaceEvent& event : events) known = known || event.current.index == index;
   if (!known) {
     // The device was added and removed between two reads. Its packets are assigned to a nameless device.
