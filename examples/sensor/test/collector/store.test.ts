@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { appendFileSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { StorageError, Store, type StoreEvent } from '../../src/collector/store/store.js'
@@ -228,6 +230,35 @@ t.test('a segment without files is shortened, and its boot is forgotten', async 
   await store.maintain()
   t.strictSame(store.sensors(), [])
   t.strictSame(readdirSync(path.join(directory, 'node-1')), [])
+})
+
+t.test('batches that are stored while a file without a line is read are kept', async (t) => {
+  const directory = t.testdir()
+  const [a, b] = [(await openStore(directory)).store, (await openStore(directory)).store]
+  await a.add(await makeBatch({ packets: [start] }))
+  // A pipe: the file is read for as long as the test likes.
+  const pipe = path.join(directory, 'node-1', boot, '0', '900.pcapng')
+  execFileSync('mkfifo', [pipe])
+  let later = 120_000
+  setClock(t, (now) => now + later)
+  const pass = a.maintain()
+  const writer = await open(pipe, 'w')
+  for (const [sequence, store] of [a, b, a, b].entries()) {
+    const batch = await makeBatch({ sequence: sequence + 1, packets: [start] })
+    t.equal(await store.add(batch), 'stored')
+  }
+  await a.refresh()
+  await writer.write('no savefile')
+  await writer.close()
+  await pass
+  rmSync(pipe)
+  t.equal(a.totals().files, 5)
+  later += 120_000
+  for (const store of [a, b]) {
+    await store.maintain()
+    t.equal(store.totals().files, 5)
+  }
+  t.equal(filesIn(directory).length, 5)
 })
 
 t.test('a damaged file without a line is reported and left', async (t) => {

@@ -240,6 +240,8 @@ export class Store {
     const { mtimeMs } = await stat(segment.directory).catch(() => ({ mtimeMs: 0 }))
     if (this.#reconciled.get(segment) === mtimeMs) return
     let complete = true
+    // Ahead of the names: a file that is linked from here on has a line soon, and is in none of the names.
+    const known = segment.files()
     const present = new Set<number>()
     for (const name of await namesIn(segment.directory, (name) => sequenceOf(name) !== undefined)) {
       const sequence = sequenceOf(name)!
@@ -248,17 +250,23 @@ export class Store {
       if (state === 'stored' || state === 'rebuilt') continue
       if (!(await this.#adopt(segment, sequence, path.join(segment.directory, name)))) complete = false
     }
-    const missing = segment.files().filter(({ sequence }) => !present.has(sequence))
-    if (missing.length > 0) await segment.append({ removed: toRanges(missing.map(({ sequence }) => sequence)) })
+    const missing: number[] = []
+    for (const { sequence } of known) {
+      if (!present.has(sequence) && !(await this.#findFile(segment, sequence))) missing.push(sequence)
+    }
+    if (missing.length > 0) await segment.append({ removed: toRanges(missing) })
     if (complete) this.#reconciled.set(segment, mtimeMs)
   }
 
   /** A file without a line. False: it may be another collector's at work, and is left alone for now. */
   async #adopt(segment: Segment, sequence: number, file: string): Promise<boolean> {
-    const { ctimeMs, size } = await stat(file)
+    const found = await stat(file).catch(gone)
+    if (!found) return true
+    const { ctimeMs, size } = found
     if (Date.now() - ctimeMs < abandonedAfter) return false
     await segment.refresh()
     const state = segment.stateOf(sequence)
+    // Its line is written by who removes the file, or by who has seen that there is none: it is left from a crash.
     if (state === 'removed') await rm(file, { force: true })
     if (state !== 'unknown') return true
     const event = { kind: 'rebuilt', file } as const
@@ -276,6 +284,8 @@ export class Store {
       })
       this.#options.onEvent?.(event)
     } catch (error) {
+      // Another collector may have made its line, and removed it, meanwhile.
+      if (!(await exists(file))) return true
       this.#options.onEvent?.({ ...event, damaged: (error as Error).message })
     }
     return true
@@ -392,13 +402,11 @@ function isNumber(name: string): boolean {
 }
 
 async function exists(file: string): Promise<boolean> {
-  try {
-    await stat(file)
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
-    throw error
-  }
+  return (await stat(file).catch(gone)) !== undefined
+}
+
+function gone(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error
 }
 
 /** The names in a directory, which may not exist. */
