@@ -3,6 +3,7 @@ import { appendFileSync, readdirSync, readFileSync, rmSync, truncateSync, utimes
 import { open } from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import { Segment } from '../../src/collector/store/segment.js'
 import { StorageError, Store, type StoreEvent } from '../../src/collector/store/store.js'
 import { noLosses } from '../../src/wire/batch-head.js'
 import { boot, makeBatch, timesIn } from './support/batches.js'
@@ -259,6 +260,22 @@ t.test('batches that are stored while a file without a line is read are kept', a
     t.equal(store.totals().files, 5)
   }
   t.equal(filesIn(directory).length, 5)
+})
+
+t.test('a late batch of a segment that is being shortened keeps its line', async (t) => {
+  const directory = t.testdir()
+  const segment = new Segment(directory, 'node-1', boot, 0)
+  const digest = '0'.repeat(64)
+  const common = { stored: 1, bytes: 9, packets: 1, encoding: 'zstd', first: start, last: start, digest } as const
+  await segment.append({ ...common, sequence: 0, lost: noLosses() })
+  await segment.append({ removed: [[0, 0]] })
+  await Promise.all([
+    segment.append({ ...common, sequence: 1, lost: { ...noLosses(), ring: 2 } }),
+    segment.compact(path.join(directory, 'temporary')),
+  ])
+  t.match(segment.totals, { files: 1, packets: 2, lost: { ring: 2 } })
+  t.equal(segment.compacted, false)
+  t.match(await segment.entries(), [{ sequence: 1, lost: { ring: 2 } }])
 })
 
 t.test('a damaged file without a line is reported and left', async (t) => {

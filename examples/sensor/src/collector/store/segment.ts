@@ -150,11 +150,12 @@ export class Segment {
     return [...found.values()].sort((a, b) => a.sequence - b.sequence)
   }
 
-  /** Replaces the lines of a segment without files by one. Lines that another collector appends meanwhile are lost. */
+  /** Replaces the lines of a segment by one, unless it has files by now. Lines that another collector appends meanwhile are lost. */
   compact(temporary: string): Promise<void> {
     return this.#inTurn(async () => {
       await this.#read()
-      const { packets, lost } = this.#totals
+      const { files, packets, lost } = this.#totals
+      if (files > 0) return
       await writeDurably(temporary, formatLine({ former: toRanges(this.sequences('removed')), packets, lost }))
       await rename(temporary, this.#index)
       await syncDirectory(this.directory)
