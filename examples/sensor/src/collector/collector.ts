@@ -38,13 +38,18 @@ export class Collector {
   #timer: NodeJS.Timeout | undefined
   #problem: string | undefined
 
-  /** Opens the store and listens. */
+  /** Opens the store and listens. After an error nothing of it remains. */
   static async start(settings: Settings, log: Log): Promise<Collector> {
     const keys = await Keys.open(settings.keys)
     const store = await Store.open({ ...settings.store, onEvent: (event) => logStore(log, event) })
     const collector = new Collector(settings, log, keys, store)
     await collector.#book.refresh()
-    await collector.#listen()
+    try {
+      await collector.#listen()
+    } catch (error) {
+      await collector.close()
+      throw error
+    }
     return collector
   }
 
@@ -76,6 +81,7 @@ export class Collector {
   }
 
   async #listen(): Promise<void> {
+    this.#timer = setInterval(() => this.#maintain(), maintenanceInterval)
     const { settings, intake } = { settings: this.#settings, intake: this.intake }
     const healthy = () => this.#problem
     const page = this.#page()
@@ -88,7 +94,6 @@ export class Collector {
       this.#servers.push(health)
       await health.listen(settings.health)
     }
-    this.#timer = setInterval(() => this.#maintain(), maintenanceInterval)
     const { files, bytes, packets } = this.store.totals()
     this.#log.info(`listens on ${this.address}`, { store: settings.store.directory, files, bytes, packets })
   }

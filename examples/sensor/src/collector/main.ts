@@ -22,10 +22,13 @@ async function main(): Promise<number> {
   })
   try {
     const collector = await Collector.start(settings, log)
-    const source = openSource(settings, collector, log)
-    log.info(`ends: ${await stopped}`)
-    await source?.close()
-    await collector.close()
+    try {
+      const source = openSource(settings, collector, log)
+      log.info(`ends: ${await stopped}`)
+      await source?.close()
+    } finally {
+      await collector.close()
+    }
     return 0
   } catch (error) {
     if (error instanceof KeysError) return refuse([{ variable: 'COLLECTOR_KEYS', message: error.message }])

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { appendFileSync, readFileSync } from 'node:fs'
 import { request } from 'node:https'
-import { connect } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
@@ -117,6 +118,17 @@ t.test('what is no HTTP, and connections that say nothing, do no harm', async (t
   }
   const batch = await makeBatch({ packets: [start] })
   t.match(await sendSigned(collector, signBatch(batch), batch.bytes), { status: 200 })
+})
+
+t.test('it ends with 1 where it cannot do all that it is told', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  t.teardown(() => taken.close())
+  await once(taken, 'listening')
+  const health = {
+    COLLECTOR_HEALTH_LISTEN: '127.0.0.1',
+    COLLECTOR_HEALTH_PORT: String((taken.address() as AddressInfo).port),
+  }
+  await t.rejects(startCollector(t, health), { message: 'the collector ended with 1' })
 })
 
 t.test('every mistake in the configuration at once, by variable', (t) => {
