@@ -14,13 +14,25 @@ import { History } from './history.js'
 import { type Rate, ratesOf, sampleOf } from './sample.js'
 import type { SensorState } from './sensor-state.js'
 
+/** How many boots of a sensor are remembered that another one has followed. */
+const maxEnded = 16
+
 const recordSchema = z.object({
   received: z.int(),
   /** The report's sequence within its boot. */
   sequence: z.int(),
+  /** The boots before that of the report, the latest last. */
+  ended: z.array(z.string()).default([]),
   address: z.string().optional(),
   report: reportSchema,
 })
+
+type BookRecord = z.output<typeof recordSchema>
+
+/** What was read of a sensor's file, and when the file was modified. */
+interface Known extends Pick<BookRecord, 'sequence' | 'ended'> {
+  readonly mtime: number
+}
 
 export interface SensorBookOptions {
   /** The store's directory. */
@@ -32,7 +44,7 @@ export interface SensorBookOptions {
 export class SensorBook {
   readonly #options: SensorBookOptions
   readonly #states = new Map<string, SensorState>()
-  readonly #read = new Map<string, { mtime: number; sequence: number }>()
+  readonly #read = new Map<string, Known>()
   readonly #turns = new Map<string, Promise<void>>()
 
   constructor(options: SensorBookOptions) {
@@ -54,7 +66,11 @@ export class SensorBook {
     state.address = address ?? state.address
   }
 
-  /** A report came. Older ones than the last are left out. Rejects if it cannot be stored. */
+  /**
+   * A report came. Older ones than the last are left out, and those of a boot that another one has followed, unless
+   * that one is silent. What a sensor says of its start is not looked at: its clock may be set back. Rejects if it
+   * cannot be stored.
+   */
   async note(report: Report, sequence: number, address: string | undefined, now = Date.now()): Promise<void> {
     const before = this.#turns.get(report.name) ?? Promise.resolve()
     const turn = before.catch(() => {}).then(() => this.#note(report, sequence, address, now))
@@ -70,11 +86,16 @@ export class SensorBook {
     this.seen(report.name, address, now)
     await this.#refresh(report.name)
     const state = this.#state(report.name)
-    if (state.report && isOlder(report, sequence, state.report, this.#read.get(report.name)?.sequence ?? -1)) return
+    const known: Pick<Known, 'sequence' | 'ended'> = this.#read.get(report.name) ?? { sequence: -1, ended: [] }
+    const { boot } = report
+    const last = state.report?.boot ?? boot
+    const isOlder = boot === last ? sequence <= known.sequence : known.ended.includes(boot)
+    if (isOlder && (boot === last || !this.#isSilent(state, now))) return
+    const ended = boot === last ? known.ended : [...known.ended.filter((one) => one !== boot), last].slice(-maxEnded)
     const directory = path.join(this.#options.directory, report.name)
     await ensureDirectory(this.#options.directory, directory)
     const temporary = path.join(this.#options.directory, '.tmp', randomBytes(8).toString('hex'))
-    const record = { received: now, sequence, ...(address !== undefined && { address }), report }
+    const record = { received: now, sequence, ended, ...(address !== undefined && { address }), report }
     try {
       await writeDurably(temporary, JSON.stringify(record))
       await rename(temporary, path.join(directory, 'report.json'))
@@ -83,7 +104,7 @@ export class SensorBook {
       await rm(temporary, { force: true })
     }
     this.#take(record)
-    this.#read.set(report.name, { mtime: 0, sequence })
+    this.#read.set(report.name, { mtime: 0, sequence, ended })
   }
 
   /** Reads what other collectors that share the store have noted. */
@@ -111,11 +132,11 @@ export class SensorBook {
       return
     }
     const { data } = recordSchema.safeParse(parseJson(text))
-    this.#read.set(sensor, { mtime, sequence: data?.sequence ?? -1 })
+    this.#read.set(sensor, { mtime, sequence: data?.sequence ?? -1, ended: data?.ended ?? [] })
     if (data?.report.name === sensor) this.#take(data)
   }
 
-  #take({ received, report, address }: Omit<z.output<typeof recordSchema>, 'sequence'>): void {
+  #take({ received, report, address }: Omit<BookRecord, 'sequence' | 'ended'>): void {
     const state = this.#state(report.name)
     if (received > state.reported && state.report) {
       const samples = [sampleOf(state.report, state.reported), sampleOf(report, received)]
@@ -125,6 +146,10 @@ export class SensorBook {
     state.reported = received
     state.lastSeen = Math.max(state.lastSeen, received)
     state.address = address ?? state.address
+  }
+
+  #isSilent({ reported }: SensorState, now: number): boolean {
+    return now - reported >= this.#options.silent
   }
 
   #history(sensor: string): History {
@@ -139,11 +164,6 @@ export class SensorBook {
     }
     return state
   }
-}
-
-/** Whether a report is of an earlier start than another, or was made before it. */
-function isOlder(report: Report, sequence: number, other: Report, otherSequence: number): boolean {
-  return report.boot === other.boot ? sequence <= otherSequence : report.startedAt < other.startedAt
 }
 
 function parseJson(text: string): unknown {
