@@ -32,6 +32,8 @@ export class Collector {
   readonly #metrics: Metrics
   readonly #alerts: AlertLog
   readonly #refusals: RefusalLog
+  readonly #wrongRequests: RefusalLog
+  readonly #wrongLogins: RefusalLog
   readonly store: Store
   readonly intake: Intake
   #servers: FastifyInstance[] = []
@@ -64,6 +66,8 @@ export class Collector {
     this.#metrics = new Metrics(store, this.#memory, this.#book, version)
     this.#alerts = new AlertLog(log)
     this.#refusals = new RefusalLog(log)
+    this.#wrongRequests = new RefusalLog(log, 'info', 'a wrong request')
+    this.#wrongLogins = new RefusalLog(log, 'warn', 'a login')
     this.intake = new Intake({ store, keys, maxBytes: settings.batchBytes, events: this.#events() })
   }
 
@@ -77,7 +81,7 @@ export class Collector {
     clearInterval(this.#timer)
     this.#problem = 'the collector ends'
     await Promise.all(this.#servers.map((server) => server.close()))
-    this.#refusals.flush()
+    this.#flushRefusals()
   }
 
   async #listen(): Promise<void> {
@@ -85,7 +89,7 @@ export class Collector {
     const { settings, intake } = { settings: this.#settings, intake: this.intake }
     const healthy = () => this.#problem
     const page = this.#page()
-    const common = { intake, memory: this.#memory, log: this.#log, healthy, page }
+    const common = { intake, memory: this.#memory, log: this.#log, wrongRequests: this.#wrongRequests, healthy, page }
     const server = await buildServer({ settings, ...common })
     this.#servers.push(server)
     await server.listen(settings.listen)
@@ -102,7 +106,8 @@ export class Collector {
     const { token, tls, silent, downloads, store: limits } = this.#settings
     if (token === undefined) return undefined
     const common = { store: this.store, book: this.#book, cuts: this.#cuts, metrics: this.#metrics, log: this.#log }
-    return { ...common, silent, downloads, limits, access: new Access(token, tls !== undefined) }
+    const access = new Access(token, tls !== undefined)
+    return { ...common, silent, downloads, limits, access, wrongLogins: this.#wrongLogins }
   }
 
   async #maintain(): Promise<void> {
@@ -120,7 +125,11 @@ export class Collector {
       this.#log.error(this.#problem)
     }
     this.#alerts.note(this.#book.alerts())
-    this.#refusals.flush()
+    this.#flushRefusals()
+  }
+
+  #flushRefusals(): void {
+    for (const refusals of [this.#refusals, this.#wrongRequests, this.#wrongLogins]) refusals.flush()
   }
 
   #events(): IntakeEvents {

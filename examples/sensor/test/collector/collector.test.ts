@@ -120,6 +120,37 @@ t.test('what is no HTTP, and connections that say nothing, do no harm', async (t
   t.match(await sendSigned(collector, signBatch(batch), batch.bytes), { status: 200 })
 })
 
+t.test('wrong logins and requests are counted, not each of them logged', async (t) => {
+  const collector = await startCollector(t)
+  const began = Date.now()
+  const [logins, wrong] = [200, 200]
+  const post = (path: string, type: string, body: string) =>
+    send(collector, { path, method: 'POST', headers: { 'content-type': type, 'content-length': body.length }, body })
+  for (let count = 0; count < logins; count += 20) {
+    const form = 'application/x-www-form-urlencoded'
+    await Promise.all(Array.from({ length: 20 }, () => post('/login', form, 'token=wrong')))
+  }
+  for (let count = 0; count < wrong; count += 20) {
+    const responses = await Promise.all(Array.from({ length: 20 }, () => post('/login', 'application/json', '{')))
+    for (const { status } of responses) t.equal(status, 400)
+  }
+  t.equal(await collector.kill('SIGTERM'), 0)
+  // A line more in each second; and maintenance, at every fifth, begins to count anew.
+  const seconds = Math.ceil((Date.now() - began) / 1000) + 1
+  for (const [kind, all] of [
+    ['a login', logins],
+    ['a wrong request', wrong],
+  ] as const) {
+    const lines = collector.log.filter(({ message }) => message.startsWith(`${kind}: `))
+    t.ok(lines.length <= 21 * (seconds + Math.ceil(seconds / 5)), `${lines.length} lines in ${seconds} s`)
+    const counts = lines.map(({ message }) => Number(/ (\d+) more in one second$/.exec(message)?.[1] ?? 1))
+    t.equal(
+      counts.reduce((sum, count) => sum + count, 0),
+      all,
+    )
+  }
+})
+
 t.test('it ends with 1 where it cannot do all that it is told', async (t) => {
   const taken = createServer().listen(0, '127.0.0.1')
   t.teardown(() => taken.close())

@@ -3,11 +3,13 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { RefusalLog } from '../refusal-log.js'
 import type { Access } from './access.js'
 import { type ApiRoutesOptions, addApiRoutes } from './api-routes.js'
 
 export interface PageRoutesOptions extends ApiRoutesOptions {
   readonly access: Access
+  readonly wrongLogins: RefusalLog
 }
 
 /** The package's directory: its sources and its compiled files are both below it. */
@@ -82,7 +84,7 @@ function addPage(server: FastifyInstance, access: Access, closed: object): void 
   }
 }
 
-function addLogin(server: FastifyInstance, { access, log }: PageRoutesOptions): void {
+function addLogin(server: FastifyInstance, { access, wrongLogins }: PageRoutesOptions): void {
   server.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_, body, done) =>
     done(null, Object.fromEntries(new URLSearchParams(body as string))),
   )
@@ -98,7 +100,7 @@ function addLogin(server: FastifyInstance, { access, log }: PageRoutesOptions): 
       access.begin(reply)
       return reply.redirect('/', 303)
     }
-    log.warn(`a login with a wrong token${result === 'blocked' ? ', one of too many' : ''}`, { from: request.ip })
+    wrongLogins.add(`a wrong token${result === 'blocked' ? ', one of too many' : ''}`, { from: request.ip })
     return reply.redirect(`/login?${result}`, 303)
   })
   server.post('/logout', (_, reply) => {

@@ -4,6 +4,7 @@ import type { Registry } from 'prom-client'
 import type { Log } from '../../common/log.js'
 import type { Intake } from '../intake.js'
 import type { MemoryBudget } from '../memory-budget.js'
+import type { RefusalLog } from '../refusal-log.js'
 import type { Settings } from '../settings.js'
 import { type PageRoutesOptions, pageRoutes } from './page-routes.js'
 import { sensorRoutes } from './sensor-routes.js'
@@ -13,6 +14,7 @@ export interface ServerOptions {
   readonly intake: Intake
   readonly memory: MemoryBudget
   readonly log: Log
+  readonly wrongRequests: RefusalLog
   /** Whether it can store: not while it starts or ends, or the disk is full. */
   readonly healthy: () => string | undefined
   /** Undefined: there is no page. */
@@ -20,7 +22,7 @@ export interface ServerOptions {
 }
 
 export async function buildServer(options: ServerOptions): Promise<FastifyInstance> {
-  const { settings, intake, memory, log, healthy, page } = options
+  const { settings, intake, memory, log, wrongRequests, healthy, page } = options
   const { tls } = settings
   const server = (fastify as (options: object) => FastifyInstance)({
     ...(tls && {
@@ -46,7 +48,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     const status = error.statusCode ?? 500
     const fields = { from: request.ip, method: request.method, path: request.url.split('?')[0], status }
     if (status >= 500) log.error(error.message, fields)
-    else log.info(error.message, fields)
+    else wrongRequests.add(error.message, fields)
     reply.code(status).send({ error: status >= 500 ? 'an error of the collector; its log has more' : error.message })
   })
   server.setNotFoundHandler((_, reply) => reply.code(404).send({ error: 'there is nothing here' }))
