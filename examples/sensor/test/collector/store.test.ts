@@ -1,7 +1,18 @@
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { open } from 'node:fs/promises'
 import path from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import { Segment } from '../../src/collector/store/segment.js'
 import { StorageError, Store, type StoreEvent } from '../../src/collector/store/store.js'
@@ -260,6 +271,71 @@ t.test('batches that are stored while a file without a line is read are kept', a
     t.equal(store.totals().files, 5)
   }
   t.equal(filesIn(directory).length, 5)
+})
+
+/** Segments of which the first half was stored and removed, and the index shortened. */
+function makeFormer(directory: string, segments: number): void {
+  for (let number = 0; number < segments; number++) {
+    const segment = path.join(directory, 'node-1', boot, String(number))
+    mkdirSync(segment, { recursive: true })
+    const line = { former: [[number * 1000, number * 1000 + 499]], packets: 7, lost: { ring: 1 } }
+    writeFileSync(path.join(segment, 'index'), `\n${JSON.stringify(line)}\n`)
+  }
+}
+
+t.test('segments without files take little memory', async (t) => {
+  const directory = t.testdir()
+  makeFormer(directory, 1500)
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+  const before = process.memoryUsage().arrayBuffers
+  const { store } = await openStore(directory)
+  collect()
+  const taken = process.memoryUsage().arrayBuffers - before
+  t.match(store.totals(), { files: 0, packets: 10_500, lost: { ring: 1500 } })
+  t.ok(taken < 1500 * 1000, `${taken} bytes`)
+})
+
+t.test('batches of a segment without files: sent again, late, and by way of another collector', async (t) => {
+  const directory = t.testdir()
+  makeFormer(directory, 2)
+  const [a, b] = [(await openStore(directory)).store, (await openStore(directory)).store]
+  const send = async (store: Store, sequence: number, bytes = 1) =>
+    store.add(
+      await makeBatch({ sequence, encoding: 'identity', packets: [{ time: start, bytes: Buffer.alloc(bytes) }] }),
+    )
+  for (const sequence of [1000, 1200, 1499]) t.equal(await send(a, sequence), 'duplicate')
+  t.strictSame(filesIn(directory), [])
+  t.equal(await send(a, 1500), 'stored')
+  t.equal(await send(a, 1500), 'duplicate')
+  t.equal(await send(b, 1500), 'duplicate')
+  t.equal(await send(b, 1500, 2), 'conflict')
+  t.equal(await send(a, 1499), 'duplicate')
+  t.match(a.totals(), { files: 1, packets: 15, lost: { ring: 2 } })
+  t.strictSame(b.totals(), a.totals())
+
+  // To b the other segment is one without files for now.
+  t.equal(await send(a, 700), 'stored')
+  t.equal(await send(b, 700), 'duplicate')
+  t.equal(await send(a, 701), 'stored')
+  const { store: c } = await openStore(directory, { maxBytes: 1 })
+  t.strictSame(filesIn(directory), [])
+  for (const sequence of [0, 700, 701, 1500])
+    for (const store of [a, b, c]) t.equal(await send(store, sequence), 'duplicate')
+  t.strictSame(filesIn(directory), [])
+  t.match(c.totals(), { files: 0, packets: 17, lost: { ring: 2 } })
+  t.strictSame(await openStore(directory).then(({ store }) => store.totals()), c.totals())
+})
+
+t.test('what another collector stores in a segment without files is found in time', async (t) => {
+  const directory = t.testdir()
+  makeFormer(directory, 3)
+  const [a, b] = [(await openStore(directory)).store, (await openStore(directory)).store]
+  await a.add(await makeBatch({ sequence: 2900, packets: [start] }))
+  for (let pass = 0; pass < 128; pass++) await b.maintain()
+  t.strictSame(b.totals(), a.totals())
+  t.equal((await b.select('node-1', start, start)).length, 1)
 })
 
 t.test('a late batch of a segment that is being shortened keeps its line', async (t) => {

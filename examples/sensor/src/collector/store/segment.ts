@@ -2,7 +2,8 @@
  * A segment: a directory with up to 1000 batches of one boot, and their index.
  *
  * The index is a file to which lines are appended, by all collectors that share the store. Each collector reads what was
- * appended since it last did; what it keeps in memory is a summary and the state of each batch.
+ * appended since it last did; what it keeps in memory is a summary and the state of each batch, and of a segment that has
+ * no file any more ranges.
  */
 import { open, rename, stat } from 'node:fs/promises'
 import path from 'node:path'
@@ -41,12 +42,18 @@ export function addTotals(to: Totals, more: Readonly<Totals>): void {
   widen(to, more)
 }
 
+/** Of each batch: its state, and while its file exists the bytes of it and when it was stored. */
+interface Batches {
+  readonly state: Uint8Array
+  readonly bytes: Uint32Array
+  readonly stored: Float64Array
+}
+
 export class Segment {
   readonly #index: string
-  // Of each batch: its state, and while its file exists the bytes of it and when it was stored.
-  #state = new Uint8Array(segmentSize)
-  #bytes = new Uint32Array(segmentSize)
-  #stored = new Float64Array(segmentSize)
+  /** Undefined: the batches of {@link #former} were removed, and of others nothing is known. */
+  #batches: Batches | undefined
+  #former: readonly (readonly [number, number])[] = []
   #totals = noTotals()
   #offset = 0
   #inode = 0
@@ -79,37 +86,34 @@ export class Segment {
     return this.#compacted
   }
 
+  /** Whether it has no file any more, and is not expected to have one again. */
+  get idle(): boolean {
+    return this.#compacted && !this.#batches
+  }
+
   /** When the first of the batches whose files exist was stored. */
   get oldest(): number | undefined {
     let oldest = Number.POSITIVE_INFINITY
-    if (this.#totals.files === 0) return undefined
+    if (!this.#batches || this.#totals.files === 0) return undefined
+    const { bytes, stored } = this.#batches
     for (let at = 0; at < segmentSize; at++) {
-      if (this.#bytes[at]! > 0 && this.#stored[at]! < oldest) oldest = this.#stored[at]!
+      if (bytes[at]! > 0 && stored[at]! < oldest) oldest = stored[at]!
     }
     return oldest
   }
 
   stateOf(sequence: number): BatchState {
-    return states[this.#state[this.#at(sequence)]!]!
+    if (this.#batches) return states[this.#batches.state[this.#at(sequence)]!]!
+    return this.#former.some(([from, to]) => from <= sequence && sequence <= to) ? 'removed' : 'unknown'
   }
 
   /** The batches whose files exist, those that were stored first ahead. */
   files(): { sequence: number; bytes: number; stored: number }[] {
     const found: { sequence: number; bytes: number; stored: number }[] = []
-    this.#bytes.forEach((bytes, at) => {
-      if (bytes > 0) found.push({ sequence: this.number * segmentSize + at, bytes, stored: this.#stored[at]! })
+    this.#batches?.bytes.forEach((bytes, at) => {
+      if (bytes > 0) found.push({ sequence: this.number * segmentSize + at, bytes, stored: this.#batches!.stored[at]! })
     })
     return found.sort((a, b) => a.stored - b.stored)
-  }
-
-  /** The numbers of the batches in a state. */
-  sequences(state: BatchState): number[] {
-    const wanted = states.indexOf(state)
-    const found: number[] = []
-    this.#state.forEach((value, at) => {
-      if (value === wanted) found.push(this.number * segmentSize + at)
-    })
-    return found
   }
 
   /**
@@ -156,7 +160,7 @@ export class Segment {
       await this.#read()
       const { files, packets, lost } = this.#totals
       if (files > 0) return
-      await writeDurably(temporary, formatLine({ former: toRanges(this.sequences('removed')), packets, lost }))
+      await writeDurably(temporary, formatLine({ former: this.#removed(), packets, lost }))
       await rename(temporary, this.#index)
       await syncDirectory(this.directory)
       await this.#read()
@@ -188,8 +192,8 @@ export class Segment {
     if (ino !== this.#inode) {
       this.#inode = ino
       this.#offset = 0
-      this.#state.fill(0)
-      this.#bytes.fill(0)
+      this.#batches = undefined
+      this.#former = []
       this.#totals = noTotals()
     }
     this.#modified = mtimeMs
@@ -197,6 +201,7 @@ export class Segment {
     const text = await this.#readFrom(this.#offset)
     this.#offset += text.length
     for (const line of linesOf(text)) this.#apply(line)
+    this.#fold()
   }
 
   /** The whole lines from an offset on. */
@@ -221,14 +226,20 @@ export class Segment {
   }
 
   #applyRemoval(line: Exclude<Line, Entry>): void {
-    for (const sequence of this.#inRanges('removed' in line ? line.removed : line.former)) {
-      const at = this.#at(sequence)
-      if (this.#bytes[at]! > 0) {
-        this.#totals.files--
-        this.#totals.bytes -= this.#bytes[at]!
+    const removed = [...this.#inRanges('removed' in line ? line.removed : line.former)]
+    if (!this.#batches && this.#former.length === 0) {
+      this.#former = toRanges(removed)
+    } else {
+      const { state, bytes } = this.#unfold()
+      for (const sequence of removed) {
+        const at = this.#at(sequence)
+        if (bytes[at]! > 0) {
+          this.#totals.files--
+          this.#totals.bytes -= bytes[at]!
+        }
+        bytes[at] = 0
+        state[at] = states.indexOf('removed')
       }
-      this.#bytes[at] = 0
-      this.#state[at] = states.indexOf('removed')
     }
     if ('former' in line) {
       this.#compacted = true
@@ -244,14 +255,39 @@ export class Segment {
     if (state === 'stored' || state === 'removed' || (state === 'rebuilt' && entry.rebuilt)) return
     addLosses(this.#totals.lost, entry.lost)
     const at = this.#at(entry.sequence)
-    this.#state[at] = states.indexOf(entry.rebuilt ? 'rebuilt' : 'stored')
+    const batches = this.#unfold()
+    batches.state[at] = states.indexOf(entry.rebuilt ? 'rebuilt' : 'stored')
     if (state === 'rebuilt') return
-    this.#bytes[at] = entry.bytes
-    this.#stored[at] = entry.stored
+    batches.bytes[at] = entry.bytes
+    batches.stored[at] = entry.stored
     this.#totals.files++
     this.#totals.bytes += entry.bytes
     this.#totals.packets += entry.packets
     widen(this.#totals, entry)
+  }
+
+  /** The batches that were removed. */
+  #removed(): [number, number][] {
+    const first = this.number * segmentSize
+    const sequences = Array.from({ length: segmentSize }, (_, at) => first + at)
+    return toRanges(sequences.filter((sequence) => this.stateOf(sequence) === 'removed'))
+  }
+
+  #unfold(): Batches {
+    if (this.#batches) return this.#batches
+    const state = new Uint8Array(segmentSize)
+    for (const sequence of this.#inRanges(this.#former)) state[this.#at(sequence)] = states.indexOf('removed')
+    this.#batches = { state, bytes: new Uint32Array(segmentSize), stored: new Float64Array(segmentSize) }
+    return this.#batches
+  }
+
+  /** Keeps ranges in place of states, where these say no more. */
+  #fold(): void {
+    if (!this.#compacted || !this.#batches) return
+    const { state } = this.#batches
+    if (state.includes(states.indexOf('stored')) || state.includes(states.indexOf('rebuilt'))) return
+    this.#former = this.#removed()
+    this.#batches = undefined
   }
 
   #at(sequence: number): number {

@@ -59,6 +59,9 @@ const compactAfter = 24 * 3_600_000
 /** Milliseconds after which nothing is sent again of a boot without files. */
 const forgetAfter = 30 * 24 * 3_600_000
 
+/** Passes of maintenance until each segment without files was looked at. */
+const idleTurns = 128
+
 export class Store {
   readonly #directory: string
   readonly #options: StoreOptions
@@ -67,6 +70,7 @@ export class Store {
   /** When the directory of a segment was modified, at the time its files and its index were found to agree. */
   readonly #reconciled = new WeakMap<Segment, number>()
   #maintenance: Promise<void> | undefined
+  #pass = 0
   #free = { at: 0, bytes: 0 }
 
   /** Opens a directory, which is created if it does not exist, and recovers what a crash has left. */
@@ -199,12 +203,15 @@ export class Store {
     return this.#free.bytes
   }
 
-  /** Finds what other collectors have stored and removed. */
+  /** Finds what other collectors have stored and removed; in idle segments, which may be many, only in turn. */
   async refresh(): Promise<void> {
     for (const sensor of await namesIn(this.#directory, isSensorName)) {
       for (const boot of await namesIn(path.join(this.#directory, sensor), isBoot)) {
         const numbers = await namesIn(path.join(this.#directory, sensor, boot), isNumber)
-        for (const number of numbers) await this.#segment(sensor, boot, Number(number)).refresh()
+        for (const number of numbers) {
+          const segment = this.#segment(sensor, boot, Number(number))
+          if (this.#isDue(segment)) await segment.refresh()
+        }
       }
     }
   }
@@ -218,11 +225,30 @@ export class Store {
   }
 
   async #maintain(): Promise<void> {
+    this.#pass++
     await this.#removeAbandoned()
     await this.refresh()
-    for (const segment of [...this.#segments.values()]) await this.#reconcile(segment)
+    for (const segment of [...this.#segments.values()]) {
+      if (this.#isDue(segment) || !this.#reconciled.has(segment)) await this.#reconcile(segment)
+    }
     await this.#removeOldest()
-    for (const segment of [...this.#segments.values()]) await this.#retire(segment)
+    for (const [directory, segments] of this.#boots()) await this.#retire(directory, segments)
+  }
+
+  #isDue({ idle, number }: Segment): boolean {
+    return !idle || number % idleTurns === this.#pass % idleTurns
+  }
+
+  /** The segments of each boot, by its directory. */
+  #boots(): Map<string, Segment[]> {
+    const boots = new Map<string, Segment[]>()
+    for (const segment of this.#segments.values()) {
+      const directory = path.dirname(segment.directory)
+      const segments = boots.get(directory)
+      if (segments) segments.push(segment)
+      else boots.set(directory, [segment])
+    }
+    return boots
   }
 
   /** Removes temporary files that a killed collector has left. */
@@ -344,19 +370,19 @@ export class Store {
     }
   }
 
-  /** Shortens the index of a segment whose files are gone, and at last forgets its boot. */
-  async #retire(segment: Segment): Promise<void> {
-    const { files } = segment.totals
-    const age = Date.now() - segment.modified
-    if (files > 0 || age < compactAfter) return
-    const boot = [...this.#segments.values()].filter(
-      (one) => one.sensor === segment.sensor && one.boot === segment.boot,
-    )
-    if (boot.every((one) => one.totals.files === 0 && Date.now() - one.modified > forgetAfter)) {
-      await rm(path.dirname(segment.directory), { recursive: true, force: true })
-      for (const one of boot) this.#segments.delete(one.directory)
-    } else if (!segment.compacted) {
-      await segment.compact(this.#temporary())
+  /** Shortens the indexes of segments whose files are gone, and at last forgets their boot. */
+  async #retire(directory: string, segments: readonly Segment[]): Promise<void> {
+    const isOver = ({ totals, modified }: Segment, age: number) => totals.files === 0 && Date.now() - modified > age
+    const canForget = () => segments.every((segment) => isOver(segment, forgetAfter))
+    if (canForget()) {
+      for (const segment of segments) await segment.refresh()
+      if (!canForget()) return
+      await rm(directory, { recursive: true, force: true })
+      for (const segment of segments) this.#segments.delete(segment.directory)
+      return
+    }
+    for (const segment of segments) {
+      if (!segment.compacted && isOver(segment, compactAfter)) await segment.compact(this.#temporary())
     }
   }
 
