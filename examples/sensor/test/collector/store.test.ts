@@ -338,6 +338,15 @@ t.test('what another collector stores in a segment without files is found in tim
   t.equal((await b.select('node-1', start, start)).length, 1)
 })
 
+t.test('a segment of which nothing could be stored is no obstacle', async (t) => {
+  const directory = t.testdir()
+  const { store } = await openStore(directory, { minFree: 2 ** 60 })
+  await t.rejects(store.add(await makeBatch({ packets: [start] })), StorageError)
+  setClock(t, (now) => now + 25 * 3_600_000)
+  await store.maintain()
+  t.strictSame(readdirSync(directory), ['.tmp'])
+})
+
 t.test('a late batch of a segment that is being shortened keeps its line', async (t) => {
   const directory = t.testdir()
   const segment = new Segment(directory, 'node-1', boot, 0)

@@ -154,12 +154,15 @@ export class Segment {
     return [...found.values()].sort((a, b) => a.sequence - b.sequence)
   }
 
-  /** Replaces the lines of a segment by one, unless it has files by now. Lines that another collector appends meanwhile are lost. */
+  /**
+   * Replaces the lines of a segment by one, unless it has files or no index. Lines that another collector appends
+   * meanwhile are lost.
+   */
   compact(temporary: string): Promise<void> {
     return this.#inTurn(async () => {
       await this.#read()
       const { files, packets, lost } = this.#totals
-      if (files > 0) return
+      if (files > 0 || this.#inode === 0) return
       await writeDurably(temporary, formatLine({ former: this.#removed(), packets, lost }))
       await rename(temporary, this.#index)
       await syncDirectory(this.directory)
