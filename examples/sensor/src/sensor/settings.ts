@@ -1,5 +1,5 @@
 /** The sensor's configuration: variables of the environment. docs/sensor.md describes each. */
-import { readFileSync } from 'node:fs'
+import { accessSync, closeSync, constants, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { hostname } from 'node:os'
 import { CaptureError, compileFilter, explainSelection, type InterfaceRules, type InterfaceSelection } from 'ringtap'
@@ -181,6 +181,8 @@ export async function readSettings(
   const collector = nats ? undefined : check.collector()
   const interfaces = check.interfaces()
   await check.filter()
+  // What starts with right settings opens these itself, and then they are its mistakes.
+  if (mistakes.length > 0) check.places()
   if (mistakes.length > 0) return { mistakes }
   return { settings: assemble(values as Values, environment, { collector, nats, interfaces }) }
 }
@@ -287,6 +289,28 @@ class Check {
     }
   }
 
+  /** Whether what the sensor would write can be opened. */
+  places(): void {
+    const append = (path: string) => closeSync(openSync(path, 'a', 0o640))
+    this.#place('OSSENSOR_CONFIG_PATH', append)
+    this.#place('OSSENSOR_LOGFILE_PATH', append)
+    this.#place('SENSOR_SPOOL_PATH', (path) => {
+      mkdirSync(path, { recursive: true, mode: 0o750 })
+      accessSync(path, constants.W_OK)
+    })
+  }
+
+  #place(name: Variable, open: (path: string) => void): void {
+    const path = this.#values[name] as string | undefined
+    if (path === undefined) return
+    try {
+      open(path)
+    } catch (error) {
+      // A full disk is no mistake.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') this.#add(name, (error as Error).message)
+    }
+  }
+
   #file(name: Variable): Buffer | undefined {
     const path = this.#values[name] as string | undefined
     if (path === undefined) return undefined
@@ -308,8 +332,10 @@ function hostProblem(host: string): string | undefined {
   const port = /^(.*):(\d+)$/.exec(host)
   if (port) return `must not contain a port: set VSENSOR_PORT=${port[2]}`
   if (host.includes('://')) return 'must be a host name, not a URL'
-  const labels = /^(?=.{1,253}\.?$)([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?)+$/
-  return labels.test(host) ? undefined : 'must be a host name or an address'
+  // Label by label: one pattern for all of them would backtrack without end.
+  const labels = host.replace(/\.$/, '').split('.')
+  const valid = labels.every((label) => /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/.test(label))
+  return valid && labels.join('.').length <= 253 ? undefined : 'must be a host name or an address'
 }
 
 function assemble(

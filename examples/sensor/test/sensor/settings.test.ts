@@ -59,12 +59,25 @@ t.test('every mistake is reported at once, by its variable', async (t) => {
   t.equal(mistakes.length, 11)
 })
 
+t.test('a wrong filter does not hide paths that cannot be opened', async (t) => {
+  const file = `${t.testdir({ file: '' })}/file`
+  const paths = ['OSSENSOR_CONFIG_PATH', 'OSSENSOR_LOGFILE_PATH', 'SENSOR_SPOOL_PATH']
+  const given = Object.fromEntries(paths.map((name) => [name, `${file}/below`]))
+  const mistakes = await mistakesOf({ ...required, BPF: ') or (', ...given })
+  t.strictSame(
+    mistakes.map(({ variable }) => variable),
+    ['BPF', ...paths],
+  )
+})
+
 t.test('hosts', async (t) => {
   const hosts = ['10.0.0.1', '2001:db8::1', '[2001:db8::1]', 'a.example', 'a_b.example.']
   for (const host of hosts) {
     t.equal((await settingsOf({ VSENSOR_HOSTNAME: host })).collector?.host, host.replace(/[[\]]/g, ''))
   }
-  for (const host of ['https://a.example', 'a b', 'a/b', '[::1', 'a..b', 'x'.repeat(300)]) {
+  const list = 'sensors-collector-production.internal,other'
+  const wrong = ['https://a.example', 'a b', 'a/b', '[::1', 'a..b', '.', '.a', 'a-.b', 'x'.repeat(300), 'x'.repeat(64)]
+  for (const host of [...wrong, list, `${'a.'.repeat(127)}a`]) {
     t.match(await mistakesOf({ ...required, VSENSOR_HOSTNAME: host }), [{ variable: 'VSENSOR_HOSTNAME' }], host)
   }
 })
