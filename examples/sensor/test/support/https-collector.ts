@@ -34,6 +34,8 @@ export class HttpsCollector {
   readonly reports: Report[] = []
   readonly refused: string[] = []
   duplicates = 0
+  /** How many connections were made to it. */
+  connections = 0
   /** Called ahead of the answer to a batch: holds it up, or changes it. */
   onReply: ((reply: Reply) => Promise<Reply | 'hang up'> | Reply | 'hang up') | undefined
   readonly #options: CollectorOptions
@@ -87,9 +89,12 @@ export class HttpsCollector {
     this.#server = createServer({
       cert: readFileSync(certificates.server.cert),
       key: readFileSync(certificates.server.key),
+      // As the collector's: with Node's 5 seconds each report would come on a connection of its own.
+      keepAliveTimeout: 75_000,
       ...(clients && { ca: readFileSync(certificates.ca), requestCert: true, rejectUnauthorized: true }),
     })
     this.#server.on('connection', (socket: Socket) => {
+      this.connections++
       this.#sockets.add(socket)
       socket.on('close', () => this.#sockets.delete(socket))
     })

@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { HttpsTransport } from '../../src/transport/https.js'
 import { type OwnConnection, TransportError } from '../../src/transport/transport.js'
@@ -12,6 +13,25 @@ import t from '../support/live.js'
 const folder = t.testdir()
 const certificates = makeCertificates(folder)
 const batch = await makeBatch({ packets: [1_700_000_000_000_000_000n, 1_700_000_000_000_000_001n] })
+const amount = { batches: 0, packets: 0, bytes: 0 }
+const report = {
+  name: 'node-1',
+  host: 'h',
+  version: '1',
+  boot,
+  startedAt: 1,
+  time: 2,
+  final: false,
+  interfaces: [],
+  totals: { captured: 0, recovered: amount, stored: amount, spooled: amount, waiting: amount },
+  lost: noLosses(),
+  spool: amount,
+  lag: 0,
+  retries: 0,
+  lossRatio: 0,
+  states: [],
+  cuts: [],
+}
 const never = new AbortController().signal
 let stores = 0
 
@@ -54,6 +74,27 @@ t.test('a batch is stored, and a second time it is a duplicate', async (t) => {
   t.equal(collector.batches.length, 1)
   t.match(announced, [[{ localAddress: '127.0.0.1', remoteAddress: '127.0.0.1', remotePort: collector.port }]])
   t.equal(announced[0]?.length, 1, 'one connection serves both')
+})
+
+t.test('reports and batches share connections, also those that come seconds apart', async (t) => {
+  const collector = await collectorFor(t)
+  let announcements = 0
+  const transport = transportTo(t, collector, {
+    announce: async () => {
+      announcements++
+    },
+  })
+  for (let sequence = 0; sequence < 2; sequence++) {
+    await transport.report({ sensor: 'node-1', boot, sequence }, report, never)
+    // Longer than a server keeps a connection by default, less what a client leaves of that.
+    await sleep(3500)
+    await transport.send({ ...batch, sequence }, never)
+    await sleep(100)
+  }
+  t.equal(collector.reports.length, 2)
+  t.equal(collector.batches.length, 2)
+  t.equal(collector.connections, 1)
+  t.equal(announcements, 1)
 })
 
 t.test('an answer that is not signed, or for another request, is not believed', async (t) => {
@@ -159,25 +200,6 @@ t.test('as many batches at once as the window has, each on a connection of its o
 
 t.test('a report is noted', async (t) => {
   const collector = await collectorFor(t)
-  const amount = { batches: 0, packets: 0, bytes: 0 }
-  const report = {
-    name: 'node-1',
-    host: 'h',
-    version: '1',
-    boot,
-    startedAt: 1,
-    time: 2,
-    final: false,
-    interfaces: [],
-    totals: { captured: 0, recovered: amount, stored: amount, spooled: amount, waiting: amount },
-    lost: noLosses(),
-    spool: amount,
-    lag: 0,
-    retries: 0,
-    lossRatio: 0,
-    states: [],
-    cuts: [],
-  }
   const transport = transportTo(t, collector)
   t.match(await transport.report({ sensor: 'node-1', boot, sequence: 0 }, report, never), { outcome: 'noted' })
   t.match(collector.reports, [report])
