@@ -47,6 +47,8 @@ export class Forwarder {
   readonly #queue: Task[] = []
   /** Those that are being sent. */
   readonly #sending = new Set<Task>()
+  /** How many that are settled are being removed from the spool. */
+  #removing = 0
   /** Those that are being written to the spool. */
   readonly #writing = new Set<SealedBatch>()
   readonly #abort = new AbortController()
@@ -156,7 +158,8 @@ export class Forwarder {
     this.#ended = true
     clearTimeout(this.#timer)
     this.#abort.abort()
-    while (this.#sending.size > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    while (this.#sending.size > 0 || this.#removing > 0)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
     for (const task of this.#queue.splice(0)) await this.#keep(task)
     if (!spool.lasting) await spool.abandon()
   }
@@ -230,8 +233,9 @@ export class Forwarder {
     }
   }
 
-  async #succeeded({ batch, entry }: Task, answer: Answer): Promise<void> {
-    const { accounts, log, onAnswer, spool, states } = this.#options
+  async #succeeded(task: Task, answer: Answer): Promise<void> {
+    const { batch } = task
+    const { accounts, log, onAnswer, states } = this.#options
     const counted = countedOf(batch)
     accounts.store(counted)
     this.#acknowledged.set(`${batch.boot} ${batch.sequence}`, counted)
@@ -239,23 +243,22 @@ export class Forwarder {
       if (this.#acknowledged.size <= remembered) break
       this.#acknowledged.delete(key)
     }
-    if (entry) await spool.remove(entry)
     this.#failures = 0
     states.leave('collector-away')
+    await this.#settled(task)
     if (!this.#forwarded) log.info('forwarding: the collector has taken the first batch')
     this.#forwarded = true
     onAnswer(answer)
   }
 
   async #failed(task: Task, error: unknown): Promise<void> {
-    const { accounts, log, spool } = this.#options
-    const { batch, entry } = task
+    const { accounts, log } = this.#options
+    const { batch } = task
     const { sequence } = batch
     if (error instanceof TransportError && !error.again) {
       log.error(`a batch is lost: ${error.message}`, { sequence, packets: batch.head.packets })
       accounts.lose(countedOf(batch), 'refused')
-      if (entry) await spool.remove(entry)
-      return
+      return this.#settled(task)
     }
     await this.#keep(task)
     if (this.#abort.signal.aborted) return
@@ -264,6 +267,18 @@ export class Forwarder {
     this.#retreat(message, error instanceof TransportError ? error.retryAfter : undefined)
     // What waits in memory is left to the spool, which keeps the order.
     for (const waiting of this.#queue.splice(0)) await this.#keep(waiting)
+  }
+
+  /** Gives up the copies of a batch that is accounted for; from now on it does not count as waiting or spooled. */
+  async #settled(task: Task): Promise<void> {
+    this.#sending.delete(task)
+    if (!task.entry) return
+    this.#removing++
+    try {
+      await this.#options.spool.remove(task.entry)
+    } finally {
+      this.#removing--
+    }
   }
 
   /** Puts off the next attempt, the longer the more have failed. */

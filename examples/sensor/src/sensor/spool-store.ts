@@ -21,7 +21,7 @@ export interface SpoolStore {
 }
 
 export class MemoryStore implements SpoolStore {
-  readonly lasting = false
+  readonly lasting: boolean = false
   readonly #files = new Map<string, Uint8Array>()
 
   async write(name: string, parts: readonly Uint8Array[]): Promise<void> {
