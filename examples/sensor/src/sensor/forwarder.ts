@@ -237,7 +237,6 @@ export class Forwarder {
     const { batch } = task
     const { accounts, log, onAnswer, states } = this.#options
     const counted = countedOf(batch)
-    accounts.store(counted)
     this.#acknowledged.set(`${batch.boot} ${batch.sequence}`, counted)
     for (const key of this.#acknowledged.keys()) {
       if (this.#acknowledged.size <= remembered) break
@@ -245,7 +244,7 @@ export class Forwarder {
     }
     this.#failures = 0
     states.leave('collector-away')
-    await this.#settled(task)
+    await this.#settle(task, () => accounts.store(counted))
     if (!this.#forwarded) log.info('forwarding: the collector has taken the first batch')
     this.#forwarded = true
     onAnswer(answer)
@@ -257,8 +256,7 @@ export class Forwarder {
     const { sequence } = batch
     if (error instanceof TransportError && !error.again) {
       log.error(`a batch is lost: ${error.message}`, { sequence, packets: batch.head.packets })
-      accounts.lose(countedOf(batch), 'refused')
-      return this.#settled(task)
+      return this.#settle(task, () => accounts.lose(countedOf(batch), 'refused'))
     }
     await this.#keep(task)
     if (this.#abort.signal.aborted) return
@@ -269,13 +267,16 @@ export class Forwarder {
     for (const waiting of this.#queue.splice(0)) await this.#keep(waiting)
   }
 
-  /** Gives up the copies of a batch that is accounted for; from now on it does not count as waiting or spooled. */
-  async #settled(task: Task): Promise<void> {
-    this.#sending.delete(task)
-    if (!task.entry) return
+  /** Accounts for a batch and gives up its copies: from now on it does not count as waiting or spooled. */
+  async #settle(task: Task, account: () => void): Promise<void> {
+    const settle = () => {
+      account()
+      this.#sending.delete(task)
+    }
+    if (!task.entry) return settle()
     this.#removing++
     try {
-      await this.#options.spool.remove(task.entry)
+      await this.#options.spool.remove(task.entry, settle)
     } finally {
       this.#removing--
     }

@@ -53,7 +53,7 @@ export class MemoryStore implements SpoolStore {
 const unfinished = '.tmp'
 
 /** Bytes of a journal; a write of them is atomic for readers that come after the writer's end. */
-export const journalLength = 512
+export const journalLength = 4096
 
 const journal = 'journal'
 

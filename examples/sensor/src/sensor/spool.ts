@@ -26,6 +26,14 @@ export interface Journal {
   readonly settled: number
 }
 
+/** The journal with the batches that are among the settled ones, and whose files may still be there: boot-sequence. */
+interface WrittenJournal extends Journal {
+  readonly removing?: readonly string[] | undefined
+}
+
+/** How many of them are written down at most: more than are under way at once. */
+const maximumRemoving = 128
+
 /** A batch in the spool. */
 export interface Spooled extends Counted {
   readonly name: string
@@ -49,6 +57,8 @@ export class Spool {
   /** Writes one after another: each may evict. */
   #writing: Promise<unknown> = Promise.resolve()
   #full = false
+  /** Batches that are settled and not yet removed, by {@link keyOf}. */
+  readonly #removing = new Set<string>()
 
   constructor(store: SpoolStore, options: SpoolOptions) {
     this.#store = store
@@ -97,7 +107,8 @@ export class Spool {
 
   /** Replaces the journal. */
   note({ received, settled }: Journal): void {
-    this.#store.writeJournal(JSON.stringify({ received, settled }))
+    const removing = [...this.#removing].slice(-maximumRemoving)
+    this.#store.writeJournal(JSON.stringify({ received, settled, ...(removing.length > 0 && { removing }) }))
   }
 
   /** The oldest batch that is not taken; it is not evicted until it is removed or released. */
@@ -121,9 +132,18 @@ export class Spool {
     if (found) found.taken = false
   }
 
-  async remove(entry: Spooled): Promise<void> {
+  /**
+   * Removes a batch that is accounted for.
+   *
+   * @param settle Accounts for it. Called at once: a journal that counts it so also says that its file may be there.
+   */
+  async remove(entry: Spooled, settle: () => void): Promise<void> {
+    const key = keyOf(entry.name)
+    this.#removing.add(key)
+    settle()
     this.#forget(entry)
     await this.#store.remove(entry.name)
+    this.#removing.delete(key)
   }
 
   /** Takes over what earlier starts have left; `store` is the disk's. */
@@ -132,15 +152,18 @@ export class Spool {
     const { folders, elsewhere } = await store.adopt()
     this.#elsewhere = elsewhere
     for (const { names, journal } of folders) {
-      const before = accounts.recovered.packets
+      const { received, settled, removing = [] } = parseJournal(journal)
       let damaged = 0
+      let found = 0
       for (const name of names) {
+        const before = accounts.recovered.packets
         if (!(await this.#recoverFile(store, name))) damaged++
+        // It was killed between settling and removing this one.
+        if (!removing.includes(keyOf(name))) found += accounts.recovered.packets - before
       }
       if (names.length > 0) log.info(`${names.length} batches of an earlier run recovered, ${damaged} of them damaged`)
-      const found = accounts.recovered.packets - before
-      const missing = missingIn(journal, found)
-      if (missing === 0) continue
+      const missing = received - settled - found
+      if (!(missing > 0)) continue
       accounts.recoverKilled(missing)
       log.warn('an earlier run was killed, and what it had in memory is lost', { packets: missing })
     }
@@ -174,8 +197,7 @@ export class Spool {
   /** Gives up every batch, as the process ends and its memory with it. */
   async abandon(): Promise<void> {
     for (const entry of [...this.#entries]) {
-      this.#options.accounts.lose(entry, 'unsent')
-      await this.remove(entry)
+      await this.remove(entry, () => this.#options.accounts.lose(entry, 'unsent'))
     }
   }
 
@@ -229,9 +251,8 @@ export class Spool {
   async #evict(): Promise<boolean> {
     const oldest = this.#entries.find(({ taken }) => !taken)
     if (!oldest) return false
-    this.#options.accounts.lose(oldest, 'spool')
     this.#options.log.debug('a batch was evicted from the spool', { file: oldest.name, packets: oldest.packets })
-    await this.remove(oldest)
+    await this.remove(oldest, () => this.#options.accounts.lose(oldest, 'spool'))
     return true
   }
 
@@ -244,8 +265,7 @@ export class Spool {
       why = (error as Error).message
     }
     this.#options.log.error(`a spooled batch is lost: ${why}`, { file: entry.name, packets: entry.packets })
-    this.#options.accounts.lose(entry, 'spool')
-    await this.remove(entry)
+    await this.remove(entry, () => this.#options.accounts.lose(entry, 'spool'))
     return undefined
   }
 
@@ -269,14 +289,21 @@ export class Spool {
   }
 }
 
-/** Packets that a killed run had in memory, by its journal: received, and neither settled nor found in its spool. */
-function missingIn(journal: string | undefined, found: number): number {
+/** A batch in the journal, by the name of its file. */
+function keyOf(name: string): string {
+  const [, boot, sequence] = name.split('-')
+  return `${boot}-${Number(sequence)}`
+}
+
+/** What a run has written down; zeros if there is nothing, or it was not written yet. */
+function parseJournal(text: string | undefined): WrittenJournal {
   try {
-    const { received, settled } = JSON.parse(journal ?? '') as Journal
-    const missing = received - settled - found
-    return Number.isSafeInteger(missing) && missing > 0 ? missing : 0
+    const { received, settled, removing } = JSON.parse(text ?? '') as WrittenJournal
+    if (Number.isSafeInteger(received) && Number.isSafeInteger(settled)) {
+      return { received, settled, removing: Array.isArray(removing) ? removing : [] }
+    }
   } catch {
-    // There is none, or it was not written yet.
-    return 0
+    // As below.
   }
+  return { received: 0, settled: 0 }
 }

@@ -1,0 +1,78 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { Accounts } from '../../src/sensor/accounts.js'
+import { Spool, type SpoolOptions } from '../../src/sensor/spool.js'
+import { DiskStore, type SpoolStore } from '../../src/sensor/spool-store.js'
+import type { SealedBatch } from '../../src/transport/transport.js'
+import { noLosses } from '../../src/wire/batch-head.js'
+import { silentLog as log } from '../support/silent-log.js'
+
+const boot = '0123456789abcdef'
+
+function batchOf(sequence: number, size = 100): SealedBatch {
+  const head = { packets: 10, encoding: 'identity', first: BigInt(sequence), last: 9n, lost: noLosses() } as const
+  return { sensor: 'node-1', boot, sequence, head, bytes: Buffer.alloc(size) }
+}
+
+function spoolIn(store: SpoolStore, options: Partial<SpoolOptions> = {}) {
+  const accounts = new Accounts()
+  const spool = new Spool(store, { bytes: 1e8, minimumFree: 0, startedAt: 1, accounts, log, ...options })
+  return { spool, accounts }
+}
+
+/** A path that is short enough for the lock, a Unix socket. */
+function folderFor(t: Test): string {
+  const path = mkdtempSync(join(tmpdir(), 'spool-'))
+  t.teardown(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
+
+async function diskIn(t: Test, path: string): Promise<DiskStore> {
+  const disk = await DiskStore.open(path)
+  t.teardown(() => disk.close())
+  return disk
+}
+
+t.test('killed between settling a batch and removing it: what was in memory is lost all the same', async (t) => {
+  for (const way of ['acknowledged', 'evicted'] as const) {
+    const disk = await diskIn(t, folderFor(t))
+    const journals: string[] = []
+    disk.writeJournal = (text) => journals.push(text)
+    // It never gets further than this.
+    disk.remove = () => new Promise(() => {})
+    const { spool, accounts } = spoolIn(disk, way === 'evicted' ? { bytes: 1000 } : {})
+    const entry = (await spool.put(batchOf(0), false))!
+    // 30 packets were captured: 10 of the batch, and 20 that are in no batch yet.
+    accounts.onChange = () => spool.note({ received: 30, settled: accounts.stored.packets + accounts.lostPackets })
+    if (way === 'acknowledged') void spool.remove(entry, () => accounts.store(entry))
+    else {
+      spool.release(entry)
+      void spool.put(batchOf(1, 990), true)
+    }
+    while (journals.length === 0) await new Promise((resolve) => setImmediate(resolve))
+
+    const next = spoolIn(await diskIn(t, folderFor(t)))
+    const left = { folders: [{ names: [entry.name], journal: journals.at(-1) }], elsewhere: 0 }
+    disk.adopt = async () => left
+    await next.spool.recover(disk)
+    t.equal(next.accounts.lost.killed, 20, way)
+    t.equal(next.accounts.recovered.packets, 30)
+    t.equal(next.spool.held.packets, 10)
+  }
+})
+
+t.test('what is removed is no longer in the journal', async (t) => {
+  const disk = await diskIn(t, folderFor(t))
+  let journal = ''
+  disk.writeJournal = (text) => {
+    journal = text
+  }
+  const { spool } = spoolIn(disk)
+  const entry = (await spool.put(batchOf(0), false))!
+  await spool.remove(entry, () => spool.note({ received: 10, settled: 10 }))
+  t.strictSame(JSON.parse(journal), { received: 10, settled: 10, removing: [`${boot}-0`] })
+  spool.note({ received: 10, settled: 10 })
+  t.strictSame(JSON.parse(journal), { received: 10, settled: 10 })
+})
