@@ -52,6 +52,9 @@ export class MemoryStore implements SpoolStore {
 /** The end of the name of a file that is being written. */
 const unfinished = '.tmp'
 
+/** The name of a batch's file, whole or not. */
+const batchFile = /\.batch(\.tmp)?$/
+
 /** Bytes of a journal; a write of them is atomic for readers that come after the writer's end. */
 export const journalLength = 4096
 
@@ -59,6 +62,9 @@ const journal = 'journal'
 
 /** The socket in a folder whose owner lives: the kernel refuses connections to it once the process is gone. */
 const lock = 'lock'
+
+/** The lock of a folder that is being taken over, in the folder of the one that does so. */
+const claimed = 'claimed'
 
 /**
  * A folder of its own below the spool's path, so that two sensors may share the path while one replaces the other. What
@@ -184,7 +190,7 @@ export class DiskStore implements SpoolStore {
   /** Makes this sensor the only one that takes the folder over; false if another one was faster. */
   async #claim(folder: string): Promise<boolean> {
     try {
-      await rename(join(folder, lock), join(this.#folder, 'claimed'))
+      await rename(join(folder, lock), join(this.#folder, claimed))
       return true
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
@@ -201,6 +207,8 @@ export class DiskStore implements SpoolStore {
         if (withJournal) text = await readFile(join(folder, name), 'utf8')
         continue
       }
+      // Others are not ours, or what a sensor that was killed while it took over a folder had claimed that by.
+      if (!batchFile.test(name)) continue
       // A file that was being written has its whole content, or not: the reader finds out.
       const whole = name.endsWith(unfinished) ? name.slice(0, -unfinished.length) : name
       try {
@@ -212,7 +220,8 @@ export class DiskStore implements SpoolStore {
       }
     }
     await rm(join(folder, journal), { force: true })
-    await rm(join(this.#folder, 'claimed'), { force: true })
+    await rm(join(folder, claimed), { force: true })
+    await rm(join(this.#folder, claimed), { force: true })
     await rmdir(folder).catch(() => {})
     return { names, journal: text }
   }

@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Accounts } from '../../src/sensor/accounts.js'
 import { Spool, type SpoolOptions } from '../../src/sensor/spool.js'
+import { encode } from '../../src/sensor/spool-file.js'
 import { DiskStore, type SpoolStore } from '../../src/sensor/spool-store.js'
 import type { SealedBatch } from '../../src/transport/transport.js'
 import { noLosses } from '../../src/wire/batch-head.js'
@@ -75,4 +76,19 @@ t.test('what is removed is no longer in the journal', async (t) => {
   t.strictSame(JSON.parse(journal), { received: 10, settled: 10, removing: [`${boot}-0`] })
   spool.note({ received: 10, settled: 10 })
   t.strictSame(JSON.parse(journal), { received: 10, settled: 10 })
+})
+
+t.test('what a sensor leaves that is killed while it takes over a folder', async (t) => {
+  const path = folderFor(t)
+  const left = `${path}/00000000000000aa`
+  mkdirSync(left)
+  writeFileSync(`${left}/claimed`, '')
+  const name = `00000000000001-${boot}-000000000000-500.batch`
+  writeFileSync(`${left}/${name}`, Buffer.concat(encode(batchOf(0))))
+  const disk = await diskIn(t, path)
+  const { spool, accounts } = spoolIn(disk)
+  await spool.recover(disk)
+  t.equal(spool.held.packets, 10)
+  t.equal(accounts.recovered.batches, 1)
+  t.notOk(readdirSync(path).includes('00000000000000aa'))
 })
