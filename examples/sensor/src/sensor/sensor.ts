@@ -4,7 +4,7 @@ import type { CaptureStats } from 'ringtap'
 import { detail, type Log } from '../common/log.js'
 import { Responder } from '../response/responder.js'
 import type { AnnounceConnections, OwnConnection, Transport } from '../transport/transport.js'
-import type { Answer, Cut } from '../wire/answer.js'
+import type { Answer } from '../wire/answer.js'
 import type { Identity } from '../wire/identity.js'
 import type { Report } from '../wire/report.js'
 import { Accounts } from './accounts.js'
@@ -15,6 +15,7 @@ import { Governor } from './governor.js'
 import { Health } from './health.js'
 import { memoryInUse, shareMemory } from './memory.js'
 import { Metrics } from './metrics.js'
+import { isOwnConnection } from './own-cut.js'
 import { capturedIn, equation, makeReport, type Self, statisticsOf } from './report.js'
 import { Reporter } from './reporter.js'
 import { Sealer } from './sealer.js'
@@ -224,7 +225,7 @@ export class Sensor {
       enabled: response.enabled,
       interfaces: () => source.interfaces.map(({ name }) => name),
       filter,
-      isOwn: (cut) => this.#connections.some((own) => isSame(own, cut)),
+      isOwn: (cut) => isOwnConnection(this.#connections, cut),
       period: response.period * 1000,
       onReport: (cuts) => {
         this.#reporter.add(cuts)
@@ -401,10 +402,4 @@ export class Sensor {
       if (!this.#stop.signal.aborted) throw error
     }
   }
-}
-
-/** Whether a connection to cut is one of the sensor's own, whichever end is named first. */
-function isSame(own: OwnConnection, cut: Cut): boolean {
-  const ends = [`${own.localAddress} ${own.localPort}`, `${own.remoteAddress} ${own.remotePort}`]
-  return ends.includes(`${cut.source} ${cut.sourcePort}`) && ends.includes(`${cut.destination} ${cut.destinationPort}`)
 }
