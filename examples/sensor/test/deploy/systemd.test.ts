@@ -44,6 +44,18 @@ t.test('their exposure is low', async (t) => {
   }
 })
 
+t.test('files that only root may read come as credentials', async (t) => {
+  for (const name of units) {
+    const text = readFileSync(path.join(deploy, 'systemd', name), 'utf8')
+    const given = [...text.matchAll(/^LoadCredential=(.+):\/etc\/ringtap\/\1$/gm)].map(([, file]) => file)
+    const used = [...text.matchAll(/=%d\/(\S+)/g)].map(([, file]) => file)
+    t.strictSame(used.sort(), given.sort(), name)
+    t.ok(used.includes(name.includes('sensor') ? 'ca.crt' : 'tls.key'), name)
+  }
+  // It would come after the unit's own, and name a file that the sensor's user cannot read.
+  t.notMatch(readFileSync(path.join(deploy, 'systemd', 'sensor.env'), 'utf8'), /\/etc\/ringtap\/\w+\.(crt|key)/)
+})
+
 t.test('the sensor has one capability, and a user of its own', async (t) => {
   const text = readFileSync(path.join(deploy, 'systemd', 'ringtap-sensor@.service'), 'utf8')
   for (const line of [
