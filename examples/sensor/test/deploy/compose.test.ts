@@ -24,6 +24,7 @@ interface Service {
 interface File {
   services: Record<string, Service>
   secrets: Record<string, { file: string }>
+  volumes: Record<string, { name?: string } | null>
 }
 
 const folder = path.join(deploy, 'compose')
@@ -77,6 +78,10 @@ t.test('host networking takes one device from IFACE; a bridged one is eth0', asy
   const bridged = read('bridged.yaml').services['sensor']!
   t.equal(bridged.network_mode, 'service:web')
   t.equal(bridged.environment['IFACE'], 'eth0')
+})
+
+t.test('the spool of the host is the same under each project name', async (t) => {
+  t.strictSame(read('host.yaml').volumes, { spool: { name: 'ringtap-spool' } })
 })
 
 t.test('what they refer to exists', async (t) => {
