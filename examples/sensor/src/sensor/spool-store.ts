@@ -255,11 +255,16 @@ function ownerOf(path: string): Promise<'alive' | 'gone' | 'none'> {
   })
 }
 
+/** Bytes that a file takes up on a disk: whole blocks. */
+export function roomOf(size: number): number {
+  return Math.ceil(size / 4096) * 4096
+}
+
 async function sizeOf(folder: string): Promise<number> {
   let size = 0
   for (const name of await readdir(folder).catch(() => [])) {
     const match = /-(\d+)\.batch$/.exec(name)
-    if (match) size += Number(match[1])
+    if (match) size += roomOf(Number(match[1]))
   }
   return size
 }

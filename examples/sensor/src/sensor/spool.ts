@@ -5,11 +5,13 @@ import type { SealedBatch } from '../transport/transport.js'
 import { noLosses } from '../wire/batch-head.js'
 import { type Accounts, type Amount, type Counted, nothing } from './accounts.js'
 import { decode, decodeHead, encode, headRoom } from './spool-file.js'
-import type { DiskStore, SpoolStore } from './spool-store.js'
+import { type DiskStore, roomOf, type SpoolStore } from './spool-store.js'
 
 export interface SpoolOptions {
   /** Bytes at most, of all sensors that share the path. */
   readonly bytes: number
+  /** Batches at most. Default 100 000: each needs memory too. */
+  readonly entries?: number
   /** Bytes that stay free on its disk. */
   readonly minimumFree: number
   /** When this sensor started, milliseconds since 1970-01-01 UTC: batches of earlier starts are older. */
@@ -34,6 +36,9 @@ interface WrittenJournal extends Journal {
 /** How many of them are written down at most: more than are under way at once. */
 const maximumRemoving = 128
 
+/** Batches at most, where {@link SpoolOptions} do not say. */
+const defaultEntries = 100_000
+
 /** A batch in the spool. */
 export interface Spooled extends Counted {
   readonly name: string
@@ -42,6 +47,8 @@ export interface Spooled extends Counted {
 }
 
 interface Entry extends Spooled {
+  /** Bytes that its file takes up. */
+  readonly room: number
   /** Being sent: it is not evicted. */
   taken: boolean
 }
@@ -51,7 +58,10 @@ export class Spool {
   readonly #options: SpoolOptions
   /** In the order of their names, oldest first. */
   readonly #entries: Entry[] = []
+  readonly #byName = new Map<string, Entry>()
   readonly #held: Amount = nothing()
+  /** Bytes that the files take up. */
+  #room = 0
   /** Bytes that other sensors hold below the same path. */
   #elsewhere = 0
   /** Writes one after another: each may evict. */
@@ -81,7 +91,8 @@ export class Spool {
 
   /** Whether a tenth of it is free. */
   get roomy(): boolean {
-    return this.#held.bytes + this.#elsewhere < this.#options.bytes * 0.9
+    const { bytes, entries = defaultEntries } = this.#options
+    return this.#room + this.#elsewhere < bytes * 0.9 && this.#entries.length < entries * 0.9
   }
 
   /** The time of the earliest packet in it. */
@@ -128,7 +139,7 @@ export class Spool {
 
   /** It may be taken or evicted again. */
   release(entry: Spooled): void {
-    const found = this.#entries.find(({ name }) => name === entry.name)
+    const found = this.#byName.get(entry.name)
     if (found) found.taken = false
   }
 
@@ -182,7 +193,7 @@ export class Spool {
     }
     accounts.recover(counted)
     if (start && file.size === start.offset + start.head.length) {
-      this.#insert({ ...counted, name, first: start.head.batch.first, taken: false })
+      this.#insert({ ...counted, name, first: start.head.batch.first, room: roomOf(file.size), taken: false })
       return true
     }
     accounts.lose(counted, 'spool')
@@ -219,6 +230,7 @@ export class Spool {
       bytes: batch.bytes.length,
       lost: head.lost,
       first: head.first,
+      room: roomOf(size),
       taken: true,
     }
     this.#full = false
@@ -242,8 +254,9 @@ export class Spool {
   }
 
   async #hasRoom(size: number): Promise<boolean> {
-    const { bytes, minimumFree } = this.#options
-    if (this.#held.bytes + this.#elsewhere + size > bytes) return false
+    const { bytes, entries = defaultEntries, minimumFree } = this.#options
+    if (this.#entries.length >= entries) return false
+    if (this.#room + this.#elsewhere + roomOf(size) > bytes) return false
     const free = await this.#store.free()
     return free === undefined || free - size >= minimumFree
   }
@@ -270,23 +283,39 @@ export class Spool {
   }
 
   #insert(entry: Entry): void {
-    // Nearly always the newest.
-    let at = this.#entries.length
-    while (at > 0 && this.#entries[at - 1]!.name > entry.name) at--
-    this.#entries.splice(at, 0, entry)
+    this.#entries.splice(this.#indexOf(entry), 0, entry)
+    this.#byName.set(entry.name, entry)
+    this.#room += entry.room
     this.#held.batches++
     this.#held.packets += entry.packets
     this.#held.bytes += entry.bytes
   }
 
   #forget(entry: Spooled): void {
-    const at = this.#entries.findIndex(({ name }) => name === entry.name)
-    if (at < 0) return
-    this.#entries.splice(at, 1)
+    const found = this.#byName.get(entry.name)
+    if (!found) return
+    this.#byName.delete(entry.name)
+    this.#entries.splice(this.#indexOf(found), 1)
+    this.#room -= found.room
     this.#held.batches--
     this.#held.packets -= entry.packets
     this.#held.bytes -= entry.bytes
   }
+
+  /** Where an entry is, or belongs: there may be many thousands. */
+  #indexOf(entry: Entry): number {
+    let [from, to] = [0, this.#entries.length]
+    while (from < to) {
+      const middle = (from + to) >>> 1
+      if (isBefore(this.#entries[middle]!, entry)) from = middle + 1
+      else to = middle
+    }
+    return from
+  }
+}
+
+function isBefore(a: Entry, b: Entry): boolean {
+  return a.name < b.name
 }
 
 /** A batch in the journal, by the name of its file. */
