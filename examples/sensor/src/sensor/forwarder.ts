@@ -39,6 +39,9 @@ interface Task {
 /** How many acknowledged batches are remembered, in case they are refused later. */
 const remembered = 4096
 
+/** How often a batch may fail while the collector answers otherwise, before others are tried ahead of it. */
+const patience = 3
+
 export class Forwarder {
   readonly #options: ForwarderOptions
   readonly #bytes: Limiter
@@ -54,6 +57,10 @@ export class Forwarder {
   readonly #abort = new AbortController()
   #failures = 0
   #retries = 0
+  /** Of a batch in the spool: how often it failed, and how many answers had come when it did so first. */
+  readonly #failed = new WeakMap<Spooled, { times: number; readonly answers: number }>()
+  /** How often the collector answered, whatever it was. */
+  #answers = 0
   #timer: NodeJS.Timeout | undefined
   /** When the next attempt may be made, by performance.now(). */
   #notBefore = 0
@@ -135,6 +142,11 @@ export class Forwarder {
     if (!counted) return
     this.#acknowledged.delete(`${boot} ${sequence}`)
     this.#options.accounts.revoke(counted)
+  }
+
+  /** The collector has answered something else than a batch. */
+  noteAnswer(): void {
+    this.#answers++
   }
 
   /** Begins to send what the spool holds. */
@@ -225,7 +237,7 @@ export class Forwarder {
       })
       await this.#succeeded(task, answer)
     } catch (error) {
-      await this.#failed(task, error)
+      await this.#fail(task, error)
     } finally {
       this.#sending.delete(task)
       this.#pump()
@@ -236,6 +248,7 @@ export class Forwarder {
   async #succeeded(task: Task, answer: Answer): Promise<void> {
     const { batch } = task
     const { accounts, log, onAnswer, states } = this.#options
+    this.#answers++
     const counted = countedOf(batch)
     this.#acknowledged.set(`${batch.boot} ${batch.sequence}`, counted)
     for (const key of this.#acknowledged.keys()) {
@@ -250,7 +263,7 @@ export class Forwarder {
     onAnswer(answer)
   }
 
-  async #failed(task: Task, error: unknown): Promise<void> {
+  async #fail(task: Task, error: unknown): Promise<void> {
     const { accounts, log } = this.#options
     const { batch } = task
     const { sequence } = batch
@@ -258,13 +271,28 @@ export class Forwarder {
       log.error(`a batch is lost: ${error.message}`, { sequence, packets: batch.head.packets })
       return this.#settle(task, () => accounts.lose(countedOf(batch), 'refused'))
     }
-    await this.#keep(task)
-    if (this.#abort.signal.aborted) return
+    const aborted = this.#abort.signal.aborted
+    if (task.entry && !aborted && this.#isStuck(task.entry, error)) {
+      log.warn('a batch is not taken although the collector answers: others are sent ahead of it', { sequence })
+      this.#options.spool.postpone(task.entry)
+    } else await this.#keep(task)
+    if (aborted) return
     const message = error instanceof Error ? error.message : String(error)
     log.detail(detail.sending, `a batch was not taken: ${message}`, { sequence })
     this.#retreat(message, error instanceof TransportError ? error.retryAfter : undefined)
     // What waits in memory is left to the spool, which keeps the order.
     for (const waiting of this.#queue.splice(0)) await this.#keep(waiting)
+  }
+
+  /** Whether a failure of a batch is one of many while the collector answers: it must not hold up all others. */
+  #isStuck(entry: Spooled, error: unknown): boolean {
+    const failed = this.#failed.get(entry) ?? { times: 0, answers: this.#answers }
+    if (error instanceof TransportError && error.answered) this.#answers++
+    failed.times++
+    const stuck = failed.times >= patience && this.#answers > failed.answers
+    if (stuck) this.#failed.delete(entry)
+    else this.#failed.set(entry, failed)
+    return stuck
   }
 
   /** Accounts for a batch and gives up its copies: from now on it does not count as waiting or spooled. */

@@ -125,7 +125,10 @@ export class Sensor {
         if (!final && this.#source) await this.#containers.refresh(this.#source.interfaces)
         return make
       },
-      onAnswer: (answer) => this.#take(answer),
+      onAnswer: (answer) => {
+        this.#forwarder.noteAnswer()
+        this.#take(answer)
+      },
     })
   }
 

@@ -49,6 +49,8 @@ export interface Spooled extends Counted {
 interface Entry extends Spooled {
   /** Bytes that its file takes up. */
   readonly room: number
+  /** How often it was put at the back. */
+  turn: number
   /** Being sent: it is not evicted. */
   taken: boolean
 }
@@ -56,7 +58,7 @@ interface Entry extends Spooled {
 export class Spool {
   readonly #store: SpoolStore
   readonly #options: SpoolOptions
-  /** In the order of their names, oldest first. */
+  /** Oldest first, by their names; those that were put at the back come last. */
   readonly #entries: Entry[] = []
   readonly #byName = new Map<string, Entry>()
   readonly #held: Amount = nothing()
@@ -97,7 +99,9 @@ export class Spool {
 
   /** The time of the earliest packet in it. */
   get oldest(): bigint | undefined {
-    return this.#entries.find(({ packets }) => packets > 0)?.first
+    const oldest = this.#entries.find(({ packets }) => packets > 0)?.first
+    const behind = this.#behind().filter(({ packets }) => packets > 0)
+    return behind.reduce((least, { first }) => (least === undefined || first < least ? first : least), oldest)
   }
 
   free(): Promise<number | undefined> {
@@ -141,6 +145,16 @@ export class Spool {
   release(entry: Spooled): void {
     const found = this.#byName.get(entry.name)
     if (found) found.taken = false
+  }
+
+  /** As {@link release}, but all others come first. */
+  postpone(entry: Spooled): void {
+    const found = this.#byName.get(entry.name)
+    if (!found) return
+    this.#entries.splice(this.#indexOf(found), 1)
+    found.turn++
+    this.#entries.splice(this.#indexOf(found), 0, found)
+    found.taken = false
   }
 
   /**
@@ -193,7 +207,7 @@ export class Spool {
     }
     accounts.recover(counted)
     if (start && file.size === start.offset + start.head.length) {
-      this.#insert({ ...counted, name, first: start.head.batch.first, room: roomOf(file.size), taken: false })
+      this.#insert({ ...counted, name, first: start.head.batch.first, room: roomOf(file.size), turn: 0, taken: false })
       return true
     }
     accounts.lose(counted, 'spool')
@@ -231,6 +245,7 @@ export class Spool {
       lost: head.lost,
       first: head.first,
       room: roomOf(size),
+      turn: 0,
       taken: true,
     }
     this.#full = false
@@ -302,6 +317,13 @@ export class Spool {
     this.#held.bytes -= entry.bytes
   }
 
+  /** Those that were put at the back. */
+  #behind(): readonly Entry[] {
+    let from = this.#entries.length
+    while (from > 0 && this.#entries[from - 1]!.turn > 0) from--
+    return this.#entries.slice(from)
+  }
+
   /** Where an entry is, or belongs: there may be many thousands. */
   #indexOf(entry: Entry): number {
     let [from, to] = [0, this.#entries.length]
@@ -315,7 +337,7 @@ export class Spool {
 }
 
 function isBefore(a: Entry, b: Entry): boolean {
-  return a.name < b.name
+  return a.turn < b.turn || (a.turn === b.turn && a.name < b.name)
 }
 
 /** A batch in the journal, by the name of its file. */

@@ -143,7 +143,9 @@ export class HttpsTransport implements Transport {
     this.#options.onClock?.(this.#offset)
     const second = await this.#attempt(path, identity, body, digest, signal)
     if ('answer' in second) return second.answer
-    throw new TransportError('the collector refuses the time of requests, although it was corrected', true)
+    throw new TransportError('the collector refuses the time of requests, although it was corrected', true, undefined, {
+      answered: true,
+    })
   }
 
   /** Sends once. Returns the collector's time if it refused the request's. */
@@ -176,6 +178,7 @@ export class HttpsTransport implements Transport {
         `status ${statusCode}, not signed with the sensor's key${excerpt(text)}`,
         true,
         retryAfter,
+        { answered: true },
       )
     }
     const answer = parseAnswer(text)
@@ -183,7 +186,7 @@ export class HttpsTransport implements Transport {
     const { reason = 'no reason', detail = '', time } = answer
     if (reason === 'time') return { time }
     const again = refusals[reason as RefusalReason]?.again ?? true
-    throw new TransportError(`refused: ${reason}${detail && `, ${detail}`}`, again, retryAfter)
+    throw new TransportError(`refused: ${reason}${detail && `, ${detail}`}`, again, retryAfter, { answered: true })
   }
 
   async #exchange(path: string, headers: Record<string, string>, body: Uint8Array, signal: AbortSignal) {

@@ -21,14 +21,18 @@ export interface OwnConnection {
 export class TransportError extends Error {
   override readonly name = 'TransportError'
 
+  /** Whether somebody answered, so that the way is not the reason. */
+  readonly answered: boolean
+
   /** `again`: whether it may be accepted later. `retryAfter`: milliseconds that the collector asked to wait. */
   constructor(
     message: string,
     readonly again: boolean,
     readonly retryAfter?: number,
-    options?: ErrorOptions,
+    { answered = false, ...options }: ErrorOptions & { readonly answered?: boolean } = {},
   ) {
     super(message, options)
+    this.answered = answered
   }
 }
 

@@ -77,3 +77,39 @@ for (const outcome of ['stored', 'refused for good'] as const) {
     await finish
   })
 }
+
+t.test('a batch that is never taken does not hold up the others, once the collector answers otherwise', async (t) => {
+  for (const answered of [true, false]) {
+    const tries: number[] = []
+    const { forwarder, accounts, spool } = forwarderWith(t, async ({ sequence }) => {
+      tries.push(sequence)
+      if (sequence === 0) throw new TransportError('write EPIPE', true, undefined, { answered })
+      return { outcome: 'stored', time: 1 }
+    })
+    for (let sequence = 0; sequence < 5; sequence++) await forwarder.offer(batchOf(sequence))
+    await until(() => tries.filter((sequence) => sequence === 0).length > 3)
+    if (!answered) forwarder.noteAnswer()
+    await until(() => accounts.stored.batches === 4)
+    t.equal(spool.held.batches, 1)
+    t.equal(spool.oldest, 1n)
+    await forwarder.finish(AbortSignal.abort())
+  }
+})
+
+t.test('while nobody answers the order is kept', async (t) => {
+  let away = true
+  const taken: number[] = []
+  const { forwarder } = forwarderWith(t, async ({ sequence }) => {
+    taken.push(sequence)
+    if (away) throw new TransportError('connect ECONNREFUSED', true)
+    return { outcome: 'stored', time: 1 }
+  })
+  await forwarder.offer(batchOf(0))
+  await until(() => taken.length > 0)
+  await forwarder.offer(batchOf(1))
+  await until(() => taken.length > 5)
+  t.ok(taken.every((sequence) => sequence === 0))
+  away = false
+  await until(() => taken.includes(1))
+  t.equal(taken.at(-2), 0)
+})
