@@ -346,11 +346,13 @@ export class Dissector extends DissectorFields {
 
   /** The memory, which must not have been released; `_at` and so on are positions in it. */
   #valid(): Uint8Array {
-    if (this.#bytesOf !== this.#view) {
-      this.#bytesOf = this.#view
-      this.#bytes = new Uint8Array(this.#view.buffer)
+    if (this.#released) throw released()
+    const view = this.#view
+    if (this.#bytesOf !== view) {
+      // A view cannot be made on memory that was taken away; of a packet without bytes nothing is read.
+      this.#bytes = view.buffer.byteLength === 0 ? new Uint8Array(0) : new Uint8Array(view.buffer)
+      this.#bytesOf = view
     }
-    if (this._captured > 0 && this.#bytes.length === 0) throw released()
     return this.#bytes
   }
 }

@@ -297,6 +297,45 @@ t.test('packets of a file, and of one’s own', async (t) => {
   t.match(d, { linkType: 147, layers: 0, payloadOffset: 0, payloadLength: tcp4.length })
 })
 
+t.test('of a packet whose chunk is released nothing is read, and least of all another packet’s bytes', async (t) => {
+  const file = path.join(tmpdir(), `ringtap-dissect-released-${process.pid}`)
+  t.teardown(() => rmSync(file, { force: true }))
+  const sack = ethernet(0x0800, ipv4(tcp(data, { options: u8(1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 9) }), { protocol: 6 }))
+  const parts: [bytes: Buffer, use: (d: Dissector) => unknown][] = [
+    [tcp4, (d) => d.sourceIp],
+    [tcp4, (d) => d.destinationIp],
+    [tcp4, (d) => d.sourceMac],
+    [tcp4, (d) => d.destinationMac],
+    [tcp4, (d) => d.headers()],
+    [tcp4, (d) => JSON.stringify(d)],
+    [tcp4, (d) => d.checksums()],
+    [tcp4, (d) => d.summary()],
+    [tcp4, (d) => d.summaryInto(new Uint8Array(4096))],
+    [tcp4, (d) => d.flowHash],
+    [tcp4, (d) => d.communityId()],
+    [sack, (d) => d.tcpSackRanges],
+    [ethernet(0x0806, make.arp()), (d) => d.arp],
+  ]
+  for (const [bytes, use] of parts) {
+    writeFileSync(file, savefile([{ bytes }], 1))
+    await using opened = await openFile(file)
+    for await (const chunk of opened) {
+      const d = new Dissector()
+      // Bytes that stay, of which an address was read.
+      d.dissect(Packet.from(tcp4))
+      t.equal(d.sourceIp, make.here4)
+      for (const packet of chunk) d.dissect(packet)
+      chunk.release()
+      for (let again = 0; again < 2; again++) t.throws(() => use(d), { code: 'ERR_RELEASED' }, String(use))
+    }
+  }
+  const taken = new Uint8Array(0)
+  const d = new Dissector()
+  d.dissect(taken)
+  structuredClone(taken.buffer, { transfer: [taken.buffer] })
+  t.strictSame(d.checksums(), { network: { state: 'absent' }, transport: { state: 'absent' } }, 'no bytes are none')
+})
+
 t.test('options of TCP', async (t) => {
   const d = new Dissector({ tcpOptions: true })
   const segment = (options: Buffer) => ethernet(0x0800, ipv4(tcp(data, { options }), { protocol: 6 }))
