@@ -110,11 +110,12 @@ export class FlowTable implements AsyncIterable<Flow> {
   add(first: Packet | Dissector, second?: Packet): void {
     if (this.#over) throw new CaptureError('ERR_CLOSED', 'the flow table has ended')
     if (second === undefined) {
-      this.#dissector.dissect(first as Packet)
-      this.#add(this.#dissector, first as Packet)
+      if (!Packet._is(first)) throw optionError('packet', 'a Packet', first)
+      this.#dissector.dissect(first)
+      this.#add(this.#dissector, first)
     } else {
       if (!(first instanceof Dissector)) throw optionError('dissector', 'a Dissector', first)
-      if (!(second instanceof Packet)) throw optionError('packet', 'a Packet', second)
+      if (!Packet._is(second)) throw optionError('packet', 'a Packet', second)
       if (!first._has(second)) throw optionError('dissector', 'what has dissected this packet last', first)
       this.#add(first, second)
     }

@@ -1,6 +1,7 @@
 import { checkGroup, checkInteger, checkTime, orElse } from '../arguments.js'
 import { internetChecksum } from '../dissect/checksum.js'
 import { Dissector } from '../dissect/dissector.js'
+import { optionError } from '../errors.js'
 import { Packet } from '../packets/packet.js'
 
 /** Options of a {@link Defragmenter}. All are optional. */
@@ -104,6 +105,7 @@ export class Defragmenter {
    * @throws CaptureError `ERR_OPTION`: not a packet; `ERR_RELEASED`.
    */
   add(packet: Packet): Packet | undefined {
+    if (!Packet._is(packet)) throw optionError('packet', 'a Packet', packet)
     const d = this.#dissector
     d.dissect(packet)
     if (d.fragment === 0) return packet

@@ -1,8 +1,8 @@
 import { checkTime } from '../arguments.js'
 import { Dissector } from '../dissect/dissector.js'
 import { Layer } from '../dissect/layer.js'
-import { CaptureError } from '../errors.js'
-import type { Packet } from '../packets/packet.js'
+import { CaptureError, optionError } from '../errors.js'
+import { Packet } from '../packets/packet.js'
 import { ConnectionKeys } from './connection-keys.js'
 import { checkReassemblerOptions, type ReassemblerSettings, type TcpReassemblerOptions } from './reassembler-options.js'
 import type { ReceiveBuffer } from './receive-buffer.js'
@@ -107,6 +107,7 @@ export class TcpReassembler {
    */
   add(packet: Packet): void {
     this.#check('add', 'packet')
+    if (!Packet._is(packet)) throw optionError('packet', 'a Packet', packet)
     const d = this.#dissector
     d.dissect(packet)
     if ((d.layers & Layer.Tcp) === 0 || d.tcpFlags < 0) return

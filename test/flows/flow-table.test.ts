@@ -1,4 +1,4 @@
-import { CaptureError, FlowTable, type FlowTableOptions, frame, Packet } from 'ringtap'
+import { CaptureError, Dissector, FlowTable, type FlowTableOptions, frame, Packet } from 'ringtap'
 import { test } from 'tap'
 import { back, Connection, ip, packet, portsOf, start, udp, web } from '../helpers/flow-packets.js'
 import { flowsOf, theFlow } from '../helpers/flows.js'
@@ -281,7 +281,13 @@ test('wrong arguments are typed errors', (t) => {
     t.throws(() => new FlowTable(options as FlowTableOptions), { code: 'ERR_OPTION', option } as never, option)
   }
   const table = new FlowTable()
-  t.throws(() => table.add(5 as unknown as Packet), CaptureError)
+  // Bytes can be dissected, but have no time.
+  for (const wrong of [5, null, new Uint8Array(0), udp(web), new Dissector(), Object.create(Packet.prototype)]) {
+    const expected = { code: 'ERR_OPTION', option: 'packet' } as const
+    t.throws(() => table.add(wrong as Packet), expected)
+    if (!(wrong instanceof Dissector)) t.throws(() => table.add(new Dissector(), wrong as Packet), expected)
+  }
+  t.match(table.stats(), { packets: 0, notIp: 0 })
   t.throws(() => table.add(packet(udp(web), 0) as never, packet(udp(web), 0)), CaptureError)
   t.throws(() => table.top(0), CaptureError)
   t.throws(() => table.top(1, 'size' as never), CaptureError)

@@ -213,7 +213,11 @@ test('wrong arguments are typed errors', (t) => {
   for (const options of [{ maxMemory: 5 }, { timeout: 0 }, { time: 5 }, 5]) {
     t.throws(() => new Defragmenter(options as DefragmenterOptions), CaptureError)
   }
-  t.throws(() => new Defragmenter().add(5 as unknown as Packet), CaptureError)
+  const part = fragment4({ offset: 0, bytes: new Uint8Array(8), more: true })
+  for (const wrong of [5, undefined, new Uint8Array(0), part]) {
+    const expected = { code: 'ERR_OPTION', option: 'packet' } as const
+    t.throws(() => new Defragmenter().add(wrong as unknown as Packet), expected)
+  }
   t.end()
 })
 

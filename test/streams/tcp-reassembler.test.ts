@@ -214,7 +214,10 @@ test('wrong arguments are typed errors, and what a function throws reaches the c
       throw new Error('no')
     },
   })
-  t.throws(() => reassembler.add(5 as unknown as Packet), CaptureError)
+  for (const wrong of [5, undefined, new Uint8Array(0), packet(syn).data]) {
+    t.throws(() => reassembler.add(wrong as unknown as Packet), { code: 'ERR_OPTION', option: 'packet' })
+  }
+  t.equal(reassembler.stats().segments, 0)
   t.throws(() => reassembler.add(packet(syn)), /^no$/)
   reassembler.end()
   t.throws(() => reassembler.add(packet(syn)), { code: 'ERR_CLOSED' })
