@@ -158,19 +158,25 @@ const names: ReadonlyMap<number, string> = new Map([
 ])
 const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
 
+/**
+ * Milliseconds as seconds, to the microsecond: the nearest number to that decimal, so that it is printed with six digits.
+ * Divided by 1000, a third of all times would be the number beside it.
+ */
+const toSeconds = (milliseconds: number) => Math.round(milliseconds * 1000) / 1e6
+
 /** @internal */
 export function zeekConnection(flow: Counted): ZeekConnection {
   const { originator, responder, duration } = flow
   const zeekNames: Record<number, string> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmp' }
   return {
-    ts: flow.first / 1000,
+    ts: toSeconds(flow.first),
     uid: uidOf(flow),
     'id.orig_h': flow.sourceIp,
     'id.orig_p': flow.sourcePort,
     'id.resp_h': flow.destinationIp,
     'id.resp_p': flow.destinationPort,
     proto: zeekNames[flow.protocol] ?? 'unknown_transport',
-    ...(originator.packets + responder.packets > 1 && { duration: duration / 1000 }),
+    ...(originator.packets + responder.packets > 1 && { duration: toSeconds(duration) }),
     orig_bytes: originator.payloadBytes,
     resp_bytes: responder.payloadBytes,
     conn_state: flow.state,

@@ -1,4 +1,4 @@
-import { CaptureError, Dissector, FlowTable, type FlowTableOptions, frame, Packet } from 'ringtap'
+import { CaptureError, Dissector, FlowTable, type FlowTableOptions, frame, Packet, type ZeekConnection } from 'ringtap'
 import { test } from 'tap'
 import { back, Connection, ip, packet, portsOf, start, udp, web } from '../helpers/flow-packets.js'
 import { flowsOf, theFlow } from '../helpers/flows.js'
@@ -253,7 +253,7 @@ test('a flow as JSON, as a record of Zeek and as an event of ECS', (t) => {
     resp_ip_bytes: 170,
     missed_bytes: 0,
   })
-  t.ok(Math.abs((zeek.duration ?? 0) - 0.07) < 1e-6)
+  t.equal(zeek.duration, 0.07)
   t.match(flow.toEcs(), {
     '@timestamp': '2023-11-14T22:13:20.070Z',
     event: { kind: 'event', category: ['network'], type: ['connection', 'end'], start: '2023-11-14T22:13:20.000Z' },
@@ -262,6 +262,21 @@ test('a flow as JSON, as a record of Zeek and as an event of ECS', (t) => {
     network: { type: 'ipv4', transport: 'tcp', iana_number: '6', bytes: 470, packets: 8 },
     observer: { ingress: { interface: { name: 'eth0' } } },
   })
+  t.end()
+})
+
+test('a record of Zeek has its times in microseconds, exactly', (t) => {
+  for (let i = 0; i < 2000; i++) {
+    const microseconds = 1_700_000_000_000_000n + BigInt(i) * 7_654_321n
+    const table = new FlowTable()
+    const at = (more: bigint) => Packet.from(udp(web), { timestamp: (microseconds + more) * 1000n, linkType: 101 })
+    for (const more of [0n, 1_234_567n]) table.add(at(more))
+    table.end()
+    const [{ ts, duration }] = table.take().map((flow) => flow.toZeek()) as [ZeekConnection]
+    const digits = String(microseconds)
+    const text = `${digits.slice(0, -6)}.${digits.slice(-6)}`
+    if (ts !== Number(text) || ts.toFixed(6) !== text || duration !== 1.234567) t.fail(`${ts}, not ${text}`)
+  }
   t.end()
 })
 
