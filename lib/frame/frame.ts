@@ -30,8 +30,10 @@ const longest = 65535 + 64
  *   65599 bytes.
  */
 export function frame(layers: FrameLayers): Uint8Array<ArrayBuffer> {
-  if (typeof layers !== 'object' || layers === null) throw optionError('layers', 'an object', layers)
+  checkLayer('layers', layers)
   const { ethernet, vlan, arp, ipv4, ipv6, tcp, udp, icmp, payload } = checkGroup(layers, '', layerNames)
+  for (const [name, layer] of Object.entries({ ethernet, arp, ipv4, ipv6, tcp, udp, icmp }))
+    if (layer !== undefined) checkLayer(name, layer)
   only('arp, ipv4 and ipv6', { arp, ipv4, ipv6 })
   only('tcp, udp and icmp', { tcp, udp, icmp })
   const transport = tcp ? 'tcp' : udp ? 'udp' : icmp ? 'icmp' : undefined
@@ -75,6 +77,11 @@ export function frame(layers: FrameLayers): Uint8Array<ArrayBuffer> {
     at += part.length
   }
   return whole
+}
+
+/** Refuses what is no object, so that a layer that is given is true. */
+function checkLayer(name: string, layer: unknown): void {
+  if (typeof layer !== 'object' || layer === null || Array.isArray(layer)) throw optionError(name, 'an object', layer)
 }
 
 function payloadBytes(payload: unknown): Uint8Array {

@@ -299,6 +299,18 @@ test('a wrong field is a typed error that names it', (t) => {
   const refused: [layers: unknown, option: string | undefined][] = [
     [undefined, 'layers'],
     [null, 'layers'],
+    [[], 'layers'],
+    ...[null, Number.NaN, 0, '', false, []].flatMap((wrong): [unknown, string][] => [
+      [{ ethernet: wrong, ipv4, udp }, 'ethernet'],
+      [{ ethernet, ipv4: wrong }, 'ipv4'],
+      [{ ethernet, ipv6: wrong }, 'ipv6'],
+      [{ ethernet, arp: wrong }, 'arp'],
+      [{ ethernet, ipv4, tcp: wrong }, 'tcp'],
+      [{ ethernet, ipv4, udp: wrong }, 'udp'],
+      [{ ethernet, ipv6, icmp: wrong }, 'icmp'],
+    ]),
+    ...[null, Number.NaN, 0, '', false].map((wrong): [unknown, string] => [{ ethernet, vlan: wrong }, 'vlan']),
+    [{ ethernet, payload: null }, 'payload'],
     [{ ipv4, ipv6 }, 'ipv6'],
     [{ ipv4, tcp, udp }, 'udp'],
     [{ tcp }, 'tcp'],
@@ -340,6 +352,7 @@ test('a wrong field is a typed error that names it', (t) => {
     } catch (error) {
       t.ok(error instanceof CaptureError)
       t.match(error, { code: 'ERR_OPTION', option })
+      t.notMatch((error as CaptureError).message, /^ /, 'the message names it too')
     }
   }
   t.end()
