@@ -1,7 +1,7 @@
 import { endianness } from 'node:os'
 import { types } from 'node:util'
 
-import { checkFilter, checkGroup, checkInteger } from '../arguments.js'
+import { checkFilter, checkGroup, checkInteger, orElse } from '../arguments.js'
 import { blame, optionError } from '../errors.js'
 import { LinkType } from '../packets/link-type.js'
 import { type FilterHandle, native } from './native.js'
@@ -160,8 +160,9 @@ export async function compileFilter(expression: string, options?: CompileFilterO
   if (typeof expression !== 'string') throw optionError('expression', 'a string', expression)
   checkFilter(expression, 'expression')
   const given = checkGroup(options, 'options', ['linkType', 'snapshotLength', 'source', 'byteOrder'])
-  const linkType = checkInteger(given.linkType ?? LinkType.ETHERNET, 'linkType', 0, 0xffff)
-  const snapshotLength = checkInteger(given.snapshotLength ?? maxSnapshotLength, 'snapshotLength', 1, maxSnapshotLength)
+  const linkType = checkInteger(orElse(given.linkType, LinkType.ETHERNET), 'linkType', 0, 0xffff)
+  const length = orElse(given.snapshotLength, maxSnapshotLength)
+  const snapshotLength = checkInteger(length, 'snapshotLength', 1, maxSnapshotLength)
   const { source = 'live', byteOrder } = given
   if (source !== 'live' && source !== 'savefile') throw optionError('source', "'live' or 'savefile'", source)
   if (byteOrder !== undefined && byteOrder !== 'LE' && byteOrder !== 'BE') {

@@ -212,6 +212,8 @@ t.test('a wrong argument is refused', async (t) => {
     [['ip', 101], /^options must be an object; got the number 101$/],
     [['ip', { linkType: -1 }], /^linkType must be a whole number from 0 to 65535; got the number -1$/],
     [['ip', { linkType: 'RAW' }], /^linkType must be/],
+    [['ip', { linkType: null }], /^linkType must be .*; got null$/],
+    [['ip', { snapshotLength: null }], /^snapshotLength must be .*; got null$/],
     [['ip', { linkType: 65536 }], /^linkType must be/],
     [['ip', { snapshotLength: 0 }], /^snapshotLength must be a whole number from 1 to 262144; got the number 0$/],
     [['ip', { snapshotLength: 262145 }], /^snapshotLength must be/],
