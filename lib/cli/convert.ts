@@ -1,6 +1,6 @@
-import { CaptureError, type ConvertOptions, convertFiles } from '../index.js'
+import { type ConvertOptions, convertFiles } from '../index.js'
 import { compressionOf, fileSizeUnit, formatOf } from './file-options.js'
-import { onInterrupt } from './interrupt.js'
+import { interruption, onInterrupt } from './interrupt.js'
 import { note, warn } from './output.js'
 import { progressOn } from './progress.js'
 import { UsageError } from './report-error.js'
@@ -52,7 +52,7 @@ export async function convertCommand(files: string[], options: ConvertCommandOpt
     const where = result.files.map((file) => oneLine(file.path)).join(', ')
     note(`${amount(result.packets, 'packet')} read, ${grouped(result.written)} written to ${where}`)
   } catch (error) {
-    if (abort.signal.aborted) throw new CaptureError('ERR_SYSTEM', 'interrupted')
+    if (abort.signal.aborted) throw interruption()
     throw error
   } finally {
     end()

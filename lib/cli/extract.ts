@@ -3,7 +3,7 @@ import { constants } from 'node:os'
 import path from 'node:path'
 import { CaptureError, convertFiles, openFile } from '../index.js'
 import { compressionOf, formatOf } from './file-options.js'
-import { onInterrupt } from './interrupt.js'
+import { interruption, onInterrupt } from './interrupt.js'
 import { note, warn } from './output.js'
 import { progressOn } from './progress.js'
 import { UsageError } from './report-error.js'
@@ -85,7 +85,7 @@ export async function extractCommand(paths: string[], options: ExtractCommandOpt
         throw new CaptureError('ERR_SYSTEM', 'the files of the recording are removed faster than they can be read')
     }
   } catch (error) {
-    if (abort.signal.aborted) throw new CaptureError('ERR_SYSTEM', 'interrupted')
+    if (abort.signal.aborted) throw interruption()
     throw error
   } finally {
     end()

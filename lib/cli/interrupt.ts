@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import { CaptureError } from '../index.js'
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
@@ -17,4 +18,9 @@ export function onInterrupt(stop: () => void): () => void {
   return () => {
     for (const signal of signals) process.off(signal, handle)
   }
+}
+
+/** What a command on files ends with if it was interrupted: its result would be that of a part, and look like that of all. */
+export function interruption(): CaptureError {
+  return new CaptureError('ERR_SYSTEM', 'interrupted')
 }

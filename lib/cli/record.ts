@@ -1,11 +1,11 @@
-import { statfsSync } from 'node:fs'
+import { type BigIntStats, fstatSync, lstatSync, readdirSync, rmSync, statfsSync } from 'node:fs'
 import path from 'node:path'
 import { type Capture, type Chunk, type Compression, type RecordingStats, SavefileWriter } from '../index.js'
 import type { CaptureCommandOptions } from './command-options.js'
 import { FileCommand, parseCommand } from './file-command.js'
 import { compressionOf, fileSizeUnit, formatOf } from './file-options.js'
 import { openInput } from './input.js'
-import { onInterrupt } from './interrupt.js'
+import { interruption, onInterrupt } from './interrupt.js'
 import { ledgerText } from './ledger.js'
 import { holdPipe, isNamedPipe, readerIsGone } from './named-pipe.js'
 import { note, outputIsClosed, whenOutputCloses } from './output.js'
@@ -211,12 +211,26 @@ export async function copyToFile(
   const status = new StatusLine()
   showReading(savefile, status, target === '-')
   const stop = () => void savefile.close()
-  const ends = [onInterrupt(stop), whenOutputCloses(stop)]
+  let interrupted = false
+  const interrupt = () => {
+    interrupted = true
+    stop()
+  }
+  const ends = [onInterrupt(interrupt), whenOutputCloses(stop)]
+  let discard = () => {}
+  /** The packets, or an error instead of their end if there are more. */
+  async function* all() {
+    yield* savefile
+    if (!interrupted) return
+    discard()
+    throw interruption()
+  }
   try {
     const writer = await openWriter(target, options.compress)
+    discard = discarding(target)
     await pipe.release()
     const { count = Number.POSITIVE_INFINITY, compress } = options
-    await writePackets(savefile, writer, count, delayOf(target, compress))
+    await writePackets(all(), writer, count, delayOf(target, compress))
     status.clear()
     note(`${amount(writer.stats.packets, 'packet')} written to ${target === '-' ? 'standard output' : oneLine(target)}`)
   } catch (error) {
@@ -226,6 +240,44 @@ export async function copyToFile(
     for (const end of ends) end()
     status.clear()
     await savefile.close()
+  }
+}
+
+/**
+ * Returns a function that removes a file which is not complete: the one that this process has open for `file` now, under a
+ * hidden name. Other processes may have theirs beside it. It does nothing for standard output and for pipes.
+ */
+function discarding(file: string): () => void {
+  const { dir, base } = path.parse(file)
+  const open = new Set(namesIn('/dev/fd').map((fd) => identityOf(() => fstatSync(Number(fd), { bigint: true }))))
+  const fileAt = (hidden: string) => identityOf(() => lstatSync(hidden, { bigint: true }))
+  for (const name of namesIn(dir || '.')) {
+    if (!name.startsWith(`.${base}.`) || !name.endsWith('.partial')) continue
+    const hidden = path.join(dir, name)
+    const ours = fileAt(hidden)
+    if (ours === undefined || !open.has(ours)) continue
+    return () => {
+      if (fileAt(hidden) === ours) rmSync(hidden, { force: true })
+    }
+  }
+  return () => {}
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
+
+/** What a file is, whatever its name; `undefined` if it is not there. */
+function identityOf(stat: () => BigIntStats): string | undefined {
+  try {
+    const { dev, ino } = stat()
+    return `${dev} ${ino}`
+  } catch {
+    return undefined
   }
 }
 

@@ -1,11 +1,11 @@
 // The commands that work on files and on expressions, each beside the tool or the function that does the same.
 import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { compileFilter, frame, openFile, Packet, SavefileWriter } from 'ringtap'
 import t from 'tap'
-import { command, ringtap } from '../helpers/command.js'
+import { command, Running, ringtap } from '../helpers/command.js'
 import { readAll } from '../helpers/read-savefile.js'
 import { TestFolder } from '../helpers/test-folder.js'
 import { run } from '../helpers/wireshark.js'
@@ -107,6 +107,46 @@ t.test('-w with -c completes its file when the packets end with an error', async
   await t.rejects(writePackets(failing(), await SavefileWriter.open(copy), 100), new Error('the ring is gone'))
   t.equal((await readAll(copy)).packets.length, 5)
   t.same(folder.hidden(), [])
+})
+
+/** A file that fills the buffers of a pipe many times. */
+async function large(): Promise<string> {
+  const file = folder.file('large.pcap')
+  const writer = await SavefileWriter.open(file, { format: 'pcap' })
+  const packet = Packet.from(frame({ ethernet, payload: new Uint8Array(1400) }), { timestamp: start })
+  await writer.write(Array.from({ length: 3000 }, () => packet))
+  await writer.close()
+  return file
+}
+const many = await large()
+
+t.test('a command on a file that is interrupted has failed, and leaves no file', async (t) => {
+  const copy = folder.file('interrupted.pcapng')
+  const cases: [words: string[], signal: NodeJS.Signals][] = [
+    [['-r', '-', '-w', copy], 'SIGTERM'],
+    [['-r', '-', '-w', copy], 'SIGINT'],
+    [['-r', '-', '-w', copy, '--compress', 'zstd'], 'SIGHUP'],
+    [['-r', '-', '-w', '-'], 'SIGTERM'],
+    [['stats', '-'], 'SIGTERM'],
+    [['stats', '-', '--json'], 'SIGINT'],
+    [['read', '-'], 'SIGTERM'],
+    [['top', '-r', '-', '--json'], 'SIGTERM'],
+  ]
+  const bytes = readFileSync(many)
+  for (const [words, signal] of cases) {
+    const running = new Running(t, process.execPath, [command, ...words])
+    // Once the pipe has taken them, it reads packets; it waits for more.
+    await new Promise((resolve) => running.child.stdin.write(bytes, resolve))
+    running.child.kill(signal)
+    const { code, stdout, stderr } = await running.end()
+    t.equal(code, 1, words.join(' '))
+    t.equal(stderr, 'ringtap: interrupted\n')
+    if (words[0] === 'stats' || words[0] === 'top') t.equal(stdout, '')
+    t.same(
+      readdirSync(folder.path).filter((name) => name.includes('interrupted')),
+      [],
+    )
+  }
 })
 
 t.test('flows of a file: text, Zeek, ECS; of the interfaces that are selected', async (t) => {
