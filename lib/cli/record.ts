@@ -234,6 +234,8 @@ export async function copyToFile(
     status.clear()
     note(`${amount(writer.stats.packets, 'packet')} written to ${target === '-' ? 'standard output' : oneLine(target)}`)
   } catch (error) {
+    // The packets are still where they were read from: what was written of them is of no use. Complete files stay.
+    discard()
     if (!outputIsClosed() && !readerIsGone(target, error)) throw error
   } finally {
     await pipe.release()

@@ -1,6 +1,6 @@
 // The commands that work on files and on expressions, each beside the tool or the function that does the same.
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { compileFilter, frame, openFile, Packet, SavefileWriter } from 'ringtap'
@@ -146,6 +146,24 @@ t.test('a command on a file that is interrupted has failed, and leaves no file',
       readdirSync(folder.path).filter((name) => name.includes('interrupted')),
       [],
     )
+  }
+})
+
+t.test('a copy that cannot be written is removed, and no other file', async (t) => {
+  const copy = folder.file('full.pcapng')
+  const others = ['.full.pcapng.partial', '.full.pcapng.3.partial', '.full.pcapng.gz.partial']
+  for (const name of others) writeFileSync(folder.file(name), name)
+  for (const words of [[], ['-c', '2000']]) {
+    const line = ['-c', 'ulimit -f 100; exec "$@"', 'sh', process.execPath, command, '-r', many, '-w', copy, ...words]
+    const { status, stderr } = spawnSync('sh', line)
+    t.equal(status, 1)
+    t.match(stderr.toString(), /^ringtap: the file .*could not be written: write: File too large\n$/)
+    const left = readdirSync(folder.path).filter((name) => name.includes('full'))
+    t.same(left.sort(), [...others].sort())
+  }
+  for (const name of others) {
+    t.equal(readFileSync(folder.file(name), 'utf8'), name)
+    rmSync(folder.file(name))
   }
 })
 
