@@ -19,7 +19,8 @@ export function momentOf(text: string, flag: string, now = Date.now()): bigint {
   const date = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?(Z|[+-]\d\d:?\d\d)?)?$/.exec(text)
   const zone = date?.[4]?.replace(/^([+-]\d\d)(\d\d)$/, '$1:$2') ?? ''
   const milliseconds = date ? Date.parse(`${date[1]}T${date[2] ?? '00:00'}${zone}`) : Number.NaN
-  if (date && !Number.isNaN(milliseconds))
+  // Date takes the 30th of February for the 2nd of March.
+  if (date && !Number.isNaN(milliseconds) && new Date(`${date[1]}T00:00Z`).toISOString().startsWith(date[1]!))
     return checked(BigInt(milliseconds) * 1_000_000n + fraction(date[3]), text, flag)
   throw wrong(text, flag)
 }

@@ -167,6 +167,17 @@ t.test('a copy that cannot be written is removed, and no other file', async (t) 
   }
 })
 
+t.test('extract takes the dates that there are', async (t) => {
+  for (const date of ['2026-02-29', '2026-02-30T10:00', '2026-04-31 00:00:00Z', '2026-13-01', '2026-01-00']) {
+    const { code, stderr } = ringtap(['extract', one, '-w', folder.fresh(), '--from', date])
+    t.equal(code, 2, date)
+    t.match(stderr, `--from ${date}: give a date and time`)
+    t.equal(ringtap(['extract', one, '-w', folder.fresh(), '--to', date]).code, 2)
+  }
+  for (const date of ['2024-02-29', '2026-04-30T23:59:59+14:00', '2026-12-31T24:00'])
+    t.equal(ringtap(['extract', one, '-w', folder.fresh(), '--to', date]).code, 0, date)
+})
+
 t.test('flows of a file: text, Zeek, ECS; of the interfaces that are selected', async (t) => {
   const lines = (...args: string[]) =>
     ringtap(['flows', '-r', one, ...args])
