@@ -6,7 +6,7 @@ import type { Command } from 'commander'
 import { CommanderError } from 'commander'
 import { ExitCode } from './exit-codes.js'
 import { whyUnknown } from './option-scope.js'
-import { OutputClosed, watchOutput } from './output.js'
+import { OutputClosed, watchOutput, write } from './output.js'
 import { program } from './program.js'
 import { reportError } from './report-error.js'
 import { printableLines, wrapped } from './terminal.js'
@@ -16,9 +16,15 @@ function version(): string {
   return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version
 }
 
+/** What the parser prints on standard output: a help text, or the version. */
+let printed = ''
+
 /** Errors of the parser as exceptions, and what the user typed without control characters. */
 function prepare(command: Command): void {
   command.exitOverride().configureOutput({
+    writeOut: (text) => {
+      printed += text
+    },
     outputError: (text, print) =>
       print(wrapped(`ringtap: ${printableLines(explained(command, text.replace(/^error: /, '')))}`, process.stderr)),
   })
@@ -39,6 +45,15 @@ function commandLine(): string[] {
   return [node, script, ...(byWireshark ? ['extcap'] : []), ...words]
 }
 
+async function print(): Promise<number> {
+  try {
+    await write(printed)
+    return ExitCode.Ok
+  } catch (error) {
+    return error instanceof OutputClosed ? ExitCode.Ok : reportError(error)
+  }
+}
+
 async function main(): Promise<number> {
   watchOutput()
   const root = program(version())
@@ -47,8 +62,9 @@ async function main(): Promise<number> {
     await root.parseAsync(commandLine())
     return ExitCode.Ok
   } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return print()
+    if (error instanceof CommanderError) return ExitCode.Usage
     if (error instanceof OutputClosed) return ExitCode.Ok
-    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.Ok : ExitCode.Usage
     return reportError(error)
   }
 }

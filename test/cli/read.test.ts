@@ -171,11 +171,11 @@ t.test('many chunks, each written before the next: the same lines, and no warnin
 })
 
 t.test('an output that takes no more is one sentence', async (t) => {
-  const full = spawnSync('sh', ['-c', `"$@" >/dev/full`, 'sh', process.execPath, command, 'read', pcap], {
-    env: shell(),
-  })
-  t.equal(full.status, 1)
-  t.match(full.stderr.toString(), /^ringtap: standard output: ENOSPC: no space left on device.*\n$/)
+  for (const words of [['read', pcap], ['--help'], ['help', 'read'], ['read', '--help'], ['--version']]) {
+    const full = spawnSync('sh', ['-c', `"$@" >/dev/full`, 'sh', process.execPath, command, ...words], { env: shell() })
+    t.equal(full.status, 1, words.join(' '))
+    t.match(full.stderr.toString(), /^ringtap: standard output: ENOSPC: no space left on device.*\n$/)
+  }
 })
 
 t.test('JSON lines', async (t) => {
