@@ -1,13 +1,15 @@
+import { accessSync, constants, opendirSync } from 'node:fs'
 import path from 'node:path'
-import { Capture, type CaptureOptions, type FlightRecorder } from '../index.js'
+import { Capture, CaptureError, type CaptureOptions, type FlightRecorder } from '../index.js'
 import { announce, captureOptions, filterOf, watch } from './capture.js'
 import type { CaptureSelection } from './command-options.js'
+import { ExitCode } from './exit-codes.js'
 import { compressionOf, formatOf } from './file-options.js'
 import { onInterrupt } from './interrupt.js'
 import { ledgerText } from './ledger.js'
 import { note, warn } from './output.js'
 import { UsageError } from './report-error.js'
-import { amount, grouped, oneLine, quantity } from './terminal.js'
+import { amount, grouped, oneLine, quantity, wrapped } from './terminal.js'
 
 export interface FlightCommandOptions extends CaptureSelection {
   readonly write: string
@@ -31,6 +33,7 @@ export async function flightCommand(words: string[], options: FlightCommandOptio
   if (write === '-') throw new UsageError('-w needs the name of a file: each dump is a file of its own')
   if (formatOf(write) !== 'pcapng' || compressionOf(write) !== undefined)
     throw new UsageError(`-w ${write}: a dump is a pcapng file that is not compressed`)
+  checkFolder(path.dirname(write))
   const settings = captureOptions(options, filter)
   const capture = await Capture.open(settings)
   let trigger: Capture | undefined
@@ -40,7 +43,7 @@ export async function flightCommand(words: string[], options: FlightCommandOptio
     const memory = options.memory === undefined ? undefined : options.memory * 2 ** 20
     const recorder = capture.flightRecorder({ memory, seconds, compress })
     const failure = await new Promise<Error | undefined>((resolve) => {
-      const dumps = new Dumps(recorder, options, resolve)
+      const dumps = new Dumps(recorder, options, () => resolve(undefined))
       capture.on('error', resolve)
       trigger?.on('error', resolve)
       const onSignal = () => void dumps.write()
@@ -65,6 +68,16 @@ export async function flightCommand(words: string[], options: FlightCommandOptio
   }
 }
 
+/** Refuses a folder in which no file can be made, before the alarm for which there would be no dump. */
+function checkFolder(folder: string): void {
+  try {
+    opendirSync(folder).closeSync()
+    accessSync(folder, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw new CaptureError('ERR_SYSTEM', `no dump can be written: ${(error as Error).message}`)
+  }
+}
+
 /** A capture beside the other, of all packets that cause a dump. Its ring is small: one packet is enough. */
 async function openTrigger(settings: CaptureOptions, filter: string): Promise<Capture> {
   const { sample: _sample, slice: _slice, cutoff: _cutoff, ...all } = settings
@@ -81,12 +94,12 @@ async function watchTrigger(trigger: Capture, dumps: Dumps): Promise<void> {
 class Dumps {
   readonly #recorder: FlightRecorder
   readonly #options: FlightCommandOptions
-  readonly #end: (failure: Error | undefined) => void
+  readonly #end: () => void
   #inProgress = 0
   #written = 0
 
-  /** @param end called when there are enough, or one could not be written */
-  constructor(recorder: FlightRecorder, options: FlightCommandOptions, end: (failure: Error | undefined) => void) {
+  /** @param end called when there are enough */
+  constructor(recorder: FlightRecorder, options: FlightCommandOptions, end: () => void) {
     this.#recorder = recorder
     this.#options = options
     this.#end = end
@@ -104,9 +117,11 @@ class Dumps {
       const { packets, bytes, lost, overwritten } = await this.#recorder.dump(file, { before, after })
       const missing = lost + overwritten > 0 ? `, ${grouped(lost + overwritten)} missing` : ''
       note(`ringtap: ${oneLine(file)}: ${amount(packets, 'packet')}, ${quantity(bytes, 'B')}${missing}`)
-      if (++this.#written >= count) this.#end(undefined)
+      if (++this.#written >= count) this.#end()
     } catch (error) {
-      this.#end(error as Error)
+      // What is in memory is worth more than the dump: the cause may be gone at the next one.
+      note(wrapped(`ringtap: ${oneLine(`${file}: ${(error as Error).message}`)}`, process.stderr))
+      process.exitCode = ExitCode.Failed
     } finally {
       this.#inProgress--
     }

@@ -178,6 +178,17 @@ t.test('extract takes the dates that there are', async (t) => {
     t.equal(ringtap(['extract', one, '-w', folder.fresh(), '--to', date]).code, 0, date)
 })
 
+t.test('flight begins only where its dumps can be written', async (t) => {
+  for (const [folderOf, cause] of [
+    [folder.file('nowhere'), 'ENOENT: no such file or directory'],
+    [one, 'ENOTDIR: not a directory'],
+  ] as const) {
+    const { code, stderr } = ringtap(['flight', '-w', path.join(folderOf, 'x.pcapng')])
+    t.equal(code, 1)
+    t.match(stderr, `ringtap: no dump can be written: ${cause}`)
+  }
+})
+
 t.test('flows of a file: text, Zeek, ECS; of the interfaces that are selected', async (t) => {
   const lines = (...args: string[]) =>
     ringtap(['flows', '-r', one, ...args])

@@ -1,5 +1,5 @@
 // `ringtap flight` and `ringtap extract`: what dumps and extracts have, to the packet.
-import { readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmdirSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { command, Running, ringtap } from '../../helpers/command.js'
@@ -68,6 +68,25 @@ t.test('a packet that passes the trigger causes a dump, with what is before it a
   const numbers = numbersIn(dumps()[0] as string)
   t.same(numbers, range(0, numbers.length), 'the trigger itself does not pass the filter')
   t.ok(numbers.length >= 100)
+})
+
+t.test('a dump that cannot be written is reported, and the recorder goes on', async (t) => {
+  const into = path.join(t.testdir(), 'dumps')
+  mkdirSync(into)
+  const { running, dumps } = await flight(into, '-c', '1')
+  sendSync({ interface: 'eth0', count: 100 })
+  rmdirSync(into)
+  running.child.kill('SIGUSR1')
+  await running.said(/^ringtap: .*alarm-.*: the file .* could not be made: /m)
+  mkdirSync(into)
+  running.child.kill('SIGUSR1')
+  const { code, stderr } = await running.end()
+  t.match(stderr, /: 100 packets, /)
+  t.same(
+    dumps().map((file) => numbersIn(file)),
+    [range(0, 100)],
+  )
+  t.equal(code, 1, stderr)
 })
 
 t.test('what cannot be done is said', async (t) => {
