@@ -115,7 +115,8 @@ export class Dissector extends DissectorFields {
         ? from.length
         : checkInteger(originalLength, 'originalLength', from.length, maxLength)
     if (from.buffer !== this.#view.buffer) {
-      this.#view = new DataView(from.buffer)
+      // No view can be made on memory that was taken away; its bytes are none.
+      this.#view = from.buffer.byteLength === 0 ? nothing : new DataView(from.buffer)
       this.#memory = undefined
     }
     this.checksumPending = 0

@@ -333,7 +333,17 @@ t.test('of a packet whose chunk is released nothing is read, and least of all an
   const d = new Dissector()
   d.dissect(taken)
   structuredClone(taken.buffer, { transfer: [taken.buffer] })
-  t.strictSame(d.checksums(), { network: { state: 'absent' }, transport: { state: 'absent' } }, 'no bytes are none')
+  const none = { network: { state: 'absent' }, transport: { state: 'absent' } }
+  t.strictSame(d.checksums(), none, 'no bytes are none')
+  const moved = Uint8Array.from(tcp4)
+  d.dissect(moved)
+  structuredClone(moved.buffer, { transfer: [moved.buffer] })
+  t.throws(() => d.sourceIp, { code: 'ERR_RELEASED' })
+  for (const again of [d, new Dissector()]) {
+    t.equal(again.dissect(moved), new Dissector().dissect(new Uint8Array(0)), 'bytes that were transferred are none')
+    t.strictSame(again.checksums(), none)
+    t.equal(again.sourceIp, undefined)
+  }
 })
 
 t.test('options of TCP', async (t) => {
