@@ -19,7 +19,7 @@ export interface SavefileNative {
     form: NativeSavefileForm,
   ) => NativeSavefileBuffer
   /**
-   * Creates the file of a SavefileWriter (native/core/savefile/file_set.h). Of this and the next three functions only
+   * Creates the file of a SavefileWriter (native/core/savefile/file_set.h). Of this and the next four functions only
    * one call may be in progress for a file.
    */
   openSavefileFile(path: string): Promise<SavefileFileHandle>
@@ -28,6 +28,8 @@ export interface SavefileNative {
   completeSavefileFile(handle: SavefileFileHandle): Promise<void>
   /** Closes the file after an error. It keeps its hidden name; an empty file is removed. */
   abandonSavefileFile(handle: SavefileFileHandle): Promise<void>
+  /** Closes the file, and removes it. */
+  discardSavefileFile(handle: SavefileFileHandle): Promise<void>
   /** `onEnd` is called for each question and once at the end. It keeps the event loop alive until the end. */
   startConvert(options: NativeConvertOptions, onEnd: () => void): ConvertHandle
   /** The question that is pending, if any. The conversion is blocked until it is answered. */

@@ -8,8 +8,10 @@ export interface SavefileTarget {
   readonly concurrent: boolean
   write(bytes: Uint8Array): Promise<void>
   close(): Promise<void>
-  /** Called after an error; no other call follows. */
+  /** Called after an error; no other call follows. What was written stays. */
   abandon(): Promise<void>
+  /** Nobody needs what was written; no other call follows. */
+  discard(): Promise<void>
 }
 
 /** Begins a file, which has a hidden name until it is closed (native/core/savefile/file_set.h). @internal */
@@ -21,6 +23,7 @@ export async function openTarget(path: string): Promise<SavefileTarget> {
     write: (bytes) => addon.writeSavefileFile(file, bytes),
     close: () => addon.completeSavefileFile(file),
     abandon: () => addon.abandonSavefileFile(file),
+    discard: () => addon.discardSavefileFile(file),
   }
 }
 
@@ -62,6 +65,9 @@ export function streamTarget(stream: Writable): SavefileTarget {
       })
     },
     async abandon() {
+      stream.destroy()
+    },
+    async discard() {
       stream.destroy()
     },
   }

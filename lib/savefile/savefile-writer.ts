@@ -188,6 +188,22 @@ export class SavefileWriter implements AsyncDisposable {
     return this.#closing
   }
 
+  /**
+   * Ends the writing without completing the file, and removes what was written of it; a stream is destroyed. For a file that
+   * is of no use unless it is whole: without this, what was written before an error stays under the hidden name. Does nothing
+   * after {@link close}, whose promise rejects with `ERR_CLOSED` after this.
+   */
+  async discard(): Promise<void> {
+    if (this.#closing) return
+    this.#error ??= new CaptureError('ERR_CLOSED', 'the savefile was discarded')
+    const removed = this.#writing.then(() => this.#target.discard())
+    this.#closing = removed.then(() => {
+      throw this.#error
+    })
+    this.#closing.catch(() => {})
+    await removed
+  }
+
   /** {@link close}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()

@@ -83,6 +83,16 @@ js::Value abandon(const js::CallbackInfo& info) {
   });
 }
 
+// discardSavefileFile(handle): Promise<void>. Removes the file.
+js::Value discard(const js::CallbackInfo& info) {
+  auto file = fileOf(info);
+  if (!file) return {};
+  return queue(info.Env(), std::move(file), [](FileSet& file) -> Result<> {
+    file.discard();
+    return {};
+  });
+}
+
 }  // namespace
 
 void initSavefileFile(js::Env env, js::Object exports) {
@@ -90,6 +100,7 @@ void initSavefileFile(js::Env env, js::Object exports) {
   exportFunction(env, exports, "writeSavefileFile", write);
   exportFunction(env, exports, "completeSavefileFile", complete);
   exportFunction(env, exports, "abandonSavefileFile", abandon);
+  exportFunction(env, exports, "discardSavefileFile", discard);
 }
 
 }  // namespace ringtap::binding
