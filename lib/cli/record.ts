@@ -1,4 +1,4 @@
-import { type BigIntStats, fstatSync, lstatSync, readdirSync, rmSync, statfsSync } from 'node:fs'
+import { statfsSync } from 'node:fs'
 import path from 'node:path'
 import { type Capture, type Chunk, type Compression, type RecordingStats, SavefileWriter } from '../index.js'
 import type { CaptureCommandOptions } from './command-options.js'
@@ -192,7 +192,7 @@ async function writeUntilStopped(
   const ends = [onInterrupt(stop), whenOutputCloses(stop)]
   try {
     ready()
-    await writePackets(capture, writer, count, delay)
+    await writePackets(capture, writer, { count, delay })
   } finally {
     for (const end of ends) end()
   }
@@ -217,25 +217,29 @@ export async function copyToFile(
     stop()
   }
   const ends = [onInterrupt(interrupt), whenOutputCloses(stop)]
-  let discard = () => {}
   /** The packets, or an error instead of their end if there are more. */
   async function* all() {
     yield* savefile
-    if (!interrupted) return
-    discard()
-    throw interruption()
+    if (interrupted) throw interruption()
+  }
+  // The packets are still where they were read from: a file without all that could be read is of no use.
+  const finish = async (writer: SavefileWriter) => {
+    const isWhole =
+      !interrupted &&
+      (await writer.flush().then(
+        () => true,
+        () => false,
+      ))
+    await (isWhole ? writer.close() : writer.discard())
   }
   try {
     const writer = await openWriter(target, options.compress)
-    discard = discarding(target)
     await pipe.release()
     const { count = Number.POSITIVE_INFINITY, compress } = options
-    await writePackets(all(), writer, count, delayOf(target, compress))
+    await writePackets(all(), writer, { count, delay: delayOf(target, compress), end: finish })
     status.clear()
     note(`${amount(writer.stats.packets, 'packet')} written to ${target === '-' ? 'standard output' : oneLine(target)}`)
   } catch (error) {
-    // The packets are still where they were read from: what was written of them is of no use. Complete files stay.
-    discard()
     if (!outputIsClosed() && !readerIsGone(target, error)) throw error
   } finally {
     await pipe.release()
@@ -245,57 +249,25 @@ export async function copyToFile(
   }
 }
 
-/**
- * Returns a function that removes a file which is not complete: the one that this process has open for `file` now, under a
- * hidden name. Other processes may have theirs beside it. It does nothing for standard output and for pipes.
- */
-function discarding(file: string): () => void {
-  const { dir, base } = path.parse(file)
-  const open = new Set(namesIn('/dev/fd').map((fd) => identityOf(() => fstatSync(Number(fd), { bigint: true }))))
-  const fileAt = (hidden: string) => identityOf(() => lstatSync(hidden, { bigint: true }))
-  for (const name of namesIn(dir || '.')) {
-    if (!name.startsWith(`.${base}.`) || !name.endsWith('.partial')) continue
-    const hidden = path.join(dir, name)
-    const ours = fileAt(hidden)
-    if (ours === undefined || !open.has(ours)) continue
-    return () => {
-      if (fileAt(hidden) === ours) rmSync(hidden, { force: true })
-    }
-  }
-  return () => {}
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-  } catch {
-    return []
-  }
-}
-
-/** What a file is, whatever its name; `undefined` if it is not there. */
-function identityOf(stat: () => BigIntStats): string | undefined {
-  try {
-    const { dev, ino } = stat()
-    return `${dev} ${ino}`
-  } catch {
-    return undefined
-  }
-}
-
 /** Milliseconds after which packets are written that wait to be compressed together. */
 const packDelay = 1000
 
-/**
- * Writes up to `count` packets, and completes the file, also where the packets end with an error.
- *
- * @param delay milliseconds that packets may wait to be written together; 0: those of each chunk are written at once
- */
+interface Writing {
+  readonly count: number
+  /** Milliseconds that packets may wait to be written together. Default 0: those of each chunk are written at once. */
+  readonly delay?: number
+  /** Ends the file after an error, of the packets or of the writer. Default: {@link complete}. */
+  readonly end?: (writer: SavefileWriter) => Promise<void>
+}
+
+/** Completes a file whose packets have ended with an error. If the writer has failed, this fails in the same way. */
+const complete = async (writer: SavefileWriter) => void (await writer.close().catch(() => undefined))
+
+/** Writes up to `count` packets, and completes the file. */
 export async function writePackets(
   chunks: AsyncIterable<Chunk>,
   writer: SavefileWriter,
-  count: number,
-  delay = 0,
+  { count, delay = 0, end = complete }: Writing,
 ): Promise<void> {
   // An error is that of the next write too.
   const timer = delay > 0 ? setInterval(() => void writer.flush().catch(() => undefined), delay) : undefined
@@ -309,9 +281,9 @@ export async function writePackets(
       left -= chunk.packetCount
       if (left <= 0) break
     }
+    await writer.flush()
   } catch (error) {
-    // If the writer has failed, closing it fails in the same way.
-    await writer.close().catch(() => undefined)
+    await end(writer)
     throw error
   } finally {
     clearInterval(timer)

@@ -104,7 +104,10 @@ t.test('-w with -c completes its file when the packets end with an error', async
     yield* await openFile(one)
     throw new Error('the ring is gone')
   }
-  await t.rejects(writePackets(failing(), await SavefileWriter.open(copy), 100), new Error('the ring is gone'))
+  await t.rejects(
+    writePackets(failing(), await SavefileWriter.open(copy), { count: 100 }),
+    new Error('the ring is gone'),
+  )
   t.equal((await readAll(copy)).packets.length, 5)
   t.same(folder.hidden(), [])
 })
