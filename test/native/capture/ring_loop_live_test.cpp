@@ -47,6 +47,14 @@ TEST(blocksReleasedWhileTheLoopLooksAreTakenOnce) {
   std::uint64_t delivered = 0;
   std::thread reading([&] {
     std::deque<Lease> held;
+    const auto readOldest = [&] {
+      support::eachPacket(held.front(), [&](const Record& record) {
+        ++delivered;
+        const auto stamp = support::stampOf(record.data(), record.header->tp_snaplen);
+        if (stamp) tally.add(0, false, *stamp);
+      });
+      held.pop_front();
+    };
     for (bool more = true; more;) {
       std::optional<Lease> lease;
       while (queue.nextEvent()) {
@@ -62,16 +70,12 @@ TEST(blocksReleasedWhileTheLoopLooksAreTakenOnce) {
         case ChunkQueue::Next::Finished: more = false; break;
       }
       if (!held.empty()) {
-        support::eachPacket(held.front(), [&](const Record& record) {
-          ++delivered;
-          const auto stamp = support::stampOf(record.data(), record.header->tp_snaplen);
-          if (stamp) tally.add(0, false, *stamp);
-        });
-        held.pop_front();
+        readOldest();
       } else if (more) {
         bell.wait();
       }
     }
+    while (!held.empty()) readOldest();
   });
   speaking.join();
   CHECK(refusePackets((*ring)->fd()).ok());
