@@ -231,7 +231,7 @@ Result<> SelectionTable::replacePart(Change&& change) {
 
 Result<> SelectionTable::replace(FilterSpec spec) {
   if (auto replaced = kernel_.replace(spec); !replaced) return replaced;
-  replacedAt_ = {realNow(), reached_()};
+  if (reached_) replacedAt_ = {realNow(), reached_()};  // before use() nothing was received
   spec_ = std::move(spec);
   sampled_ = sampled_ || spec_.sample != nullptr;
   return {};
