@@ -74,21 +74,13 @@ js::Value complete(const js::CallbackInfo& info) {
 }
 
 // abandonSavefileFile(handle): Promise<void>. After an error: the file keeps its hidden name.
-js::Value abandon(const js::CallbackInfo& info) {
-  auto file = fileOf(info);
-  if (!file) return {};
-  return queue(info.Env(), std::move(file), [](FileSet& file) -> Result<> {
-    file.abandon();
-    return {};
-  });
-}
-
 // discardSavefileFile(handle): Promise<void>. Removes the file.
-js::Value discard(const js::CallbackInfo& info) {
+template <void (FileSet::*giveUp)()>
+js::Value end(const js::CallbackInfo& info) {
   auto file = fileOf(info);
   if (!file) return {};
   return queue(info.Env(), std::move(file), [](FileSet& file) -> Result<> {
-    file.discard();
+    (file.*giveUp)();
     return {};
   });
 }
@@ -99,8 +91,8 @@ void initSavefileFile(js::Env env, js::Object exports) {
   exportFunction(env, exports, "openSavefileFile", open);
   exportFunction(env, exports, "writeSavefileFile", write);
   exportFunction(env, exports, "completeSavefileFile", complete);
-  exportFunction(env, exports, "abandonSavefileFile", abandon);
-  exportFunction(env, exports, "discardSavefileFile", discard);
+  exportFunction(env, exports, "abandonSavefileFile", end<&FileSet::abandon>);
+  exportFunction(env, exports, "discardSavefileFile", end<&FileSet::discard>);
 }
 
 }  // namespace ringtap::binding
