@@ -2,7 +2,7 @@ import { Capture, type CaptureOptions, listInterfaces } from '../index.js'
 import type { CaptureCommandOptions, CaptureSelection, ViewOptions } from './command-options.js'
 import { openInput } from './input.js'
 import { exactly } from './interface-names.js'
-import { interruption, onInterrupt } from './interrupt.js'
+import { interruptible, onInterrupt } from './interrupt.js'
 import { ledgerText } from './ledger.js'
 import { holdPipe } from './named-pipe.js'
 import { note, OutputClosed, outputIsClosed, warn, whenOutputCloses } from './output.js'
@@ -166,18 +166,14 @@ export async function readCommand(file: string, words: string[], options: ViewOp
   const savefile = await openInput(file, filter, options)
   const status = new StatusLine()
   showReading(savefile, status, true)
-  let interrupted = false
-  const end = onInterrupt(() => {
-    interrupted = true
-    void savefile.close()
-  })
+  const interrupt = interruptible(() => void savefile.close())
   try {
     await printPackets(savefile, lines, options.count)
-    if (interrupted) throw interruption()
+    interrupt.check()
   } catch (error) {
     if (!(error instanceof OutputClosed)) throw error
   } finally {
-    end()
+    interrupt.end()
     status.clear()
     await savefile.close()
   }

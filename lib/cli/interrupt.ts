@@ -20,6 +20,27 @@ export function onInterrupt(stop: () => void): () => void {
   }
 }
 
+/**
+ * As {@link onInterrupt}, for a command that reads a file to its end: a signal ends the packets, and `check()` then throws
+ * {@link interruption}.
+ */
+export function interruptible(stop: () => void) {
+  let interrupted = false
+  const end = onInterrupt(() => {
+    interrupted = true
+    stop()
+  })
+  return {
+    end,
+    get interrupted() {
+      return interrupted
+    },
+    check() {
+      if (interrupted) throw interruption()
+    },
+  }
+}
+
 /** What a command on files ends with if it was interrupted: its result would be that of a part, and look like that of all. */
 export function interruption(): CaptureError {
   return new CaptureError('ERR_SYSTEM', 'interrupted')

@@ -5,7 +5,7 @@ import type { CaptureCommandOptions } from './command-options.js'
 import { FileCommand, parseCommand } from './file-command.js'
 import { compressionOf, fileSizeUnit, formatOf } from './file-options.js'
 import { openInput } from './input.js'
-import { interruption, onInterrupt } from './interrupt.js'
+import { interruptible, onInterrupt } from './interrupt.js'
 import { ledgerText } from './ledger.js'
 import { holdPipe, isNamedPipe, readerIsGone } from './named-pipe.js'
 import { note, outputIsClosed, whenOutputCloses } from './output.js'
@@ -211,21 +211,17 @@ export async function copyToFile(
   const status = new StatusLine()
   showReading(savefile, status, target === '-')
   const stop = () => void savefile.close()
-  let interrupted = false
-  const interrupt = () => {
-    interrupted = true
-    stop()
-  }
-  const ends = [onInterrupt(interrupt), whenOutputCloses(stop)]
+  const interrupt = interruptible(stop)
+  const ends = [interrupt.end, whenOutputCloses(stop)]
   /** The packets, or an error instead of their end if there are more. */
   async function* all() {
     yield* savefile
-    if (interrupted) throw interruption()
+    interrupt.check()
   }
   // The packets are still where they were read from: a file without all that could be read is of no use.
   const finish = async (writer: SavefileWriter) => {
     const isWhole =
-      !interrupted &&
+      !interrupt.interrupted &&
       (await writer.flush().then(
         () => true,
         () => false,

@@ -1,6 +1,6 @@
 import { Dissector, formatTimestamp, Layer, type Packet } from '../index.js'
 import { openInput } from './input.js'
-import { interruption, onInterrupt } from './interrupt.js'
+import { interruptible } from './interrupt.js'
 import { write } from './output.js'
 import { showReading } from './progress.js'
 import { grouped, metric, oneLine, quantity, StatusLine, table } from './terminal.js'
@@ -60,17 +60,13 @@ export async function statsCommand(file: string, words: string[], options: { jso
   const savefile = await openInput(file, filter)
   const status = new StatusLine()
   showReading(savefile, status, false)
-  let interrupted = false
-  const end = onInterrupt(() => {
-    interrupted = true
-    void savefile.close()
-  })
+  const interrupt = interruptible(() => void savefile.close())
   const counts = new FileCounts()
   try {
     for await (const chunk of savefile) chunk.forEach((packet) => counts.add(packet))
-    if (interrupted) throw interruption()
+    interrupt.check()
   } finally {
-    end()
+    interrupt.end()
     status.clear()
     await savefile.close()
   }

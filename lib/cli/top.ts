@@ -2,7 +2,7 @@ import { Capture, CaptureError } from '../index.js'
 import { captureOptions, filterOf, interfacesText } from './capture.js'
 import type { CaptureSelection } from './command-options.js'
 import { openInput } from './input.js'
-import { interruption, onInterrupt } from './interrupt.js'
+import { interruptible, onInterrupt } from './interrupt.js'
 import { ledgerText } from './ledger.js'
 import { note, OutputClosed, outputIsClosed, warn, whenOutputCloses, write } from './output.js'
 import { Owners } from './peers.js'
@@ -82,11 +82,7 @@ async function topOfFile(file: string, filter: string | undefined, options: TopC
   const stop = () => void savefile.close()
   const top = new Top({ text: oneLine(file), lost: () => undefined, share: () => share }, options, stop)
   savefile.on('warning', (warning) => top.warn(warning.message))
-  let interrupted = false
-  const end = onInterrupt(() => {
-    interrupted = true
-    top.quit()
-  })
+  const interrupt = interruptible(() => top.quit())
   try {
     top.start()
     try {
@@ -95,7 +91,7 @@ async function topOfFile(file: string, filter: string | undefined, options: TopC
         await top.breathe()
       }
       // On the whole terminal a signal ends it as the key does.
-      if (interrupted && !top.interactive) throw interruption()
+      if (!top.interactive) interrupt.check()
       share = 1
     } catch (error) {
       // What precedes the damage stays on the screen.
@@ -106,7 +102,7 @@ async function topOfFile(file: string, filter: string | undefined, options: TopC
     await top.finish()
   } finally {
     top.end()
-    end()
+    interrupt.end()
     await savefile.close()
   }
 }
