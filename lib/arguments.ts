@@ -109,6 +109,11 @@ export function checkWord<T extends string>(value: unknown, label: string, words
   return value as T
 }
 
+/** As {@link checkWord}, for the words of a table; returns what it has for the word. @internal */
+export function checkEntry<T>(value: unknown, label: string, table: Readonly<Record<string, T>>): T {
+  return table[checkWord(value, label, Object.keys(table))] as T
+}
+
 // Native code copies strings, and the process ends if there is no memory for a copy. These limits, in characters, are far
 // above what the system and libpcap accept.
 /** @internal */

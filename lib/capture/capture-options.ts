@@ -1,5 +1,6 @@
 import {
   checkBoolean,
+  checkEntry,
   checkFilter,
   checkGroup,
   checkInteger,
@@ -301,7 +302,6 @@ const keys = [
   'signal',
 ] as const
 const directions = { both: Direction.BOTH, in: Direction.IN, out: Direction.OUT } as const
-const directionNames = ['both', 'in', 'out'] as const
 /** Options that are not available with `backend: 'pcap'`. */
 const ringOnly = ['dedupe', 'cutoff', 'sample', 'slice', 'excludeHosts', 'includeHosts'] as const
 
@@ -355,7 +355,7 @@ export function normaliseOptions(given: CaptureOptions | undefined): NormalisedO
       names: [...(selection.names ?? [])],
       snapshotLength: cut.max,
       slice: cut.slice,
-      direction: directions[checkWord(orElse(options.direction, 'both'), 'direction', directionNames)],
+      direction: checkEntry(orElse(options.direction, 'both'), 'direction', directions),
       hardwareTimestamps: clock === 'hardware',
       hotplug: selection.follows,
       promiscuous: checkBoolean(orElse(options.promiscuous, false), 'promiscuous'),

@@ -1,4 +1,4 @@
-import { checkInteger, checkList, checkWord, orElse } from '../arguments.js'
+import { checkEntry, checkInteger, checkList, orElse } from '../arguments.js'
 import { CaptureError, optionError } from '../errors.js'
 import { Sharing } from '../native/numbers.js'
 import { nearProcessors } from '../processors.js'
@@ -7,7 +7,6 @@ import type { NativeCaptureOptions } from './native.js'
 const maxRings = 64
 /** The kernel can be built for as many (NR_CPUS). */
 const maxProcessor = 8191
-const modes = ['hash', 'cpu'] as const
 const sharing = { hash: Sharing.BY_FLOW, cpu: Sharing.BY_PROCESSOR } as const
 
 /** Those of `RingOptions` that it depends on. */
@@ -33,13 +32,13 @@ export function normaliseLayout(ring: LayoutOptions): Layout {
     if (ring.group !== undefined) exclude('group', 'perInterface')
   }
   if (ring.group !== undefined && ring.mode !== undefined) exclude('group', 'mode')
-  const mode = checkWord(orElse(ring.mode, 'hash'), 'ring.mode', modes)
+  const mode = checkEntry(orElse(ring.mode, 'hash'), 'ring.mode', sharing)
   const given = ring.count === undefined ? undefined : checkInteger(ring.count, 'ring.count', 1, maxRings)
   const wanted = perInterface > 0 ? perInterface + 1 : given
   const processors = checkProcessors(ring.cpus, wanted)
   return {
     ringCount: wanted ?? Math.max(1, processors.length),
-    sharing: perInterface > 0 ? Sharing.BY_INTERFACE : sharing[mode],
+    sharing: perInterface > 0 ? Sharing.BY_INTERFACE : mode,
     processors,
   }
 }

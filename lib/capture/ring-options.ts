@@ -1,4 +1,4 @@
-import { checkBoolean, checkGroup, checkInteger, checkWord, orElse } from '../arguments.js'
+import { checkBoolean, checkEntry, checkGroup, checkInteger, orElse } from '../arguments.js'
 import { CaptureError, optionError } from '../errors.js'
 import { FilterMode, Sharing } from '../native/numbers.js'
 import type { NativeCaptureOptions } from './native.js'
@@ -151,7 +151,6 @@ const minPcapOverflow = 2 * MiB
 
 const ringKeys = ['memory', 'blockSize', 'count', 'cpus', 'mode', 'perInterface', 'group', 'maxStall', 'table'] as const
 const tables = { auto: FilterMode.AUTO, ebpf: FilterMode.EBPF, classic: FilterMode.CLASSIC } as const
-const tableNames = ['auto', 'ebpf', 'classic'] as const
 
 /** Checks the options that both backends share. */
 function normaliseChunks({ chunk, overflow }: MemoryOptions, minOverflow: number) {
@@ -211,7 +210,7 @@ export function normaliseRing(options: MemoryOptions): RingSettings {
     overflowMemory,
     copying,
     maxDelay: chooseDelay(blocks, { maxStall, maxDelay, delayGiven, stallGiven: ring.maxStall !== undefined }),
-    table: tables[checkWord(orElse(ring.table, 'auto'), 'ring.table', tableNames)],
+    table: checkEntry(orElse(ring.table, 'auto'), 'ring.table', tables),
   }
 }
 

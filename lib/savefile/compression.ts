@@ -1,4 +1,4 @@
-import { checkWord } from '../arguments.js'
+import { checkEntry } from '../arguments.js'
 import { optionError } from '../errors.js'
 import { Packing } from '../native/numbers.js'
 
@@ -8,5 +8,5 @@ const packings = { gzip: Packing.GZIP, zstd: Packing.ZSTD } as const
 export function packingOf(compress: unknown, label: string): number {
   if (compress === undefined || compress === false) return Packing.NONE
   if (typeof compress !== 'string') throw optionError(label, "'gzip', 'zstd' or false", compress)
-  return packings[checkWord(compress, label, ['gzip', 'zstd'])]
+  return checkEntry(compress, label, packings)
 }
