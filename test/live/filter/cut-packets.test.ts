@@ -16,28 +16,30 @@ const cuts: { cut: string; options: { slice?: Slice; snapshotLength?: number }; 
   { cut: 'snapshot length 40', options: { snapshotLength: 40 }, length: 40 },
 ]
 
+/** Counts the packets until the capture ends, and collects their lengths. */
+async function count(capture: Capture, seen: { packets: number; lengths: Set<number> }): Promise<void> {
+  for await (const chunk of capture) {
+    seen.packets += chunk.packetCount
+    chunk.forEach((packet) => void seen.lengths.add(packet.capturedLength))
+  }
+}
+
 for (const { table, skip } of tables) {
   for (const { cut, options, length } of cuts) {
     t.test(`changes of the filter lose no cut packet, ${table}, ${cut}`, { skip }, async (t) => {
       await using capture = await Capture.open({ interfaces: 'eth0', filter, ring: { table }, ...options })
-      let packets = 0
-      const lengths = new Set<number>()
-      const reading = (async () => {
-        for await (const chunk of capture) {
-          packets += chunk.packetCount
-          chunk.forEach((packet) => void lengths.add(packet.capturedLength))
-        }
-      })()
+      const seen = { packets: 0, lengths: new Set<number>() }
+      const reading = count(capture, seen)
       const sending = send({ interface: 'eth0', count: 6000, rate: 3000, size: 100 })
-      await waitUntil(() => packets > 0, 'the first packets')
+      await waitUntil(() => seen.packets > 0, 'the first packets')
       await capture.setHosts({ exclude: ['192.0.2.1'] })
       await capture.setConnections([])
       await capture.setFilter(`${filter} and udp`)
       await sending
       const stats = await capture.stop()
       await reading
-      t.equal(packets, 6000)
-      t.same([...lengths], [length])
+      t.equal(seen.packets, 6000)
+      t.same([...seen.lengths], [length])
       t.match(stats, { received: 6000, delivered: 6000 })
     })
   }
@@ -54,21 +56,15 @@ for (const { cut, options, length } of cuts) {
         filter: expression,
         ...options,
       })
-      let packets = 0
-      const lengths = new Set<number>()
-      const reading = (async () => {
-        for await (const chunk of capture) {
-          packets += chunk.packetCount
-          chunk.forEach((packet) => void lengths.add(packet.capturedLength))
-        }
-      })()
+      const seen = { packets: 0, lengths: new Set<number>() }
+      const reading = count(capture, seen)
       addVeth('hot0', 'far1')
       sendSync({ interface: 'hot0', count: 50, size: 100 })
       const stats = await capture.stop()
       await reading
       del('hot0')
-      t.equal(packets, expected)
-      t.same([...lengths], expected === 0 ? [] : [length])
+      t.equal(seen.packets, expected)
+      t.same([...seen.lengths], expected === 0 ? [] : [length])
       t.match(stats, { received: expected, delivered: expected })
     })
   }
