@@ -110,6 +110,13 @@ TEST(packetsFromAfterTheReplacementAreNotJudgedAgain) {
   fixture.checkBalance(2);
 }
 
+TEST(aFilterIsReplacedBeforeTheTableIsInUse) {
+  SelectionTable table({}, true);
+  CHECK(table.replaceFilter(lateByte()).ok());
+  table.enforceFilter();
+  CHECK(table.stats().lateRefused == 0);
+}
+
 TEST(anUnfilteredPacketIsCutToTheSnapshotLength) {
   FilterSpec spec = lateByte();
   spec.snapshotLength = 3;
